@@ -1,0 +1,204 @@
+"""What cannot be read is named with its place; the rest is read; nothing crashes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tract.adapters.transcripts import Reading, read_transcript
+from tract.errors import ImportFormatError
+
+USER = b'{"role": "user", "content": "hi"}'
+DATA = Path(__file__).parents[1] / "data" / "transcripts"
+
+
+def read_bytes(tmp_path: Path, data: bytes, name: str = "chat.json", format: str | None = None) -> Reading:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return read_transcript(path, format=format)
+
+
+def texts(reading: Reading) -> list[str]:
+    return [t.message["content"] for c in reading.conversations for b in c.branches for t in b.turns]
+
+
+def problems(reading: Reading) -> list[tuple[int | None, str]]:
+    return [(p.line, p.detail) for p in reading.problems]
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\r\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_a_problem(tmp_path, data):
+    reading = read_bytes(tmp_path, data)
+
+    assert (reading.conversations, reading.format) == ((), "unknown")
+    assert problems(reading) == [(None, "the file is empty")]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"[]", (None, "no conversation in it")),
+        (b"{}", (None, "no conversation in it")),
+        (b'{"messages": []}', (None, "messages: no message in it")),
+    ],
+)
+def test_no_conversation_is_a_problem(tmp_path, data, expected):
+    assert problems(read_bytes(tmp_path, data)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"interactions:\n- request:\n", "text that begins 'interactions:'"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "text that begins '\\ufffdPNG'"),
+        (b'{"question_id": 1}\n{"question_id": 2}\n', "an object with the keys 'question_id'"),
+        (b'{"messages": [{"type": "gemini", "content": "hi"}]}', "an object with the keys 'messages'"),
+        (b"[1, 2]", "a list of 2, first a number"),
+        (
+            b'{"instruction": "x", "input": "y", "output": "z"}',
+            "an object with the keys 'instruction', 'input', 'output'",
+        ),
+        (b"42", "text that begins '42'"),
+    ],
+)
+def test_a_file_that_is_no_conversation_is_an_error_that_says_what_was_found(tmp_path, data, found):
+    with pytest.raises(ImportFormatError) as caught:
+        read_bytes(tmp_path, data)
+
+    assert str(caught.value) == f"'{tmp_path / 'chat.json'}' is no conversation tract can read: found {found}"
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(ImportFormatError, match="no such file or directory"):
+        read_transcript(tmp_path / "none.json")
+
+
+def test_an_unknown_format_is_an_error(tmp_path):
+    with pytest.raises(ImportFormatError, match="unknown format 'yaml'; known are openai"):
+        read_bytes(tmp_path, b"[" + USER + b"]", format="yaml")
+
+
+def test_a_damaged_document_is_a_problem_with_line_and_column(tmp_path):
+    reading = read_bytes(tmp_path, b'{"messages": [\n' + USER + b',\n{"role" "user"}\n]}')
+
+    assert problems(reading) == [(3, "not JSON at column 9: expecting ':' delimiter")]
+    assert reading.conversations == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b'{"role": "user", "con', "not JSON at column 18: unterminated string starting at"),
+        (b'{"role": "user", "content": "\xff"}', "not UTF-8 at byte 30"),
+        (b"so it goes", "not JSON at column 1: expecting value"),
+        (b'{"role": "user", "role": "tool"}', "the key 'role' twice in one object"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"12", "neither a message nor a conversation: a number"),
+        (b'{"note": 1}', "neither a message nor a conversation: an object with the keys 'note'"),
+    ],
+)
+@pytest.mark.parametrize("position", [0, 1])
+def test_a_damaged_line_is_a_problem_and_the_rest_is_read(tmp_path, line, detail, position):
+    lines = [USER, USER, USER]
+    lines.insert(position, line)
+
+    reading = read_bytes(tmp_path, b"\n".join(lines), "chat.jsonl")
+
+    assert texts(reading) == ["hi", "hi", "hi"]
+    assert problems(reading) == [(position + 1, detail)]
+
+
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [
+        (b"7", "a message must be an object, found a number"),
+        (b"null", "a message must be an object, found null"),
+        (b'{"role": 7, "content": "x"}', "'role' must be a text, found a number"),
+        (b'{"content": "x"}', "'role' must be a text, found nothing"),
+        (b'{"role": "user", "content": 7}', "'content' must be a text or a list of objects, found a number"),
+        (b'{"role": "user", "content": ["x"]}', "'content' must be a text or a list of objects, found a list"),
+        (b'{"role": "assistant", "tool_calls": {}}', "'tool_calls' must be a list of objects, found an object"),
+        (b'{"role": "user", "content": "x", "p": NaN}', "NaN is no JSON number"),
+        (b'{"role": "user", "content": "x", "p": [-Infinity]}', "-Infinity is no JSON number"),
+        (b'{"role": "user", "content": "x", "p": 1e999}', "a number too large for a float"),
+        (b'{"role": "user", "content": "x", "p": 18446744073709551616}', "an integer of more than 64 bits"),
+        (b'{"role": "user", "content": "x", "p": ' + b"9" * 5000 + b"}", "an integer of more than 64 bits"),
+        (b'{"role": "user", "content": "\\ud83d"}', "half a surrogate pair in a text"),
+        (b'{"role": "user", "content": "x", "\\ude00": 1}', "half a surrogate pair in a text"),
+        (b'{"role": "user", "content": "x", "content": "y"}', "the key 'content' twice in one object"),
+        (
+            b'{"role": "user", "content": "x", "p": ' + b"[" * 300 + b"]" * 300 + b"}",
+            "nested more than 200 levels deep",
+        ),
+    ],
+)
+def test_a_bad_message_is_a_problem_that_names_its_place_and_the_rest_is_read(tmp_path, message, detail):
+    reading = read_bytes(tmp_path, b'{"messages": [' + USER + b"," + message + b"," + USER + b"]}")
+
+    assert texts(reading) == ["hi", "hi"]
+    assert problems(reading) == [(None, f"messages[1]: {detail}")]
+
+
+def test_a_bad_conversation_is_a_problem_and_the_others_are_read(tmp_path):
+    reading = read_bytes(tmp_path, b'[{"messages": [' + USER + b']}, {"note": 1}, 5, [' + USER + b"]]")
+
+    assert texts(reading) == ["hi", "hi"]
+    assert problems(reading) == [
+        (None, "[1]: neither a message nor a conversation: an object with the keys 'note'"),
+        (None, "[2]: neither a message nor a conversation: a number"),
+    ]
+
+
+def test_what_is_bad_beside_the_messages_costs_only_itself(tmp_path):
+    reading = read_bytes(tmp_path, b'{"messages": [' + USER + b'], "reward": NaN, "id": 3}')
+
+    assert reading.conversations[0].metadata == {"id": 3}
+    assert problems(reading) == [(None, "messages: 'reward' beside the messages: NaN is no JSON number")]
+
+
+def test_a_nesting_bomb_is_a_problem(tmp_path):
+    assert problems(read_bytes(tmp_path, b"[" * 1_000_000)) == [(None, "nested too deeply")]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_byte_order_mark_and_both_line_ends_are_taken(tmp_path, end):
+    reading = read_bytes(tmp_path, b"\xef\xbb\xbf" + USER + end + end + USER + end, "chat.jsonl")
+
+    assert texts(reading) == ["hi", "hi"]
+    assert reading.problems == ()
+
+
+def test_a_huge_line_is_read(tmp_path):
+    line = json.dumps({"role": "user", "content": "x" * 20_000_000}).encode()
+
+    assert [len(text) for text in texts(read_bytes(tmp_path, line + b"\n" + USER, "chat.jsonl"))] == [20_000_000, 2]
+
+
+def test_the_largest_integers_are_kept(tmp_path):
+    line = b'{"role": "user", "content": "x", "seed": [18446744073709551615, -9223372036854775808]}'
+
+    (turn,) = read_bytes(tmp_path, line).conversations[0].branches[0].turns
+
+    assert turn.message["seed"] == [2**64 - 1, -(2**63)]
+
+
+def test_a_transcript_cut_off_in_its_last_line_is_read_to_there():
+    reading = read_transcript(DATA / "cut-off.jsonl")
+
+    assert texts(reading) == ["Is the harbour open?", [{"type": "text", "text": "Until dusk."}]]
+    assert problems(reading) == [(3, "not JSON at column 102: unterminated string starting at")]
+
+
+@given(st.binary(max_size=200) | st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"role"', b":", b",", b'"x"', b"\n", b"1", b'"messages"', b'"type"', b'"parentUuid"', b'"user"', b'"message"']), max_size=40).map(b"".join))  # fmt: skip  # noqa: E501
+def test_no_bytes_crash_the_reader(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_bytes(data)
+    try:
+        reading = read_transcript(path)
+    except ImportFormatError:
+        return
+    assert reading.conversations or reading.problems

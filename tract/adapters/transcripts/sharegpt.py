@@ -1,0 +1,121 @@
+"""ShareGPT conversations, ``[{"from": …, "value": …}]``, as OpenAI chat messages.
+
+    from                             becomes
+    human, user                      {"role": "user", "content": value}
+    gpt, assistant, chatgpt, model   {"role": "assistant", "content": value}
+    system                           {"role": "system", "content": value}
+    function_call, tool_call         {"role": "assistant", "content": null, "tool_calls": […]}
+    observation, tool,
+    function_response, tool_response {"role": "tool", "tool_call_id": …, "content": value}
+    "system" beside the items        a first {"role": "system", "content": …}
+
+The value of a call is JSON, ``{"name": …, "arguments": {…}}`` or a list of these; each gets the id ``call_<item>_<nth>``, items counted from 0.
+Observations answer the calls before them in order.
+
+Two cases are text, because no provider takes anything else, and nothing is lost so:
+a call whose value is no such JSON is an assistant's text, and an observation with no call left to answer is a user's.
+
+The item itself stands in the turn's metadata under ``sharegpt``, so what was read can be given back exactly.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tract.adapters.transcripts.messages import keep_beside
+from tract.adapters.transcripts.model import Conversation, Report, Turn, linear
+from tract.adapters.transcripts.shapes import Found
+from tract.adapters.transcripts.strictjson import describe_kind, flaw, parse
+from tract.objects.content import JSON
+
+_ROLES = {
+    "human": "user", "user": "user",
+    "gpt": "assistant", "assistant": "assistant", "chatgpt": "assistant", "model": "assistant",
+    "system": "system",
+    "function_call": "call", "tool_call": "call",
+    "observation": "result", "tool": "result", "function_response": "result", "tool_response": "result",
+}  # fmt: skip
+
+
+def read_sharegpt(name: str, found: Found, report: Report, lines: list[int] | None = None) -> Conversation | None:
+    """*found* as a conversation, or None if no item of it can be read. *lines* as in ``read_messages``."""
+    beside = dict(found.beside)
+    first_line = lines[0] if lines else None
+    turns: list[Turn] = []
+    if isinstance(system := beside.get("system"), str) and system and flaw(system) is None:
+        del beside["system"]
+        turns.append(Turn({"role": "system", "content": system}, "openai", metadata={"beside": "system"}))
+    unanswered: list[str] = []
+    for index, item in enumerate(found.messages):
+        line = lines[index] if lines is not None and len(lines) == len(found.messages) else first_line
+        if (problem := _item_flaw(item)) is not None:
+            report(line, f"{found.place}[{index}]: {problem}")
+            continue
+        message = _message(item, index, unanswered)
+        turns.append(Turn(message, "openai", metadata={"sharegpt": item}, line=line))
+    if not turns:
+        report(first_line, f"{found.place or 'conversation'}: no message in it")
+        return None
+    # Training sets are kept whole: what stands beside the items is half of what they teach.
+    return linear(name, turns, keep_beside(beside, found.place, first_line, report, limit=1 << 20))
+
+
+def _item_flaw(item: JSON) -> str | None:
+    if not isinstance(item, dict):
+        return flaw(item) or f"an item must be an object, found {describe_kind(item)}"
+    if (found := flaw(item)) is not None:
+        return found
+    speaker, value = item.get("from"), item.get("value")
+    if not isinstance(speaker, str):
+        return f"'from' must be a text, found {describe_kind(speaker)}"
+    if speaker not in _ROLES:
+        return f"'from' is {speaker[:40]!a}, which is none of {', '.join(_ROLES)}"
+    return None if isinstance(value, str) else f"'value' must be a text, found {describe_kind(value)}"
+
+
+def _message(item: dict[str, JSON], index: int, unanswered: list[str]) -> dict[str, JSON]:
+    """*item* as a message; ids of its calls are added to *unanswered*, the one it answers is taken out."""
+    role, value = _ROLES[item["from"]], item["value"]
+    if role == "call":
+        calls = _calls(value, index)
+        # A new call closes the ones before it: what comes now answers this one.
+        unanswered[:] = [call["id"] for call in calls]
+        if calls:
+            return {"role": "assistant", "content": None, "tool_calls": calls}
+        return {"role": "assistant", "content": value}
+    if role == "result":
+        if unanswered:
+            return {"role": "tool", "tool_call_id": unanswered.pop(0), "content": value}
+        return {"role": "user", "content": value}
+    unanswered.clear()
+    return {"role": role, "content": value}
+
+
+def _calls(value: str, index: int) -> list[dict[str, JSON]]:
+    """The tool calls that *value* is the JSON of; none when it is anything else."""
+    parsed = parse(value.encode("utf-8"))
+    functions = parsed if isinstance(parsed, list) else [parsed]
+    if flaw(functions) is not None or not all(_is_function(function) for function in functions):
+        return []
+    return [
+        {
+            "id": f"call_{index}_{nth}",
+            "type": "function",
+            "function": {"name": function["name"], "arguments": _arguments(function["arguments"])},
+        }
+        for nth, function in enumerate(functions)
+    ]
+
+
+def _is_function(value: JSON) -> bool:
+    """Whether a call can be made of *value* and nothing of it is left over."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"name", "arguments"}
+        and isinstance(value["name"], str)
+        and isinstance(value["arguments"], (dict, str))
+    )
+
+
+def _arguments(value: JSON) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,115 @@
+"""What every blob's content is, as a message and in tokens; worked out once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tract.compile.formats import message_of
+from tract.compile.message import Message
+from tract.compile.tokens import (
+    EstimateTokenCounter,
+    TokenCounter,
+    checked_count,
+    content_text,
+    count_message,
+    message_texts,
+)
+from tract.errors import ContentValidationError
+from tract.objects.content import FreeformContent, from_value
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
+
+_MESSAGES_KEPT = 131072
+_FLUSH_AT = 1024
+
+
+class BlobCache:
+    """Messages and token counts by blob.
+
+    Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
+    """
+
+    def __init__(self, repo: Repository, counter: TokenCounter) -> None:
+        self.counter = counter
+        self._repo = repo
+        self._path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
+        self._messages: dict[ObjectId, Message] = {}
+        self._counts: dict[ObjectId, BlobCount] | None = None
+        self._unsaved: dict[ObjectId, BlobCount] = {}
+
+    def message(self, repo: Repository, blob: ObjectId) -> Message:
+        """The blob's content as a message; shared, not to be changed."""
+        message = self._messages.get(blob)
+        if message is None:
+            if len(self._messages) >= _MESSAGES_KEPT:
+                del self._messages[next(iter(self._messages))]
+            message = self._messages[blob] = message_of(readable_content(repo.blob(blob)))
+        return message
+
+    def count(self, repo: Repository, blob: ObjectId) -> BlobCount:
+        """The blob's tokens; counted now when nobody did before."""
+        known = self.known(blob)
+        if known is not None:
+            return known
+        content = readable_content(repo.blob(blob))
+        count = count_content(self.counter, content)
+        self._loaded()[blob] = count
+        if self._path is not None:
+            self._unsaved[blob] = count
+            if len(self._unsaved) >= _FLUSH_AT:
+                self.flush()
+        return count
+
+    def known(self, blob: ObjectId) -> BlobCount | None:
+        """The blob's tokens, if they were ever counted; never loads the tokenizer."""
+        return self._loaded().get(blob)
+
+    def _loaded(self) -> dict[ObjectId, BlobCount]:
+        if self._counts is None:
+            self._counts = {} if self._path is None else load_counts(self._path)
+        return self._counts
+
+    def flush(self) -> None:
+        """Write the new counts; a cache that cannot be written is no error, for it can be made again."""
+        if self._unsaved and self._path is not None:
+            try:
+                add_counts(self._path, self._unsaved)
+            except OSError:
+                return
+            self._unsaved.clear()
+
+
+def count_content(counter: TokenCounter, content: Any) -> BlobCount:
+    """The tokens of *content*: of its text alone, and of the message it becomes."""
+    message = message_of(content)
+    as_message = count_message(counter, message)
+    text = content_text(content)
+    if message_texts(message) == [text]:
+        # The usual case; what is left of the message's count is its framing, a few short words.
+        framing = count_message(counter, without_texts(message))
+        return BlobCount(as_message - framing, as_message)
+    return BlobCount(checked_count(counter, text), as_message)
+
+
+def without_texts(message: Message) -> Message:
+    """The message with its role and name, and nothing to read."""
+    raw = {key: value for key, value in message.raw.items() if key in ("role", "name", "type")}
+    return Message(message.role, "", message.name, message.format, raw)
+
+
+def readable_content(value: Any) -> Any:
+    """The content a blob's map stands for.
+
+    A type that is registered in no process that reads it is still readable: as its map.
+    """
+    try:
+        return from_value(value)
+    except ContentValidationError:
+        return FreeformContent({key: item for key, item in value.items() if key != "content_type"})
+
+
+def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
+    """The blob's tokens by an offline estimate, for where loading a tokenizer would take too long."""
+    return count_content(EstimateTokenCounter(), readable_content(repo.blob(blob)))

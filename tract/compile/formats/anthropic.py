@@ -1,0 +1,262 @@
+"""Anthropic messages: reading them into neutral turns, and writing turns as its messages.
+
+What has no counterpart here: reasoning (a thought without the signature Anthropic gave it is refused; a summary becomes text), a name, audio, files by id, pictures in other formats than the four it takes.
+Text without a visible character is refused too, and left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tract.compile.formats.parts import (
+    File,
+    Image,
+    Notes,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Unknown,
+    known_role,
+    runs,
+    split_results,
+)
+from tract.compile.formats.placeholder import placeholder
+from tract.compile.formats.values import compact_json, extra_keys, parse_json, str_or_none
+from tract.objects.content import JSON
+
+# What the API puts beside a message of its own; it says nothing to the model.
+_MESSAGE_KEYS = frozenset(
+    {"role", "content", "type", "id", "model", "usage", "container", "stop_reason", "stop_sequence", "stop_details"}
+)
+_BLOCK_KEYS = frozenset(
+    {"type", "text", "thinking", "signature", "data", "source", "title", "content"}
+    | {"id", "name", "input", "caller", "tool_use_id", "is_error"}
+)
+_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_FORBIDDEN_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class CallIds:
+    """Tool call ids as Anthropic takes them: letters, digits, ``_`` and ``-``, each only once in a conversation.
+
+    An id that comes again gets a number, and results go to the latest call of their id.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._times: dict[str, int] = {}
+        self._latest: dict[str, str] = {}
+
+    def of_call(self, id: str) -> str:
+        """The id for a new call."""
+        clean = _FORBIDDEN_IN_ID.sub("_", id) or "call"
+        unique = clean
+        while unique in self._used:
+            self._times[clean] = self._times.get(clean, 1) + 1
+            unique = f"{clean}_{self._times[clean]}"
+        self._used.add(unique)
+        self._latest[id] = unique
+        return unique
+
+    def of_result(self, id: str) -> str:
+        """The id of the call that a result answers."""
+        return self._latest.get(id) or _FORBIDDEN_IN_ID.sub("_", id) or "call"
+
+
+def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
+    """The neutral turn of an Anthropic message."""
+    losses = extra_keys(raw, _MESSAGE_KEYS)
+    parts = _read_content(raw.get("content"), losses)
+    return Turn(index, known_role(raw.get("role"), losses), tuple(parts), tuple(losses))
+
+
+def _read_content(content: JSON, losses: list[str]) -> list[Part]:
+    if isinstance(content, str):
+        return [Text(content)]
+    if not isinstance(content, list | tuple):
+        return [] if content is None else [Text(compact_json(content))]
+    return [_read_block(block, losses) for block in content]
+
+
+def _read_block(block: JSON, losses: list[str]) -> Part:
+    if not isinstance(block, Mapping):
+        return Unknown(f"content block {compact_json(block)}")
+    kind = block.get("type")
+    losses += extra_keys(block, _BLOCK_KEYS)
+    match kind:
+        case "text":
+            return Text(str(block.get("text", "")))
+        case "thinking":
+            return Reasoning(str(block.get("thinking", "")))
+        case "tool_use":
+            return ToolCall(str(block.get("id")), str(block.get("name")), compact_json(block.get("input", {})))
+        case "tool_result":
+            inner = _read_content(block.get("content"), losses)
+            parts = tuple(part for part in inner if isinstance(part, Text | Image | File | Unknown))
+            return ToolResult(str(block.get("tool_use_id")), parts, block.get("is_error") is True)
+        case "image" if isinstance(block.get("source"), Mapping):
+            return _read_image(block["source"])
+        case "document" if isinstance(block.get("source"), Mapping):
+            return _read_document(block, block["source"])
+        case "search_result":
+            return Text(_search_result_text(block))
+        case _:
+            return Unknown(str(kind))
+
+
+def _read_image(source: Mapping[str, JSON]) -> Part:
+    if source.get("type") == "base64":
+        return Image(media_type=str(source.get("media_type")), data=str(source.get("data", "")))
+    if source.get("type") == "url":
+        return Image(url=str(source.get("url")))
+    return Unknown("image by file id")
+
+
+def _read_document(block: Mapping[str, JSON], source: Mapping[str, JSON]) -> Part:
+    title = str_or_none(block.get("title"))
+    match source.get("type"):
+        case "base64":
+            return File(title, str(source.get("media_type")), str(source.get("data", "")))
+        case "url":
+            return File(title, url=str(source.get("url")))
+        case "text":
+            return File(title, "text/plain", text=str(source.get("data", "")))
+        case "content":
+            parts = _read_content(source.get("content"), [])
+            if all(isinstance(part, Text) for part in parts):
+                return File(title, "text/plain", text="\n".join(part.text for part in parts if isinstance(part, Text)))
+    return Unknown("document")
+
+
+def _search_result_text(block: Mapping[str, JSON]) -> str:
+    texts = [part.text for part in _read_content(block.get("content"), []) if isinstance(part, Text)]
+    return "\n".join([str(block.get("title", "")), str(block.get("source", "")), *texts])
+
+
+def write_system(turn: Turn, notes: Notes) -> JSON:
+    """The system prompt that *turn* is: a str for a single text, a list of blocks for several, None for none."""
+    blocks = [block for block in _write_blocks(turn, CallIds(), notes) if block["type"] == "text"]
+    return _plain_or_blocks(blocks) if blocks else None
+
+
+def join_system(contents: Sequence[JSON]) -> JSON:
+    """One system prompt of several: a single one as it is, more of them as a list of blocks, None for none."""
+    if len(contents) == 1:
+        return contents[0]
+    blocks: list[JSON] = []
+    for content in contents:
+        if isinstance(content, list):
+            blocks += content
+        elif isinstance(content, str) and content.strip():
+            blocks.append({"type": "text", "text": content})
+    return blocks or None
+
+
+def write_anthropic(turns: Sequence[Turn], ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
+    """Neighbouring *turns* of users and assistants as Anthropic messages that alternate, tool results first."""
+    messages: list[dict[str, JSON]] = []
+    for side, run in runs(turns):
+        results, rest = split_results(run, notes) if side == "user" else ([], run)
+        blocks = [_write_result(index, result, ids, notes) for index, result in results]
+        for turn in rest:
+            blocks += _write_blocks(turn, ids, notes)
+        if blocks:
+            messages.append({"role": side, "content": _plain_or_blocks(blocks)})
+    return messages
+
+
+def _plain_or_blocks(blocks: list[dict[str, JSON]]) -> JSON:
+    return blocks[0]["text"] if len(blocks) == 1 and blocks[0]["type"] == "text" else blocks
+
+
+def _write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
+    blocks = []
+    for part in turn.parts:
+        if isinstance(part, Text | Refusal) and not part.text.strip():
+            continue
+        block = _write_call(turn.index, part, ids, notes) if isinstance(part, ToolCall) else _write_part(part)
+        if block is None or (turn.role != "user" and block["type"] in ("image", "document")):
+            notes.lost(turn.index, placeholder(part))
+            continue
+        if isinstance(part, Image) and part.detail not in (None, "auto"):
+            notes.lost(turn.index, f"image detail '{part.detail}'")
+        blocks.append(block)
+    if not blocks and not turn.losses and not notes.has_lost(turn.index):
+        notes.lost(turn.index, "a message without visible text")
+    return blocks
+
+
+def _write_part(part: Part) -> dict[str, JSON] | None:
+    match part:
+        case Text(text) | Refusal(text):
+            return {"type": "text", "text": text}
+        case Reasoning(text, summary=True) if text.strip():
+            return {"type": "text", "text": text}
+        case Image():
+            return _write_image(part)
+        case File():
+            return _write_document(part)
+        case _:
+            return None
+
+
+def _write_image(image: Image) -> dict[str, JSON] | None:
+    if image.data is not None and image.media_type in _IMAGE_TYPES:
+        return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
+    if image.url is not None and image.url.lower().startswith(("http://", "https://")):
+        return {"type": "image", "source": {"type": "url", "url": image.url}}
+    return None
+
+
+def _write_document(file: File) -> dict[str, JSON] | None:
+    source: dict[str, JSON]
+    if file.text is not None:
+        source = {"type": "text", "media_type": "text/plain", "data": file.text}
+    elif file.data is not None and file.media_type == "application/pdf":
+        source = {"type": "base64", "media_type": file.media_type, "data": file.data}
+    elif file.url is not None:
+        source = {"type": "url", "url": file.url}
+    else:
+        return None
+    block = {"type": "document", "source": source}
+    return {**block, "title": file.name} if file.name else block
+
+
+def _write_call(index: int, call: ToolCall, ids: CallIds, notes: Notes) -> dict[str, JSON]:
+    """A tool_use block.
+
+    Arguments that are no JSON object go, as text, under the one key ``arguments``, with a warning; empty ones are an empty object; a custom tool's text goes under ``input``.
+    """
+    arguments: JSON
+    if call.custom:
+        arguments = {"input": call.arguments}
+    elif not call.arguments.strip():
+        arguments = {}
+    else:
+        try:
+            arguments = parse_json(call.arguments)
+        except ValueError:
+            arguments = None
+        if not isinstance(arguments, dict):
+            notes.add(index, "invalid_arguments", repr(call.id))
+            arguments = {"arguments": call.arguments}
+    return {"type": "tool_use", "id": ids.of_call(call.id), "name": call.name, "input": arguments}
+
+
+def _write_result(index: int, result: ToolResult, ids: CallIds, notes: Notes) -> dict[str, JSON]:
+    blocks: list[dict[str, JSON]] = []
+    for part in result.parts:
+        block = _write_part(part)
+        if block is None:
+            notes.lost(index, f"{placeholder(part)} in a tool result")
+            block = {"type": "text", "text": placeholder(part)}
+        if block["type"] != "text" or block["text"].strip() or len(result.parts) == 1:
+            blocks.append(block)
+    content = _plain_or_blocks(blocks) if blocks else ""
+    message = {"type": "tool_result", "tool_use_id": ids.of_result(result.id), "content": content}
+    return {**message, "is_error": True} if result.is_error else message

@@ -1,0 +1,124 @@
+"""Checking that every tool call has its result and every result its call, whatever the messages' formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tract.compile.formats.openai import legacy_call_id
+from tract.compile.formats.parts import Notes
+from tract.compile.formats.values import items_of
+from tract.compile.message import CompileWarning, Message
+from tract.objects.content import JSON
+
+_SENTENCES = {
+    "unpaired_tool_call": "no result follows the tool call {}",
+    "unpaired_tool_result": "no call comes before the tool result {}",
+    "misplaced_tool_result": "the result {} does not directly follow its tool call",
+}
+
+
+def tool_ids(message: Message) -> tuple[list[str], list[str]]:
+    """The ids of the calls in *message*, and of the calls it answers, in order.
+
+    Tools that the provider runs by itself do not count: their results are part of the same answer.
+    """
+    raw = message.raw
+    if message.format == "openai":
+        return _chat_calls(raw), _chat_results(raw)
+    if message.format == "responses":
+        return _item_ids(raw)
+    return _block_ids(raw, "tool_use", "id"), _block_ids(raw, "tool_result", "tool_use_id")
+
+
+def _chat_calls(raw: Mapping[str, JSON]) -> list[str]:
+    if "tool_calls" not in raw and "function_call" not in raw:
+        return []
+    ids = [_chat_call_id(call) for call in items_of(raw.get("tool_calls")) if isinstance(call, Mapping)]
+    legacy = raw.get("function_call")
+    return [*ids, legacy_call_id(legacy.get("name"))] if isinstance(legacy, Mapping) else ids
+
+
+def _chat_call_id(call: Mapping[str, JSON]) -> str:
+    tool = call.get("function") or call.get("custom")
+    return str(call.get("id") or legacy_call_id(tool.get("name") if isinstance(tool, Mapping) else None))
+
+
+def _chat_results(raw: Mapping[str, JSON]) -> list[str]:
+    if raw.get("role") not in ("tool", "function"):
+        return []
+    return [str(raw.get("tool_call_id") or legacy_call_id(raw.get("name")))]
+
+
+def _item_ids(raw: Mapping[str, JSON]) -> tuple[list[str], list[str]]:
+    call_id, kind = raw.get("call_id"), str(raw.get("type"))
+    if not isinstance(call_id, str):
+        return [], []
+    if kind.endswith("_output"):
+        return [], [call_id]
+    return ([call_id], []) if kind.endswith("_call") or kind == "program" else ([], [])
+
+
+def _block_ids(raw: Mapping[str, JSON], kind: str, key: str) -> list[str]:
+    blocks = (block for block in items_of(raw.get("content")) if isinstance(block, Mapping))
+    return [str(block.get(key)) for block in blocks if block.get("type") == kind]
+
+
+def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
+    """What is wrong with the tool calls and results of *messages*, by message.
+
+    ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call at the very end still waits for its result and is fine.
+    ``misplaced_tool_result`` has its call, but something else came between, which chat completions and Anthropic refuse.
+    """
+    notes = Notes()
+    waiting: dict[str, list[int]] = {}  # calls of the turn under way, by id
+    missed: dict[str, list[int]] = {}  # calls of turns that are over
+    answered = False
+    for index, message in enumerate(messages):
+        calls, results = tool_ids(message)
+        if waiting and _ends_turn(message, results, answered):
+            for id, places in waiting.items():
+                missed.setdefault(id, []).extend(places)
+            waiting = {}
+        answered = bool(results) or (answered and message.role != "assistant")
+        for id in results:
+            _match_result(id, index, message, waiting, missed, notes)
+        for id in calls:
+            waiting.setdefault(id, []).append(index)
+    for id, places in missed.items():
+        for place in places:
+            notes.add(place, "unpaired_tool_call", repr(id))
+    return notes.warnings(_SENTENCES)
+
+
+def _ends_turn(message: Message, results: Sequence[str], answered: bool) -> bool:
+    """Whether calls before *message* can no longer get their results in place.
+
+    One answer of a model may be spread over several messages of Anthropic's or Responses' format, never of chat completions.
+    """
+    if results:
+        return False
+    return message.role != "assistant" or message.format == "openai" or answered
+
+
+def _match_result(
+    id: str,
+    index: int,
+    message: Message,
+    waiting: dict[str, list[int]],
+    missed: dict[str, list[int]],
+    notes: Notes,
+) -> None:
+    if id in waiting:
+        _take_first(waiting, id)
+    elif id in missed:
+        _take_first(missed, id)
+        if message.format != "responses":
+            notes.add(index, "misplaced_tool_result", repr(id))
+    else:
+        notes.add(index, "unpaired_tool_result", repr(id))
+
+
+def _take_first(calls: dict[str, list[int]], id: str) -> None:
+    calls[id].pop(0)
+    if not calls[id]:
+        del calls[id]

@@ -1,0 +1,172 @@
+"""The neutral form that a message passes through on its way from one provider's format to another.
+
+    message ──read──▶ Turn(role, parts) ──write──▶ messages of another format
+
+A message that stays in its format never takes this way: it is copied.
+A turn's role is system, developer, user or assistant; tool results are parts of a user's turn, as Anthropic has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TypeAlias
+
+from tract.compile.message import CompileWarning
+from tract.objects.content import JSON
+
+SYSTEM_ROLES = ("system", "developer")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The words of a model that will not answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thought; *summary* when the words were made for readers and are not the thought itself."""
+
+    text: str
+    summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: base64 *data* of *media_type*, or a *url*."""
+
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A document: base64 *data* of *media_type*, a *url*, plain *text*, or an id at OpenAI."""
+
+    name: str | None = None
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    text: str | None = None
+    file_id: str | None = None
+
+    def titled_text(self) -> str:
+        """The text under its name, for where a document must be plain words."""
+        return f"{self.name}\n\n{self.text or ''}" if self.name else self.text or ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call; *arguments* is JSON text, or any text for a *custom* tool."""
+
+    id: str
+    name: str
+    arguments: str
+    custom: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered."""
+
+    id: str
+    parts: tuple[Text | Image | File | Unknown, ...]
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something only its own format has; *what* names it."""
+
+    what: str
+
+
+Part: TypeAlias = Text | Refusal | Reasoning | Image | File | ToolCall | ToolResult | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message in neutral form. *losses* names what of it has no neutral form; *index* is its place in the context."""
+
+    index: int
+    role: str
+    parts: tuple[Part, ...]
+    losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Messages as a provider takes them, and what got lost on the way there."""
+
+    value: JSON
+    warnings: tuple[CompileWarning, ...]
+
+
+class Notes:
+    """Collects what is to be said about messages: one warning a message and kind, however often it is said."""
+
+    def __init__(self) -> None:
+        self._details: dict[tuple[int, str], dict[str, None]] = {}
+
+    def add(self, index: int, kind: str, subject: str) -> None:
+        """Note that *kind* is true of *subject*, something in message *index*."""
+        self._details.setdefault((index, kind), {})[subject] = None
+
+    def lost(self, index: int, what: str) -> None:
+        """Note that *what* has no counterpart in the format that is written."""
+        self.add(index, "no_counterpart", what)
+
+    def has_lost(self, index: int) -> bool:
+        """Whether something of message *index* was lost so far."""
+        return (index, "no_counterpart") in self._details
+
+    def warnings(self, sentences: dict[str, str]) -> tuple[CompileWarning, ...]:
+        """Everything noted, by message; *sentences* gives each kind's wording, ``{}`` being the subjects."""
+        return tuple(
+            CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index)
+            for (index, kind), subjects in sorted(self._details.items())
+        )
+
+
+def known_role(role: JSON, losses: list[str]) -> str:
+    """The neutral role for *role*; what no other format knows becomes a user, and a loss."""
+    if role in ("system", "developer", "user", "assistant"):
+        return str(role)
+    losses.append(f"role {role!r}")
+    return "user"
+
+
+def runs(turns: Iterable[Turn]) -> Iterable[tuple[str, list[Turn]]]:
+    """Neighbouring turns of one side (``system``, ``user`` or ``assistant``), in order."""
+    for side, members in groupby(turns, key=lambda turn: "system" if turn.role in SYSTEM_ROLES else turn.role):
+        yield side, list(members)
+
+
+def split_results(turns: Sequence[Turn], notes: Notes) -> tuple[list[tuple[int, ToolResult]], list[Turn]]:
+    """The tool results of a user's run with the index of their messages, and what is left of the turns.
+
+    Providers want results directly behind the calls, before anything else a user says; one that overtakes an earlier message on its way there is noted as moved.
+    """
+    results: list[tuple[int, ToolResult]] = []
+    rest: list[Turn] = []
+    for turn in turns:
+        found = [part for part in turn.parts if isinstance(part, ToolResult)]
+        if found and rest:
+            notes.add(turn.index, "tool_result_moved", ", ".join(repr(result.id) for result in found))
+        results += [(turn.index, result) for result in found]
+        other = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+        if other or not found:
+            rest.append(replace(turn, parts=other))
+    return results, rest

@@ -1,0 +1,23 @@
+"""Reading a message of any format into its neutral turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tract.compile.formats.anthropic import read_anthropic
+from tract.compile.formats.openai import read_openai
+from tract.compile.formats.parts import Turn
+from tract.compile.formats.responses import read_responses
+from tract.compile.message import Message
+from tract.objects.content import JSON, MessageFormat
+
+_READERS: dict[MessageFormat, Callable[[Mapping[str, JSON], int], Turn]] = {
+    "openai": read_openai,
+    "responses": read_responses,
+    "anthropic": read_anthropic,
+}
+
+
+def turn_of(message: Message, index: int = 0) -> Turn:
+    """The neutral turn of *message*, which is message *index* of its context."""
+    return _READERS[message.format](message.raw, index)

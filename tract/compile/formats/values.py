@@ -1,0 +1,93 @@
+"""Plain work on JSON values: copies, compact text, sizes and data URLs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tract.objects.content import JSON
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+
+
+def copy_json(value: JSON) -> JSON:
+    """A deep copy of *value*; a tuple becomes a list, any mapping a dict."""
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _ATOMS else copy_json(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _ATOMS else copy_json(item) for item in value]
+    if kind in _ATOMS:
+        return value
+    if isinstance(value, Mapping):
+        return {key: copy_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [copy_json(item) for item in value]
+    return value
+
+
+def compact_json(value: JSON) -> str:
+    """*value* as JSON without spaces, keys sorted, so that equal values have equal text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def json_or_text(value: JSON) -> str:
+    """A str as it is, anything else as compact JSON."""
+    return value if isinstance(value, str) else compact_json(value)
+
+
+def parse_json(text: str) -> JSON:
+    """The value of JSON *text*; ValueError when it is none (NaN, Infinity and bottomless nesting included)."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is no JSON")
+
+
+def items_of(value: JSON) -> Sequence[JSON]:
+    """The items of a list, none for anything else."""
+    return value if isinstance(value, list | tuple) else ()
+
+
+def str_or_none(value: JSON) -> str | None:
+    """A str as it is, None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def extra_keys(raw: Mapping[str, JSON], known: frozenset[str]) -> list[str]:
+    """The keys of *raw* that are not *known* and hold something."""
+    return [str(key) for key, value in raw.items() if key not in known and value not in (None, False, "", [], {})]
+
+
+def base64_size(data: str) -> int:
+    """How many bytes base64 *data* stands for, without decoding it."""
+    return len(data) * 3 // 4 - data[-2:].count("=")
+
+
+def size_text(count: int) -> str:
+    """*count* bytes for people: ``812 B``, ``12.3 kB``, ``4.0 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 999_950:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def split_data_url(url: str) -> tuple[str, str] | None:
+    """Media type and base64 data of a data URL; None for any other URL, also for one that is not base64."""
+    if url[:5].lower() != "data:":
+        return None
+    head, comma, data = url[5:].partition(",")
+    media_type, *options = head.split(";")
+    if not comma or "base64" not in (option.strip().lower() for option in options):
+        return None
+    return media_type.strip().lower() or "text/plain", data
+
+
+def data_url(media_type: str, data: str) -> str:
+    """The data URL of base64 *data*."""
+    return f"data:{media_type};base64,{data}"

@@ -1,0 +1,280 @@
+"""Every error tract raises on purpose.
+
+    TractError (alias TraceError)
+    ├── CommitNotFoundError          a revision names nothing
+    ├── AmbiguousPrefixError         a prefix names several objects
+    ├── BlobNotFoundError            an object that must exist does not
+    ├── ContentValidationError       a message, note or usage dict tract cannot keep
+    ├── BudgetExceededError          a commit over a REJECT budget
+    ├── EditTargetError              an edit of what is not in the context
+    ├── DetachedHeadError            a commit without a branch to move
+    ├── BranchExistsError  BranchNotFoundError  InvalidBranchNameError  UnmergedBranchError
+    ├── TagExistsError
+    ├── MergeError ── MergeConflictError, NothingToMergeError
+    ├── RebaseError  CherryPickError  SemanticSafetyError
+    ├── CompressionError  GCError
+    ├── SpawnError  SessionError
+    ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
+    ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
+    ├── ImportFormatError            a file that is no conversation tract can read
+    ├── ClosedError                  a Tract used after close()
+    ├── ConfigError                  a configuration tract does not understand
+    ├── TimeArgumentError            a datetime without a time zone
+    ├── TokenizerError               a counter that cannot count
+    └── StorageError
+        ├── ObjectCorruptError       bytes that are not what their name promises
+        ├── RefMovedError            somebody else moved the ref first
+        ├── RefNameError             a ref or tract name that is refused
+        ├── DurabilityError          a write or sync that failed
+        ├── LockTimeoutError         a lock that did not come free
+        ├── UnsafeRepositoryError    a store owned by another user, or with a symbolic link in it
+        ├── NotARepositoryError      a folder that is no store
+        └── FormatVersionError       a store made by another version
+
+Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
+Facts are attributes.
+What to type next is the command line's business.
+"""
+
+from __future__ import annotations
+
+
+class TractError(Exception):
+    """The base of every error tract raises on purpose."""
+
+
+TraceError = TractError
+
+
+class CommitNotFoundError(TractError):
+    """*revision* names no commit."""
+
+    def __init__(self, revision: str, detail: str = "") -> None:
+        self.revision = revision
+        super().__init__(f"no commit named '{revision}'" + (f": {detail}" if detail else ""))
+
+
+class AmbiguousPrefixError(TractError):
+    """*prefix* begins several ids; ``candidates`` holds them, in order."""
+
+    def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
+        self.prefix = prefix
+        self.candidates = candidates
+        shown = ", ".join(c[:16] for c in candidates[:5]) + (", …" if len(candidates) > 5 else "")
+        super().__init__(f"'{prefix}' is ambiguous: it begins {shown}")
+
+
+class BlobNotFoundError(TractError):
+    """An object of the store is missing; ``id`` is its hexadecimal id."""
+
+    def __init__(self, id: str, detail: str = "") -> None:
+        self.id = id
+        super().__init__(f"object {id} not found" + (f": {detail}" if detail else ""))
+
+
+class ContentValidationError(TractError):
+    """Content that cannot be kept as it is; the message names the place in it."""
+
+
+class BudgetExceededError(TractError):
+    """A commit would exceed a token budget whose action is REJECT. Counts are tokens."""
+
+    def __init__(self, current: int, added: int, limit: int) -> None:
+        self.current = current
+        self.added = added
+        self.limit = limit
+        super().__init__(
+            f"token budget exceeded: {current} in the context and {added} more are over the limit of {limit}"
+        )
+
+
+class EditTargetError(TractError):
+    """An edit's target is not a message of the current context."""
+
+
+class DetachedHeadError(TractError):
+    """HEAD names a commit, not a branch, so there is no branch to commit to."""
+
+
+class BranchExistsError(TractError):
+    """The branch is there already."""
+
+
+class BranchNotFoundError(TractError):
+    """There is no such branch."""
+
+
+class InvalidBranchNameError(TractError):
+    """A name that cannot be a branch; the message says which rule it breaks."""
+
+
+class UnmergedBranchError(TractError):
+    """Deleting the branch would leave its commits without a name."""
+
+
+class TagExistsError(TractError):
+    """The tag is there already, on another commit."""
+
+
+class MergeError(TractError):
+    """A merge that cannot be done."""
+
+
+class MergeConflictError(MergeError):
+    """A merge with conflicts nobody has resolved."""
+
+
+class NothingToMergeError(MergeError):
+    """The other branch brings nothing new."""
+
+
+class RebaseError(TractError):
+    """A rebase that cannot be done."""
+
+
+class CherryPickError(TractError):
+    """A cherry-pick that cannot be done."""
+
+
+class SemanticSafetyError(TractError):
+    """A replay would change what messages mean."""
+
+
+class CompressionError(TractError):
+    """A compression that cannot be done."""
+
+
+class GCError(TractError):
+    """A garbage collection that cannot be done."""
+
+
+class SpawnError(TractError):
+    """A sub-agent's tract that cannot be made."""
+
+
+class SessionError(TractError):
+    """A session that cannot be opened or resumed."""
+
+
+class PolicyExecutionError(TractError):
+    """A policy raised."""
+
+
+class PolicyConfigError(TractError):
+    """A policy's settings make no sense."""
+
+
+class OrchestratorError(TractError):
+    """The orchestrator cannot go on."""
+
+
+class LLMError(TractError):
+    """The base of what a model's client raises."""
+
+
+class LLMConfigError(LLMError):
+    """A client without a key or a model."""
+
+
+class LLMAuthError(LLMError):
+    """The provider refuses the key."""
+
+
+class LLMRateLimitError(LLMError):
+    """The provider wants us to wait; ``retry_after`` is in seconds, or None."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class LLMResponseError(LLMError):
+    """The provider's answer is an error, or not an answer."""
+
+
+class ImportFormatError(TractError):
+    """A file, or a line of one, that is no conversation tract can read."""
+
+
+class ClosedError(TractError):
+    """The tract was closed."""
+
+
+class ConfigError(TractError):
+    """A configuration value tract does not understand."""
+
+
+class TimeArgumentError(TractError):
+    """A datetime without a time zone, where a moment is needed."""
+
+
+class TokenizerError(TractError):
+    """A token counter that cannot be loaded, or that answers nonsense."""
+
+
+class StorageError(TractError):
+    """The base of what the store itself raises."""
+
+
+class ObjectCorruptError(StorageError):
+    """Bytes that are not what their name promises.
+
+    ``subject`` is the object's id or the file's path; ``offset`` is in bytes, or None.
+    """
+
+    def __init__(self, subject: str, detail: str, offset: int | None = None) -> None:
+        self.subject = subject
+        self.detail = detail
+        self.offset = offset
+        where = f" at offset {offset}" if offset is not None else ""
+        super().__init__(f"{subject} is damaged{where}: {detail}")
+
+
+class RefMovedError(StorageError):
+    """A ref is not where the writer saw it; nothing was changed. Ids are hexadecimal or None."""
+
+    def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
+        self.ref = ref
+        self.expected = expected
+        self.actual = actual
+        super().__init__(f"ref '{ref}' moved: expected {_at(expected)}, found {_at(actual)}; nothing was changed")
+
+
+def _at(value: str | None) -> str:
+    return "none" if value is None else value[:16]
+
+
+class RefNameError(StorageError):
+    """A name of a ref or tract that is refused; the message says which rule it breaks."""
+
+
+class DurabilityError(StorageError):
+    """A write or a sync failed.
+
+    ``visible`` says whether the change can be seen all the same: it may then survive or not.
+    """
+
+    def __init__(self, message: str, *, visible: bool) -> None:
+        self.visible = visible
+        super().__init__(message)
+
+
+class LockTimeoutError(StorageError):
+    """A lock did not come free in time."""
+
+
+class UnsafeRepositoryError(StorageError):
+    """A store that another user owns, or that has a symbolic link where a file must be."""
+
+
+class NotARepositoryError(StorageError):
+    """A folder that is no store."""
+
+
+class FormatVersionError(StorageError):
+    """A store of a version this tract does not know; ``found`` is what its format file says."""
+
+    def __init__(self, path: str, found: str, known: str) -> None:
+        self.found = found
+        self.known = known
+        super().__init__(f"'{path}' has format version {found!r}; this tract knows {known}")

@@ -1,0 +1,58 @@
+"""A batch: commits, edits and notes that all land, or none of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tract.history.notes import NewNote, add_notes
+from tract.objects.id import ObjectId
+from tract.objects.model import NewObject
+from tract.refs.buffered import BufferedObjects, BufferedRefs
+from tract.refs.names import NOTES
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+
+
+class Batch:
+    """A repository whose writes are held back in memory; ``land`` makes them one operation.
+
+    Nothing is locked while the batch fills, so it may be open across calls to a model.
+    """
+
+    def __init__(self, base: Repository) -> None:
+        self._base = base
+        self._objects = BufferedObjects(base.objects)
+        self._refs = BufferedRefs(base.refs, self._objects)
+        self.repo = replace(base, objects=self._objects, refs=self._refs)
+
+    def land(self, *, reason: str) -> None:
+        """Write everything, in one operation; RefMovedError when the branch moved meanwhile, and then nothing is written.
+
+        Notes that others wrote meanwhile stay: the batch's own go on top of them.
+        """
+        base = self._base
+        with base.objects.lock():
+            base.refs.refresh()
+            new = list(self._objects.new.values())
+            edits = [self._rebased(edit, new) for edit in self._refs.edits()]
+            if edits:
+                base.refs.update(edits, reason=reason, objects=new)
+
+    def _rebased(self, edit: RefEdit, new: list[NewObject]) -> RefEdit:
+        """*edit*, or where it moves a notes ref that others moved too, one that puts the batch's notes on theirs."""
+        base = self._base
+        local = edit.name.removeprefix(base.prefix)
+        if not local.startswith(NOTES) or base.refs.read(edit.name) == edit.expected or not isinstance(edit.new, bytes):
+            return edit
+        since = edit.expected if isinstance(edit.expected, bytes) else None
+        return add_notes(base, local.removeprefix(NOTES), self._notes_since(edit.new, since), new)
+
+    def _notes_since(self, tip: ObjectId, since: ObjectId | None) -> list[NewNote]:
+        notes = []
+        at: ObjectId | None = tip
+        while at is not None and at != since:
+            commit = self.repo.commit(at)
+            assert commit.target is not None and commit.content is not None
+            notes.append(NewNote(commit.target, self.repo.blob(commit.content), commit.time, commit.message))
+            at = commit.parents[0] if commit.parents else None
+        return notes[::-1]

@@ -1,0 +1,147 @@
+"""Committing: a message, an edit, or a note becomes part of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tract.errors import DetachedHeadError, EditTargetError, RefMovedError
+from tract.history.context import EMPTY, Context, append_entry, replace_entry
+from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
+from tract.refs.store import ANY, Expected, RefEdit
+from tract.repo import Repository
+
+
+class Draft(NamedTuple):
+    """A commit still to be made.
+
+    *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
+    *config* and *usage* become notes about the commit, so neither is in its id.
+    """
+
+    value: dict[str, Any]
+    operation: CommitOperation = CommitOperation.APPEND
+    target: ObjectId | None = None
+    message: str | None = None
+    metadata: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+    time: int | None = None
+
+
+def write_commits(
+    repo: Repository, drafts: Sequence[Draft], *, expected: Expected = ANY, reason: str | None = None
+) -> list[ObjectId]:
+    """Write *drafts* as commits on HEAD's branch, one after the other, and move it to the last.
+
+    All of them or none: objects, notes and the branch's move are one operation, and a crash before it is whole leaves nothing.
+    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on no branch.
+    """
+    blobs = [new_blob(draft.value) for draft in drafts]
+    with repo.objects.lock():
+        repo.refs.refresh()
+        branch, tip = repo.head()
+        if branch is None:
+            raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+        if expected is not ANY and tip != expected:
+            raise RefMovedError(branch, _hex(expected), _hex(tip))
+        new: list[NewObject] = []
+        ids: list[ObjectId] = []
+        at = tip
+        for draft, blob in zip(drafts, blobs, strict=True):
+            new.append(blob)
+            at = _add_commit(repo, at, draft, blob.id, new)
+            ids.append(at)
+        if at is not None and ids:
+            edits = [RefEdit(repo.prefix + branch, at, tip), *_add_beside(repo, drafts, ids, new)]
+            repo.refs.update(edits, reason=reason or _reason(drafts), objects=new)
+        return ids
+
+
+def _add_commit(
+    repo: Repository, tip: ObjectId | None, draft: Draft, blob: ObjectId, new: list[NewObject]
+) -> ObjectId:
+    """Make one commit on *tip*: it and the nodes it needs are added to *new*."""
+    parent = repo.commit(tip) if tip is not None else None
+    before = _context_before(repo, tip, parent, new)
+    if draft.operation is CommitOperation.EDIT:
+        before = _edited(repo, before, draft.target, blob, new)
+    commit = Commit(
+        draft.operation,
+        () if tip is None else (tip,),
+        blob,
+        draft.target,
+        before.tree,
+        before.open,
+        1 if parent is None else parent.generation + 1,
+        repo.clock() if draft.time is None else draft.time,
+        repo.author,
+        draft.message,
+        draft.metadata,
+    )
+    made = new_commit(commit)
+    new.append(made)
+    repo.keep_commit(made.id, commit)
+    return made.id
+
+
+def _context_before(
+    repo: Repository, tip: ObjectId | None, parent: Commit | None, new: list[NewObject]
+) -> Context:
+    """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk."""
+    if tip is None or parent is None:
+        return EMPTY
+    if parent.operation is CommitOperation.APPEND and parent.content is not None:
+        return append_entry(repo, Context(parent.tree, parent.open), (tip, parent.content), new)
+    return Context(parent.tree, parent.open)
+
+
+def _edited(
+    repo: Repository, before: Context, target: ObjectId | None, blob: ObjectId, new: list[NewObject]
+) -> Context:
+    if target is None:
+        raise EditTargetError("an edit needs the message it edits (response_to)")
+    after = replace_entry(repo, before, (target, blob), new)
+    if after is None:
+        raise EditTargetError(f"commit {target.hex()[:16]} is no message of the current context")
+    return after
+
+
+def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
+    """The message that an edit of *target* is about: an edit of an edit edits the original."""
+    commit = repo.commit(target)
+    while commit.operation is CommitOperation.EDIT and commit.target is not None:
+        target = commit.target
+        commit = repo.commit(target)
+    if commit.operation is not CommitOperation.APPEND:
+        raise EditTargetError(f"commit {target.hex()[:16]} is a {commit.operation}, which is no message")
+    return target
+
+
+def _add_beside(
+    repo: Repository, drafts: Sequence[Draft], ids: Sequence[ObjectId], new: list[NewObject]
+) -> list[RefEdit]:
+    """The notes that came with the drafts."""
+    edits = []
+    for namespace, bodies in ((CONFIG, [d.config for d in drafts]), (USAGE, [d.usage for d in drafts])):
+        notes = [
+            NewNote(id, body, repo.commit(id).time) for id, body in zip(ids, bodies, strict=True) if body is not None
+        ]
+        if notes:
+            edits.append(add_notes(repo, namespace, notes, new))
+    return edits
+
+
+def _reason(drafts: Sequence[Draft]) -> str:
+    """What the reflog says: the subject of the commit, or how many there were."""
+    if len(drafts) != 1:
+        return f"commit: {len(drafts)} messages"
+    draft = drafts[0]
+    verb = "commit" if draft.operation is CommitOperation.APPEND else f"commit ({draft.operation})"
+    return f"{verb}: {draft.message.splitlines()[0][:72]}" if draft.message else verb
+
+
+def _hex(value: object) -> str | None:
+    return value.hex() if isinstance(value, bytes) else None

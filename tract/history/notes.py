@@ -1,0 +1,160 @@
+"""Notes: what is said about a commit later, or beside it.
+
+    refs/notes/priority   skip, pin, normal, with a reason
+    refs/notes/config     the generation config a message was made with
+    refs/notes/usage      the tokens a provider counted
+
+A note is a commit of its own on its namespace's ref, and moves no branch.
+Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from tract.history.context import EMPTY, Context, append_entry, chunks
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
+from tract.refs.names import note_ref
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+
+PRIORITY = "priority"
+CONFIG = "config"
+USAGE = "usage"
+
+# Further apart than this, reading the whole list anew is no slower than walking.
+_MOST_STEPS = 64
+
+
+class Note(NamedTuple):
+    """One note, as it was written."""
+
+    id: ObjectId
+    target: ObjectId
+    body: Any
+    author: str
+    time: int
+
+
+def note_tip(repo: Repository, namespace: str) -> ObjectId | None:
+    """The newest note of the namespace: its id stands for the state of all of them."""
+    tip = repo.ref(note_ref(namespace))
+    return tip if isinstance(tip, bytes) else None
+
+
+class NewNote(NamedTuple):
+    """A note still to be made; *time* is in microseconds."""
+
+    target: ObjectId
+    body: dict[str, Any]
+    time: int
+    message: str | None = None
+
+
+def add_notes(repo: Repository, namespace: str, notes: Sequence[NewNote], new: list[NewObject]) -> RefEdit:
+    """Make *notes*, one after the other: their objects are added to *new*, and the edit moves the namespace's ref.
+
+    Only for the holder of the store's lock: a note goes on top of whatever is there.
+    """
+    tip = at = note_tip(repo, namespace)
+    for note in notes:
+        blob = new_blob(note.body)
+        new.append(blob)
+        parent = repo.commit(at) if at is not None else None
+        before = EMPTY if parent is None else Context(parent.tree, parent.open)
+        after = append_entry(repo, before, (note.target, blob.id), new)
+        commit = Commit(
+            CommitOperation.NOTE,
+            () if at is None else (at,),
+            blob.id,
+            note.target,
+            after.tree,
+            after.open,
+            1 if parent is None else parent.generation + 1,
+            note.time,
+            repo.author,
+            note.message,
+        )
+        made = new_commit(commit)
+        new.append(made)
+        repo.keep_commit(made.id, commit)
+        at = made.id
+    return RefEdit(repo.prefix + note_ref(namespace), at, tip)
+
+
+def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) -> None:
+    """Make one note, as an operation of its own."""
+    with repo.objects.lock():
+        repo.refs.refresh()
+        new: list[NewObject] = []
+        edit = add_notes(repo, namespace, [note], new)
+        repo.refs.update([edit], reason=reason, objects=new)
+
+
+class NoteTable:
+    """The newest note's blob for every commit that has one, in one namespace.
+
+    It moves with the namespace's ref: ``advance`` costs no more than the notes that were added.
+    """
+
+    __slots__ = ("_blobs", "_bodies", "_repo", "tip")
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._blobs: dict[ObjectId, ObjectId] = {}
+        self._bodies: dict[ObjectId, Any] = {}
+        self.tip: ObjectId | None = None
+
+    def advance(self, tip: ObjectId | None) -> frozenset[ObjectId] | None:
+        """Be the notes at *tip*; the commits whose notes changed, or None where all may have."""
+        if tip == self.tip:
+            return frozenset()
+        added = self._added_since(tip)
+        self.tip = tip
+        if added is not None:
+            self._blobs.update(added)
+            return frozenset(added)
+        self._blobs = {}
+        if tip is not None:
+            commit = self._repo.commit(tip)
+            for _, items in chunks(self._repo, Context(commit.tree, commit.open)):
+                self._blobs.update(zip(items[::2], items[1::2], strict=True))
+        return None
+
+    def _added_since(self, tip: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
+        """The notes between this state and *tip*, or None when it is not a few steps before it."""
+        steps: list[Commit] = []
+        at = tip
+        while at is not None and at != self.tip and len(steps) < _MOST_STEPS:
+            commit = self._repo.commit(at)
+            steps.append(commit)
+            at = commit.parents[0] if commit.parents else None
+        if at != self.tip:
+            return None
+        return {c.target: c.content for c in reversed(steps) if c.target is not None and c.content is not None}
+
+    def get(self, commit: ObjectId) -> Any:
+        """The newest note about *commit*, or None; not to be changed."""
+        blob = self._blobs.get(commit)
+        if blob is None:
+            return None
+        body = self._bodies.get(blob)
+        if body is None:
+            body = self._bodies[blob] = self._repo.blob(blob)
+        return body
+
+    def targets(self) -> tuple[ObjectId, ...]:
+        """The commits that have a note."""
+        return tuple(self._blobs)
+
+
+def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[Note]:
+    """The namespace's notes, newest first; only those about *target* where it is given."""
+    at = note_tip(repo, namespace)
+    while at is not None:
+        commit = repo.commit(at)
+        if commit.target is not None and commit.content is not None and target in (None, commit.target):
+            yield Note(at, commit.target, repo.blob(commit.content), commit.author, commit.time)
+        at = commit.parents[0] if commit.parents else None

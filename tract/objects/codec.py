@@ -1,0 +1,180 @@
+"""Canonical msgpack: one value has one encoding.
+
+Maps have their keys in code point order (which is the byte order of their UTF-8), every number and length has its shortest form, floats have 64 bits, and there are no extension types, NaN or infinities.
+What JSON can say can be encoded, and nothing else but byte strings (ids).
+:func:`decode` accepts an encoding only when it is the one :func:`encode` makes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NoReturn
+
+import msgpack
+
+from tract.errors import ContentValidationError
+
+MAX_DEPTH = 128
+"""How deep lists and maps may nest."""
+
+MAX_SIZE = 256 * 1024 * 1024
+"""How many bytes one payload may have."""
+
+_INT_MIN = -(2**63)
+_INT_MAX = 2**64 - 1
+
+
+class _RefusedError(Exception):
+    """A value that has no encoding; the keys that lead to it are collected on the way out."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        self.path: list[str] = []
+
+
+def encode(value: Any) -> bytes:
+    """The canonical encoding of *value*.
+
+    ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
+    """
+    try:
+        data = msgpack.packb(_ordered(value, MAX_DEPTH), use_bin_type=True)
+    except _RefusedError as exc:
+        _refuse(exc)
+    except UnicodeEncodeError:
+        raise ContentValidationError(_find_surrogate(value)) from None
+    if len(data) > MAX_SIZE:
+        raise ContentValidationError(f"content of {len(data)} bytes is over the limit of {MAX_SIZE}")
+    return bytes(data)
+
+
+def pack(value: Any) -> bytes:
+    """The encoding of lists of ids, numbers and short texts, which have no maps to put in order."""
+    try:
+        return msgpack.packb(value, use_bin_type=True)  # type: ignore[no-any-return]  # msgpack has no types
+    except UnicodeEncodeError:
+        raise ContentValidationError(_find_surrogate(value)) from None
+
+
+def unpack(data: bytes | memoryview) -> Any:
+    """The value of an encoding whose id was checked; ValueError when it is no msgpack at all."""
+    try:
+        return msgpack.unpackb(data, ext_hook=_no_extension, strict_map_key=True)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as exc:
+        raise ValueError(f"not msgpack: {exc}") from exc
+
+
+def decode(data: bytes) -> Any:
+    """The value of a canonical encoding; ValueError for any other bytes."""
+    value = unpack(data)
+    try:
+        again = encode(value)
+    except ContentValidationError as exc:
+        raise ValueError(f"not canonical: {exc}") from exc
+    if again != data:
+        raise ValueError("not canonical: the same value has another encoding")
+    return value
+
+
+def _no_extension(code: int, _data: bytes) -> NoReturn:
+    raise ValueError(f"extension type {code}")
+
+
+def _ordered(value: Any, depth: int) -> Any:
+    """*value* with every map in key order and every scalar checked."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None or kind is bytes:
+        return value
+    if kind is dict:
+        return _ordered_map(value, depth)
+    if kind is list or kind is tuple:
+        return _ordered_list(value, depth)
+    if kind is int:
+        if _INT_MIN <= value <= _INT_MAX:
+            return value
+        raise _RefusedError("an integer that does not fit in 64 bits")
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise _RefusedError(f"{value!r} is not a number JSON has")
+    return _ordered_subclass(value, depth)
+
+
+def _ordered_map(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+    if depth <= 0:
+        raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        keys = sorted(value)
+    except TypeError:
+        keys = list(value)
+    result = {}
+    for key in keys:
+        if type(key) is not str:
+            raise _RefusedError(f"a key that is no text: {key!r:.60}")
+        item = value[key]
+        if type(item) is not str:
+            try:
+                item = _ordered(item, depth - 1)
+            except _RefusedError as exc:
+                exc.path.append(f".{key}")
+                raise
+        result[key] = item
+    return result
+
+
+def _ordered_list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+    if depth <= 0:
+        raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
+    result = []
+    for item in value:
+        try:
+            result.append(_ordered(item, depth - 1))
+        except _RefusedError as exc:
+            exc.path.append(f"[{len(result)}]")
+            raise
+    return result
+
+
+def _ordered_subclass(value: Any, depth: int) -> Any:
+    """The plain form of a subclass of a JSON type, such as an enumeration of texts."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return _ordered(int(value), depth)
+    if isinstance(value, float):
+        return _ordered(float(value), depth)
+    if isinstance(value, dict):
+        return _ordered_map(dict(value), depth)
+    if isinstance(value, (list, tuple)):
+        return _ordered_list(list(value), depth)
+    raise _RefusedError(f"an object of type {type(value).__name__} is not JSON")
+
+
+def _refuse(exc: _RefusedError) -> NoReturn:
+    path = "".join(reversed(exc.path))
+    if len(path) > 120:
+        path = path[:100] + "…"
+    where = f" at {path.lstrip('.')}" if path else ""
+    raise ContentValidationError(f"cannot keep this content{where}: {exc.detail}") from None
+
+
+def _find_surrogate(value: Any, path: str = "") -> str:
+    """The message for the first text in *value* that is not valid Unicode."""
+    stack: list[tuple[str, Any]] = [(path, value)]
+    while stack:
+        place, item = stack.pop()
+        if isinstance(item, str):
+            try:
+                item.encode()
+            except UnicodeEncodeError as exc:
+                where = f" at {place.lstrip('.')[:120]}" if place else ""
+                return (
+                    f"cannot keep this content{where}: "
+                    f"a lone surrogate (U+{ord(item[exc.start]):04X}) at character {exc.start} is not text"
+                )
+        elif isinstance(item, dict):
+            stack.extend((f"{place}.{key!r}", key) for key in item)
+            stack.extend((f"{place}.{key}", item[key]) for key in item)
+        elif isinstance(item, (list, tuple)):
+            stack.extend((f"{place}[{i}]", part) for i, part in enumerate(item))
+    return "cannot keep this content: it has text that is not Unicode"

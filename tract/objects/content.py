@@ -1,0 +1,280 @@
+"""The kinds of content a commit can carry.
+
+Each kind is a frozen dataclass with a ``content_type``.
+In a blob it is a map of its fields with ``content_type`` beside them; fields that hold their default ``None`` are left out, so a kind can gain a field without changing the id of what is stored.
+``MessageContent`` keeps a provider's own message exactly as it was given, every key of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from tract.errors import ContentValidationError
+
+JSON: TypeAlias = Any
+"""A value of JSON: None, bool, int, float, str, list or dict with str keys."""
+
+MessageFormat: TypeAlias = Literal["openai", "responses", "anthropic"]
+MESSAGE_FORMATS: tuple[MessageFormat, ...] = ("openai", "responses", "anthropic")
+
+_FORMAT_ALIASES: dict[str, MessageFormat] = {
+    "openai": "openai",
+    "openai-chat": "openai",
+    "responses": "responses",
+    "openai_responses": "responses",
+    "openai-responses": "responses",
+    "anthropic": "anthropic",
+}
+
+
+def message_format(name: str) -> MessageFormat:
+    """The format that *name* or an alias of it stands for."""
+    try:
+        return _FORMAT_ALIASES[name]
+    except (KeyError, TypeError):
+        raise ContentValidationError(
+            f"unknown message format {name!r}; known are {', '.join(MESSAGE_FORMATS)}"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionContent:
+    """What the model is told to be: a system prompt. Pinned by default."""
+
+    content_type: ClassVar[str] = "instruction"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueContent:
+    """One turn of a conversation; *role* is system, developer, user, assistant or a role of your own."""
+
+    content_type: ClassVar[str] = "dialogue"
+    role: str
+    text: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolIOContent:
+    """One half of a tool's use: the call with its arguments, or the result.
+
+    *payload* is the arguments of a call (a map) or what the tool answered (any JSON value).
+    *call_id* ties the halves together; a provider needs it on both.
+    """
+
+    content_type: ClassVar[str] = "tool_io"
+    tool_name: str
+    direction: Literal["call", "result"]
+    payload: JSON
+    status: str | None = None
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningContent:
+    """What the model thought before it answered."""
+
+    content_type: ClassVar[str] = "reasoning"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactContent:
+    """Something made or read along the way: a file, a query, a diagram."""
+
+    content_type: ClassVar[str] = "artifact"
+    artifact_type: str
+    content: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputContent:
+    """A final product for the user; *format* says how to read it: text, markdown, json."""
+
+    content_type: ClassVar[str] = "output"
+    text: str
+    format: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class FreeformContent:
+    """Any map of JSON values."""
+
+    content_type: ClassVar[str] = "freeform"
+    payload: dict[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContent:
+    """What one session hands to the next."""
+
+    content_type: ClassVar[str] = "session"
+    session_type: str
+    summary: str
+    decisions: list[str] = field(default_factory=list)
+    failed_approaches: list[str] = field(default_factory=list)
+    next_steps: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageContent:
+    """A provider's own message, kept verbatim.
+
+    *format* is ``openai`` (chat completions), ``responses`` (an item of OpenAI's Responses API) or ``anthropic``.
+    """
+
+    content_type: ClassVar[str] = "message"
+    message: dict[str, JSON]
+    format: str = "openai"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "format", message_format(self.format))
+
+
+Content: TypeAlias = (
+    InstructionContent
+    | DialogueContent
+    | ToolIOContent
+    | ReasoningContent
+    | ArtifactContent
+    | OutputContent
+    | FreeformContent
+    | SessionContent
+    | MessageContent
+)
+
+BUILTIN: dict[str, type[Any]] = {
+    cls.content_type: cls
+    for cls in (
+        InstructionContent,
+        DialogueContent,
+        ToolIOContent,
+        ReasoningContent,
+        ArtifactContent,
+        OutputContent,
+        FreeformContent,
+        SessionContent,
+        MessageContent,
+    )
+}
+
+ContentTypes: TypeAlias = Mapping[str, type[Any]]
+"""Content types by name: the built-in ones and those a user registered."""
+
+
+def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
+    """The map a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it."""
+    if isinstance(content, MessageContent):
+        _check_message(content.message)
+        return {"content_type": "message", "format": content.format, "message": content.message}
+    if isinstance(content, dict):
+        return to_value(validate_content(content, types), types)
+    name = getattr(content, "content_type", None)
+    if isinstance(content, type) or not isinstance(name, str) or types.get(name) is not type(content):
+        raise ContentValidationError(f"content of type {type(content).__name__} is no registered content type")
+    return {"content_type": name, **_fields_of(content, name)}
+
+
+def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
+    """The content a blob's map stands for; ContentValidationError when it is of no registered type."""
+    fields_ = dict(value)
+    name = fields_.pop("content_type", None)
+    cls = types.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise ContentValidationError(f"content type {name!r} is not registered; known are {', '.join(sorted(types))}")
+    return _build(cls, str(name), fields_)
+
+
+def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
+    """The content that a dict stands for.
+
+    One with ``content_type`` is that type; one with ``role`` is a provider's message, kept verbatim, whose format is seen from its shape.
+    Anything else is a ContentValidationError.
+    """
+    if not isinstance(value, Mapping):
+        raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
+    if "content_type" in value:
+        return from_value(value, types)
+    if "role" in value:
+        return MessageContent(dict(value), format=message_shape(value))
+    raise ContentValidationError(
+        f"a dict with neither 'content_type' nor 'role' is no content (keys: {', '.join(map(str, value))[:80]})"
+    )
+
+
+def _check_message(message: JSON) -> None:
+    if not isinstance(message, dict):
+        raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
+    if not message:
+        raise ContentValidationError("a message must not be empty")
+    role = message.get("role", "")
+    if not isinstance(role, str):
+        raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
+
+
+def _fields_of(content: Any, name: str) -> dict[str, JSON]:
+    if hasattr(content, "__dataclass_fields__"):
+        items = ((f.name, getattr(content, f.name)) for f in fields(content))
+        return {key: item for key, item in items if item is not None}
+    if hasattr(content, "model_dump"):  # a pydantic model, without importing pydantic
+        return {k: v for k, v in content.model_dump(mode="json").items() if k != "content_type"}
+    raise ContentValidationError(f"content type {name!r} is neither a dataclass nor a pydantic model")
+
+
+def _build(cls: type[Any], name: str, values: dict[str, JSON]) -> Any:
+    try:
+        content = cls.model_validate(values) if hasattr(cls, "model_validate") else cls(**values)
+    except (TypeError, ValueError) as exc:
+        raise ContentValidationError(f"content of type '{name}': {_reason(exc)}") from exc
+    _check_fields(content, name)
+    return content
+
+
+def _reason(exc: Exception) -> str:
+    """What a constructor said, without its own name in front."""
+    return str(exc).split("__init__() ")[-1].splitlines()[0]
+
+
+def _check_fields(content: Any, name: str) -> None:
+    """Refuse built-in content whose text is not text: a wrong type would otherwise surface at the provider."""
+    if BUILTIN.get(name) is not type(content) or isinstance(content, MessageContent):
+        return
+    for key in ("role", "text", "tool_name", "content", "artifact_type", "format", "summary", "session_type"):
+        item = getattr(content, key, "")
+        if not isinstance(item, str):
+            raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
+    if isinstance(content, ToolIOContent) and content.direction not in ("call", "result"):
+        raise ContentValidationError(f"content of type 'tool_io': direction must be call or result, not {content.direction!r}")
+    if isinstance(content, FreeformContent) and not isinstance(content.payload, dict):
+        raise ContentValidationError("content of type 'freeform': payload must be a dict")
+
+
+_ANTHROPIC_BLOCKS = frozenset(
+    "tool_use tool_result thinking redacted_thinking server_tool_use web_search_tool_result document".split()
+)
+_RESPONSES_PARTS = frozenset("input_text output_text input_image input_file summary_text".split())
+
+
+def message_shape(message: Mapping[str, JSON]) -> MessageFormat:
+    """The format a message with a role most likely has, seen from its parts; plain text counts as ``openai``.
+
+    A wrong guess loses nothing, for the message is kept as it is; it only decides how other providers are served.
+    """
+    content = message.get("content")
+    if message.get("type") == "message":
+        return "responses"
+    if not isinstance(content, list):
+        return "openai"
+    for part in content:
+        if not isinstance(part, dict):
+            continue
+        kind = part.get("type")
+        if kind in _ANTHROPIC_BLOCKS or "cache_control" in part or (kind == "image" and "source" in part):
+            return "anthropic"
+        if kind in _RESPONSES_PARTS:
+            return "responses"
+    return "openai"

@@ -1,0 +1,176 @@
+"""Ref files: the state of the refs for people to read, and a witness for repair.
+
+A ref file is one line: value, durability, check.
+
+    3fa9c1…e1 synced 1c2d3e4f
+    ref:refs/heads/main synced 90ab12cd
+
+The value is an id, or ``ref:`` and a ref's name; *durability* says whether the operation was ``synced`` before this line was written or only ``cached`` by the operating system; *check* is the first 4 bytes of the BLAKE3 of the ref's name, a zero byte and the line up to here.
+The operations decide what a ref is; the line of a ref that is wrong or gone is written anew from them.
+But a synced line that names a commit nobody has proves that an acknowledged operation was lost, and that is an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from blake3 import blake3
+
+from tract.errors import ObjectCorruptError
+from tract.objects.id import HEX_SIZE, parse_id
+from tract.objects.model import RefChange, RefValue
+from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
+from tract.storage import files
+from tract.storage.store import Durability, ObjectStore
+
+_SYMBOLIC = "ref:"
+_DURABILITY = {"full": "synced", "process": "cached"}  # of one length, so that a line can be written over another
+_MAX_LINE = 1024
+_KEPT_OPEN = 16
+
+
+def format_line(name: str, value: RefValue, durability: Durability) -> bytes:
+    """The line a ref file has."""
+    shown = value.hex() if isinstance(value, bytes) else _SYMBOLIC + value
+    text = f"{shown} {_DURABILITY[durability]}"
+    return f"{text} {_check(name, text)}\n".encode()
+
+
+def parse_line(name: str, data: bytes) -> tuple[RefValue, bool]:
+    """The value in a ref file, and whether it was synced; ValueError for a line that was not written by tract."""
+    try:
+        text, check = data.decode().removesuffix("\n").rsplit(" ", 1)
+        value, durability = text.rsplit(" ", 1)
+    except ValueError:
+        raise ValueError("it is not a line of value, durability and check") from None
+    if check != _check(name, text) or not data.endswith(b"\n"):
+        raise ValueError("it does not match its checksum")
+    if value.startswith(_SYMBOLIC):
+        return value.removeprefix(_SYMBOLIC), durability == "synced"
+    id = parse_id(value)
+    if id is None:
+        raise ValueError("its value is neither an id nor a ref")
+    return id, durability == "synced"
+
+
+def _check(name: str, text: str) -> str:
+    return blake3(f"{name}\0{text}".encode()).hexdigest()[:8]
+
+
+class RefFiles:
+    """The ref files under a store's folder."""
+
+    def __init__(self, path: str, durability: Durability) -> None:
+        self.path = path
+        self._durability = durability
+        self._open: dict[str, int] = {}
+
+    def write(self, changes: Sequence[RefChange]) -> None:
+        """Show the new values; nothing is synced, for the operations can tell all of it again."""
+        for change in changes:
+            if change.new is None:
+                self._delete(change.name)
+            else:
+                self._write(change.name, change.new)
+
+    def write_first(self, refs: Sequence[tuple[str, RefValue]]) -> None:
+        """The files of a new store's refs, each on the disk when this returns."""
+        for name, value in refs:
+            files.write_file(self.path_of(name), format_line(name, value, self._durability), sync=True)
+
+    def write_value(self, name: str, value: RefValue) -> None:
+        """Show one ref's value."""
+        self._write(name, value)
+
+    def _write(self, name: str, value: RefValue) -> None:
+        line = format_line(name, value, self._durability)
+        fd = self._descriptor(name) if isinstance(value, bytes) else None
+        if fd is not None and files.size_of(fd) == len(line):
+            # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
+            files.write_at(fd, line, 0)
+            return
+        self._forget(name)
+        path = self.path_of(name)
+        self._make_directories(name)
+        files.write_file(path, line, sync=False)
+
+    def _descriptor(self, name: str) -> int | None:
+        """An open ref file, if there is one; the last few stay open."""
+        fd = self._open.get(name)
+        if fd is not None:
+            if not files.is_unlinked(fd):
+                return fd
+            self._forget(name)
+        try:
+            fd = files.open_write(self.path_of(name), create=False)
+        except OSError:
+            return None
+        if len(self._open) >= _KEPT_OPEN:
+            self._forget(next(iter(self._open)))
+        self._open[name] = fd
+        return fd
+
+    def _forget(self, name: str) -> None:
+        fd = self._open.pop(name, None)
+        if fd is not None:
+            files.close(fd)
+
+    def _delete(self, name: str) -> None:
+        self._forget(name)
+        files.unlink(self.path_of(name))
+
+    def path_of(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _make_directories(self, name: str) -> None:
+        directory = self.path
+        for part in name.split("/")[:-1]:
+            directory = os.path.join(directory, part)
+            files.make_directory(directory)
+
+    def read(self, name: str) -> tuple[RefValue, bool] | None:
+        """What the file of a ref says, or None when there is no file or its line is damaged."""
+        try:
+            return parse_line(name, files.read_file(self.path_of(name), _MAX_LINE))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+
+    def names(self) -> Iterator[str]:
+        """Every ref that has a file."""
+        for top in (HEAD, ORIG_HEAD):
+            if os.path.exists(self.path_of(top)):
+                yield top
+        yield from self._names_under("refs")
+        for tract in files.list_directory(self.path_of(TRACTS)):
+            yield TRACTS + tract + "/" + HEAD
+            yield from self._names_under(TRACTS + tract + "/refs")
+
+    def _names_under(self, name: str) -> Iterator[str]:
+        for entry in files.list_directory(self.path_of(name)):
+            child = f"{name}/{entry}"
+            if os.path.isdir(self.path_of(child)):
+                yield from self._names_under(child)
+            elif not entry.startswith("."):
+                yield child
+
+    def check_against(self, store: ObjectStore, names: Sequence[str] | None = None) -> None:
+        """Raise when a synced line names a commit the store does not have: an acknowledged operation is gone."""
+        for name in self.names() if names is None else names:
+            found = self.read(name)
+            if found is None:
+                continue
+            value, synced = found
+            if synced and isinstance(value, bytes) and not store.contains(value):
+                raise ObjectCorruptError(
+                    self.path_of(name),
+                    f"it names commit {value.hex()}, which the store does not have; the end of the journal was lost",
+                )
+
+    def close(self) -> None:
+        for name in list(self._open):
+            self._forget(name)
+
+
+assert len({len(word) for word in _DURABILITY.values()}) == 1
+assert HEX_SIZE + 20 < _MAX_LINE

@@ -1,0 +1,200 @@
+"""Refs as the sum of the operations: the state is what the last keyframe says and what came after.
+
+    keyframe ── op ── op ── op          one object each, chained by id
+    all refs    a: 1→2  b: ∅→1  a: 2→3
+
+An operation is written in the same append as the objects it makes real.
+Before it is whole nothing has happened, after it all of it has.
+Ref files are written after it, for people and for repair; the state never comes from them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from tract.errors import CommitNotFoundError, RefMovedError, RefNameError
+from tract.objects.id import ObjectId
+from tract.objects.model import (
+    NewObject,
+    Operation,
+    RefChange,
+    RefValue,
+    new_operation,
+    read_operation,
+)
+from tract.refs.names import check_ref
+from tract.refs.store import ANY, RefEdit
+from tract.storage.store import ObjectStore
+
+# A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
+_KEYFRAME_EVERY = 256
+
+
+def now() -> int:
+    """Microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+class Mirror(Protocol):
+    """Where changes of refs are shown beside the log."""
+
+    def write(self, changes: Sequence[RefChange]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def first_operation(refs: Sequence[tuple[str, RefValue]], *, actor: str) -> NewObject:
+    """The keyframe a new store begins with."""
+    changes = tuple(RefChange(name, None, value) for name, value in refs)
+    return new_operation(Operation(None, now(), actor, "init", changes, tuple(refs)))
+
+
+class OperationRefs:
+    """The refs of a store whose changes are operations."""
+
+    def __init__(
+        self, store: ObjectStore, *, actor: str, mirror: Mirror | None = None, clock: Callable[[], int] = now
+    ) -> None:
+        self._store = store
+        self._actor = actor
+        self._mirror = mirror
+        self._clock = clock
+        self._refs: dict[str, RefValue] = {}
+        self._seen: list[ObjectId] = []
+        self._taken = 0
+        self._since_keyframe = 0
+        self._unmirrored: dict[str, RefValue | None] = {}
+        self._last: ObjectId | None = None
+        self._catch_up()
+
+    @property
+    def last(self) -> ObjectId | None:
+        """The newest operation."""
+        return self._last
+
+    def read(self, name: str) -> RefValue | None:
+        return self._refs.get(name)
+
+    def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
+        return tuple(sorted(item for item in self._refs.items() if item[0].startswith(prefix)))
+
+    def refresh(self) -> None:
+        self._store.refresh()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take in the operations of others."""
+        operations = self._store.operations()
+        if operations is self._seen and len(operations) == self._taken:
+            return
+        if operations is not self._seen:
+            self._seen, self._taken = operations, 0
+        for id in operations[self._taken :]:
+            operation = read_operation(id, self._store.read(id))
+            self._take(id, operation)
+            # The process that wrote it may have died before the ref files; the next writer sees to them.
+            self._unmirrored = {change.name: change.new for change in operation.changes}
+        self._taken = len(operations)
+
+    def _take(self, id: ObjectId, operation: Operation) -> None:
+        if operation.refs is not None:
+            self._refs = dict(operation.refs)
+            self._since_keyframe = 0
+        else:
+            for change in operation.changes:
+                if change.new is None:
+                    self._refs.pop(change.name, None)
+                else:
+                    self._refs[change.name] = change.new
+            self._since_keyframe += 1
+        self._last = id
+
+    def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
+        with self._store.lock():
+            self._catch_up()
+            changes = self._changes(edits, objects)
+            if changes:
+                self._write(changes, reason, objects)
+
+    def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
+        changes = []
+        for name, new, expected in edits:
+            old = self._refs.get(name)
+            if expected is not ANY and old != expected:
+                raise RefMovedError(name, shown(expected), shown(old))
+            if old == new:
+                continue
+            if old is None:
+                self._check_new_name(name)
+            if isinstance(new, bytes) and not self._will_exist(new, objects):
+                raise CommitNotFoundError(new.hex(), f"ref '{name}' cannot be moved to it")
+            changes.append(RefChange(name, old, new))
+        return tuple(changes)
+
+    def _will_exist(self, id: ObjectId, objects: Sequence[NewObject]) -> bool:
+        return any(new.id == id for new in reversed(objects)) or self._store.contains(id)
+
+    def _check_new_name(self, name: str) -> None:
+        """Refuse a name that cannot stand beside the others in a file system."""
+        check_ref(name)
+        folded = name.casefold()
+        for other in self._refs:
+            if other.startswith(name + "/") or name.startswith(other + "/"):
+                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
+            if other.casefold() == folded:
+                raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
+
+    def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
+        keyframe = self._since_keyframe >= _KEYFRAME_EVERY
+        operation = Operation(self._last, self._clock(), self._actor, reason, changes)
+        if keyframe:
+            operation = operation._replace(refs=self._after(changes))
+        new = new_operation(operation)
+        self._store.append(objects, new, keyframe=keyframe)
+        self._take(new.id, operation)
+        self._seen = self._store.operations()
+        self._taken = len(self._seen)
+        self._show(changes)
+        if self._store.is_full():
+            self._seal()
+
+    def _after(self, changes: Sequence[RefChange]) -> tuple[tuple[str, RefValue], ...]:
+        refs = dict(self._refs)
+        for change in changes:
+            if change.new is None:
+                refs.pop(change.name, None)
+            else:
+                refs[change.name] = change.new
+        return tuple(sorted(refs.items()))
+
+    def _show(self, changes: Sequence[RefChange]) -> None:
+        if self._mirror is None:
+            return
+        if self._unmirrored:
+            self._mirror.write([RefChange(name, None, new) for name, new in self._unmirrored.items()])
+            self._unmirrored = {}
+        self._mirror.write(changes)
+
+    def _seal(self) -> None:
+        keyframe = new_operation(Operation(self._last, self._clock(), self._actor, "seal", (), self._after(())))
+        self._store.seal(keyframe)
+        self._catch_up()
+
+    def close(self) -> None:
+        if self._mirror is not None:
+            self._mirror.close()
+
+    def history(self) -> Iterator[tuple[ObjectId, Operation]]:
+        """Every operation, newest first, as far back as they are kept."""
+        id = self._last
+        while id is not None:
+            operation = read_operation(id, self._store.read(id))
+            yield id, operation
+            id = operation.previous
+
+
+def shown(value: RefValue | None) -> str | None:
+    """A ref's value as people read it."""
+    return value.hex() if isinstance(value, bytes) else value

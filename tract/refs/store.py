@@ -1,0 +1,60 @@
+"""What a ref store is: names that move, all of an update or none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+
+from tract.objects.id import ObjectId
+from tract.objects.model import NewObject, Operation, RefValue
+
+
+class Expect(Enum):
+    """What an edit may demand of a ref beside a value of it."""
+
+    ANY = "any"
+
+
+ANY: Final = Expect.ANY
+Expected: TypeAlias = RefValue | None | Literal[Expect.ANY]
+
+
+class RefEdit(NamedTuple):
+    """Move *name* to *new* (None deletes it) if it is at *expected* now; None expects that there is no such ref."""
+
+    name: str
+    new: RefValue | None
+    expected: Expected = ANY
+
+
+class RefStore(Protocol):
+    """Refs by name.
+
+    A ref holds an id, or the name of another ref where it is symbolic.
+    """
+
+    def read(self, name: str) -> RefValue | None:
+        """What the ref holds, as this store last saw it; None when there is no such ref."""
+        ...
+
+    def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
+        """The refs whose names begin with *prefix*, in order of name."""
+        ...
+
+    def refresh(self) -> None:
+        """See what other processes did."""
+        ...
+
+    def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
+        """Write *objects* and make all the *edits*, or nothing.
+
+        RefMovedError when a ref is not where its edit expects it.
+        """
+        ...
+
+    def history(self) -> Iterator[tuple[ObjectId, Operation]]:
+        """Every operation, newest first, as far back as they are kept."""
+        ...
+
+    def close(self) -> None: ...

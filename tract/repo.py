@@ -1,0 +1,343 @@
+"""A repository: objects, refs and settings, as one small value that every operation is a function of.
+
+    <folder>/.tract/
+      format          "tract 1", repository id, check
+      config.toml
+      HEAD refs/…     ref files
+      tracts/<name>/  HEAD and refs of another tract
+      objects/        journal, packs, loose objects
+      locks/
+      cache/          derived; may be deleted at any time
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from blake3 import blake3
+
+from tract.config import TractConfig, from_table, to_table
+from tract.errors import (
+    ConfigError,
+    FormatVersionError,
+    NotARepositoryError,
+    ObjectCorruptError,
+    StorageError,
+)
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
+from tract.refs.files import RefFiles
+from tract.refs.names import HEAD, TRACTS, branch_ref, check_tract_name
+from tract.refs.operations import OperationRefs, first_operation, now
+from tract.refs.store import RefEdit, RefStore
+from tract.storage import files
+from tract.storage.database import Database, create_database
+from tract.storage.memory import MemoryStore
+from tract.storage.store import Durability, ObjectStore
+
+FOLDER = ".tract"
+FORMAT_VERSION = "1"
+ROOT = "root"
+"""The id of a store's root tract."""
+
+_COMMITS_KEPT = 8192
+_NODES_KEPT = 16384
+_T = TypeVar("_T")
+
+
+class DecodedObjects:
+    """Commits and tree nodes already decoded; an id names one value for ever, so nothing here can go stale."""
+
+    __slots__ = ("commits", "nodes")
+
+    def __init__(self) -> None:
+        self.commits: dict[ObjectId, Commit] = {}
+        self.nodes: dict[ObjectId, Node] = {}
+
+
+def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
+    if len(cache) >= limit:
+        del cache[next(iter(cache))]
+    cache[id] = value
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """An open store, seen from one of its tracts.
+
+    *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
+    """
+
+    objects: ObjectStore
+    refs: RefStore
+    config: TractConfig
+    path: str | None
+    tract: str = ROOT
+    prefix: str = ""
+    author: str = "unknown"
+    clock: Callable[[], int] = now
+    decoded: DecodedObjects | None = None
+
+    def commit(self, id: ObjectId) -> Commit:
+        """The commit *id*."""
+        cache = self._decoded.commits
+        found = cache.get(id)
+        if found is None:
+            found = _keep(cache, id, read_commit(id, self.objects.read(id)), _COMMITS_KEPT)
+        return found
+
+    def node(self, id: ObjectId) -> Node:
+        """The tree node *id*."""
+        cache = self._decoded.nodes
+        found = cache.get(id)
+        if found is None:
+            found = _keep(cache, id, read_node(id, self.objects.read(id)), _NODES_KEPT)
+        return found
+
+    def blob(self, id: ObjectId) -> Any:
+        """The value of the blob *id*."""
+        return read_blob(id, self.objects.read(id))
+
+    def keep_commit(self, id: ObjectId, commit: Commit) -> None:
+        """Remember a commit that was just made."""
+        _keep(self._decoded.commits, id, commit, _COMMITS_KEPT)
+
+    def keep_node(self, id: ObjectId, node: Node) -> None:
+        """Remember a tree node that was just made."""
+        _keep(self._decoded.nodes, id, node, _NODES_KEPT)
+
+    @property
+    def _decoded(self) -> DecodedObjects:
+        assert self.decoded is not None
+        return self.decoded
+
+    def ref(self, name: str) -> RefValue | None:
+        """What the ref *name* of this tract holds."""
+        return self.refs.read(self.prefix + name)
+
+    def head(self) -> tuple[str | None, ObjectId | None]:
+        """The ref HEAD is on (None where it is detached) and the commit it is at (None where there is none yet)."""
+        value = self.ref(HEAD)
+        if isinstance(value, bytes):
+            return None, value
+        if value is None:
+            raise ObjectCorruptError(self.prefix + HEAD, "there is no such ref")
+        tip = self.ref(value)
+        if isinstance(tip, str):
+            raise ObjectCorruptError(self.prefix + value, "a branch must not be symbolic")
+        return value, tip
+
+    def local_refs(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
+        """This tract's refs under *prefix*, named without the tract's own prefix."""
+        cut = len(self.prefix)
+        return tuple((name[cut:], value) for name, value in self.refs.list(self.prefix + prefix))
+
+    def close(self) -> None:
+        self.refs.close()
+        self.objects.close()
+
+
+def find_repository(start: str) -> str | None:
+    """The nearest store at or above the folder *start*, or None."""
+    folder = os.path.abspath(start)
+    while True:
+        candidate = os.path.join(folder, FOLDER)
+        if os.path.isdir(candidate):
+            return candidate
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def store_path(path: str) -> str:
+    """The store that a user's *path* means: a path that ends in ``.tract`` is it, any other folder holds it."""
+    absolute = os.path.abspath(path)
+    return absolute if os.path.basename(absolute) == FOLDER else os.path.join(absolute, FOLDER)
+
+
+def create_repository(path: str, config: TractConfig) -> None:
+    """Lay out a new store at *path* (a folder ``.tract``), whole or not at all.
+
+    Everything is built beside it and renamed into place, so a crash leaves no half-made store.
+    """
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        raise NotARepositoryError(f"'{parent}' is not a folder")
+    building = os.path.join(parent, f"{FOLDER}.new-{secrets.token_hex(6)}")
+    files.make_directory(building)
+    head = ((HEAD, branch_ref(config.default_branch)),)
+    create_database(os.path.join(building, "objects"), first_operation(head, actor=author_name(config)))
+    for name in ("locks", "cache", "refs", "refs/heads", "refs/tags", "refs/notes"):
+        files.make_directory(os.path.join(building, name))
+    for name in ("locks/journal", "locks/gc"):
+        files.write_file(os.path.join(building, name), b"", sync=False)
+    RefFiles(building, "full").write_first(head)
+    _write_config(os.path.join(building, "config.toml"), config)
+    files.write_file(os.path.join(building, "format"), _format_text(), sync=True)
+    try:
+        files.rename(building, path)
+    except OSError as exc:
+        files.remove_tree(building)
+        if os.path.isdir(path):
+            return  # another process made it first
+        raise StorageError(f"cannot create '{path}': {exc.strerror}") from exc
+    files.sync_directory(parent)
+
+
+def _format_text() -> bytes:
+    line = f"tract {FORMAT_VERSION}\n{secrets.token_hex(16)}\n"
+    return f"{line}{blake3(line.encode()).hexdigest()[:16]}\n".encode()
+
+
+def read_format(path: str) -> str:
+    """The repository id in the format file of the store *path*.
+
+    NotARepositoryError when there is none, FormatVersionError when another version wrote it.
+    """
+    name = os.path.join(path, "format")
+    try:
+        data = files.read_file(name, 4096)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotARepositoryError(f"'{path}' is not a tract store: it has no format file") from None
+    lines = data.decode("utf-8", "replace").split("\n")
+    if not lines[0].startswith("tract ") or len(lines) < 3:
+        raise ObjectCorruptError(name, "it does not begin with 'tract'", 0)
+    version = lines[0].removeprefix("tract ")
+    body = "".join(line + "\n" for line in lines[:2])
+    whole = data == f"{body}{blake3(body.encode()).hexdigest()[:16]}\n".encode()
+    if version != FORMAT_VERSION and (whole or version.isdigit()):
+        raise FormatVersionError(path, version, FORMAT_VERSION)
+    if not whole:
+        raise ObjectCorruptError(name, "it does not match its checksum", len(body))
+    return lines[1]
+
+
+def open_repository(
+    path: str, *, tract: str | None = None, config: TractConfig | None = None, durability: Durability = "full"
+) -> Repository:
+    """The store at *path*, which must exist; *config*, where given, replaces the saved one."""
+    if durability not in ("full", "process"):
+        raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
+    if not os.path.lexists(path):
+        raise NotARepositoryError(f"'{path}' does not exist")
+    files.check_tree(path)
+    read_format(path)
+    prefix = _tract_prefix(tract)
+    settings = _load_config(path, prefix, config)
+    store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
+    try:
+        author = author_name(settings)
+        mirror = RefFiles(path, durability)
+        if store.is_torn:
+            mirror.check_against(store)
+        store.before_clearing = lambda: mirror.check_against(store)
+        refs = OperationRefs(store, actor=author, mirror=mirror)
+        repo = Repository(store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects())
+        _show_last_state(repo, mirror)
+        _create_head(repo)
+    except BaseException:
+        store.close()
+        raise
+    return repo
+
+
+def memory_repository(*, tract: str | None = None, config: TractConfig | None = None) -> Repository:
+    """A new store in memory."""
+    settings = config or TractConfig()
+    store = MemoryStore()
+    author = author_name(settings)
+    head = ((HEAD, branch_ref(settings.default_branch)),)
+    store.append((), first_operation(head, actor=author), keyframe=True)
+    refs = OperationRefs(store, actor=author)
+    repo = Repository(store, refs, settings, None, tract or ROOT, _tract_prefix(tract), author, now, DecodedObjects())
+    _create_head(repo)
+    return repo
+
+
+def _tract_prefix(tract: str | None) -> str:
+    if tract is None or tract == ROOT:
+        return ""
+    return f"{TRACTS}{check_tract_name(tract)}/"
+
+
+def _create_head(repo: Repository) -> None:
+    """Give a tract that is new its HEAD."""
+    if repo.ref(HEAD) is None:
+        edit = RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)
+        repo.refs.update([edit], reason=f"init: tract {repo.tract}")
+
+
+def _show_last_state(repo: Repository, mirror: RefFiles) -> None:
+    """Compare HEAD's and its branch's file with the operations, and write them anew where a process died in between."""
+    names = [repo.prefix + HEAD]
+    value = repo.refs.read(names[0])
+    if isinstance(value, str):
+        names.append(repo.prefix + value)
+    for name in names:
+        found = mirror.read(name)
+        known = repo.refs.read(name)
+        if known is None or (found is not None and found[0] == known):
+            continue
+        mirror.check_against(repo.objects, [name])
+        with repo.objects.lock():
+            repo.refs.refresh()
+            current = repo.refs.read(name)
+            if current is not None:
+                mirror.write_value(name, current)
+
+
+def author_name(config: TractConfig) -> str:
+    """Who commits: what the settings say, else the login name of the user."""
+    if config.author:
+        return config.author
+    import pwd  # absent outside Unix, and needed only here
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConfig:
+    """The settings of a tract: those given, which are saved; else its own; else the root tract's."""
+    own = os.path.join(path, prefix, "config.toml")
+    if given is not None:
+        if not prefix or os.path.isdir(os.path.dirname(own)):
+            if not os.path.exists(own) or to_table(_read_config(own)) != to_table(given):
+                _write_config(own, given)
+        else:
+            for part in (TRACTS, prefix):
+                files.make_directory(os.path.join(path, part.rstrip("/")))
+            _write_config(own, given)
+        return given
+    for name in (own, os.path.join(path, "config.toml")):
+        if os.path.exists(name):
+            return _read_config(name)
+    return TractConfig()
+
+
+def _write_config(path: str, config: TractConfig) -> None:
+    import json  # a JSON string is a TOML string
+
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in to_table(config).items()]
+    body = "# The settings of this tract; docs/format.md lists them.\n" + "".join(lines)
+    check = blake3(body.encode()).hexdigest()[:16]
+    files.write_file(path, f"{body}# check {check}\n".encode(), sync=True)
+
+
+def _read_config(path: str) -> TractConfig:
+    data = files.read_file(path, 1024 * 1024)
+    if b"\n" not in data.strip() or not any(line and line[:1] != b"#" for line in data.split(b"\n")):
+        return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
+    import tomllib
+
+    try:
+        return from_table(tomllib.loads(data.decode()))
+    except (ValueError, ConfigError) as exc:
+        raise ConfigError(f"'{path}': {exc}") from exc

@@ -1,0 +1,166 @@
+"""Revisions: how people name commits.
+
+    3fa9c1d…      a full id, or a prefix of four digits or more that only one commit has
+    main, v1      a branch or a tag; refs/heads/main in full
+    HEAD, @       where this tract is
+    HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
+    main@{1}      where the ref was one move ago
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tract.errors import AmbiguousPrefixError, CommitNotFoundError
+from tract.objects.id import HEX_SIZE, ObjectId, is_hex, parse_id
+from tract.objects.model import CommitOperation, RefValue
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS
+from tract.repo import Repository
+
+LEAST_PREFIX = 4
+
+_SUFFIX = re.compile(r"~(\d*)|\^(\d*)|@\{(\d+)\}")
+_MOST_STEPS = 10**9
+
+
+def resolve_revision(repo: Repository, revision: str) -> ObjectId:
+    """The commit that *revision* names.
+
+    CommitNotFoundError names what was not found, AmbiguousPrefixError lists the candidates; nothing is ever guessed.
+    """
+    if not isinstance(revision, str) or not revision:
+        raise CommitNotFoundError(str(revision), "a revision is a non-empty text")
+    base, suffixes = _split(revision)
+    at: ObjectId | None = None
+    if suffixes and suffixes[0].startswith("@{"):
+        at = _earlier(repo, base, int(suffixes.pop(0)[2:-1]), revision)
+    else:
+        at = _resolve_base(repo, base, revision)
+    for suffix in suffixes:
+        at = _step(repo, at, suffix, revision)
+    return at
+
+
+def _split(revision: str) -> tuple[str, list[str]]:
+    """The name at the front, and the suffixes after it."""
+    end = len(revision)
+    suffixes: list[str] = []
+    while True:
+        match = next((m for m in _SUFFIX.finditer(revision, 0, end) if m.end() == end), None)
+        if match is None:
+            return revision[:end], suffixes
+        suffixes.insert(0, match.group())
+        end = match.start()
+
+
+def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
+    if len(name) == HEX_SIZE and is_hex(name):
+        return _full_id(repo, name, revision)
+    if name in (HEAD, "@", ""):
+        _, tip = repo.head()
+        if tip is None:
+            raise CommitNotFoundError(revision, "there is no commit yet")
+        return tip
+    ref = find_ref(repo, name)
+    if ref is not None:
+        value = repo.ref(ref)
+        return value if isinstance(value, bytes) else _resolve_base(repo, str(value), revision)
+    if len(name) >= LEAST_PREFIX and is_hex(name):
+        return _unique_prefix(repo, name, revision)
+    detail = "it is no branch, tag or commit id"
+    if is_hex(name):
+        detail = f"a prefix of an id needs {LEAST_PREFIX} digits"
+    raise CommitNotFoundError(revision, detail)
+
+
+def find_ref(repo: Repository, name: str) -> str | None:
+    """The full name of the ref that *name* means, or None: as it stands, then a tag, then a branch, as in git."""
+    for candidate in (name, "refs/" + name, TAGS + name, HEADS + name):
+        if candidate in (HEAD, ORIG_HEAD) or candidate.startswith("refs/"):
+            value = repo.ref(candidate)
+            if value is not None:
+                return candidate
+    return None
+
+
+def _full_id(repo: Repository, name: str, revision: str) -> ObjectId:
+    id = parse_id(name)
+    if id is None or not repo.objects.contains(id):
+        raise CommitNotFoundError(revision)
+    found = repo.objects.read(id)
+    if found.kind != "commit":
+        raise CommitNotFoundError(revision, f"that object is a {found.kind}")
+    return id
+
+
+def _unique_prefix(repo: Repository, prefix: str, revision: str) -> ObjectId:
+    candidates = [id for id in repo.objects.find(prefix) if repo.objects.read(id).kind == "commit"]
+    if len(candidates) > 1:
+        # People mean messages: a note about one should not make its id ambiguous.
+        candidates = [id for id in candidates if repo.commit(id).operation is not CommitOperation.NOTE] or candidates
+    if not candidates:
+        raise CommitNotFoundError(revision)
+    if len(candidates) > 1:
+        raise AmbiguousPrefixError(prefix, tuple(id.hex() for id in candidates))
+    return candidates[0]
+
+
+def _step(repo: Repository, at: ObjectId, suffix: str, revision: str) -> ObjectId:
+    if suffix.startswith("@{"):
+        raise CommitNotFoundError(revision, "'@{n}' goes right after a ref's name")
+    number = int(suffix[1:] or "1")
+    if suffix[0] == "^":
+        if number == 0:
+            return at
+        parents = repo.commit(at).parents
+        if number > len(parents):
+            raise CommitNotFoundError(revision, f"commit {at.hex()[:16]} has {len(parents)} parents")
+        return parents[number - 1]
+    for _ in range(min(number, _MOST_STEPS)):
+        parents = repo.commit(at).parents
+        if not parents:
+            raise CommitNotFoundError(revision, "the history does not reach that far back")
+        at = parents[0]
+    return at
+
+
+def _earlier(repo: Repository, name: str, moves: int, revision: str) -> ObjectId:
+    """Where the ref was *moves* moves ago."""
+    if name == "":
+        ref = repo.head()[0] or HEAD
+    else:
+        found = HEAD if name == "@" else find_ref(repo, name)
+        if found is None:
+            raise CommitNotFoundError(revision, f"there is no ref named '{name}'")
+        ref = found
+    for at, (value, _) in enumerate(ref_history(repo, ref)):
+        if at == moves:
+            if not isinstance(value, bytes):
+                break
+            return value
+    raise CommitNotFoundError(revision, f"'{name or ref}' has not moved that often")
+
+
+def ref_history(repo: Repository, ref: str) -> Iterator[tuple[RefValue | None, str]]:
+    """What the ref held, newest first, each with the reason of the operation that brought it there.
+
+    HEAD's history follows the branch it was on.
+    """
+    name = repo.prefix + ref
+    head = name if ref in (HEAD, ORIG_HEAD) else None
+    symbolic = repo.refs.read(name)
+    watched = repo.prefix + symbolic if isinstance(symbolic, str) else name
+    before: RefValue | None = None
+    for _, operation in repo.refs.history():
+        for change in operation.changes:
+            if change.name == watched and watched != head:
+                yield change.new, operation.reason
+                before = change.old
+            elif change.name == head:
+                if isinstance(change.new, bytes):
+                    yield change.new, operation.reason
+                watched = repo.prefix + change.old if isinstance(change.old, str) else name
+                before = change.old if isinstance(change.old, bytes) else None
+    if before is not None:
+        yield before, ""

@@ -1,0 +1,267 @@
+"""The object store on disk: journal, packs and loose objects behind one door.
+
+Reading asks the journal, then the packs, then the loose objects; a reader that misses looks once for what other processes wrote since, and only then says "not found".
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from tract.errors import BlobNotFoundError, ClosedError, ObjectCorruptError
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import NewObject, Object
+from tract.storage import files
+from tract.storage.journal import Journal, create_journal
+from tract.storage.loose import LooseObjects
+from tract.storage.pack import Pack, write_pack
+from tract.storage.store import Durability, StoreStats
+
+JOURNAL_LIMIT = 4 * 1024 * 1024
+"""A journal that is larger, in bytes, is sealed into a pack."""
+
+LOOSE_LIMIT = 1024 * 1024
+"""An object whose payload is larger, in bytes, gets a file of its own."""
+
+# One transaction's records must fit in 32 bits, and in memory; a larger batch is cut into several before its operation.
+_TRANSACTION_LIMIT = 64 * 1024 * 1024
+
+
+def create_database(path: str, operation: NewObject) -> None:
+    """Lay out the folder *path* for objects, with a journal that begins with the keyframe *operation*."""
+    files.make_directory(path)
+    files.make_directory(os.path.join(path, "pack"))
+    create_journal(os.path.join(path, "journal"), operation)
+
+
+class Database:
+    """An open object store under ``objects/``."""
+
+    def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
+        self.path = path
+        self._sync = durability == "full"
+        self._journal_path = os.path.join(path, "journal")
+        self._pack_path = os.path.join(path, "pack")
+        self._file_lock = files.FileLock(os.path.join(locks, "journal"))
+        self._thread_lock = threading.RLock()
+        self._held = 0
+        self._closed = False
+        self._loose = LooseObjects(path)
+        self._packs: dict[str, Pack] = {}
+        self.before_clearing: Callable[[], None] | None = None
+        try:
+            self._journal = self._open_journal()
+            self._open_packs()
+        except BaseException:
+            self._file_lock.close()
+            raise
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether the journal ends in a write that was never completed."""
+        return self._journal.torn
+
+    def _open_journal(self) -> Journal:
+        try:
+            return Journal(self._journal_path)
+        except FileNotFoundError:
+            raise ObjectCorruptError(self._journal_path, "the journal is missing") from None
+
+    def _open_packs(self) -> bool:
+        """Open the packs that are new and let go of those that went; whether there were new ones."""
+        names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
+        for name in self._packs.keys() - names:
+            self._packs.pop(name).close()
+        new = names - self._packs.keys()
+        opened = False
+        for name in sorted(new):
+            try:
+                self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+                opened = True
+            except FileNotFoundError:
+                continue  # gc took the pack, or its index has not got it yet
+        return opened
+
+    def read(self, id: ObjectId) -> Object:
+        obj = self._read_known(id)
+        if obj is None:
+            self._check_open()
+            self.refresh()
+            self._open_packs()
+            obj = self._read_known(id)
+            if obj is None:
+                raise BlobNotFoundError(id.hex())
+        return obj
+
+    def _read_known(self, id: ObjectId) -> Object | None:
+        self._check_open()
+        obj = self._journal.read(id)
+        if obj is not None:
+            return obj
+        for pack in list(self._packs.values()):
+            obj = pack.read(id)
+            if obj is not None:
+                return obj
+        return self._loose.read(id)
+
+    def contains(self, id: ObjectId) -> bool:
+        if self._has(id):
+            return True
+        self.refresh()
+        self._open_packs()
+        return self._has(id)
+
+    def _has(self, id: ObjectId) -> bool:
+        return self._is_kept(id) or self._loose.contains(id)
+
+    def _is_kept(self, id: ObjectId) -> bool:
+        return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
+
+    def find(self, prefix: str) -> tuple[ObjectId, ...]:
+        self._check_open()
+        self.refresh()
+        found = {id for id in self._journal.index if id.hex().startswith(prefix)}
+        for pack in self._packs.values():
+            found.update(pack.find(prefix))
+        found.update(self._loose.find(prefix))
+        return tuple(sorted(found))
+
+    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        self._check_open()
+        self.refresh()
+        seen: set[ObjectId] = set()
+        sources: list[Iterator[tuple[ObjectId, Kind]]] = [self._journal_ids()]
+        sources.extend(pack.ids() for pack in self._packs.values())
+        sources.append(self._loose.ids())
+        for source in sources:
+            for id, kind in source:
+                if id not in seen:
+                    seen.add(id)
+                    yield id, kind
+
+    def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        for id in list(self._journal.index):
+            yield id, self._journal.kind(id)
+
+    def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
+        self._check_open()
+        for new in objects:
+            if not self._is_kept(new.id):
+                self._loose.write(new, sync=self._sync)
+        return tuple(new.id for new in objects)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        with self._thread_lock:
+            self._check_open()
+            if not self._held:
+                self._file_lock.acquire()
+            self._held += 1
+            try:
+                if self._held == 1:
+                    self.refresh()
+                    if self._journal.torn:
+                        self._clear_torn_end()
+                yield
+            finally:
+                self._held -= 1
+                if not self._held:
+                    self._file_lock.release()
+
+    def _clear_torn_end(self) -> None:
+        if self.before_clearing is not None:
+            self.before_clearing()
+        self._journal.clear_torn_end(os.path.join(self.path, f"journal.torn-{time.time_ns()}"))
+
+    def refresh(self) -> bool:
+        self._check_open()
+        changed = self._journal.scan()
+        if self._journal.is_replaced():
+            replaced, self._journal = self._journal, self._open_journal()
+            replaced.close()
+            self._open_packs()
+            changed = True
+        return changed
+
+    def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
+        kept: list[NewObject] = []
+        for new in objects:
+            if len(new.payload) > LOOSE_LIMIT:
+                self._loose.write(new, sync=self._sync)
+            elif new.kind == "commit" or not self._is_kept(new.id):
+                kept.append(new)
+        kept.append(operation)
+        if len(kept) > 16:
+            kept = self._append_ahead(kept)
+        self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+
+    def _append_ahead(self, objects: list[NewObject]) -> list[NewObject]:
+        """Write the front of a batch too large for one transaction as packs; what is left for the last one.
+
+        Nothing names these objects before the operation does, so a crash in between leaves only garbage.
+        """
+        unique = {new.id: new for new in objects}
+        objects = list(unique.values())
+        if sum(len(new.payload) for new in objects) <= _TRANSACTION_LIMIT:
+            return objects
+        write_pack(self._pack_path, group_by_kind(objects[:-1]))
+        self._open_packs()
+        return objects[-1:]
+
+    def operations(self) -> list[ObjectId]:
+        return self._journal.operations
+
+    def is_full(self) -> bool:
+        return self._journal.size > JOURNAL_LIMIT
+
+    def seal(self, keyframe: NewObject) -> None:
+        """Bring the journal's objects into a pack and begin a new journal.
+
+        The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
+        """
+        objects = [self._as_new(id) for id in self._journal.index]
+        write_pack(self._pack_path, group_by_kind(objects))
+        create_journal(self._journal_path, keyframe)
+        self.refresh()
+
+    def _as_new(self, id: ObjectId) -> NewObject:
+        obj = self._journal.read(id)
+        if obj is None:
+            raise BlobNotFoundError(id.hex())
+        return NewObject(id, obj.kind, obj.payload)
+
+    def stats(self) -> StoreStats:
+        self.refresh()
+        packs = self._packs.values()
+        return StoreStats(
+            len(self._journal.index),
+            self._journal.size,
+            sum(pack.count for pack in packs),
+            len(packs),
+            sum(pack.size for pack in packs),
+            *self._loose.size(),
+        )
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._journal.close()
+        for pack in self._packs.values():
+            pack.close()
+        self._file_lock.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the store is closed")
+
+
+def group_by_kind(objects: Sequence[NewObject]) -> list[list[NewObject]]:
+    """The objects apart by kind, each kind in the order given: like compresses best beside like."""
+    groups: dict[Kind, list[NewObject]] = {kind: [] for kind in KINDS}
+    for new in objects:
+        groups[new.kind].append(new)
+    return [group for group in groups.values() if group]

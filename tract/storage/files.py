@@ -1,0 +1,255 @@
+"""The one place that touches the disk.
+
+Everything tract writes, syncs, locks or renames goes through these functions, so one place can be made to fail in a test, and one place says which modes and flags are used.
+Directories are 0700 and files 0600 whatever the umask says; the last component of a path is never followed when it is a symbolic link.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+import time
+
+from tract.errors import DurabilityError, LockTimeoutError, UnsafeRepositoryError
+
+FILE_MODE = 0o600
+DIR_MODE = 0o700
+_SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def open_read(path: str) -> int:
+    """A descriptor on the regular file *path*, or FileNotFoundError. Not inherited by a child program."""
+    return _checked(path, _open(path, os.O_RDONLY))
+
+
+def open_write(path: str, *, create: bool = True) -> int:
+    """A read-write descriptor on the regular file *path*, created empty when it is missing."""
+    return _checked(path, _open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
+
+
+def open_append(path: str) -> int:
+    """A descriptor whose writes go to the end of *path*, created when it is missing."""
+    return _checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
+
+
+def create_exclusive(path: str) -> int:
+    """A descriptor on a file that was not there before; FileExistsError when it was."""
+    return _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+
+
+def _open(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags | _SAFE, FILE_MODE)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.EMLINK):
+            raise UnsafeRepositoryError(f"'{path}' is a symbolic link") from exc
+        raise
+
+
+def _checked(path: str, fd: int) -> int:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UnsafeRepositoryError(f"'{path}' is not a regular file")
+    return fd
+
+
+def close(fd: int) -> None:
+    os.close(fd)
+
+
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """Up to *size* bytes from *offset*; fewer only at the end of the file."""
+    data = os.pread(fd, size, offset)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    got = len(data)
+    while got < size:
+        data = os.pread(fd, size - got, offset + got)
+        if not data:
+            break
+        parts.append(data)
+        got += len(data)
+    return b"".join(parts)
+
+
+def read_file(path: str, limit: int | None = None) -> bytes:
+    """The whole of *path*, or its first *limit* bytes."""
+    fd = open_read(path)
+    try:
+        size = os.fstat(fd).st_size
+        return read_at(fd, size if limit is None else min(size, limit), 0)
+    finally:
+        os.close(fd)
+
+
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of *data* at *offset*; a short write is continued, never taken for a whole one."""
+    done = os.pwrite(fd, data, offset)
+    if done == len(data):
+        return
+    view = memoryview(data)
+    while done < len(view):
+        done += os.pwrite(fd, view[done:], offset + done)
+
+
+def append(fd: int, data: bytes) -> None:
+    """Write all of *data* at the end of a descriptor from :func:`open_append`."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_data(fd: int, what: str, *, visible: bool) -> None:
+    """Bring the file's data to the disk.
+
+    A failed sync is never tried again: Linux forgets the error and the second call would lie.
+    """
+    try:
+        os.fdatasync(fd)
+    except OSError as exc:
+        raise DurabilityError(f"sync of {what} failed: {exc.strerror}", visible=visible) from exc
+
+
+def sync_directory(path: str) -> None:
+    """Bring the names in directory *path* to the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as exc:
+        raise DurabilityError(f"sync of directory '{path}' failed: {exc.strerror}", visible=True) from exc
+    finally:
+        os.close(fd)
+
+
+def truncate(fd: int, size: int) -> None:
+    os.ftruncate(fd, size)
+
+
+def size_of(fd: int) -> int:
+    return os.fstat(fd).st_size
+
+
+def is_unlinked(fd: int) -> bool:
+    """Whether the file behind *fd* has no name any more: another process replaced it."""
+    return os.fstat(fd).st_nlink == 0
+
+
+def make_directory(path: str) -> bool:
+    """Make directory *path* unless it is there; whether it was made. A symbolic link in its place is refused."""
+    try:
+        os.mkdir(path, DIR_MODE)
+        os.chmod(path, DIR_MODE)
+        return True
+    except FileExistsError:
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISDIR(mode):
+            raise UnsafeRepositoryError(f"'{path}' is not a directory") from None
+        return False
+
+
+def write_file(path: str, data: bytes, *, sync: bool) -> None:
+    """Put *data* at *path* as a whole: a reader sees the old file or the new one, never a part.
+
+    With *sync* it is on the disk, under its name, when this returns.
+    """
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{name[:40]}")
+    fd = create_exclusive(temporary)
+    try:
+        try:
+            write_at(fd, data, 0)
+            if sync:
+                sync_data(fd, f"'{path}'", visible=False)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise
+    if sync:
+        sync_directory(directory)
+
+
+def rename(source: str, target: str) -> None:
+    os.replace(source, target)
+
+
+def unlink(path: str) -> None:
+    """Remove *path*; no error when it is gone already."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def remove_tree(path: str) -> None:
+    """Remove folder *path* and all in it, as far as that can be done."""
+    import shutil  # takes long to load, and is needed only where two processes raced to create a store
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def list_directory(path: str) -> list[str]:
+    """The names in *path*, sorted; an empty list when there is no such directory.
+
+    Any other failure is raised: a listing that failed is not an empty one.
+    """
+    try:
+        return sorted(os.listdir(path))
+    except FileNotFoundError:
+        return []
+
+
+def check_tree(path: str, safe_directories: tuple[str, ...] = ()) -> None:
+    """Refuse a store that is a symbolic link, or that another user owns and nobody listed as safe."""
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        raise UnsafeRepositoryError(f"'{path}' is a symbolic link")
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnsafeRepositoryError(f"'{path}' is not a directory")
+    if found.st_uid != os.geteuid() and path not in safe_directories:
+        raise UnsafeRepositoryError(f"'{path}' is owned by user {found.st_uid}, not by you ({os.geteuid()})")
+
+
+class FileLock:
+    """An exclusive or shared flock on a permanent file; it dies with the process that holds it."""
+
+    __slots__ = ("_fd", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = open_write(path)
+
+    def acquire(self, *, shared: bool = False, timeout: float = 30.0) -> None:
+        """Take the lock within *timeout* seconds, or raise LockTimeoutError."""
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+        deadline = time.monotonic() + timeout
+        pause = 0.0002
+        while True:
+            time.sleep(pause)
+            try:
+                fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s") from None
+                pause = min(pause * 1.5, 0.01)
+
+    def release(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

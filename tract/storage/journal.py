@@ -1,0 +1,275 @@
+"""The journal: where everything lands, one append a commit.
+
+The file starts with a header:
+
+| offset | size | what |
+|---|---|---|
+| 0 | 16 | ``"tract journal 1\\n"`` |
+| 16 | 8 | nonce: random, begins every transaction of this file |
+| 24 | 4 | CRC-32 of the bytes before |
+| 28 | 36 | zero |
+
+Then transactions, back to back:
+
+| offset | size | what |
+|---|---|---|
+| 0 | 8 | the file's nonce |
+| 8 | 4 | CRC-32 of everything after this field, to the transaction's end |
+| 12 | 4 | length of the records, in bytes |
+| 16 | 2 | flags: 1 synced before it was acknowledged, 2 ends in an operation, 4 that operation is a keyframe |
+| 18 | 2 | zero |
+| 20 | 4 | number of records |
+| 24 | 4 | number of this transaction in the file, from 0 |
+| 28 | … | records (see record.py), the operation last |
+
+After the last transaction come zeros, written ahead so that a sync has no file size to update.
+
+A transaction that is not whole has not happened.
+Where nothing whole follows it, it is the torn end of a write that was never acknowledged, and the next writer clears it.
+Where a synced transaction follows it, it is damage: nothing is cleared, and reading fails with the place.
+The nonce keeps a message that looks like a transaction from being taken for one.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+
+from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import NewObject, Object
+from tract.storage import files
+from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
+
+MAGIC = b"tract journal 1\n"
+FILE_HEADER_SIZE = 64
+
+_TRANSACTION = struct.Struct("<8sIIHHII")
+_BODY = struct.Struct("<IHHII")
+_TRANSACTION_SIZE = _TRANSACTION.size
+_CRC_START = 12
+
+_SYNCED = 1
+_OPERATION = 2
+_KEYFRAME = 4
+
+_FIRST_STEP = 64 * 1024
+_LAST_STEP = 1024 * 1024
+
+# One read brings the header and, for most objects, all of the record.
+_READ_AHEAD = 4096
+
+
+def create_journal(path: str, operation: NewObject) -> None:
+    """Put a new journal at *path* whose first transaction is the keyframe *operation*.
+
+    It is on the disk before it has its name, so a reader sees the old journal or this one.
+    """
+    nonce = os.urandom(8)
+    head = MAGIC + nonce
+    head += struct.pack("<I", zlib.crc32(head))
+    head = head.ljust(FILE_HEADER_SIZE, b"\0")
+    first = _pack_transaction(nonce, (operation,), 0, _SYNCED | _OPERATION | _KEYFRAME)
+    files.write_file(path, (head + first).ljust(_FIRST_STEP, b"\0"), sync=True)
+
+
+def _pack_transaction(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
+    records = b"".join([pack_record(new) for new in objects])
+    body = _BODY.pack(len(records), flags, 0, len(objects), number) + records
+    return nonce + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+class Journal:
+    """An open journal file: an index of its objects, and where it ends."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = files.open_write(path, create=False)
+        try:
+            self._nonce = self._read_header()
+            self.index: dict[ObjectId, int] = {}
+            self.operations: list[ObjectId] = []
+            self._scanned = b""
+            self._transactions = 0
+            self._end = FILE_HEADER_SIZE
+            self._allocated = files.size_of(self._fd)
+            self._unsynced: int | None = None
+            self.torn = False
+            self.scan()
+            if not self._transactions:
+                raise ObjectCorruptError(path, "its first transaction is not whole", FILE_HEADER_SIZE)
+        except BaseException:
+            files.close(self._fd)
+            raise
+
+    def _read_header(self) -> bytes:
+        head = files.read_at(self._fd, FILE_HEADER_SIZE, 0)
+        if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
+            found = head[14:15].decode("ascii", "replace")
+            raise FormatVersionError(self.path, found, "1")
+        if len(head) < FILE_HEADER_SIZE or head[:16] != MAGIC:
+            raise ObjectCorruptError(self.path, "it does not begin as a journal does", 0)
+        if int.from_bytes(head[24:28], "little") != zlib.crc32(head[:24]) or any(head[28:]):
+            raise ObjectCorruptError(self.path, "its header does not match its checksum", 16)
+        return head[16:24]
+
+    @property
+    def size(self) -> int:
+        """Where the last whole transaction ends, in bytes."""
+        return self._end
+
+    def is_replaced(self) -> bool:
+        """Whether another process sealed this journal and put a new one in its place."""
+        return files.is_unlinked(self._fd)
+
+    def scan(self) -> bool:
+        """Take in the transactions that were appended since; whether there were any."""
+        if files.read_at(self._fd, 8, self._end) == bytes(8):
+            return False
+        data = files.read_at(self._fd, files.size_of(self._fd) - self._end, self._end)
+        base = self._end
+        position = 0
+        while (length := self._whole_transaction(data, position, self._transactions)) is not None:
+            self._take_transaction(data, position, base)
+            position += length
+            self._transactions += 1
+        self._end = base + position
+        self._allocated = max(self._allocated, base + len(data))
+        if base == FILE_HEADER_SIZE:
+            self._scanned = data[:position]
+        self.torn = data.count(0, position) != len(data) - position
+        if self.torn:
+            self._refuse_damage(data, position, base)
+        return position > 0
+
+    def _whole_transaction(self, data: bytes, position: int, number: int | None) -> int | None:
+        """The length of the whole transaction at *position*, or None when there is none.
+
+        *number* is the place in the file it must claim; None accepts any.
+        """
+        if data[position : position + 8] != self._nonce or len(data) - position < _TRANSACTION_SIZE:
+            return None
+        _, crc, length, _, _, _, found = _TRANSACTION.unpack_from(data, position)
+        end = position + _TRANSACTION_SIZE + length
+        if end > len(data) or (number is not None and found != number):
+            return None
+        if zlib.crc32(data[position + _CRC_START : end]) != crc:
+            return None
+        return end - position
+
+    def _take_transaction(self, data: bytes, position: int, base: int) -> None:
+        _, _, _, flags, _, count, _ = _TRANSACTION.unpack_from(data, position)
+        position += _TRANSACTION_SIZE
+        id = b""
+        for _ in range(count):
+            _, _, _, stored, _, id = HEADER.unpack_from(data, position)
+            self.index[id] = base + position
+            position += HEADER_SIZE + stored
+        if flags & _KEYFRAME:
+            # A new list, so that who remembers the old one sees that the count starts again.
+            self.operations = [id]
+        elif flags & _OPERATION:
+            self.operations.append(id)
+
+    def _refuse_damage(self, data: bytes, position: int, base: int) -> None:
+        """Raise when what is not whole at *position* was acknowledged: a synced transaction follows it."""
+        place = data.find(self._nonce, position + 1)
+        while place >= 0:
+            if self._whole_transaction(data, place, None) and data[place + 16] & _SYNCED:
+                raise ObjectCorruptError(
+                    self.path,
+                    f"a transaction is not whole, but a later one at offset {base + place} is; nothing was changed",
+                    base + position,
+                )
+            place = data.find(self._nonce, place + 1)
+
+    def clear_torn_end(self, aside: str) -> None:
+        """Make room after the last whole transaction. Only for the holder of the lock.
+
+        Whole transactions in what is cleared (a power cut can leave them behind a hole where durability is ``process``) are kept in the file *aside*.
+        """
+        data = files.read_at(self._fd, files.size_of(self._fd) - self._end, self._end)
+        place = data.find(self._nonce, 1)
+        while place >= 0 and not self._whole_transaction(data, place, None):
+            place = data.find(self._nonce, place + 1)
+        if place >= 0:
+            files.write_file(aside, data.rstrip(b"\0"), sync=True)
+        files.write_at(self._fd, bytes(len(data)), self._end)
+        files.sync_data(self._fd, f"'{self.path}'", visible=False)
+        self.torn = False
+
+    def read(self, id: ObjectId) -> Object | None:
+        """The object, or None when it is not in this journal."""
+        offset = self.index.get(id)
+        if offset is None:
+            return None
+        start = offset - FILE_HEADER_SIZE
+        if start < len(self._scanned):
+            header = self._scanned[start : start + HEADER_SIZE]
+            stored = self._scanned[start + HEADER_SIZE : start + HEADER_SIZE + _stored_length(header)]
+        else:
+            data = files.read_at(self._fd, _READ_AHEAD, offset)
+            header = data[:HEADER_SIZE]
+            length = _stored_length(header)
+            stored = data[HEADER_SIZE : HEADER_SIZE + length]
+            if len(stored) < length <= self._end - offset:
+                stored = files.read_at(self._fd, length, offset + HEADER_SIZE)
+        return unpack_record(id, header, stored, self.path, offset)
+
+    def kind(self, id: ObjectId) -> Kind:
+        """The kind of an object of this journal, without reading the rest of it."""
+        code = files.read_at(self._fd, 1, self.index[id])
+        return KINDS[code[0] - 1]
+
+    def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
+        """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.
+
+        One write, and one sync where *sync* says so.
+        DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
+        """
+        flags = _OPERATION | (_SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
+        data = _pack_transaction(self._nonce, objects, self._transactions, flags)
+        start = self._end
+        try:
+            self._reserve(start + len(data))
+            files.write_at(self._fd, data, start)
+        except OSError as exc:
+            self._erase(start, len(data))
+            raise DurabilityError(f"write to '{self.path}' failed: {exc.strerror}", visible=False) from exc
+        self._take_transaction(data, 0, start)
+        self._transactions += 1
+        self._end = start + len(data)
+        if sync:
+            self._sync(start)
+
+    def _sync(self, start: int) -> None:
+        if self._unsynced is not None:
+            # After a sync that failed the kernel takes the pages for clean: only writing them anew brings them out.
+            files.write_at(self._fd, files.read_at(self._fd, self._end - self._unsynced, self._unsynced), self._unsynced)
+            start = self._unsynced
+        self._unsynced = start
+        files.sync_data(self._fd, f"'{self.path}'", visible=True)
+        self._unsynced = None
+
+    def _reserve(self, end: int) -> None:
+        """Write zeros ahead, in steps that grow with the file."""
+        while end > self._allocated:
+            step = min(max(self._allocated, _FIRST_STEP), _LAST_STEP)
+            files.write_at(self._fd, bytes(step), self._allocated)
+            self._allocated += step
+
+    def _erase(self, start: int, length: int) -> None:
+        """Take back a write that failed half-way; what cannot be erased stays a torn end."""
+        try:
+            files.write_at(self._fd, bytes(min(length, max(0, files.size_of(self._fd) - start))), start)
+        except OSError:
+            self.torn = True
+
+    def close(self) -> None:
+        files.close(self._fd)
+
+
+def _stored_length(header: bytes) -> int:
+    return int.from_bytes(header[4:8], "little")

@@ -1,0 +1,82 @@
+"""A store in memory: the model the one on disk is tested against."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from tract.errors import BlobNotFoundError, ClosedError
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import NewObject, Object
+from tract.storage.store import StoreStats
+
+
+class MemoryStore:
+    """Objects in a dict; gone when the process is."""
+
+    def __init__(self) -> None:
+        self._objects: dict[ObjectId, Object] = {}
+        self._operations: list[ObjectId] = []
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def read(self, id: ObjectId) -> Object:
+        self._check_open()
+        try:
+            return self._objects[id]
+        except KeyError:
+            raise BlobNotFoundError(id.hex()) from None
+
+    def contains(self, id: ObjectId) -> bool:
+        return id in self._objects
+
+    def find(self, prefix: str) -> tuple[ObjectId, ...]:
+        return tuple(sorted(id for id in self._objects if id.hex().startswith(prefix)))
+
+    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        return iter([(id, obj.kind) for id, obj in self._objects.items()])
+
+    def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
+        self._check_open()
+        for new in objects:
+            self._objects.setdefault(new.id, Object(new.kind, new.payload))
+        return tuple(new.id for new in objects)
+
+    def lock(self) -> AbstractContextManager[None]:
+        return self._locked()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock:
+            yield
+
+    def refresh(self) -> bool:
+        self._check_open()
+        return False
+
+    def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
+        self.write_many([*objects, operation])
+        if keyframe:
+            self._operations = []
+        self._operations.append(operation.id)
+
+    def operations(self) -> list[ObjectId]:
+        return self._operations
+
+    def is_full(self) -> bool:
+        return False
+
+    def seal(self, keyframe: NewObject) -> None:
+        self.append((), keyframe, keyframe=True)
+
+    def stats(self) -> StoreStats:
+        size = sum(len(obj.payload) for obj in self._objects.values())
+        return StoreStats(0, 0, 0, 0, 0, len(self._objects), size)
+
+    def close(self) -> None:
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the store is closed")

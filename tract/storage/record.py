@@ -1,0 +1,67 @@
+"""One object as it stands alone, in the journal or in a file of its own.
+
+| offset | size | what |
+|---|---|---|
+| 0 | 1 | kind: 1 blob, 2 tree, 3 commit, 4 operation |
+| 1 | 1 | codec: 0 the payload as it is, 1 a zstd frame |
+| 2 | 2 | zero |
+| 4 | 4 | stored length, in bytes |
+| 8 | 4 | payload length, in bytes |
+| 12 | 32 | id |
+| 44 | … | the payload, as the codec says |
+
+Numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from tract.errors import ObjectCorruptError
+from tract.objects.codec import MAX_SIZE
+from tract.objects.id import KINDS, ObjectId, object_id
+from tract.objects.model import NewObject, Object
+from tract.storage.compression import compress_record, decompress
+
+HEADER = struct.Struct("<BBHII32s")
+HEADER_SIZE = HEADER.size
+
+_RAW = 0
+_ZSTD = 1
+
+# Below this a frame's own overhead eats what it saves; ids, which commits and trees are made of, do not shrink at all.
+_WORTH_COMPRESSING = 96
+
+_KIND_CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
+
+
+def pack_record(new: NewObject) -> bytes:
+    """The bytes of *new* as a record."""
+    id, kind, payload = new
+    size = len(payload)
+    if kind == "blob" and size >= _WORTH_COMPRESSING:
+        stored = compress_record(payload)
+        if len(stored) < size:
+            return HEADER.pack(1, _ZSTD, 0, len(stored), size, id) + stored
+    return HEADER.pack(_KIND_CODES[kind], _RAW, 0, size, size, id) + payload
+
+
+def unpack_record(expected: ObjectId, header: bytes, stored: bytes, subject: str, offset: int) -> Object:
+    """The object of a record, whose payload is proved by its id.
+
+    ObjectCorruptError names *subject* (a file) and *offset*.
+    """
+    code, codec, _, length, size, id = HEADER.unpack(header)
+    if id != expected or not 1 <= code <= len(KINDS) or length != len(stored) or size > MAX_SIZE:
+        raise ObjectCorruptError(subject, f"the record of object {expected.hex()} has a damaged header", offset)
+    if codec == _ZSTD:
+        try:
+            payload = decompress(stored, size)
+        except ValueError as exc:
+            raise ObjectCorruptError(subject, f"object {expected.hex()}: {exc}", offset) from exc
+    else:
+        payload = stored
+    kind = KINDS[code - 1]
+    if codec > _ZSTD or object_id(kind, payload) != expected:
+        raise ObjectCorruptError(subject, f"the bytes of object {expected.hex()} do not match its id", offset)
+    return Object(kind, payload)

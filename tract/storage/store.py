@@ -1,0 +1,78 @@
+"""What an object store is: write-once bytes found by their id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import NewObject, Object
+
+Durability: TypeAlias = Literal["full", "process"]
+
+
+class StoreStats(NamedTuple):
+    """How many objects lie where; sizes are in bytes on disk."""
+
+    journal_objects: int
+    journal_size: int
+    packed_objects: int
+    packs: int
+    pack_size: int
+    loose_objects: int
+    loose_size: int
+
+
+class ObjectStore(Protocol):
+    """Objects by id, and the log of operations that made them real.
+
+    ``write_many`` keeps objects that no operation names yet.
+    ``append`` writes objects and one operation in a single step: after it both are there, before it neither is.
+    Only a holder of ``lock()`` may append; the lock is not held across calls to anything slow.
+    """
+
+    def read(self, id: ObjectId) -> Object:
+        """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's."""
+        ...
+
+    def contains(self, id: ObjectId) -> bool: ...
+
+    def find(self, prefix: str) -> tuple[ObjectId, ...]:
+        """Every id that begins with the hexadecimal digits *prefix*, in order."""
+        ...
+
+    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        """Every object once, in no promised order."""
+        ...
+
+    def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]: ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only writer; what others appended before is seen inside."""
+        ...
+
+    def refresh(self) -> bool:
+        """Look for what other processes appended; whether there was anything new."""
+        ...
+
+    def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None: ...
+
+    def operations(self) -> list[ObjectId]:
+        """The operations from the newest keyframe on, oldest first.
+
+        The same list as long as it only grows, another one after a keyframe; not to be changed.
+        """
+        ...
+
+    def is_full(self) -> bool:
+        """Whether it is time to ``seal``."""
+        ...
+
+    def seal(self, keyframe: NewObject) -> None:
+        """Bring what was appended into its lasting form, and begin again with the operation *keyframe*."""
+        ...
+
+    def stats(self) -> StoreStats: ...
+
+    def close(self) -> None: ...
