@@ -13,7 +13,6 @@ from tract.compile.tokens import (
     checked_count,
     content_text,
     count_message,
-    message_texts,
 )
 from tract.errors import ContentValidationError
 from tract.objects.content import FreeformContent, from_value
@@ -81,22 +80,25 @@ class BlobCache:
             self._unsaved.clear()
 
 
+class _CountsOnce:
+    """A counter that counts no text twice: a content's text is mostly its message's too."""
+
+    def __init__(self, counter: TokenCounter) -> None:
+        self.name = counter.name
+        self._counter = counter
+        self._counts: dict[str, int] = {}
+
+    def count(self, text: str) -> int:
+        count = self._counts.get(text)
+        if count is None:
+            count = self._counts[text] = checked_count(self._counter, text)
+        return count
+
+
 def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     """The tokens of *content*: of its text alone, and of the message it becomes."""
-    message = message_of(content)
-    as_message = count_message(counter, message)
-    text = content_text(content)
-    if message_texts(message) == [text]:
-        # The usual case; what is left of the message's count is its framing, a few short words.
-        framing = count_message(counter, without_texts(message))
-        return BlobCount(as_message - framing, as_message)
-    return BlobCount(checked_count(counter, text), as_message)
-
-
-def without_texts(message: Message) -> Message:
-    """The message with its role and name, and nothing to read."""
-    raw = {key: value for key, value in message.raw.items() if key in ("role", "name", "type")}
-    return Message(message.role, "", message.name, message.format, raw)
+    once = _CountsOnce(counter)
+    return BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
 
 
 def readable_content(value: Any) -> Any:

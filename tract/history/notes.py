@@ -99,50 +99,49 @@ class NoteTable:
     It moves with the namespace's ref: ``advance`` costs no more than the notes that were added.
     """
 
-    __slots__ = ("_blobs", "_bodies", "_repo", "tip")
+    __slots__ = ("_blobs", "_bodies", "tip")
 
-    def __init__(self, repo: Repository) -> None:
-        self._repo = repo
+    def __init__(self) -> None:
         self._blobs: dict[ObjectId, ObjectId] = {}
         self._bodies: dict[ObjectId, Any] = {}
         self.tip: ObjectId | None = None
 
-    def advance(self, tip: ObjectId | None) -> frozenset[ObjectId] | None:
+    def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
         """Be the notes at *tip*; the commits whose notes changed, or None where all may have."""
         if tip == self.tip:
             return frozenset()
-        added = self._added_since(tip)
+        added = self._added_since(repo, tip)
         self.tip = tip
         if added is not None:
             self._blobs.update(added)
             return frozenset(added)
         self._blobs = {}
         if tip is not None:
-            commit = self._repo.commit(tip)
-            for _, items in chunks(self._repo, Context(commit.tree, commit.open)):
+            commit = repo.commit(tip)
+            for _, items in chunks(repo, Context(commit.tree, commit.open)):
                 self._blobs.update(zip(items[::2], items[1::2], strict=True))
         return None
 
-    def _added_since(self, tip: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
+    def _added_since(self, repo: Repository, tip: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
         """The notes between this state and *tip*, or None when it is not a few steps before it."""
         steps: list[Commit] = []
         at = tip
         while at is not None and at != self.tip and len(steps) < _MOST_STEPS:
-            commit = self._repo.commit(at)
+            commit = repo.commit(at)
             steps.append(commit)
             at = commit.parents[0] if commit.parents else None
         if at != self.tip:
             return None
         return {c.target: c.content for c in reversed(steps) if c.target is not None and c.content is not None}
 
-    def get(self, commit: ObjectId) -> Any:
+    def get(self, repo: Repository, commit: ObjectId) -> Any:
         """The newest note about *commit*, or None; not to be changed."""
         blob = self._blobs.get(commit)
         if blob is None:
             return None
         body = self._bodies.get(blob)
         if body is None:
-            body = self._bodies[blob] = self._repo.blob(blob)
+            body = self._bodies[blob] = repo.blob(blob)
         return body
 
     def targets(self) -> tuple[ObjectId, ...]:

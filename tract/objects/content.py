@@ -206,6 +206,19 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     )
 
 
+def check_content_type(name: str, cls: type[Any]) -> str:
+    """*name*, when *cls* can be registered under it."""
+    if name in BUILTIN:
+        raise ContentValidationError(f"content type '{name}' is built in")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ContentValidationError(f"{name!r} is no name for a content type: it must be an identifier")
+    if not (hasattr(cls, "__dataclass_fields__") or hasattr(cls, "model_dump")):
+        raise ContentValidationError(f"content type '{name}' must be a dataclass or a pydantic model")
+    if getattr(cls, "content_type", None) != name:
+        raise ContentValidationError(f"class {cls.__name__} must have content_type = '{name}'")
+    return name
+
+
 def _check_message(message: JSON) -> None:
     if not isinstance(message, dict):
         raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")

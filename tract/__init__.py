@@ -1,0 +1,142 @@
+"""tract: git for LLM context windows.
+
+    >>> import tract
+    >>> with tract.Tract.open(":memory:") as t:
+    ...     _ = t.system("You are terse.")
+    ...     _ = t.user("What is 2 + 2?")
+    ...     t.compile().to_openai()[-1]
+    {'content': 'What is 2 + 2?', 'role': 'user'}
+
+Names are loaded when they are first used, so that a command that needs few of them starts fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "tract.api": ("Tract",),
+    "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
+    "tract.compile.compiled": ("CompiledContext", "TokenCount"),
+    "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
+    "tract.compile.info": ("CommitDetails", "CommitInfo", "StatusInfo"),
+    "tract.compile.message": ("CompileWarning", "Message"),
+    "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
+    "tract.compile.usage": ("TokenUsage",),
+    "tract.history.priority": ("Priority", "PriorityAnnotation"),
+    "tract.objects.content": (
+        "ArtifactContent",
+        "DialogueContent",
+        "FreeformContent",
+        "InstructionContent",
+        "MessageContent",
+        "OutputContent",
+        "ReasoningContent",
+        "SessionContent",
+        "ToolIOContent",
+        "validate_content",
+    ),
+    "tract.objects.model": ("CommitOperation",),
+    "tract.errors": (
+        "AmbiguousPrefixError",
+        "BlobNotFoundError",
+        "BranchExistsError",
+        "BranchNotFoundError",
+        "BudgetExceededError",
+        "CherryPickError",
+        "ClosedError",
+        "CommitNotFoundError",
+        "CompressionError",
+        "ConfigError",
+        "ContentValidationError",
+        "DetachedHeadError",
+        "DurabilityError",
+        "EditTargetError",
+        "FormatVersionError",
+        "GCError",
+        "ImportFormatError",
+        "InvalidBranchNameError",
+        "LLMAuthError",
+        "LLMConfigError",
+        "LLMError",
+        "LLMRateLimitError",
+        "LLMResponseError",
+        "LockTimeoutError",
+        "MergeConflictError",
+        "MergeError",
+        "NotARepositoryError",
+        "NothingToMergeError",
+        "ObjectCorruptError",
+        "OrchestratorError",
+        "PolicyConfigError",
+        "PolicyExecutionError",
+        "RebaseError",
+        "RefMovedError",
+        "RefNameError",
+        "SemanticSafetyError",
+        "SessionError",
+        "SpawnError",
+        "StorageError",
+        "TagExistsError",
+        "TimeArgumentError",
+        "TokenizerError",
+        "TraceError",
+        "TractError",
+        "UnmergedBranchError",
+        "UnsafeRepositoryError",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604  # the names are texts; ruff cannot see that
+
+if TYPE_CHECKING:
+    from tract.api import Tract as Tract
+    from tract.compile.compiled import CompiledContext as CompiledContext
+    from tract.compile.compiled import TokenCount as TokenCount
+    from tract.compile.compiler import ContextCompiler as ContextCompiler
+    from tract.compile.compiler import ContextEntry as ContextEntry
+    from tract.compile.info import CommitDetails as CommitDetails
+    from tract.compile.info import CommitInfo as CommitInfo
+    from tract.compile.info import StatusInfo as StatusInfo
+    from tract.compile.message import CompileWarning as CompileWarning
+    from tract.compile.message import Message as Message
+    from tract.compile.tokens import EstimateTokenCounter as EstimateTokenCounter
+    from tract.compile.tokens import NullTokenCounter as NullTokenCounter
+    from tract.compile.tokens import TiktokenCounter as TiktokenCounter
+    from tract.compile.tokens import TokenCounter as TokenCounter
+    from tract.compile.usage import TokenUsage as TokenUsage
+    from tract.config import BudgetAction as BudgetAction
+    from tract.config import TokenBudgetConfig as TokenBudgetConfig
+    from tract.config import TractConfig as TractConfig
+    from tract.errors import *  # noqa: F403
+    from tract.history.priority import Priority as Priority
+    from tract.history.priority import PriorityAnnotation as PriorityAnnotation
+    from tract.objects.content import ArtifactContent as ArtifactContent
+    from tract.objects.content import DialogueContent as DialogueContent
+    from tract.objects.content import FreeformContent as FreeformContent
+    from tract.objects.content import InstructionContent as InstructionContent
+    from tract.objects.content import MessageContent as MessageContent
+    from tract.objects.content import OutputContent as OutputContent
+    from tract.objects.content import ReasoningContent as ReasoningContent
+    from tract.objects.content import SessionContent as SessionContent
+    from tract.objects.content import ToolIOContent as ToolIOContent
+    from tract.objects.content import validate_content as validate_content
+    from tract.objects.model import CommitOperation as CommitOperation
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tract' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,414 @@
+"""The public face: one class whose methods resolve names, call one function and return its value."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tract.compile.accounting import check_budget, record_usage
+from tract.compile.cache import BlobCache
+from tract.compile.compiled import CompiledContext
+from tract.compile.compiler import Compiler, ContextCompiler
+from tract.compile.drafts import draft
+from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
+from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
+from tract.compile.tokens import TokenCounter, counter_named
+from tract.compile.usage import TokenUsage
+from tract.compile.views import compile_at
+from tract.compile.workspace import Workspace
+from tract.config import TractConfig
+from tract.errors import ClosedError, ConfigError
+from tract.history.batch import Batch
+from tract.history.commit import Draft, edit_target, write_commits
+from tract.history.notes import NoteTable
+from tract.history.priority import Priority, PriorityAnnotation, annotate, annotations, read_priority
+from tract.history.tags import create_tag, list_tags
+from tract.objects.content import (
+    BUILTIN,
+    DialogueContent,
+    InstructionContent,
+    MessageContent,
+    check_content_type,
+)
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
+from tract.refs.names import HEADS
+from tract.refs.store import ANY, Expected
+from tract.repo import (
+    Repository,
+    create_repository,
+    find_repository,
+    memory_repository,
+    open_repository,
+    store_path,
+)
+from tract.revision import resolve_revision
+from tract.storage.store import Durability
+
+
+class Tract:
+    """A context under version control.
+
+    Open one with :meth:`open`; it is a context manager, and may be shared by threads.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        *,
+        tokenizer: TokenCounter | None = None,
+        compiler: ContextCompiler | None = None,
+        on_moved: Literal["error", "append"] = "error",
+        verify_cache: bool = False,
+    ) -> None:
+        counter = tokenizer if tokenizer is not None else counter_named(repo.config.tokenizer_encoding)
+        blobs = BlobCache(repo, counter)
+        memo = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
+        self._space = Workspace(repo, blobs, memo, NoteTable(), dict(BUILTIN), _warn)
+        self._base = repo
+        self._on_moved = on_moved
+        self._lock = threading.RLock()
+        self._closed = False
+        self._in_batch = False
+        # Where the branch was when this handle last looked: committing on anything else would answer messages nobody saw.
+        self._seen: dict[str, Expected] = {}
+
+    # Opening
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        tract_id: str | None = None,
+        config: TractConfig | None = None,
+        tokenizer: TokenCounter | None = None,
+        compiler: ContextCompiler | None = None,
+        durability: Durability = "full",
+        on_moved: Literal["error", "append"] = "error",
+        verify_cache: bool = False,
+    ) -> Tract:
+        """Open, or create, the store in folder *path*.
+
+        A path that ends in ``.tract`` is the store itself; None means the nearest store above the working folder, else a new one in it; ``":memory:"`` is a store that is gone with the process.
+        Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
+        *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
+        *on_moved* says what a commit does on a branch that another process moved since this handle looked: raise RefMovedError, or append to what is there.
+        """
+        if on_moved not in ("error", "append"):
+            raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
+        repo = _open_or_create(path, tract_id, config, durability)
+        try:
+            return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
+        except BaseException:
+            repo.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the store; anything but another ``close`` is an error from then on."""
+        with self._lock:
+            if not self._closed:
+                self._space.blobs.flush()
+                self._closed = True
+                self._base.close()
+
+    def __enter__(self) -> Tract:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        where = self._base.path or ":memory:"
+        return f"Tract({where!r}, tract_id={self.tract_id!r}{', closed' if self._closed else ''})"
+
+    @property
+    def tract_id(self) -> str:
+        return self._base.tract
+
+    @property
+    def path(self) -> Path | None:
+        """The ``.tract`` folder; None for a store in memory."""
+        return None if self._base.path is None else Path(self._base.path)
+
+    @property
+    def config(self) -> TractConfig:
+        return self._base.config
+
+    @property
+    def head(self) -> str | None:
+        """The commit HEAD is at, None where there is none yet."""
+        with self._looking() as space:
+            tip = space.repo.head()[1]
+            return None if tip is None else tip.hex()
+
+    @property
+    def current_branch(self) -> str | None:
+        """The branch HEAD is on, None where it is detached."""
+        with self._looking() as space:
+            branch = space.repo.head()[0]
+            return None if branch is None else branch.removeprefix(HEADS)
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether HEAD names a commit instead of a branch."""
+        return self.current_branch is None
+
+    # Committing
+
+    def commit(
+        self,
+        content: Any,
+        operation: CommitOperation | str = CommitOperation.APPEND,
+        *,
+        message: str | None = None,
+        response_to: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        generation_config: Mapping[str, Any] | None = None,
+        usage: Mapping[str, Any] | TokenUsage | None = None,
+        timestamp: datetime | None = None,
+    ) -> CommitInfo:
+        """Record one message, or with operation EDIT the correction of one.
+
+        *content* is a content type or a dict: one with ``content_type`` is that type, one with ``role`` a provider's message, kept verbatim.
+        *response_to* is what an edit edits, or what a message replies to.
+        *generation_config* and *usage* are kept beside the commit: neither is in its hash.
+        *timestamp* is an aware datetime, now where None.
+        """
+        with self._writing() as space:
+            one = draft(
+                space,
+                content,
+                operation,
+                message=message,
+                response_to=response_to,
+                metadata=metadata,
+                generation_config=generation_config,
+                usage=usage,
+                timestamp=timestamp,
+            )
+            return self._write([one])[0]
+
+    def extend(self, messages: Iterable[Any], *, format: str = "openai") -> list[CommitInfo]:
+        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*."""
+        with self._writing() as space:
+            contents = [_as_message(message, format) for message in messages]
+            return self._write([draft(space, content) for content in contents])
+
+    def system(self, text: str) -> CommitInfo:
+        """Commit an instruction, which is pinned."""
+        return self.commit(InstructionContent(text))
+
+    def user(self, text: str) -> CommitInfo:
+        """Commit what the user said."""
+        return self.commit(DialogueContent("user", text))
+
+    def assistant(self, text: str, *, usage: Mapping[str, Any] | TokenUsage | None = None) -> CommitInfo:
+        """Commit what the model answered."""
+        return self.commit(DialogueContent("assistant", text), usage=usage)
+
+    def tool_result(self, call_id: str, content: Any) -> CommitInfo:
+        """Commit what a tool answered to the call *call_id*."""
+        message = {"role": "tool", "tool_call_id": call_id, "content": content}
+        return self.commit(MessageContent(message, format="openai"))
+
+    def edit(self, target: str, content: Any, **options: Any) -> CommitInfo:
+        """Replace the message *target*, as if it had always been so; the original stays in the history.
+
+        *content* as for :meth:`commit`, or a text: the same message with other words. *options* are commit's.
+        """
+        return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
+
+    @contextmanager
+    def batch(self) -> Iterator[Tract]:
+        """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
+
+        KeyboardInterrupt included. A batch inside a batch is part of the outer one.
+        """
+        with self._lock:
+            self._check_open()
+            if self._in_batch:
+                yield self
+                return
+            self._base.refs.refresh()
+            batch = Batch(self._base)
+            seen = dict(self._seen)
+            self._space.repo = batch.repo
+            self._in_batch = True
+            try:
+                yield self
+                batch.land(reason="batch")
+            except BaseException:
+                self._seen = seen
+                raise
+            finally:
+                self._space.repo = self._base
+                self._in_batch = False
+
+    def annotate(self, target: str, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
+        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
+        with self._access() as space:
+            return annotate(space.repo, self._message(target), read_priority(priority), reason)
+
+    def get_annotations(self, target: str) -> list[PriorityAnnotation]:
+        """Every priority the message was given, oldest first."""
+        with self._looking() as space:
+            return annotations(space.repo, self._message(target))
+
+    def pinned(self) -> list[CommitInfo]:
+        """The pinned messages of the context at HEAD, in order."""
+        with self._looking() as space:
+            return with_priority(space, Priority.PINNED)
+
+    def skipped(self) -> list[CommitInfo]:
+        """The hidden messages of the context at HEAD, in order."""
+        with self._looking() as space:
+            return with_priority(space, Priority.SKIP)
+
+    def tag(self, name: str, target: str = "HEAD") -> str:
+        """Name a commit for good, and give back its id; TagExistsError when the tag names another."""
+        with self._access() as space:
+            id = resolve_revision(space.repo, target)
+            create_tag(space.repo, name, id)
+            return id.hex()
+
+    def tags(self) -> dict[str, str]:
+        """Every tag and its commit."""
+        with self._looking() as space:
+            return list_tags(space.repo)
+
+    def record_usage(
+        self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None
+    ) -> CompiledContext:
+        """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
+        with self._access() as space:
+            return record_usage(space, usage, head_hash)
+
+    def get_commit(self, revision: str) -> CommitInfo:
+        """The commit that *revision* names."""
+        with self._looking() as space:
+            return describe(space, resolve_revision(space.repo, revision))
+
+    def get_content(self, revision: str) -> Any:
+        """The content of a commit, as it was committed."""
+        with self._looking() as space:
+            return content_at(space, resolve_revision(space.repo, revision))
+
+    def query_by_config(self, field: str, operator: str, value: Any) -> list[CommitInfo]:
+        """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``."""
+        with self._looking() as space:
+            return query_by_config(space, field, operator, value)
+
+    def register_content_type(self, name: str, cls: type[Any]) -> None:
+        """Let ``commit`` take instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
+        with self._access() as space:
+            space.types[check_content_type(name, cls)] = cls
+
+    # Compiling
+
+    def compile(
+        self, *, at_commit: str | None = None, at_time: datetime | None = None, strict: bool = False
+    ) -> CompiledContext:
+        """The context as a model is sent it: at HEAD, at a revision or at a moment.
+
+        *strict* refuses a context in which a tool's call and its result are torn apart.
+        """
+        with self._looking() as space:
+            return compile_at(space, at_commit=at_commit, at_time=at_time, strict=strict)
+
+    # Looking
+
+    def log(
+        self,
+        limit: int | None = 20,
+        *,
+        op_filter: CommitOperation | str | None = None,
+        first_parent: bool = False,
+        start: str = "HEAD",
+    ) -> list[CommitInfo]:
+        """The commits behind *start*, newest first."""
+        with self._looking() as space:
+            return log(space, limit=limit, op_filter=op_filter, first_parent=first_parent, start=start)
+
+    def status(self) -> StatusInfo:
+        """Where the tract is: branch, HEAD, messages, tokens against the budget."""
+        with self._looking() as space:
+            return status(space)
+
+    def show(self, revision: str = "HEAD") -> CommitDetails:
+        """A commit and its content."""
+        with self._looking() as space:
+            return details(space, resolve_revision(space.repo, revision))
+
+    # Inside
+
+    def _write(self, drafts: list[Draft]) -> list[CommitInfo]:
+        space = self._space
+        check_budget(space, drafts)
+        branch = space.repo.head()[0]
+        expected = ANY if self._on_moved == "append" else self._seen.get(branch or "", ANY)
+        ids = write_commits(space.repo, drafts, expected=expected)
+        self._look()
+        return [
+            describe(space, id, str(one.value["content_type"])) for id, one in zip(ids, drafts, strict=True)
+        ]
+
+    def _message(self, revision: str) -> ObjectId:
+        repo = self._space.repo
+        return edit_target(repo, resolve_revision(repo, revision))
+
+    def _look(self) -> None:
+        branch, tip = self._space.repo.head()
+        if branch is not None:
+            self._seen[branch] = tip
+
+    @contextmanager
+    def _access(self) -> Iterator[Workspace]:
+        """The workspace, for one thread at a time, as other processes left it."""
+        with self._lock:
+            self._check_open()
+            self._space.repo.refs.refresh()
+            yield self._space
+
+    @contextmanager
+    def _looking(self) -> Iterator[Workspace]:
+        """The same, for what shows the user where the branch is."""
+        with self._access() as space:
+            self._look()
+            yield space
+
+    _writing = _access
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"{self!r} was closed")
+
+
+def _open_or_create(
+    path: str | Path | None, tract: str | None, config: TractConfig | None, durability: Durability
+) -> Repository:
+    if path == ":memory:":
+        return memory_repository(tract=tract, config=config)
+    store = find_repository(os.getcwd()) if path is None else store_path(os.fspath(path))
+    if store is None:
+        store = store_path(os.getcwd())
+    if not os.path.lexists(store):
+        create_repository(store, config or TractConfig())
+    return open_repository(store, tract=tract, config=config, durability=durability)
+
+
+def _as_message(message: Any, format: str) -> Any:
+    """A dict that is no content type of ours is a message of *format*."""
+    if isinstance(message, Mapping) and "content_type" not in message:
+        return MessageContent(dict(message), format=format)
+    return message
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=2)

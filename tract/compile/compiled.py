@@ -1,0 +1,143 @@
+"""A compiled context: what a model is sent, and where each message comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tract.compile.formats import Rendered, copy_json, pairing_warnings, render, render_text
+from tract.compile.message import CompileWarning, Message
+from tract.compile.snapshot import Snapshot, View
+from tract.compile.tokens import REPLY_PRIMING
+from tract.objects.content import JSON
+from tract.objects.id import ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """A context's tokens: *total*, and how it is known, as ``tiktoken:o200k_base`` or ``api:1234+56``.
+
+    After ``api:`` come what the provider counted and the estimate for what came after; the estimate is negative where the context has shrunk since.
+    """
+
+    total: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class CompiledContext:
+    """The messages a model is sent, in order, with what is known of each; the sequences are parallel.
+
+    ``to_openai()`` and its sisters give what a provider's API takes; what could not be said in that format is then in ``warnings``.
+    """
+
+    snapshot: Snapshot
+    _count: Callable[[ObjectId], int]
+    _total: Callable[[], TokenCount]
+    _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        return View(self.snapshot.columns.messages, self.snapshot.length)
+
+    @property
+    def commit_hashes(self) -> Sequence[str]:
+        """The commit that introduced each message."""
+        return View(self.snapshot.columns.commits, self.snapshot.length, bytes.hex)
+
+    @property
+    def generation_configs(self) -> Sequence[dict[str, JSON] | None]:
+        """The generation config each message was made with, None where there is none."""
+        return View(self.snapshot.columns.configs, self.snapshot.length, copy_json)
+
+    @property
+    def token_counts(self) -> Sequence[int]:
+        """Each message's tokens, its framing included, by the tract's counter."""
+        self.snapshot.columns.total(self.snapshot.length, self._count)
+        return View(self.snapshot.columns.counts, self.snapshot.length)
+
+    @property
+    def token_count(self) -> int:
+        """The context's tokens: recorded usage where there is some, with the counter's figure for what came after."""
+        return self._total().total
+
+    @property
+    def token_source(self) -> str:
+        """How ``token_count`` is known: ``tiktoken:o200k_base``, or ``api:1234+56`` where 1234 were counted by the provider."""
+        return self._total().source
+
+    @property
+    def commit_count(self) -> int:
+        """How many messages there are."""
+        return self.snapshot.length
+
+    @property
+    def warnings(self) -> tuple[CompileWarning, ...]:
+        """Torn tool pairs, and what the renderings made so far could not express."""
+        found = (*pairing_warnings(self.messages), *(w for group in self._rendered.values() for w in group))
+        hashes = self.commit_hashes
+        return tuple(
+            warning
+            if warning.index is None or warning.commit is not None
+            else CompileWarning(warning.kind, warning.detail, warning.index, hashes[warning.index])
+            for warning in found
+        )
+
+    def to_openai(self) -> list[dict[str, JSON]]:
+        """The messages of an OpenAI chat completion."""
+        return self._render("openai").value  # type: ignore[no-any-return]
+
+    def to_openai_responses(self) -> list[dict[str, JSON]]:
+        """The input items of an OpenAI response."""
+        return self._render("responses").value  # type: ignore[no-any-return]
+
+    def to_anthropic(self) -> dict[str, JSON]:
+        """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API."""
+        return self._render("anthropic").value  # type: ignore[no-any-return]
+
+    def to_dicts(self) -> list[dict[str, JSON]]:
+        """The messages as ``{"role": …, "content": …}``, with ``name`` where there is one: what any model of text takes."""
+        return [
+            {"role": message.role, "content": copy_json(message.content)}
+            | ({"name": message.name} if message.name is not None else {})
+            for message in self.messages
+        ]
+
+    def to_text(self) -> str:
+        """The messages for people to read."""
+        return render_text(self.messages)
+
+    def _render(self, format: str) -> Rendered:
+        rendered = render(self.messages, format)
+        self._rendered[format] = rendered.warnings
+        return rendered
+
+    def __len__(self) -> int:
+        return self.snapshot.length
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CompiledContext):
+            return NotImplemented
+        return self.commit_hashes == other.commit_hashes and self.messages == other.messages
+
+    def __hash__(self) -> int:
+        return hash(self.snapshot.key)
+
+    def __repr__(self) -> str:
+        commit = self.snapshot.key.commit
+        at = commit.hex()[:16] if commit is not None else "the beginning"
+        return f"CompiledContext({self.snapshot.length} messages at {at})"
+
+
+def estimated_total(snapshot: Snapshot, count: Callable[[ObjectId], int]) -> int:
+    """The tokens of the whole context by a counter: its messages and what begins the answer."""
+    return snapshot.columns.total(snapshot.length, count) + (REPLY_PRIMING if snapshot.length else 0)
+
+
+def message_values(context: CompiledContext) -> list[dict[str, Any]]:
+    """One map a message, for machine-readable output."""
+    return [
+        {"role": m.role, "content": copy_json(m.content), "format": m.format, "commit": commit}
+        for m, commit in zip(context.messages, context.commit_hashes, strict=True)
+    ]

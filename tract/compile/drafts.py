@@ -1,0 +1,108 @@
+"""Drafts: what a user wants committed, checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tract.compile.accounting import usage_of_answer
+from tract.compile.usage import read_usage
+from tract.compile.workspace import Workspace, current_blob
+from tract.errors import ContentValidationError
+from tract.history.commit import Draft, edit_target
+from tract.history.times import microseconds
+from tract.objects.content import to_value
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
+from tract.revision import resolve_revision
+
+
+def draft(
+    space: Workspace,
+    content: Any,
+    operation: CommitOperation | str = CommitOperation.APPEND,
+    *,
+    message: str | None = None,
+    response_to: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    generation_config: Mapping[str, Any] | None = None,
+    usage: Any = None,
+    timestamp: datetime | None = None,
+) -> Draft:
+    """A commit still to be made, checked: nothing was written when this raises."""
+    operation = _content_operation(operation)
+    target = None if response_to is None else resolve_revision(space.repo, response_to)
+    if operation is CommitOperation.EDIT and target is not None:
+        target = edit_target(space.repo, target)
+    value = _edit_value(space, content, target) if isinstance(content, str) else to_value(content, space.types)
+    _check_text("message", message)
+    return Draft(
+        value,
+        operation,
+        target,
+        message,
+        _checked_map("metadata", metadata),
+        checked_config(generation_config),
+        None if usage is None else usage_of_answer(space, value, read_usage(usage)),
+        None if timestamp is None else microseconds(timestamp, "timestamp"),
+    )
+
+
+def _content_operation(operation: CommitOperation | str) -> CommitOperation:
+    if operation in (CommitOperation.APPEND, CommitOperation.EDIT):
+        return CommitOperation(operation)
+    raise ContentValidationError(f"a commit's operation must be append or edit, not {operation!r}")
+
+
+def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[str, Any]:
+    """The target's content with another text: an edit that changes the words and nothing else."""
+    if target is None:
+        raise ContentValidationError("content must be a dict or a content type; only an edit may be given as text")
+    blob = current_blob(space.repo, target)
+    value = dict(space.repo.blob(blob))
+    if value["content_type"] == "message":
+        raw = value["message"]
+        key = "output" if raw.get("type") == "function_call_output" else "content"
+        if not isinstance(raw.get(key), str):
+            raise ContentValidationError(f"the message's {key} is not text; give the whole message")
+        return {**value, "message": {**raw, key: text}}
+    key = "content" if value["content_type"] == "artifact" else "text"
+    if not isinstance(value.get(key), str):
+        raise ContentValidationError(f"content of type '{value['content_type']}' has no text; give the whole content")
+    return {**value, key: text}
+
+
+def _check_text(what: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
+
+
+def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ContentValidationError(f"{what} must be a dict, not {type(value).__name__}")
+    return dict(value)
+
+
+_SECRETS = frozenset(
+    "api_key apikey api-key x-api-key authorization access_token auth_token bearer token secret client_secret "
+    "password cookie".split()
+)
+
+
+def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """*config*, unless it holds what looks like a key: what is committed cannot be taken back."""
+    found = _checked_map("generation_config", config)
+    stack: list[Any] = [found]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            for key, value in item.items():
+                if str(key).lower() in _SECRETS:
+                    raise ContentValidationError(f"generation_config: {key!r} looks like a secret; it is never stored")
+                stack.append(value)
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
+    return found

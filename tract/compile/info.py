@@ -1,0 +1,75 @@
+"""What people ask about commits and tracts, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tract.compile.usage import TokenUsage
+from tract.history.priority import Priority
+from tract.objects.content import JSON
+from tract.objects.model import CommitOperation
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CommitInfo:
+    """A commit with what its notes say of it; ids are hexadecimal.
+
+    *response_to* is the message that an edit is about, or that a message replies to.
+    """
+
+    commit_hash: str
+    tract_id: str
+    parent_hash: str | None
+    parent_hashes: tuple[str, ...]
+    content_hash: str | None
+    content_type: str
+    operation: CommitOperation
+    response_to: str | None
+    message: str | None
+    metadata: dict[str, JSON] | None
+    generation_config: dict[str, JSON] | None
+    usage: TokenUsage | None
+    priority: Priority
+    author: str
+    created_at: datetime
+    _count: Callable[[], int] = field(compare=False)
+
+    @property
+    def token_count(self) -> int:
+        """The tokens of the content's text alone, without message framing; counted when first asked for."""
+        return self._count()
+
+    def __repr__(self) -> str:
+        subject = f" {self.message!r}" if self.message else ""
+        return f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDetails:
+    """A commit, and its content as it was committed."""
+
+    commit: CommitInfo
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StatusInfo:
+    """Where a tract is.
+
+    *commit_count* is the number of commits behind HEAD, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
+    """
+
+    tract_id: str
+    head_hash: str | None
+    branch_name: str | None
+    is_detached: bool
+    commit_count: int
+    message_count: int
+    skipped_count: int
+    token_count: int
+    token_budget_max: int | None
+    token_source: str
+    recent_commits: tuple[CommitInfo, ...]

@@ -1,0 +1,196 @@
+"""Reports: what a tract can say of its commits, its context and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from tract.compile.accounting import context_totals
+from tract.compile.formats import copy_json
+from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
+from tract.compile.usage import usage_of
+from tract.compile.workspace import Workspace
+from tract.errors import CommitNotFoundError, ContentValidationError
+from tract.history.context import context_at, entries
+from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
+from tract.history.priority import Priority, priority_of
+from tract.history.times import moment
+from tract.history.walk import ancestors, first_parents
+from tract.objects.content import from_value
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation
+from tract.repo import Repository
+from tract.revision import resolve_revision
+
+_RECENT = 5
+
+
+def describe(space: Workspace, id: ObjectId, content_type: str | None = None) -> CommitInfo:
+    """What there is to say about commit *id*; *content_type* where the caller knows it spares a read."""
+    repo = space.repo
+    commit = repo.commit(id)
+    kind = content_type or _content_type(repo, commit)
+    config, priorities = space.compiler.configs, space.compiler.priorities
+    config.advance(repo, note_tip(repo, CONFIG))
+    priorities.advance(repo, note_tip(repo, PRIORITY))
+    space.usages.advance(repo, note_tip(repo, USAGE))
+    usage = space.usages.get(repo, id)
+    return CommitInfo(
+        id.hex(),
+        repo.tract,
+        commit.parents[0].hex() if commit.parents else None,
+        tuple(parent.hex() for parent in commit.parents),
+        None if commit.content is None else commit.content.hex(),
+        kind,
+        commit.operation,
+        None if commit.target is None else commit.target.hex(),
+        commit.message,
+        copy_json(commit.metadata),
+        copy_json(config.get(repo, id)),
+        None if usage is None else usage_of(usage),
+        priority_of(priorities.get(repo, id), kind),
+        commit.author,
+        moment(commit.time),
+        partial(_text_tokens, space, commit.content),
+    )
+
+
+def _text_tokens(space: Workspace, blob: ObjectId | None) -> int:
+    return 0 if blob is None else space.text_tokens(blob)
+
+
+def _content_type(repo: Repository, commit: Commit) -> str:
+    if commit.operation is CommitOperation.NOTE or commit.content is None:
+        return commit.operation.value
+    return str(repo.blob(commit.content)["content_type"])
+
+
+def log(
+    space: Workspace,
+    *,
+    limit: int | None,
+    op_filter: CommitOperation | str | None,
+    first_parent: bool,
+    start: str,
+) -> list[CommitInfo]:
+    """The commits behind *start*, newest first; an empty list where there is no commit yet."""
+    repo = space.repo
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise ContentValidationError(f"limit must be a number of commits, not {limit!r}")
+    if start == "HEAD" and repo.head()[1] is None:
+        return []
+    wanted = None if op_filter is None else _read_operation(op_filter)
+    tip = resolve_revision(repo, start)
+    walk: Iterator[tuple[ObjectId, Commit]] = first_parents(repo, tip) if first_parent else ancestors(repo, [tip])
+    found = (id for id, commit in walk if wanted is None or commit.operation is wanted)
+    return [describe(space, id) for id in islice(found, limit)]
+
+
+def _read_operation(name: CommitOperation | str) -> CommitOperation:
+    try:
+        return CommitOperation(name)
+    except ValueError:
+        known = ", ".join(operation.value for operation in CommitOperation)
+        raise ContentValidationError(f"unknown operation {name!r}; known are {known}") from None
+
+
+def content_at(space: Workspace, id: ObjectId) -> Any:
+    """The content of commit *id*, as it was committed."""
+    commit = space.repo.commit(id)
+    if commit.content is None:
+        raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
+    value = space.repo.blob(commit.content)
+    return value if commit.operation is CommitOperation.NOTE else from_value(value, space.types)
+
+
+def details(space: Workspace, id: ObjectId) -> CommitDetails:
+    """Commit *id* and its content."""
+    return CommitDetails(describe(space, id), content_at(space, id))
+
+
+def status(space: Workspace) -> StatusInfo:
+    """Where the tract is."""
+    repo = space.repo
+    branch, tip = repo.head()
+    totals = context_totals(space, tip)
+    budget = repo.config.budget
+    return StatusInfo(
+        repo.tract,
+        None if tip is None else tip.hex(),
+        None if branch is None else branch.removeprefix("refs/heads/"),
+        branch is None,
+        0 if tip is None else repo.commit(tip).generation,
+        totals.messages,
+        totals.skipped,
+        totals.tokens.total,
+        None if budget is None else budget.max_tokens,
+        totals.tokens.source,
+        tuple(log(space, limit=_RECENT, op_filter=None, first_parent=False, start="HEAD")),
+    )
+
+
+def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:
+    """The messages of the context at HEAD that have the priority, in order."""
+    context = context_at(space.repo, space.repo.head()[1])
+    infos = (describe(space, commit) for commit, _ in entries(space.repo, context))
+    return [info for info in infos if info.priority is wanted]
+
+
+def query_by_config(space: Workspace, field: str, operator: str, value: Any) -> list[CommitInfo]:
+    """The commits, on any branch, whose generation config has *field* in that relation to *value*, oldest first.
+
+    *field* may lead into nested maps: ``a.b``. ``in`` takes a collection, ``between`` a pair of bounds, both included.
+    """
+    test = _comparison(operator, value)
+    repo = space.repo
+    configs = space.compiler.configs
+    configs.advance(repo, note_tip(repo, CONFIG))
+    found = []
+    for target in configs.targets():
+        item = _field(configs.get(repo, target), field)
+        if item is not None and test(item):
+            found.append(target)
+    return [describe(space, id) for id in sorted(found, key=lambda id: (repo.commit(id).time, id))]
+
+
+def _field(config: Any, field: str) -> Any:
+    """The value of *field*: of that very key, else along the path of keys it spells."""
+    if field in config:
+        return config[field]
+    for key in field.split("."):
+        config = config.get(key) if isinstance(config, dict) else None
+    return config
+
+
+def _comparison(operator: str, value: Any) -> Callable[[Any], bool]:
+    """The test that *operator* makes; what cannot be compared does not match."""
+    if operator == "between":
+        try:
+            low, high = value
+        except (TypeError, ValueError):
+            raise ContentValidationError("between needs a pair of bounds") from None
+        return partial(_holds, lambda item: low <= item <= high)
+    if operator == "in":
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__contains__"):
+            raise ContentValidationError("in needs a collection of values")
+        return partial(_holds, lambda item: item in value)
+    tests: dict[str, Callable[[Any], Any]] = {
+        "=": lambda item: item == value,
+        "!=": lambda item: item != value,
+        ">": lambda item: item > value,
+        "<": lambda item: item < value,
+        ">=": lambda item: item >= value,
+        "<=": lambda item: item <= value,
+    }
+    if operator not in tests:
+        raise ContentValidationError(f"unknown operator {operator!r}; known are {' '.join(tests)} in between")
+    return partial(_holds, tests[operator])
+
+
+def _holds(test: Callable[[Any], Any], item: Any) -> bool:
+    try:
+        return bool(test(item))
+    except TypeError:
+        return False

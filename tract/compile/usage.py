@@ -1,0 +1,140 @@
+"""Usage: the tokens a provider counted, under one set of names.
+
+The OpenTelemetry GenAI names: ``gen_ai.usage.input_tokens`` includes what was read from and written to a cache, whichever way the provider counts.
+
+| shape | input | cached |
+|---|---|---|
+| OpenAI chat | ``prompt_tokens`` | in it: ``prompt_tokens_details.cached_tokens`` |
+| OpenAI Responses | ``input_tokens`` | in it: ``input_tokens_details.cached_tokens`` |
+| Anthropic | ``input_tokens`` | beside it: ``cache_read_input_tokens``, ``cache_creation_input_tokens`` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tract.errors import ContentValidationError
+
+INPUT = "gen_ai.usage.input_tokens"
+OUTPUT = "gen_ai.usage.output_tokens"
+CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
+CACHE_CREATION = "gen_ai.usage.cache_creation.input_tokens"
+
+_MOST = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What one call to a model cost, in tokens.
+
+    ``input_tokens`` includes the cached ones; ``original`` is what the provider said, as it said it.
+    """
+
+    input_tokens: int
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    original: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens"):
+            _check(name, getattr(self, name))
+
+
+def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
+    """The usage in a provider's own dict; ContentValidationError for one of no known shape."""
+    if isinstance(usage, TokenUsage):
+        return usage
+    if not isinstance(usage, Mapping):
+        dump = getattr(usage, "model_dump", None)  # an SDK's own usage object
+        if dump is None:
+            raise ContentValidationError(f"usage must be a dict or a TokenUsage, not {type(usage).__name__}")
+        usage = dump()
+    assert isinstance(usage, Mapping)
+    if "prompt_tokens" in usage:
+        return _read(usage, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
+    if INPUT in usage:
+        return TokenUsage(
+            _number(usage, INPUT),
+            _number(usage, OUTPUT, 0),
+            _number(usage, CACHE_READ, 0),
+            _number(usage, CACHE_CREATION, 0),
+            dict(usage),
+        )
+    if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
+        return _read_anthropic(usage)
+    if "input_tokens" in usage:
+        return _read(usage, "input_tokens", "output_tokens", "input_tokens_details")
+    keys = ", ".join(map(str, usage))[:100] or "none"
+    raise ContentValidationError(f"usage of unknown shape (keys: {keys})")
+
+
+def _read(usage: Mapping[str, Any], input: str, output: str, details: str) -> TokenUsage:
+    inner = usage.get(details) or {}
+    if not isinstance(inner, Mapping):
+        raise ContentValidationError(f"usage: {details} must be a dict, not {type(inner).__name__}")
+    return TokenUsage(
+        _number(usage, input),
+        _number(usage, output, 0),
+        _number(inner, "cached_tokens", 0),
+        _number(inner, "cache_write_tokens", 0),
+        dict(usage),
+    )
+
+
+def _read_anthropic(usage: Mapping[str, Any]) -> TokenUsage:
+    read = _number(usage, "cache_read_input_tokens", 0)
+    created = _number(usage, "cache_creation_input_tokens", 0)
+    return TokenUsage(
+        _number(usage, "input_tokens") + read + created, _number(usage, "output_tokens", 0), read, created, dict(usage)
+    )
+
+
+def _number(usage: Mapping[str, Any], key: str, default: int | None = None) -> int:
+    value = usage.get(key)
+    if value is None:
+        if default is None:
+            raise ContentValidationError(f"usage: {key} is missing")
+        return default
+    _check(key, value)
+    return int(value)
+
+
+def _check(name: str, value: object) -> None:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise ContentValidationError(f"usage: {name} must be a number of tokens, not {value!r:.40}")
+
+
+def usage_body(usage: TokenUsage, *, answer: bool, counter: str, estimate: int) -> dict[str, Any]:
+    """The note that keeps *usage*.
+
+    *answer* says that the commit is what the model answered, so that its output is part of the context there; otherwise the context at the commit is what was sent.
+    *estimate* is the context's tokens there by the counter named *counter*: what is appended or changed later is counted as the difference from it.
+    """
+    body: dict[str, Any] = {
+        INPUT: usage.input_tokens,
+        OUTPUT: usage.output_tokens,
+        "answer": answer,
+        "counter": counter,
+        "estimate": estimate,
+        "original": dict(usage.original),
+    }
+    if usage.cache_read_tokens:
+        body[CACHE_READ] = usage.cache_read_tokens
+    if usage.cache_creation_tokens:
+        body[CACHE_CREATION] = usage.cache_creation_tokens
+    return body
+
+
+def counted_tokens(body: Mapping[str, Any]) -> int:
+    """How many tokens the provider counted for the context at the note's commit."""
+    return int(body[INPUT]) + (int(body[OUTPUT]) if body["answer"] else 0)
+
+
+def usage_of(body: Mapping[str, Any]) -> TokenUsage:
+    """The usage that a note keeps."""
+    return TokenUsage(
+        body[INPUT], body[OUTPUT], body.get(CACHE_READ, 0), body.get(CACHE_CREATION, 0), body.get("original", {})
+    )

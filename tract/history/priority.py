@@ -1,0 +1,73 @@
+"""Priorities: which messages are hidden from the model, and which must survive compression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tract.errors import ContentValidationError
+from tract.history.notes import PRIORITY, NewNote, note_history, write_note
+from tract.history.times import moment
+from tract.objects.content import InstructionContent
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+
+
+class Priority(StrEnum):
+    """What curation says of a message."""
+
+    SKIP = "skip"
+    NORMAL = "normal"
+    PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityAnnotation:
+    """One time that somebody set a message's priority; *target* is the message's commit."""
+
+    target: str
+    priority: Priority
+    reason: str | None
+    author: str
+    created_at: datetime
+
+
+def read_priority(name: Priority | str) -> Priority:
+    """The priority named *name*; ContentValidationError for any other name."""
+    try:
+        return Priority(name)
+    except ValueError:
+        known = ", ".join(priority.value for priority in Priority)
+        raise ContentValidationError(f"unknown priority {name!r}; known are {known}") from None
+
+
+def priority_of(note: Mapping[str, Any] | None, content_type: str) -> Priority:
+    """A message's priority: its newest note's, else pinned for an instruction and normal for the rest."""
+    if note is not None:
+        return Priority(note["priority"])
+    return Priority.PINNED if content_type == InstructionContent.content_type else Priority.NORMAL
+
+
+def annotate(repo: Repository, target: ObjectId, priority: Priority, reason: str | None) -> PriorityAnnotation:
+    """Set the priority of the message *target*, as a note: no branch moves, and the earlier ones are kept."""
+    if reason is not None and not isinstance(reason, str):
+        raise ContentValidationError(f"a reason must be text, not {type(reason).__name__}")
+    body: dict[str, Any] = {"priority": priority.value}
+    if reason is not None:
+        body["reason"] = reason
+    time = repo.clock()
+    write_note(repo, PRIORITY, NewNote(target, body, time), reason=f"annotate: {priority} {target.hex()[:16]}")
+    return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time))
+
+
+def annotations(repo: Repository, target: ObjectId) -> list[PriorityAnnotation]:
+    """Every priority the message *target* was given, oldest first."""
+    return [
+        PriorityAnnotation(
+            target.hex(), Priority(note.body["priority"]), note.body.get("reason"), note.author, moment(note.time)
+        )
+        for note in note_history(repo, PRIORITY, target)
+    ][::-1]

@@ -1,0 +1,23 @@
+"""Times: microseconds in the store, aware datetimes in UTC for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tract.errors import TimeArgumentError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(time: int) -> datetime:
+    """The moment *time* microseconds after 1970, in UTC."""
+    return _EPOCH + timedelta(microseconds=time)
+
+
+def microseconds(when: datetime, what: str) -> int:
+    """*when* as microseconds since 1970; TimeArgumentError for a datetime that does not say its time zone."""
+    if not isinstance(when, datetime):
+        raise TimeArgumentError(f"{what} must be a datetime, not {type(when).__name__}")
+    if when.tzinfo is None or when.utcoffset() is None:
+        raise TimeArgumentError(f"{what} must say its time zone: {when.isoformat()} could be anywhere")
+    return (when - _EPOCH) // timedelta(microseconds=1)
