@@ -27,7 +27,7 @@ from tract.errors import ClosedError, ConfigError
 from tract.history.batch import Batch
 from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.notes import NoteTable
-from tract.history.priority import Priority, PriorityAnnotation, annotate, annotations, read_priority
+from tract.history.priority import Priority, PriorityAnnotation, annotate, annotation_history, read_priority
 from tract.history.tags import create_tag, list_tags
 from tract.objects.content import (
     BUILTIN,
@@ -259,7 +259,7 @@ class Tract:
     def get_annotations(self, target: str) -> list[PriorityAnnotation]:
         """Every priority the message was given, oldest first."""
         with self._looking() as space:
-            return annotations(space.repo, self._message(target))
+            return annotation_history(space.repo, self._message(target))
 
     def pinned(self) -> list[CommitInfo]:
         """The pinned messages of the context at HEAD, in order."""
@@ -283,9 +283,7 @@ class Tract:
         with self._looking() as space:
             return list_tags(space.repo)
 
-    def record_usage(
-        self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None
-    ) -> CompiledContext:
+    def record_usage(self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None) -> CompiledContext:
         """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
         with self._access() as space:
             return record_usage(space, usage, head_hash)
@@ -355,9 +353,7 @@ class Tract:
         expected = ANY if self._on_moved == "append" else self._seen.get(branch or "", ANY)
         ids = write_commits(space.repo, drafts, expected=expected)
         self._look()
-        return [
-            describe(space, id, str(one.value["content_type"])) for id, one in zip(ids, drafts, strict=True)
-        ]
+        return [describe(space, id, str(one.value["content_type"])) for id, one in zip(ids, drafts, strict=True)]
 
     def _message(self, revision: str) -> ObjectId:
         repo = self._space.repo

@@ -193,7 +193,7 @@ def test_a_transcript_cut_off_in_its_last_line_is_read_to_there():
     assert problems(reading) == [(3, "not JSON at column 102: unterminated string starting at")]
 
 
-@given(st.binary(max_size=200) | st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"role"', b":", b",", b'"x"', b"\n", b"1", b'"messages"', b'"type"', b'"parentUuid"', b'"user"', b'"message"']), max_size=40).map(b"".join))  # fmt: skip  # noqa: E501
+@given(st.binary(max_size=200) | st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"role"', b":", b",", b'"x"', b"\n", b"1", b'"messages"', b'"type"', b'"parentUuid"', b'"user"', b'"message"']), max_size=40).map(b"".join))  # fmt: skip
 def test_no_bytes_crash_the_reader(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_bytes(data)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from tract.compile.formats import (
     copy_json,
-    detect_format,
     message_of,
     message_text,
     pairing_warnings,
@@ -26,7 +25,6 @@ from tract.compile.formats import (
 from tract.compile.message import CompileWarning, Message
 from tract.errors import ContentValidationError
 from tract.objects.content import (
-    MESSAGE_FORMATS,
     ArtifactContent,
     DialogueContent,
     FreeformContent,
@@ -37,6 +35,7 @@ from tract.objects.content import (
     SessionContent,
     ToolIOContent,
 )
+from tract.objects.message_format import MESSAGE_FORMATS, detect_format
 
 PNG = "iVBORw0KGgo="
 # A busy machine says nothing about the code.

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from tract.compile.formats import (
-    detect_format,
     message_of,
     pairing_warnings,
     render_anthropic,
@@ -23,6 +22,7 @@ from tract.compile.formats import (
 )
 from tract.compile.message import Message
 from tract.objects.content import MessageContent
+from tract.objects.message_format import detect_format
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 AIRLINE = CORPUS / "sierra-research+tau-bench/historical_trajectories/gpt-4o-airline.json"

@@ -84,7 +84,7 @@ class Answers:
     def __init__(self, answer: object) -> None:
         self.answer = answer
 
-    def count(self, text: str) -> int:  # noqa: ARG002  # a counter takes a text
+    def count(self, text: str) -> int:  # a counter takes a text
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer  # type: ignore[return-value]  # the point of this counter
@@ -264,10 +264,10 @@ def test_the_null_counter_counts_nothing() -> None:
         ),
         ("def count(path):\n    with open(path) as file:\n        return sum(len(line) for line in file)\n", 0.35),
         ('{"id": 17, "user": {"name": "Ada", "tags": ["x", "yy"]}, "items": [{"sku": "A-1", "price": 12.5}]}', 0.25),
-        ("版本控制系统会记录每一次修改，这样以后就可以查看特定版本的内容。", 0.25),  # noqa: RUF001
+        ("版本控制系统会记录每一次修改，这样以后就可以查看特定版本的内容。", 0.25),
         ("バージョン管理システムは、ファイルに対して行われた変更を記録します。", 0.25),
         ("버전 관리 시스템은 파일의 변화를 시간에 따라 기록하는 시스템이다.", 0.25),
-        ("Система контроля версий записывает изменения в файлы с течением времени.", 0.4),  # noqa: RUF001
+        ("Система контроля версий записывает изменения в файлы с течением времени.", 0.4),
         ("نظام إدارة الإصدارات يسجل التغييرات على الملفات بمرور الوقت.", 0.3),
         ("संस्करण नियंत्रण प्रणाली समय के साथ फ़ाइलों में हुए बदलावों को दर्ज करती है।", 0.25),
         ("ระบบควบคุมเวอร์ชันจะบันทึกการเปลี่ยนแปลงของไฟล์ตลอดเวลา", 0.25),

@@ -10,8 +10,8 @@ from tract.compile.formats import Rendered, copy_json, pairing_warnings, render,
 from tract.compile.message import CompileWarning, Message
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.tokens import REPLY_PRIMING
-from tract.objects.content import JSON
 from tract.objects.id import ObjectId
+from tract.objects.message_format import JSON
 
 
 @dataclass(frozen=True, slots=True)

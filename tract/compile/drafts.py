@@ -87,8 +87,21 @@ def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] |
 
 
 _SECRETS = frozenset(
-    "api_key apikey api-key x-api-key authorization access_token auth_token bearer token secret client_secret "
-    "password cookie".split()
+    [
+        "api_key",
+        "apikey",
+        "api-key",
+        "x-api-key",
+        "authorization",
+        "access_token",
+        "auth_token",
+        "bearer",
+        "token",
+        "secret",
+        "client_secret",
+        "password",
+        "cookie",
+    ]
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tract.compile.usage import TokenUsage
 from tract.history.priority import Priority
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 from tract.objects.model import CommitOperation
 
 
@@ -44,7 +44,9 @@ class CommitInfo:
 
     def __repr__(self) -> str:
         subject = f" {self.message!r}" if self.message else ""
-        return f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
+        return (
+            f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tract.objects.content import JSON, MessageFormat
+from tract.objects.message_format import JSON, MessageFormat
 
 
 @dataclass(frozen=True, slots=True)

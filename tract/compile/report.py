@@ -152,7 +152,7 @@ def query_by_config(space: Workspace, field: str, operator: str, value: Any) -> 
         item = _field(configs.get(repo, target), field)
         if item is not None and test(item):
             found.append(target)
-    return [describe(space, id) for id in sorted(found, key=lambda id: (repo.commit(id).time, id))]
+    return [describe(space, id) for id in sorted(found, key=lambda commit: (repo.commit(commit).time, commit))]
 
 
 def _field(config: Any, field: str) -> Any:

@@ -52,7 +52,8 @@ class Batch:
         at: ObjectId | None = tip
         while at is not None and at != since:
             commit = self.repo.commit(at)
-            assert commit.target is not None and commit.content is not None
+            assert commit.target is not None
+            assert commit.content is not None
             notes.append(NewNote(commit.target, self.repo.blob(commit.content), commit.time, commit.message))
             at = commit.parents[0] if commit.parents else None
         return notes[::-1]

@@ -60,9 +60,7 @@ def write_commits(
         return ids
 
 
-def _add_commit(
-    repo: Repository, tip: ObjectId | None, draft: Draft, blob: ObjectId, new: list[NewObject]
-) -> ObjectId:
+def _add_commit(repo: Repository, tip: ObjectId | None, draft: Draft, blob: ObjectId, new: list[NewObject]) -> ObjectId:
     """Make one commit on *tip*: it and the nodes it needs are added to *new*."""
     parent = repo.commit(tip) if tip is not None else None
     before = _context_before(repo, tip, parent, new)
@@ -87,9 +85,7 @@ def _add_commit(
     return made.id
 
 
-def _context_before(
-    repo: Repository, tip: ObjectId | None, parent: Commit | None, new: list[NewObject]
-) -> Context:
+def _context_before(repo: Repository, tip: ObjectId | None, parent: Commit | None, new: list[NewObject]) -> Context:
     """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk."""
     if tip is None or parent is None:
         return EMPTY

@@ -38,7 +38,7 @@ class _Child(NamedTuple):
     """A node as its parent names it: id and number of entries below."""
 
     id: ObjectId
-    count: int
+    total: int
 
 
 def context_of(id: ObjectId, commit: Commit) -> Context:
@@ -55,7 +55,7 @@ def context_at(repo: Repository, id: ObjectId | None) -> Context:
 
 def count_entries(repo: Repository, context: Context) -> int:
     """How many messages the context has, without reading them."""
-    closed = repo.node(context.tree).count if context.tree is not None else 0
+    closed = repo.node(context.tree).total if context.tree is not None else 0
     return closed + len(context.open) // 2
 
 
@@ -81,7 +81,8 @@ def find_entry(repo: Repository, context: Context, commit: ObjectId) -> ObjectId
     for items in (context.open, *(repo.node(leaf.id).items for leaf in _leaves_backwards(repo, context))):
         for at in range(0, len(items), 2):
             if items[at] == commit:
-                return items[at + 1]
+                blob: ObjectId = items[at + 1]
+                return blob
     return None
 
 
@@ -139,7 +140,7 @@ def _write_node(repo: Repository, node: Node, new: list[NewObject]) -> _Child:
     made = new_node(node)
     new.append(made)
     repo.keep_node(made.id, node)
-    return _Child(made.id, node.count)
+    return _Child(made.id, node.total)
 
 
 def _cut(children: Sequence[_Child]) -> list[list[_Child]]:
@@ -175,7 +176,7 @@ def _append_leaf(repo: Repository, root: ObjectId | None, leaf: _Child, new: lis
         return leaf.id
     spine = _right_edge(repo, root)
     if not spine:
-        return _index(repo, (_Child(root, repo.node(root).count), leaf), new)
+        return _index(repo, (_Child(root, repo.node(root).total), leaf), new)
     added = [leaf]
     kept = _children(spine[-1])
     for level in range(1, len(spine) + 1):
@@ -200,13 +201,13 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
 
 
 def _children(node: Node) -> list[_Child]:
-    return [_Child(id, count) for id, count in zip(node.items[::2], node.items[1::2], strict=True)]
+    return [_Child(id, total) for id, total in zip(node.items[::2], node.items[1::2], strict=True)]
 
 
 def _leaves(repo: Repository, root: ObjectId) -> Iterator[_Child]:
     node = repo.node(root)
     if node.level == 0:
-        yield _Child(root, node.count)
+        yield _Child(root, node.total)
         return
     for child in _children(node):
         if node.level == 1:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from tract.history.context import EMPTY, Context, append_entry, chunks
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
-from tract.refs.names import note_ref
+from tract.refs.names import NOTES
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 
@@ -40,7 +40,7 @@ class Note(NamedTuple):
 
 def note_tip(repo: Repository, namespace: str) -> ObjectId | None:
     """The newest note of the namespace: its id stands for the state of all of them."""
-    tip = repo.ref(note_ref(namespace))
+    tip = repo.ref(NOTES + namespace)
     return tip if isinstance(tip, bytes) else None
 
 
@@ -81,7 +81,7 @@ def add_notes(repo: Repository, namespace: str, notes: Sequence[NewNote], new: l
         new.append(made)
         repo.keep_commit(made.id, commit)
         at = made.id
-    return RefEdit(repo.prefix + note_ref(namespace), at, tip)
+    return RefEdit(repo.prefix + NOTES + namespace, at, tip)
 
 
 def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) -> None:

@@ -63,7 +63,7 @@ def annotate(repo: Repository, target: ObjectId, priority: Priority, reason: str
     return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time))
 
 
-def annotations(repo: Repository, target: ObjectId) -> list[PriorityAnnotation]:
+def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnotation]:
     """Every priority the message *target* was given, oldest first."""
     return [
         PriorityAnnotation(

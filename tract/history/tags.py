@@ -24,6 +24,4 @@ def create_tag(repo: Repository, name: str, target: ObjectId) -> None:
 
 def list_tags(repo: Repository) -> dict[str, str]:
     """Every tag and the hexadecimal id of its commit, in order of name."""
-    return {
-        name.removeprefix(TAGS): value.hex() for name, value in repo.local_refs(TAGS) if isinstance(value, bytes)
-    }
+    return {name.removeprefix(TAGS): value.hex() for name, value in repo.local_refs(TAGS) if isinstance(value, bytes)}

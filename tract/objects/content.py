@@ -12,31 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
-
-JSON: TypeAlias = Any
-"""A value of JSON: None, bool, int, float, str, list or dict with str keys."""
-
-MessageFormat: TypeAlias = Literal["openai", "responses", "anthropic"]
-MESSAGE_FORMATS: tuple[MessageFormat, ...] = ("openai", "responses", "anthropic")
-
-_FORMAT_ALIASES: dict[str, MessageFormat] = {
-    "openai": "openai",
-    "openai-chat": "openai",
-    "responses": "responses",
-    "openai_responses": "responses",
-    "openai-responses": "responses",
-    "anthropic": "anthropic",
-}
-
-
-def message_format(name: str) -> MessageFormat:
-    """The format that *name* or an alias of it stands for."""
-    try:
-        return _FORMAT_ALIASES[name]
-    except (KeyError, TypeError):
-        raise ContentValidationError(
-            f"unknown message format {name!r}; known are {', '.join(MESSAGE_FORMATS)}"
-        ) from None
+from tract.objects.message_format import JSON, detect_format, message_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +176,7 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     if "content_type" in value:
         return from_value(value, types)
     if "role" in value:
-        return MessageContent(dict(value), format=message_shape(value))
+        return MessageContent(dict(value), format=detect_format(value) or "openai")
     raise ContentValidationError(
         f"a dict with neither 'content_type' nor 'role' is no content (keys: {', '.join(map(str, value))[:80]})"
     )
@@ -261,33 +237,8 @@ def _check_fields(content: Any, name: str) -> None:
         if not isinstance(item, str):
             raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
     if isinstance(content, ToolIOContent) and content.direction not in ("call", "result"):
-        raise ContentValidationError(f"content of type 'tool_io': direction must be call or result, not {content.direction!r}")
+        raise ContentValidationError(
+            f"content of type 'tool_io': direction must be call or result, not {content.direction!r}"
+        )
     if isinstance(content, FreeformContent) and not isinstance(content.payload, dict):
         raise ContentValidationError("content of type 'freeform': payload must be a dict")
-
-
-_ANTHROPIC_BLOCKS = frozenset(
-    "tool_use tool_result thinking redacted_thinking server_tool_use web_search_tool_result document".split()
-)
-_RESPONSES_PARTS = frozenset("input_text output_text input_image input_file summary_text".split())
-
-
-def message_shape(message: Mapping[str, JSON]) -> MessageFormat:
-    """The format a message with a role most likely has, seen from its parts; plain text counts as ``openai``.
-
-    A wrong guess loses nothing, for the message is kept as it is; it only decides how other providers are served.
-    """
-    content = message.get("content")
-    if message.get("type") == "message":
-        return "responses"
-    if not isinstance(content, list):
-        return "openai"
-    for part in content:
-        if not isinstance(part, dict):
-            continue
-        kind = part.get("type")
-        if kind in _ANTHROPIC_BLOCKS or "cache_control" in part or (kind == "image" and "source" in part):
-            return "anthropic"
-        if kind in _RESPONSES_PARTS:
-            return "responses"
-    return "openai"

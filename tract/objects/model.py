@@ -82,7 +82,7 @@ class Node(NamedTuple):
     items: tuple[Any, ...]
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many entries are under this node."""
         return len(self.items) // 2 if self.level == 0 else sum(self.items[1::2])
 

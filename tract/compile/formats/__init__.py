@@ -1,7 +1,6 @@
 """Provider message formats: what a message is in each of them, and the way from one to another."""
 
 from tract.compile.formats.content import message_from_raw, message_of
-from tract.compile.formats.detect import detect_format
 from tract.compile.formats.pairing import pairing_warnings, tool_ids
 from tract.compile.formats.parts import Rendered
 from tract.compile.formats.rendering import render, render_anthropic, render_openai, render_responses
@@ -12,7 +11,6 @@ __all__ = [
     "Rendered",
     "compact_json",
     "copy_json",
-    "detect_format",
     "message_from_raw",
     "message_of",
     "message_text",

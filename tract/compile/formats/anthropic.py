@@ -27,7 +27,7 @@ from tract.compile.formats.parts import (
 )
 from tract.compile.formats.placeholder import placeholder
 from tract.compile.formats.values import compact_json, extra_keys, parse_json, str_or_none
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 # What the API puts beside a message of its own; it says nothing to the model.
 _MESSAGE_KEYS = frozenset(

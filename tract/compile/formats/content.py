@@ -27,19 +27,17 @@ from tract.compile.formats.responses import item_role
 from tract.compile.formats.values import compact_json, json_or_text
 from tract.compile.message import Message
 from tract.objects.content import (
-    JSON,
     ArtifactContent,
     DialogueContent,
     FreeformContent,
     InstructionContent,
     MessageContent,
-    MessageFormat,
     OutputContent,
     ReasoningContent,
     SessionContent,
     ToolIOContent,
-    message_format,
 )
+from tract.objects.message_format import JSON, MessageFormat, message_format
 
 
 def message_of(content: Any) -> Message:

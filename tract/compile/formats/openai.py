@@ -33,7 +33,7 @@ from tract.compile.formats.values import (
     split_data_url,
     str_or_none,
 )
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _MESSAGE_KEYS = frozenset(
     {"role", "content", "name", "refusal", "tool_calls", "tool_call_id", "function_call"}

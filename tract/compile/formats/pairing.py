@@ -8,7 +8,7 @@ from tract.compile.formats.openai import legacy_call_id
 from tract.compile.formats.parts import Notes
 from tract.compile.formats.values import items_of
 from tract.compile.message import CompileWarning, Message
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _SENTENCES = {
     "unpaired_tool_call": "no result follows the tool call {}",

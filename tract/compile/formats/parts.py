@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from tract.compile.message import CompileWarning
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 SYSTEM_ROLES = ("system", "developer")
 

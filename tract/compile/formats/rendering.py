@@ -16,7 +16,7 @@ from tract.compile.formats.responses import write_responses
 from tract.compile.formats.turns import turn_of
 from tract.compile.formats.values import copy_json
 from tract.compile.message import CompileWarning, Message
-from tract.objects.content import JSON, MessageFormat, message_format
+from tract.objects.message_format import JSON, MessageFormat, message_format
 
 
 def render(messages: Sequence[Message], format: str) -> Rendered:

@@ -24,18 +24,10 @@ from tract.compile.formats.parts import (
 )
 from tract.compile.formats.placeholder import placeholder
 from tract.compile.formats.values import compact_json, extra_keys, items_of, json_or_text
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 # The role an item plays that has none of its own; an item that ends in _output is a tool's, any other the model's.
 _ROLES = {"additional_tools": "developer", "configuration_update": "developer", "mcp_approval_response": "user"}
-ITEM_TYPES = frozenset(
-    {"function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning", "compaction"}
-    | {"compaction_trigger", "item_reference", "web_search_call", "file_search_call", "code_interpreter_call"}
-    | {"image_generation_call", "computer_call", "computer_call_output", "local_shell_call", "local_shell_call_output"}
-    | {"shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "tool_search_call"}
-    | {"tool_search_output", "program", "program_output", "additional_tools", "configuration_update"}
-    | {"mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response"}
-)
 _MESSAGE_KEYS = frozenset({"type", "role", "content", "id", "status", "phase"})
 _CALL_KEYS = frozenset({"type", "id", "status", "call_id", "name", "arguments", "input", "output"})
 _REASONING_KEYS = frozenset({"type", "id", "status", "summary", "content"})

@@ -9,7 +9,7 @@ from tract.compile.formats.openai import read_openai
 from tract.compile.formats.parts import Turn
 from tract.compile.formats.responses import read_responses
 from tract.compile.message import Message
-from tract.objects.content import JSON, MessageFormat
+from tract.objects.message_format import JSON, MessageFormat
 
 _READERS: dict[MessageFormat, Callable[[Mapping[str, JSON], int], Turn]] = {
     "openai": read_openai,

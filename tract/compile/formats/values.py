@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 

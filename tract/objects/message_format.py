@@ -1,13 +1,46 @@
-"""Telling which provider's format a message is in by its shape."""
+"""Providers' message formats: their names, and telling them apart by a message's shape."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
-from tract.compile.formats.responses import ITEM_TYPES
-from tract.compile.formats.values import items_of
-from tract.objects.content import JSON, MessageFormat
+from tract.errors import ContentValidationError
 
+JSON: TypeAlias = Any
+"""A value of JSON: None, bool, int, float, str, list or dict with str keys."""
+
+MessageFormat: TypeAlias = Literal["openai", "responses", "anthropic"]
+MESSAGE_FORMATS: tuple[MessageFormat, ...] = ("openai", "responses", "anthropic")
+
+_FORMAT_ALIASES: dict[str, MessageFormat] = {
+    "openai": "openai",
+    "openai-chat": "openai",
+    "responses": "responses",
+    "openai_responses": "responses",
+    "openai-responses": "responses",
+    "anthropic": "anthropic",
+}
+
+
+def message_format(name: str) -> MessageFormat:
+    """The format that *name* or an alias of it stands for."""
+    try:
+        return _FORMAT_ALIASES[name]
+    except (KeyError, TypeError):
+        raise ContentValidationError(
+            f"unknown message format {name!r}; known are {', '.join(MESSAGE_FORMATS)}"
+        ) from None
+
+
+ITEM_TYPES = frozenset(
+    {"function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning", "compaction"}
+    | {"compaction_trigger", "item_reference", "web_search_call", "file_search_call", "code_interpreter_call"}
+    | {"image_generation_call", "computer_call", "computer_call_output", "local_shell_call", "local_shell_call_output"}
+    | {"shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "tool_search_call"}
+    | {"tool_search_output", "program", "program_output", "additional_tools", "configuration_update"}
+    | {"mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response"}
+)
 _CHAT_KEYS = frozenset({"tool_calls", "tool_call_id", "function_call"})
 _CHAT_PARTS = frozenset({"image_url", "input_audio", "file"})
 _RESPONSES_PARTS = frozenset({"input_text", "output_text", "input_image", "input_file", "summary_text"})
@@ -40,7 +73,7 @@ def detect_format(message: Mapping[str, JSON]) -> MessageFormat | None:
 
 
 def _blocks(content: JSON) -> list[Mapping[str, JSON]]:
-    return [block for block in items_of(content) if isinstance(block, Mapping)]
+    return [block for block in content if isinstance(block, Mapping)] if isinstance(content, list) else []
 
 
 def _is_anthropic_block(block: Mapping[str, JSON]) -> bool:

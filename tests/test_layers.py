@@ -1,0 +1,103 @@
+"""The one structural rule: a module imports only from its own package or from a lower line."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LINES = (
+    ("errors",),
+    ("config",),
+    ("objects",),
+    ("storage",),
+    ("refs",),
+    ("repo",),
+    ("revision",),
+    ("history",),
+    ("compile", "llm"),
+    ("curation",),
+    ("agents",),
+    ("api",),
+    ("adapters",),
+    ("cli", "__main__"),
+)
+LEVEL = {name: level for level, names in enumerate(LINES) for name in names}
+MODULES = sorted((ROOT / "tract").rglob("*.py"))
+
+
+def package_of(path: Path) -> str:
+    return path.relative_to(ROOT / "tract").with_suffix("").parts[0]
+
+
+def imports_of(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            found.append(node.module or "")
+    return [name for name in found if name.split(".")[0] == "tract"]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if package_of(p) != "__init__"], ids=lambda p: str(p.name))
+def test_a_module_imports_only_from_its_own_package_or_below(path: Path) -> None:
+    own = package_of(path)
+    for name in imports_of(path):
+        other = [*name.split("."), "__init__"][1]
+        if other in (own, "__init__"):
+            continue
+        assert LEVEL[other] < LEVEL[own], f"{path.relative_to(ROOT)} imports {name}, which is not below it"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def top_level_imports(path: Path) -> set[str]:
+    """The modules of tract that are imported when *path* is."""
+    found = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tract."):
+            found.add(node.module or "")
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    names = {module_name(path): path for path in MODULES}
+    graph = {name: {n for n in top_level_imports(path) if n in names and n != name} for name, path in names.items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"import cycle: {' -> '.join((*trail, name))}"
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*trail, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_only_storage_and_refs_touch_files() -> None:
+    touching = ("os.open", "os.write", "os.rename", "os.replace", "os.unlink", "shutil", "fcntl")
+    allowed = {"storage", "refs", "cli", "adapters"}  # the command line and the importers read their users' files
+    for path in MODULES:
+        if package_of(path) in allowed:
+            continue
+        text = path.read_text(encoding="utf-8")
+        for call in touching:
+            assert call + "(" not in text, f"{path.relative_to(ROOT)} calls {call}"
+
+
+def test_only_the_command_line_prints() -> None:
+    for path in MODULES:
+        if package_of(path) == "cli":
+            continue
+        calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
