@@ -90,7 +90,7 @@ _HOMES = {
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604  # the names are texts; ruff cannot see that
+__all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot see that
 
 if TYPE_CHECKING:
     from tract.api import Tract as Tract

@@ -1,13 +1,13 @@
 """A repository: objects, refs and settings, as one small value that every operation is a function of.
 
-    <folder>/.tract/
-      format          "tract 1", repository id, check
-      config.toml
-      HEAD refs/…     ref files
-      tracts/<name>/  HEAD and refs of another tract
-      objects/        journal, packs, loose objects
-      locks/
-      cache/          derived; may be deleted at any time
+<folder>/.tract/
+  format          "tract 1", repository id, check
+  config.toml
+  HEAD refs/…     ref files
+  tracts/<name>/  HEAD and refs of another tract
+  objects/        journal, packs, loose objects
+  locks/
+  cache/          derived; may be deleted at any time
 """
 
 from __future__ import annotations

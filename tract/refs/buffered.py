@@ -92,9 +92,9 @@ class BufferedRefs:
             self._expected.setdefault(name, self._base.read(name))
             self._edits[name] = new
 
-    def edits(self) -> list[RefEdit]:
+    def edits(self) -> tuple[RefEdit, ...]:
         """What was held back, each edit expecting what the base held when it was first touched."""
-        return [RefEdit(name, new, self._expected[name]) for name, new in self._edits.items()]
+        return tuple(RefEdit(name, new, self._expected[name]) for name, new in self._edits.items())
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
         return self._base.history()

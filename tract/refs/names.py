@@ -41,11 +41,6 @@ def tag_ref(name: str) -> str:
     return TAGS + _checked(name, "a tag name")
 
 
-def note_ref(namespace: str) -> str:
-    """The ref of the notes in *namespace*."""
-    return NOTES + _checked(namespace, "a notes namespace")
-
-
 def check_tract_name(name: str) -> str:
     """*name*, when a tract can have it; one segment, for it becomes a folder."""
     _checked(name, "a tract name")

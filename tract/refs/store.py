@@ -17,7 +17,7 @@ class Expect(Enum):
 
 
 ANY: Final = Expect.ANY
-Expected: TypeAlias = RefValue | None | Literal[Expect.ANY]
+Expected: TypeAlias = RefValue | Literal[Expect.ANY] | None
 
 
 class RefEdit(NamedTuple):

@@ -36,7 +36,7 @@ def compress_frame(data: bytes, level: int) -> bytes:
     compressor = _contexts.frames.get(level)
     if compressor is None:
         compressor = _contexts.frames[level] = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    return compressor.compress(data)  # type: ignore[no-any-return]
+    return compressor.compress(data)
 
 
 def decompress(data: bytes, size: int) -> bytes:

@@ -6,6 +6,7 @@ Directories are 0700 and files 0600 whatever the umask says; the last component 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -167,10 +168,8 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
             os.close(fd)
         os.replace(temporary, path)
     except BaseException:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
-        except OSError:
-            pass
         raise
     if sync:
         sync_directory(directory)
@@ -182,10 +181,8 @@ def rename(source: str, target: str) -> None:
 
 def unlink(path: str) -> None:
     """Remove *path*; no error when it is gone already."""
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def remove_tree(path: str) -> None:

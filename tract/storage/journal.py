@@ -151,6 +151,8 @@ class Journal:
         """
         if data[position : position + 8] != self._nonce or len(data) - position < _TRANSACTION_SIZE:
             return None
+        crc: int
+        length: int
         _, crc, length, _, _, _, found = _TRANSACTION.unpack_from(data, position)
         end = position + _TRANSACTION_SIZE + length
         if end > len(data) or (number is not None and found != number):

@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from tract.adapters.transcripts.formats import message_flaw
 from tract.adapters.transcripts.model import Branch, Conversation, Report, Turn, read_time
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, flaw
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _KEPT = (
     "uuid", "parentUuid", "sessionId", "session_id", "requestId", "agentId", "isMeta", "isSidechain",

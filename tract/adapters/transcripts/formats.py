@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tract.adapters.transcripts.strictjson import describe_kind, flaw
-from tract.objects.content import JSON, MessageFormat
+from tract.objects.message_format import JSON, MessageFormat
 
 _ANTHROPIC_BLOCKS = frozenset({
     "tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "web_search_tool_result",

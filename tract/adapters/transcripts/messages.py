@@ -13,7 +13,7 @@ from tract.adapters.transcripts.formats import decide_format, message_flaw
 from tract.adapters.transcripts.model import Conversation, Report, Turn, linear, read_time
 from tract.adapters.transcripts.shapes import Found
 from tract.adapters.transcripts.strictjson import flaw
-from tract.objects.content import JSON, MessageFormat
+from tract.objects.message_format import JSON, MessageFormat
 
 _SMALL = 2000
 """Characters of JSON up to which something beside the messages is kept; tools are kept whatever their size."""

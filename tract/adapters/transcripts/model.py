@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from tract.objects.content import JSON, MessageFormat
+from tract.objects.message_format import JSON, MessageFormat
 
 Report: TypeAlias = Callable[[int | None, str], None]
 """Takes note of what could not be read: the line (None: no line to name) and what was found there."""

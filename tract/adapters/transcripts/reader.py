@@ -21,7 +21,7 @@ from tract.adapters.transcripts.shapes import Found, NotFound, dig, find_convers
 from tract.adapters.transcripts.sharegpt import read_sharegpt
 from tract.adapters.transcripts.strictjson import Refused, describe, parse
 from tract.errors import ImportFormatError
-from tract.objects.content import JSON, MESSAGE_FORMATS
+from tract.objects.message_format import JSON, MESSAGE_FORMATS
 
 FORMATS: tuple[str, ...] = (*MESSAGE_FORMATS, "sharegpt", "claude-code")
 """The formats that can be read, by the names that ``read_transcript`` takes and gives."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from tract.adapters.transcripts.formats import is_message
 from tract.adapters.transcripts.strictjson import Refused
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _KEYS = ("messages", "traj", "history", "conversations", "items")
 

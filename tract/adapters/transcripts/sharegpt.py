@@ -26,7 +26,7 @@ from tract.adapters.transcripts.messages import keep_beside
 from tract.adapters.transcripts.model import Conversation, Report, Turn, linear
 from tract.adapters.transcripts.shapes import Found
 from tract.adapters.transcripts.strictjson import describe_kind, flaw, parse
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 _ROLES = {
     "human": "user", "user": "user",

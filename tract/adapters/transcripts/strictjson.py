@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from tract.objects.content import JSON
+from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
 """Levels of lists and objects in one message. Real messages have about ten."""
