@@ -167,8 +167,10 @@ def create_repository(path: str, config: TractConfig) -> None:
     Everything is built beside it and renamed into place, so a crash leaves no half-made store.
     """
     parent = os.path.dirname(path)
-    if not os.path.isdir(parent):
-        raise NotARepositoryError(f"'{parent}' is not a folder")
+    try:
+        os.makedirs(parent, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise NotARepositoryError(f"'{parent}' is not a folder") from None
     building = os.path.join(parent, f"{FOLDER}.new-{secrets.token_hex(6)}")
     files.make_directory(building)
     head = ((HEAD, branch_ref(config.default_branch)),)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
-from tract.compile.formats import message_of
+from tract.compile.formats import message_from_raw, message_of
 from tract.compile.message import Message
 from tract.compile.tokens import (
     EstimateTokenCounter,
@@ -21,7 +22,10 @@ from tract.repo import Repository
 from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
 
 _MESSAGES_KEPT = 131072
-_FLUSH_AT = 1024
+
+# Counts are written this often, so that another process that looks at a running agent's store finds them.
+_FLUSH_AT = 256
+_FLUSH_AFTER_SECONDS = 1.0
 
 
 class BlobCache:
@@ -37,6 +41,7 @@ class BlobCache:
         self._messages: dict[ObjectId, Message] = {}
         self._counts: dict[ObjectId, BlobCount] | None = None
         self._unsaved: dict[ObjectId, BlobCount] = {}
+        self._flushed_at = 0.0
 
     def message(self, repo: Repository, blob: ObjectId) -> Message:
         """The blob's content as a message; shared, not to be changed."""
@@ -44,7 +49,7 @@ class BlobCache:
         if message is None:
             if len(self._messages) >= _MESSAGES_KEPT:
                 del self._messages[next(iter(self._messages))]
-            message = self._messages[blob] = message_of(readable_content(repo.blob(blob)))
+            message = self._messages[blob] = message_in(repo.blob(blob))
         return message
 
     def count(self, repo: Repository, blob: ObjectId) -> BlobCount:
@@ -57,7 +62,7 @@ class BlobCache:
         self._loaded()[blob] = count
         if self._path is not None:
             self._unsaved[blob] = count
-            if len(self._unsaved) >= _FLUSH_AT:
+            if len(self._unsaved) >= _FLUSH_AT or time.monotonic() > self._flushed_at + _FLUSH_AFTER_SECONDS:
                 self.flush()
         return count
 
@@ -72,6 +77,7 @@ class BlobCache:
 
     def flush(self) -> None:
         """Write the new counts; a cache that cannot be written is no error, for it can be made again."""
+        self._flushed_at = time.monotonic()
         if self._unsaved and self._path is not None:
             try:
                 add_counts(self._path, self._unsaved)
@@ -99,6 +105,16 @@ def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     """The tokens of *content*: of its text alone, and of the message it becomes."""
     once = _CountsOnce(counter)
     return BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
+
+
+def message_in(value: Any) -> Message:
+    """The message that a blob's map is; the two usual kinds without the detour over their classes."""
+    kind = value.get("content_type")
+    if kind == "message":
+        return message_from_raw(value["message"], value["format"])
+    if kind == "dialogue" and "name" not in value:
+        return message_from_raw({"role": value["role"], "content": value["text"]}, "openai")
+    return message_of(readable_content(value))
 
 
 def readable_content(value: Any) -> Any:

@@ -152,6 +152,7 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     name = getattr(content, "content_type", None)
     if isinstance(content, type) or not isinstance(name, str) or types.get(name) is not type(content):
         raise ContentValidationError(f"content of type {type(content).__name__} is no registered content type")
+    _check_fields(content, name)
     return {"content_type": name, **_fields_of(content, name)}
 
 
@@ -174,7 +175,9 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     if not isinstance(value, Mapping):
         raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
     if "content_type" in value:
-        return from_value(value, types)
+        content = from_value(value, types)
+        _check_fields(content, content.content_type)
+        return content
     if "role" in value:
         return MessageContent(dict(value), format=detect_format(value) or "openai")
     raise ContentValidationError(
@@ -207,8 +210,8 @@ def _check_message(message: JSON) -> None:
 
 def _fields_of(content: Any, name: str) -> dict[str, JSON]:
     if hasattr(content, "__dataclass_fields__"):
-        items = ((f.name, getattr(content, f.name)) for f in fields(content))
-        return {key: item for key, item in items if item is not None}
+        items = ((f.name, getattr(content, f.name), f.default) for f in fields(content))
+        return {key: item for key, item, default in items if item is not None or default is not None}
     if hasattr(content, "model_dump"):  # a pydantic model, without importing pydantic
         return {k: v for k, v in content.model_dump(mode="json").items() if k != "content_type"}
     raise ContentValidationError(f"content type {name!r} is neither a dataclass nor a pydantic model")
@@ -216,11 +219,9 @@ def _fields_of(content: Any, name: str) -> dict[str, JSON]:
 
 def _build(cls: type[Any], name: str, values: dict[str, JSON]) -> Any:
     try:
-        content = cls.model_validate(values) if hasattr(cls, "model_validate") else cls(**values)
+        return cls.model_validate(values) if hasattr(cls, "model_validate") else cls(**values)
     except (TypeError, ValueError) as exc:
         raise ContentValidationError(f"content of type '{name}': {_reason(exc)}") from exc
-    _check_fields(content, name)
-    return content
 
 
 def _reason(exc: Exception) -> str:
