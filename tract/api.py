@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +17,12 @@ from tract.compile.compiler import Compiler, ContextCompiler
 from tract.compile.drafts import draft
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
 from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
-from tract.compile.tokens import TokenCounter, counter_named
+from tract.compile.tokens import TokenCounter, check_counter, counter_named
 from tract.compile.usage import TokenUsage
 from tract.compile.views import compile_at
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.errors import ClosedError, ConfigError
+from tract.errors import ClosedError, ConfigError, NotARepositoryError
 from tract.history.batch import Batch
 from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.notes import NoteTable
@@ -38,7 +37,7 @@ from tract.objects.content import (
 )
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, branch_ref, check_tract_name
 from tract.refs.store import ANY, Expected
 from tract.repo import (
     Repository,
@@ -73,7 +72,7 @@ class Tract:
         self._space = Workspace(repo, blobs, memo, NoteTable(), dict(BUILTIN), _warn)
         self._base = repo
         self._on_moved = on_moved
-        self._lock = threading.RLock()
+        self._lock = self._space.lock
         self._closed = False
         self._in_batch = False
         # Where the branch was when this handle last looked: committing on anything else would answer messages nobody saw.
@@ -103,6 +102,7 @@ class Tract:
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
+        _check_before_creating(tract_id, config, tokenizer, durability)
         repo = _open_or_create(path, tract_id, config, durability)
         try:
             return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
@@ -391,12 +391,30 @@ def _open_or_create(
 ) -> Repository:
     if path == ":memory:":
         return memory_repository(tract=tract, config=config)
-    store = find_repository(os.getcwd()) if path is None else store_path(os.fspath(path))
+    if path is not None and "\0" in os.fsdecode(path):
+        raise NotARepositoryError(f"{path!r} is not a folder: a path has no NUL in it")
+    store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     if store is None:
         store = store_path(os.getcwd())
     if not os.path.lexists(store):
         create_repository(store, config or TractConfig())
     return open_repository(store, tract=tract, config=config, durability=durability)
+
+
+def _check_before_creating(
+    tract: str | None, config: TractConfig | None, tokenizer: TokenCounter | None, durability: Durability
+) -> None:
+    """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
+    if tract is not None:
+        check_tract_name(tract)
+    if durability not in ("full", "process"):
+        raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
+    if config is not None:
+        branch_ref(config.default_branch)
+    if tokenizer is not None:
+        check_counter(tokenizer)
+    elif config is not None:
+        counter_named(config.tokenizer_encoding)
 
 
 def _as_message(message: Any, format: str) -> Any:

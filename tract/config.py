@@ -58,6 +58,10 @@ class TractConfig:
         _check_type("compile_cache_maxsize", self.compile_cache_maxsize, int)
         if self.author is not None:
             _check_type("author", self.author, str)
+        for name in ("tokenizer_encoding", "default_branch", "author"):
+            text = getattr(self, name)
+            if text is not None and not (text and text.isprintable()):
+                raise ConfigError(f"{name} must be printable text, not {text!r}")
         if self.compile_cache_maxsize < 1:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
         if self.token_budget is not None and not isinstance(self.token_budget, TokenBudgetConfig):

@@ -5,6 +5,11 @@
     HEAD, @       where this tract is
     HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
     main@{1}      where the ref was one move ago
+
+Plumbing also takes
+
+    x^{tree}      the closed chunks of a commit's context; x^{blob} its content, x^{commit} the commit
+    x..y, ^x y    what y has and x has not
 """
 
 from __future__ import annotations
@@ -12,8 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tract.errors import AmbiguousPrefixError, CommitNotFoundError
-from tract.objects.id import HEX_SIZE, ObjectId, is_hex, parse_id
+from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError
+from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
 from tract.objects.model import CommitOperation, RefValue
 from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS
 from tract.repo import Repository
@@ -21,6 +26,7 @@ from tract.repo import Repository
 LEAST_PREFIX = 4
 
 _SUFFIX = re.compile(r"~(\d*)|\^(\d*)|@\{(\d+)\}")
+_PEEL = re.compile(r"\^\{(commit|tree|blob)\}\Z")
 _MOST_STEPS = 10**9
 
 
@@ -164,3 +170,76 @@ def ref_history(repo: Repository, ref: str) -> Iterator[tuple[RefValue | None, s
                 before = change.old if isinstance(change.old, bytes) else None
     if before is not None:
         yield before, ""
+
+
+def resolve_object(repo: Repository, name: str, kind: Kind | None = None) -> ObjectId:
+    """The object that *name* names: a full id or a prefix of any kind of object, or a revision, each also with ``^{tree}`` and its like.
+
+    *kind* only chooses where a prefix begins several ids; what is found may be of another kind all the same.
+    BlobNotFoundError for a full id the store has not got, CommitNotFoundError for any other name, AmbiguousPrefixError lists the candidates.
+    """
+    wanted: list[str] = []
+    base = name
+    while (match := _PEEL.search(base)) is not None:
+        wanted.insert(0, match[1])
+        base = base[: match.start()]
+    id = _resolve_any(repo, base, "commit" if wanted else kind)
+    for peeled in wanted:
+        id = _peel(repo, id, peeled, name)
+    return id
+
+
+def _resolve_any(repo: Repository, name: str, kind: Kind | None) -> ObjectId:
+    id = parse_id(name)
+    if id is not None:
+        if not repo.objects.contains(id):
+            raise BlobNotFoundError(name)
+        return id
+    if len(name) < LEAST_PREFIX or not is_hex(name) or find_ref(repo, name) is not None:
+        return resolve_revision(repo, name)
+    candidates = repo.objects.find(name)
+    if len(candidates) > 1 and kind is not None:
+        candidates = tuple(id for id in candidates if repo.objects.read(id).kind == kind) or candidates
+    if not candidates:
+        raise CommitNotFoundError(name, "no object's id begins with it")
+    if len(candidates) == 1:
+        return candidates[0]
+    if kind == "commit":
+        return resolve_revision(repo, name)
+    raise AmbiguousPrefixError(name, tuple(id.hex() for id in candidates))
+
+
+def _peel(repo: Repository, id: ObjectId, wanted: str, name: str) -> ObjectId:
+    """What of the object *id* the suffix ``^{wanted}`` means: itself, or what a commit names."""
+    kind = repo.objects.read(id).kind
+    if kind == wanted:
+        return id
+    if kind != "commit":
+        raise CommitNotFoundError(name, f"object {id.hex()[:16]} is a {kind}")
+    commit = repo.commit(id)
+    found = commit.tree if wanted == "tree" else commit.content
+    if found is None:
+        detail = "no chunk of its context is closed yet" if wanted == "tree" else "it brought no content"
+        raise CommitNotFoundError(name, f"commit {id.hex()[:16]} has no {wanted}: {detail}")
+    return found
+
+
+def resolve_range(repo: Repository, text: str) -> tuple[ObjectId | None, ObjectId | None]:
+    """What *text* asks for and what it leaves out: ``x`` and ``^x`` one commit, ``x..y`` both; an empty side is HEAD."""
+    if "..." in text:
+        raise CommitNotFoundError(text, "'...' is not understood; a range is 'x..y'")
+    left, dots, right = text.partition("..")
+    if dots:
+        return resolve_revision(repo, right or HEAD), resolve_revision(repo, left or HEAD)
+    if text.startswith("^"):
+        return None, resolve_revision(repo, text[1:])
+    return resolve_revision(repo, text), None
+
+
+def shorten_ref(repo: Repository, ref: str) -> str:
+    """The shortest name that :func:`find_ref` takes for *ref*: ``main``, or ``heads/main`` where a tag is called so too."""
+    for prefix in (HEADS, TAGS, "refs/"):
+        short = ref.removeprefix(prefix)
+        if short != ref and find_ref(repo, short) in (ref, None):
+            return short
+    return ref

@@ -9,27 +9,25 @@ from typing import Any, NamedTuple
 from tract.compile.cache import count_content, readable_content
 from tract.compile.compiled import CompiledContext, TokenCount, estimated_total
 from tract.compile.compiler import SKIP
-from tract.compile.snapshot import Snapshot
+from tract.compile.snapshot import Snapshot, View
 from tract.compile.tokens import REPLY_PRIMING
 from tract.compile.usage import TokenUsage, counted_tokens, read_usage, usage_body
-from tract.compile.workspace import Workspace, compile_head, current_blob
+from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction
 from tract.errors import BudgetExceededError
 from tract.history.commit import Draft
 from tract.history.context import chunks, context_at
-from tract.history.notes import PRIORITY, USAGE, NewNote, note_tip, write_note
+from tract.history.notes import USAGE, NewNote, note_tip, write_note
 from tract.history.walk import first_parents
-from tract.objects.content import from_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
 
 
-def usage_of_answer(space: Workspace, value: dict[str, Any], usage: TokenUsage) -> dict[str, Any]:
+def usage_of_answer(space: Workspace, answer: Draft, usage: TokenUsage) -> dict[str, Any]:
     """The usage note of an answer about to be committed."""
-    content = from_value(value, space.types)
-    before = estimated_total(compile_head(space), space.message_tokens)
-    tokens = before + count_content(space.blobs.counter, content).message
+    before = compile_head(space)
+    tokens = estimated_total(before, space.message_tokens) + _added_tokens(space, before, [answer])
     return usage_body(usage, answer=True, counter=space.blobs.counter.name, estimate=tokens)
 
 
@@ -38,8 +36,9 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
     budget = space.repo.config.budget
     if budget is None:
         return
-    current = token_total(space, compile_head(space)).total
-    added = sum(_added_tokens(space, one) for one in drafts)
+    before = compile_head(space)
+    current = token_total(space, before).total
+    added = _added_tokens(space, before, drafts)
     if current + added <= budget.max_tokens:
         return
     if budget.action is BudgetAction.REJECT:
@@ -50,16 +49,30 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
     space.warn(f"token budget exceeded: {current + added} of {budget.max_tokens} tokens")
 
 
-def _added_tokens(space: Workspace, one: Draft) -> int:
+def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -> int:
+    """By how many tokens *drafts* change the context *before*."""
+    first = REPLY_PRIMING if drafts and not before.length else 0
+    return first + sum(_change_of(space, before, one) for one in drafts)
+
+
+def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
+    """By how many tokens *one* changes the context *before*: by none where it edits a message that is hidden."""
     tokens = count_content(space.blobs.counter, readable_content(one.value)).message
-    if one.operation is CommitOperation.EDIT and one.target is not None:
-        tokens -= space.message_tokens(current_blob(space.repo, one.target))
-    return tokens
+    if one.operation is CommitOperation.APPEND or one.target is None:
+        return tokens
+    at = before.columns.index.get(one.target, before.length)
+    return tokens - space.message_tokens(before.columns.blobs[at]) if at < before.length else 0
 
 
 def compiled(space: Workspace, snapshot: Snapshot) -> CompiledContext:
     """The snapshot as users see it."""
-    return CompiledContext(snapshot, space.message_tokens, partial(token_total, space, snapshot))
+    return CompiledContext(snapshot, partial(_counts, space, snapshot), partial(token_total, space, snapshot))
+
+
+def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
+    with space.lock:
+        snapshot.columns.total(snapshot.length, space.message_tokens)
+        return View(snapshot.columns.counts, snapshot.length)
 
 
 def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
@@ -67,7 +80,8 @@ def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
 
     Without recorded usage, the counter's own figure.
     """
-    return _with_usage(space, snapshot.key.commit, estimated_total(snapshot, space.message_tokens))
+    with space.lock:
+        return _with_usage(space, snapshot.key.commit, estimated_total(snapshot, space.message_tokens))
 
 
 def _with_usage(space: Workspace, commit: ObjectId | None, total: int) -> TokenCount:
@@ -114,8 +128,11 @@ class ContextTotals(NamedTuple):
 
 def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
     """The figures of the context at *commit*, from its tree and the counts alone: no message is read that was counted before."""
+    if space.compiler.is_custom:
+        snapshot = space.compiler.compile(space.repo, commit)
+        return ContextTotals(snapshot.length, snapshot.hidden, token_total(space, snapshot), 0)
+    space.compiler.advance_notes(space.repo)
     priorities = space.compiler.priorities
-    priorities.advance(space.repo, note_tip(space.repo, PRIORITY))
     messages = skipped = total = estimated = 0
     for _, items in chunks(space.repo, context_at(space.repo, commit)):
         for entry, blob in zip(items[::2], items[1::2], strict=True):

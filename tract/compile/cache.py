@@ -15,7 +15,7 @@ from tract.compile.tokens import (
     content_text,
     count_message,
 )
-from tract.errors import ContentValidationError
+from tract.errors import ContentValidationError, TokenizerError
 from tract.objects.content import FreeformContent, from_value
 from tract.objects.id import ObjectId
 from tract.repo import Repository
@@ -24,6 +24,7 @@ from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
 _MESSAGES_KEPT = 131072
 
 # Counts are written this often, so that another process that looks at a running agent's store finds them.
+_MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
 _FLUSH_AT = 256
 _FLUSH_AFTER_SECONDS = 1.0
 
@@ -104,7 +105,10 @@ class _CountsOnce:
 def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     """The tokens of *content*: of its text alone, and of the message it becomes."""
     once = _CountsOnce(counter)
-    return BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
+    count = BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
+    if max(count) > _MOST_TOKENS:
+        raise TokenizerError(f"token counter '{counter.name}' counted {max(count)} tokens in one message")
+    return count
 
 
 def message_in(value: Any) -> Message:

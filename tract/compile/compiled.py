@@ -33,7 +33,7 @@ class CompiledContext:
     """
 
     snapshot: Snapshot
-    _count: Callable[[ObjectId], int]
+    _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
 
@@ -54,8 +54,7 @@ class CompiledContext:
     @property
     def token_counts(self) -> Sequence[int]:
         """Each message's tokens, its framing included, by the tract's counter."""
-        self.snapshot.columns.total(self.snapshot.length, self._count)
-        return View(self.snapshot.columns.counts, self.snapshot.length)
+        return self._counts()
 
     @property
     def token_count(self) -> int:
@@ -122,7 +121,7 @@ class CompiledContext:
         return self.commit_hashes == other.commit_hashes and self.messages == other.messages
 
     def __hash__(self) -> int:
-        return hash(self.snapshot.key)
+        return hash(tuple(self.commit_hashes))
 
     def __repr__(self) -> str:
         commit = self.snapshot.key.commit

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from tract.compile.cache import BlobCache, readable_content
 from tract.compile.message import Message
 from tract.compile.snapshot import Columns, Key, Snapshot
+from tract.compile.tokens import count_message
 from tract.errors import ContentValidationError, TractError
 from tract.history.context import chunks, context_at
 from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_tip
@@ -69,10 +71,15 @@ class Compiler:
         self._changed_priorities: set[ObjectId] | None = set()
         self._changed_configs: set[ObjectId] | None = set()
 
+    @property
+    def is_custom(self) -> bool:
+        """Whether messages are what a compiler of the user's makes of them, so that nothing is known without it."""
+        return self._custom is not None
+
     def compile(self, repo: Repository, commit: ObjectId | None) -> Snapshot:
         """The snapshot at *commit*, with the notes as they are now."""
-        key = Key(commit, note_tip(repo, PRIORITY), note_tip(repo, CONFIG))
-        self._advance_notes(repo, key)
+        self.advance_notes(repo)
+        key = Key(commit, self.priorities.tip, self.configs.tip)
         snapshot = self._snapshots.get(key)
         if snapshot is None:
             snapshot = self._extend(repo, key) or self._fresh(repo, key)
@@ -83,10 +90,12 @@ class Compiler:
             self._check(repo, snapshot)
         return snapshot
 
-    def _advance_notes(self, repo: Repository, key: Key) -> None:
-        """Bring the note tables to the key's state, and remember whom that concerns."""
-        self._changed_priorities = _joined(self._changed_priorities, self.priorities.advance(repo, key.priority))
-        self._changed_configs = _joined(self._changed_configs, self.configs.advance(repo, key.config))
+    def advance_notes(self, repo: Repository) -> None:
+        """Bring the note tables to the notes as they are now, and remember for the next compile whom that concerns."""
+        priorities = self.priorities.advance(repo, note_tip(repo, PRIORITY))
+        configs = self.configs.advance(repo, note_tip(repo, CONFIG))
+        self._changed_priorities = _joined(self._changed_priorities, priorities)
+        self._changed_configs = _joined(self._changed_configs, configs)
 
     def _keep(self, snapshot: Snapshot) -> None:
         self._snapshots[snapshot.key] = snapshot
@@ -151,7 +160,7 @@ class Compiler:
         messages = compiler.compile(given)
         if not isinstance(messages, Sequence) or len(messages) != len(given):
             raise ContentValidationError("a context compiler must give one message, or None, for each entry")
-        columns = Columns()
+        columns = Columns(partial(count_message, self._blobs.counter))
         for (commit, blob), message in zip(rows, messages, strict=True):
             if message is None:
                 continue

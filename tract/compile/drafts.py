@@ -9,10 +9,10 @@ from typing import Any
 from tract.compile.accounting import usage_of_answer
 from tract.compile.usage import read_usage
 from tract.compile.workspace import Workspace, current_blob
-from tract.errors import ContentValidationError
+from tract.errors import ContentValidationError, EditTargetError
 from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
-from tract.objects.content import to_value
+from tract.objects.content import plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
@@ -35,18 +35,21 @@ def draft(
     target = None if response_to is None else resolve_revision(space.repo, response_to)
     if operation is CommitOperation.EDIT and target is not None:
         target = edit_target(space.repo, target)
-    value = _edit_value(space, content, target) if isinstance(content, str) else to_value(content, space.types)
+    if isinstance(content, str) and operation is CommitOperation.EDIT:
+        value = _edit_value(space, content, target)
+    else:
+        value = to_value(content, space.types)
     _check_text("message", message)
-    return Draft(
+    one = Draft(
         value,
         operation,
         target,
         message,
         _checked_map("metadata", metadata),
         checked_config(generation_config),
-        None if usage is None else usage_of_answer(space, value, read_usage(usage)),
-        None if timestamp is None else microseconds(timestamp, "timestamp"),
+        time=None if timestamp is None else microseconds(timestamp, "timestamp"),
     )
+    return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
 
 
 def _content_operation(operation: CommitOperation | str) -> CommitOperation:
@@ -58,7 +61,7 @@ def _content_operation(operation: CommitOperation | str) -> CommitOperation:
 def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[str, Any]:
     """The target's content with another text: an edit that changes the words and nothing else."""
     if target is None:
-        raise ContentValidationError("content must be a dict or a content type; only an edit may be given as text")
+        raise EditTargetError("an edit needs the message it edits (response_to)")
     blob = current_blob(space.repo, target)
     value = dict(space.repo.blob(blob))
     if value["content_type"] == "message":
@@ -76,6 +79,8 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
 def _check_text(what: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
+    if value is not None:
+        plain_json(what, value)
 
 
 def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -83,15 +88,14 @@ def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] |
         return None
     if not isinstance(value, Mapping):
         raise ContentValidationError(f"{what} must be a dict, not {type(value).__name__}")
-    return dict(value)
+    plain: dict[str, Any] = plain_json(what, dict(value))
+    return plain
 
 
 _SECRETS = frozenset(
     [
         "api_key",
         "apikey",
-        "api-key",
-        "x-api-key",
         "authorization",
         "access_token",
         "auth_token",
@@ -105,6 +109,14 @@ _SECRETS = frozenset(
 )
 
 
+_SECRET_ENDS = ("_api_key", "_secret", "_secret_key", "_password", "_access_token", "_auth_token")
+
+
+def _is_secret(key: str) -> bool:
+    plain = key.lower().replace("-", "_")
+    return plain in _SECRETS or plain.endswith(_SECRET_ENDS)
+
+
 def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """*config*, unless it holds what looks like a key: what is committed cannot be taken back."""
     found = _checked_map("generation_config", config)
@@ -113,7 +125,7 @@ def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
         item = stack.pop()
         if isinstance(item, Mapping):
             for key, value in item.items():
-                if str(key).lower() in _SECRETS:
+                if _is_secret(key):
                     raise ContentValidationError(f"generation_config: {key!r} looks like a secret; it is never stored")
                 stack.append(value)
         elif isinstance(item, (list, tuple)):

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Any
 
 from tract.compile.accounting import context_totals
+from tract.compile.cache import readable_content
 from tract.compile.formats import copy_json
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
 from tract.compile.usage import usage_of
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.context import context_at, entries
-from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
+from tract.history.notes import USAGE, note_tip
 from tract.history.priority import Priority, priority_of
 from tract.history.times import moment
 from tract.history.walk import ancestors, first_parents
@@ -32,9 +33,7 @@ def describe(space: Workspace, id: ObjectId, content_type: str | None = None) ->
     repo = space.repo
     commit = repo.commit(id)
     kind = content_type or _content_type(repo, commit)
-    config, priorities = space.compiler.configs, space.compiler.priorities
-    config.advance(repo, note_tip(repo, CONFIG))
-    priorities.advance(repo, note_tip(repo, PRIORITY))
+    space.compiler.advance_notes(repo)
     space.usages.advance(repo, note_tip(repo, USAGE))
     usage = space.usages.get(repo, id)
     return CommitInfo(
@@ -48,9 +47,9 @@ def describe(space: Workspace, id: ObjectId, content_type: str | None = None) ->
         None if commit.target is None else commit.target.hex(),
         commit.message,
         copy_json(commit.metadata),
-        copy_json(config.get(repo, id)),
+        copy_json(space.compiler.configs.get(repo, id)),
         None if usage is None else usage_of(usage),
-        priority_of(priorities.get(repo, id), kind),
+        priority_of(space.compiler.priorities.get(repo, id), kind),
         commit.author,
         moment(commit.time),
         partial(_text_tokens, space, commit.content),
@@ -98,16 +97,24 @@ def _read_operation(name: CommitOperation | str) -> CommitOperation:
 
 def content_at(space: Workspace, id: ObjectId) -> Any:
     """The content of commit *id*, as it was committed."""
-    commit = space.repo.commit(id)
+    value = space.repo.blob(_content_id(space.repo, id))
+    return value if space.repo.commit(id).operation is CommitOperation.NOTE else from_value(value, space.types)
+
+
+def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
+    commit = repo.commit(id)
     if commit.content is None:
         raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
-    value = space.repo.blob(commit.content)
-    return value if commit.operation is CommitOperation.NOTE else from_value(value, space.types)
+    return commit.content
 
 
 def details(space: Workspace, id: ObjectId) -> CommitDetails:
-    """Commit *id* and its content."""
-    return CommitDetails(describe(space, id), content_at(space, id))
+    """Commit *id* and its content; as plain fields where the content's type is not registered here."""
+    try:
+        content = content_at(space, id)
+    except ContentValidationError:
+        content = readable_content(space.repo.blob(_content_id(space.repo, id)))
+    return CommitDetails(describe(space, id), content)
 
 
 def status(space: Workspace) -> StatusInfo:
@@ -144,9 +151,11 @@ def query_by_config(space: Workspace, field: str, operator: str, value: Any) -> 
     *field* may lead into nested maps: ``a.b``. ``in`` takes a collection, ``between`` a pair of bounds, both included.
     """
     test = _comparison(operator, value)
+    if not isinstance(field, str):
+        raise ContentValidationError(f"a generation config's field must be text, not {type(field).__name__}")
     repo = space.repo
+    space.compiler.advance_notes(repo)
     configs = space.compiler.configs
-    configs.advance(repo, note_tip(repo, CONFIG))
     found = []
     for target in configs.targets():
         item = _field(configs.get(repo, target), field)

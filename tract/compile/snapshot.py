@@ -32,9 +32,10 @@ class Columns:
     Rows are only ever added; ``total`` is the running sum of ``count``, as far as anybody asked for tokens.
     """
 
-    __slots__ = ("blobs", "commits", "configs", "counts", "index", "messages", "totals")
+    __slots__ = ("_own_count", "blobs", "commits", "configs", "counts", "index", "messages", "totals")
 
-    def __init__(self) -> None:
+    def __init__(self, own_count: Callable[[Message], int] | None = None) -> None:
+        self._own_count = own_count  # for messages that are not what their blobs are
         self.messages: list[Message] = []
         self.commits: list[ObjectId] = []
         self.blobs: list[ObjectId] = []
@@ -69,7 +70,7 @@ class Columns:
         """The tokens of the first *length* messages; *count* gives those of a blob."""
         totals = self.totals
         for at in range(len(totals), length):
-            tokens = count(self.blobs[at])
+            tokens = count(self.blobs[at]) if self._own_count is None else self._own_count(self.messages[at])
             self.counts.append(tokens)
             totals.append(tokens + (totals[-1] if totals else 0))
         return totals[length - 1] if length else 0

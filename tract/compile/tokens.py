@@ -250,6 +250,13 @@ def counter_named(encoding: str) -> TokenCounter:
     raise TokenizerError(f"no tokenizer named {encoding!r}; known are {', '.join((*_PATTERNS, 'estimate', 'null'))}")
 
 
+def check_counter(counter: TokenCounter) -> None:
+    """Refuse a counter whose counts could not be kept apart from others', for want of a name."""
+    name = getattr(counter, "name", None)
+    if not isinstance(name, str) or not name:
+        raise TokenizerError(f"token counter {type(counter).__name__} needs a name, not {name!r}")
+
+
 def checked_count(counter: TokenCounter, text: str) -> int:
     """The tokens of *text*; TokenizerError when the counter raises or answers with what is no count."""
     try:
@@ -334,9 +341,10 @@ def _message_pieces(raw: Mapping[str, JSON]) -> Iterator[_Piece]:
     audio = raw.get("audio")
     if isinstance(audio, Mapping):
         yield from _pieces(audio.get("transcript"))
-    for call in raw.get("tool_calls") or ():
+    calls = raw.get("tool_calls")
+    for call in calls if isinstance(calls, list | tuple) else ():
         yield from _chat_call_pieces(call)
-    if raw.get("function_call"):
+    if isinstance(raw.get("function_call"), Mapping):
         yield from _call_pieces(raw["function_call"])
 
 

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tract.compile.formats import copy_json
 from tract.errors import ContentValidationError
+from tract.objects.content import plain_json
 
 INPUT = "gen_ai.usage.input_tokens"
 OUTPUT = "gen_ai.usage.output_tokens"
@@ -52,7 +54,10 @@ def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
         if dump is None:
             raise ContentValidationError(f"usage must be a dict or a TokenUsage, not {type(usage).__name__}")
         usage = dump()
-    assert isinstance(usage, Mapping)
+    return _read_dict(plain_json("usage", dict(usage)))
+
+
+def _read_dict(usage: dict[str, Any]) -> TokenUsage:
     if "prompt_tokens" in usage:
         return _read(usage, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
     if INPUT in usage:
@@ -61,7 +66,7 @@ def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
             _number(usage, OUTPUT, 0),
             _number(usage, CACHE_READ, 0),
             _number(usage, CACHE_CREATION, 0),
-            dict(usage),
+            usage,
         )
     if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
         return _read_anthropic(usage)
@@ -80,7 +85,7 @@ def _read(usage: Mapping[str, Any], input: str, output: str, details: str) -> To
         _number(usage, output, 0),
         _number(inner, "cached_tokens", 0),
         _number(inner, "cache_write_tokens", 0),
-        dict(usage),
+        usage,
     )
 
 
@@ -88,7 +93,7 @@ def _read_anthropic(usage: Mapping[str, Any]) -> TokenUsage:
     read = _number(usage, "cache_read_input_tokens", 0)
     created = _number(usage, "cache_creation_input_tokens", 0)
     return TokenUsage(
-        _number(usage, "input_tokens") + read + created, _number(usage, "output_tokens", 0), read, created, dict(usage)
+        _number(usage, "input_tokens") + read + created, _number(usage, "output_tokens", 0), read, created, usage
     )
 
 
@@ -136,5 +141,5 @@ def counted_tokens(body: Mapping[str, Any]) -> int:
 def usage_of(body: Mapping[str, Any]) -> TokenUsage:
     """The usage that a note keeps."""
     return TokenUsage(
-        body[INPUT], body[OUTPUT], body.get(CACHE_READ, 0), body.get(CACHE_CREATION, 0), body.get("original", {})
+        body[INPUT], body[OUTPUT], body.get(CACHE_READ, 0), body.get(CACHE_CREATION, 0), copy_json(body.get("original", {}))
     )

@@ -8,10 +8,11 @@ from tract.compile.accounting import compiled
 from tract.compile.compiled import CompiledContext
 from tract.compile.formats import pairing_warnings
 from tract.compile.workspace import Workspace
-from tract.errors import ContentValidationError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.repo import Repository
 from tract.revision import resolve_revision
 
@@ -27,7 +28,10 @@ def compile_at(
         raise ContentValidationError("at_commit and at_time exclude each other")
     repo = space.repo
     if at_commit is not None:
-        commit: ObjectId | None = resolve_revision(repo, at_commit)
+        found = resolve_revision(repo, at_commit)
+        commit: ObjectId | None = found
+        if repo.commit(found).operation is CommitOperation.NOTE:
+            raise CommitNotFoundError(at_commit, "that is a note, which has no context")
     elif at_time is not None:
         commit = _commit_at_time(repo, microseconds(at_time, "at_time"))
     else:

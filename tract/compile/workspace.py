@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tract.compile.cache import BlobCache, estimate
@@ -30,6 +31,8 @@ class Workspace:
     usages: NoteTable
     types: dict[str, type[Any]]
     warn: Callable[[str], None]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """For one thread at a time: results count their tokens when they are first asked to."""
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
@@ -47,9 +50,10 @@ class Workspace:
 
     def text_tokens(self, blob: ObjectId) -> int:
         """The tokens of a blob's text."""
-        if self.exact:
-            return self.blobs.count(self.repo, blob).text
-        return (self.blobs.known(blob) or estimate(self.repo, blob)).text
+        with self.lock:
+            if self.exact:
+                return self.blobs.count(self.repo, blob).text
+            return (self.blobs.known(blob) or estimate(self.repo, blob)).text
 
 
 def compile_head(space: Workspace) -> Snapshot:

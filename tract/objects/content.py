@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
+from tract.objects.codec import MAX_DEPTH, encode, unpack
 from tract.objects.message_format import JSON, detect_format, message_format
 
 
@@ -145,7 +146,8 @@ ContentTypes: TypeAlias = Mapping[str, type[Any]]
 def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     """The map a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it."""
     if isinstance(content, MessageContent):
-        _check_message(content.message)
+        _check_message(content.message, content.format)
+        _refuse_bytes(content.message, "message")
         return {"content_type": "message", "format": content.format, "message": content.message}
     if isinstance(content, dict):
         return to_value(validate_content(content, types), types)
@@ -153,7 +155,9 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     if isinstance(content, type) or not isinstance(name, str) or types.get(name) is not type(content):
         raise ContentValidationError(f"content of type {type(content).__name__} is no registered content type")
     _check_fields(content, name)
-    return {"content_type": name, **_fields_of(content, name)}
+    value = {"content_type": name, **_fields_of(content, name)}
+    _refuse_bytes(value)
+    return value
 
 
 def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
@@ -198,14 +202,49 @@ def check_content_type(name: str, cls: type[Any]) -> str:
     return name
 
 
-def _check_message(message: JSON) -> None:
+def _check_message(message: JSON, format: str) -> None:
     if not isinstance(message, dict):
         raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
     if not message:
         raise ContentValidationError("a message must not be empty")
+    if "role" not in message and not (format == "responses" and "type" in message):
+        raise ContentValidationError(f"a message needs a role (keys: {', '.join(map(str, message))[:80]})")
     role = message.get("role", "")
     if not isinstance(role, str):
         raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
+
+
+def plain_json(what: str, value: JSON) -> JSON:
+    """*value* as it will be read again: a copy, so that nobody's later change of it reaches what was committed."""
+    try:
+        _refuse_bytes(value)
+        return unpack(encode(value))
+    except ContentValidationError as exc:
+        raise ContentValidationError(f"{what}: {exc}") from None
+
+
+def _refuse_bytes(value: JSON, place: str = "", depth: int = MAX_DEPTH) -> None:
+    """ContentValidationError where *value* has bytes in it: the store could keep them, but JSON cannot say them."""
+    if isinstance(value, bytes):
+        raise ContentValidationError(f"cannot keep this content{_at(place)}: bytes are not text")
+    if not isinstance(value, (dict, list, tuple)):
+        return
+    if depth <= 0:
+        raise ContentValidationError(f"cannot keep this content{_at(place)}: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(item) is not str:
+                _refuse_bytes(item, f"{place}.{key}", depth - 1)
+        return
+    for at, item in enumerate(value):
+        if type(item) is not str:
+            _refuse_bytes(item, f"{place}[{at}]", depth - 1)
+
+
+def _at(place: str) -> str:
+    if not place:
+        return ""
+    return f" at {place.lstrip('.')}" if len(place) <= 120 else f" at {place[:100].lstrip('.')}…"
 
 
 def _fields_of(content: Any, name: str) -> dict[str, JSON]:
@@ -237,6 +276,14 @@ def _check_fields(content: Any, name: str) -> None:
         item = getattr(content, key, "")
         if not isinstance(item, str):
             raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
+    for key in ("name", "status", "call_id", "language"):
+        item = getattr(content, key, None)
+        if item is not None and not isinstance(item, str):
+            raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
+    for key in ("decisions", "failed_approaches", "next_steps"):
+        item = getattr(content, key, ())
+        if not isinstance(item, (list, tuple)) or not all(isinstance(text, str) for text in item):
+            raise ContentValidationError(f"content of type '{name}': {key} must be a list of texts")
     if isinstance(content, ToolIOContent) and content.direction not in ("call", "result"):
         raise ContentValidationError(
             f"content of type 'tool_io': direction must be call or result, not {content.direction!r}"

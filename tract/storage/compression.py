@@ -6,6 +6,7 @@ The library ignores its own output limit when a frame states its size, so what a
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import zstandard
@@ -19,7 +20,6 @@ class _Contexts(threading.local):
     def __init__(self) -> None:
         # Records have no checksum in their frames: their ids prove them.
         self.record: Any = zstandard.ZstdCompressor(level=RECORD_LEVEL, write_checksum=False)
-        self.frames: dict[int, Any] = {}
         self.decompressor: Any = zstandard.ZstdDecompressor()
 
 
@@ -31,23 +31,57 @@ def compress_record(data: bytes) -> bytes:
     return _contexts.record.compress(data)  # type: ignore[no-any-return]  # zstandard has no types
 
 
-def compress_frame(data: bytes, level: int) -> bytes:
-    """*data* as one zstd frame that states its size and carries a checksum."""
-    compressor = _contexts.frames.get(level)
-    if compressor is None:
-        compressor = _contexts.frames[level] = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    return compressor.compress(data)
-
-
 def decompress(data: bytes, size: int) -> bytes:
     """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
+    return _decompress(_contexts.decompressor, data, size)
+
+
+def _decompress(decompressor: Any, data: bytes, size: int) -> bytes:
     try:
         claimed = zstandard.frame_content_size(data)
         if claimed != size:
             raise ValueError(f"a frame claims {claimed} bytes where {size} belong")
-        result = _contexts.decompressor.decompress(data, max_output_size=size, allow_extra_data=False)
+        result = decompressor.decompress(data, max_output_size=size, allow_extra_data=False)
     except (zstandard.ZstdError, MemoryError) as exc:
         raise ValueError(f"not a zstd frame: {exc}") from exc
     if len(result) != size:
         raise ValueError(f"a frame yields {len(result)} bytes where {size} belong")
     return result  # type: ignore[no-any-return]
+
+
+class FrameCodec:
+    """Frames of a pack: with a checksum, and with the pack's dictionary where it has one.
+
+    One codec may be used by several threads, one at a time each.
+    """
+
+    def __init__(self, level: int = RECORD_LEVEL, dictionary: bytes = b"") -> None:
+        self._level = level
+        self._dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self._local = threading.local()
+
+    def compress(self, data: bytes) -> bytes:
+        """*data* as one frame that states its size."""
+        compressor = getattr(self._local, "compressor", None)
+        if compressor is None:
+            compressor = self._local.compressor = zstandard.ZstdCompressor(
+                level=self._level, dict_data=self._dictionary, write_checksum=True
+            )
+        return compressor.compress(data)
+
+    def decompress(self, data: bytes, size: int) -> bytes:
+        """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
+        if self._dictionary is None:
+            return decompress(data, size)
+        decompressor = getattr(self._local, "decompressor", None)
+        if decompressor is None:
+            decompressor = self._local.decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
+        return _decompress(decompressor, data, size)
+
+
+def train_dictionary(samples: Sequence[bytes], size: int) -> bytes:
+    """A dictionary of up to *size* bytes for what *samples* are like; empty where there is too little to learn from."""
+    try:
+        return zstandard.train_dictionary(size, list(samples)).as_bytes()
+    except zstandard.ZstdError:
+        return b""

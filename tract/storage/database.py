@@ -17,7 +17,7 @@ from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import Journal, create_journal
 from tract.storage.loose import LooseObjects
-from tract.storage.pack import Pack, write_pack
+from tract.storage.pack import Group, Pack, write_pack
 from tract.storage.store import Durability, StoreStats
 
 JOURNAL_LIMIT = 4 * 1024 * 1024
@@ -207,7 +207,7 @@ class Database:
         objects = list(unique.values())
         if sum(len(new.payload) for new in objects) <= _TRANSACTION_LIMIT:
             return objects
-        write_pack(self._pack_path, group_by_kind(objects[:-1]))
+        self._write_pack(objects[:-1])
         self._open_packs()
         return objects[-1:]
 
@@ -223,9 +223,15 @@ class Database:
         The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
         """
         objects = [self._as_new(id) for id in self._journal.index]
-        write_pack(self._pack_path, group_by_kind(objects))
+        self._write_pack(objects)
         create_journal(self._journal_path, keyframe)
         self.refresh()
+
+    def _write_pack(self, objects: Sequence[NewObject]) -> None:
+        """Write a pack of *objects*, apart by kind, each kind in the order given: like compresses best beside like."""
+        by_kind = {kind: [new for new in objects if new.kind == kind] for kind in KINDS}
+        groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
+        write_pack(self._pack_path, groups, [new.payload for found in by_kind.values() for new in found])
 
     def _as_new(self, id: ObjectId) -> NewObject:
         obj = self._journal.read(id)
@@ -257,11 +263,3 @@ class Database:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the store is closed")
-
-
-def group_by_kind(objects: Sequence[NewObject]) -> list[list[NewObject]]:
-    """The objects apart by kind, each kind in the order given: like compresses best beside like."""
-    groups: dict[Kind, list[NewObject]] = {kind: [] for kind in KINDS}
-    for new in objects:
-        groups[new.kind].append(new)
-    return [group for group in groups.values() if group]

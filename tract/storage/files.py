@@ -175,6 +175,39 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
         sync_directory(directory)
 
 
+class NewFile:
+    """A large file written piece by piece, which gets its name, synced, when the ``with`` block ends well."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.size = 0
+        directory, name = os.path.split(path)
+        self._temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{name[:40]}")
+
+    def __enter__(self) -> NewFile:
+        self._fd = create_exclusive(self._temporary)
+        return self
+
+    def write(self, data: bytes) -> None:
+        write_at(self._fd, data, self.size)
+        self.size += len(data)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                sync_data(self._fd, f"'{self.path}'", visible=False)
+        except BaseException:
+            kind = True
+            raise
+        finally:
+            os.close(self._fd)
+            if kind is not None:
+                unlink(self._temporary)
+        if kind is None:
+            os.replace(self._temporary, self.path)
+            sync_directory(os.path.dirname(self.path))
+
+
 def rename(source: str, target: str) -> None:
     os.replace(source, target)
 

@@ -5,13 +5,26 @@ A pack:
 | part | bytes | what |
 |---|---|---|
 | header | 16 | ``"tract pack 1\\n"``, zero-filled |
+| dictionary | … | a zstd dictionary for the frames of blobs, or nothing |
 | frames | … | zstd frames, each with a checksum, of about 64 KiB unpacked |
-| frame table | 16 a frame | offset (8), stored length (4), unpacked length (4) |
-| trailer | 16 | number of frames (4), number of objects (4), offset of the frame table (8) |
-| table check | 16 | the first 16 bytes of the BLAKE3 of frame table and trailer |
+| ids | 32 an object | in the order of the objects in the frames: an object's place in it is its ordinal |
+| id checks | 4 for each 256 ids | CRC-32 of those ids |
+| frame table | 32 a frame | offset (8), stored length (4), unpacked length (4), first ordinal (4), number of objects (4), kind (1), codec (1), zero (6) |
+| trailer | 32 | number of frames (4), number of objects (4), offset of the ids (8), length of the dictionary (4), zero (12) |
+| table check | 16 | the first 16 bytes of the BLAKE3 of id checks, frame table and trailer |
 | seal | 32 | BLAKE3 of everything before |
 
-An unpacked frame is objects back to back: kind (1), zero (3), payload length (4), id (32), payload.
+All objects of a frame have one kind.
+An unpacked frame is the objects' lengths (4 bytes each), then the objects back to back: with codec 0 payloads as they are, with codec 1 folded ones.
+
+A folded payload has the ids in it replaced by how far back they are: commits and trees are mostly ids, ids do not shrink, and those of a history follow each other.
+
+| part | bytes | what |
+|---|---|---|
+| number | 2 | of ids that were taken out |
+| distances | 4 each, signed | the object's own ordinal minus the ordinal of the id |
+| gaps | 2 each | bytes of the rest between one id and the next |
+| rest | … | the payload without those ids |
 
 An index (the same name, ending in ``.idx``):
 
@@ -21,21 +34,25 @@ An index (the same name, ending in ``.idx``):
 | count | 4 + 4 | number of objects, zero |
 | pack seal | 32 | the seal of its pack |
 | fanout | 256 x 4 | how many ids begin with a byte up to this one |
-| prefixes | 8 an object | the first 8 bytes of each id, in order, as a little-endian number |
-| places | 8 an object | frame (4), offset in the unpacked frame (4) |
+| prefixes | 4 an object | bytes 1 to 4 of each id, in order of id, as a number |
+| ordinals | 4 an object | where in the pack, in the same order |
 | seal | 32 | BLAKE3 of everything before |
 
-The index finds, the frame proves: the whole id stands in the frame, under the frame's checksum.
+The index finds, the pack's table of ids proves.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import re
 import struct
-from bisect import bisect_left
+import zlib
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -44,86 +61,209 @@ from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage import files
-from tract.storage.compression import compress_frame, decompress
+from tract.storage.compression import FrameCodec
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
 SEAL_LEVEL = 3
 
-_OBJECT = struct.Struct("<B3xI32s")
-_FRAME = struct.Struct("<QII")
-_TRAILER = struct.Struct("<IIQ")
-_PLACE = struct.Struct("<II")
+_FRAME = struct.Struct("<QIIIIBB6x")
+_TRAILER = struct.Struct("<IIQI12x")
 _CHECK_SIZE = 16
 _SEAL_SIZE = 32
 _PACK_END = _TRAILER.size + _CHECK_SIZE + _SEAL_SIZE
 _FANOUT_START = 16 + 8 + _SEAL_SIZE
 _PREFIX_START = _FANOUT_START + 256 * 4
-_KIND_CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
+_KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
+_IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
+_KEPT_HINTS = 65536
+
+_PLAIN = 0
+_FOLDED = 1
+
+# An id in msgpack: a byte string of 32. What only looks like one in a text is no ordinal's id, and stays.
+_ID_HEAD = b"\xc4\x20"
+_ID = re.compile(rb"\xc4\x20(.{32})", re.DOTALL)
 
 
-def write_pack(directory: str, groups: Iterable[Iterable[NewObject]], level: int = SEAL_LEVEL) -> str:
-    """Write the objects as one pack with its index, and give back its path.
+class Group(NamedTuple):
+    """Objects of one kind that are packed together, in this order."""
 
-    Each group begins a frame of its own, so what is read together can be kept together.
+    kind: Kind
+    ids: Sequence[ObjectId]
+
+
+class _FrameRow(NamedTuple):
+    """A row of the frame table."""
+
+    offset: int
+    stored: int
+    raw: int
+    first: int
+    number: int
+    kind: int
+    codec: int
+
+
+def write_pack(
+    directory: str,
+    groups: Sequence[Group],
+    payloads: Iterable[bytes],
+    *,
+    level: int = SEAL_LEVEL,
+    dictionary: bytes = b"",
+) -> str:
+    """Write objects as one pack with its index, and give back the pack's path.
+
+    *payloads* are those of all groups' ids, in order; they are taken one at a time, so memory holds a frame and the ids.
     The pack is on the disk under its name before its index is: a reader that finds the index finds the pack.
     """
-    body = bytearray(PACK_MAGIC)
-    table: list[tuple[int, int, int]] = []
-    places: list[tuple[ObjectId, int, int]] = []
-    for group in groups:
-        for raw, ids in _frames(group):
-            frame = compress_frame(raw, level)
-            places.extend((id, len(table), offset) for id, offset in ids)
-            table.append((len(body), len(frame), len(raw)))
-            body += frame
-    start = len(body)
-    tail = b"".join([_FRAME.pack(*row) for row in table]) + _TRAILER.pack(len(table), len(places), start)
-    body += tail + blake3(tail).digest()[:_CHECK_SIZE]
-    seal = blake3(body).digest()
-    body += seal
-    places.sort()
-    name = "pack-" + blake3(b"".join([id for id, _, _ in places])).hexdigest()[:40]
+    ids = [id for group in groups for id in group.ids]
+    name = "pack-" + blake3(b"".join(sorted(ids))).hexdigest()[:40]
     path = os.path.join(directory, name + ".pack")
-    files.write_file(path, bytes(body), sync=True)
-    files.write_file(os.path.join(directory, name + ".idx"), _index_bytes(places, seal), sync=True)
+    with files.NewFile(path) as file:
+        seal = _PackWriter(file, level, dictionary).write(groups, ids, iter(payloads))
+    files.write_file(os.path.join(directory, name + ".idx"), _index_bytes(ids, seal), sync=True)
     return path
 
 
-def _frames(group: Iterable[NewObject]) -> Iterator[tuple[bytes, list[tuple[ObjectId, int]]]]:
-    """The group's objects as unpacked frames, each with the places of its ids."""
-    raw = bytearray()
-    ids: list[tuple[ObjectId, int]] = []
-    for id, kind, payload in group:
-        if raw and len(raw) + len(payload) > FRAME_SIZE:
-            yield bytes(raw), ids
-            raw, ids = bytearray(), []
-        ids.append((id, len(raw)))
-        raw += _OBJECT.pack(_KIND_CODES[kind], len(payload), id)
-        raw += payload
-    if raw:
-        yield bytes(raw), ids
+class _PackWriter:
+    """Writes one pack, front to back."""
+
+    def __init__(self, file: files.NewFile, level: int, dictionary: bytes) -> None:
+        self._file = file
+        self._hash = blake3()
+        self._dictionary = dictionary
+        self._plain = FrameCodec(level)
+        self._blobs = FrameCodec(level, dictionary)
+        self._rows: list[_FrameRow] = []
+
+    def write(self, groups: Sequence[Group], ids: list[ObjectId], payloads: Iterator[bytes]) -> bytes:
+        """Write everything; the pack's seal."""
+        self._put(PACK_MAGIC + self._dictionary)
+        ordinals = {id: at for at, id in enumerate(ids)}
+        first = 0
+        for group in groups:
+            self._write_group(group, first, ordinals, payloads)
+            first += len(group.ids)
+        start = self._file.size
+        step = ID_SIZE * _IDS_A_CHECK
+        table = b"".join(ids)
+        self._put(table)
+        checks = b"".join(
+            [zlib.crc32(table[at : at + step]).to_bytes(4, "little") for at in range(0, len(table), step)]
+        )
+        tail = checks + b"".join([_FRAME.pack(*row) for row in self._rows])
+        tail += _TRAILER.pack(len(self._rows), len(ids), start, len(self._dictionary))
+        self._put(tail + blake3(tail).digest()[:_CHECK_SIZE])
+        seal = self._hash.digest()
+        self._file.write(seal)
+        return seal
+
+    def _put(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._file.write(data)
+
+    def _write_group(
+        self, group: Group, first: int, ordinals: Mapping[ObjectId, int], payloads: Iterator[bytes]
+    ) -> None:
+        parts: list[bytes] = []
+        size = 0
+        for ordinal in range(first, first + len(group.ids)):
+            payload = next(payloads)
+            part = payload if group.kind == "blob" else fold(payload, ordinal, ordinals)
+            if parts and size + len(payload) > FRAME_SIZE:
+                self._write_frame(group.kind, ordinal - len(parts), parts)
+                parts, size = [], 0
+            parts.append(part)
+            size += len(payload)
+        if parts:
+            self._write_frame(group.kind, first + len(group.ids) - len(parts), parts)
+
+    def _write_frame(self, kind: Kind, first: int, parts: list[bytes]) -> None:
+        raw = struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
+        codec = self._blobs if kind == "blob" else self._plain
+        frame = codec.compress(raw)
+        folded = _PLAIN if kind == "blob" else _FOLDED
+        row = _FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded)
+        self._rows.append(row)
+        self._put(frame)
 
 
-def _index_bytes(places: list[tuple[ObjectId, int, int]], pack_seal: bytes) -> bytes:
+def fold(payload: bytes, ordinal: int, ordinals: Mapping[ObjectId, int]) -> bytes:
+    """*payload* with the ids that have an ordinal taken out."""
+    pieces = _ID.split(payload)
+    distances: list[int] = []
+    gaps: list[int] = []
+    rest: list[bytes] = []
+    gap = 0
+    for at in range(1, len(pieces), 2):
+        before, id = pieces[at - 1], pieces[at]
+        rest.append(before)
+        gap += len(before)
+        found = ordinals.get(id)
+        if found is None or gap > 0xFFFF or len(distances) == 0xFFFF:
+            rest.append(_ID_HEAD + id)
+            gap += len(_ID_HEAD) + ID_SIZE
+            continue
+        distances.append(ordinal - found)
+        gaps.append(gap)
+        gap = 0
+    rest.append(pieces[-1])
+    number = len(distances)
+    return struct.pack(f"<H{number}i{number}H", number, *distances, *gaps) + b"".join(rest)
+
+
+def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> bytes:
+    """The payload that was folded; ValueError or IndexError where it cannot have been."""
+    try:
+        (number,) = struct.unpack_from("<H", folded)
+        numbers = struct.unpack_from(f"<{number}i{number}H", folded, 2)
+    except struct.error as exc:
+        raise ValueError(f"a folded object is cut off: {exc}") from exc
+    at = 2 + 6 * number
+    parts: list[bytes] = []
+    for distance, gap in zip(numbers[:number], numbers[number:], strict=True):
+        if gap:
+            parts.append(folded[at : at + gap])
+            at += gap
+        parts.append(_ID_HEAD)
+        parts.append(id_at(ordinal - distance))
+    parts.append(folded[at:])
+    return b"".join(parts)
+
+
+def _index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
+    order = sorted(range(len(ids)), key=ids.__getitem__)
     fanout = [0] * 256
-    for id, _, _ in places:
+    for id in ids:
         fanout[id[0]] += 1
-    for byte in range(1, 256):
-        fanout[byte] += fanout[byte - 1]
     data = b"".join(
         [
             INDEX_MAGIC,
-            struct.pack("<II", len(places), 0),
+            struct.pack("<II", len(ids), 0),
             pack_seal,
-            struct.pack("<256I", *fanout),
-            struct.pack(f"<{len(places)}Q", *[int.from_bytes(id[:8], "big") for id, _, _ in places]),
-            b"".join([_PLACE.pack(frame, offset) for _, frame, offset in places]),
+            struct.pack("<256I", *accumulate(fanout)),
+            struct.pack(f"<{len(ids)}I", *[_prefix(ids[at]) for at in order]),
+            struct.pack(f"<{len(ids)}I", *order),
         ]
     )
     return data + blake3(data).digest()
+
+
+def _prefix(id: ObjectId) -> int:
+    """What the index sorts by after the first byte."""
+    return int.from_bytes(id[1:5], "big")
+
+
+class _Frame(NamedTuple):
+    """An unpacked frame: its objects are ``data[ends[n - 1]:ends[n]]``."""
+
+    row: _FrameRow
+    data: bytes
+    ends: list[int]
 
 
 class Pack:
@@ -134,40 +274,44 @@ class Pack:
         self.index_path = path.removesuffix(".pack") + ".idx"
         self._fd = files.open_read(path)
         try:
-            self._table, seal = self._read_table()
-            self._map, self.count = self._open_index(seal)
+            self._read_tables()
+            self._open_index()
         except BaseException:
             files.close(self._fd)
             raise
-        view = memoryview(self._map)
-        end = _PREFIX_START + 8 * self.count
-        self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
-        self._prefixes = view[_PREFIX_START:end].cast("Q")
-        self._places = view[end : end + 8 * self.count]
-        self._frames: OrderedDict[int, bytes] = OrderedDict()
+        self._checked: set[int] = set()
+        self._frames: OrderedDict[int, _Frame] = OrderedDict()
+        # Where ids that were just unfolded are: what a tree names is read next.
+        self._hints: dict[ObjectId, int] = {}
 
     @property
     def size(self) -> int:
         """Bytes on disk, of pack and index."""
-        return files.size_of(self._fd) + len(self._map)
+        return len(self._map) + len(self._index)
 
-    def _read_table(self) -> tuple[bytes, bytes]:
+    def _read_tables(self) -> None:
         size = files.size_of(self._fd)
-        head = files.read_at(self._fd, 16, 0)
-        _check_magic(self.path, head, PACK_MAGIC)
+        _check_magic(self.path, files.read_at(self._fd, 16, 0), PACK_MAGIC)
         if size < 16 + _PACK_END:
             raise ObjectCorruptError(self.path, "it is shorter than any pack", size)
         end = files.read_at(self._fd, _PACK_END, size - _PACK_END)
-        frames, _, start = _TRAILER.unpack_from(end)
-        if start + frames * _FRAME.size + _PACK_END != size:
+        frames, self.count, self._ids_start, dictionary = _TRAILER.unpack_from(end)
+        checks = -(-self.count // _IDS_A_CHECK) * 4
+        start = self._ids_start + self.count * ID_SIZE
+        if start + checks + frames * _FRAME.size + _PACK_END != size or 16 + dictionary > size:
             raise ObjectCorruptError(self.path, "its trailer does not fit its length", size - _PACK_END)
-        table = files.read_at(self._fd, frames * _FRAME.size, start)
-        check = blake3(table + end[: _TRAILER.size]).digest()[:_CHECK_SIZE]
-        if check != end[_TRAILER.size : _TRAILER.size + _CHECK_SIZE]:
-            raise ObjectCorruptError(self.path, "its frame table does not match its checksum", start)
-        return table, end[-_SEAL_SIZE:]
+        tail = files.read_at(self._fd, checks + frames * _FRAME.size, start) + end[: _TRAILER.size]
+        if blake3(tail).digest()[:_CHECK_SIZE] != end[_TRAILER.size : _TRAILER.size + _CHECK_SIZE]:
+            raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
+        self._id_checks = memoryview(tail)[:checks].cast("I")
+        self._rows = [_FrameRow(*row) for row in _FRAME.iter_unpack(tail[checks : -_TRAILER.size])]
+        self._firsts = [row.first for row in self._rows]
+        self._plain = FrameCodec()
+        self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
+        self._seal = end[-_SEAL_SIZE:]
+        self._map = mmap.mmap(self._fd, size, prot=mmap.PROT_READ)
 
-    def _open_index(self, pack_seal: bytes) -> tuple[mmap.mmap, int]:
+    def _open_index(self) -> None:
         path = self.index_path
         fd = files.open_read(path)
         try:
@@ -179,90 +323,142 @@ class Pack:
             files.close(fd)
         _check_magic(path, mapped[:16], INDEX_MAGIC)
         count = int.from_bytes(mapped[16:20], "little")
-        if size != _PREFIX_START + 16 * count + _SEAL_SIZE:
+        if size != _PREFIX_START + 8 * count + _SEAL_SIZE:
             raise ObjectCorruptError(path, f"its length does not fit its {count} objects", 16)
         with memoryview(mapped) as view, view[:-_SEAL_SIZE] as body:
             if blake3(body).digest() != mapped[-_SEAL_SIZE:]:
                 raise ObjectCorruptError(path, "it does not match its checksum", size - _SEAL_SIZE)
-        if mapped[24:56] != pack_seal:
+        if mapped[24:56] != self._seal or count != self.count:
             raise ObjectCorruptError(path, "it is the index of another pack", 24)
-        return mapped, count
+        self._index = mapped
+        view = memoryview(mapped)
+        end = _PREFIX_START + 4 * count
+        self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
+        self._prefixes = view[_PREFIX_START:end].cast("I")
+        self._ordinals = view[end : end + 4 * count].cast("I")
 
     def read(self, id: ObjectId) -> Object | None:
         """The object, or None when it is not in this pack."""
-        key = int.from_bytes(id[:8], "big")
-        first = id[0]
-        low = self._fanout[first - 1] if first else 0
-        high = self._fanout[first]
-        at = bisect_left(self._prefixes, key, low, high)
-        while at < high and self._prefixes[at] == key:
-            frame, offset = _PLACE.unpack_from(self._places, at * 8)
-            found, obj = self._object_at(frame, offset)
-            if found == id:
-                return obj
-            at += 1
-        return None
+        ordinal = self._find(id)
+        return None if ordinal is None else self.object_at(ordinal)
 
     def contains(self, id: ObjectId) -> bool:
         """Whether the object is in this pack; an id that is not costs a search of the index and no more."""
-        return self.read(id) is not None
+        return self._find(id) is not None
+
+    def _find(self, id: ObjectId) -> int | None:
+        ordinal = self._hints.get(id)
+        if ordinal is not None:
+            return ordinal
+        first = id[0]
+        low = self._fanout[first - 1] if first else 0
+        high = self._fanout[first]
+        key = _prefix(id)
+        at = bisect_left(self._prefixes, key, low, high)
+        while at < high and self._prefixes[at] == key:
+            ordinal = self._ordinals[at]
+            if self.id_at(ordinal) == id:
+                return ordinal
+            at += 1
+        return None
+
+    def id_at(self, ordinal: int) -> ObjectId:
+        """The id of the object with that ordinal."""
+        if not 0 <= ordinal < self.count:
+            raise ObjectCorruptError(self.path, f"it has no object number {ordinal}")
+        block = ordinal // _IDS_A_CHECK
+        if block not in self._checked:
+            self._check_ids(block)
+        start = self._ids_start + ordinal * ID_SIZE
+        return self._map[start : start + ID_SIZE]
+
+    def _check_ids(self, block: int) -> None:
+        start = self._ids_start + block * _IDS_A_CHECK * ID_SIZE
+        end = min(start + _IDS_A_CHECK * ID_SIZE, self._ids_start + self.count * ID_SIZE)
+        if zlib.crc32(self._map[start:end]) != self._id_checks[block]:
+            raise ObjectCorruptError(self.path, "its table of ids does not match its checksum", start)
+        self._checked.add(block)
 
     def find(self, prefix: str) -> list[ObjectId]:
-        """The ids in this pack that begin with the hexadecimal digits *prefix*."""
-        low = int(prefix[:16].ljust(16, "0"), 16)
-        high = int(prefix[:16].ljust(16, "f"), 16)
+        """The ids in this pack that begin with the hexadecimal digits *prefix*, of which there are two or more."""
+        first = int(prefix[:2], 16)
+        low = self._fanout[first - 1] if first else 0
+        high = self._fanout[first]
+        at = bisect_left(self._prefixes, int(prefix[2:10].ljust(8, "0"), 16), low, high)
+        last = int(prefix[2:10].ljust(8, "f"), 16)
         result = []
-        at = bisect_left(self._prefixes, low)
-        while at < self.count and self._prefixes[at] <= high:
-            id, _ = self._object_at(*_PLACE.unpack_from(self._places, at * 8))
+        while at < high and self._prefixes[at] <= last:
+            id = self.id_at(self._ordinals[at])
             if id.hex().startswith(prefix):
                 result.append(id)
             at += 1
         return result
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object in the pack, frame by frame."""
-        for frame in range(len(self._table) // _FRAME.size):
-            data = self._frame(frame)
-            offset = 0
-            while offset < len(data):
-                id, obj = self._object_at(frame, offset)
-                yield id, obj.kind
-                offset += _OBJECT.size + len(obj.payload)
+        """Every object in the pack, in its order; no payload is read."""
+        for row in self._rows:
+            kind = self._kind(row)
+            for ordinal in range(row.first, row.first + row.number):
+                yield self.id_at(ordinal), kind
 
-    def _object_at(self, frame: int, offset: int) -> tuple[ObjectId, Object]:
-        data = self._frame(frame)
-        if offset + _OBJECT.size > len(data):
-            raise ObjectCorruptError(self.index_path, f"it points behind the end of frame {frame}")
-        code, size, id = _OBJECT.unpack_from(data, offset)
-        start = offset + _OBJECT.size
-        if not 1 <= code <= len(KINDS) or start + size > len(data):
-            raise ObjectCorruptError(self.index_path, f"it points at no object, in frame {frame} at {offset}")
-        return id, Object(KINDS[code - 1], data[start : start + size])
+    def objects(self) -> Iterator[NewObject]:
+        """Every object in the pack, in its order."""
+        for row in self._rows:
+            for ordinal in range(row.first, row.first + row.number):
+                yield NewObject(self.id_at(ordinal), *self.object_at(ordinal))
 
-    def _frame(self, number: int) -> bytes:
-        """The unpacked frame; the last few are kept."""
-        data = self._frames.get(number)
-        if data is not None:
-            self._frames.move_to_end(number)
-            return data
-        if (number + 1) * _FRAME.size > len(self._table):
-            raise ObjectCorruptError(self.index_path, f"it names frame {number}, which the pack does not have")
-        offset, stored, raw = _FRAME.unpack_from(self._table, number * _FRAME.size)
-        if raw > MAX_SIZE + FRAME_SIZE:
-            raise ObjectCorruptError(self.path, f"a frame claims {raw} bytes", offset)
+    def _kind(self, row: _FrameRow) -> Kind:
+        if not 1 <= row.kind <= len(KINDS):
+            raise ObjectCorruptError(self.path, f"a frame holds objects of unknown kind {row.kind}", row.offset)
+        return KINDS[row.kind - 1]
+
+    def object_at(self, ordinal: int) -> Object:
+        """The object with that ordinal."""
+        number = bisect_right(self._firsts, ordinal) - 1
+        row, data, ends = self._frames.get(number) or self._frame(number)
+        at = ordinal - row.first
+        payload = data[ends[at] : ends[at + 1]]
+        if row.codec == _FOLDED:
+            payload = self._unfolded(payload, ordinal, row)
+        return Object(self._kind(row), payload)
+
+    def _unfolded(self, folded: bytes, ordinal: int, row: _FrameRow) -> bytes:
+        if len(self._hints) > _KEPT_HINTS:
+            self._hints.clear()
+        hints = self._hints
+
+        def id_at(found: int) -> ObjectId:
+            id = self.id_at(found)
+            hints[id] = found
+            return id
+
         try:
-            data = decompress(files.read_at(self._fd, stored, offset), raw)
+            return unfold(folded, ordinal, id_at)
         except ValueError as exc:
-            raise ObjectCorruptError(self.path, str(exc), offset) from exc
-        self._frames[number] = data
+            raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
+
+    def _frame(self, number: int) -> _Frame:
+        """The unpacked frame; the last few are kept."""
+        row = self._rows[number]
+        if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > _FOLDED or row.raw < 4 * row.number:
+            raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
+        codec = self._blobs if self._kind(row) == "blob" else self._plain
+        try:
+            raw = codec.decompress(files.read_at(self._fd, row.stored, row.offset), row.raw)
+        except ValueError as exc:
+            raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
+        ends = [0, *accumulate(struct.unpack_from(f"<{row.number}I", raw))]
+        data = raw[4 * row.number :]
+        if ends[-1] != len(data):
+            raise ObjectCorruptError(self.path, "a frame's objects do not fill it", row.offset)
+        frame = self._frames[number] = _Frame(row, data, ends)
         if len(self._frames) > _KEPT_FRAMES:
             self._frames.popitem(last=False)
-        return data
+        return frame
 
     def close(self) -> None:
         files.close(self._fd)
-        for view in (self._fanout, self._prefixes, self._places):
+        for view in (self._fanout, self._prefixes, self._ordinals):
             view.release()
 
 
@@ -273,6 +469,3 @@ def _check_magic(path: str, found: bytes, expected: bytes) -> None:
     if found[:version] == expected[:version] and found[version : version + 1].isdigit():
         raise FormatVersionError(path, found[version:].split(b"\n")[0].decode("ascii", "replace"), "1")
     raise ObjectCorruptError(path, f"it does not begin with '{expected[:version].decode().strip()}'", 0)
-
-
-assert _OBJECT.size == 8 + ID_SIZE

@@ -1,0 +1,217 @@
+"""Importing: conversations that were read from a file become commits.
+
+    conversation   its main line, and lines that share its beginning
+    place          a branch for each line; a line's ref goes where it leaves the one it shares with, and grows from there
+
+A conversation lands in one operation, or not at all.
+Nothing that is there is touched: what would have the name of another branch or tract gets a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from tract.adapters.transcripts import Branch, Conversation, Turn
+from tract.compile.cache import BlobCache
+from tract.compile.tokens import REPLY_PRIMING, counter_named
+from tract.compile.usage import read_usage, usage_body
+from tract.errors import ContentValidationError
+from tract.history.batch import Batch
+from tract.history.branch import cleaned_name, free_branch_name
+from tract.history.commit import Draft, write_commits
+from tract.history.context import context_at, entries
+from tract.history.times import microseconds
+from tract.objects.codec import encode
+from tract.objects.content import MessageContent, to_value
+from tract.objects.id import ObjectId
+from tract.objects.model import NewObject, new_blob
+from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+
+Place: TypeAlias = Literal["here", "branch", "tract"]
+"""Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBranch:
+    """A line of a conversation as a branch.
+
+    *messages* is how many commits were made for it, *shared* how many it has in common with a branch before it; *tip* is None where every message of it was refused.
+    """
+
+    name: str
+    tip: str | None
+    messages: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that could not be committed, or a part of it; *line* is its line in the file."""
+
+    line: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What became of a conversation.
+
+    *wanted* is the name that was asked for; the first branch's or the tract's differs from it where that was taken.
+    """
+
+    wanted: str
+    tract: str
+    branches: tuple[ImportedBranch, ...]
+    refused: tuple[Refused, ...]
+
+    @property
+    def messages(self) -> int:
+        """How many messages were committed."""
+        return sum(branch.messages for branch in self.branches)
+
+
+def import_conversation(
+    repo: Repository, conversation: Conversation, *, place: Place = "branch", name: str | None = None
+) -> ImportResult:
+    """Commit every line of *conversation*, all in one operation.
+
+    The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
+    HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
+    A message that cannot be kept is left out and listed in ``refused``.
+    """
+    repo.refs.refresh()
+    wanted = name if name is not None else conversation.name
+    if place == "tract":
+        repo = _in_new_tract(repo, wanted)
+    batch = Batch(repo)
+    if place == "tract":
+        batch.repo.refs.update([RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason="")
+    head = batch.repo.ref(HEAD)
+    writer = _Writer(batch.repo, conversation)
+    for number, line in enumerate(conversation.branches):
+        if number == 0 and place != "branch" and isinstance(head, str):
+            writer.write_line(line, head.removeprefix(HEADS))
+        else:
+            writer.write_line(line, free_branch_name(batch.repo, _line_name(wanted, number, line)))
+    batch.repo.refs.update([RefEdit(repo.prefix + HEAD, head)], reason="")
+    batch.land(reason=f"import: {conversation.name[:72]}")
+    writer.blobs.flush()
+    return ImportResult(wanted, repo.tract, tuple(writer.done), tuple(writer.refused))
+
+
+def _line_name(wanted: str, number: int, line: Branch) -> str:
+    return wanted if number == 0 else f"{wanted}-{line.name.removeprefix('main-')}"
+
+
+def _in_new_tract(repo: Repository, wanted: str) -> Repository:
+    """The store seen from a tract that is not there yet: ``x``, else ``x-2`` and so on."""
+    base = cleaned_name(wanted)
+    number, name = 1, base
+    while repo.refs.list(f"{TRACTS}{name}/"):
+        number += 1
+        name = f"{base}-{number}"
+    return replace(repo, tract=name, prefix=f"{TRACTS}{check_tract_name(name)}/")
+
+
+class _Writer:
+    """The lines of one conversation on their way into a batch."""
+
+    def __init__(self, repo: Repository, conversation: Conversation) -> None:
+        self.repo = repo
+        self.blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+        self._beside = conversation.metadata
+        self.done: list[ImportedBranch] = []
+        self.refused: list[Refused] = []
+        self._tips: list[list[ObjectId | None]] = []
+        """For each line that was written, the commit it was at after each of its turns."""
+
+    def write_line(self, line: Branch, name: str) -> None:
+        """Make the commits of *line* that no line before it has, on the branch *name*."""
+        known = [] if line.parent is None else self._tips[line.parent][: line.shared]
+        start = known[-1] if known else None
+        self._go_to(branch_ref(name), start)
+        start = self.repo.head()[1]
+        turns = line.turns[len(known) :]
+        drafts = self._drafts(turns)
+        ids = iter(write_commits(self.repo, [draft for draft in drafts if draft is not None]))
+        tips = list(known)
+        for draft in drafts:
+            tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
+        self._tips.append(tips)
+        tip = self.repo.head()[1]
+        made = sum(draft is not None for draft in drafts)
+        self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), made, len(known)))
+
+    def _go_to(self, ref: str, start: ObjectId | None) -> None:
+        """Let HEAD be on *ref*, which is at *start* from then on if it is new."""
+        edits = [RefEdit(self.repo.prefix + HEAD, ref)]
+        if start is not None:
+            edits.append(RefEdit(self.repo.prefix + ref, start, None))
+        self.repo.refs.update(edits, reason="")
+
+    def _drafts(self, turns: Sequence[Turn]) -> list[Draft | None]:
+        """A draft for each turn, None for one that was refused; each is checked, so that the rest can be written."""
+        drafts: list[Draft | None] = []
+        running = _RunningTotal(self.repo, self.blobs) if any(turn.usage for turn in turns) else None
+        time: int | None = None
+        for turn in turns:
+            time = time if turn.time is None else microseconds(turn.time, "time")
+            try:
+                draft = Draft(
+                    to_value(MessageContent(turn.message, turn.format)), metadata=self._metadata(turn), time=time
+                )
+                blob = new_blob(draft.value)
+                if draft.metadata is not None:
+                    encode(draft.metadata)
+            except ContentValidationError as exc:
+                self.refused.append(Refused(turn.line, str(exc)))
+                drafts.append(None)
+                continue
+            self._beside = {}
+            if running is not None:
+                draft = self._with_usage(draft, turn, running.add(blob))
+            drafts.append(draft)
+        return drafts
+
+    def _metadata(self, turn: Turn) -> dict[str, Any] | None:
+        """What the file says of the turn; the conversation's first commit has what it says of the conversation as well."""
+        metadata = dict(turn.metadata)
+        if self._beside:
+            metadata["conversation"] = self._beside
+        return metadata or None
+
+    def _with_usage(self, draft: Draft, turn: Turn, tokens: int) -> Draft:
+        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata."""
+        if turn.usage is None:
+            return draft
+        try:
+            encode(turn.usage)
+        except ContentValidationError as exc:
+            self.refused.append(Refused(turn.line, f"usage: {exc}"))
+            return draft
+        try:
+            usage = read_usage(turn.usage)
+        except ContentValidationError as exc:
+            self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
+            return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
+        return draft._replace(usage=usage_body(usage, answer=True, counter=self.blobs.counter.name, estimate=tokens))
+
+
+class _RunningTotal:
+    """The tokens of the context as it grows, as a usage note needs them."""
+
+    def __init__(self, repo: Repository, blobs: BlobCache) -> None:
+        self._repo = repo
+        self._blobs = blobs
+        before = entries(repo, context_at(repo, repo.head()[1]))
+        self._total = REPLY_PRIMING + sum(blobs.count(repo, blob).message for _, blob in before)
+
+    def add(self, blob: NewObject) -> int:
+        """The tokens of the context with one more message."""
+        self._repo.objects.write_many([blob])
+        self._total += self._blobs.count(self._repo, blob.id).message
+        return self._total

@@ -1,0 +1,291 @@
+"""The console: the streams, the colours and the store that a command works with.
+
+Text from a store can hold anything, also what drives a terminal: escape sequences, text that runs backwards, characters nobody sees.
+So everything that is printed is escaped, except what ``paint`` made: it escapes what it is given.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tract.errors import NotARepositoryError
+from tract.refs.names import TRACTS, check_tract_name
+from tract.repo import FOLDER, ROOT, Repository, find_repository, open_repository, store_path
+
+if TYPE_CHECKING:
+    from tract.api import Tract
+    from tract.cli.looking import LookingWorkspace
+
+_STYLES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+    "bold green": "1;32",
+    "bold cyan": "1;36",
+    "bold yellow": "1;33",
+}
+
+# Control characters but for tab and newline; marks, joiners and fillers that show nothing or turn text around;
+# line separators; variation selectors and tags that can carry hidden text; halves of surrogate pairs.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+_DEFAULT_WIDTH = 80
+
+
+class Painted(str):
+    """Text that is escaped already and may hold colours."""
+
+    __slots__ = ()
+
+
+def escape(text: str) -> str:
+    """*text* with every character that could drive a terminal, or hide, shown as an escape: ``\\x1b``, ``\\u202e``.
+
+    Newlines and tabs stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE.sub(_shown, text)
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == 0x0D:
+        return "\\r"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str, width: int) -> str:
+    """The beginning of *text* in one escaped line of at most *width* columns; what is cut off becomes ``…``."""
+    start = text[: 4 * width + 200]  # a message may be megabytes long
+    line = escape(" ".join(start.split()))
+    if len(start) == len(text) and text_width(line) <= width:
+        return line
+    used = 0
+    for at, char in enumerate(line):
+        used += _columns(char)
+        if used > width - 1:
+            return line[:at].rstrip() + "…"
+    return line + "…"
+
+
+def text_width(text: str) -> int:
+    """How many columns *text* takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(char: str) -> int:
+    if char < "\u0300":
+        return 1
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+class Console:
+    """Where a command reads and writes, and how it finds its store.
+
+    *folder* is what relative paths start from, *tract* which tract of the store is meant, None for the root tract.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        tract: str | None = None,
+        color: bool | None = None,
+    ) -> None:
+        self.stdin = stdin if stdin is not None else sys.stdin
+        self.stdout = stdout if stdout is not None else sys.stdout
+        self.stderr = stderr if stderr is not None else sys.stderr
+        self.environ = environ if environ is not None else os.environ
+        self.folder = folder if folder is not None else os.getcwd()
+        self.tract = tract
+        self.color = color
+
+    # Writing
+
+    def line(self, *parts: str) -> None:
+        """Print one line: the parts, each escaped unless it is painted."""
+        self.stdout.write(_join(parts) + "\n")
+
+    def body(self, text: str, indent: str = "") -> None:
+        """Print *text* of any number of lines, escaped."""
+        lines = escape(text).split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        for line in lines:
+            self.stdout.write((indent + line).rstrip() + "\n" if indent else line + "\n")
+
+    def print_json(self, value: Any) -> None:
+        """Print one JSON document, on a line of its own; ASCII only, so that nothing in it can drive a terminal."""
+        # JSON leaves the control character DEL as it is.
+        self.stdout.write(json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write *data* to the standard output as it is; not for a terminal."""
+        buffer = getattr(self.stdout, "buffer", None)
+        if buffer is None:  # a stream of text in a test or a program
+            self.stdout.write(data.decode("utf-8", "replace"))
+            return
+        self.stdout.flush()
+        buffer.write(data)
+
+    def note(self, *parts: str) -> None:
+        """Print one line for people, beside the results: on the standard error."""
+        self.stderr.write(_join(parts) + "\n")
+
+    def error(self, text: str) -> None:
+        """Say what failed."""
+        self.note(self.paint("tract:", "red", self.stderr), " ", text)
+
+    def warn(self, text: str) -> None:
+        """Say what should be known, though the command goes on."""
+        self.note(self.paint("warning:", "yellow", self.stderr), " ", text)
+
+    def hint(self, text: str) -> None:
+        """Say what could be typed next."""
+        self.note(self.paint("hint:", "cyan", self.stderr), " ", text)
+
+    def paint(self, text: str, style: str, stream: TextIO | None = None) -> Painted:
+        """*text*, escaped, in *style* where *stream* (the standard output where None) shows colours."""
+        safe = escape(text)
+        if self._shows_color(stream if stream is not None else self.stdout):
+            return Painted(f"\x1b[{_STYLES[style]}m{safe}\x1b[m")
+        return Painted(safe)
+
+    def _shows_color(self, stream: TextIO) -> bool:
+        if self.color is not None:
+            return self.color
+        return not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the standard output is a terminal."""
+        return is_terminal(self.stdout)
+
+    @property
+    def width(self) -> int:
+        """The terminal's columns; 80 where there is no terminal."""
+        columns = self.environ.get("COLUMNS", "")
+        if columns.isdecimal() and int(columns) > 0:
+            return int(columns)
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).columns or _DEFAULT_WIDTH
+        except (OSError, ValueError, AttributeError):
+            return _DEFAULT_WIDTH
+
+    # Reading
+
+    def path(self, name: str) -> str:
+        """The file that *name* means, seen from the folder the command works in."""
+        return os.path.join(self.folder, name)
+
+    def read_stdin(self) -> str:
+        """All of the standard input, as text."""
+        return self.read_stdin_bytes().decode("utf-8", "surrogateescape")
+
+    def read_stdin_bytes(self) -> bytes:
+        """All of the standard input."""
+        buffer = getattr(self.stdin, "buffer", None)
+        return bytes(buffer.read()) if buffer is not None else self.stdin.read().encode()
+
+    # The store
+
+    def store(self) -> str:
+        """The store the command is about: TRACT_DIR's, else the nearest at or above the folder.
+
+        NotARepositoryError when there is none; nothing is created.
+        """
+        given = self.environ.get("TRACT_DIR")
+        if given:
+            return store_path(self.path(given))
+        found = find_repository(self.folder)
+        if found is None:
+            raise NotARepositoryError(f"not a tract store (or any of the parent folders): {FOLDER}")
+        return found
+
+    @contextmanager
+    def open_repository(self) -> Iterator[Repository]:
+        """The store, seen from the tract that is meant: for plumbing."""
+        repo = self._open()
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+    @contextmanager
+    def open_workspace(self) -> Iterator[LookingWorkspace]:
+        """The store with what reports need, for commands that only look.
+
+        Tokens nobody counted yet are estimated: no tokenizer is loaded.
+        """
+        from tract.cli.looking import looking_workspace  # plumbing needs no compiler
+
+        with self.open_repository() as repo:
+            yield looking_workspace(repo, self.warn)
+
+    @contextmanager
+    def open_tract(self) -> Iterator[Tract]:
+        """The store as an open tract, for commands that write."""
+        from tract.api import Tract  # takes longer to load than many a command to run
+
+        repo = self._open()
+        try:
+            opened = Tract(repo)
+        except BaseException:
+            repo.close()
+            raise
+        with opened:
+            yield opened
+
+    def _open(self) -> Repository:
+        store = self.store()
+        if self.tract not in (None, ROOT):
+            name = check_tract_name(str(self.tract))
+            # Opening an unknown tract would make it.
+            if not os.path.lexists(os.path.join(store, TRACTS, name)):
+                raise NotARepositoryError(f"there is no tract named '{name}' in '{store}'")
+        repo = open_repository(store, tract=self.tract)
+        author = self.environ.get("TRACT_AUTHOR_NAME")
+        return replace(repo, author=author) if author else repo
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether *stream* is a terminal; a stream that is closed is none."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False
+
+
+def _join(parts: tuple[str, ...]) -> str:
+    return "".join(part if isinstance(part, Painted) else escape(part).replace("\n", "\\n") for part in parts)
+
+
+def utf8_streams() -> None:
+    """Let the process's streams take any text, whatever the locale says of them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,88 @@
+"""The graph beside a log: a column for each line of history that is still to come.
+
+    *        a commit
+    |\\       a merge: a column opens for its second parent
+    | *
+    |/       two lines came from one commit: the right one closes
+    *
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tract.objects.id import ObjectId
+
+
+class Graph:
+    """Drawn commit by commit, a child always before its parents."""
+
+    def __init__(self) -> None:
+        self._columns: list[ObjectId] = []  # the commit that each column leads to, none twice
+        self._edges: list[str] = []
+
+    def add(self, id: ObjectId, parents: Sequence[ObjectId]) -> tuple[str, str]:
+        """What stands before the commit's first line, and before the other lines about it."""
+        if id not in self._columns:
+            self._columns.append(id)
+        at = self._columns.index(id)
+        lead = _row(len(self._columns), at, "*")
+        below = _row(len(self._columns), at, "|" if parents else " ")
+        if not parents:
+            self._drop(at)
+            return lead, below
+        self._lead_on(at, parents[0])
+        for parent in parents[1:]:
+            self._open(min(at, len(self._columns) - 1), parent)
+        return lead, below
+
+    def edges(self) -> list[str]:
+        """The rows between the commit that was added and the next."""
+        edges, self._edges = self._edges, []
+        return edges
+
+    def bars(self) -> str:
+        """What stands beside an empty line before the next commit."""
+        return _row(len(self._columns)).rstrip()
+
+    def _lead_on(self, at: int, parent: ObjectId) -> None:
+        """Column *at* leads to *parent*; where another does already, the right one of the two closes."""
+        if parent not in self._columns:
+            self._columns[at] = parent
+            return
+        other = self._columns.index(parent)
+        self._columns[at] = parent
+        self._close(max(at, other), min(at, other))
+
+    def _open(self, at: int, parent: ObjectId) -> None:
+        """A column for *parent* to the right of column *at*, which closes at once where another leads there."""
+        known = parent in self._columns
+        width = len(self._columns)
+        self._edges.append(_drawn({2 * k: "|" for k in range(at + 1)} | {2 * k + 1: "\\" for k in range(at, width)}))
+        self._columns.insert(at + 1, parent)
+        if known:
+            other = next(k for k, column in enumerate(self._columns) if column == parent and k != at + 1)
+            self._close(max(at + 1, other), min(at + 1, other))
+
+    def _close(self, at: int, into: int) -> None:
+        """Column *at* ends in column *into*, which is to its left."""
+        row = {2 * k: "|" for k in range(at)}
+        row |= {2 * k + 1: "_" for k in range(into, at - 1)}
+        row |= {2 * k - 1: "/" for k in range(at, len(self._columns))}
+        self._edges.append(_drawn(row))
+        del self._columns[at]
+
+    def _drop(self, at: int) -> None:
+        """Column *at* ends: there is nothing before its commit."""
+        if at < len(self._columns) - 1:
+            row = {2 * k: "|" for k in range(at)} | {2 * k - 1: "/" for k in range(at + 1, len(self._columns))}
+            self._edges.append(_drawn(row))
+        del self._columns[at]
+
+
+def _row(width: int, at: int = -1, mark: str = "|") -> str:
+    return "".join(f"{mark if column == at else '|'} " for column in range(width))
+
+
+def _drawn(row: dict[int, str]) -> str:
+    return "".join(row.get(place, " ") for place in range(max(row, default=-1) + 1))

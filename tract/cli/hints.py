@@ -1,0 +1,25 @@
+"""Hints: what could be typed next after an error. Errors themselves do not know that there is a command line."""
+
+from __future__ import annotations
+
+from tract import errors
+
+_HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
+    (errors.NotARepositoryError, "'tract init' makes a store, 'tract import --as tract' a tract in it"),
+    (errors.AmbiguousPrefixError, "give more digits of the id"),
+    (errors.CommitNotFoundError, "'tract log --oneline' lists commits, 'tract branch' and 'tract tag' names"),
+    (errors.BranchNotFoundError, "'tract branch' lists the branches"),
+    (errors.TagExistsError, "'tract tag' lists the tags; a tag does not move"),
+    (errors.EditTargetError, "'tract log --oneline' lists the messages"),
+    (errors.DetachedHeadError, "'tract switch <branch>' goes to a branch"),
+    (errors.RefMovedError, "somebody else committed meanwhile; see 'tract log' and try again"),
+    (errors.BudgetExceededError, "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget"),
+    (errors.LockTimeoutError, "another process is writing to this store"),
+    (errors.UnsafeRepositoryError, "a store must be yours, and no part of it a link"),
+    (errors.ImportFormatError, "'tract import --format <format> --key <key>' says what is in the file; see 'tract help import'"),
+)
+
+
+def hint_for(exc: errors.TractError) -> str | None:
+    """What could be done about *exc*, or None."""
+    return next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)

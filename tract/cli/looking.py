@@ -1,0 +1,40 @@
+"""What commands that only look work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tract.compile.cache import BlobCache
+from tract.compile.compiler import Compiler
+from tract.compile.tokens import EstimateTokenCounter, counter_named
+from tract.compile.workspace import Workspace
+from tract.history.notes import NoteTable
+from tract.objects.content import BUILTIN
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+
+
+class LookingWorkspace(Workspace):
+    """A workspace that loads no tokenizer: tokens that nobody counted are estimated.
+
+    ``estimates.flush()`` keeps the estimates, so that the next command need not make them again.
+    """
+
+    __slots__ = ("estimates",)
+
+    estimates: BlobCache
+
+    def message_tokens(self, blob: ObjectId) -> int:
+        return (self.blobs.known(blob) or self.estimates.count(self.repo, blob)).message
+
+    def text_tokens(self, blob: ObjectId) -> int:
+        return (self.blobs.known(blob) or self.estimates.count(self.repo, blob)).text
+
+
+def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:
+    """A workspace for looking at *repo*."""
+    blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+    compiler = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize)
+    space = LookingWorkspace(repo, blobs, compiler, NoteTable(), dict(BUILTIN), warn, exact=False)
+    space.estimates = BlobCache(repo, EstimateTokenCounter())
+    return space

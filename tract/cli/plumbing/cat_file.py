@@ -1,0 +1,241 @@
+"""``tract cat-file``: what an object is and holds.
+
+The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
+
+    commit      operation append
+                tree <id>                     the closed chunks of its context
+                parent <id>                   one line each
+                content <id>
+                target <id>                   what an edit edits, a note is about, a message replies to
+                generation <n>
+                author <name> <time>          microseconds since 1970
+                metadata <JSON>
+                open <commit> <blob>          the entries after the closed chunks, one line each
+                                              a blank line, where there is a message
+                <message>
+    tree        as ls-tree prints a node: entry <commit> <blob>, or tree <id> <count>
+    operation   previous <id>
+                actor <name> <time>
+                change <ref> <old> <new>      one line each; - is no ref
+                ref <ref> <value>             the state of all refs after it, in some operations
+                                              a blank line
+                <reason>
+    blob        indented JSON, keys in order
+
+Fields a commit or operation has not got have no line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console, escape
+from tract.cli.plumbing.ls_tree import node_lines
+from tract.cli.plumbing.streams import input_lines, write_name, write_raw
+from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import Object, read_blob, read_commit, read_node, read_operation
+from tract.refs.operations import shown
+from tract.repo import Repository
+from tract.revision import resolve_object
+
+_DESCRIPTION = """An object is named by its id, a prefix of it, or a revision; <revision>^{tree} is a commit's tree of closed chunks, <revision>^{blob} its content.
+
+  -t  its type    -s  the size of its payload, in bytes    -e  nothing; the exit status tells whether it is there
+  -p  for people: a commit, tree or operation line by line, a blob as JSON
+  cat-file <type> <object>  the payload as it is: canonical msgpack
+
+With --batch, for each name on standard input: '<id> <type> <size>', the payload and a newline; --batch-check prints the first line alone. '<name> missing' or '<name> ambiguous' where there is no such object.
+
+Exit status: 0; 1 from -e for an id the store has not got; 128 for any other name that names nothing, and for an object of another type than the one asked for."""
+
+
+def run(console: Console, args: Args) -> int:
+    asked = [name for name in ("type", "size", "exists", "pretty") if getattr(args, name)]
+    batch = args.batch or args.batch_check
+    if batch or args.all:
+        if not batch or asked or args.names or (args.batch and args.batch_check):
+            console.error("--batch and --batch-check take no object and no other option but --batch-all-objects")
+            return USAGE
+        return _run_batch(console, args)
+    if len(asked) > 1 or len(args.names) != (1 if asked else 2):
+        console.error("expected one of -t, -s, -e or -p and an object, or a type and an object")
+        return USAGE
+    if not asked and args.names[0] not in KINDS:
+        console.error(f"'{args.names[0]}' is no type of object; there are {', '.join(KINDS)}")
+        return USAGE
+    with console.open_repository() as repo:
+        return _ONE[asked[0]](console, repo, args.names[0]) if asked else _print_raw(console, repo, *args.names)
+
+
+def _print_type(console: Console, repo: Repository, name: str) -> int:
+    console.line(repo.objects.read(resolve_object(repo, name)).kind)
+    return DONE
+
+
+def _print_size(console: Console, repo: Repository, name: str) -> int:
+    console.line(str(len(repo.objects.read(resolve_object(repo, name)).payload)))
+    return DONE
+
+
+def _check_exists(_: Console, repo: Repository, name: str) -> int:
+    try:
+        repo.objects.read(resolve_object(repo, name))
+    except BlobNotFoundError as exc:
+        if exc.id != name:  # something on the way to it is missing, which is damage
+            raise
+        return NEGATIVE
+    return DONE
+
+
+def _print_pretty(console: Console, repo: Repository, name: str) -> int:
+    id = resolve_object(repo, name)
+    obj = repo.objects.read(id)
+    _PRINTERS[obj.kind](console, id, obj)
+    return DONE
+
+
+def _print_raw(console: Console, repo: Repository, kind: Kind, name: str) -> int:
+    id = resolve_object(repo, name, kind)
+    obj = repo.objects.read(id)
+    if obj.kind != kind:
+        raise TractError(f"'{name}' is no {kind}: object {id.hex()[:16]} is a {obj.kind}")
+    write_raw(console, obj.payload)
+    return DONE
+
+
+_ONE: dict[str, Callable[[Console, Repository, str], int]] = {
+    "type": _print_type,
+    "size": _print_size,
+    "exists": _check_exists,
+    "pretty": _print_pretty,
+}
+
+
+def _run_batch(console: Console, args: Args) -> int:
+    with console.open_repository() as repo:
+        if args.all:
+            for id in sorted(id for id, _ in repo.objects.ids()):
+                _print_entry(console, id, repo.objects.read(id), payload=args.batch)
+            return DONE
+        for name in input_lines(console):
+            repo.refs.refresh()
+            _answer(console, repo, name, payload=args.batch)
+            console.stdout.flush()  # whoever asks may wait for the answer before asking on
+    return DONE
+
+
+def _answer(console: Console, repo: Repository, name: str, *, payload: bool) -> None:
+    try:
+        id = resolve_object(repo, name)
+    except (BlobNotFoundError, CommitNotFoundError):
+        write_name(console, name, "missing")
+    except AmbiguousPrefixError:
+        write_name(console, name, "ambiguous")
+    else:
+        _print_entry(console, id, repo.objects.read(id), payload=payload)
+
+
+def _print_entry(console: Console, id: ObjectId, obj: Object, *, payload: bool) -> None:
+    console.line(f"{id.hex()} {obj.kind} {len(obj.payload)}")
+    if payload:
+        write_raw(console, obj.payload)
+        console.line("")
+
+
+def _print_commit(console: Console, id: ObjectId, obj: Object) -> None:
+    commit = read_commit(id, obj)
+    console.line(f"operation {commit.operation}")
+    for key, value in (
+        ("tree", commit.tree),
+        *(("parent", parent) for parent in commit.parents),
+        ("content", commit.content),
+        ("target", commit.target),
+    ):
+        if value is not None:
+            console.line(f"{key} {value.hex()}")
+    console.line(f"generation {commit.generation}")
+    console.line(f"author {commit.author} {commit.time}")
+    if commit.metadata is not None:
+        console.line("metadata ", *_json_lines(commit.metadata, indent=None))
+    for at in range(0, len(commit.open), 2):
+        console.line(f"open {commit.open[at].hex()} {commit.open[at + 1].hex()}")
+    _print_text(console, commit.message)
+
+
+def _print_tree(console: Console, id: ObjectId, obj: Object) -> None:
+    for line in node_lines(read_node(id, obj)):
+        console.line(line)
+
+
+def _print_operation(console: Console, id: ObjectId, obj: Object) -> None:
+    operation = read_operation(id, obj)
+    if operation.previous is not None:
+        console.line(f"previous {operation.previous.hex()}")
+    console.line(f"actor {operation.actor} {operation.time}")
+    for name, old, new in operation.changes:
+        console.line(f"change {name} {shown(old) or '-'} {shown(new) or '-'}")
+    for name, value in operation.refs or ():
+        console.line(f"ref {name} {shown(value)}")
+    _print_text(console, operation.reason)
+
+
+def _print_text(console: Console, text: str | None) -> None:
+    if text is not None:
+        console.line("")
+        console.body(text)
+
+
+def _print_blob(console: Console, id: ObjectId, obj: Object) -> None:
+    for line in _json_lines(read_blob(id, obj), indent=2):
+        console.line(line)
+
+
+_PRINTERS: dict[Kind, Callable[[Console, ObjectId, Object], None]] = {
+    "blob": _print_blob,
+    "tree": _print_tree,
+    "commit": _print_commit,
+    "operation": _print_operation,
+}
+
+
+def _json_lines(value: Any, *, indent: int | None) -> Iterator[str]:
+    """The lines of *value* as JSON that is readable in every script, with what a terminal must not get as ``\\u`` escapes."""
+    # A byte string, which JSON has not got, can only be an id.
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, default=bytes.hex)
+    for line in text.split("\n"):
+        yield line if escape(line) == line else "".join(map(_json_char, line))
+
+
+def _json_char(char: str) -> str:
+    if escape(char) == char:
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
+
+
+COMMAND = Command(
+    "cat-file",
+    "print an object, its type or its size",
+    run,
+    (
+        Param(
+            "names",
+            help="The object, after its type where no option says what to print.",
+            metavar="[TYPE] OBJECT",
+            many=True,
+        ),
+        Param("type", ("-t",), type=bool, help="Print its type."),
+        Param("size", ("-s",), type=bool, help="Print the size of its payload, in bytes."),
+        Param("exists", ("-e",), type=bool, help="Print nothing; exit with 1 where there is no such id."),
+        Param("pretty", ("-p",), type=bool, help="Print it for people."),
+        Param("batch", ("--batch",), type=bool, help="Print the objects named on standard input."),
+        Param("batch_check", ("--batch-check",), type=bool, help="The same without the payloads."),
+        Param(
+            "all", ("--batch-all-objects",), type=bool, help="With either: every object of the store, in order of id."
+        ),
+    ),
+    _DESCRIPTION,
+)

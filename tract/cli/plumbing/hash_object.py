@@ -1,0 +1,117 @@
+"""``tract hash-object``: the id an object has, and with ``-w`` the object in the store.
+
+One line an object: its id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.plumbing.streams import input_lines
+from tract.errors import ContentValidationError
+from tract.objects.check import check_payload
+from tract.objects.codec import MAX_SIZE
+from tract.objects.id import KINDS, Kind
+from tract.objects.model import NewObject, new_blob, new_object
+
+# JSON is longer than what it says, by escapes and blanks; more than this says too much.
+_MAX_INPUT = 4 * MAX_SIZE
+
+_DESCRIPTION = """Print the id of each object, one on a line: first standard input's, then the files'.
+
+A blob is given as a JSON object, and encoded; with --raw, and for every other type, the input is the payload itself: canonical msgpack in the fields of its type, as 'cat-file <type> <object>' prints it.
+
+The input is checked; the objects it names are not looked for.
+No store is needed without -w. Each object is written as soon as it is read, and is garbage until a commit names it.
+
+Exit status: 0, or 128 where an input cannot be read or is no such object."""
+
+
+def run(console: Console, args: Args) -> int:
+    if args.stdin_paths and (args.stdin or args.files):
+        console.error("--stdin-paths takes neither --stdin nor files")
+        return USAGE
+    if args.write:
+        with console.open_repository() as repo:
+            for new in _objects(console, args):
+                repo.objects.write_many([new])
+                console.line(new.id.hex())
+    else:
+        for new in _objects(console, args):
+            console.line(new.id.hex())
+    return DONE
+
+
+def _objects(console: Console, args: Args) -> Iterator[NewObject]:
+    """The object of each input, in order."""
+    if args.stdin:
+        yield _object(args, console.read_stdin_bytes(), "standard input")
+    for name in input_lines(console) if args.stdin_paths else args.files:
+        yield _object(args, _read(console, name), f"'{name}'")
+
+
+def _read(console: Console, name: str) -> bytes:
+    if "\0" in name:
+        raise ContentValidationError(f"'{name}' is no name of a file")
+    with open(console.path(name), "rb") as file:
+        return file.read(_MAX_INPUT + 1)
+
+
+def _object(args: Args, data: bytes, source: str) -> NewObject:
+    kind: Kind = args.type
+    try:
+        if kind == "blob" and not args.raw:
+            return new_blob(_parse_map(data))
+        check_payload(kind, data)
+        return new_object(kind, data)
+    except ContentValidationError as exc:
+        raise ContentValidationError(f"{source}: {exc}") from exc
+
+
+def _parse_map(data: bytes) -> dict[str, Any]:
+    """The JSON object in *data*; what JSON leaves open (a key twice, NaN) is refused."""
+    if len(data) > _MAX_INPUT:
+        raise ContentValidationError(f"more than {_MAX_INPUT} bytes of JSON")
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as exc:
+        raise ContentValidationError(f"not UTF-8 at byte {exc.start}") from None
+    except json.JSONDecodeError as exc:
+        detail = f"{exc.msg[:1].lower()}{exc.msg[1:]} at line {exc.lineno} column {exc.colno}"
+        raise ContentValidationError(f"not JSON: {detail}") from None
+    except RecursionError:
+        raise ContentValidationError("not JSON that can be kept: nested too deeply") from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise ContentValidationError("not JSON that can be kept: an integer that does not fit in 64 bits") from None
+    if not isinstance(value, dict):
+        raise ContentValidationError("not a blob: it is not a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ContentValidationError(f"not JSON that can be kept: the key {twice[:60]!a} twice in one object")
+    return value
+
+
+COMMAND = Command(
+    "hash-object",
+    "compute the id of an object, and store it",
+    run,
+    (
+        Param("files", help="Files that each hold one object.", metavar="FILE", many=True),
+        Param("type", ("-t", "--type"), default="blob", help="The type of the objects.", choices=KINDS),
+        Param("write", ("-w",), type=bool, help="Write the objects into the store."),
+        Param("stdin", ("--stdin",), type=bool, help="Read an object from standard input."),
+        Param("stdin_paths", ("--stdin-paths",), type=bool, help="Read file names from standard input, one on a line."),
+        Param("raw", ("--raw",), type=bool, help="The input is the payload, for a blob too."),
+    ),
+    _DESCRIPTION,
+)

@@ -1,0 +1,31 @@
+"""Standard input by line, and bytes on the standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tract.cli.console import Console
+
+
+def input_lines(console: Console) -> Iterator[str]:
+    """The lines of the standard input as they come, without their ends; bytes that are no UTF-8 become lone surrogates."""
+    buffer = getattr(console.stdin, "buffer", None)
+    for line in console.stdin if buffer is None else buffer:
+        text = line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
+        yield text.removesuffix("\n")
+
+
+def write_raw(console: Console, data: bytes) -> None:
+    """Write *data* as it is; on a terminal with everything escaped that could drive it."""
+    if console.is_terminal:
+        console.line(data.decode("utf-8", "backslashreplace"))
+    else:
+        console.write_bytes(data)
+
+
+def write_name(console: Console, name: str, rest: str) -> None:
+    """Print a name that was read, byte for byte unless on a terminal, and *rest* after it, as one line."""
+    if console.is_terminal:
+        console.line(f"{name} {rest}")
+    else:
+        console.write_bytes(f"{name} {rest}\n".encode("utf-8", "surrogateescape"))

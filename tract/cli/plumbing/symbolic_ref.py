@@ -1,0 +1,48 @@
+"""``tract symbolic-ref``: the branch HEAD is on, read or set.
+
+One line: ``refs/heads/main``, or with ``--short`` ``main``.
+"""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
+from tract.cli.console import Console
+from tract.errors import RefNameError
+from tract.history.moves import point_head
+from tract.refs.names import HEAD
+from tract.revision import shorten_ref
+
+_DESCRIPTION = """Print the ref that NAME stands for, which only HEAD can; or put HEAD on the branch REF (refs/heads/...), which need not exist yet. No branch moves.
+
+Exit status: 0; 128 where NAME is no symbolic ref, as HEAD is not when it is detached; with -q instead 1 and no message."""
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_repository() as repo:
+        if args.ref is not None:
+            if args.name != HEAD:
+                raise RefNameError(f"ref '{args.name}' cannot be symbolic: only HEAD can")
+            point_head(repo, args.ref, reason=" ".join(args.reason.split()) or "symbolic-ref")
+            return DONE
+        ref = repo.head()[0] if args.name == HEAD else None
+        if ref is None:
+            if args.quiet:
+                return NEGATIVE
+            raise RefNameError(f"ref '{args.name}' is not a symbolic ref")
+        console.line(shorten_ref(repo, ref) if args.short else ref)
+        return DONE
+
+
+COMMAND = Command(
+    "symbolic-ref",
+    "read or set the branch HEAD is on",
+    run,
+    (
+        Param("name", help="HEAD.", metavar="NAME", required=True),
+        Param("ref", help="The branch to put it on, in full: refs/heads/...", metavar="REF"),
+        Param("quiet", ("-q", "--quiet"), type=bool, help="Exit with 1, without a message, where it is not symbolic."),
+        Param("short", ("--short",), type=bool, help="Print 'main' for refs/heads/main."),
+        Param("reason", ("-m",), default="", help="What the reflog says about the change.", metavar="REASON"),
+    ),
+    _DESCRIPTION,
+)

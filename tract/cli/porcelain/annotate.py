@@ -1,0 +1,31 @@
+"""``tract annotate``: a message's priority."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.priorities import set_priority
+
+
+def run(console: Console, args: Args) -> int:
+    set_priority(console, (args.target,), args.priority, args)
+    return DONE
+
+
+COMMAND = Command(
+    "annotate",
+    "set a message's priority: skip, normal or pinned",
+    run,
+    (
+        Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
+        Param("priority", metavar="PRIORITY", required=True, choices=("skip", "normal", "pinned"), help="skip hides it from the model, pinned keeps it from compression."),
+        Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+No branch moves, and every earlier priority is kept: 'tract show' lists them.
+
+  $ tract annotate 3fa9 skip --reason 'a dead end'
+  $ tract annotate 3fa9 normal
+""",
+)

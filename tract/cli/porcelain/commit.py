@@ -1,0 +1,50 @@
+"""``tract commit``: record a message."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.contents import content_from_json, given_text, message_of_role, read_json
+from tract.cli.rendering import print_commit
+
+
+def run(console: Console, args: Args) -> int:
+    text = given_text(console, args.text)
+    if text is None:
+        console.error("nothing to commit: give the text, or pipe it in")
+        return USAGE
+    if not text.strip():
+        console.error("nothing to commit: the text is empty")
+        return NEGATIVE
+    content = content_from_json(text) if args.json else message_of_role(args.role, text, args.name, args.call_id)
+    config = None if args.config is None else read_json(args.config, "--config")
+    with console.open_tract() as tract:
+        info = tract.commit(content, message=args.message, response_to=args.reply_to, generation_config=config)
+        print_commit(console, tract, info)
+    return DONE
+
+
+COMMAND = Command(
+    "commit",
+    "record a message",
+    run,
+    (
+        Param("text", metavar="TEXT", help="What was said; '-', or nothing with something piped in, reads the standard input."),
+        Param("role", ("--role", "-r"), default="user", metavar="ROLE", help="Who said it: user (the default), assistant, system, tool."),
+        Param("json", ("--json",), bool, help="TEXT is JSON: a provider's whole message, or a content with its content_type."),
+        Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
+        Param("reply_to", ("--reply-to",), metavar="REVISION", help="The message that this one replies to."),
+        Param("name", ("--name",), metavar="NAME", help="The speaker's name."),
+        Param("call_id", ("--call-id",), metavar="ID", help="For --role tool: the call that it answers."),
+        Param("config", ("--config",), metavar="JSON", help="The generation config it was made with, kept beside the commit."),
+    ),
+    """
+Records one message at the end of the context.
+The newline that ends piped text is not recorded.
+
+  $ tract commit --role system 'You are terse.'
+  $ tract commit 'What is 2 + 2?'
+  $ ask-the-model | tract commit --role assistant -m 'first try'
+  $ tract commit --json '{"role": "tool", "tool_call_id": "c1", "content": "4"}'
+""",
+)

@@ -1,0 +1,78 @@
+"""``tract compile``: the context as a model is sent it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.compile.compiled import CompiledContext
+
+_FORMATS = ("text", "openai", "responses", "anthropic")
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_tract() as tract:
+        context = tract.compile(at_commit=args.at, strict=args.strict)
+        format = args.format or ("openai" if args.json else "text")
+        rendered: Any = context.to_text() if format == "text" else _render(context, format)
+        if args.json:
+            console.print_json(_value(context, format, rendered))
+        elif format == "text":
+            console.body(rendered)
+        else:
+            console.print_json(rendered)
+        for warning in context.warnings:
+            console.warn(str(warning))
+    return DONE
+
+
+def _render(context: CompiledContext, format: str) -> Any:
+    match format:
+        case "openai":
+            return context.to_openai()
+        case "responses":
+            return context.to_openai_responses()
+        case _:
+            return context.to_anthropic()
+
+
+def _value(context: CompiledContext, format: str, rendered: Any) -> dict[str, Any]:
+    commit = context.snapshot.key.commit
+    columns = zip(context.messages, context.commit_hashes, context.token_counts, strict=True)
+    return {
+        "commit": None if commit is None else commit.hex(),
+        "tokens": context.token_count,
+        "token_source": context.token_source,
+        "format": format,
+        "context": rendered,
+        "messages": [
+            {"commit": hash, "role": message.role, "name": message.name, "tokens": tokens}
+            for message, hash, tokens in columns
+        ],
+        "warnings": [
+            {"kind": w.kind, "detail": w.detail, "index": w.index, "commit": w.commit} for w in context.warnings
+        ],
+    }
+
+
+COMMAND = Command(
+    "compile",
+    "print the context as a model is sent it",
+    run,
+    (
+        Param("format", ("--format", "-f"), choices=_FORMATS, help="What to print: text for people (the default), or a provider's JSON."),
+        Param("at", ("--at",), metavar="REVISION", help="The context at a commit, branch or tag; HEAD if not given."),
+        Param("strict", ("--strict",), bool, help="Fail when a tool's call and its result are torn apart."),
+        Param("json", ("--json",), bool, help="Print a JSON document with the context, its tokens and the commit of each message."),
+    ),
+    """
+Skipped messages are left out, edited ones have their new text.
+What a format cannot express, and torn tool calls, are warnings on the standard error.
+In text, characters that drive terminals are shown as escapes; the JSON formats keep every character.
+
+  $ tract compile
+  $ tract compile --format anthropic --at HEAD~4
+  $ tract compile --json | jq .tokens
+""",
+)

@@ -1,0 +1,67 @@
+"""``tract edit``: replace a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.contents import content_from_json, given_text, message_of_role
+from tract.cli.rendering import print_commit
+from tract.compile.cache import readable_content
+from tract.compile.formats import message_of, message_text
+from tract.compile.workspace import current_blob
+from tract.history.commit import edit_target
+from tract.objects.content import MessageContent
+from tract.revision import resolve_revision
+
+
+def run(console: Console, args: Args) -> int:
+    # With a role, a missing text is the text it had; the standard input is then read for '-' alone.
+    text = args.text if args.role is not None and args.text != "-" else given_text(console, args.text)
+    if text is None and args.role is None:
+        console.error("nothing to edit: give the new text, or pipe it in")
+        return USAGE
+    if text is not None and not text.strip():
+        console.error(f"the text is empty; 'tract skip {args.target}' hides a message")
+        return NEGATIVE
+    content: Any = text
+    if args.json:
+        content = content_from_json(text or "")
+    elif args.role is not None:
+        content = _in_role(console, args.target, args.role, text)
+    with console.open_tract() as tract:
+        print_commit(console, tract, tract.edit(args.target, content, message=args.message))
+    return DONE
+
+
+def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
+    """The message *target* in another role, and with another text if there is one."""
+    with console.open_repository() as repo:
+        blob = current_blob(repo, edit_target(repo, resolve_revision(repo, target)))
+        message = message_of(readable_content(repo.blob(blob)))
+    if message.format == "openai" and "tool_calls" not in message.raw and "tool_call_id" not in message.raw:
+        return message_of_role(role, message_text(message) if text is None else text, message.name)
+    raw = {**message.raw, "role": role}
+    return MessageContent(raw if text is None else {**raw, "content": text}, format=message.format)
+
+
+COMMAND = Command(
+    "edit",
+    "replace a message; the original stays in the history",
+    run,
+    (
+        Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
+        Param("text", metavar="TEXT", help="The new text; '-', or nothing with something piped in, reads the standard input."),
+        Param("json", ("--json",), bool, help="TEXT is JSON: a provider's whole message, or a content with its content_type."),
+        Param("role", ("--role", "-r"), metavar="ROLE", help="Change who said it; without TEXT, nothing else changes."),
+        Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
+    ),
+    """
+The model sees the new message in the old one's place, as if it had always been so.
+The edit is a commit of its own; 'tract show TARGET' still shows the original.
+
+  $ tract edit 3fa9 'What is 2 + 3?' -m 'wrong figure'
+  $ tract edit HEAD~2 --role system
+""",
+)

@@ -1,0 +1,171 @@
+"""``tract import``: conversations from files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tract.adapters.importing import ImportResult, Place, import_conversation
+from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
+from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.progress import Progress
+from tract.errors import ImportFormatError, TractError
+from tract.refs.names import HEADS
+from tract.repo import Repository
+
+
+def run(console: Console, args: Args) -> int:
+    results: list[ImportResult] = []
+    problems: list[Problem] = []
+    with console.open_repository() as repo:
+        for file in args.files:
+            reading = _read(console, args, file, problems)
+            results += _import_all(console, repo, reading, file, args, problems)
+        _print_summary(console, repo, results, problems, args)
+    if not results:
+        return FATAL
+    return NEGATIVE if problems else DONE
+
+
+def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> Reading:
+    """What is in *file*; what could not be read is told at once and added to *problems*."""
+    try:
+        with Progress(console, f"reading {file}") as progress:
+            reading = read_transcript(console.path(file), format=args.format, key=args.key, on_progress=progress.show)
+    except ImportFormatError as exc:
+        reading = Reading((), (Problem(file, None, str(exc)),), "unknown")
+    for problem in reading.problems:
+        _report(console, Problem(file, problem.line, problem.detail), problems)
+    if not reading.conversations and not reading.problems:
+        _report(console, Problem(file, None, "there is no conversation in it"), problems)
+    return reading
+
+
+def _import_all(
+    console: Console, repo: Repository, reading: Reading, file: str, args: Args, problems: list[Problem]
+) -> list[ImportResult]:
+    results = []
+    many = len(reading.conversations) > 1
+    with Progress(console, f"importing {file}") as progress:
+        for number, conversation in enumerate(reading.conversations, 1):
+            name = f"{args.name}-{number}" if args.name and many else args.name
+            try:
+                result = import_conversation(repo, conversation, place=_place(repo, args, many), name=name)
+            except TractError as exc:
+                _report(console, Problem(file, _line_of(conversation), str(exc)), problems)
+                continue
+            for refused in result.refused:
+                _report(console, Problem(file, refused.line, refused.detail), problems)
+            results.append(result)
+            progress.show(number, len(reading.conversations))
+    return results
+
+
+def _place(repo: Repository, args: Args, many: bool) -> Place:
+    """Where a conversation goes: as asked, else a single one to the current branch if that is empty and no name was given."""
+    if args.place is not None:
+        return "tract" if args.place == "tract" else "branch"
+    branch, tip = repo.head()
+    return "here" if not many and args.name is None and branch is not None and tip is None else "branch"
+
+
+def _line_of(conversation: Conversation) -> int | None:
+    return next((turn.line for line in conversation.branches for turn in line.turns), None)
+
+
+def _report(console: Console, problem: Problem, problems: list[Problem]) -> None:
+    """Name file and line of what could not be taken in, as compilers do."""
+    where = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+    console.warn(f"{where}: {problem.detail}")
+    problems.append(problem)
+
+
+def _print_summary(
+    console: Console, repo: Repository, results: Sequence[ImportResult], problems: Sequence[Problem], args: Args
+) -> None:
+    if args.json:
+        console.print_json(_summary_value(results, problems))
+        return
+    for result in results:
+        _print_result(console, repo, result)
+    branches = sum(len(result.branches) for result in results)
+    messages = sum(result.messages for result in results)
+    if results:
+        console.line(
+            f"Imported {_count(len(results), 'conversation')}, {_count(branches, 'branch')}, {_count(messages, 'message')}."
+        )
+    if problems:
+        console.note(f"{_count(len(problems), 'problem')}; what could be read was imported" if results else "nothing was imported")
+    _hint_where(console, repo, results)
+
+
+def _print_result(console: Console, repo: Repository, result: ImportResult) -> None:
+    in_tract = "" if result.tract == repo.tract else f" in tract {result.tract}"
+    for branch in result.branches:
+        shared = f", {branch.shared} shared" if branch.shared else ""
+        console.line("  ", console.paint(branch.name, "green"), f"{in_tract}: {_count(branch.messages, 'message')}{shared}")
+    name = result.branches[0].name
+    if result.tract != repo.tract:
+        if result.tract != result.wanted:
+            console.note(f"tract '{result.wanted}' exists or is no name for one; imported as '{result.tract}'")
+    elif name not in (result.wanted, (repo.head()[0] or "").removeprefix(HEADS)):
+        console.note(f"branch '{result.wanted}' exists or is no name for one; imported as '{name}'")
+
+
+def _hint_where(console: Console, repo: Repository, results: Sequence[ImportResult]) -> None:
+    if not results:
+        return
+    current = (repo.head()[0] or "").removeprefix(HEADS)
+    names = [result.branches[0].name for result in results if result.tract == repo.tract]
+    if names and current not in names:
+        console.hint(f"'tract switch {names[0]}' goes there")
+    elif not names:
+        console.hint(f"'tract --tract {results[0].tract} log' looks at it")
+
+
+def _count(number: int, thing: str) -> str:
+    plural = thing + ("es" if thing.endswith("ch") else "s")
+    return f"{number} {thing if number == 1 else plural}"
+
+
+def _summary_value(results: Sequence[ImportResult], problems: Sequence[Problem]) -> dict[str, Any]:
+    return {
+        "conversations": [
+            {
+                "name": result.wanted,
+                "tract": result.tract,
+                "branches": [
+                    {"name": b.name, "commit": b.tip, "messages": b.messages, "shared": b.shared} for b in result.branches
+                ],
+            }
+            for result in results
+        ],
+        "messages": sum(result.messages for result in results),
+        "problems": [{"file": p.file, "line": p.line, "detail": p.detail} for p in problems],
+    }
+
+
+COMMAND = Command(
+    "import",
+    "import conversations from files of chat logs and agent transcripts",
+    run,
+    (
+        Param("files", metavar="FILE…", many=True, required=True, help="JSON or JSON lines."),
+        Param("format", ("--format",), choices=FORMATS, help="What the messages are; found out if not given."),
+        Param("key", ("--key",), metavar="KEY", help="Where the list of messages is in each object, as request.messages."),
+        Param("place", ("--as",), choices=("branch", "tract"), help="Make a branch or a tract of each conversation."),
+        Param("name", ("--name",), metavar="NAME", help="The branch's or tract's name; the file's if not given."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+Reads OpenAI chat completions and Responses items, Anthropic messages, ShareGPT sets and Claude Code transcripts.
+A single conversation goes to the current branch while that is empty, else to a new branch named after the file; of several, each gets a branch.
+Where a conversation was rewound and went on differently, each line becomes a branch that shares the beginning.
+Nothing that is there is overwritten: a name that is taken gets a number, so the same file imported twice is there twice.
+What cannot be read is named with its file and line, and the rest is imported; the exit status is then 1.
+
+  $ tract import session.jsonl
+  $ tract import --as tract --key traj results/*.jsonl
+""",
+)

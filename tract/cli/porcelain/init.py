@@ -1,0 +1,71 @@
+"""``tract init``: an empty store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
+from tract.refs.names import branch_ref
+from tract.repo import create_repository, open_repository, store_path
+
+
+def run(console: Console, args: Args) -> int:
+    given = args.folder if args.folder is not None else console.environ.get("TRACT_DIR") or "."
+    store = store_path(console.path(given))
+    exists = os.path.lexists(store)
+    if exists:
+        _settle(console, store, args)
+    else:
+        branch_ref(args.default_branch or "main")
+        os.makedirs(os.path.dirname(store), exist_ok=True)
+        create_repository(store, TractConfig(token_budget=_budget(args), default_branch=args.default_branch or "main"))
+    if args.json:
+        console.print_json({"store": store, "created": not exists})
+    else:
+        console.line("Tract store exists already in " if exists else "Initialized empty tract store in ", store)
+    return DONE
+
+
+def _budget(args: Args) -> TokenBudgetConfig | None:
+    return None if args.token_budget is None else TokenBudgetConfig(args.token_budget, BudgetAction(args.budget_action))
+
+
+def _settle(console: Console, store: str, args: Args) -> None:
+    """Give a store that exists its new budget; opening it shows that it is one."""
+    with_budget = _budget(args)
+    repo = open_repository(store)
+    repo.close()
+    if args.default_branch is not None and args.default_branch != repo.config.default_branch:
+        console.warn("the store exists: --default-branch was ignored")
+    if with_budget is not None:
+        open_repository(store, config=replace(repo.config, token_budget=with_budget)).close()
+
+
+COMMAND = Command(
+    "init",
+    "create an empty store",
+    run,
+    (
+        Param("folder", metavar="FOLDER", help="Where to make it; the working folder if not given."),
+        Param("token_budget", ("--token-budget",), int, metavar="N", help="The tokens a context should stay within."),
+        Param(
+            "budget_action",
+            ("--budget-action",),
+            default="warn",
+            choices=("warn", "reject"),
+            help="What happens to a commit that goes over the budget.",
+        ),
+        Param("default_branch", ("--default-branch", "-b"), metavar="NAME", help="The first branch's name; main if not given."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+A store is a folder .tract: every tract command works on the nearest one at or above the working folder.
+In a store that exists, nothing changes but the budget, if one is given.
+
+  $ tract init
+  $ tract init agent --token-budget 100000
+""",
+)

@@ -1,0 +1,26 @@
+"""``tract pin``: keep messages from ever being compressed."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, Args, Command
+from tract.cli.console import Console
+from tract.cli.priorities import PARAMS, set_priority
+
+
+def run(console: Console, args: Args) -> int:
+    set_priority(console, args.targets, "pinned", args)
+    return DONE
+
+
+COMMAND = Command(
+    "pin",
+    "keep messages from ever being compressed",
+    run,
+    PARAMS,
+    """
+A pinned message stays in the context verbatim when what is around it is compressed.
+'tract annotate TARGET normal' takes it back.
+
+  $ tract pin 3fa9 HEAD~2 --reason 'as agreed'
+""",
+)

@@ -1,0 +1,109 @@
+"""``tract show``: a commit and its content in full."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import (
+    Line,
+    date_text,
+    info_value,
+    names_by_commit,
+    paint_marks,
+    paint_names,
+    paint_role,
+    read_line,
+    tokens_text,
+)
+from tract.compile.formats import compact_json
+from tract.compile.usage import TokenUsage
+from tract.compile.workspace import Workspace
+from tract.history.priority import PriorityAnnotation, annotation_history
+from tract.objects.id import ObjectId
+from tract.revision import resolve_revision
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_workspace() as space:
+        id = resolve_revision(space.repo, args.revision or "HEAD")
+        line = read_line(space, id)
+        names = names_by_commit(space.repo).get(line.id)
+        history = annotation_history(space.repo, id)
+        if args.json:
+            console.print_json(_value(space, id, line, names, history))
+        else:
+            _print_header(console, line, names, history)
+            console.line("")
+            console.body(line.text, "    ")
+    return DONE
+
+
+def _print_header(console: Console, line: Line, names: list[str] | None, history: list[PriorityAnnotation]) -> None:
+    info = line.info
+    console.line(console.paint(f"commit {line.id}", "yellow"), paint_names(console, names), paint_marks(console, line))
+    for parent in info.parent_hashes:
+        console.line("Parent:   ", parent)
+    console.line("Author:   ", info.author)
+    console.line("Date:     ", date_text(info.created_at))
+    console.line("Role:     ", paint_role(console, line.role))
+    console.line("Content:  ", info.content_type, f" {info.content_hash}" if info.content_hash else "")
+    console.line("Tokens:   ", tokens_text(info.token_count, exact=line.exact).removesuffix("s").removesuffix(" token"))
+    if info.response_to is not None:
+        console.line("Edits:    " if info.operation == "edit" else "Replies:  ", info.response_to)
+    if info.message:
+        console.line("Note:     ", info.message)
+    for note in history:
+        reason = f": {note.reason}" if note.reason else ""
+        console.line("Priority: ", f"{note.priority.value}{reason}", f" ({note.author}, {date_text(note.created_at)})")
+    if info.generation_config is not None:
+        console.line("Config:   ", compact_json(info.generation_config))
+    if info.usage is not None:
+        console.line("Usage:    ", _usage_text(info.usage))
+    if info.metadata is not None:
+        console.line("Metadata: ", compact_json(info.metadata))
+
+
+def _usage_text(usage: TokenUsage) -> str:
+    parts = [f"{usage.input_tokens} in, {usage.output_tokens} out"]
+    if usage.cache_read_tokens:
+        parts.append(f"{usage.cache_read_tokens} read from the cache")
+    if usage.cache_creation_tokens:
+        parts.append(f"{usage.cache_creation_tokens} written to the cache")
+    return ", ".join(parts)
+
+
+def _value(
+    space: Workspace, id: ObjectId, line: Line, names: list[str] | None, history: list[PriorityAnnotation]
+) -> dict[str, Any]:
+    content = space.repo.commit(id).content
+    return {
+        **info_value(line.info),
+        "role": line.role,
+        "tokens_exact": line.exact,
+        "refs": names or [],
+        "annotations": [
+            {"priority": n.priority.value, "reason": n.reason, "author": n.author, "time": n.created_at.isoformat()}
+            for n in history
+        ],
+        "value": None if content is None else space.repo.blob(content),
+    }
+
+
+COMMAND = Command(
+    "show",
+    "show a commit and its content in full",
+    run,
+    (
+        Param("revision", metavar="REVISION", help="The commit; HEAD if not given."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
+Tool calls are shown as name(arguments).
+
+  $ tract show
+  $ tract show 3fa9 --json
+""",
+)

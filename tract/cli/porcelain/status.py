@@ -1,0 +1,147 @@
+"""``tract status``: where the tract is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import Line, line_value, names_by_commit, print_one_line, read_line
+from tract.compile.accounting import ContextTotals, context_totals
+from tract.compile.workspace import Workspace
+from tract.config import TokenBudgetConfig
+from tract.history.context import chunks, context_at
+from tract.history.priority import Priority
+from tract.history.walk import first_parents
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS
+from tract.repo import ROOT
+
+_RECENT = 3
+_BAR = 24
+
+
+class _State(NamedTuple):
+    tract: str
+    branch: str | None
+    tip: ObjectId | None
+    commits: int
+    pinned: int
+    totals: ContextTotals
+    budget: TokenBudgetConfig | None
+    recent: list[Line]
+    names: dict[str, list[str]]
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_workspace() as space:
+        state = _read(space)
+        space.estimates.flush()
+        if args.json:
+            console.print_json(_value(state))
+        else:
+            _print(console, state)
+    return DONE
+
+
+def _read(space: Workspace) -> _State:
+    repo = space.repo
+    branch, tip = repo.head()
+    totals = context_totals(space, tip)
+    return _State(
+        repo.tract,
+        None if branch is None else branch.removeprefix(HEADS),
+        tip,
+        0 if tip is None else repo.commit(tip).generation,
+        _count_pinned(space, tip),
+        totals,
+        repo.config.budget,
+        [read_line(space, id) for id, _ in _first(first_parents(repo, tip))],
+        names_by_commit(repo),
+    )
+
+
+def _first(walk: Any) -> list[Any]:
+    return [item for item, _ in zip(walk, range(_RECENT), strict=False)]
+
+
+def _count_pinned(space: Workspace, tip: ObjectId | None) -> int:
+    """How many messages of the context somebody pinned; instructions, which are pinned of themselves, not counted."""
+    pins = space.compiler.priorities
+    pinned = {id for id in pins.targets() if pins.get(space.repo, id).get("priority") == Priority.PINNED}
+    if not pinned:
+        return 0
+    return sum(len(pinned.intersection(items[::2])) for _, items in chunks(space.repo, context_at(space.repo, tip)))
+
+
+def _print(console: Console, state: _State) -> None:
+    if state.tract != ROOT:
+        console.line("Tract ", console.paint(state.tract, "bold"))
+    if state.branch is not None:
+        console.line("On branch ", console.paint(state.branch, "bold green"))
+    elif state.tip is not None:
+        console.line(console.paint("HEAD detached at ", "red"), state.tip.hex()[:10])
+    if state.tip is None:
+        console.line("")
+        console.line("No commits yet")
+        if state.budget is not None:
+            console.line(f"Budget: {state.budget.max_tokens} tokens ({state.budget.action.value})")
+        return
+    totals = state.totals
+    beside = ", ".join(f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n)
+    console.line(
+        f"{totals.messages} message{'' if totals.messages == 1 else 's'} in the context" + (f" ({beside})" if beside else ""),
+        f", {state.commits} commit{'' if state.commits == 1 else 's'} behind it",
+    )
+    _print_tokens(console, state)
+    console.line("")
+    for line in state.recent:
+        print_one_line(console, line, state.names.get(line.id))
+
+
+def _print_tokens(console: Console, state: _State) -> None:
+    tokens = state.totals.tokens
+    shown = f"{'~' if state.totals.estimated else ''}{tokens.total}"
+    if state.budget is None:
+        console.line("Tokens: ", shown, console.paint(f"  ({tokens.source})", "dim"))
+        return
+    limit = state.budget.max_tokens
+    share = tokens.total / limit
+    style = "red" if share > 1 else "yellow" if share > 0.8 else "green"
+    bar = f"  [{'#' * min(_BAR, int(share * _BAR)):<{_BAR}}]" if console.is_terminal else ""
+    console.line("Tokens: ", shown, f" of {limit} ", console.paint(f"({share:.0%})", style), console.paint(bar, style))
+    console.line(console.paint(f"        {tokens.source}", "dim"))
+    if tokens.total > limit:
+        console.line(console.paint(f"Over the budget by {tokens.total - limit} tokens", "red"))
+
+
+def _value(state: _State) -> dict[str, Any]:
+    return {
+        "tract": state.tract,
+        "branch": state.branch,
+        "detached": state.branch is None,
+        "head": None if state.tip is None else state.tip.hex(),
+        "commits": state.commits,
+        "messages": state.totals.messages,
+        "skipped": state.totals.skipped,
+        "pinned": state.pinned,
+        "tokens": state.totals.tokens.total,
+        "tokens_estimated": state.totals.estimated,
+        "token_source": state.totals.tokens.source,
+        "token_budget": None if state.budget is None else state.budget.max_tokens,
+        "recent": [line_value(line, state.names.get(line.id)) for line in state.recent],
+    }
+
+
+COMMAND = Command(
+    "status",
+    "show where the tract is: branch, messages, tokens",
+    run,
+    (Param("json", ("--json",), bool, help="Print a JSON document."),),
+    """
+Counts no tokens itself: those of messages nobody counted yet are estimated, and the sum is then shown with a ~.
+Pinned are the messages somebody pinned; system prompts are pinned of themselves and are not among them.
+
+  $ tract status
+""",
+)

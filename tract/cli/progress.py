@@ -1,0 +1,42 @@
+"""Progress on a terminal, for what takes over a second."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from tract.cli.console import Console, Painted, is_terminal, one_line
+
+_QUIET_SECONDS = 1.0
+_BETWEEN_SECONDS = 0.1
+
+
+class Progress:
+    """A line on the standard error that says how far something is, and is gone at the end; nothing where that is no terminal."""
+
+    def __init__(self, console: Console, what: str) -> None:
+        self._console = console
+        self._what = what
+        self._next = time.monotonic() + _QUIET_SECONDS if is_terminal(console.stderr) else None
+        self._shown = False
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def show(self, done: int, total: int) -> None:
+        """Say that *done* of *total* is done."""
+        now = time.monotonic()
+        if self._next is None or now < self._next:
+            return
+        self._next = now + _BETWEEN_SECONDS
+        share = min(done / total, 1.0) if total else 1.0
+        bar = "#" * int(share * 20)
+        text = Painted(one_line(self._what, max(20, self._console.width - 32)))
+        self._console.stderr.write(f"\r\x1b[K{text} [{bar:<20}] {share:4.0%}")
+        self._console.stderr.flush()
+        self._shown = True
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        if self._shown:
+            self._console.stderr.write("\r\x1b[K")
+            self._console.stderr.flush()

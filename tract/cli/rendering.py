@@ -1,0 +1,150 @@
+"""How commits look: short ids, names beside them, dates, excerpts, tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tract.cli.console import Console, Painted, one_line, text_width
+from tract.compile.formats import message_of, message_text
+from tract.compile.info import CommitInfo
+from tract.compile.report import describe
+from tract.compile.workspace import Workspace
+from tract.history.priority import Priority
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS, TAGS
+from tract.repo import Repository
+
+if TYPE_CHECKING:
+    from tract.api import Tract
+
+SHORT = 10
+"""The digits of an id that people are shown."""
+
+_ROLE_STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "assistant": "cyan", "tool": "blue"}
+
+
+class Line(NamedTuple):
+    """A commit as a line of a list: *role* and *text* are its message's; *exact* says whether its tokens were counted."""
+
+    info: CommitInfo
+    role: str
+    text: str
+    exact: bool
+
+    @property
+    def id(self) -> str:
+        return self.info.commit_hash
+
+
+def read_line(space: Workspace, id: ObjectId) -> Line:
+    """Commit *id* with what its message says."""
+    info = describe(space, id)
+    content = space.repo.commit(id).content
+    if content is None:
+        return Line(info, info.operation.value, info.message or "", True)
+    message = space.blobs.message(space.repo, content)
+    return Line(info, message.role, message_text(message), space.blobs.known(content) is not None)
+
+
+def names_by_commit(repo: Repository) -> dict[str, list[str]]:
+    """What names each commit, by its hexadecimal id: ``HEAD -> main``, branches, ``tag: v1``."""
+    names: dict[str, list[str]] = {}
+    branch, tip = repo.head()
+    if tip is not None:
+        names[tip.hex()] = ["HEAD" if branch is None else f"HEAD -> {branch.removeprefix(HEADS)}"]
+    for prefix, label in ((TAGS, "tag: "), (HEADS, "")):
+        for name, value in repo.local_refs(prefix):
+            if isinstance(value, bytes) and name != branch:
+                names.setdefault(value.hex(), []).append(label + name.removeprefix(prefix))
+    return names
+
+
+def paint_names(console: Console, names: list[str] | None) -> Painted:
+    """The names of a commit in brackets, after a blank; nothing where it has none."""
+    if not names:
+        return Painted("")
+    inner = ", ".join(console.paint(name, _name_style(name)) for name in names)
+    return Painted(f" {console.paint('(', 'yellow')}{inner}{console.paint(')', 'yellow')}")
+
+
+def _name_style(name: str) -> str:
+    if name.startswith("HEAD"):
+        return "bold cyan"
+    return "bold yellow" if name.startswith("tag: ") else "bold green"
+
+
+def paint_role(console: Console, role: str) -> Painted:
+    """A role in its colour."""
+    return console.paint(one_line(role, 40), _ROLE_STYLES.get(role, "bold"))
+
+
+def paint_marks(console: Console, line: Line) -> Painted:
+    """What is special about a commit, in square brackets: hidden, pinned, an edit of another."""
+    marks = []
+    if line.info.operation == "edit" and line.info.response_to is not None:
+        marks.append(f"edit of {line.info.response_to[:SHORT]}")
+    elif line.info.operation != "append":
+        marks.append(line.info.operation.value)
+    if line.info.priority is not Priority.NORMAL:
+        marks.append("skipped" if line.info.priority is Priority.SKIP else "pinned")
+    return console.paint(f" [{', '.join(marks)}]", "yellow") if marks else Painted("")
+
+
+def tokens_text(count: int, *, exact: bool) -> str:
+    """A number of tokens; one that was only estimated begins with ``~``."""
+    return f"{'' if exact else '~'}{count} token{'' if count == 1 else 's'}"
+
+
+def date_text(when: datetime) -> str:
+    """A moment in the user's own time zone, as git writes it."""
+    return f"{when.astimezone():%a %b %e %H:%M:%S %Y %z}"
+
+
+def print_one_line(console: Console, line: Line, names: list[str] | None, lead: str = "") -> None:
+    """A commit in one line: id, names, role, the beginning of its text, tokens."""
+    id = console.paint(line.id[:SHORT], "yellow")
+    decoration = paint_names(console, names)
+    marks = paint_marks(console, line)
+    tokens = tokens_text(line.info.token_count, exact=line.exact)
+    role = paint_role(console, line.role)
+    plain = f"{lead}{line.id[:SHORT]} {line.role}:  ({tokens})"
+    beside = sum(len(name) + 2 for name in names) + 1 if names else 0
+    room = max(20, console.width - text_width(plain) - beside - (text_width(marks) if marks else 0))
+    text = Painted(one_line(line.text, room))
+    console.line(lead, id, decoration, " ", role, marks, ": ", text, console.paint(f" ({tokens})", "dim"))
+
+
+def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
+    """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``."""
+    message = message_of(tract.get_content(info.commit_hash))
+    line = Line(info, message.role, message_text(message), False)
+    lead = f"[{tract.current_branch or 'detached HEAD'} {line.id[:SHORT]}] "
+    marks = paint_marks(console, line)
+    text = one_line(line.text, max(20, console.width - text_width(lead) - len(line.role) - text_width(marks) - 2))
+    console.line(lead, paint_role(console, line.role), marks, ": ", Painted(text))
+
+
+def line_value(line: Line, names: list[str] | None = None) -> dict[str, Any]:
+    """A commit for machine-readable lists; ``text`` is the beginning of what it says."""
+    return {**info_value(line.info), "role": line.role, "text": line.text[:200], "tokens_exact": line.exact, "refs": names or []}
+
+
+def info_value(info: CommitInfo) -> dict[str, Any]:
+    """All that is known of a commit, for machines."""
+    return {
+        "commit": info.commit_hash,
+        "parents": list(info.parent_hashes),
+        "operation": info.operation.value,
+        "content": info.content_hash,
+        "content_type": info.content_type,
+        "response_to": info.response_to,
+        "message": info.message,
+        "author": info.author,
+        "time": info.created_at.isoformat(),
+        "tokens": info.token_count,
+        "priority": info.priority.value,
+        "generation_config": info.generation_config,
+        "usage": None if info.usage is None else dict(info.usage.original),
+        "metadata": info.metadata,
+    }
