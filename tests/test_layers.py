@@ -22,7 +22,8 @@ LINES = (
     ("agents",),
     ("api",),
     ("adapters",),
-    ("cli", "__main__"),
+    ("cli",),
+    ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LINES) for name in names}
 MODULES = sorted((ROOT / "tract").rglob("*.py"))

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_tracts_of_one_store_have_histories_of_their_own(tmp_path):
 
     with open_tract(tmp_path, tract_id="helper") as helper, open_tract(tmp_path) as root:
         assert (["a"], ["b"]) == (texts(root), texts(helper))
-        assert ("root", "helper") == (root.tract_id, helper.get_commit("HEAD").tract_id.replace("root", "?"))
+        assert ("root", "helper") == (root.tract_id, helper.get_commit("HEAD").tract_id)
 
 
 def test_the_config_is_kept_and_a_given_one_replaces_it(tmp_path):
@@ -162,7 +163,12 @@ def test_a_refused_opening_leaves_nothing_behind(options, error, exists, tmp_pat
     open_tract(tmp_path).close()
 
 
-@pytest.mark.parametrize("path", ["missing/folder", "file", "nul\0"])
+def test_folders_that_are_missing_are_made(tmp_path):
+    with open_tract(tmp_path / "a" / "b") as t:
+        assert tmp_path / "a" / "b" / ".tract" == t.path
+
+
+@pytest.mark.parametrize("path", ["file", "file/folder", "nul\0"])
 def test_what_is_no_folder_cannot_be_opened(path, tmp_path):
     (tmp_path / "file").write_text("x")
 
@@ -311,16 +317,20 @@ def test_a_pydantic_model_goes_in_and_comes_out():
     pydantic = pytest.importorskip("pydantic")
 
     class Review(pydantic.BaseModel):
-        content_type: str = "review"
+        content_type: ClassVar[str] = "review"
         text: str
         stars: int = 3
 
-    class Plain(pydantic.BaseModel):
-        text: str
-
     t = open_tract(":memory:")
-    with pytest.raises(ContentValidationError, match="content_type"):
-        t.register_content_type("plain", Plain)
+    t.register_content_type("review", Review)
+
+    t.commit(Review(text="a"))
+    t.commit({"content_type": "review", "text": "b", "stars": 5})
+
+    assert [Review(text="b", stars=5), Review(text="a")] == [t.get_content(info.commit_hash) for info in t.log()]
+    assert '{"stars":5,"text":"b"}' == t.compile().to_openai()[1]["content"]
+    with pytest.raises(ContentValidationError, match="'review'"):
+        t.commit({"content_type": "review", "stars": 5})
 
 
 @pytest.mark.parametrize(

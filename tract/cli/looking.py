@@ -17,7 +17,8 @@ from tract.repo import Repository
 class LookingWorkspace(Workspace):
     """A workspace that loads no tokenizer: tokens that nobody counted are estimated.
 
-    ``estimates.flush()`` keeps the estimates, so that the next command need not make them again.
+    The estimates of whole contexts are cached, as counts are; ``estimates.flush()`` writes them.
+    Those of single texts are not: a log shows few, and to load the cache would take longer.
     """
 
     __slots__ = ("estimates",)
@@ -26,9 +27,6 @@ class LookingWorkspace(Workspace):
 
     def message_tokens(self, blob: ObjectId) -> int:
         return (self.blobs.known(blob) or self.estimates.count(self.repo, blob)).message
-
-    def text_tokens(self, blob: ObjectId) -> int:
-        return (self.blobs.known(blob) or self.estimates.count(self.repo, blob)).text
 
 
 def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:

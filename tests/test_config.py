@@ -1,0 +1,73 @@
+"""Settings: what they may be, and their table."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tract.config import BudgetAction, TokenBudgetConfig, TractConfig, from_table, to_table
+from tract.errors import ConfigError
+
+NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
+BUDGET = st.integers(1, 2**62) | st.builds(TokenBudgetConfig, st.integers(1, 2**62), st.sampled_from(BudgetAction))
+
+
+@given(st.builds(TractConfig, st.none() | BUDGET, NAME, NAME, st.integers(1, 1000), st.none() | NAME))
+def test_settings_come_back_from_their_table(config):
+    again = from_table(to_table(config))
+
+    assert (config.budget, to_table(config)) == (again.budget, to_table(again))
+
+
+def test_the_defaults_need_no_table():
+    assert {} == to_table(TractConfig())
+    assert TractConfig() == from_table({})
+
+
+def test_a_number_is_a_budget_that_warns():
+    assert TokenBudgetConfig(128000, BudgetAction.WARN) == TractConfig(token_budget=128000).budget
+    assert TractConfig().budget is None
+
+
+def test_a_callback_is_not_in_the_table():
+    budget = TokenBudgetConfig(5, BudgetAction.CALLBACK, callback=print)
+
+    assert {"token_budget": 5, "budget_action": "callback"} == to_table(TractConfig(token_budget=budget))
+
+
+def test_an_action_may_be_given_by_name():
+    assert BudgetAction.REJECT is TokenBudgetConfig(1, "reject").action
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"token_budget": 0}, "positive whole number, not 0"),
+        ({"token_budget": -1}, "not -1"),
+        ({"token_budget": True}, "not True"),
+        ({"token_budget": "5"}, "not '5'"),
+        ({"token_budget": 1.5}, "not 1.5"),
+        ({"tokenizer_encoding": 5}, "tokenizer_encoding must be str, not int"),
+        ({"tokenizer_encoding": ""}, "tokenizer_encoding must be printable text"),
+        ({"default_branch": None}, "default_branch must be str"),
+        ({"author": 5}, "author must be str"),
+        ({"author": "a\x7f"}, "author must be printable text"),
+        ({"author": "\ud800"}, "author must be printable text"),
+        ({"compile_cache_maxsize": 0}, "1 or more, not 0"),
+        ({"compile_cache_maxsize": "8"}, "must be int"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(settings, problem):
+    with pytest.raises(ConfigError, match=problem):
+        TractConfig(**settings)
+
+
+def test_an_unknown_action_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="'explode' is unknown; known are warn, reject, callback"):
+        TokenBudgetConfig(1, "explode")
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(ConfigError, match="'colour'"):
+        from_table({"colour": "blue"})
