@@ -68,7 +68,7 @@ def test_a_failed_batch_leaves_no_trace(error, tmp_path):
     journal = tmp_path / ".tract" / "objects" / "journal"
     written = journal.read_bytes()
 
-    with pytest.raises(error), t.batch():
+    with pytest.raises(error), t.batch():  # noqa: PT012  # the batch is what fails
         t.user("b")
         t.commit({"role": "user", "content": "c"}, generation_config={"model": "m"}, usage={"input_tokens": 9})
         t.edit("HEAD~2", "A")
@@ -100,7 +100,7 @@ def test_a_refusal_caught_inside_a_batch_leaves_the_rest_to_land():
 def test_a_batch_in_a_batch_is_part_of_it():
     t = make_tract("a")
 
-    with pytest.raises(ZeroDivisionError), t.batch():
+    with pytest.raises(ZeroDivisionError), t.batch():  # noqa: PT012  # the batch is what fails
         with t.batch():
             t.user("b")
         raise ZeroDivisionError
@@ -122,7 +122,7 @@ def test_a_batch_on_a_branch_that_moved_meanwhile_is_refused_whole(tmp_path):
     t = make_tract("a", path=tmp_path)
     other = make_tract(path=tmp_path)
 
-    with pytest.raises(RefMovedError, match="refs/heads/main"), t.batch():
+    with pytest.raises(RefMovedError, match="refs/heads/main"), t.batch():  # noqa: PT012  # the batch is what fails
         t.user("b")
         t.annotate("HEAD~1", Priority.SKIP)
         other.user("c")
@@ -148,7 +148,7 @@ def test_a_commit_over_the_budget_inside_a_batch_takes_the_batch_with_it():
     config = TractConfig(token_budget=TokenBudgetConfig(14, "reject"))
     t = make_tract("a", config=config)
 
-    with pytest.raises(BudgetExceededError), t.batch():
+    with pytest.raises(BudgetExceededError), t.batch():  # noqa: PT012  # the batch is what fails
         t.user("b")
         t.user("c d e f")
 
@@ -160,7 +160,7 @@ def test_a_commit_over_the_budget_inside_a_batch_takes_the_batch_with_it():
 def test_closing_inside_a_batch_lands_nothing(tmp_path):
     t = make_tract("a", path=tmp_path)
 
-    with pytest.raises(ClosedError), t.batch():
+    with pytest.raises(ClosedError), t.batch():  # noqa: PT012  # the batch is what fails
         t.user("b")
         t.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -27,8 +28,15 @@ from tract import (
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 OPENAI = [
     {"role": "system", "content": "Be brief.", "name": "boss"},
-    {"role": "user", "content": [{"type": "text", "text": "Look", "x": 1}, {"type": "image_url", "image_url": {"url": "data:,"}}]},
-    {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{ }"}}]},
+    {
+        "role": "user",
+        "content": [{"type": "text", "text": "Look", "x": 1}, {"type": "image_url", "image_url": {"url": "data:,"}}],
+    },
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{ }"}}],
+    },
     {"role": "tool", "tool_call_id": "c1", "content": "0.10", "extra": {"kept": [1, 2.5, None, True]}},
 ]
 RESPONSES = [
@@ -40,7 +48,13 @@ RESPONSES = [
 ]
 ANTHROPIC = [
     {"role": "user", "content": [{"type": "text", "text": "Go", "cache_control": {"type": "ephemeral"}}]},
-    {"role": "assistant", "content": [{"type": "thinking", "thinking": "…", "signature": "s"}, {"type": "tool_use", "id": "t1", "name": "f", "input": {}}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "…", "signature": "s"},
+            {"type": "tool_use", "id": "t1", "name": "f", "input": {}},
+        ],
+    },
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]},
 ]
 
@@ -102,7 +116,11 @@ def test_the_shorthands_commit_their_roles():
 
 @pytest.mark.parametrize(
     ("format", "messages", "render"),
-    [("openai", OPENAI, "to_openai"), ("responses", RESPONSES, "to_openai_responses"), ("anthropic", ANTHROPIC, "to_anthropic")],
+    [
+        ("openai", OPENAI, "to_openai"),
+        ("responses", RESPONSES, "to_openai_responses"),
+        ("anthropic", ANTHROPIC, "to_anthropic"),
+    ],
 )
 def test_messages_come_back_value_for_value_in_their_own_format(format, messages, render):
     t = make_tract()
@@ -373,7 +391,10 @@ def test_content_of_no_known_kind_is_refused(content, problem):
         ({"generation_config": "m"}, "generation_config must be a dict"),
         ({"generation_config": {"api_key": "k"}}, "'api_key' looks like a secret"),
         ({"generation_config": {"OPENAI_API_KEY": "k"}}, "'OPENAI_API_KEY' looks like a secret"),
-        ({"generation_config": {"extra": [{"headers": {"Authorization": "k"}}]}}, "'Authorization' looks like a secret"),
+        (
+            {"generation_config": {"extra": [{"headers": {"Authorization": "k"}}]}},
+            "'Authorization' looks like a secret",
+        ),
         ({"usage": {"tokens": 5}}, "unknown shape.*tokens"),
         ({"usage": {}}, "unknown shape.*none"),
         ({"usage": 5}, "not int"),
@@ -417,7 +438,10 @@ def test_extend_is_all_or_nothing():
 def test_extend_takes_contents_beside_messages_and_refuses_an_unknown_format():
     t = make_tract()
 
-    t.extend([InstructionContent("s"), {"content_type": "dialogue", "role": "user", "text": "u"}, ANTHROPIC[1]], format="anthropic")
+    t.extend(
+        [InstructionContent("s"), {"content_type": "dialogue", "role": "user", "text": "u"}, ANTHROPIC[1]],
+        format="anthropic",
+    )
 
     assert ["instruction", "dialogue", "message"] == [info.content_type for info in reversed(t.log())]
     with pytest.raises(ContentValidationError, match="'yaml'"):
@@ -539,7 +563,15 @@ def test_commits_are_found_by_their_generation_config(field, operator, value, fo
     assert [hashes[at] for at in found] == [info.commit_hash for info in t.query_by_config(field, operator, value)]
 
 
-@pytest.mark.parametrize(("field", "operator", "value"), [("t", "~", 1), ("t", "between", 5), ("t", "in", 5), (5, "=", 1)])
+@pytest.mark.parametrize(
+    ("field", "operator", "value"), [("t", "~", 1), ("t", "between", 5), ("t", "in", 5), (5, "=", 1)]
+)
 def test_a_query_that_makes_no_sense_is_refused(field, operator, value):
     with pytest.raises(ContentValidationError):
         with_configs({"t": 1}).query_by_config(field, operator, value)
+
+
+def test_a_commit_info_can_be_taken_apart():
+    info = make_tract("a").log()[0]
+
+    assert info.commit_hash == asdict(info)["commit_hash"]

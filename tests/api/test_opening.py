@@ -125,7 +125,7 @@ def test_tracts_of_one_store_have_histories_of_their_own(tmp_path):
 
 
 def test_the_config_is_kept_and_a_given_one_replaces_it(tmp_path):
-    config = TractConfig(TokenBudgetConfig(9, BudgetAction.REJECT), "cl100k_base", "trunk", 3, "Zoë \"Z\" \\ #")
+    config = TractConfig(TokenBudgetConfig(9, BudgetAction.REJECT), "cl100k_base", "trunk", 3, 'Zoë "Z" \\ #')
     open_tract(tmp_path, config=config).close()
 
     with open_tract(tmp_path) as t:
@@ -335,7 +335,13 @@ def test_a_pydantic_model_goes_in_and_comes_out():
 
 @pytest.mark.parametrize(
     ("name", "cls"),
-    [("message", make_note_type()), ("not a name", make_note_type()), ("other", make_note_type()), ("note", dict), (5, make_note_type())],
+    [
+        ("message", make_note_type()),
+        ("not a name", make_note_type()),
+        ("other", make_note_type()),
+        ("note", dict),
+        (5, make_note_type()),
+    ],
 )
 def test_a_type_that_cannot_be_registered_is_refused(name, cls):
     with pytest.raises(ContentValidationError):

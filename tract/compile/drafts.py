@@ -79,7 +79,7 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
 def _check_text(what: str, value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
-    if value is not None:
+    if isinstance(value, str) and not value.isascii():
         plain_json(what, value)
 
 

@@ -52,12 +52,13 @@ def describe(space: Workspace, id: ObjectId, content_type: str | None = None) ->
         priority_of(space.compiler.priorities.get(repo, id), kind),
         commit.author,
         moment(commit.time),
-        partial(_text_tokens, space, commit.content),
+        _text_counter(space, commit.content),
     )
 
 
-def _text_tokens(space: Workspace, blob: ObjectId | None) -> int:
-    return 0 if blob is None else space.text_tokens(blob)
+def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
+    """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
+    return lambda: 0 if blob is None else space.text_tokens(blob)
 
 
 def _content_type(repo: Repository, commit: Commit) -> str:

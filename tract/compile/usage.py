@@ -141,5 +141,9 @@ def counted_tokens(body: Mapping[str, Any]) -> int:
 def usage_of(body: Mapping[str, Any]) -> TokenUsage:
     """The usage that a note keeps."""
     return TokenUsage(
-        body[INPUT], body[OUTPUT], body.get(CACHE_READ, 0), body.get(CACHE_CREATION, 0), copy_json(body.get("original", {}))
+        body[INPUT],
+        body[OUTPUT],
+        body.get(CACHE_READ, 0),
+        body.get(CACHE_CREATION, 0),
+        copy_json(body.get("original", {})),
     )

@@ -5,7 +5,7 @@
 | blob | any map of JSON values |
 | tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]`` |
 | commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]`` |
-| operation | ``[previous, time, actor, reason, changes, refs]`` |
+| operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one |
 
 docs/format.md has the same at length; the two change together.
 """
@@ -95,10 +95,20 @@ class RefChange(NamedTuple):
     new: RefValue | None
 
 
+class Step(NamedTuple):
+    """One operation of several that gc folded into one object; *number* of the changes are its own."""
+
+    time: int
+    actor: str
+    reason: str
+    number: int
+
+
 class Operation(NamedTuple):
     """One atomic change of refs, after which the objects written with it are real.
 
     *refs* is the state of every ref after the operation, on keyframes, and None otherwise.
+    *steps* is where several operations, oldest first, were folded into this one, and None otherwise.
     """
 
     previous: ObjectId | None
@@ -107,6 +117,7 @@ class Operation(NamedTuple):
     reason: str
     changes: tuple[RefChange, ...]
     refs: tuple[tuple[str, RefValue], ...] | None = None
+    steps: tuple[Step, ...] | None = None
 
 
 def new_object(kind: Kind, payload: bytes) -> NewObject:
@@ -128,7 +139,7 @@ def new_node(node: Node) -> NewObject:
 
 
 def new_operation(operation: Operation) -> NewObject:
-    return new_object("operation", pack(operation))
+    return new_object("operation", pack(operation if operation.steps is not None else operation[:6]))
 
 
 def read_blob(id: ObjectId, obj: Object) -> Any:
@@ -172,7 +183,7 @@ def read_node(id: ObjectId, obj: Object) -> Node:
 def read_operation(id: ObjectId, obj: Object) -> Operation:
     """The operation in *obj*; ObjectCorruptError when it is none."""
     try:
-        previous, time, actor, reason, changes, refs = _unpack(id, obj, "operation")
+        previous, time, actor, reason, changes, refs, *rest = _unpack(id, obj, "operation")
         return Operation(
             previous,
             time,
@@ -180,6 +191,7 @@ def read_operation(id: ObjectId, obj: Object) -> Operation:
             reason,
             tuple(RefChange(*change) for change in changes),
             None if refs is None else tuple((name, value) for name, value in refs),
+            tuple(Step(*step) for step in rest[0]) if rest else None,
         )
     except (TypeError, ValueError) as exc:
         raise ObjectCorruptError(f"operation {id.hex()}", "its fields are not an operation's") from exc

@@ -99,5 +99,12 @@ class BufferedRefs:
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
         return self._base.history()
 
+    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
+        raise NotImplementedError("a batch makes no keyframes")
+
+    @property
+    def last(self) -> ObjectId | None:
+        return self._base.last
+
     def close(self) -> None:
         self._edits.clear()

@@ -178,21 +178,36 @@ class OperationRefs:
         self._mirror.write(changes)
 
     def _seal(self) -> None:
-        keyframe = new_operation(Operation(self._last, self._clock(), self._actor, "seal", (), self._after(())))
-        self._store.seal(keyframe)
+        self._store.seal(self.keyframe(self._last, "seal"))
         self._catch_up()
+
+    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
+        """An operation that changes nothing and says where every ref is; it goes on *previous*."""
+        return new_operation(Operation(previous, self._clock(), self._actor, reason, (), self._after(())))
 
     def close(self) -> None:
         if self._mirror is not None:
             self._mirror.close()
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
-        """Every operation, newest first, as far back as they are kept."""
+        """Every operation, newest first, as far back as they are kept; those that gc folded come one by one."""
         id = self._last
         while id is not None:
             operation = read_operation(id, self._store.read(id))
-            yield id, operation
+            if operation.steps is None:
+                yield id, operation
+            else:
+                yield from ((id, one) for one in unfold_operation(operation))
             id = operation.previous
+
+
+def unfold_operation(operation: Operation) -> Iterator[Operation]:
+    """The operations that were folded into one, newest first."""
+    end = len(operation.changes)
+    for step in reversed(operation.steps or ()):
+        start = end - step.number
+        yield Operation(None, step.time, step.actor, step.reason, operation.changes[start:end])
+        end = start
 
 
 def shown(value: RefValue | None) -> str | None:

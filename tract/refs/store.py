@@ -57,4 +57,13 @@ class RefStore(Protocol):
         """Every operation, newest first, as far back as they are kept."""
         ...
 
+    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
+        """An operation that changes nothing and says where every ref is; it goes on *previous*."""
+        ...
+
+    @property
+    def last(self) -> ObjectId | None:
+        """The newest operation."""
+        ...
+
     def close(self) -> None: ...

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from tract.errors import BlobNotFoundError, ClosedError, ObjectCorruptError
-from tract.objects.id import KINDS, Kind, ObjectId
+from tract.errors import BlobNotFoundError, ClosedError, GCError, LockTimeoutError, ObjectCorruptError
+from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import Journal, create_journal
@@ -34,7 +34,7 @@ def create_database(path: str, operation: NewObject) -> None:
     """Lay out the folder *path* for objects, with a journal that begins with the keyframe *operation*."""
     files.make_directory(path)
     files.make_directory(os.path.join(path, "pack"))
-    create_journal(os.path.join(path, "journal"), operation)
+    create_journal(os.path.join(path, "journal"), (operation,))
 
 
 class Database:
@@ -42,6 +42,7 @@ class Database:
 
     def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
         self.path = path
+        self._locks = locks
         self._sync = durability == "full"
         self._journal_path = os.path.join(path, "journal")
         self._pack_path = os.path.join(path, "pack")
@@ -108,6 +109,7 @@ class Database:
         return self._loose.read(id)
 
     def contains(self, id: ObjectId) -> bool:
+        self._check_open()
         if self._has(id):
             return True
         self.refresh()
@@ -143,14 +145,14 @@ class Database:
                     yield id, kind
 
     def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        for id in list(self._journal.index):
-            yield id, self._journal.kind(id)
+        # Whole, for a seal can put another journal in this one's place before the caller asks for the next.
+        yield from [(id, self._journal.kind(id)) for id in self._journal.index]
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
         for new in objects:
-            if not self._is_kept(new.id):
-                self._loose.write(new, sync=self._sync)
+            # Written even where a pack has it: that copy may be garbage which gc is about to drop.
+            self._loose.write(new, sync=self._sync)
         return tuple(new.id for new in objects)
 
     @contextmanager
@@ -222,9 +224,11 @@ class Database:
 
         The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
         """
-        objects = [self._as_new(id) for id in self._journal.index]
-        self._write_pack(objects)
-        create_journal(self._journal_path, keyframe)
+        self._write_pack([self._as_new(id) for id in self._journal.index])
+        self._begin_journal((keyframe,))
+
+    def _begin_journal(self, objects: Sequence[NewObject]) -> None:
+        create_journal(self._journal_path, objects)
         self.refresh()
 
     def _write_pack(self, objects: Sequence[NewObject]) -> None:
@@ -238,6 +242,104 @@ class Database:
         if obj is None:
             raise BlobNotFoundError(id.hex())
         return NewObject(id, obj.kind, obj.payload)
+
+    # For gc, which holds the lock for all of these but write_pack.
+
+    def packs(self) -> dict[str, float]:
+        """The packs that are open, by the name of their index, with the time they were written, in seconds since 1970."""
+        return {name: os.stat(pack.index_path).st_mtime for name, pack in self._packs.items()}
+
+    def pack_objects(self, name: str) -> Iterator[tuple[ObjectId, Kind]]:
+        """Every object of one pack."""
+        return self._packs[name].ids()
+
+    def loose_objects(self) -> dict[ObjectId, float]:
+        """The loose objects, with the time they were written, in seconds since 1970."""
+        return {id: os.stat(self._loose.path_of(id)).st_mtime for id in self._loose.names()}
+
+    def write_pack(
+        self,
+        groups: Sequence[Group],
+        payloads: Iterable[bytes],
+        *,
+        level: int,
+        dictionary: bytes = b"",
+        written: float | None = None,
+    ) -> str:
+        """Write a pack, read all of it again, and open it; the name of its index.
+
+        What does not hash to its id after all is a GCError, and the pack is removed: a compressor may be wrong too.
+        *written* is the time to give it, for objects that are no younger for being copied.
+        """
+        path = write_pack(self._pack_path, groups, payloads, level=level, dictionary=dictionary)
+        name = os.path.basename(path).removesuffix(".pack") + ".idx"
+        pack = Pack(path)
+        try:
+            for new in pack.objects():
+                if object_id(new.kind, new.payload) != new.id:
+                    raise GCError(f"object {new.id.hex()} came out of the new pack changed")
+        except (GCError, ObjectCorruptError):
+            self._unlink_pack(name)
+            raise
+        finally:
+            pack.close()
+        if written is not None:
+            os.utime(os.path.join(self._pack_path, name), (written, written))
+        self._open_packs()
+        return name
+
+    def rotate(self, objects: Sequence[NewObject], keyframe: NewObject, *, without: Kind) -> str | None:
+        """Bring the journal's objects into a pack, but for those of one kind, and begin a new journal with *objects* and *keyframe*.
+
+        Every other handle sees the new journal before it appends, and looks at the packs anew; the name of the pack's index, None where there was nothing to bring.
+        """
+        kept = [new for new in map(self._as_new, self._journal.index) if new.kind != without]
+        before = set(self._packs)
+        if kept:
+            self._write_pack(kept)
+            self._open_packs()
+        self._begin_journal((*objects, keyframe))
+        return next(iter(self._packs.keys() - before), None)
+
+    def drop_packs(self, names: Iterable[str]) -> None:
+        """Remove packs whose objects are in others, or wanted no more; index first, for it is what makes a pack visible."""
+        for name in names:
+            pack = self._packs.pop(name, None)
+            if pack is not None:
+                pack.close()
+            self._unlink_pack(name)
+
+    def _unlink_pack(self, name: str) -> None:
+        files.unlink(os.path.join(self._pack_path, name))
+        files.sync_directory(self._pack_path)
+        files.unlink(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+
+    def drop_loose(self, ids: Iterable[ObjectId]) -> None:
+        """Remove loose objects."""
+        for id in ids:
+            files.unlink(self._loose.path_of(id))
+
+    def is_in_journal(self, id: ObjectId) -> bool:
+        """Whether the object is in the journal, which gc does not take apart."""
+        return id in self._journal.index
+
+    @contextmanager
+    def maintenance(self) -> Iterator[None]:
+        """Be the only one that collects; GCError when another process does."""
+        lock = files.FileLock(os.path.join(self._locks, "gc"))
+        try:
+            lock.acquire(timeout=0.0)
+        except LockTimeoutError:
+            lock.close()
+            raise GCError("another gc is running") from None
+        try:
+            yield
+        finally:
+            lock.close()
+
+    def is_large(self, id: ObjectId) -> bool:
+        """Whether a loose object is too large to be worth copying into a pack."""
+        return os.stat(self._loose.path_of(id)).st_size > LOOSE_LIMIT // 4
 
     def stats(self) -> StoreStats:
         self.refresh()

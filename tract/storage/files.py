@@ -176,36 +176,35 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
 
 
 class NewFile:
-    """A large file written piece by piece, which gets its name, synced, when the ``with`` block ends well."""
+    """A large file written piece by piece, that has no name until ``publish`` gives it one; without that it is gone."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, directory: str) -> None:
         self.size = 0
-        directory, name = os.path.split(path)
-        self._temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{name[:40]}")
-
-    def __enter__(self) -> NewFile:
+        self._directory = directory
+        self._temporary: str | None = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}")
         self._fd = create_exclusive(self._temporary)
-        return self
 
     def write(self, data: bytes) -> None:
         write_at(self._fd, data, self.size)
         self.size += len(data)
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                sync_data(self._fd, f"'{self.path}'", visible=False)
-        except BaseException:
-            kind = True
-            raise
-        finally:
-            os.close(self._fd)
-            if kind is not None:
-                unlink(self._temporary)
-        if kind is None:
-            os.replace(self._temporary, self.path)
-            sync_directory(os.path.dirname(self.path))
+    def publish(self, name: str) -> str:
+        """Bring the file to the disk under *name* in its folder; its path."""
+        assert self._temporary is not None
+        path = os.path.join(self._directory, name)
+        sync_data(self._fd, f"'{path}'", visible=False)
+        os.replace(self._temporary, path)
+        self._temporary = None
+        sync_directory(self._directory)
+        return path
+
+    def __enter__(self) -> NewFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+        if self._temporary is not None:
+            unlink(self._temporary)
 
 
 def rename(source: str, target: str) -> None:

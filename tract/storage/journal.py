@@ -46,24 +46,24 @@ from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
 MAGIC = b"tract journal 1\n"
 FILE_HEADER_SIZE = 64
 
-_TRANSACTION = struct.Struct("<8sIIHHII")
+TRANSACTION = struct.Struct("<8sIIHHII")
 _BODY = struct.Struct("<IHHII")
-_TRANSACTION_SIZE = _TRANSACTION.size
+_TRANSACTION_SIZE = TRANSACTION.size
 _CRC_START = 12
 
-_SYNCED = 1
+SYNCED = 1
 _OPERATION = 2
 _KEYFRAME = 4
 
-_FIRST_STEP = 64 * 1024
+FIRST_STEP = 64 * 1024
 _LAST_STEP = 1024 * 1024
 
 # One read brings the header and, for most objects, all of the record.
 _READ_AHEAD = 4096
 
 
-def create_journal(path: str, operation: NewObject) -> None:
-    """Put a new journal at *path* whose first transaction is the keyframe *operation*.
+def create_journal(path: str, objects: Sequence[NewObject]) -> None:
+    """Put a new journal at *path* whose first transaction is *objects*, the last of them a keyframe operation.
 
     It is on the disk before it has its name, so a reader sees the old journal or this one.
     """
@@ -71,8 +71,9 @@ def create_journal(path: str, operation: NewObject) -> None:
     head = MAGIC + nonce
     head += struct.pack("<I", zlib.crc32(head))
     head = head.ljust(FILE_HEADER_SIZE, b"\0")
-    first = _pack_transaction(nonce, (operation,), 0, _SYNCED | _OPERATION | _KEYFRAME)
-    files.write_file(path, (head + first).ljust(_FIRST_STEP, b"\0"), sync=True)
+    first = _pack_transaction(nonce, objects, 0, SYNCED | _OPERATION | _KEYFRAME)
+    size = -(-len(head + first) // FIRST_STEP) * FIRST_STEP
+    files.write_file(path, (head + first).ljust(size, b"\0"), sync=True)
 
 
 def _pack_transaction(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
@@ -153,7 +154,7 @@ class Journal:
             return None
         crc: int
         length: int
-        _, crc, length, _, _, _, found = _TRANSACTION.unpack_from(data, position)
+        _, crc, length, _, _, _, found = TRANSACTION.unpack_from(data, position)
         end = position + _TRANSACTION_SIZE + length
         if end > len(data) or (number is not None and found != number):
             return None
@@ -162,7 +163,7 @@ class Journal:
         return end - position
 
     def _take_transaction(self, data: bytes, position: int, base: int) -> None:
-        _, _, _, flags, _, count, _ = _TRANSACTION.unpack_from(data, position)
+        _, _, _, flags, _, count, _ = TRANSACTION.unpack_from(data, position)
         position += _TRANSACTION_SIZE
         id = b""
         for _ in range(count):
@@ -179,7 +180,7 @@ class Journal:
         """Raise when what is not whole at *position* was acknowledged: a synced transaction follows it."""
         place = data.find(self._nonce, position + 1)
         while place >= 0:
-            if self._whole_transaction(data, place, None) and data[place + 16] & _SYNCED:
+            if self._whole_transaction(data, place, None) and data[place + 16] & SYNCED:
                 raise ObjectCorruptError(
                     self.path,
                     f"a transaction is not whole, but a later one at offset {base + place} is; nothing was changed",
@@ -231,7 +232,7 @@ class Journal:
         One write, and one sync where *sync* says so.
         DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
         """
-        flags = _OPERATION | (_SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
+        flags = _OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
         data = _pack_transaction(self._nonce, objects, self._transactions, flags)
         start = self._end
         try:
@@ -258,7 +259,7 @@ class Journal:
     def _reserve(self, end: int) -> None:
         """Write zeros ahead, in steps that grow with the file."""
         while end > self._allocated:
-            step = min(max(self._allocated, _FIRST_STEP), _LAST_STEP)
+            step = min(max(self._allocated, FIRST_STEP), _LAST_STEP)
             files.write_at(self._fd, bytes(step), self._allocated)
             self._allocated += step
 

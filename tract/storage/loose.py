@@ -48,10 +48,11 @@ class LooseObjects:
         return os.path.exists(self.path_of(id))
 
     def write(self, new: NewObject, *, sync: bool) -> None:
-        """Put the object in a file of its own, unless it is there."""
-        if self.contains(new.id):
-            return
+        """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young."""
         path = self.path_of(new.id)
+        if self.contains(new.id):
+            os.utime(path)
+            return
         if files.make_directory(os.path.dirname(path)) and sync:
             files.sync_directory(self.path)
         body = MAGIC + pack_record(new)

@@ -29,12 +29,15 @@ class MemoryStore:
             raise BlobNotFoundError(id.hex()) from None
 
     def contains(self, id: ObjectId) -> bool:
+        self._check_open()
         return id in self._objects
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
+        self._check_open()
         return tuple(sorted(id for id in self._objects if id.hex().startswith(prefix)))
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        self._check_open()
         return iter([(id, obj.kind) for id, obj in self._objects.items()])
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
@@ -49,6 +52,7 @@ class MemoryStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._lock:
+            self._check_open()
             yield
 
     def refresh(self) -> bool:

@@ -44,7 +44,6 @@ The index finds, the pack's table of ids proves.
 from __future__ import annotations
 
 import mmap
-import os
 import re
 import struct
 import zlib
@@ -68,20 +67,20 @@ INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
 SEAL_LEVEL = 3
 
-_FRAME = struct.Struct("<QIIIIBB6x")
-_TRAILER = struct.Struct("<IIQI12x")
-_CHECK_SIZE = 16
-_SEAL_SIZE = 32
-_PACK_END = _TRAILER.size + _CHECK_SIZE + _SEAL_SIZE
-_FANOUT_START = 16 + 8 + _SEAL_SIZE
+FRAME = struct.Struct("<QIIIIBB6x")
+TRAILER = struct.Struct("<IIQI12x")
+CHECK_SIZE = 16
+SEAL_SIZE = 32
+PACK_END = TRAILER.size + CHECK_SIZE + SEAL_SIZE
+_FANOUT_START = 16 + 8 + SEAL_SIZE
 _PREFIX_START = _FANOUT_START + 256 * 4
 _KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
-_IDS_A_CHECK = 256
+IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
 _KEPT_HINTS = 65536
 
 _PLAIN = 0
-_FOLDED = 1
+FOLDED = 1
 
 # An id in msgpack: a byte string of 32. What only looks like one in a text is no ordinal's id, and stays.
 _ID_HEAD = b"\xc4\x20"
@@ -95,7 +94,7 @@ class Group(NamedTuple):
     ids: Sequence[ObjectId]
 
 
-class _FrameRow(NamedTuple):
+class FrameRow(NamedTuple):
     """A row of the frame table."""
 
     offset: int
@@ -121,11 +120,11 @@ def write_pack(
     The pack is on the disk under its name before its index is: a reader that finds the index finds the pack.
     """
     ids = [id for group in groups for id in group.ids]
-    name = "pack-" + blake3(b"".join(sorted(ids))).hexdigest()[:40]
-    path = os.path.join(directory, name + ".pack")
-    with files.NewFile(path) as file:
+    with files.NewFile(directory) as file:
         seal = _PackWriter(file, level, dictionary).write(groups, ids, iter(payloads))
-    files.write_file(os.path.join(directory, name + ".idx"), _index_bytes(ids, seal), sync=True)
+        # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
+        path = file.publish(f"pack-{seal.hex()[:40]}.pack")
+    files.write_file(path.removesuffix(".pack") + ".idx", index_bytes(ids, seal), sync=True)
     return path
 
 
@@ -138,7 +137,7 @@ class _PackWriter:
         self._dictionary = dictionary
         self._plain = FrameCodec(level)
         self._blobs = FrameCodec(level, dictionary)
-        self._rows: list[_FrameRow] = []
+        self._rows: list[FrameRow] = []
 
     def write(self, groups: Sequence[Group], ids: list[ObjectId], payloads: Iterator[bytes]) -> bytes:
         """Write everything; the pack's seal."""
@@ -149,15 +148,15 @@ class _PackWriter:
             self._write_group(group, first, ordinals, payloads)
             first += len(group.ids)
         start = self._file.size
-        step = ID_SIZE * _IDS_A_CHECK
+        step = ID_SIZE * IDS_A_CHECK
         table = b"".join(ids)
         self._put(table)
         checks = b"".join(
             [zlib.crc32(table[at : at + step]).to_bytes(4, "little") for at in range(0, len(table), step)]
         )
-        tail = checks + b"".join([_FRAME.pack(*row) for row in self._rows])
-        tail += _TRAILER.pack(len(self._rows), len(ids), start, len(self._dictionary))
-        self._put(tail + blake3(tail).digest()[:_CHECK_SIZE])
+        tail = checks + b"".join([FRAME.pack(*row) for row in self._rows])
+        tail += TRAILER.pack(len(self._rows), len(ids), start, len(self._dictionary))
+        self._put(tail + blake3(tail).digest()[:CHECK_SIZE])
         seal = self._hash.digest()
         self._file.write(seal)
         return seal
@@ -186,8 +185,8 @@ class _PackWriter:
         raw = struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
         codec = self._blobs if kind == "blob" else self._plain
         frame = codec.compress(raw)
-        folded = _PLAIN if kind == "blob" else _FOLDED
-        row = _FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded)
+        folded = _PLAIN if kind == "blob" else FOLDED
+        row = FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded)
         self._rows.append(row)
         self._put(frame)
 
@@ -235,7 +234,7 @@ def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> byt
     return b"".join(parts)
 
 
-def _index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
+def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
     order = sorted(range(len(ids)), key=ids.__getitem__)
     fanout = [0] * 256
     for id in ids:
@@ -261,7 +260,7 @@ def _prefix(id: ObjectId) -> int:
 class _Frame(NamedTuple):
     """An unpacked frame: its objects are ``data[ends[n - 1]:ends[n]]``."""
 
-    row: _FrameRow
+    row: FrameRow
     data: bytes
     ends: list[int]
 
@@ -292,23 +291,23 @@ class Pack:
     def _read_tables(self) -> None:
         size = files.size_of(self._fd)
         _check_magic(self.path, files.read_at(self._fd, 16, 0), PACK_MAGIC)
-        if size < 16 + _PACK_END:
+        if size < 16 + PACK_END:
             raise ObjectCorruptError(self.path, "it is shorter than any pack", size)
-        end = files.read_at(self._fd, _PACK_END, size - _PACK_END)
-        frames, self.count, self._ids_start, dictionary = _TRAILER.unpack_from(end)
-        checks = -(-self.count // _IDS_A_CHECK) * 4
+        end = files.read_at(self._fd, PACK_END, size - PACK_END)
+        frames, self.count, self._ids_start, dictionary = TRAILER.unpack_from(end)
+        checks = -(-self.count // IDS_A_CHECK) * 4
         start = self._ids_start + self.count * ID_SIZE
-        if start + checks + frames * _FRAME.size + _PACK_END != size or 16 + dictionary > size:
-            raise ObjectCorruptError(self.path, "its trailer does not fit its length", size - _PACK_END)
-        tail = files.read_at(self._fd, checks + frames * _FRAME.size, start) + end[: _TRAILER.size]
-        if blake3(tail).digest()[:_CHECK_SIZE] != end[_TRAILER.size : _TRAILER.size + _CHECK_SIZE]:
+        if start + checks + frames * FRAME.size + PACK_END != size or 16 + dictionary > size:
+            raise ObjectCorruptError(self.path, "its trailer does not fit its length", size - PACK_END)
+        tail = files.read_at(self._fd, checks + frames * FRAME.size, start) + end[: TRAILER.size]
+        if blake3(tail).digest()[:CHECK_SIZE] != end[TRAILER.size : TRAILER.size + CHECK_SIZE]:
             raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
         self._id_checks = memoryview(tail)[:checks].cast("I")
-        self._rows = [_FrameRow(*row) for row in _FRAME.iter_unpack(tail[checks : -_TRAILER.size])]
+        self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : -TRAILER.size])]
         self._firsts = [row.first for row in self._rows]
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
-        self._seal = end[-_SEAL_SIZE:]
+        self._seal = end[-SEAL_SIZE:]
         self._map = mmap.mmap(self._fd, size, prot=mmap.PROT_READ)
 
     def _open_index(self) -> None:
@@ -316,18 +315,18 @@ class Pack:
         fd = files.open_read(path)
         try:
             size = files.size_of(fd)
-            if size < _PREFIX_START + _SEAL_SIZE:
+            if size < _PREFIX_START + SEAL_SIZE:
                 raise ObjectCorruptError(path, "it is shorter than any index", size)
             mapped = mmap.mmap(fd, size, prot=mmap.PROT_READ)
         finally:
             files.close(fd)
         _check_magic(path, mapped[:16], INDEX_MAGIC)
         count = int.from_bytes(mapped[16:20], "little")
-        if size != _PREFIX_START + 8 * count + _SEAL_SIZE:
+        if size != _PREFIX_START + 8 * count + SEAL_SIZE:
             raise ObjectCorruptError(path, f"its length does not fit its {count} objects", 16)
-        with memoryview(mapped) as view, view[:-_SEAL_SIZE] as body:
-            if blake3(body).digest() != mapped[-_SEAL_SIZE:]:
-                raise ObjectCorruptError(path, "it does not match its checksum", size - _SEAL_SIZE)
+        with memoryview(mapped) as view, view[:-SEAL_SIZE] as body:
+            if blake3(body).digest() != mapped[-SEAL_SIZE:]:
+                raise ObjectCorruptError(path, "it does not match its checksum", size - SEAL_SIZE)
         if mapped[24:56] != self._seal or count != self.count:
             raise ObjectCorruptError(path, "it is the index of another pack", 24)
         self._index = mapped
@@ -366,15 +365,15 @@ class Pack:
         """The id of the object with that ordinal."""
         if not 0 <= ordinal < self.count:
             raise ObjectCorruptError(self.path, f"it has no object number {ordinal}")
-        block = ordinal // _IDS_A_CHECK
+        block = ordinal // IDS_A_CHECK
         if block not in self._checked:
             self._check_ids(block)
         start = self._ids_start + ordinal * ID_SIZE
         return self._map[start : start + ID_SIZE]
 
     def _check_ids(self, block: int) -> None:
-        start = self._ids_start + block * _IDS_A_CHECK * ID_SIZE
-        end = min(start + _IDS_A_CHECK * ID_SIZE, self._ids_start + self.count * ID_SIZE)
+        start = self._ids_start + block * IDS_A_CHECK * ID_SIZE
+        end = min(start + IDS_A_CHECK * ID_SIZE, self._ids_start + self.count * ID_SIZE)
         if zlib.crc32(self._map[start:end]) != self._id_checks[block]:
             raise ObjectCorruptError(self.path, "its table of ids does not match its checksum", start)
         self._checked.add(block)
@@ -407,7 +406,7 @@ class Pack:
             for ordinal in range(row.first, row.first + row.number):
                 yield NewObject(self.id_at(ordinal), *self.object_at(ordinal))
 
-    def _kind(self, row: _FrameRow) -> Kind:
+    def _kind(self, row: FrameRow) -> Kind:
         if not 1 <= row.kind <= len(KINDS):
             raise ObjectCorruptError(self.path, f"a frame holds objects of unknown kind {row.kind}", row.offset)
         return KINDS[row.kind - 1]
@@ -418,11 +417,11 @@ class Pack:
         row, data, ends = self._frames.get(number) or self._frame(number)
         at = ordinal - row.first
         payload = data[ends[at] : ends[at + 1]]
-        if row.codec == _FOLDED:
+        if row.codec == FOLDED:
             payload = self._unfolded(payload, ordinal, row)
         return Object(self._kind(row), payload)
 
-    def _unfolded(self, folded: bytes, ordinal: int, row: _FrameRow) -> bytes:
+    def _unfolded(self, folded: bytes, ordinal: int, row: FrameRow) -> bytes:
         if len(self._hints) > _KEPT_HINTS:
             self._hints.clear()
         hints = self._hints
@@ -440,7 +439,7 @@ class Pack:
     def _frame(self, number: int) -> _Frame:
         """The unpacked frame; the last few are kept."""
         row = self._rows[number]
-        if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > _FOLDED or row.raw < 4 * row.number:
+        if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > FOLDED or row.raw < 4 * row.number:
             raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
         codec = self._blobs if self._kind(row) == "blob" else self._plain
         try:

@@ -19,9 +19,9 @@ def run(console: Console, args: Args) -> int:
     if exists:
         _settle(console, store, args)
     else:
-        branch_ref(args.default_branch or "main")
-        os.makedirs(os.path.dirname(store), exist_ok=True)
-        create_repository(store, TractConfig(token_budget=_budget(args), default_branch=args.default_branch or "main"))
+        config = TractConfig(token_budget=_budget(args), default_branch=args.default_branch or "main")
+        branch_ref(config.default_branch)  # a name that is refused must leave nothing behind
+        create_repository(store, config)
     if args.json:
         console.print_json({"store": store, "created": not exists})
     else:
@@ -35,13 +35,13 @@ def _budget(args: Args) -> TokenBudgetConfig | None:
 
 def _settle(console: Console, store: str, args: Args) -> None:
     """Give a store that exists its new budget; opening it shows that it is one."""
-    with_budget = _budget(args)
+    budget = _budget(args)
     repo = open_repository(store)
     repo.close()
     if args.default_branch is not None and args.default_branch != repo.config.default_branch:
         console.warn("the store exists: --default-branch was ignored")
-    if with_budget is not None:
-        open_repository(store, config=replace(repo.config, token_budget=with_budget)).close()
+    if budget is not None:
+        open_repository(store, config=replace(repo.config, token_budget=budget)).close()
 
 
 COMMAND = Command(

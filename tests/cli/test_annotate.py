@@ -1,0 +1,55 @@
+"""``tract annotate``, ``pin`` and ``skip``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tract import Priority, Tract
+
+
+@pytest.fixture
+def talk(run):
+    for text in ("one", "two", "three"):
+        run("commit", text)
+    return run
+
+
+def priorities(tmp_path) -> list[Priority]:
+    with Tract.open(tmp_path) as t:
+        return [info.priority for info in reversed(t.log())]
+
+
+def test_a_priority_is_set_and_taken_back(talk, tmp_path):
+    outcome = talk("annotate", "HEAD~1", "skip", "--reason", "a dead end")
+
+    assert outcome.out[10:] == " skip: user: two\n"
+    assert [Priority.NORMAL, Priority.SKIP, Priority.NORMAL] == priorities(tmp_path)
+    talk("annotate", "HEAD~1", "normal")
+    assert [Priority.NORMAL] * 3 == priorities(tmp_path)
+    with Tract.open(tmp_path) as t:
+        assert ["a dead end", None] == [note.reason for note in t.get_annotations("HEAD~1")]
+
+
+def test_pin_and_skip_take_many(talk, tmp_path):
+    assert 0 == talk("pin", "HEAD", "HEAD~1").status
+    assert 0 == talk("skip", "HEAD~2").status
+    assert [Priority.SKIP, Priority.PINNED, Priority.PINNED] == priorities(tmp_path)
+
+
+def test_one_that_is_not_there_leaves_all_as_they_were(talk, tmp_path):
+    outcome = talk("pin", "HEAD", "nope")
+
+    assert 128 == outcome.status
+    assert [Priority.NORMAL] * 3 == priorities(tmp_path)
+
+
+def test_json_is_a_line_a_message(talk):
+    lines = talk("pin", "HEAD", "HEAD~1", "--reason", "why", "--json").json_lines
+
+    assert [("pinned", "why"), ("pinned", "why")] == [(line["priority"], line["reason"]) for line in lines]
+    assert "skip" == talk("annotate", "HEAD", "skip", "--json").json["priority"]
+
+
+@pytest.mark.parametrize("argv", [("skip", "HEAD"), ("pin", "HEAD", "--json"), ("annotate", "HEAD", "normal"), ("pin", "\x1b]0;x")])
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile(*argv))

@@ -1,0 +1,85 @@
+"""``tract compile``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}  # fmt: skip
+
+
+@pytest.fixture
+def talk(run):
+    run("commit", "-r", "system", "Be terse.")
+    run("commit", "What is 2 + 2?")
+    return run
+
+
+def test_text_is_for_people(talk):
+    assert "--- 0 system\nBe terse.\n\n--- 1 user\nWhat is 2 + 2?\n" == talk("compile").out
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [
+        ("openai", [{"role": "system", "content": "Be terse."}, {"role": "user", "content": "What is 2 + 2?"}]),
+        ("anthropic", {"system": "Be terse.", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}),
+    ],
+)
+def test_a_providers_format_is_one_json_document(talk, format, expected):
+    assert expected == talk("compile", "--format", format).json
+
+
+def test_responses_items_are_printed_too(talk):
+    items = talk("compile", "-f", "responses").json
+
+    assert ["system", "user"] == [item["role"] for item in items]
+
+
+def test_json_has_the_tokens_and_the_commit_of_each_message(talk):
+    value = talk("compile", "--json").json
+    log = talk("log", "--json").json_lines
+
+    assert [entry["commit"] for entry in reversed(log)] == [message["commit"] for message in value["messages"]]
+    assert value["tokens"] == sum(message["tokens"] for message in value["messages"]) + 3
+    assert "tiktoken:o200k_base" == value["token_source"]
+    assert value["context"] == talk("compile", "--format", "openai").json
+    assert value["commit"] == log[0]["commit"]
+
+
+def test_an_earlier_context_can_be_named(talk):
+    assert "--- 0 system\nBe terse.\n" == talk("compile", "--at", "HEAD~1").out
+    assert 128 == talk("compile", "--at", "nope").status
+
+
+def test_a_torn_tool_call_is_a_warning_and_strictly_an_error(talk):
+    talk("commit", "--json", json.dumps(CALL))
+    talk("commit", "never mind")
+
+    lax, strict = talk("compile"), talk("compile", "--strict")
+
+    assert 0 == lax.status
+    assert lax.err.startswith("warning: message 2: ")
+    assert 128 == strict.status
+    assert "" == strict.out
+
+
+def test_an_empty_context_is_empty(run):
+    assert (0, "", "") == run("compile")
+    assert [] == run("compile", "--format", "openai").json
+
+
+def test_skipped_messages_are_left_out(talk):
+    talk("skip", "HEAD")
+
+    assert "--- 0 system\nBe terse.\n" == talk("compile").out
+
+
+@pytest.mark.parametrize("argv", [(), ("--format", "openai"), ("--json",), ("--format", "anthropic")])
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile("compile", *argv))
+
+
+def test_json_gives_hostile_text_back_whole(hostile, hostile_text):
+    assert hostile_text == hostile("compile", "--format", "openai").json[0]["content"]

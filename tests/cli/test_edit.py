@@ -1,0 +1,66 @@
+"""``tract edit``."""
+
+from __future__ import annotations
+
+from tract import DialogueContent, InstructionContent, MessageContent, Tract
+
+
+def texts(tmp_path) -> list[tuple[str, str]]:
+    with Tract.open(tmp_path) as t:
+        return [(m.role, m.content) for m in t.compile().messages]
+
+
+def test_the_new_text_takes_the_old_ones_place(run, tmp_path):
+    run("commit", "fist", "--name", "ida")
+    run("commit", "second")
+
+    outcome = run("edit", "HEAD~1", "first", "-m", "typo")
+
+    assert 0 == outcome.status
+    assert outcome.out.endswith("]: first\n")
+    assert "edit of " in outcome.out
+    assert [("user", "first"), ("user", "second")] == texts(tmp_path)
+    with Tract.open(tmp_path) as t:
+        assert DialogueContent("user", "first", "ida") == t.get_content("HEAD")
+        assert "typo" == t.get_commit("HEAD").message
+
+
+def test_text_and_json_may_be_piped_in(run, tmp_path):
+    run("commit", "a")
+
+    run("edit", "HEAD", stdin="b\n")
+    assert [("user", "b")] == texts(tmp_path)
+    run("edit", "HEAD", "--json", "-", stdin='{"role": "assistant", "content": "c"}')
+    assert [("assistant", "c")] == texts(tmp_path)
+
+
+def test_the_role_alone_may_change(run, tmp_path):
+    run("commit", "be terse")
+
+    run("edit", "HEAD", "--role", "system")
+
+    with Tract.open(tmp_path) as t:
+        assert InstructionContent("be terse") == t.get_content("HEAD")
+
+
+def test_a_providers_message_keeps_its_other_keys_when_its_role_changes(run, tmp_path):
+    run("commit", "--json", '{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}')
+
+    run("edit", "HEAD", "--role", "assistant")
+
+    with Tract.open(tmp_path) as t:
+        block = {"type": "tool_result", "tool_use_id": "t", "content": "x"}
+        assert MessageContent({"role": "assistant", "content": [block]}, "anthropic") == t.get_content("HEAD")
+
+
+def test_an_edit_of_nothing_or_with_nothing_is_refused(run):
+    run("commit", "a")
+
+    assert 128 == run("edit", "nope", "b").status
+    assert 2 == run("edit", "HEAD").status
+    assert 1 == run("edit", "HEAD", "").status
+    assert 1 == len(run("log", "--json").json_lines)
+
+
+def test_hostile_text_does_not_reach_the_terminal(hostile, hostile_text, assert_safe):
+    assert_safe(hostile("edit", "HEAD", hostile_text + "2"))

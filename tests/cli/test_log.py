@@ -1,0 +1,117 @@
+"""``tract log``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tract import Tract
+
+
+@pytest.fixture
+def talk(run, tmp_path):
+    """Five commits a minute apart: a system prompt, three messages and an edit of the second."""
+    with Tract.open(tmp_path) as t:
+        for minute, content in enumerate(["What is 2 + 2?", "4", "and\n2 + 3?"]):
+            role = "assistant" if minute == 1 else "user"
+            t.commit({"role": role, "content": content}, timestamp=datetime(2026, 3, 9, 8, minute, tzinfo=UTC), message=f"n{minute}")  # fmt: skip
+        t.edit("HEAD~1", "four", timestamp=datetime(2026, 3, 9, 8, 5, tzinfo=UTC))
+        t.tag("v1", "HEAD~1")
+        t.compile().token_count  # noqa: B018  # counts the tokens
+    return run
+
+
+def test_each_commit_says_who_and_when_and_begins_its_text(talk, monkeypatch):
+    entries = talk("log", "-n2").out.split("\n\n")
+    newest, text, older = entries[0].splitlines(), entries[1].splitlines(), entries[2].splitlines()
+
+    assert newest[0].endswith("(HEAD -> main) [edit of " + newest[0].split("edit of ")[1])
+    assert newest[1].startswith("Author: ")
+    assert newest[2].startswith("Date:   Mon Mar  9 ")
+    assert text[0].startswith("    assistant (")
+    assert "    four" == text[1]
+    assert older[0].endswith("(tag: v1)")
+    assert "Note:   n2" in older
+
+
+def test_oneline_is_a_line_a_commit(talk):
+    lines = talk("log", "--oneline").out.splitlines()
+
+    assert 4 == len(lines)
+    assert lines[0][10:].startswith(" (HEAD -> main) assistant [edit of ")
+    assert lines[0].endswith("]: four (1 token)")
+    assert lines[1][10:] == " (tag: v1) user: and 2 + 3? (7 tokens)"
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_the_graph_of_one_line_is_a_column(talk):
+    assert all(line.startswith("* ") for line in talk("log", "--oneline", "--graph").out.splitlines())
+    full = talk("log", "--graph").out.splitlines()
+    assert 4 == sum(line.startswith("* commit ") for line in full)
+    assert all(line.startswith(("|", "*")) for line in full[:-6])
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts"),
+    [
+        ((), ["four", "and\n2 + 3?", "4", "What is 2 + 2?"]),
+        (("-n", "1"), ["four"]),
+        (("-2",), ["four", "and\n2 + 3?"]),
+        (("-n0",), []),
+        (("HEAD~2",), ["4", "What is 2 + 2?"]),
+        (("v1", "--max-count=1"), ["and\n2 + 3?"]),
+        (("--op", "edit"), ["four"]),
+        (("--op", "append", "-n1"), ["and\n2 + 3?"]),
+        (("--first-parent", "-n1"), ["four"]),
+        (("--all", "-n1"), ["four"]),
+    ],
+)
+def test_options_say_which_commits(talk, argv, texts):
+    assert texts == [entry["text"] for entry in talk("log", "--json", *argv).json_lines]
+
+
+def test_json_has_what_is_known_of_a_commit(talk):
+    entry = talk("log", "--json", "v1", "-n1").json_lines[0]
+
+    assert ("append", "user", "message", "n2", ["tag: v1"]) == (entry["operation"], entry["role"], entry["content_type"], entry["message"], entry["refs"])  # fmt: skip
+    assert (7, True) == (entry["tokens"], entry["tokens_exact"])
+    assert "2026-03-09T08:02:00+00:00" == entry["time"]
+    assert 64 == len(entry["commit"])
+
+
+def test_an_estimate_says_that_it_is_one(run):
+    run("commit", "not counted yet")
+
+    assert "(~" in run("log", "--oneline").out
+    assert run("log", "--json").json_lines[0]["tokens_exact"] is False
+
+
+def test_long_texts_are_cut(run):
+    run("commit", "\n".join(f"line {n} " + "x" * 200 for n in range(50)))
+
+    lines = run("log").out.splitlines()
+
+    assert "    … 46 lines more" == lines[-1]
+    assert all(len(line) <= 80 for line in lines if line.startswith("    "))
+
+
+def test_without_a_commit_there_is_no_log(run):
+    outcome = run("log")
+
+    assert 128 == outcome.status
+    assert "branch 'main' has no commits yet" in outcome.err
+    assert 0 == run("log", "--all").status
+
+
+def test_what_is_not_there_is_named(talk):
+    outcome = talk("log", "nope")
+
+    assert 128 == outcome.status
+    assert "tract: no commit named 'nope': it is no branch, tag or commit id" == outcome.err.splitlines()[0]
+
+
+@pytest.mark.parametrize("argv", [(), ("--oneline",), ("--graph",), ("--json",)], ids=" ".join)
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile("log", *argv))
+    assert "[/nope]" in hostile("log", *argv, COLUMNS="200").out

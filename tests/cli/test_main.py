@@ -1,0 +1,251 @@
+"""The command line as a whole: help, global options, errors, exit statuses."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from tract import Tract
+from tract.cli.command import Args, Command
+from tract.cli.console import Console
+from tract.cli.main import GROUPS, main
+
+COMMANDS = [(group.package, module, name) for group in GROUPS for name, (module, _) in group.commands.items()]
+
+
+def tract(*argv: str, cwd, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "LC_ALL": "C", **environ}
+    return subprocess.run([sys.executable, "-m", "tract", *argv], cwd=cwd, input=stdin, capture_output=True, text=True, encoding="utf-8", env=env, check=False)  # fmt: skip
+
+
+def test_without_a_command_the_help_is_printed_and_the_answer_is_no(anywhere):
+    outcome = anywhere()
+
+    assert 1 == outcome.status
+    assert outcome.out == anywhere("--help").out
+    assert 0 == anywhere("--help").status == anywhere("help").status
+
+
+def test_the_help_has_a_line_for_every_command(anywhere):
+    lines = anywhere("--help").out.splitlines()
+
+    for _, _, name in COMMANDS:
+        assert [line for line in lines if line.startswith(f"   {name} ")], name
+
+
+@pytest.mark.parametrize(("package", "module", "name"), COMMANDS, ids=[name for _, _, name in COMMANDS])
+def test_every_command_has_help_with_an_example_and_one_name(anywhere, package, module, name):
+    command = import_module(f"{package}.{module}").COMMAND
+
+    outcome = anywhere(name, "--help")
+
+    assert name == command.name
+    assert 0 == outcome.status
+    assert f"Usage: tract {name}" in outcome.out
+    if package.endswith("porcelain"):
+        assert f"$ tract {name}" in outcome.out
+    assert outcome.out == anywhere("help", name).out
+
+
+def test_every_porcelain_command_that_prints_data_takes_json():
+    for package, module, name in COMMANDS:
+        command = import_module(f"{package}.{module}").COMMAND
+        if package.endswith("porcelain") and name != "switch":
+            assert any("--json" in param.flags for param in command.params), name
+
+
+def test_an_unknown_command_is_a_usage_error_that_names_a_similar_one(anywhere):
+    outcome = anywhere("lgo")
+
+    assert 2 == outcome.status
+    assert "tract: 'lgo' is not a tract command; see 'tract --help'\nhint: the most similar command is 'log'\n" == outcome.err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("log", "--nope"),
+        ("log", "-n", "few"),
+        ("log", "a", "b"),
+        ("annotate", "HEAD"),
+        ("annotate", "HEAD", "loud"),
+        ("log", "--oneline=yes"),
+        ("compile", "--format"),
+        ("--nope", "log"),
+        ("-C",),
+        ("--color=pink", "log"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_a_usage_error(run, argv):
+    outcome = run(*argv)
+
+    assert 2 == outcome.status
+    assert "" == outcome.out
+    assert outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_without_a_store_every_command_says_so_and_makes_none(anywhere, tmp_path):
+    for argv in (["log"], ["status"], ["show"], ["commit", "x"], ["compile"], ["branch"], ["tag"], ["import", "x"]):
+        outcome = anywhere(*argv)
+
+        assert 128 == outcome.status, argv
+        assert "tract: not a tract store (or any of the parent folders): .tract" == outcome.err.splitlines()[0]
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_the_store_of_a_parent_folder_is_found(run, tmp_path):
+    run("commit", "hello")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+
+    assert "hello" in run("-C", "a/b", "show").out
+    assert "hello" in run("-C", "a", "-C", "b", "show").out
+
+
+def test_tract_dir_names_the_store(run, tmp_path):
+    run("commit", "hello")
+    (tmp_path / "elsewhere").mkdir()
+
+    assert 128 == run("-C", "/", "show").status
+    assert "hello" in run("-C", "elsewhere", "show", TRACT_DIR=str(tmp_path / ".tract")).out
+
+
+def test_another_tract_is_looked_at_but_never_made(run, tmp_path):
+    with Tract.open(tmp_path, tract_id="helper") as t:
+        t.user("from the helper")
+
+    assert "from the helper" in run("--tract", "helper", "show").out
+    assert 128 == run("--tract", "nobody", "log").status
+    assert 128 == run("--tract=../x", "log").status
+    assert not (tmp_path / ".tract" / "tracts" / "nobody").exists()
+
+
+def test_the_author_may_come_from_the_environment(run):
+    run("commit", "hello", TRACT_AUTHOR_NAME="ida")
+
+    assert "Author: ida" in run("log").out
+
+
+def test_a_file_that_is_not_there_is_one_line(run):
+    outcome = run("-C", "/nowhere", "log")
+
+    assert 128 == outcome.status
+    assert "tract: '/nowhere': no such file or directory\n" == outcome.err
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, exc: BaseException) -> None:
+    def run(_console: Console, _args: Args) -> int:
+        raise exc
+
+    module = import_module("tract.cli.porcelain.branch")
+    monkeypatch.setattr(module, "COMMAND", Command("branch", "list branches", run))
+
+
+def test_a_bug_is_one_line_and_the_traceback_only_where_asked_for(anywhere, monkeypatch):
+    failing(monkeypatch, ZeroDivisionError("division\x1b by zero"))
+
+    quiet, loud = anywhere("branch"), anywhere("branch", TRACT_TRACEBACK="1")
+
+    assert 128 == quiet.status == loud.status
+    assert "tract: internal error: ZeroDivisionError: division\\x1b by zero" == quiet.err.splitlines()[0]
+    assert "Traceback" not in quiet.err
+    assert "Traceback" in loud.err
+
+
+def test_an_interrupt_is_status_130_and_silent(anywhere, monkeypatch):
+    failing(monkeypatch, KeyboardInterrupt())
+
+    outcome = anywhere("branch")
+
+    assert (130, "", "") == outcome
+
+
+def test_a_reader_that_goes_away_is_no_error(anywhere, monkeypatch):
+    failing(monkeypatch, BrokenPipeError())
+
+    assert (141, "", "") == anywhere("branch")
+
+
+def test_a_full_disk_below_the_output_is_an_error():
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    err = io.StringIO()
+
+    assert 128 == main(["--version"], console=Console(stdout=Full(), stderr=err))
+    assert "tract: no space left on device\n" == err.getvalue()
+
+
+def test_an_exceeded_budget_is_a_line_of_warning(anywhere):
+    anywhere("init", "--token-budget", "5")
+
+    outcome = anywhere("commit", "one two three four five six")
+
+    assert 0 == outcome.status
+    assert outcome.err.startswith("warning: token budget exceeded")
+
+
+def test_colours_only_on_a_terminal_that_wants_them(run):
+    run("commit", "hello")
+
+    assert "\x1b[33m" in run("log", terminal=True).out
+    assert "\x1b" not in run("log").out
+    assert "\x1b" not in run("log", terminal=True, NO_COLOR="1").out
+    assert "\x1b" not in run("--color=never", "log", terminal=True).out
+    assert "\x1b[33m" in run("--color", "always", "log").out
+
+
+def test_the_program_runs_as_a_module(tmp_path):
+    assert 0 == tract("init", cwd=tmp_path).returncode
+    done = tract("commit", "-", cwd=tmp_path, stdin="grüße, ☃\n")
+
+    assert done.stdout.startswith("[main ")
+    assert done.stdout.endswith("user: grüße, ☃\n")
+    assert "" == done.stderr
+    assert 0 == tract("log", "-n1", cwd=tmp_path).returncode
+    assert 128 == tract("show", "nope", cwd=tmp_path).returncode
+    assert 2 == tract("show", "--nope", cwd=tmp_path).returncode
+
+
+def test_a_pipe_that_closes_early_leaves_no_complaint(tmp_path):
+    tract("init", cwd=tmp_path)
+    with Tract.open(tmp_path) as t:
+        t.extend([{"role": "user", "content": f"{n} " + "x" * 1000} for n in range(500)])
+    env = {"PYTHONPATH": ":".join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-m", "tract", "log"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)  # fmt: skip
+
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+
+    assert b"" == complaint
+    assert 141 == process.wait()
+
+
+HEAVY = ("typer", "click", "rich", "pydantic", "httpx", "tiktoken", "regex", "asyncio", "tract.api", "tract.cli.fallback")
+
+
+@pytest.mark.parametrize("argv", [["log"], ["log", "--oneline", "--graph"], ["status"], ["show"], ["rev-parse", "HEAD"], ["--help"]], ids=" ".join)  # fmt: skip
+def test_a_command_that_looks_loads_nothing_heavy(run, tmp_path, argv):
+    run("commit", "hello")
+    program = f"import sys; from tract.cli.main import main; main({argv!r}); print(*[m for m in {HEAVY!r} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+
+    assert "" == done.stdout.splitlines()[-1]
+
+
+def test_shells_can_ask_for_completions(tmp_path):
+    done = tract(cwd=tmp_path, _TRACT_COMPLETE="complete_bash", COMP_WORDS="tract sta", COMP_CWORD="1")
+    script = tract("--show-completion", "bash", cwd=tmp_path)
+
+    assert "status" == done.stdout.strip()
+    assert "_TRACT_COMPLETE" in script.stdout

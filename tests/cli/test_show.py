@@ -1,0 +1,71 @@
+"""``tract show``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tract import Tract
+
+
+def test_a_commit_is_shown_in_full(run, tmp_path):
+    run("commit", "question")
+    run("commit", "one\n  two\n\nthree", "-r", "assistant", "-m", "a try", "--reply-to", "HEAD", "--config", '{"model":"m"}')
+    run("skip", "HEAD", "--reason", "a dead end")
+    with Tract.open(tmp_path) as t:
+        t.record_usage({"prompt_tokens": 7, "completion_tokens": 2})
+        head = t.get_commit("HEAD")
+
+    out = run("show").out
+
+    header, _, body = out.partition("\n\n")
+    fields = dict(line.split(":", 1) for line in header.splitlines()[1:])
+    assert header.startswith(f"commit {head.commit_hash} (HEAD -> main) [skipped]\n")
+    assert head.parent_hash == fields["Parent"].strip() == fields["Replies"].strip()
+    assert "assistant" == fields["Role"].strip()
+    assert "a try" == fields["Note"].strip()
+    assert '{"model":"m"}' == fields["Config"].strip()
+    assert "7 in, 2 out" == fields["Usage"].strip()
+    assert fields["Priority"].strip().startswith("skip: a dead end (")
+    assert "    one\n      two\n\n    three\n" == body
+
+
+def test_a_tool_call_is_readable(run):
+    function = {"name": "get_tide", "arguments": '{"harbour": "Husum"}'}
+    run("commit", "--json", json.dumps({"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": function}]}))  # fmt: skip
+
+    assert run("show").out.endswith('\n    get_tide({"harbour": "Husum"})\n')
+
+
+def test_an_edit_names_what_it_edits_and_the_original_is_still_there(run):
+    run("commit", "fist")
+    run("edit", "HEAD", "first")
+
+    assert "Edits:    " in run("show").out
+    assert run("show", "HEAD~1").out.endswith("    fist\n")
+
+
+def test_json_has_the_content_as_it_was_committed(run):
+    message = {"role": "user", "content": "x", "extra": [1, None]}
+    run("commit", "--json", json.dumps(message))
+    run("annotate", "HEAD", "pinned", "--reason", "keep")
+
+    value = run("show", "--json").json
+
+    assert {"content_type": "message", "format": "openai", "message": message} == value["value"]
+    assert [("pinned", "keep")] == [(note["priority"], note["reason"]) for note in value["annotations"]]
+    assert ["HEAD -> main"] == value["refs"]
+
+
+def test_what_is_not_there_is_named(run):
+    outcome = run("show", "nope")
+
+    assert 128 == outcome.status
+    assert "no commit named 'nope'" in outcome.err
+
+
+@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile("show", *argv))
+    assert_safe(hostile("show", "no\x1b[31mpe"))

@@ -1,0 +1,93 @@
+"""``tract status``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tract.refs.store import RefEdit
+from tract.repo import open_repository
+
+
+def test_a_new_store_says_that_nothing_is_there(anywhere):
+    anywhere("init", "--token-budget", "100")
+
+    assert "On branch main\n\nNo commits yet\nBudget: 100 tokens (warn)\n" == anywhere("status").out
+
+
+def test_messages_tokens_and_the_last_commits_are_told(run):
+    run("commit", "-r", "system", "Be terse.")
+    for n in range(4):
+        run("commit", f"message {n}")
+    run("skip", "HEAD")
+    run("pin", "HEAD~1")
+    run("compile", "--json")
+
+    lines = run("status").out.splitlines()
+
+    assert "On branch main" == lines[0]
+    assert "4 messages in the context (1 skipped, 1 pinned), 5 commits behind it" == lines[1]
+    assert lines[2].startswith("Tokens: ")
+    assert "~" not in lines[2]
+    assert "" == lines[3]
+    assert ["message 3", "message 2", "message 1"] == [line.split(": ")[1].split(" (")[0] for line in lines[4:]]
+
+
+def test_tokens_nobody_counted_are_estimated_and_the_estimate_is_kept(run, tmp_path):
+    run("commit", "not counted yet")
+
+    first, second = run("status"), run("status")
+
+    assert "Tokens: ~" in first.out
+    assert "1 of 1 messages estimated" in first.out
+    assert first.out == second.out
+    assert [path for path in (tmp_path / ".tract" / "cache").iterdir() if "estimate" in path.name]
+
+
+def test_the_bar_is_for_terminals(anywhere):
+    anywhere("init", "--token-budget", "40")
+    anywhere("commit", "one two three four")
+
+    piped, shown = anywhere("status").out, anywhere("status", terminal=True, NO_COLOR="1").out
+
+    assert " of 40 (" in piped
+    assert "[#" not in piped
+    assert "[#" in shown
+
+
+def test_too_many_tokens_are_said_to_be_too_many(anywhere):
+    anywhere("init", "--token-budget", "4")
+    anywhere("commit", "one two three four")
+
+    assert "Over the budget by " in anywhere("status").out
+
+
+def test_json_has_the_figures(run):
+    run("commit", "hello")
+
+    value = run("status", "--json").json
+
+    assert ("root", "main", False, 1, 1, 0, 0, None) == tuple(
+        value[key] for key in ("tract", "branch", "detached", "commits", "messages", "skipped", "pinned", "token_budget")
+    )
+    assert value["head"] == value["recent"][0]["commit"]
+    assert 1 == value["tokens_estimated"]
+
+
+def test_a_detached_head_is_told(run, tmp_path):
+    run("commit", "hello")
+    repo = open_repository(str(tmp_path / ".tract"))
+    head = repo.head()[1]
+    repo.refs.update([RefEdit("HEAD", head)], reason="test")
+    repo.close()
+
+    assert f"HEAD detached at {head.hex()[:10]}" == run("status").out.splitlines()[0]
+    assert run("status", "--json").json["detached"] is True
+    assert f"* (HEAD detached at {head.hex()[:10]})\n  main\n" == run("branch").out
+    assert " (HEAD, main)\n" in run("log").out
+    assert 128 == run("commit", "nowhere").status
+    assert 0 == run("switch", "main").status
+
+
+@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile("status", *argv))

@@ -1,0 +1,87 @@
+"""Counts kept between processes."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tract import Tract
+
+
+class Counting:
+    """Counts words, and how often it was asked."""
+
+    def __init__(self, name: str = "counting") -> None:
+        self.name = name
+        self.asked = 0
+
+    def count(self, text: str) -> int:
+        self.asked += 1
+        return len(text.split())
+
+
+def open_tract(path, counter: Counting) -> Tract:
+    return Tract.open(path, tokenizer=counter, durability="process")
+
+
+def fill(path, name: str = "counting") -> int:
+    with open_tract(path, Counting(name)) as t:
+        for n in range(40):
+            t.user(f"message {n}")
+        return t.compile().token_count
+
+
+def test_nothing_is_counted_twice_in_one_process():
+    counter = Counting()
+    t = open_tract(":memory:", counter)
+    t.user("a b")
+    total = t.compile().token_count
+    asked = counter.asked
+
+    t.user("a b")  # the same blob
+
+    assert (total * 2 - 3, 2) == (t.compile().token_count, t.log()[0].token_count)
+    assert t.status().token_count == t.compile(at_commit="HEAD").token_count
+    assert asked == counter.asked
+
+
+def test_nothing_is_counted_again_by_the_next_process(tmp_path):
+    total = fill(tmp_path)
+    counter = Counting()
+
+    with open_tract(tmp_path, counter) as t:
+        assert (total, total) == (t.status().token_count, t.compile().token_count)
+        assert 40 * [2] == [info.token_count for info in t.log(None)]
+
+    assert 0 == counter.asked
+
+
+def test_every_counter_has_counts_of_its_own(tmp_path):
+    fill(tmp_path, "../../one")
+    counter = Counting("../../two")
+
+    with open_tract(tmp_path, counter) as t:
+        t.status()
+
+    assert counter.asked > 0
+    assert 2 == len(list((tmp_path / ".tract" / "cache").iterdir()))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "deleted"])
+def test_a_damaged_cache_is_counted_anew(damage, tmp_path):
+    total = fill(tmp_path)
+    cache = tmp_path / ".tract" / "cache"
+    (file,) = cache.iterdir()
+    data = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(data[:-7])
+    elif damage == "flipped":
+        file.write_bytes(data[:60] + bytes([data[60] ^ 1]) + data[61:])
+    elif damage == "emptied":
+        file.write_bytes(b"")
+    else:
+        shutil.rmtree(cache)
+
+    with open_tract(tmp_path, Counting()) as t:
+        assert total == t.compile().token_count

@@ -1,0 +1,516 @@
+"""What a disk may hold after a power cut: a recorder of every change, and the states it leaves open.
+
+The model is strict; it promises no more than POSIX does:
+
+    a write that was not synced      is there, is missing, is torn at any byte or block, or is zeros or garbage where the file grew
+    a name that was not synced       is there or is missing, each on its own; a rename within a folder is one change
+    fsync, fdatasync of a file       bring out its bytes and size, but not its name
+    fsync of a folder                brings out the names in it, but not its own
+    a sync that failed               brings out nothing for certain, and no later one makes up for it
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+BLOCK = 512
+PAGE = 4096
+
+
+class Change(NamedTuple):
+    """One recorded call. *node* is the file or folder it is about, *name* an entry of that folder."""
+
+    kind: str  # create, mkdir, write, truncate, sync, failed, names, rename, unlink, mark
+    node: int = 0
+    name: str = ""
+    other: int = 0  # the file that gets the name; for a rename the target folder
+    target: str = ""
+    offset: int = 0
+    data: bytes = b""
+    mark: Any = None
+
+
+class Killed(BaseException):
+    """The recorded process dies here, and changes nothing any more."""
+
+
+class Recorder:
+    """Stands in for ``os`` in ``tract.storage.files`` and keeps every change under *root*, which becomes node 0.
+
+    *kill_at*: the change of this number does not happen, the process is killed; of a write, half happens.
+    *fail_syncs*: the syncs of these numbers, from 0, fail with EIO.
+    """
+
+    def __init__(self, root: Path, *, kill_at: int | None = None, fail_syncs: Sequence[int] = ()) -> None:
+        self.root = os.path.abspath(root)
+        self.changes: list[Change] = []
+        self.around: list[str] = []
+        self.kill_at = kill_at
+        self.dead = False
+        self._fail_syncs = set(fail_syncs)
+        self._syncs = 0
+        self._inside = False
+        self._nodes = 1
+        self._descriptors: dict[int, tuple[int, bool]] = {}
+        self._tree: dict[int, dict[str, int]] = {0: {}}
+        self.before = self._adopt(self.root, 0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def _adopt(self, path: str, node: int) -> list[Change]:
+        """What is there already, as changes that are all on the disk."""
+        found = []
+        for entry in sorted(os.scandir(path), key=lambda e: e.name):
+            kind = "mkdir" if entry.is_dir() else "create"
+            child = self._new_node()
+            self._tree[node][entry.name] = child
+            found.append(Change(kind, node, entry.name, child))
+            if entry.is_dir():
+                self._tree[child] = {}
+                found += self._adopt(entry.path, child)
+            else:
+                found += [Change("write", child, data=Path(entry.path).read_bytes()), Change("sync", child)]
+        return [*found, Change("names", node)]
+
+    def _new_node(self) -> int:
+        self._nodes += 1
+        return self._nodes - 1
+
+    def _place(self, path: str) -> tuple[int, str] | None:
+        """The folder's node and the name in it, or None outside the root."""
+        path = os.path.abspath(path)
+        if not path.startswith(self.root + os.sep):
+            return None
+        *folders, name = path[len(self.root) + 1 :].split(os.sep)
+        node = 0
+        for folder in folders:
+            node = self._tree[node][folder]
+        return node, name
+
+    def _node_of(self, path: str) -> int:
+        if os.path.abspath(path) == self.root:
+            return 0
+        place = self._place(path)
+        assert place is not None, f"{path} is outside {self.root}"
+        return self._tree[place[0]][place[1]]
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Around every change: here is where a process is killed, and whoever changes anything elsewhere is found out."""
+        if self.dead or len(self.changes) == self.kill_at:
+            self.dead = True
+            raise Killed
+        self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
+
+    def mark(self, value: Any) -> None:
+        """Note in the recording that the workload got here."""
+        self.changes.append(Change("mark", mark=value))
+        if self.kill_at is not None and self.kill_at >= len(self.changes) - 1 and not self.dead:
+            self.kill_at += 1
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        place = self._place(path)
+        new = bool(flags & os.O_CREAT) and not os.path.lexists(path)
+        if place is None or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_DIRECTORY):
+            return os.open(path, flags, mode)
+        if not new:
+            self._inside = True
+            try:
+                fd = os.open(path, flags, mode)
+            finally:
+                self._inside = False
+        else:
+            with self._changing():
+                fd = os.open(path, flags, mode)
+            node = self._tree[place[0]][place[1]] = self._new_node()
+            self.changes.append(Change("create", place[0], place[1], node))
+        self._descriptors[fd] = (self._node_of(path), bool(flags & os.O_APPEND))
+        return fd
+
+    def close(self, fd: int) -> None:
+        self._descriptors.pop(fd, None)
+        os.close(fd)
+
+    def write(self, fd: int, data: bytes) -> int:
+        return self._write(fd, bytes(data), os.fstat(fd).st_size)
+
+    def pwrite(self, fd: int, data: bytes, offset: int) -> int:
+        return self._write(fd, bytes(data), offset)
+
+    def _write(self, fd: int, data: bytes, offset: int) -> int:
+        node, appends = self._descriptors[fd]
+        if len(self.changes) == self.kill_at and not self.dead:
+            self.kill_at += 1
+            self._write(fd, data[: len(data) // 2], offset)
+            self.kill_at = len(self.changes)
+        with self._changing():
+            done = os.write(fd, data) if appends else os.pwrite(fd, data, offset)
+        assert done == len(data)
+        self.changes.append(Change("write", node, offset=offset, data=data))
+        return done
+
+    def ftruncate(self, fd: int, size: int) -> None:
+        with self._changing():
+            os.ftruncate(fd, size)
+        self.changes.append(Change("truncate", self._descriptors[fd][0], offset=size))
+
+    def fdatasync(self, fd: int) -> None:
+        self.fsync(fd)
+
+    def fsync(self, fd: int) -> None:
+        with self._changing():
+            node = self._descriptors[fd][0]
+            number, self._syncs = self._syncs, self._syncs + 1
+            is_folder = node in self._tree
+            if number in self._fail_syncs:
+                self.changes.append(Change("failed", node))
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            self.changes.append(Change("names" if is_folder else "sync", node))
+
+    def mkdir(self, path: str, mode: int = 0o777) -> None:
+        place = self._place(path)
+        if os.path.lexists(path):
+            return os.mkdir(path, mode)
+        with self._changing():
+            os.mkdir(path, mode)
+        if place is not None:
+            node = self._tree[place[0]][place[1]] = self._new_node()
+            self._tree[node] = {}
+            self.changes.append(Change("mkdir", place[0], place[1], node))
+        return None
+
+    def chmod(self, path: str, mode: int) -> None:
+        os.chmod(path, mode)
+
+    def replace(self, source: str, target: str) -> None:
+        old, new = self._place(source), self._place(target)
+        assert old is not None
+        assert new is not None
+        with self._changing():
+            os.replace(source, target)
+        self._tree[new[0]][new[1]] = self._tree[old[0]].pop(old[1])
+        self.changes.append(Change("rename", old[0], old[1], new[0], new[1]))
+
+    rename = replace
+
+    def unlink(self, path: str) -> None:
+        place = self._place(path)
+        if not os.path.lexists(path):
+            return os.unlink(path)
+        with self._changing():
+            os.unlink(path)
+        if place is not None:
+            del self._tree[place[0]][place[1]]
+            self.changes.append(Change("unlink", *place))
+        return None
+
+    def rmdir(self, path: str) -> None:
+        place = self._place(path)
+        with self._changing():
+            os.rmdir(path)
+        if place is not None:
+            del self._tree[place[0]][place[1]]
+            self.changes.append(Change("unlink", *place))
+
+
+_recorders: list[Recorder] = []
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGING = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
+
+
+def _watch(event: str, args: tuple[Any, ...]) -> None:
+    """Find out what changes files under a recorded folder without its recorder."""
+    if not _recorders or (event != "open" and event not in _CHANGING):
+        return
+    path = args[0]
+    if event == "open" and not (isinstance(args[2], int) and args[2] & _WRITING):
+        return
+    for recorder in _recorders:
+        if not recorder._inside and isinstance(path, str) and os.path.abspath(path).startswith(recorder.root + os.sep):
+            recorder.around.append(f"{event} {path}")
+
+
+@contextmanager
+def watched(recorder: Recorder) -> Iterator[Recorder]:
+    """Every change under the recorder's root that goes around it is in ``recorder.around`` afterwards."""
+    if not getattr(_watch, "installed", False):
+        sys.addaudithook(_watch)
+        _watch.installed = True  # type: ignore[attr-defined]
+    _recorders.append(recorder)
+    try:
+        yield recorder
+    finally:
+        _recorders.remove(recorder)
+
+
+class Fate(NamedTuple):
+    """What became of one change that was not synced.
+
+    *how* is ``all``, ``none``, ``cut`` (only the first *size* bytes), ``blocks`` (some blocks of *size* bytes, *seed* says which), ``zeros`` or ``garbage`` (in place of what was beyond the synced size).
+    """
+
+    how: str
+    size: int = 0
+    seed: int = 0
+
+
+ALL = Fate("all")
+NONE = Fate("none")
+
+Item = tuple[int, int]
+"""A change that is not synced: its file or folder, and its number among those of that one."""
+
+
+class _File:
+    def __init__(self) -> None:
+        self.durable = b""
+        self.pending: list[Change] = []
+        self.orphans: list[Change] = []  # written before a sync that failed: only writing them anew brings them out
+
+    def synced(self) -> None:
+        data = bytearray(self.durable)
+        for change in self.pending:
+            if change not in self.orphans:
+                _apply(data, change, ALL, 0)
+        kept = [part for number, change in enumerate(self.pending) if change in self.orphans for part in self._left(number)]
+        self.durable = bytes(data)
+        self.pending, self.orphans = kept, list(kept)
+
+    def _left(self, number: int) -> list[Change]:
+        """The parts of an orphan that nothing after it wrote anew."""
+        orphan = self.pending[number]
+        parts = [(orphan.offset, orphan.offset + len(orphan.data))]
+        for later in self.pending[number + 1 :]:
+            if later in self.orphans or later.kind != "write":
+                continue
+            start, end = later.offset, later.offset + len(later.data)
+            parts = [piece for a, b in parts for piece in ((a, min(b, start)), (max(a, end), b)) if piece[0] < piece[1]]
+        return [
+            Change("write", orphan.node, offset=a, data=orphan.data[a - orphan.offset : b - orphan.offset])
+            for a, b in parts
+        ]
+
+    def content(self, fates: dict[Item, Fate], node: int) -> bytes:
+        data = bytearray(self.durable)
+        for number, change in enumerate(self.pending):
+            _apply(data, change, fates.get((node, number), NONE), len(self.durable))
+        return bytes(data)
+
+
+def _apply(data: bytearray, change: Change, fate: Fate, durable: int) -> None:
+    if fate.how == "none":
+        return
+    if change.kind == "truncate":
+        if change.offset < len(data):
+            del data[change.offset :]
+        else:
+            data.extend(bytes(change.offset - len(data)))
+        return
+    start, written = change.offset, change.data
+    if fate.how == "cut":
+        written = written[: fate.size]
+    elif fate.how in ("zeros", "garbage"):
+        skipped = max(0, durable - start)
+        start, size = start + skipped, max(0, len(written) - skipped)
+        written = bytes(size) if fate.how == "zeros" else random.Random(fate.seed).randbytes(size)
+    if len(data) < start + len(written):
+        data.extend(bytes(start + len(written) - len(data)))
+    if fate.how != "blocks":
+        data[start : start + len(written)] = written
+        return
+    chance = random.Random(fate.seed)
+    at = 0
+    while at < len(written):
+        end = min(len(written), at + fate.size - (start + at) % fate.size)
+        if chance.random() < 0.5:
+            data[start + at : start + end] = written[at:end]
+        at = end
+
+
+class _Folder:
+    def __init__(self) -> None:
+        self.durable: dict[str, int] = {}
+        self.pending: list[Change] = []
+
+    def names(self, fates: dict[Item, Fate], node: int) -> dict[str, int]:
+        names = dict(self.durable)
+        for number, change in enumerate(self.pending):
+            if fates.get((node, number), NONE).how == "all":
+                _enter(names, change)
+        return names
+
+
+def _enter(names: dict[str, int], change: Change) -> None:
+    if change.kind == "rename":
+        names.pop(change.name, None)
+        names[change.target] = change.other
+    elif change.kind == "unlink":
+        names.pop(change.name, None)
+    else:
+        names[change.name] = change.other
+
+
+class Disk:
+    """The disk as it is after some changes: what is on it for certain, and what only may be."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, _File] = {}
+        self._folders: dict[int, _Folder] = {0: _Folder()}
+        self._tree: dict[int, dict[str, int]] = {0: {}}
+        self._hashes: dict[tuple[Any, ...], bytes] = {}
+
+    def advance(self, change: Change) -> None:
+        """Take in one more change."""
+        kind, node = change.kind, change.node
+        if kind in ("write", "truncate"):
+            self._files[node].pending.append(change)
+        elif kind == "sync":
+            self._files[node].synced()
+        elif kind == "failed" and node in self._files:
+            self._files[node].orphans = list(self._files[node].pending)
+        elif kind == "names":
+            folder = self._folders[node]
+            for pending in folder.pending:
+                _enter(folder.durable, pending)
+            folder.pending = []
+        elif kind in ("create", "mkdir", "unlink", "rename"):
+            self._advance_names(change)
+        self._hashes.clear()
+
+    def _advance_names(self, change: Change) -> None:
+        names = self._tree[change.node]
+        if change.kind == "rename":
+            moved = names[change.name]
+            if change.other == change.node:
+                self._folders[change.node].pending.append(change._replace(other=moved))
+            else:
+                self._folders[change.node].pending.append(Change("unlink", change.node, change.name))
+                self._folders[change.other].pending.append(Change("create", change.other, change.target, moved))
+            del names[change.name]
+            self._tree[change.other][change.target] = moved
+            return
+        self._folders[change.node].pending.append(change)
+        if change.kind == "unlink":
+            del names[change.name]
+            return
+        names[change.name] = change.other
+        if change.kind == "mkdir":
+            self._folders[change.other] = _Folder()
+            self._tree[change.other] = {}
+        else:
+            self._files[change.other] = _File()
+
+    def pending(self) -> dict[Item, Change]:
+        """Everything that may be missing, oldest first within its file or folder."""
+        found: dict[Item, Change] = {}
+        for nodes in (self._folders, self._files):
+            for node, one in nodes.items():
+                found.update({(node, number): change for number, change in enumerate(one.pending)})
+        return found
+
+    def durable_size(self, node: int) -> int:
+        return len(self._files[node].durable)
+
+    def hash(self, fates: dict[Item, Fate]) -> bytes:
+        """Stands for the state that *fates* make: equal for two that are the same on the disk."""
+        return self._hash(0, fates)
+
+    def _hash(self, node: int, fates: dict[Item, Fate]) -> bytes:
+        if node not in self._folders:
+            file = self._files[node]
+            key = (node, *[fates.get((node, number), NONE) for number in range(len(file.pending))])
+            if key not in self._hashes:
+                self._hashes[key] = blake3(file.content(fates, node)).digest()
+            return self._hashes[key]
+        names = sorted(self._folders[node].names(fates, node).items())
+        return blake3(b"".join(name.encode() + b"\0" + self._hash(child, fates) for name, child in names)).digest()
+
+    def write(self, path: str, fates: dict[Item, Fate], node: int = 0) -> None:
+        """Lay the state out in the folder *path*, which must not be there."""
+        os.mkdir(path, 0o700)
+        for name, child in self._folders[node].names(fates, node).items():
+            target = f"{path}/{name}"
+            if child in self._folders:
+                self.write(target, fates, child)
+                continue
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                os.write(fd, self._files[child].content(fates, child))
+            finally:
+                os.close(fd)
+
+
+def remove(path: str) -> None:
+    """Remove a laid-out state; three times as fast as shutil, for there are thousands."""
+    for entry in list(os.scandir(path)):
+        if stat.S_ISDIR(entry.stat(follow_symlinks=False).st_mode):
+            remove(entry.path)
+        else:
+            os.unlink(entry.path)
+    os.rmdir(path)
+
+
+def systematic_fates(disk: Disk) -> Iterator[dict[Item, Fate]]:
+    """The states near one moment that most often go wrong: each change alone missing, alone there, or torn at telling places."""
+    items = disk.pending()
+    everything = dict.fromkeys(items, ALL)
+    yield everything
+    yield {}
+    names = {item: ALL for item, change in items.items() if change.kind not in ("write", "truncate")}
+    yield names
+    yield {item: ALL for item in items if item not in names}
+    for item in reversed(items):
+        yield {**everything, item: NONE}
+        yield {item: ALL}
+    for item, change in reversed(items.items()):
+        for fate in _torn_fates(change, disk):
+            yield {**everything, item: fate}
+            yield {**names, item: fate}
+
+
+def _torn_fates(change: Change, disk: Disk) -> Iterator[Fate]:
+    if change.kind != "write":
+        return
+    size = len(change.data)
+    page = PAGE - change.offset % PAGE
+    for cut in sorted({1, 8, 28, size // 2, page, size - 1}):
+        if 0 < cut < size:
+            yield Fate("cut", cut)
+    if size > BLOCK:
+        yield Fate("blocks", BLOCK, size)
+    if change.offset + size > disk.durable_size(change.node):
+        yield Fate("zeros")
+        yield Fate("garbage", 0, size)
+
+
+def random_fates(disk: Disk, chance: random.Random) -> dict[Item, Fate]:
+    """One state of the disk, by lot; most changes of one state share a tendency to be there or not."""
+    survival = chance.choice((0.1, 0.5, 0.9))
+    fates = {}
+    for item, change in disk.pending().items():
+        if change.kind == "write" and chance.random() < 0.3:
+            fates[item] = _random_tear(change, chance)
+        else:
+            fates[item] = ALL if chance.random() < survival else NONE
+    return fates
+
+
+def _random_tear(change: Change, chance: random.Random) -> Fate:
+    how = chance.choice(("cut", "blocks", "zeros", "garbage"))
+    size = chance.choice((BLOCK, PAGE)) if how == "blocks" else chance.randrange(1, len(change.data) + 1) if change.data else 0
+    return Fate(how, size, chance.getrandbits(32))
