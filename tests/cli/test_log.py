@@ -22,7 +22,7 @@ def talk(run, tmp_path):
     return run
 
 
-def test_each_commit_says_who_and_when_and_begins_its_text(talk, monkeypatch):
+def test_each_commit_says_who_and_when_and_begins_its_text(talk):
     entries = talk("log", "-n2").out.split("\n\n")
     newest, text, older = entries[0].splitlines(), entries[1].splitlines(), entries[2].splitlines()
 

@@ -108,7 +108,7 @@ class Recorder:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Around every change: here is where a process is killed, and whoever changes anything elsewhere is found out."""
-        if self.dead or len(self.changes) == self.kill_at:
+        if self.dead or self._dies_now():
             self.dead = True
             raise Killed
         self._inside = True
@@ -117,11 +117,12 @@ class Recorder:
         finally:
             self._inside = False
 
+    def _dies_now(self) -> bool:
+        return self.kill_at is not None and len(self.changes) >= self.kill_at
+
     def mark(self, value: Any) -> None:
         """Note in the recording that the workload got here."""
         self.changes.append(Change("mark", mark=value))
-        if self.kill_at is not None and self.kill_at >= len(self.changes) - 1 and not self.dead:
-            self.kill_at += 1
 
     def open(self, path: str, flags: int, mode: int = 0o777) -> int:
         place = self._place(path)
@@ -154,10 +155,11 @@ class Recorder:
 
     def _write(self, fd: int, data: bytes, offset: int) -> int:
         node, appends = self._descriptors[fd]
-        if len(self.changes) == self.kill_at and not self.dead:
-            self.kill_at += 1
-            self._write(fd, data[: len(data) // 2], offset)
-            self.kill_at = len(self.changes)
+        if self._dies_now() and not self.dead:
+            self.dead = True
+            data = data[: len(data) // 2]
+            os.write(fd, data) if appends else os.pwrite(fd, data, offset)
+            self.changes.append(Change("write", node, offset=offset, data=data))
         with self._changing():
             done = os.write(fd, data) if appends else os.pwrite(fd, data, offset)
         assert done == len(data)
@@ -193,6 +195,14 @@ class Recorder:
             self._tree[node] = {}
             self.changes.append(Change("mkdir", place[0], place[1], node))
         return None
+
+    def getpid(self) -> int:
+        return 4242
+
+    def revive(self) -> None:
+        """Go on recording, as another process."""
+        self.dead = False
+        self.kill_at = None
 
     def chmod(self, path: str, mode: int) -> None:
         os.chmod(path, mode)
@@ -280,23 +290,22 @@ class _File:
     def __init__(self) -> None:
         self.durable = b""
         self.pending: list[Change] = []
-        self.orphans: list[Change] = []  # written before a sync that failed: only writing them anew brings them out
+        # So many of them were there when a sync failed: only writing them anew brings them out.
+        self.orphans = 0
 
     def synced(self) -> None:
         data = bytearray(self.durable)
-        for change in self.pending:
-            if change not in self.orphans:
-                _apply(data, change, ALL, 0)
-        kept = [part for number, change in enumerate(self.pending) if change in self.orphans for part in self._left(number)]
+        for change in self.pending[self.orphans :]:
+            _apply(data, change, ALL, 0)
+        self.pending = [part for orphan in self.pending[: self.orphans] for part in self._left(orphan)]
+        self.orphans = len(self.pending)
         self.durable = bytes(data)
-        self.pending, self.orphans = kept, list(kept)
 
-    def _left(self, number: int) -> list[Change]:
-        """The parts of an orphan that nothing after it wrote anew."""
-        orphan = self.pending[number]
+    def _left(self, orphan: Change) -> list[Change]:
+        """The parts of an orphan that nothing after the failed sync wrote anew."""
         parts = [(orphan.offset, orphan.offset + len(orphan.data))]
-        for later in self.pending[number + 1 :]:
-            if later in self.orphans or later.kind != "write":
+        for later in self.pending[self.orphans :]:
+            if later.kind != "write":
                 continue
             start, end = later.offset, later.offset + len(later.data)
             parts = [piece for a, b in parts for piece in ((a, min(b, start)), (max(a, end), b)) if piece[0] < piece[1]]
@@ -372,7 +381,7 @@ class Disk:
         self._files: dict[int, _File] = {}
         self._folders: dict[int, _Folder] = {0: _Folder()}
         self._tree: dict[int, dict[str, int]] = {0: {}}
-        self._hashes: dict[tuple[Any, ...], bytes] = {}
+        self._hashes: dict[int, dict[tuple[Fate, ...], bytes]] = {}
 
     def advance(self, change: Change) -> None:
         """Take in one more change."""
@@ -382,7 +391,7 @@ class Disk:
         elif kind == "sync":
             self._files[node].synced()
         elif kind == "failed" and node in self._files:
-            self._files[node].orphans = list(self._files[node].pending)
+            self._files[node].orphans = len(self._files[node].pending)
         elif kind == "names":
             folder = self._folders[node]
             for pending in folder.pending:
@@ -390,7 +399,7 @@ class Disk:
             folder.pending = []
         elif kind in ("create", "mkdir", "unlink", "rename"):
             self._advance_names(change)
-        self._hashes.clear()
+        self._hashes.pop(node, None)
 
     def _advance_names(self, change: Change) -> None:
         names = self._tree[change.node]
@@ -433,10 +442,11 @@ class Disk:
     def _hash(self, node: int, fates: dict[Item, Fate]) -> bytes:
         if node not in self._folders:
             file = self._files[node]
-            key = (node, *[fates.get((node, number), NONE) for number in range(len(file.pending))])
-            if key not in self._hashes:
-                self._hashes[key] = blake3(file.content(fates, node)).digest()
-            return self._hashes[key]
+            key = tuple(fates.get((node, number), NONE) for number in range(len(file.pending)))
+            known = self._hashes.setdefault(node, {})
+            if key not in known:
+                known[key] = blake3(file.content(fates, node)).digest()
+            return known[key]
         names = sorted(self._folders[node].names(fates, node).items())
         return blake3(b"".join(name.encode() + b"\0" + self._hash(child, fates) for name, child in names)).digest()
 

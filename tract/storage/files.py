@@ -133,6 +133,24 @@ def size_of(fd: int) -> int:
     return os.fstat(fd).st_size
 
 
+def identity(fd: int) -> tuple[int, int]:
+    """What tells the file behind *fd* from every other, as long as *fd* is open."""
+    found = os.fstat(fd)
+    return found.st_dev, found.st_ino
+
+
+def is_named(path: str, identity: tuple[int, int]) -> bool:
+    """Whether *path* names that file and no other was put in its place.
+
+    A file that was replaced may have other names all the same: backups are made of hard links.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == identity
+
+
 def is_unlinked(fd: int) -> bool:
     """Whether the file behind *fd* has no name any more: another process replaced it."""
     return os.fstat(fd).st_nlink == 0

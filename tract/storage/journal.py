@@ -38,7 +38,7 @@ import zlib
 from collections.abc import Sequence
 
 from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
-from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
@@ -88,6 +88,7 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
         self._fd = files.open_write(path, create=False)
+        self._identity = files.identity(self._fd)
         try:
             self._nonce = self._read_header()
             self.index: dict[ObjectId, int] = {}
@@ -108,7 +109,7 @@ class Journal:
     def _read_header(self) -> bytes:
         head = files.read_at(self._fd, FILE_HEADER_SIZE, 0)
         if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
-            found = head[14:15].decode("ascii", "replace")
+            found = head[len(MAGIC) - 2 : 16].split(b"\n")[0].decode("ascii", "replace")
             raise FormatVersionError(self.path, found, "1")
         if len(head) < FILE_HEADER_SIZE or head[:16] != MAGIC:
             raise ObjectCorruptError(self.path, "it does not begin as a journal does", 0)
@@ -123,13 +124,16 @@ class Journal:
 
     def is_replaced(self) -> bool:
         """Whether another process sealed this journal and put a new one in its place."""
-        return files.is_unlinked(self._fd)
+        return not files.is_named(self.path, self._identity)
 
     def scan(self) -> bool:
         """Take in the transactions that were appended since; whether there were any."""
         if files.read_at(self._fd, 8, self._end) == bytes(8):
             return False
-        data = files.read_at(self._fd, files.size_of(self._fd) - self._end, self._end)
+        size = files.size_of(self._fd)
+        if size < self._end:
+            raise ObjectCorruptError(self.path, "it is shorter than it was", size)
+        data = files.read_at(self._fd, size - self._end, self._end)
         base = self._end
         position = 0
         while (length := self._whole_transaction(data, position, self._transactions)) is not None:
@@ -223,8 +227,11 @@ class Journal:
 
     def kind(self, id: ObjectId) -> Kind:
         """The kind of an object of this journal, without reading the rest of it."""
-        code = files.read_at(self._fd, 1, self.index[id])
-        return KINDS[code[0] - 1]
+        offset = self.index[id]
+        header = files.read_at(self._fd, HEADER_SIZE, offset)
+        if header[-ID_SIZE:] != id or not 1 <= header[0] <= len(KINDS):
+            raise ObjectCorruptError(self.path, f"the record of object {id.hex()} has a damaged header", offset)
+        return KINDS[header[0] - 1]
 
     def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
         """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.

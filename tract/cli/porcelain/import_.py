@@ -57,7 +57,8 @@ def _import_all(
                 continue
             for refused in result.refused:
                 _report(console, Problem(file, refused.line, refused.detail), problems)
-            results.append(result)
+            if result.messages:
+                results.append(result)
             progress.show(number, len(reading.conversations))
     return results
 

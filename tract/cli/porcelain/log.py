@@ -41,12 +41,12 @@ def run(console: Console, args: Args) -> int:
             if args.json:
                 console.print_json(line_value(line, names.get(line.id)))
                 continue
+            if not first and not args.oneline:
+                console.line(graph.bars() if graph is not None else "")
             lead, below = ("", "") if graph is None else graph.add(id, commit.parents)
             if args.oneline:
                 print_one_line(console, line, names.get(line.id), lead)
             else:
-                if not first:
-                    console.line(graph.bars() if graph is not None else "")
                 _print_in_full(console, line, names.get(line.id), lead, below)
             if graph is not None:
                 for row in graph.edges():

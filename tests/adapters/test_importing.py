@@ -1,0 +1,215 @@
+"""Conversations becoming commits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tract import Tract
+from tract.adapters.importing import import_conversation
+from tract.adapters.transcripts import Branch, Conversation, Turn
+from tract.config import TractConfig
+from tract.history.branch import list_branches
+from tract.refs.names import HEADS
+from tract.repo import Repository, create_repository, memory_repository, open_repository
+
+
+def turn(text: Any, role: str = "user", **rest: Any) -> Turn:
+    return Turn({"role": role, "content": text}, "openai", **rest)
+
+
+def talk(*texts: str) -> tuple[Turn, ...]:
+    return tuple(turn(text) for text in texts)
+
+
+def conversation(*branches: Branch, name: str = "talk", **metadata: Any) -> Conversation:
+    return Conversation(name, branches, metadata)
+
+
+def texts(repo: Repository, branch: str) -> list[Any]:
+    """The contents on *branch*, oldest first, read commit by commit."""
+    found = []
+    at = repo.ref(HEADS + branch)
+    while at is not None:
+        commit = repo.commit(at)
+        found.append(repo.blob(commit.content)["message"]["content"])
+        at = commit.parents[0] if commit.parents else None
+    return found[::-1]
+
+
+def operations(repo: Repository) -> list[str]:
+    return [operation.reason for _, operation in repo.refs.history()]
+
+
+def test_a_line_becomes_a_branch_and_head_stays():
+    repo = memory_repository()
+
+    result = import_conversation(repo, conversation(Branch("main", talk("a", "b"))))
+
+    assert ["a", "b"] == texts(repo, "talk")
+    assert (HEADS + "main", None) == repo.head()
+    assert ("talk", 2, 0) == (result.branches[0].name, result.branches[0].messages, result.branches[0].shared)
+    assert {"talk": result.branches[0].tip} == list_branches(repo)
+
+
+def test_the_current_branch_may_take_it_and_grows():
+    repo = memory_repository()
+
+    import_conversation(repo, conversation(Branch("main", talk("a"))), place="here")
+    import_conversation(repo, conversation(Branch("main", talk("b"))), place="here")
+
+    assert ["a", "b"] == texts(repo, "main")
+    assert ["main"] == list(list_branches(repo))
+
+
+def test_lines_share_the_commits_of_the_turns_they_share():
+    repo = memory_repository()
+    lines = (
+        Branch("main", talk("a", "b", "c")),
+        Branch("main-2", talk("a", "b", "x"), 2, 0),
+        Branch("main-3", talk("a", "b", "x", "y"), 3, 1),
+        Branch("sub", talk("s")),
+    )
+
+    result = import_conversation(repo, conversation(*lines))
+
+    assert ["talk", "talk-2", "talk-3", "talk-sub"] == list(list_branches(repo))
+    assert [["a", "b", "c"], ["a", "b", "x"], ["a", "b", "x", "y"], ["s"]] == [texts(repo, b.name) for b in result.branches]
+    assert [3, 1, 1, 1] == [branch.messages for branch in result.branches]
+    tips = [bytes.fromhex(branch.tip) for branch in result.branches]
+    assert repo.commit(tips[0]).parents == repo.commit(tips[1]).parents
+    assert (tips[1],) == repo.commit(tips[2]).parents
+
+
+def test_a_conversation_lands_in_one_operation():
+    repo = memory_repository()
+    before = len(operations(repo))
+
+    import_conversation(repo, conversation(Branch("main", talk("a", "b")), Branch("m2", talk("a", "x"), 1, 0)))
+
+    assert ["import: talk"] == operations(repo)[: len(operations(repo)) - before]
+
+
+def test_a_name_that_is_taken_gets_a_number():
+    repo = memory_repository()
+    one = conversation(Branch("main", talk("a")))
+
+    results = [import_conversation(repo, one) for _ in range(3)]
+
+    assert ["talk", "talk-2", "talk-3"] == [result.branches[0].name for result in results]
+    assert ["talk", "talk", "talk"] == [result.wanted for result in results]
+
+
+def test_a_tract_of_its_own_begins_on_its_default_branch(tmp_path):
+    store = str(tmp_path / ".tract")
+    create_repository(store, TractConfig())
+    repo = open_repository(store)
+
+    results = [import_conversation(repo, conversation(Branch("main", talk("a", "b"))), place="tract") for _ in range(2)]
+    repo.close()
+
+    assert ["talk", "talk-2"] == [result.tract for result in results]
+    with Tract.open(tmp_path, tract_id="talk-2") as t:
+        assert "main" == t.current_branch
+        assert ["a", "b"] == [message.content for message in t.compile().messages]
+    with Tract.open(tmp_path) as t:
+        assert t.head is None
+
+
+def test_times_come_from_the_file_and_a_turn_without_one_has_the_last():
+    repo = memory_repository()
+    eight, nine = datetime(2026, 3, 9, 8, tzinfo=UTC), datetime(2026, 3, 9, 9, tzinfo=UTC)
+    line = Branch("main", (turn("a", time=eight), turn("b"), turn("c", time=nine)))
+
+    import_conversation(repo, conversation(line), place="here")
+
+    times = []
+    at = repo.head()[1]
+    while at is not None:
+        times.append(repo.commit(at).time)
+        at = repo.commit(at).parents[0] if repo.commit(at).parents else None
+    assert [int(time.timestamp()) * 10**6 for time in (nine, eight, eight)] == times
+
+
+def test_what_stood_beside_is_kept_as_metadata():
+    repo = memory_repository()
+    line = Branch("main", (turn("a", metadata={"id": 1}), turn("b")))
+
+    import_conversation(repo, conversation(line, tools=["f"]), place="here")
+
+    last = repo.commit(repo.head()[1])
+    first = repo.commit(last.parents[0])
+    assert {"id": 1, "conversation": {"tools": ["f"]}} == first.metadata
+    assert last.metadata is None
+
+
+def test_usage_becomes_a_note_that_counts(tmp_path):
+    store = str(tmp_path / ".tract")
+    create_repository(store, TractConfig())
+    repo = open_repository(store)
+    usage = {"prompt_tokens": 100, "completion_tokens": 20}
+    line = Branch("main", (turn("question"), turn("answer", "assistant", usage=usage), turn("more")))
+
+    import_conversation(repo, conversation(line), place="here")
+    repo.close()
+
+    with Tract.open(tmp_path) as t:
+        assert 100 == t.get_commit("HEAD~1").usage.input_tokens
+        assert 120 == t.compile(at_commit="HEAD~1").token_count
+        assert "api:120+0" == t.compile(at_commit="HEAD~1").token_source
+        more = t.compile().token_counts[2]
+        assert f"api:120+{more}" == t.compile().token_source
+
+
+def test_usage_of_an_unknown_shape_is_kept_and_told():
+    repo = memory_repository()
+    line = Branch("main", (turn("a", usage={"bananas": 3}, line=7),))
+
+    result = import_conversation(repo, conversation(line), place="here")
+
+    assert {"usage": {"bananas": 3}} == repo.commit(repo.head()[1]).metadata
+    assert [7] == [refused.line for refused in result.refused]
+    assert "it was kept in the message's metadata" in result.refused[0].detail
+    assert 1 == result.messages
+
+
+def test_a_message_that_cannot_be_kept_is_left_out_and_the_rest_is_not():
+    repo = memory_repository()
+    main = (turn("a"), turn(2**70, line=2), turn("c"))
+    lines = (Branch("main", main), Branch("main-2", (*main[:2], turn("x")), 2, 0))
+
+    result = import_conversation(repo, conversation(*lines, tool="t"))
+
+    assert ["a", "c"] == texts(repo, "talk")
+    assert ["a", "x"] == texts(repo, "talk-2")
+    assert [2] == [refused.line for refused in result.refused]
+    assert 3 == result.messages
+
+
+def test_metadata_of_the_conversation_waits_for_the_first_message_that_is_kept():
+    repo = memory_repository()
+
+    import_conversation(repo, conversation(Branch("main", (turn(2**70), turn("b"))), id="x"), place="here")
+
+    assert {"conversation": {"id": "x"}} == repo.commit(repo.head()[1]).metadata
+
+
+def test_a_conversation_of_which_nothing_can_be_kept_leaves_no_branch():
+    repo = memory_repository()
+
+    result = import_conversation(repo, conversation(Branch("main", (turn(2**70),))))
+
+    assert {} == list_branches(repo)
+    assert result.branches[0].tip is None
+    assert 0 == result.messages
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a\x1bb", "-x"])
+def test_a_hostile_name_becomes_a_harmless_one(name):
+    repo = memory_repository()
+
+    result = import_conversation(repo, conversation(Branch(name, talk("a")), name=name))
+
+    assert result.branches[0].name in ("evil", "a-b", "x")

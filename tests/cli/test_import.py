@@ -1,0 +1,154 @@
+"""``tract import``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tract import Tract
+
+SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
+
+
+def write_chat(path: Path, *texts: str) -> str:
+    path.write_text(json.dumps({"messages": [{"role": "user", "content": text} for text in texts]}), encoding="utf-8")
+    return path.name
+
+
+def texts(run, branch: str) -> list[str]:
+    return [entry["text"] for entry in run("log", branch, "--json").json_lines][::-1]
+
+
+def test_a_single_conversation_goes_to_the_empty_branch(run, tmp_path):
+    outcome = run("import", write_chat(tmp_path / "chat.json", "a", "b"))
+
+    assert (0, "") == (outcome.status, outcome.err)
+    assert "  main: 2 messages\nImported 1 conversation, 1 branch, 2 messages.\n" == outcome.out
+    assert ["a", "b"] == texts(run, "main")
+
+
+def test_the_next_one_goes_to_a_branch_of_its_own(run, tmp_path):
+    run("commit", "here already")
+    file = write_chat(tmp_path / "chat.json", "a")
+
+    first, second = run("import", file), run("import", file)
+
+    assert "  chat: 1 message\n" in first.out
+    assert "hint: 'tract switch chat' goes there\n" == first.err
+    assert "  chat-2: 1 message\n" in second.out
+    assert "branch 'chat' exists or is no name for one; imported as 'chat-2'" in second.err
+    assert ["here already"] == texts(run, "main")
+    assert ["a"] == texts(run, "chat") == texts(run, "chat-2")
+
+
+def test_importing_twice_into_an_empty_store_duplicates_nothing_in_place(run, tmp_path):
+    file = write_chat(tmp_path / "chat.json", "a")
+    run("import", file)
+    run("import", file)
+
+    assert ["a"] == texts(run, "main") == texts(run, "chat")
+
+
+@pytest.mark.parametrize("sample", ["support.json", "sharegpt.json", "claude-code.jsonl"])
+def test_the_samples_are_imported(run, sample):
+    outcome = run("import", str(SAMPLES / sample))
+
+    assert 0 == outcome.status
+    assert 0 == run("log", "--all", "--graph", "--oneline").status
+
+
+def test_lines_of_one_conversation_share_their_beginning(run):
+    run("import", str(SAMPLES / "claude-code.jsonl"))
+
+    main = [entry["commit"] for entry in run("log", "main", "--json").json_lines][::-1]
+    other = [entry["commit"] for entry in run("log", "claude-code-2", "--json").json_lines][::-1]
+
+    assert main[:8] == other[:8]
+    assert main[8] != other[8]
+    assert "2026-03-09T08:00:14+00:00" == run("log", "--json").json_lines[-1]["time"]
+
+
+def test_several_conversations_get_a_branch_or_a_tract_each(run):
+    branches = run("import", str(SAMPLES / "sharegpt.json"))
+    tracts = run("import", "--as", "tract", "--name", "s", str(SAMPLES / "sharegpt.json"))
+
+    assert "Imported 2 conversations, 2 branches, 9 messages." in branches.out
+    assert "  sharegpt-1\n  sharegpt-2\n" == run("branch").out
+    assert "hint: 'tract --tract s-1 log' looks at it\n" == tracts.err
+    assert 7 == len(run("--tract", "s-1", "log", "--json").json_lines)
+    assert 2 == len(run("--tract", "s-2", "log", "--json").json_lines)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_imported(run, tmp_path):
+    (tmp_path / "chat.jsonl").write_text('{"role": "user", "content": "a"}\n{"role": \n{"role": "user", "content": "b"}\n')
+
+    outcome = run("import", "chat.jsonl")
+
+    assert 1 == outcome.status
+    assert outcome.err.startswith("warning: chat.jsonl:2: ")
+    assert ["a", "b"] == texts(run, "main")
+
+
+def test_one_bad_file_among_good_ones_is_named(run, tmp_path):
+    (tmp_path / "bad.txt").write_text("no conversation\n")
+    good = write_chat(tmp_path / "good.json", "a")
+
+    outcome = run("import", "bad.txt", "missing.json", good)
+
+    assert 1 == outcome.status
+    assert "warning: bad.txt: " in outcome.err
+    assert "warning: missing.json: " in outcome.err
+    assert ["a"] == texts(run, "main")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "hello", "{", '{"a": 1}'])
+def test_nothing_to_import_is_an_error(run, tmp_path, text):
+    (tmp_path / "file").write_text(text)
+
+    outcome = run("import", "file")
+
+    assert 128 == outcome.status
+    assert outcome.err.startswith("warning: file")
+    assert outcome.err.endswith("nothing was imported\n")
+    assert "No commits yet" in run("status").out
+
+
+def test_format_key_and_name_are_passed_on(run, tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps([{"request": {"messages": [{"role": "user", "content": "a"}]}}]))
+
+    outcome = run("import", "--format", "openai", "--key", "request.messages", "--name", "mine", "x.json")
+
+    assert 0 == outcome.status
+    assert ["a"] == texts(run, "mine")
+    assert 2 == run("import", "--format", "word", "x.json").status
+
+
+def test_json_says_what_became_of_it(run, tmp_path):
+    value = run("import", "--json", write_chat(tmp_path / "chat.json", "a", "b")).json
+
+    head = run("log", "--json").json_lines[0]["commit"]
+    branch = {"name": "main", "commit": head, "messages": 2, "shared": 0}
+    assert {"conversations": [{"name": "chat", "tract": "root", "branches": [branch]}], "messages": 2, "problems": []} == value
+
+
+def test_ten_thousand_messages_are_imported_whole(run, tmp_path):
+    run("import", write_chat(tmp_path / "big.json", *(f"message {n}" for n in range(10_000))))
+
+    with Tract.open(tmp_path) as t:
+        assert 10_000 == t.status().commit_count
+        assert "message 9999" == t.get_content("HEAD").message["content"]
+
+
+def test_hostile_files_do_not_reach_the_terminal(run, tmp_path, hostile_text, assert_safe):
+    name = "a\x1b[31m\u202e[nope].json"
+    write_chat(tmp_path / name, hostile_text)
+    (tmp_path / "bad\x1b.jsonl").write_text('{"role": "user", "content": "a"}\n' + hostile_text + '\n{"role": "user"}\n')
+
+    outcome = run("import", name, "bad\x1b.jsonl", "missing\x9b")
+
+    assert_safe(outcome)
+    assert_safe(run("branch"))
+    assert_safe(run("log", "--all"))
+    assert 1 == outcome.status
