@@ -14,7 +14,7 @@ from tract.compile.accounting import check_budget, record_usage
 from tract.compile.cache import BlobCache
 from tract.compile.compiled import CompiledContext
 from tract.compile.compiler import Compiler, ContextCompiler
-from tract.compile.drafts import draft
+from tract.compile.drafts import draft, tool_message
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
 from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
 from tract.compile.tokens import TokenCounter, check_counter, counter_named
@@ -214,9 +214,8 @@ class Tract:
         return self.commit(DialogueContent("assistant", text), usage=usage)
 
     def tool_result(self, call_id: str, content: Any) -> CommitInfo:
-        """Commit what a tool answered to the call *call_id*."""
-        message = {"role": "tool", "tool_call_id": call_id, "content": content}
-        return self.commit(MessageContent(message, format="openai"))
+        """Commit what a tool answered to the call *call_id*: a text, a list of parts, or any JSON value, which becomes its text."""
+        return self.commit(tool_message(call_id, content))
 
     def edit(self, target: str, content: Any, **options: Any) -> CommitInfo:
         """Replace the message *target*, as if it had always been so; the original stays in the history.

@@ -172,6 +172,21 @@ def create_repository(path: str, config: TractConfig) -> None:
     except (FileExistsError, NotADirectoryError):
         raise NotARepositoryError(f"'{parent}' is not a folder") from None
     building = os.path.join(parent, f"{FOLDER}.new-{secrets.token_hex(6)}")
+    try:
+        _lay_out(building, config)
+        files.rename(building, path)
+    except BaseException as exc:
+        files.remove_tree(building)
+        if isinstance(exc, OSError):
+            if os.path.isdir(path):
+                return  # another process made it first
+            raise StorageError(f"cannot create '{path}': {exc.strerror}") from exc
+        raise
+    files.sync_directory(parent)
+
+
+def _lay_out(building: str, config: TractConfig) -> None:
+    """Everything a new store has, in the folder *building*."""
     files.make_directory(building)
     head = ((HEAD, branch_ref(config.default_branch)),)
     create_database(os.path.join(building, "objects"), first_operation(head, actor=author_name(config)))
@@ -182,14 +197,6 @@ def create_repository(path: str, config: TractConfig) -> None:
     RefFiles(building, "full").write_first(head)
     _write_config(os.path.join(building, "config.toml"), config)
     files.write_file(os.path.join(building, "format"), _format_text(), sync=True)
-    try:
-        files.rename(building, path)
-    except OSError as exc:
-        files.remove_tree(building)
-        if os.path.isdir(path):
-            return  # another process made it first
-        raise StorageError(f"cannot create '{path}': {exc.strerror}") from exc
-    files.sync_directory(parent)
 
 
 def _format_text() -> bytes:
@@ -229,6 +236,8 @@ def open_repository(
     if not os.path.lexists(path):
         raise NotARepositoryError(f"'{path}' does not exist")
     files.check_tree(path)
+    for name in ("objects", "objects/pack", "locks", "refs"):
+        files.check_directory(os.path.join(path, name))
     read_format(path)
     prefix = _tract_prefix(tract)
     settings = _load_config(path, prefix, config)
@@ -270,9 +279,13 @@ def _tract_prefix(tract: str | None) -> str:
 
 def _create_head(repo: Repository) -> None:
     """Give a tract that is new its HEAD."""
-    if repo.ref(HEAD) is None:
-        edit = RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)
-        repo.refs.update([edit], reason=f"init: tract {repo.tract}")
+    if repo.ref(HEAD) is not None:
+        return
+    with repo.objects.lock():
+        repo.refs.refresh()
+        if repo.ref(HEAD) is None:  # nor has another process that opens the same tract made one
+            edit = RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)
+            repo.refs.update([edit], reason=f"init: tract {repo.tract}")
 
 
 def _show_last_state(repo: Repository, mirror: RefFiles) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from tract.compile.cache import count_content, readable_content
 from tract.compile.compiled import CompiledContext, TokenCount, estimated_total
 from tract.compile.compiler import SKIP
 from tract.compile.snapshot import Snapshot, View
@@ -57,7 +56,7 @@ def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -
 
 def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
     """By how many tokens *one* changes the context *before*: by none where it edits a message that is hidden."""
-    tokens = count_content(space.blobs.counter, readable_content(one.value)).message
+    tokens = space.blobs.count_value(one.value).message
     if one.operation is CommitOperation.APPEND or one.target is None:
         return tokens
     at = before.columns.index.get(one.target, before.length)

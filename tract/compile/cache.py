@@ -18,6 +18,7 @@ from tract.compile.tokens import (
 from tract.errors import ContentValidationError, TokenizerError
 from tract.objects.content import FreeformContent, from_value
 from tract.objects.id import ObjectId
+from tract.objects.model import new_blob
 from tract.repo import Repository
 from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
 
@@ -56,10 +57,16 @@ class BlobCache:
     def count(self, repo: Repository, blob: ObjectId) -> BlobCount:
         """The blob's tokens; counted now when nobody did before."""
         known = self.known(blob)
-        if known is not None:
-            return known
-        content = readable_content(repo.blob(blob))
-        count = count_content(self.counter, content)
+        return known if known is not None else self._add(blob, repo.blob(blob))
+
+    def count_value(self, value: dict[str, Any]) -> BlobCount:
+        """The tokens of what is about to become a blob; kept for when it is one."""
+        blob = new_blob(value).id
+        known = self.known(blob)
+        return known if known is not None else self._add(blob, value)
+
+    def _add(self, blob: ObjectId, value: Any) -> BlobCount:
+        count = count_content(self.counter, readable_content(value))
         self._loaded()[blob] = count
         if self._path is not None:
             self._unsaved[blob] = count

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from tract.compile.accounting import usage_of_answer
+from tract.compile.formats import compact_json
 from tract.compile.usage import read_usage
 from tract.compile.workspace import Workspace, current_blob
 from tract.errors import ContentValidationError, EditTargetError
 from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
-from tract.objects.content import plain_json, to_value
+from tract.objects.content import MessageContent, plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
@@ -50,6 +51,16 @@ def draft(
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
+
+
+
+def tool_message(call_id: str, content: Any) -> MessageContent:
+    """A tool's answer as a message; what is neither text nor a list of parts is sent as its JSON, for providers take nothing else."""
+    if not isinstance(call_id, str) or not call_id:
+        raise ContentValidationError(f"a tool's call id must be a text, not {call_id!r:.40}")
+    if not isinstance(content, (str, list)):
+        content = compact_json(plain_json("content", content))
+    return MessageContent({"role": "tool", "tool_call_id": call_id, "content": content}, format="openai")
 
 
 def _content_operation(operation: CommitOperation | str) -> CommitOperation:

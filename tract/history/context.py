@@ -89,7 +89,7 @@ def find_entry(repo: Repository, context: Context, commit: ObjectId) -> ObjectId
 def append_entry(repo: Repository, context: Context, entry: Entry, new: list[NewObject]) -> Context:
     """The context with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
     open_ = context.open + entry
-    if not _closes(entry[0], len(open_) // 2):
+    if not closes(entry[0], len(open_) // 2):
         return Context(context.tree, open_)
     leaf = _write_node(repo, Node(0, open_), new)
     return Context(_append_leaf(repo, context.tree, leaf, new), ())
@@ -120,13 +120,13 @@ def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]
     open_: tuple[ObjectId, ...] = ()
     for entry in items:
         open_ += entry
-        if _closes(entry[0], len(open_) // 2):
+        if closes(entry[0], len(open_) // 2):
             leaves.append(_write_node(repo, Node(0, open_), new))
             open_ = ()
     return Context(_index(repo, leaves, new) if leaves else None, open_)
 
 
-def _closes(id: ObjectId, length: int) -> bool:
+def closes(id: ObjectId, length: int) -> bool:
     """Whether a chunk that *id* would make *length* long ends there."""
     return length >= MOST or (length >= LEAST and not id[-1] & _BOUNDARY_BITS)
 
@@ -147,7 +147,7 @@ def _cut(children: Sequence[_Child]) -> list[list[_Child]]:
     """The children in runs, one for each node above them; the last run may be unfinished."""
     runs: list[list[_Child]] = [[]]
     for child in children:
-        if runs[-1] and _closes(runs[-1][-1].id, len(runs[-1])):
+        if runs[-1] and closes(runs[-1][-1].id, len(runs[-1])):
             runs.append([])
         runs[-1].append(child)
     return runs

@@ -79,3 +79,41 @@ def _unseen(ids: Iterable[ObjectId], seen: set[ObjectId]) -> Iterator[ObjectId]:
         if id not in seen:
             seen.add(id)
             yield id
+
+
+def merge_bases(repo: Repository, one: ObjectId, *others: ObjectId) -> list[ObjectId]:
+    """The best commits that *one* and any of *others* both reach, the newest first; empty where there is none.
+
+    Best: none of them reaches another of them. Criss-cross merges leave several.
+    A commit is met after all its descendants, so whether a better one is above it is known by then.
+    """
+    ours, theirs, stale = 1, 2, 4
+    queue: list[tuple[int, int, ObjectId]] = []
+    seen_by: dict[ObjectId, int] = {}
+    open_ = 0  # commits in the queue that may still lead to a base
+
+    def add(id: ObjectId, sides: int) -> None:
+        nonlocal open_
+        before = seen_by.get(id)
+        if before is None:
+            commit = repo.commit(id)
+            heapq.heappush(queue, (-commit.generation, -commit.time, id))
+            open_ += 1
+        now = seen_by[id] = (before or 0) | sides
+        open_ -= bool(now & stale) and not (before or 0) & stale
+
+    add(one, ours)
+    for id in others:
+        add(id, theirs)
+    found: list[ObjectId] = []
+    while open_:
+        id = heapq.heappop(queue)[2]
+        sides = seen_by[id]
+        if not sides & stale:
+            open_ -= 1
+            if sides == ours | theirs:
+                found.append(id)
+                sides |= stale
+        for parent in repo.commit(id).parents:
+            add(parent, sides)
+    return found

@@ -71,8 +71,9 @@ class RefFiles:
         for change in changes:
             if change.new is None:
                 self._delete(change.name)
-            else:
-                self._write(change.name, change.new)
+        for change in changes:
+            if change.new is not None:
+                self._write(change.name, change.new, self._durability)
 
     def write_first(self, refs: Sequence[tuple[str, RefValue]]) -> None:
         """The files of a new store's refs, each on the disk when this returns."""
@@ -80,11 +81,11 @@ class RefFiles:
             files.write_file(self.path_of(name), format_line(name, value, self._durability), sync=True)
 
     def write_value(self, name: str, value: RefValue) -> None:
-        """Show one ref's value."""
-        self._write(name, value)
+        """Show one ref's value, of an operation that may not have been synced: who wrote it died before the line was written."""
+        self._write(name, value, "process")
 
-    def _write(self, name: str, value: RefValue) -> None:
-        line = format_line(name, value, self._durability)
+    def _write(self, name: str, value: RefValue, durability: Durability) -> None:
+        line = format_line(name, value, durability)
         fd = self._descriptor(name) if isinstance(value, bytes) else None
         if fd is not None and files.size_of(fd) == len(line):
             # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
@@ -93,6 +94,7 @@ class RefFiles:
         self._forget(name)
         path = self.path_of(name)
         self._make_directories(name)
+        files.remove_empty_directories(path)  # left by refs that were under this name
         files.write_file(path, line, sync=False)
 
     def _descriptor(self, name: str) -> int | None:

@@ -11,10 +11,10 @@ Ref files are written after it, for people and for repair; the state never comes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from tract.errors import CommitNotFoundError, RefMovedError, RefNameError
+from tract.errors import CommitNotFoundError, DurabilityError, RefMovedError, RefNameError, StorageError
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     NewObject,
@@ -120,31 +120,44 @@ class OperationRefs:
 
     def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
         changes = []
+        moved: dict[str, RefValue | None] = {}
         for name, new, expected in edits:
             old = self._refs.get(name)
             if expected is not ANY and old != expected:
                 raise RefMovedError(name, shown(expected), shown(old))
+            if name in moved:
+                raise RefNameError(f"ref '{name}' cannot be moved twice at once")
+            moved[name] = new
             if old == new:
                 continue
-            if old is None:
-                self._check_new_name(name)
-            if isinstance(new, bytes) and not self._will_exist(new, objects):
+            if isinstance(new, str):
+                check_ref(new)
+            elif new is not None and not self._will_be_commit(new, objects):
                 raise CommitNotFoundError(new.hex(), f"ref '{name}' cannot be moved to it")
             changes.append(RefChange(name, old, new))
+        for change in changes:
+            if change.old is None:
+                self._check_new_name(change.name, moved)
         return tuple(changes)
 
-    def _will_exist(self, id: ObjectId, objects: Sequence[NewObject]) -> bool:
-        return any(new.id == id for new in reversed(objects)) or self._store.contains(id)
+    def _will_be_commit(self, id: ObjectId, objects: Sequence[NewObject]) -> bool:
+        for new in reversed(objects):
+            if new.id == id:
+                return new.kind == "commit"
+        return self._store.contains(id) and self._store.read(id).kind == "commit"
 
-    def _check_new_name(self, name: str) -> None:
-        """Refuse a name that cannot stand beside the others in a file system."""
+    def _check_new_name(self, name: str, moved: Mapping[str, RefValue | None]) -> None:
+        """Refuse a name that cannot stand beside the others in a file system, some of which has no upper and lower case."""
         check_ref(name)
         folded = name.casefold()
-        for other in self._refs:
-            if other.startswith(name + "/") or name.startswith(other + "/"):
-                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
-            if other.casefold() == folded:
+        for other in {**self._refs, **moved}:
+            if other == name or (other in moved and moved[other] is None):
+                continue
+            beside = other.casefold()
+            if beside == folded:
                 raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
+            if beside.startswith(folded + "/") or folded.startswith(beside + "/"):
+                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
         keyframe = self._since_keyframe >= _KEYFRAME_EVERY
@@ -158,7 +171,7 @@ class OperationRefs:
         self._taken = len(self._seen)
         self._show(changes)
         if self._store.is_full():
-            self._seal()
+            self._seal_if_possible()
 
     def _after(self, changes: Sequence[RefChange]) -> tuple[tuple[str, RefValue], ...]:
         refs = dict(self._refs)
@@ -172,10 +185,22 @@ class OperationRefs:
     def _show(self, changes: Sequence[RefChange]) -> None:
         if self._mirror is None:
             return
-        if self._unmirrored:
-            self._mirror.write([RefChange(name, None, new) for name, new in self._unmirrored.items()])
-            self._unmirrored = {}
-        self._mirror.write(changes)
+        try:
+            if self._unmirrored:
+                self._mirror.write([RefChange(name, None, new) for name, new in self._unmirrored.items()])
+                self._unmirrored = {}
+            self._mirror.write(changes)
+        except (OSError, StorageError):
+            # The operation has happened: an error now would say it has not. The next writer tries again.
+            self._unmirrored.update({change.name: change.new for change in changes})
+
+    def _seal_if_possible(self) -> None:
+        """Seal now, or where there is no room for a pack after one of the next operations."""
+        try:
+            self._seal()
+        except DurabilityError as exc:
+            if exc.visible:
+                raise
 
     def _seal(self) -> None:
         self._store.seal(self.keyframe(self._last, "seal"))

@@ -55,9 +55,13 @@ class Database:
         self.before_clearing: Callable[[], None] | None = None
         try:
             self._journal = self._open_journal()
-            self._open_packs()
         except BaseException:
             self._file_lock.close()
+            raise
+        try:
+            self._open_packs()
+        except BaseException:
+            self.close()
             raise
 
     @property

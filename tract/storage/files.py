@@ -12,6 +12,8 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Iterator
+from weakref import WeakSet
 
 from tract.errors import DurabilityError, LockTimeoutError, UnsafeRepositoryError
 
@@ -163,10 +165,25 @@ def make_directory(path: str) -> bool:
         os.chmod(path, DIR_MODE)
         return True
     except FileExistsError:
-        mode = os.lstat(path).st_mode
-        if not stat.S_ISDIR(mode):
-            raise UnsafeRepositoryError(f"'{path}' is not a directory") from None
+        check_directory(path)
         return False
+
+
+def check_directory(path: str) -> None:
+    """Refuse what is in the place of a directory and is none, such as a symbolic link; nothing there is no fault."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        raise UnsafeRepositoryError(f"'{path}' is not a directory")
+
+
+def remove_empty_directories(path: str) -> None:
+    """Remove folder *path* if there are only folders in it; no error when it is no folder, or not empty."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def write_file(path: str, data: bytes, *, sync: bool) -> None:
@@ -176,21 +193,31 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
     """
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{name[:40]}")
-    fd = create_exclusive(temporary)
-    try:
+    with _writing(path):
+        fd = create_exclusive(temporary)
         try:
-            write_at(fd, data, 0)
-            if sync:
-                sync_data(fd, f"'{path}'", visible=False)
-        finally:
-            os.close(fd)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+            try:
+                write_at(fd, data, 0)
+                if sync:
+                    sync_data(fd, f"'{path}'", visible=False)
+            finally:
+                os.close(fd)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
     if sync:
         sync_directory(directory)
+
+
+@contextlib.contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Translate what the system says about a file that cannot be written."""
+    try:
+        yield
+    except OSError as exc:
+        raise DurabilityError(f"write of '{path}' failed: {exc.strerror}", visible=False) from exc
 
 
 class NewFile:
@@ -200,10 +227,12 @@ class NewFile:
         self.size = 0
         self._directory = directory
         self._temporary: str | None = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}")
-        self._fd = create_exclusive(self._temporary)
+        with _writing(self._temporary):
+            self._fd = create_exclusive(self._temporary)
 
     def write(self, data: bytes) -> None:
-        write_at(self._fd, data, self.size)
+        with _writing(self._temporary or self._directory):
+            write_at(self._fd, data, self.size)
         self.size += len(data)
 
     def publish(self, name: str) -> str:
@@ -211,7 +240,8 @@ class NewFile:
         assert self._temporary is not None
         path = os.path.join(self._directory, name)
         sync_data(self._fd, f"'{path}'", visible=False)
-        os.replace(self._temporary, path)
+        with _writing(path):
+            os.replace(self._temporary, path)
         self._temporary = None
         sync_directory(self._directory)
         return path
@@ -265,17 +295,24 @@ def check_tree(path: str, safe_directories: tuple[str, ...] = ()) -> None:
 
 
 class FileLock:
-    """An exclusive or shared flock on a permanent file; it dies with the process that holds it."""
+    """An exclusive or shared flock on a permanent file; it dies with the process that holds it.
 
-    __slots__ = ("_fd", "path")
+    A flock belongs to the open file, which a forked child shares: child and parent would hold it both at once, and it would outlive the parent.
+    So a child lets go of its copy, and opens the file anew when it first wants the lock.
+    """
+
+    __slots__ = ("__weakref__", "_fd", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._fd = open_write(path)
+        _locks.add(self)
 
     def acquire(self, *, shared: bool = False, timeout: float = 30.0) -> None:
         """Take the lock within *timeout* seconds, or raise LockTimeoutError."""
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        if self._fd < 0:
+            self._fd = open_write(self.path)
         try:
             fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
             return
@@ -294,9 +331,21 @@ class FileLock:
                 pause = min(pause * 1.5, 0.01)
 
     def release(self) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+_locks: WeakSet[FileLock] = WeakSet()
+
+
+def _let_go_in_child() -> None:
+    for lock in list(_locks):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

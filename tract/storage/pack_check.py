@@ -98,7 +98,7 @@ class PackScan:
         self._dictionary = data[16 : 16 + dictionary]
         self._owner = [-1] * count
         for number, row in enumerate(self._rows):
-            for ordinal in range(row.first, min(row.first + row.count, count)):
+            for ordinal in range(row.first, min(row.first + row.number, count)):
                 self._owner[ordinal] = number
         return True
 
@@ -107,7 +107,7 @@ class PackScan:
             try:
                 self._frame(number)
             except ValueError as exc:
-                self._error("frame-damaged", row.offset, str(exc), f"{row.count} objects", f"frame {number}")
+                self._error("frame-damaged", row.offset, str(exc), f"{row.number} objects", f"frame {number}")
         unreadable: list[ObjectId] = []
         for ordinal, id in enumerate(self._ids):
             try:
@@ -156,14 +156,14 @@ class PackScan:
         if found is not None:
             return found
         row = self._rows[number]
-        if not 1 <= row.kind <= len(KINDS) or row.codec > FOLDED or not 4 * row.count <= row.raw <= MAX_SIZE + FRAME_SIZE:
+        if not 1 <= row.kind <= len(KINDS) or row.codec > FOLDED or not 4 * row.number <= row.raw <= MAX_SIZE + FRAME_SIZE:
             raise ValueError("its row in the frame table makes no sense")
         codec = FrameCodec(dictionary=self._dictionary if KINDS[row.kind - 1] == "blob" else b"")
         raw = codec.decompress(self._data[row.offset : row.offset + row.stored], row.raw)
-        ends = [0, *accumulate(struct.unpack_from(f"<{row.count}I", raw))]
-        if ends[-1] != len(raw) - 4 * row.count:
+        ends = [0, *accumulate(struct.unpack_from(f"<{row.number}I", raw))]
+        if ends[-1] != len(raw) - 4 * row.number:
             raise ValueError("its objects do not fill it")
-        found = self._frames[number] = (raw[4 * row.count :], ends)
+        found = self._frames[number] = (raw[4 * row.number :], ends)
         if len(self._frames) > _KEPT_FRAMES:
             self._frames.popitem(last=False)
         return found

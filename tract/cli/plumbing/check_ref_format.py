@@ -1,0 +1,40 @@
+"""``tract check-ref-format``: whether a name can be a ref's. Prints nothing; with ``--branch`` the branch's name."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
+from tract.cli.console import Console
+from tract.errors import RefNameError
+from tract.refs.names import branch_ref, check_ref
+
+_DESCRIPTION = """Tell whether REF is a name that a ref can have: whole, under refs/heads, refs/tags, refs/notes or refs/archive, and after that as docs/format.md says. git allows some names that tract refuses, never the other way round.
+
+With --branch, print the name if a branch can be called so; in front of it refs/heads/ is left as it is.
+
+No store is needed.
+
+Exit status: 0 for a good name; 1 for any other; with --branch 128, and a message that says why."""
+
+
+def run(console: Console, args: Args) -> int:
+    if args.branch:
+        branch_ref(args.name)
+        console.line(args.name)
+        return DONE
+    try:
+        # HEAD is a ref, but none that a script may choose; git says no to it too.
+        return DONE if "/" in check_ref(args.name) else NEGATIVE
+    except RefNameError:
+        return NEGATIVE
+
+
+COMMAND = Command(
+    "check-ref-format",
+    "tell whether a name can be a ref's",
+    run,
+    (
+        Param("name", help="The whole name of a ref; with --branch, that of a branch.", metavar="REF", required=True),
+        Param("branch", ("--branch",), type=bool, help="Check the name of a branch, and print it."),
+    ),
+    _DESCRIPTION,
+)

@@ -1,0 +1,55 @@
+"""``tract merge-base``: where histories parted.
+
+One line: the id of the best common ancestor; with ``--all`` a line for each of them, the newest first.
+With ``--json`` each is an object: {"id": …}.
+"""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.history.reachability import merge_bases
+from tract.history.walk import is_ancestor
+from tract.revision import resolve_revision
+
+_DESCRIPTION = """Print the best common ancestor of A and B: one that both reach, and that no other such commit reaches. After criss-cross merges there are several; --all prints each.
+
+With more than two commits, that of A and a merge of all the others, made or not.
+
+With --is-ancestor A B print nothing: the exit status tells whether B reaches A. A commit reaches itself.
+
+Exit status: 0; 1 where there is no common ancestor, or A is none of B; 128 where a revision names nothing."""
+
+
+def run(console: Console, args: Args) -> int:
+    if len(args.revisions) < 2:
+        console.error("expected two revisions or more")
+        return USAGE
+    if args.is_ancestor and (args.all or args.json or len(args.revisions) != 2):
+        console.error("--is-ancestor takes two revisions and no other option")
+        return USAGE
+    with console.open_repository() as repo:
+        one, *others = [resolve_revision(repo, text) for text in args.revisions]
+        if args.is_ancestor:
+            return DONE if is_ancestor(repo, one, others[0]) else NEGATIVE
+        found = merge_bases(repo, one, *others)
+    for id in found if args.all else found[:1]:
+        if args.json:
+            console.print_json({"id": id.hex()})
+        else:
+            console.line(id.hex())
+    return DONE if found else NEGATIVE
+
+
+COMMAND = Command(
+    "merge-base",
+    "find the commit where histories parted",
+    run,
+    (
+        Param("revisions", help="Commits.", metavar="A B...", many=True),
+        Param("all", ("-a", "--all"), type=bool, help="Print all the best common ancestors."),
+        Param("is_ancestor", ("--is-ancestor",), type=bool, help="Exit with 0 if B reaches A, with 1 if not."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),
+    ),
+    _DESCRIPTION,
+)
