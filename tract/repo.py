@@ -168,7 +168,7 @@ def create_repository(path: str, config: TractConfig) -> None:
     """
     parent = os.path.dirname(path)
     try:
-        os.makedirs(parent, exist_ok=True)
+        files.make_directories(parent)
     except (FileExistsError, NotADirectoryError):
         raise NotARepositoryError(f"'{parent}' is not a folder") from None
     building = os.path.join(parent, f"{FOLDER}.new-{secrets.token_hex(6)}")
@@ -182,7 +182,7 @@ def create_repository(path: str, config: TractConfig) -> None:
                 return  # another process made it first
             raise StorageError(f"cannot create '{path}': {exc.strerror}") from exc
         raise
-    files.sync_directory(parent)
+    files.sync_directory(os.path.realpath(parent))
 
 
 def _lay_out(building: str, config: TractConfig) -> None:

@@ -127,6 +127,10 @@ class Recorder:
     def open(self, path: str, flags: int, mode: int = 0o777) -> int:
         place = self._place(path)
         new = bool(flags & os.O_CREAT) and not os.path.lexists(path)
+        if os.path.abspath(path) == self.root:
+            fd = os.open(path, flags, mode)
+            self._descriptors[fd] = (0, False)
+            return fd
         if place is None or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_DIRECTORY):
             return os.open(path, flags, mode)
         if not new:
@@ -236,6 +240,17 @@ class Recorder:
         if place is not None:
             del self._tree[place[0]][place[1]]
             self.changes.append(Change("unlink", *place))
+
+    def remove_tree(self, path: str) -> None:
+        """Stands in for ``files.remove_tree``."""
+        if self.dead or not os.path.isdir(path):
+            return
+        for entry in list(os.scandir(path)):
+            if entry.is_dir():
+                self.remove_tree(entry.path)
+            else:
+                self.unlink(entry.path)
+        self.rmdir(path)
 
 
 _recorders: list[Recorder] = []

@@ -16,31 +16,36 @@ from tract import repo as repo_module
 from tract.api import Tract
 from tract.compile.tokens import EstimateTokenCounter
 from tract.errors import DurabilityError
+from tract.history import gc
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
-from tract.objects.id import ObjectId
+from tract.objects.model import RefChange
 from tract.refs import operations
 from tract.refs.store import ANY
 from tract.storage import database, files, journal
 from tract.storage.store import Durability
 
 
-class Done(NamedTuple):
-    """A mark: what the workload was told is done. *texts* is the context at HEAD then."""
+Moves = tuple[tuple[RefChange, ...], ...]
+"""What the operations of a store did, oldest first, without those that moved nothing."""
 
-    operation: ObjectId
+
+class Done(NamedTuple):
+    """A mark: what the workload was told is done. *moves* is the number of operations, *texts* the context at HEAD then."""
+
+    moves: int
     durability: Durability
     texts: tuple[str, ...]
 
 
 class Recording(NamedTuple):
-    """A workload as it went: its changes, and the store's operations in order."""
+    """A workload as it went: its changes, and what the operations of the store it left did."""
 
     name: str
     before: list[Change]
     changes: list[Change]
     start: int  # the change from which its states are worth looking at
-    chain: list[ObjectId]
+    moves: Moves
     problems: list[str]
 
 
@@ -49,7 +54,7 @@ class _Seeded:
 
     def __init__(self, seed: int, behind: Any) -> None:
         self._chance = random.Random(seed)
-        self._now = 1_700_000_000_000_000_000
+        self._now = 2_000_000_000_000_000_000  # later than any file's time, so that gc takes nothing for young
         self._behind = behind
 
     def __getattr__(self, name: str) -> Any:
@@ -60,6 +65,9 @@ class _Seeded:
         return self._now
 
     monotonic_ns = time_ns
+
+    def time(self) -> float:
+        return self.time_ns() / 1e9
 
     def urandom(self, size: int) -> bytes:
         return self._chance.randbytes(size)
@@ -86,7 +94,7 @@ def small_store() -> Iterator[None]:
     """Limits so small that a short workload seals, writes loose objects, cuts a batch and reserves space."""
     with (
         replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _TRANSACTION_LIMIT=6000),
-        replaced(journal, _FIRST_STEP=4096, _LAST_STEP=8192),
+        replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192),
     ):
         yield
 
@@ -94,10 +102,11 @@ def small_store() -> Iterator[None]:
 @contextmanager
 def recorded(recorder: Recorder, seed: int) -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(replaced(files, os=recorder, time=_Seeded(seed, time)))
+        stack.enter_context(replaced(files, os=recorder, time=_Seeded(seed, time), remove_tree=recorder.remove_tree))
         stack.enter_context(replaced(journal, os=_Seeded(seed, os)))
         stack.enter_context(replaced(repo_module, secrets=_Seeded(seed, None)))
         stack.enter_context(replaced(operations, time=_Seeded(seed, time)))
+        stack.enter_context(replaced(gc, time=_Seeded(seed, time)))
         stack.enter_context(small_store())
         stack.enter_context(watched(recorder))
         yield
@@ -111,9 +120,9 @@ def texts(tract: Tract) -> tuple[str, ...]:
     return tuple(str(message.content) for message in tract.compile().messages)
 
 
-def last_operation(tract: Tract) -> ObjectId:
+def moves_of(tract: Tract) -> Moves:
     tract._base.refs.refresh()
-    return tract._base.refs.last  # type: ignore[attr-defined,no-any-return]
+    return tuple(one.changes for _, one in tract._base.refs.history() if one.changes)[::-1]
 
 
 class Life:
@@ -137,9 +146,8 @@ class Life:
 
     def done(self, tract: Tract, durability: Durability) -> None:
         """The step before returned, so it must hold from now on."""
-        last = last_operation(tract)
         shown = texts(tract) if tract.tract_id == "root" else ()
-        self.recorder.mark(Done(last, durability, shown))
+        self.recorder.mark(Done(len(moves_of(tract)), durability, shown))
 
     def close(self, tract: Tract) -> None:
         self._open.remove(tract)
@@ -264,15 +272,41 @@ def life_with_folders_of_branches(life: Life) -> None:
     life.close(tract)
 
 
+def life_with_gc(life: Life, durability: Durability) -> None:
+    """What was said on a branch that is gone, is said again; and collected in between, by another handle."""
+    tract, other = life.open(durability), life.open("full")
+    first = tract.user("begin")
+    life.done(tract, durability)
+    for turn in range(3):
+        create_branch(tract._base, "draft", bytes.fromhex(first.commit_hash))
+        switch_branch(tract._base, "draft")
+        for _ in range(3):
+            tract.user(life.text(600))
+        tract.user(life.text(4000))
+        life.done(tract, durability)
+        switch_branch(tract._base, "main")
+        move_ref(tract._base, "refs/heads/draft", None, expected=ANY, reason="delete")
+        plan = gc.plan_gc(other._base, retention_days=(7.0, 0.0, 0.0)[turn])
+        for _ in range(3):
+            tract.user(life.text(600))
+            life.done(tract, durability)
+        gc.run_gc(other._base, plan)
+        life.done(other, "full")
+        tract.user(life.text())
+        life.done(tract, durability)
+    life.close(tract)
+    life.close(other)
+
+
 def life_with_failing_syncs(life: Life) -> None:
     """Some syncs fail; who is told that a commit succeeded may rely on it all the same."""
     tract = life.open("full")
     for _ in range(20):
-        before = last_operation(tract)
+        before = moves_of(tract)
         try:
             tract.user(life.text())
         except DurabilityError as exc:
-            if not exc.visible and last_operation(tract) != before:
+            if not exc.visible and moves_of(tract) != before:
                 life.problems.append(f"a commit that failed can be seen all the same: {exc}")
         else:
             life.done(tract, "full")
@@ -310,8 +344,8 @@ def life_after(life: Life) -> None:
 def _recording(name: str, recorder: Recorder, life: Life, start: int) -> Recording:
     problems = [*life.problems, *(f"not through tract.storage.files: {call}" for call in recorder.around)]
     with open_tract(life.folder) as tract:
-        chain = [id for id, _ in tract._base.refs.history()][::-1]
-    return Recording(name, recorder.before, recorder.changes, start, chain, sorted(set(problems)))
+        moves = moves_of(tract)
+    return Recording(name, recorder.before, recorder.changes, start, moves, sorted(set(problems)))
 
 
 def record(
@@ -349,5 +383,7 @@ WORKLOADS: dict[str, Callable[[Life], None]] = {
     "large objects": life_with_large_objects,
     "two tracts": life_with_two_tracts,
     "folders": life_with_folders_of_branches,
+    "gc": lambda life: life_with_gc(life, "full"),
+    "gc, process": lambda life: life_with_gc(life, "process"),
 }
-"""Lives that go well. One that collects garbage belongs here too, as soon as there is a gc."""
+"""Lives that go well."""

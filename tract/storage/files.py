@@ -181,9 +181,28 @@ def check_directory(path: str) -> None:
 
 def remove_empty_directories(path: str) -> None:
     """Remove folder *path* if there are only folders in it; no error when it is no folder, or not empty."""
+    if os.path.islink(path):
+        return
     for folder, _, _ in os.walk(path, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
+
+
+def make_directories(path: str) -> None:
+    """Make directory *path* and those above it that are missing, as the umask says, each with its name on the disk.
+
+    They are the user's, not the store's; but a store is only as durable as the names that lead to it.
+    """
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_directories(parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    sync_directory(os.path.realpath(parent))
 
 
 def write_file(path: str, data: bytes, *, sync: bool) -> None:

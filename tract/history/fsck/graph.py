@@ -54,11 +54,13 @@ class Graph:
             return None
         return commit
 
-    def _problem(self, kind: str, subject: str, detail: str, lost: str = "") -> None:
-        place = self._found.get(bytes.fromhex(subject.split()[-1])) if kind != "ref-target" else None
+    def _problem(
+        self, kind: str, subject: str, detail: str, lost: str = "", *, severity: Severity | None = None
+    ) -> None:
+        place = self._found.get(bytes.fromhex(subject.split()[-1]))
         path, offset = (place.path, place.offset) if place is not None else ("", None)
         detail = f"{detail} (reached from '{self._root.name}')"
-        self.problems.append(Problem(kind, self._root.severity, subject, path, offset, detail, lost))
+        self.problems.append(Problem(kind, severity or self._root.severity, subject, path, offset, detail, lost))
 
     def _need(self, id: ObjectId, kind: Kind, owner: str, role: str) -> bool:
         """Whether object *id* is there and of *kind*; where not, it is noted once."""
@@ -169,9 +171,7 @@ class Graph:
         if parent is None:
             return
         before = context_of(commit.parents[0], parent)
-        closed = 0 if before.tree is None else self._totals.get((before.tree, True), -1)
-        if closed is None or closed < 0:
-            closed = None if before.tree is None else self._check_tree(before.tree, subject, None, last=True)
+        closed = 0 if before.tree is None else self._check_tree(before.tree, subject, None, last=True)
         if closed is None:
             return
         expected = closed + len(before.open) // 2 + (commit.operation is CommitOperation.NOTE)
@@ -182,10 +182,7 @@ class Graph:
         if commit.operation is CommitOperation.NOTE and commit.open and commit.open[-2:] != (commit.target, commit.content):
             self._problem("context-entries", subject, "its last entry is not the note itself")
         if commit.operation is CommitOperation.EDIT and not self._has_entry(id, commit):
-            subject_root = self._root
-            self._root = subject_root._replace(severity="warning")
-            self._problem("edit-without-target", subject, "the message it edits is not in its context")
-            self._root = subject_root
+            self._problem("edit-without-target", subject, "the message it edits is not in its context", severity="warning")
 
     def _has_entry(self, id: ObjectId, commit: Commit) -> bool:
         """Whether an edit's message is in its context, with the content that the edit brings."""

@@ -1,0 +1,403 @@
+"""Power cuts, tried out: every store a recorded workload could leave behind is opened, checked and used.
+
+    record     a workload, every change it makes to the disk        crash_workloads.py
+    cut        after each change: what may the disk hold now?       crash_disk.py
+    check      open that store; nothing acknowledged is gone, and it works
+    mutate     take one step out of the protocol: the checks must notice
+
+scripts/crash-states runs all of it; test_crash_states.py a sample.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import shutil
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.crash_disk import Change, Disk, Fate, Item, random_fates, remove, systematic_fates
+from tests.faults.crash_workloads import (
+    WORKLOADS,
+    Recording,
+    life_after,
+    life_that_ends_early,
+    life_with_failing_syncs,
+    life_with_two_handles,
+    moves_of,
+    open_tract,
+    record,
+    record_killed,
+    small_store,
+    texts,
+)
+
+from tract.api import Tract
+from tract.errors import TractError
+from tract.objects.id import ObjectId
+from tract.objects.model import read_blob, read_commit, read_node
+from tract.refs.files import RefFiles
+from tract.repo import Repository
+from tract.storage.store import Durability
+
+EXTRA_CHECKS: list[Callable[[str], list[str]]] = []
+"""More that every state's store must pass: called with its ``.tract`` folder, gives back what is wrong. For fsck."""
+
+_HEAD_WORDS = "after the cut"
+
+
+def memory_folder() -> str | None:
+    """A folder in memory, where there is one: thousands of stores are written."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+class Failure(NamedTuple):
+    """A state that did not pass. *change* and *fates* tell how to make it again."""
+
+    workload: str
+    change: int
+    fates: dict[Item, Fate]
+    problem: str
+
+
+@dataclass
+class Result:
+    """What exploring found."""
+
+    states: int = 0
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+    by_workload: dict[str, list[int]] = field(default_factory=dict)
+
+    def count(self, workload: str, failed: bool) -> None:
+        row = self.by_workload.setdefault(workload, [0, 0])
+        row[0] += 1
+        row[1] += failed
+        self.states += 1
+
+
+class _Expected(NamedTuple):
+    """What must hold at one moment of a recording."""
+
+    acknowledged: int  # so many operations were acknowledged as synced
+    texts: dict[int, tuple[str, ...]]  # the context after so many operations, where it is known
+
+
+class _Problem(Exception):
+    pass
+
+
+# Checking one state
+
+
+def check_state(folder: str, recording: Recording, expected: _Expected, first: Durability) -> str | None:
+    """What is wrong with the store in *folder*, or None; it is opened, read, written and opened again."""
+    second: Durability = "process" if first == "full" else "full"
+    store = os.path.join(folder, "projects", "mine", ".tract")
+    existed = os.path.exists(store)
+    try:
+        with _opened(os.path.dirname(store), first) as tract:
+            _check_history(tract, recording, expected, existed)
+            before = texts(tract)
+            tract.user(_HEAD_WORDS)
+        _check_lock(store)
+        with _opened(os.path.dirname(store), second) as tract:
+            if texts(tract) != (*before, _HEAD_WORDS):
+                return "what was committed after the cut is not there after reopening"
+            _check_reachable(tract._base)
+            tract.user("and once more")
+            _check_ref_files(tract._base, store)
+        with _opened(os.path.dirname(store), first) as tract:
+            if texts(tract) != (*before, _HEAD_WORDS, "and once more"):
+                return "the second commit after the cut is not there after reopening"
+        for check in EXTRA_CHECKS:
+            for problem in check(store):
+                return problem
+    except _Problem as exc:
+        return str(exc)
+    except TractError as exc:
+        return f"refused with {type(exc).__name__}: {_shortened(str(exc), folder)}"
+    except Exception as exc:
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        return f"{type(exc).__name__} at {os.path.basename(where.filename)}:{where.lineno}: {_shortened(str(exc), folder)}"
+    return None
+
+
+def _shortened(text: str, folder: str) -> str:
+    return text.replace(folder, "…")[:300]
+
+
+def _opened(folder: str, durability: Durability) -> AbstractContextManager[Tract]:
+    return open_tract(folder, durability)
+
+
+def _check_history(tract: Tract, recording: Recording, expected: _Expected, existed: bool) -> None:
+    """The store is as it was after some operation, and not one before the last acknowledged."""
+    found = moves_of(tract)
+    if not existed and not expected.acknowledged:
+        return
+    if found != recording.moves[: len(found)]:
+        raise _Problem("its operations are others" if existed else "lost everything")
+    if len(found) < expected.acknowledged:
+        raise _Problem(f"{expected.acknowledged - len(found)} acknowledged operations are lost")
+    _check_reachable(tract._base)
+    if expected.texts.get(len(found), shown := texts(tract)) != shown:
+        raise _Problem("the context is another")
+
+
+def _check_reachable(repo: Repository) -> None:
+    """Every object that a ref reaches can be read; its id proves its bytes."""
+    seen: set[ObjectId] = set()
+    waiting = [value for _, value in repo.refs.list() if isinstance(value, bytes)]
+    while waiting:
+        id = waiting.pop()
+        if id in seen:
+            continue
+        seen.add(id)
+        obj = repo.objects.read(id)
+        if obj.kind == "commit":
+            commit = read_commit(id, obj)
+            waiting += [*commit.parents, *commit.open]
+            waiting += [other for other in (commit.content, commit.target, commit.tree) if other is not None]
+        elif obj.kind == "tree":
+            node = read_node(id, obj)
+            waiting += node.items if node.level == 0 else node.items[::2]
+        else:
+            read_blob(id, obj)
+
+
+def _check_lock(store: str) -> None:
+    fd = os.open(os.path.join(store, "locks", "journal"), os.O_RDWR)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _Problem("a lock was left behind") from None
+    finally:
+        os.close(fd)
+
+
+def _check_ref_files(repo: Repository, store: str) -> None:
+    """What the files of HEAD and its branch say is what the operations say."""
+    mirror = RefFiles(store, "full")
+    branch = repo.refs.read("HEAD")
+    for name in ("HEAD", branch):
+        assert isinstance(name, str)
+        found = mirror.read(name)
+        if found is None or found[0] != repo.refs.read(name):
+            raise _Problem(f"the file of ref {name} is not what the ref is")
+
+
+# Exploring
+
+
+class _Cut(NamedTuple):
+    """One state: which recording, after how many changes, and what became of those that were not synced."""
+
+    recording: Recording
+    change: int
+    fates: dict[Item, Fate]
+
+
+def _moments(recording: Recording) -> Iterator[tuple[int, Disk]]:
+    """The disk after each change worth a look, oldest first; the same disk, which goes on."""
+    disk = Disk()
+    for change in recording.before:
+        disk.advance(change)
+    for number, change in enumerate(recording.changes):
+        if number >= recording.start and change.kind != "mark":
+            yield number, disk
+        disk.advance(change)
+    yield len(recording.changes), disk
+
+
+def _expected_by_moment(recording: Recording) -> list[_Expected]:
+    """What must hold after so many changes."""
+    marks = [change.mark for change in recording.changes if change.kind == "mark"]
+    known = {mark.moves: mark.texts for mark in marks if mark.texts}
+    acknowledged = 0
+    result = [_Expected(acknowledged, known)]
+    for change in recording.changes:
+        if change.kind == "mark" and change.mark.durability == "full":
+            acknowledged = max(acknowledged, change.mark.moves)
+        result.append(_Expected(acknowledged, known))
+    return result
+
+
+def explore(
+    recordings: Sequence[Recording],
+    *,
+    states: int,
+    seed: int,
+    stop_at: int | None = None,
+    on_progress: Callable[[Result], None] | None = None,
+) -> Result:
+    """Check *states* different states of the recordings, or as many as there are; *stop_at* failures are enough.
+
+    Each recording gets an equal share, half of it systematic states and the rest by lot.
+    """
+    result = Result()
+    begun = time.perf_counter()
+    chance = random.Random(seed)
+    seen: set[tuple[bytes, int]] = set()
+    with small_store(), tempfile.TemporaryDirectory(prefix="tract-cuts-", dir=memory_folder()) as folder:
+        for number, recording in enumerate(recordings):
+            share = (states - result.states) // (len(recordings) - number)
+            _explore_one(recording, share, chance, seen, folder, result, stop_at)
+            if on_progress is not None:
+                on_progress(result)
+            if stop_at is not None and len(result.failures) >= stop_at:
+                break
+    result.seconds = time.perf_counter() - begun
+    return result
+
+
+def _explore_one(
+    recording: Recording,
+    share: int,
+    chance: random.Random,
+    seen: set[tuple[bytes, int]],
+    folder: str,
+    result: Result,
+    stop_at: int | None,
+) -> None:
+    result.failures += [Failure(recording.name, 0, {}, problem) for problem in recording.problems]
+    expected = _expected_by_moment(recording)
+    moments = sum(1 for _ in _moments(recording))
+    goal = result.states + share
+    for rounds in range(8):
+        left = goal - result.states
+        for done, (change, disk) in enumerate(_moments(recording)):
+            # What a moment cannot use, the later ones may.
+            quota = max(0, round((goal - result.states) / (moments - done)))
+            for fates in _some_fates(disk, quota, chance, systematic=rounds == 0):
+                key = (disk.hash(fates), expected[change].acknowledged)
+                if key in seen:
+                    continue
+                seen.add(key)
+                path = os.path.join(folder, "state")
+                disk.write(path, fates)
+                problem = check_state(path, recording, expected[change], ("full", "process")[len(seen) % 2])
+                remove(path)
+                result.count(recording.name, problem is not None)
+                if problem is not None:
+                    result.failures.append(Failure(recording.name, change, fates, problem))
+                if result.states >= goal or (stop_at is not None and len(result.failures) >= stop_at):
+                    return
+        if goal - result.states == left:
+            return  # there are no others
+
+
+def _some_fates(disk: Disk, quota: int, chance: random.Random, *, systematic: bool) -> Iterator[dict[Item, Fate]]:
+    """About *quota* states of the disk."""
+    if not quota:
+        return
+    if systematic:
+        found = list(systematic_fates(disk))
+        wanted = max(1, quota // 2 + 1)
+        # The first few say most; of the others each has the same chance.
+        yield from found[:2]
+        yield from chance.sample(found[2:], min(len(found) - 2, wanted))
+    for _ in range(quota * 2):
+        yield random_fates(disk, chance)
+
+
+# Recording
+
+
+@contextmanager
+def _root() -> Iterator[Path]:
+    folder = tempfile.mkdtemp(prefix="tract-life-", dir=memory_folder())
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def recordings_of_whole_lives(seed: int) -> list[Recording]:
+    found = []
+    for name, run in WORKLOADS.items():
+        with _root() as root:
+            found.append(record(name, run, root, seed=seed))
+    return found
+
+
+def recordings_with_failing_syncs(seed: int) -> list[Recording]:
+    found = []
+    for fails in ((12,), (14, 15), tuple(range(10, 60, 7)), tuple(range(11, 80, 5))):
+        with _root() as root:
+            run = life_with_failing_syncs
+            found.append(record(f"failing syncs {fails[0]}…", run, root, seed=seed, fail_syncs=fails))
+    return found
+
+
+def recordings_of_killed_lives(seed: int, every: int = 1) -> list[Recording]:
+    """A process is killed at each change in turn (or each *every*-th), and another goes on."""
+    with _root() as root:
+        changes = len(record("whole", life_that_ends_early, root, seed=seed).changes)
+    found = []
+    for kill_at in range(seed % every, changes, every):
+        with _root() as root:
+            found.append(
+                record_killed(f"killed at {kill_at}", life_that_ends_early, life_after, root, kill_at, seed=seed)
+            )
+    return found
+
+
+def recordings_after_a_cut(seed: int, number: int = 6) -> list[Recording]:
+    """A store that a power cut left with a hole or a torn end, and what is done to it then."""
+    with _root() as root:
+        first = record("before", life_with_two_handles, root, seed=seed)
+    moments = [(change, disk.pending()) for change, disk in _moments(first)]
+    cuts = [change for change, items in moments if sum(c.kind == "write" and len(c.data) > 200 for c in items.values()) > 2]
+    chance = random.Random(seed)
+    found = []
+    for cut in chance.sample(cuts, min(number, len(cuts))):
+        recording = _after_cut(first, cut, chance, seed)
+        if recording is not None:
+            found.append(recording)
+    return found
+
+
+def _after_cut(first: Recording, cut: int, chance: random.Random, seed: int) -> Recording | None:
+    with _root() as root:
+        state = root / "state"
+        for change, disk in _moments(first):
+            if change == cut:
+                # The oldest unsynced write to the journal is the hole, all after it are there.
+                items = disk.pending()
+                hole = next(item for item, c in items.items() if c.kind == "write" and c.data[:4].strip(b"\0") and len(c.data) > 200)
+                disk.write(str(state), {item: Fate("all") for item in items if item != hole})
+                break
+        with small_store():
+            return record(f"cut at {cut}, then more", _life_after_a_cut, state, seed=seed + 1)
+
+
+def _life_after_a_cut(life: object) -> None:
+    from tests.faults.crash_workloads import Life
+
+    assert isinstance(life, Life)
+    tract = life.open("process")
+    for _ in range(4):
+        tract.user("of one length")
+        life.done(tract, "process")
+    life.close(tract)
+    life_after(life)
+
+
+def all_recordings(seed: int, *, every_kill: int = 1) -> list[Recording]:
+    return [
+        *recordings_of_whole_lives(seed),
+        *recordings_with_failing_syncs(seed),
+        *recordings_after_a_cut(seed),
+        *recordings_of_killed_lives(seed, every_kill),
+    ]
+
+
+__all__ = ["Change", "Failure", "Result", "all_recordings", "explore", "nullcontext"]

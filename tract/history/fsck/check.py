@@ -1,0 +1,305 @@
+"""Checking a whole store, however damaged it is: each file on its own first, then what they say together.
+
+    names, modes → format, settings → journal, packs, loose objects → every object by itself
+                                    → operations → refs ↔ ref files → what the refs reach
+
+Nothing is opened the usual way and nothing is written, so one damaged file hides no other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from blake3 import blake3
+
+from tract.errors import (
+    ConfigError,
+    ContentValidationError,
+    FormatVersionError,
+    LockTimeoutError,
+    NotARepositoryError,
+    ObjectCorruptError,
+    StorageError,
+)
+from tract.history.fsck.graph import Graph, Root
+from tract.history.fsck.report import FsckReport, in_order
+from tract.objects.check import check_payload
+from tract.objects.id import ObjectId
+from tract.objects.model import Operation, RefValue, read_operation
+from tract.refs.check import RefRecord, check_ref_files, replay
+from tract.refs.names import HEAD, ORIG_HEAD
+from tract.repo import read_config, read_format
+from tract.storage import files
+from tract.storage.check import FoundObject, FoundObjects, check_counts, check_loose
+from tract.storage.counts import BlobCount
+from tract.storage.journal_check import JournalScan, scan_journal
+from tract.storage.layout import Layout, look_over
+from tract.storage.pack_check import PackScan
+from tract.storage.problems import Problem
+
+JOURNAL = "objects/journal"
+_LONGEST_LINE = 4096
+
+
+@dataclass(slots=True)
+class Examination:
+    """All that could be read of a store, and all that is wrong with it."""
+
+    path: str
+    layout: Layout
+    problems: list[Problem] = field(default_factory=list)
+    found: FoundObjects = field(default_factory=FoundObjects)
+    journal: JournalScan | None = None
+    packs: list[PackScan] = field(default_factory=list)
+    record: RefRecord = field(default_factory=RefRecord)
+    witnesses: dict[str, tuple[RefValue, bool]] = field(default_factory=dict)
+    counts: dict[str, dict[ObjectId, BlobCount]] = field(default_factory=dict)
+    reached: set[ObjectId] = field(default_factory=set)
+    commits: int = 0
+
+    @property
+    def report(self) -> FsckReport:
+        problems = in_order((*self.layout.problems, *self.problems))
+        return FsckReport(self.path, problems, len(self.found), len(self.reached), self.commits, len(self.record.refs))
+
+
+def check_repository(path: str) -> FsckReport:
+    """Check the store at *path* (a folder ``.tract``) and say what is wrong with it.
+
+    NotARepositoryError where nothing looks like a store, FormatVersionError for a store of another version.
+    """
+    return examine(path).report
+
+
+def examine(path: str) -> Examination:
+    """Read all of the store at *path* that can be read."""
+    if not os.path.isdir(path):
+        raise NotARepositoryError(f"'{path}' is not a folder")
+    with _writers_waiting(path):
+        layout = look_over(path)
+        if not {"format", JOURNAL, HEAD} & {*layout.files, *layout.directories} and "objects" not in layout.directories:
+            raise NotARepositoryError(f"'{path}' is not a tract store: it has neither a format file nor objects")
+        found = Examination(path, layout)
+        # What writers change is read now; packs and loose objects never change.
+        journal = _read(found, JOURNAL)
+        lines = {name: data for name in _ref_names(layout) if (data := _read(found, name, _LONGEST_LINE)) is not None}
+    _check_format(found)
+    _check_settings(found)
+    _check_journal(found, journal)
+    _check_packs(found)
+    _check_loose_objects(found)
+    _check_payloads(found)
+    found.record = replay(_operations(found))
+    found.witnesses, problems = check_ref_files(found.record, lines)
+    found.problems.extend([*found.record.problems, *problems])
+    _check_graph(found)
+    _check_caches(found)
+    return found
+
+
+@contextmanager
+def _writers_waiting(path: str) -> Iterator[None]:
+    """Hold the writers' lock, so that journal and ref files are of one moment; without it where that cannot be."""
+    name = os.path.join(path, "locks", "journal")
+    lock = None
+    try:
+        if os.path.isfile(name):
+            lock = files.FileLock(name)
+            lock.acquire()
+    except (OSError, StorageError, LockTimeoutError):
+        pass  # a store that may only be read is checked too
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _read(found: Examination, name: str, limit: int | None = None) -> bytes | None:
+    """The bytes of a file of the store, or None where there is none; what cannot be read is a problem."""
+    if name not in found.layout.files:
+        return None
+    try:
+        return files.read_file(os.path.join(found.path, name), limit)
+    except FileNotFoundError:
+        return None
+    except (OSError, StorageError) as exc:
+        detail = f"it cannot be read: {exc.strerror if isinstance(exc, OSError) else exc}"
+        found.problems.append(Problem("unreadable", "error", "file", name, None, detail))
+        return None
+
+
+def _ref_names(layout: Layout) -> Iterator[str]:
+    for name in layout.files:
+        local = name.split("/", 2)[-1] if name.startswith("tracts/") else name
+        if local in (HEAD, ORIG_HEAD) or (local.startswith("refs/") and not local.rsplit("/", 1)[-1].startswith(".")):
+            yield name
+
+
+def _check_format(found: Examination) -> None:
+    if "format" not in found.layout.files:
+        found.problems.append(Problem("format-missing", "error", "format", "format", None, "it is missing, so no store is opened"))
+        return
+    data = _read(found, "format", _LONGEST_LINE) or b""
+    body, check = data[:-17], data[-17:]
+    whole = data.count(b"\n") == 3 and check == f"{blake3(body).hexdigest()[:16]}\n".encode()
+    try:
+        read_format(found.path)
+    except FormatVersionError:
+        if whole:
+            raise
+    except (ObjectCorruptError, NotARepositoryError):
+        whole = False
+    if not whole:
+        found.problems.append(Problem("format-damaged", "error", "format", "format", 0, "it does not match its checksum"))
+
+
+def _check_settings(found: Examination) -> None:
+    names = [name for name in found.layout.files if name.rsplit("/", 1)[-1] == "config.toml" and not name.startswith("aside/")]
+    if "config.toml" not in names:
+        detail = "it is missing; every setting is the default"
+        found.problems.append(Problem("config-missing", "warning", "settings", "config.toml", None, detail, "the settings"))
+    for name in names:
+        data = _read(found, name) or b""
+        try:
+            read_config(os.path.join(found.path, name))
+        except (ConfigError, StorageError) as exc:
+            found.problems.append(Problem("config-damaged", "error", "settings", name, None, str(exc)))
+            continue
+        if not is_signed(data):
+            detail = "it does not match its check line: it was edited by hand, or damaged"
+            found.problems.append(Problem("config-changed", "warning", "settings", name, max(0, data.rfind(b"#")), detail))
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether the last line of a settings file is the check of those before it."""
+    body = data[: data.rfind(b"# check ")]
+    return data == body + f"# check {blake3(body).hexdigest()[:16]}\n".encode()
+
+
+def _check_journal(found: Examination, data: bytes | None) -> None:
+    if data is None:
+        lost = "everything since the last pack was made"
+        found.problems.append(Problem("journal-missing", "error", "journal", JOURNAL, None, "the journal is missing", lost))
+        return
+    journal = found.journal = scan_journal(JOURNAL, data)
+    found.problems.extend(journal.problems)
+    for id, kind, offset, _ in journal.records:
+        found.found.add(id, FoundObject(kind, JOURNAL, offset, partial(journal.load, offset)))
+
+
+def _check_packs(found: Examination) -> None:
+    names = found.layout.under("objects/pack/pack-")
+    for name in names:
+        if not name.endswith(".pack"):
+            if name.removesuffix(".idx") + ".pack" not in names:
+                detail = "its pack is missing"
+                lost = "every object that only this pack had"
+                found.problems.append(Problem("pack-missing", "error", "pack", name, None, detail, lost))
+            continue
+        try:
+            pack = PackScan(found.path, name)
+            index = pack.check_index(found.path, name.removesuffix(".pack") + ".idx")
+        except (OSError, StorageError) as exc:
+            found.problems.append(Problem("unreadable", "error", "pack", name, None, f"it cannot be read: {exc}"))
+            continue
+        found.packs.append(pack)
+        found.problems.extend([*pack.problems, *([index] if index is not None else [])])
+        for id, (kind, ordinal) in pack.objects.items():
+            found.found.add(id, FoundObject(kind, name, None, partial(pack.load, ordinal)))
+
+
+def _check_loose_objects(found: Examination) -> None:
+    for name in found.layout.files:
+        parts = name.split("/")
+        if len(parts) == 3 and parts[0] == "objects" and len(parts[1]) == 2 and len(parts[2]) == 62:
+            try:
+                problem = check_loose(found.path, name, found.found)
+            except (OSError, StorageError, ValueError) as exc:
+                problem = Problem("unreadable", "error", "object", name, None, f"it cannot be read: {exc}")
+            if problem is not None:
+                found.problems.append(problem)
+
+
+def _check_payloads(found: Examination) -> None:
+    """Canonical encoding and shape, object by object."""
+    for id, place in found.found.items():
+        obj = place.load()
+        try:
+            check_payload(obj.kind, obj.payload)
+        except ContentValidationError as exc:
+            subject = f"{obj.kind} {id.hex()}"
+            found.problems.append(Problem("object-shape", "error", subject, place.path, place.offset, str(exc)))
+
+
+def _operations(found: Examination) -> list[tuple[ObjectId, Operation]]:
+    """Every operation that leads to the newest one, oldest first; a missing one is a gap."""
+    known = _readable_operations(found)
+    line = [id for id in (found.journal.operations if found.journal is not None else ()) if id in known]
+    if not line:
+        named = {operation.previous for operation in known.values()}
+        ends = sorted((id for id in known if id not in named), key=lambda id: known[id].time)
+        line = ends[-1:]
+    before = known[line[0]].previous if line else None
+    earlier: list[ObjectId] = []
+    while before is not None and before in known and before not in earlier[-1:]:
+        earlier.append(before)
+        before = known[before].previous
+    if before is not None:
+        detail = "the operation before it is missing"
+        subject = f"operation {before.hex()}"
+        found.problems.append(Problem("operation-missing", "error", subject, "", None, detail, "the reflog before it"))
+    return [(id, known[id]) for id in (*reversed(earlier), *line)]
+
+
+def _readable_operations(found: Examination) -> dict[ObjectId, Operation]:
+    known: dict[ObjectId, Operation] = {}
+    for id, place in found.found.items():
+        if place.kind == "operation":
+            try:
+                known[id] = read_operation(id, place.load())
+            except ObjectCorruptError as exc:
+                found.problems.append(Problem("object-shape", "error", f"operation {id.hex()}", place.path, place.offset, exc.detail))
+    return known
+
+
+def _check_graph(found: Examination) -> None:
+    graph = Graph(found.found)
+    refs = found.record.refs
+    roots = [Root(name, value) for name, value in sorted(refs.items()) if isinstance(value, bytes)]
+    graph.walk(roots)
+    for name, values in sorted(found.record.values.items()):
+        earlier = (value for value in values if isinstance(value, bytes))
+        graph.walk(Root(f"the reflog of {name}", value, "warning") for value in earlier)
+    _check_targets(found, graph)
+    found.problems.extend(graph.problems)
+    found.reached = graph.reached
+    found.commits = len(graph.commits)
+
+
+def _check_targets(found: Examination, graph: Graph) -> None:
+    """A ref's own rules: notes on notes refs and nowhere else; HEAD on a branch."""
+    for name, value in sorted(found.record.refs.items()):
+        local = name.split("/", 2)[-1] if name.startswith("tracts/") else name
+        detail = None
+        if isinstance(value, str):
+            if local != HEAD or not value.startswith("refs/heads/"):
+                detail = f"it is symbolic and holds '{value}'"
+        elif value in graph.commits:
+            is_note = graph.commits[value].operation == "note"
+            if is_note != local.startswith("refs/notes/") and not local.startswith("refs/archive/"):
+                detail = f"it holds {value.hex()[:16]}, which is {'a' if is_note else 'no'} note"
+        if detail is not None:
+            found.problems.append(Problem("ref-value", "error", f"ref '{name}'", name, None, detail))
+
+
+def _check_caches(found: Examination) -> None:
+    for name in found.layout.under("cache/counts-"):
+        data = _read(found, name)
+        if data is not None:
+            found.counts[name], problems = check_counts(name, data)
+            found.problems.extend(problems)
