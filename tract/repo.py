@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -171,7 +170,7 @@ def create_repository(path: str, config: TractConfig) -> None:
         files.make_directories(parent)
     except (FileExistsError, NotADirectoryError):
         raise NotARepositoryError(f"'{parent}' is not a folder") from None
-    building = os.path.join(parent, f"{FOLDER}.new-{secrets.token_hex(6)}")
+    building = os.path.join(parent, f"{FOLDER}.new-{os.urandom(6).hex()}")
     try:
         _lay_out(building, config)
         files.rename(building, path)
@@ -195,12 +194,12 @@ def _lay_out(building: str, config: TractConfig) -> None:
     for name in ("locks/journal", "locks/gc"):
         files.write_file(os.path.join(building, name), b"", sync=False)
     RefFiles(building, "full").write_first(head)
-    _write_config(os.path.join(building, "config.toml"), config)
-    files.write_file(os.path.join(building, "format"), _format_text(), sync=True)
+    write_config(os.path.join(building, "config.toml"), config)
+    files.write_file(os.path.join(building, "format"), format_text(), sync=True)
 
 
-def _format_text() -> bytes:
-    line = f"tract {FORMAT_VERSION}\n{secrets.token_hex(16)}\n"
+def format_text() -> bytes:
+    line = f"tract {FORMAT_VERSION}\n{os.urandom(16).hex()}\n"
     return f"{line}{blake3(line.encode()).hexdigest()[:16]}\n".encode()
 
 
@@ -228,9 +227,14 @@ def read_format(path: str) -> str:
 
 
 def open_repository(
-    path: str, *, tract: str | None = None, config: TractConfig | None = None, durability: Durability = "full"
+    path: str,
+    *,
+    tract: str | None = None,
+    config: TractConfig | None = None,
+    durability: Durability = "full",
+    author: str | None = None,
 ) -> Repository:
-    """The store at *path*, which must exist; *config*, where given, replaces the saved one."""
+    """The store at *path*, which must exist; *config*, where given, replaces the saved one, and *author* is who commits instead of who the settings say."""
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
     if not os.path.lexists(path):
@@ -243,7 +247,7 @@ def open_repository(
     settings = _load_config(path, prefix, config)
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
     try:
-        author = author_name(settings)
+        author = author or author_name(settings)
         mirror = RefFiles(path, durability)
         if store.is_torn:
             mirror.check_against(store)
@@ -324,20 +328,21 @@ def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConf
     own = os.path.join(path, prefix, "config.toml")
     if given is not None:
         if not prefix or os.path.isdir(os.path.dirname(own)):
-            if not os.path.exists(own) or to_table(_read_config(own)) != to_table(given):
-                _write_config(own, given)
+            if not os.path.exists(own) or to_table(read_config(own)) != to_table(given):
+                write_config(own, given)
         else:
             for part in (TRACTS, prefix):
                 files.make_directory(os.path.join(path, part.rstrip("/")))
-            _write_config(own, given)
+            write_config(own, given)
         return given
     for name in (own, os.path.join(path, "config.toml")):
         if os.path.exists(name):
-            return _read_config(name)
+            return read_config(name)
     return TractConfig()
 
 
-def _write_config(path: str, config: TractConfig) -> None:
+def write_config(path: str, config: TractConfig) -> None:
+    """Put the settings at *path*."""
     import json  # a JSON string is a TOML string
 
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in to_table(config).items()]
@@ -346,7 +351,8 @@ def _write_config(path: str, config: TractConfig) -> None:
     files.write_file(path, f"{body}# check {check}\n".encode(), sync=True)
 
 
-def _read_config(path: str) -> TractConfig:
+def read_config(path: str) -> TractConfig:
+    """The settings in a file; ConfigError when they make no sense."""
     data = files.read_file(path, 1024 * 1024)
     if b"\n" not in data.strip() or not any(line and line[:1] != b"#" for line in data.split(b"\n")):
         return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load

@@ -243,3 +243,12 @@ def shorten_ref(repo: Repository, ref: str) -> str:
         if short != ref and find_ref(repo, short) in (ref, None):
             return short
     return ref
+
+
+def shorten_id(repo: Repository, id: ObjectId, least: int) -> str:
+    """The shortest prefix of *id*, of *least* digits or more, that no other object's id has."""
+    text = id.hex()
+    for size in range(least, HEX_SIZE):
+        if len(repo.objects.find(text[:size])) == 1:
+            return text[:size]
+    return text

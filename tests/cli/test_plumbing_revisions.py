@@ -179,7 +179,7 @@ def test_commits_are_listed_from_newest_to_oldest(tmp_path: Path) -> None:
         (["--all"], {"merge", "a1", "a2", "b1", "base"}),
         (["--all", "^merge"], set()),
     ],
-    ids=" ".join,
+    ids=lambda names: " ".join(sorted(names)),
 )
 def test_a_range_is_what_the_one_reaches_and_the_other_does_not(
     tmp_path: Path, argv: list[str], expected: set[str]

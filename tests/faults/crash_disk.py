@@ -88,15 +88,15 @@ class Recorder:
         return self._nodes - 1
 
     def _place(self, path: str) -> tuple[int, str] | None:
-        """The folder's node and the name in it, or None outside the root."""
+        """The folder's node and the name in it, or None where there is no such folder under the root."""
         path = os.path.abspath(path)
         if not path.startswith(self.root + os.sep):
             return None
         *folders, name = path[len(self.root) + 1 :].split(os.sep)
         node = 0
         for folder in folders:
-            node = self._tree[node][folder]
-        return node, name
+            node = self._tree.get(node, {}).get(folder, -1)
+        return None if node not in self._tree else (node, name)
 
     def _node_of(self, path: str) -> int:
         if os.path.abspath(path) == self.root:
@@ -111,6 +111,11 @@ class Recorder:
         if self.dead or self._dies_now():
             self.dead = True
             raise Killed
+        with self._allowed():
+            yield
+
+    @contextmanager
+    def _allowed(self) -> Iterator[None]:
         self._inside = True
         try:
             yield
@@ -131,17 +136,15 @@ class Recorder:
             fd = os.open(path, flags, mode)
             self._descriptors[fd] = (0, False)
             return fd
-        if place is None or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_DIRECTORY):
-            return os.open(path, flags, mode)
         if not new:
-            self._inside = True
-            try:
+            with self._allowed():
                 fd = os.open(path, flags, mode)
-            finally:
-                self._inside = False
+            if place is None or not flags & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY):
+                return fd
         else:
             with self._changing():
                 fd = os.open(path, flags, mode)
+            assert place is not None
             node = self._tree[place[0]][place[1]] = self._new_node()
             self.changes.append(Change("create", place[0], place[1], node))
         self._descriptors[fd] = (self._node_of(path), bool(flags & os.O_APPEND))
@@ -191,7 +194,8 @@ class Recorder:
     def mkdir(self, path: str, mode: int = 0o777) -> None:
         place = self._place(path)
         if os.path.lexists(path):
-            return os.mkdir(path, mode)
+            with self._allowed():
+                return os.mkdir(path, mode)
         with self._changing():
             os.mkdir(path, mode)
         if place is not None:
@@ -225,7 +229,8 @@ class Recorder:
     def unlink(self, path: str) -> None:
         place = self._place(path)
         if not os.path.lexists(path):
-            return os.unlink(path)
+            with self._allowed():
+                return os.unlink(path)
         with self._changing():
             os.unlink(path)
         if place is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -12,7 +14,6 @@ from typing import Any, NamedTuple
 
 from tests.faults.crash_disk import Change, Killed, Recorder, watched
 
-from tract import repo as repo_module
 from tract.api import Tract
 from tract.compile.tokens import EstimateTokenCounter
 from tract.errors import DurabilityError
@@ -20,7 +21,6 @@ from tract.history import gc
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
 from tract.objects.model import RefChange
-from tract.refs import operations
 from tract.refs.store import ANY
 from tract.storage import database, files, journal
 from tract.storage.store import Durability
@@ -101,12 +101,13 @@ def small_store() -> Iterator[None]:
 
 @contextmanager
 def recorded(recorder: Recorder, seed: int) -> Iterator[None]:
+    """Everything done inside goes through *recorder*, with clocks and random names that are the same in every run."""
     with ExitStack() as stack:
-        stack.enter_context(replaced(files, os=recorder, time=_Seeded(seed, time), remove_tree=recorder.remove_tree))
-        stack.enter_context(replaced(journal, os=_Seeded(seed, os)))
-        stack.enter_context(replaced(repo_module, secrets=_Seeded(seed, None)))
-        stack.enter_context(replaced(operations, time=_Seeded(seed, time)))
-        stack.enter_context(replaced(gc, time=_Seeded(seed, time)))
+        stack.enter_context(replaced(files, os=recorder, remove_tree=recorder.remove_tree))
+        for module in [module for name, module in sys.modules.items() if name.startswith("tract.")]:
+            for name, real in (("os", os), ("time", time), ("secrets", secrets)):
+                if getattr(module, name, None) is real:
+                    stack.enter_context(replaced(module, **{name: _Seeded(seed, real)}))
         stack.enter_context(small_store())
         stack.enter_context(watched(recorder))
         yield
@@ -300,11 +301,14 @@ def life_with_gc(life: Life, durability: Durability) -> None:
 
 def life_with_failing_syncs(life: Life) -> None:
     """Some syncs fail; who is told that a commit succeeded may rely on it all the same."""
-    tract = life.open("full")
-    for _ in range(20):
+    tract = None
+    while tract is None:
+        with suppress(DurabilityError):
+            tract = life.open("full")
+    for turn in range(20):
         before = moves_of(tract)
         try:
-            tract.user(life.text())
+            tract.user(life.text(0 if turn % 6 else 3000))
         except DurabilityError as exc:
             if not exc.visible and moves_of(tract) != before:
                 life.problems.append(f"a commit that failed can be seen all the same: {exc}")

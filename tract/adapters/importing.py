@@ -26,7 +26,6 @@ from tract.history.times import microseconds
 from tract.objects.codec import encode
 from tract.objects.content import MessageContent, to_value
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
 from tract.refs.store import RefEdit
 from tract.repo import Repository
@@ -82,6 +81,7 @@ def import_conversation(
     The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
     HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
     A message that cannot be kept is left out and listed in ``refused``.
+    Tokens are counted on the way, so that what only looks at the store later has exact figures.
     """
     repo.refs.refresh()
     wanted = name if name is not None else conversation.name
@@ -156,7 +156,7 @@ class _Writer:
     def _drafts(self, turns: Sequence[Turn]) -> list[Draft | None]:
         """A draft for each turn, None for one that was refused; each is checked, so that the rest can be written."""
         drafts: list[Draft | None] = []
-        running = _RunningTotal(self.repo, self.blobs) if any(turn.usage for turn in turns) else None
+        running = _RunningTotal(self.repo, self.blobs)
         time: int | None = None
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
@@ -164,7 +164,7 @@ class _Writer:
                 draft = Draft(
                     to_value(MessageContent(turn.message, turn.format)), metadata=self._metadata(turn), time=time
                 )
-                blob = new_blob(draft.value)
+                encode(draft.value)
                 if draft.metadata is not None:
                     encode(draft.metadata)
             except ContentValidationError as exc:
@@ -172,9 +172,7 @@ class _Writer:
                 drafts.append(None)
                 continue
             self._beside = {}
-            if running is not None:
-                draft = self._with_usage(draft, turn, running.add(blob))
-            drafts.append(draft)
+            drafts.append(self._with_usage(draft, turn, running.add(draft.value)))
         return drafts
 
     def _metadata(self, turn: Turn) -> dict[str, Any] | None:
@@ -202,16 +200,14 @@ class _Writer:
 
 
 class _RunningTotal:
-    """The tokens of the context as it grows, as a usage note needs them."""
+    """The tokens of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
 
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
-        self._repo = repo
         self._blobs = blobs
         before = entries(repo, context_at(repo, repo.head()[1]))
         self._total = REPLY_PRIMING + sum(blobs.count(repo, blob).message for _, blob in before)
 
-    def add(self, blob: NewObject) -> int:
+    def add(self, value: dict[str, Any]) -> int:
         """The tokens of the context with one more message."""
-        self._repo.objects.write_many([blob])
-        self._total += self._blobs.count(self._repo, blob.id).message
+        self._total += self._blobs.count_value(value).message
         return self._total

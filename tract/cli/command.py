@@ -29,6 +29,7 @@ class Param(NamedTuple):
     *many*: the option may be given several times, or the argument takes all that is left; its value is a tuple.
     *required* is for arguments; an optional one that is not given has *default*.
     *choices* are the only values allowed.
+    *bare* is the value of an option whose value may be left out; one that is given follows an ``=``.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Param(NamedTuple):
     many: bool = False
     required: bool = False
     choices: tuple[str, ...] = ()
+    bare: Any = None
 
 
 class Args:

@@ -14,7 +14,6 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tract.errors import NotARepositoryError
@@ -267,9 +266,7 @@ class Console:
             # Opening an unknown tract would make it.
             if not os.path.lexists(os.path.join(store, TRACTS, name)):
                 raise NotARepositoryError(f"there is no tract named '{name}' in '{store}'")
-        repo = open_repository(store, tract=self.tract)
-        author = self.environ.get("TRACT_AUTHOR_NAME")
-        return replace(repo, author=author) if author else repo
+        return open_repository(store, tract=self.tract, author=self.environ.get("TRACT_AUTHOR_NAME"))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -24,8 +24,15 @@ def parse_with_typer(command: Command, argv: Sequence[str], console: Console) ->
     chosen: list[Args] = []
     app = _new_app(add_completion=False)
     _add(app, command, lambda _, args: chosen.append(args))
-    status = _run(app, argv, f"tract {command.name}", console)
+    status = _run(app, _with_values(command, argv), f"tract {command.name}", console)
     return (chosen[0], 0) if chosen else (None, status)
+
+
+def _with_values(command: Command, argv: Sequence[str]) -> list[str]:
+    """*argv* with the values that options were given without: typer knows no option whose value may be left out."""
+    bare = {flag: f"{flag}={param.bare}" for param in command.params if param.bare is not None for flag in param.flags}
+    end = argv.index("--") if "--" in argv else len(argv)
+    return [*(bare.get(word, word) for word in argv[:end]), *argv[end:]]
 
 
 def run_typer_app(argv: Sequence[str], console: Console) -> int:

@@ -38,6 +38,9 @@ def parse(command: Command, argv: Sequence[str]) -> Args:
                 raise NotPlainError
             values[param.name] = True
             continue
+        if text is None and param.bare is not None:
+            values[param.name] = param.bare
+            continue
         if text is None:
             if not rest:
                 raise NotPlainError

@@ -195,9 +195,11 @@ class OperationRefs:
             self._unmirrored.update({change.name: change.new for change in changes})
 
     def _seal_if_possible(self) -> None:
-        """Seal now, or where there is no room for a pack after one of the next operations."""
+        """Seal now, or where that fails (there is no room for a pack, say) after one of the next operations."""
         try:
             self._seal()
+        except OSError:
+            return
         except DurabilityError as exc:
             if exc.visible:
                 raise

@@ -118,13 +118,14 @@ def sync_data(fd: int, what: str, *, visible: bool) -> None:
 
 def sync_directory(path: str) -> None:
     """Bring the names in directory *path* to the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
     except OSError as exc:
         raise DurabilityError(f"sync of directory '{path}' failed: {exc.strerror}", visible=True) from exc
-    finally:
-        os.close(fd)
 
 
 def truncate(fd: int, size: int) -> None:
@@ -272,6 +273,23 @@ class NewFile:
         os.close(self._fd)
         if self._temporary is not None:
             unlink(self._temporary)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Put what *source* holds at *target* as well, on the disk when this returns; costs no room where links can be had."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        write_file(target, read_file(source), sync=True)
+        return
+    sync_directory(os.path.dirname(target))
+
+
+def close_to_others(path: str) -> None:
+    """Let only the owner use *path*, which is no link."""
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISLNK(mode):
+        os.chmod(path, stat.S_IMODE(mode) & 0o700)
 
 
 def rename(source: str, target: str) -> None:

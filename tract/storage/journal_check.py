@@ -49,6 +49,11 @@ class JournalScan:
     problems: tuple[Problem, ...]
     is_damaged: bool
 
+    @property
+    def operations_before_end(self) -> tuple[ObjectId, ...]:
+        """The operations that reading sees."""
+        return tuple(record.id for record in self.records if record.kind == "operation" and record.offset < self.end)
+
     def load(self, offset: int) -> Object:
         """The object of the record at *offset*."""
         id = HEADER.unpack_from(self.data, offset)[5]

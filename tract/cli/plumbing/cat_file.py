@@ -23,6 +23,8 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
     blob        indented JSON, keys in order
 
 Fields a commit or operation has not got have no line.
+
+With ``--json`` -t, -s and -p print one document: {"id": …, "type": …}, {"id": …, "size": …}, or the object as documents.py says.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, escape
+from tract.cli.plumbing.documents import document_of
 from tract.cli.plumbing.ls_tree import node_lines
 from tract.cli.plumbing.streams import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
@@ -57,7 +60,7 @@ def run(console: Console, args: Args) -> int:
     asked = [name for name in ("type", "size", "exists", "pretty") if getattr(args, name)]
     batch = args.batch or args.batch_check
     if batch or args.all:
-        if not batch or asked or args.names or (args.batch and args.batch_check):
+        if not batch or asked or args.names or args.json or (args.batch and args.batch_check):
             console.error("--batch and --batch-check take no object and no other option but --batch-all-objects")
             return USAGE
         return _run_batch(console, args)
@@ -67,7 +70,12 @@ def run(console: Console, args: Args) -> int:
     if not asked and args.names[0] not in KINDS:
         console.error(f"'{args.names[0]}' is no type of object; there are {', '.join(KINDS)}")
         return USAGE
+    if args.json and asked[:1] not in (["type"], ["size"], ["pretty"]):
+        console.error("--json goes with -t, -s or -p")
+        return USAGE
     with console.open_repository() as repo:
+        if args.json:
+            return _print_document(console, repo, asked[0], args.names[0])
         return _ONE[asked[0]](console, repo, args.names[0]) if asked else _print_raw(console, repo, *args.names)
 
 
@@ -78,6 +86,17 @@ def _print_type(console: Console, repo: Repository, name: str) -> int:
 
 def _print_size(console: Console, repo: Repository, name: str) -> int:
     console.line(str(len(repo.objects.read(resolve_object(repo, name)).payload)))
+    return DONE
+
+
+def _print_document(console: Console, repo: Repository, asked: str, name: str) -> int:
+    id = resolve_object(repo, name)
+    obj = repo.objects.read(id)
+    if asked == "pretty":
+        console.print_json(document_of(id, obj))
+    else:
+        value = obj.kind if asked == "type" else len(obj.payload)
+        console.print_json({"id": id.hex(), asked: value})
     return DONE
 
 
@@ -231,6 +250,7 @@ COMMAND = Command(
         Param("size", ("-s",), type=bool, help="Print the size of its payload, in bytes."),
         Param("exists", ("-e",), type=bool, help="Print nothing; exit with 1 where there is no such id."),
         Param("pretty", ("-p",), type=bool, help="Print it for people."),
+        Param("json", ("--json",), type=bool, help="With -t, -s or -p: print a JSON object."),
         Param("batch", ("--batch",), type=bool, help="Print the objects named on standard input."),
         Param("batch_check", ("--batch-check",), type=bool, help="The same without the payloads."),
         Param(

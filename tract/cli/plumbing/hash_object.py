@@ -1,6 +1,6 @@
 """``tract hash-object``: the id an object has, and with ``-w`` the object in the store.
 
-One line an object: its id.
+One line an object: its id; with ``--json`` {"id": …, "type": …, "size": …}, the size that of the payload in bytes.
 """
 
 from __future__ import annotations
@@ -39,11 +39,18 @@ def run(console: Console, args: Args) -> int:
         with console.open_repository() as repo:
             for new in _objects(console, args):
                 repo.objects.write_many([new])
-                console.line(new.id.hex())
+                _print(console, args, new)
     else:
         for new in _objects(console, args):
-            console.line(new.id.hex())
+            _print(console, args, new)
     return DONE
+
+
+def _print(console: Console, args: Args, new: NewObject) -> None:
+    if args.json:
+        console.print_json({"id": new.id.hex(), "type": new.kind, "size": len(new.payload)})
+    else:
+        console.line(new.id.hex())
 
 
 def _objects(console: Console, args: Args) -> Iterator[NewObject]:
@@ -112,6 +119,7 @@ COMMAND = Command(
         Param("stdin", ("--stdin",), type=bool, help="Read an object from standard input."),
         Param("stdin_paths", ("--stdin-paths",), type=bool, help="Read file names from standard input, one on a line."),
         Param("raw", ("--raw",), type=bool, help="The input is the payload, for a blob too."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),
     ),
     _DESCRIPTION,
 )

@@ -4,12 +4,15 @@
 <id> <parent>…          with --parents
 <id>                    with --objects, after all commits: the tree nodes and blobs of their contexts, each once
 <number>                with --count
+
+With --json each line is an object: {"id": …}, with --parents also "parents"; {"id": …, "object": true} for what --objects adds; {"count": …}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
+from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
@@ -36,13 +39,20 @@ def run(console: Console, args: Args) -> int:
         commits = walk if args.limit < 0 else islice(walk, args.limit)
         if args.reverse:
             commits = iter(list(commits)[::-1])
-        lines = _lines(repo, commits, hidden, args)
+        rows = _rows(repo, commits, hidden, args)
         if args.count:
-            console.line(str(sum(1 for _ in lines)))
-        else:
-            for line in lines:
-                console.line(line)
+            number = sum(1 for _ in rows)
+            rows = iter(({"count": number},))
+        for row in rows:
+            if args.json:
+                console.print_json(row)
+            else:
+                console.line(_line(row))
     return DONE
+
+
+def _line(row: dict[str, Any]) -> str:
+    return str(row["count"]) if "count" in row else " ".join([row["id"], *row.get("parents", ())])
 
 
 def _ends(repo: Repository, args: Args) -> tuple[list[ObjectId], list[ObjectId]]:
@@ -60,22 +70,22 @@ def _ends(repo: Repository, args: Args) -> tuple[list[ObjectId], list[ObjectId]]
     return starts, hidden
 
 
-def _lines(
+def _rows(
     repo: Repository, commits: Iterator[tuple[ObjectId, Commit]], hidden: list[ObjectId], args: Args
-) -> Iterator[str]:
+) -> Iterator[dict[str, Any]]:
     shown: list[ObjectId] = []
     for id, commit in commits:
         if args.objects:
             shown.append(id)
-        parents = commit.parents if args.parents else ()
-        yield " ".join(one.hex() for one in (id, *parents))
+        parents = {"parents": [parent.hex() for parent in commit.parents]} if args.parents else {}
+        yield {"id": id.hex(), **parents}
     seen: set[ObjectId] = set()
     for id in hidden if shown else ():
         for _ in context_objects(repo, id, seen):
             pass  # what is hidden counts as printed
     for id in shown:
         for found in context_objects(repo, id, seen):
-            yield found.hex()
+            yield {"id": found.hex(), "object": True}
 
 
 COMMAND = Command(
@@ -91,6 +101,7 @@ COMMAND = Command(
         Param("parents", ("--parents",), type=bool, help="Print the parents after each commit."),
         Param("objects", ("--objects",), type=bool, help="Print the trees and blobs of the contexts too."),
         Param("reverse", ("--reverse",), type=bool, help="Print the chosen commits oldest first."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),
     ),
     _DESCRIPTION,
 )

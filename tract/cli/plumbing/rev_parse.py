@@ -1,6 +1,7 @@
 """``tract rev-parse``: what names mean.
 
 One line a name: its id; ``^<id>`` for what ``^x`` and ``x..y`` leave out, after the rest of the range, as git prints it.
+With ``--json`` each line is an object: {"id": …, "excluded": false}, or {"ref": …} for the name of a ref, null for a name that is no ref.
 """
 
 from __future__ import annotations
@@ -8,17 +9,17 @@ from __future__ import annotations
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
-from tract.objects.id import HEX_SIZE, ObjectId
+from tract.objects.id import ObjectId
 from tract.refs.names import HEAD
 from tract.repo import Repository
-from tract.revision import LEAST_PREFIX, find_ref, resolve_object, resolve_range, shorten_ref
+from tract.revision import LEAST_PREFIX, find_ref, resolve_object, resolve_range, shorten_id, shorten_ref
 
 _SHORT = 10
 _EXPECTED = "expected a single revision"
 
 _DESCRIPTION = """A name is a revision or the id of any object; <revision>^{tree} and ^{blob} name a commit's tree and content, x..y and ^x y what y has and x has not.
 
---short prints the shortest unique prefix of at least 10 digits (--abbrev says how many, at least 4), and like --verify takes one name only.
+--short prints the shortest unique prefix of at least 10 digits, --short=N of at least N (4 or more), as --abbrev=N does; like --verify they take one name only.
 
 --abbrev-ref prints 'main' for HEAD on main or any name of that branch, --symbolic-full-name 'refs/heads/main'; 'HEAD' where HEAD is detached, nothing for a name that is no ref.
 
@@ -32,7 +33,8 @@ class _NotSingleError(TractError):
 
 
 def run(console: Console, args: Args) -> int:
-    single = args.verify or args.short or args.abbrev is not None
+    least = args.short if args.abbrev is None else args.abbrev
+    single = args.verify or least is not None
     if args.abbrev_ref and args.full_name:
         console.error("--abbrev-ref and --symbolic-full-name exclude each other")
         return USAGE
@@ -41,7 +43,7 @@ def run(console: Console, args: Args) -> int:
             if single and len(args.revisions) != 1:
                 raise _NotSingleError(_EXPECTED)
             for name in args.revisions:
-                _print(console, repo, args, name, single=single)
+                _print(console, repo, args, name, None if least is None else max(LEAST_PREFIX, least), single=single)
         except (_NotSingleError, CommitNotFoundError, BlobNotFoundError, AmbiguousPrefixError):
             if single and args.quiet:
                 return NEGATIVE
@@ -49,9 +51,9 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _print(console: Console, repo: Repository, args: Args, name: str, *, single: bool) -> None:
+def _print(console: Console, repo: Repository, args: Args, name: str, least: int | None, *, single: bool) -> None:
     if args.abbrev_ref or args.full_name:
-        _print_ref(console, repo, name, short=args.abbrev_ref)
+        _print_ref(console, repo, args, name)
         return
     if ".." not in name and not name.startswith("^"):
         wanted: ObjectId | None = resolve_object(repo, name, "commit")
@@ -60,31 +62,27 @@ def _print(console: Console, repo: Repository, args: Args, name: str, *, single:
         wanted, hidden = resolve_range(repo, name)
         if single and wanted is not None and hidden is not None:
             raise _NotSingleError(_EXPECTED)
-    least = None
-    if args.short or args.abbrev is not None:
-        least = max(LEAST_PREFIX, _SHORT if args.abbrev is None else args.abbrev)
-    if wanted is not None:
-        console.line(_shown(repo, wanted, least))
-    if hidden is not None:
-        console.line("^" + _shown(repo, hidden, least))
+    for id, excluded in ((wanted, False), (hidden, True)):
+        if id is None:
+            continue
+        text = id.hex() if least is None else shorten_id(repo, id, least)
+        if args.json:
+            console.print_json({"id": text, "excluded": excluded})
+        else:
+            console.line(f"^{text}" if excluded else text)
 
 
-def _shown(repo: Repository, id: ObjectId, least: int | None) -> str:
-    """The id, or where *least* is given the shortest prefix of so many digits that only it has."""
-    text = id.hex()
-    for size in range(HEX_SIZE if least is None else min(least, HEX_SIZE), HEX_SIZE):
-        if len(repo.objects.find(text[:size])) == 1:
-            return text[:size]
-    return text
-
-
-def _print_ref(console: Console, repo: Repository, name: str, *, short: bool) -> None:
+def _print_ref(console: Console, repo: Repository, args: Args, name: str) -> None:
     resolve_object(repo, name, "commit")  # a name that names nothing is an error here too
     ref = find_ref(repo, HEAD if name == "@" else name)
     if ref == HEAD:
         ref = repo.head()[0] or HEAD
-    if ref is not None:
-        console.line(shorten_ref(repo, ref) if short else ref)
+    if ref is not None and args.abbrev_ref:
+        ref = shorten_ref(repo, ref)
+    if args.json:
+        console.print_json({"ref": ref})
+    elif ref is not None:
+        console.line(ref)
 
 
 COMMAND = Command(
@@ -95,10 +93,11 @@ COMMAND = Command(
         Param("revisions", help="Revisions, ids of objects, or ranges.", metavar="REV", many=True),
         Param("verify", ("--verify",), type=bool, help="Take exactly one name."),
         Param("quiet", ("-q", "--quiet"), type=bool, help="With --verify: exit with 1, without a message."),
-        Param("short", ("--short",), type=bool, help="Print the shortest unique prefix."),
+        Param("short", ("--short",), type=int, bare=_SHORT, help="Print the shortest unique prefix.", metavar="N"),
         Param("abbrev", ("--abbrev",), type=int, help="The same, of at least N digits.", metavar="N"),
         Param("abbrev_ref", ("--abbrev-ref",), type=bool, help="Print the short name of the ref."),
         Param("full_name", ("--symbolic-full-name",), type=bool, help="Print the full name of the ref."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),
     ),
     _DESCRIPTION,
 )

@@ -1,6 +1,6 @@
 """``tract symbolic-ref``: the branch HEAD is on, read or set.
 
-One line: ``refs/heads/main``, or with ``--short`` ``main``.
+One line: ``refs/heads/main``, or with ``--short`` ``main``; with ``--json`` {"name": "HEAD", "ref": "refs/heads/main"}.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def run(console: Console, args: Args) -> int:
             if args.quiet:
                 return NEGATIVE
             raise RefNameError(f"ref '{args.name}' is not a symbolic ref")
-        console.line(shorten_ref(repo, ref) if args.short else ref)
+        shown = shorten_ref(repo, ref) if args.short else ref
+        if args.json:
+            console.print_json({"name": args.name, "ref": shown})
+        else:
+            console.line(shown)
         return DONE
 
 
@@ -42,6 +46,7 @@ COMMAND = Command(
         Param("ref", help="The branch to put it on, in full: refs/heads/...", metavar="REF"),
         Param("quiet", ("-q", "--quiet"), type=bool, help="Exit with 1, without a message, where it is not symbolic."),
         Param("short", ("--short",), type=bool, help="Print 'main' for refs/heads/main."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object."),
         Param("reason", ("-m",), default="", help="What the reflog says about the change.", metavar="REASON"),
     ),
     _DESCRIPTION,

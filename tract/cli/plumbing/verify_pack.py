@@ -66,9 +66,9 @@ def run(console: Console, args: Args) -> int:
 def _check(base: str) -> _Checked:
     folder, name = os.path.split(base)
     scan = PackScan(folder, name + ".pack")
-    problems = list(scan.problems)
-    index = scan.check_index(folder, name + ".idx")
-    return _Checked(scan, problems if index is None else [*problems, index])
+    found = [*scan.problems, scan.check_index(folder, name + ".idx")]
+    # A pack under another name is whole all the same: it may be a copy.
+    return _Checked(scan, [problem for problem in found if problem is not None and problem.severity == "error"])
 
 
 def _print(console: Console, base: str, checked: _Checked, args: Args) -> None:

@@ -9,8 +9,8 @@ Nothing is opened the usual way and nothing is written, so one damaged file hide
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -75,11 +75,11 @@ def check_repository(path: str) -> FsckReport:
     return examine(path).report
 
 
-def examine(path: str) -> Examination:
-    """Read all of the store at *path* that can be read."""
+def examine(path: str, *, locked: bool = False) -> Examination:
+    """Read all of the store at *path* that can be read; *locked* says that the caller keeps the writers out."""
     if not os.path.isdir(path):
         raise NotARepositoryError(f"'{path}' is not a folder")
-    with _writers_waiting(path):
+    with nullcontext() if locked else _writers_waiting(path):
         layout = look_over(path)
         if not {"format", JOURNAL, HEAD} & {*layout.files, *layout.directories} and "objects" not in layout.directories:
             raise NotARepositoryError(f"'{path}' is not a tract store: it has neither a format file nor objects")
@@ -93,9 +93,7 @@ def examine(path: str) -> Examination:
     _check_packs(found)
     _check_loose_objects(found)
     _check_payloads(found)
-    found.record = replay(_operations(found))
-    found.witnesses, problems = check_ref_files(found.record, lines)
-    found.problems.extend([*found.record.problems, *problems])
+    _check_refs(found, lines)
     _check_graph(found)
     _check_caches(found)
     return found
@@ -236,10 +234,31 @@ def _check_payloads(found: Examination) -> None:
             found.problems.append(Problem("object-shape", "error", subject, place.path, place.offset, str(exc)))
 
 
-def _operations(found: Examination) -> list[tuple[ObjectId, Operation]]:
-    """Every operation that leads to the newest one, oldest first; a missing one is a gap."""
+def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
+    """Follow the operations, and hear the ref files as witnesses."""
     known = _readable_operations(found)
-    line = [id for id in (found.journal.operations if found.journal is not None else ()) if id in known]
+    journal = found.journal
+    written = journal.operations if journal is not None else ()
+    happened = written if journal is None or journal.is_damaged else journal.operations_before_end
+    record, problems = _record(known, happened)
+    found.witnesses, differing = check_ref_files(record, lines)
+    if happened != written and any(problem.kind == "ref-file-ahead" and problem.severity == "error" for problem in differing):
+        # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
+        record, problems = _record(known, written)
+        found.witnesses, differing = check_ref_files(record, lines)
+        detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
+        end = journal.end if journal is not None else None
+        problems.append(Problem("transaction-damaged", "error", "journal", JOURNAL, end, detail))
+    found.record = record
+    found.problems.extend([*problems, *record.problems, *differing])
+
+
+def _record(
+    known: dict[ObjectId, Operation], written: Sequence[ObjectId]
+) -> tuple[RefRecord, list[Problem]]:
+    """The refs after the operations in *written* and those that lead to them; a missing one is a gap."""
+    line = [id for id in written if id in known]
+    problems: list[Problem] = []
     if not line:
         named = {operation.previous for operation in known.values()}
         ends = sorted((id for id in known if id not in named), key=lambda id: known[id].time)
@@ -252,8 +271,10 @@ def _operations(found: Examination) -> list[tuple[ObjectId, Operation]]:
     if before is not None:
         detail = "the operation before it is missing"
         subject = f"operation {before.hex()}"
-        found.problems.append(Problem("operation-missing", "error", subject, "", None, detail, "the reflog before it"))
-    return [(id, known[id]) for id in (*reversed(earlier), *line)]
+        problems.append(Problem("operation-missing", "error", subject, "", None, detail, "the reflog before it"))
+    record = replay([(id, known[id]) for id in (*reversed(earlier), *line)])
+    record.is_whole = record.is_whole and not problems
+    return record, problems
 
 
 def _readable_operations(found: Examination) -> dict[ObjectId, Operation]:

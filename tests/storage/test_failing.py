@@ -1,0 +1,265 @@
+"""Writes and syncs that fail: nothing is acknowledged that is not there, and the next commit works."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Callable
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract.config import TractConfig
+from tract.errors import DurabilityError
+from tract.history.commit import Draft, write_commits
+from tract.objects.id import ObjectId
+from tract.repo import Repository, create_repository, open_repository
+from tract.storage.store import Durability
+
+
+@pytest.fixture
+def open_one(tmp_path: Path) -> Iterator[Callable[..., Repository]]:
+    """Opens handles on one store, and closes them at the end."""
+    path = str(tmp_path / ".tract")
+    create_repository(path, TractConfig(author="tester"))
+    opened: list[Repository] = []
+
+    def open_again(durability: Durability = "full") -> Repository:
+        opened.append(open_repository(path, durability=durability))
+        return opened[-1]
+
+    yield open_again
+    for repo in opened:
+        repo.close()
+
+
+def say(repo: Repository, text: str) -> ObjectId:
+    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])[-1]
+
+
+def generation(repo: Repository) -> int:
+    """How many commits the branch has."""
+    repo.refs.refresh()
+    tip = repo.head()[1]
+    return 0 if tip is None else repo.commit(tip).generation
+
+
+class Failing:
+    """Makes a system call fail, as the disk would: the calls counted from 0 that are in *which*."""
+
+    def __init__(self, call: Callable[..., Any], which: range, code: int, short: int = 0) -> None:
+        self.call, self.which, self.code, self.short = call, which, code, short
+        self.calls = -1
+
+    def __call__(self, *args: Any) -> Any:
+        self.calls += 1
+        if self.calls not in self.which:
+            return self.call(*args)
+        if self.short and len(args) == 3 and len(args[1]) > self.short:
+            return self.call(args[0], args[1][: self.short], args[2])
+        if self.short:
+            return self.call(*args)
+        raise OSError(self.code, os.strerror(self.code))
+
+
+def no_room() -> int:
+    return errno.ENOSPC
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+@pytest.mark.parametrize("durability", ["full", "process"])
+def test_a_failed_write_is_a_durability_error_that_changed_nothing(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, durability: Durability, code: int
+) -> None:
+    repo = open_one(durability)
+    tip = say(repo, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", Failing(os.pwrite, range(1), code))
+        with pytest.raises(DurabilityError) as caught:
+            say(repo, "b")
+    assert not caught.value.visible
+    repo.refs.refresh()
+    assert tip == repo.head()[1] == open_one().head()[1]
+
+    say(repo, "c")
+
+    assert 2 == generation(repo) == generation(open_one())
+
+
+def test_a_write_that_stops_half_way_is_taken_back(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, other = open_one(), open_one()
+    say(repo, "a")
+    for short in (1, 27, 28, 100, 200):
+        real = os.pwrite
+        calls = []
+
+        def half(fd: int, data: bytes, offset: int, *, short: int = short) -> int:
+            calls.append(offset)
+            if len(calls) == 1:
+                return real(fd, data[:short], offset)
+            if len(calls) == 2:
+                raise OSError(errno.ENOSPC, "no space")
+            return real(fd, data, offset)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", half)
+            with pytest.raises(DurabilityError):
+                say(repo, "lost")
+        calls.clear()
+        # Nor can the bytes be taken back.
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", lambda fd, data, offset: half(fd, data, offset) if len(calls) < 1 else Failing(real, range(9), errno.EIO)())
+            with pytest.raises(DurabilityError):
+                say(repo, "lost")
+        before = generation(other)
+        say(other, "other")
+        say(repo, "b")
+        assert before + 2 == generation(repo) == generation(other) == generation(open_one())
+
+
+def test_short_writes_are_continued(open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = open_one()
+    monkeypatch.setattr(os, "pwrite", Failing(os.pwrite, range(10**9), 0, short=7))
+    for text in ("a", "b" * 3000):
+        say(repo, text)
+
+    assert 2 == generation(open_one())
+
+
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_a_file_size_limit_is_a_failed_write(open_one: Callable[..., Repository], size: int) -> None:
+    repo = open_one("process")
+    while repo.objects.stats().journal_size < 60_000:
+        say(repo, os.urandom(2000).hex())
+    before = generation(repo)
+    with file_size_limit(64 * 1024 + 10):
+        with pytest.raises(DurabilityError) as caught:
+            for _ in range(10):
+                say(repo, os.urandom(max(size, 2000)).hex())
+                before += 1
+        assert not caught.value.visible
+
+    say(repo, "after")
+    assert before + 1 == generation(repo) == generation(open_one())
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_failed_sync_says_that_the_change_is_visible_and_is_not_believed_again(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = open_one("full")
+    say(repo, "a")
+    start = repo.objects.stats().journal_size
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", Failing(os.fdatasync, range(1), errno.EIO))
+        with pytest.raises(DurabilityError) as caught:
+            say(repo, "b")
+    assert caught.value.visible
+    assert 2 == generation(repo) == generation(open_one())
+    end = repo.objects.stats().journal_size
+
+    written: list[tuple[int, int]] = []
+    real = os.pwrite
+
+    def recorded(fd: int, data: bytes, offset: int) -> int:
+        written.append((offset, offset + len(data)))
+        return real(fd, data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", recorded)
+        say(repo, "c")
+    # The bytes whose sync failed are clean to the kernel: only written anew do they come to the disk.
+    assert any(first <= start and end < last for first, last in written)
+    written.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", recorded)
+        say(repo, "d")
+    assert not any(first <= start and end < last for first, last in written)
+    assert 4 == generation(open_one())
+
+
+def test_syncs_that_fail_in_a_row_are_made_good_together(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = open_one("full")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", Failing(os.fdatasync, range(3), errno.EIO))
+        for text in "abc":
+            with pytest.raises(DurabilityError):
+                say(repo, text)
+    say(repo, "d")
+
+    assert 4 == generation(repo) == generation(open_one())
+
+
+@pytest.mark.parametrize("call", ["open", "pwrite", "replace", "fdatasync"])
+@pytest.mark.parametrize("at", range(12))
+def test_an_error_at_any_call_of_a_sealing_commit_loses_nothing(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, call: str, at: int
+) -> None:
+    monkeypatch.setattr("tract.storage.database.JOURNAL_LIMIT", 3000)
+    repo = open_one("full")
+    done = 0
+    while repo.objects.stats().journal_size < 2900:
+        say(repo, f"{done}")
+        done += 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, Failing(getattr(os, call), range(at, at + 1), errno.ENOSPC))
+        for _ in range(2):
+            try:
+                say(repo, "x" * 20)
+                done += 1
+            except DurabilityError as exc:
+                done += exc.visible
+    for text in "abc":
+        say(repo, text)
+        done += 1
+
+    assert done == generation(repo) == generation(open_one())
+
+
+def test_a_disk_with_no_room_for_a_pack_still_takes_commits(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tract.storage.database.JOURNAL_LIMIT", 1000)
+    repo = open_one("full")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", Failing(os.replace, range(1, 10**9), errno.ENOSPC))
+        for number in range(20):
+            say(repo, f"{number}")
+    assert 0 == repo.objects.stats().packs
+
+    say(repo, "now")
+
+    assert 1 == repo.objects.stats().packs
+    assert 21 == generation(open_one())
+
+
+def test_a_large_object_that_cannot_be_written_is_a_durability_error(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = open_one()
+    say(repo, "a")
+    for call in ("open", "replace", "fdatasync"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, Failing(getattr(os, call), range(1), errno.ENOSPC))
+            with pytest.raises(DurabilityError) as caught:
+                say(repo, call + "x" * 1_200_000)
+        assert not caught.value.visible
+    assert 1 == generation(open_one())
+    assert not list(Path(str(repo.path)).rglob(".tmp-*"))
