@@ -198,8 +198,9 @@ def _lay_out(building: str, config: TractConfig) -> None:
     files.write_file(os.path.join(building, "format"), format_text(), sync=True)
 
 
-def format_text() -> bytes:
-    line = f"tract {FORMAT_VERSION}\n{os.urandom(16).hex()}\n"
+def format_text(id: str | None = None) -> bytes:
+    """What a format file says, for the repository *id*; None makes a new one."""
+    line = f"tract {FORMAT_VERSION}\n{id or os.urandom(16).hex()}\n"
     return f"{line}{blake3(line.encode()).hexdigest()[:16]}\n".encode()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +63,6 @@ class Failing:
         if self.short:
             return self.call(*args)
         raise OSError(self.code, os.strerror(self.code))
-
-
-def no_room() -> int:
-    return errno.ENOSPC
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
@@ -248,6 +243,22 @@ def test_a_disk_with_no_room_for_a_pack_still_takes_commits(
 
     assert 1 == repo.objects.stats().packs
     assert 21 == generation(open_one())
+
+
+def test_a_large_object_that_another_wrote_without_a_sync_is_synced_before_a_commit_names_it(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick, careful = open_one("process"), open_one("full")
+    say(quick, "x" * 1_200_000)
+    (loose,) = Path(str(quick.path)).glob("objects/??/*")
+    synced: list[str] = []
+    for call in ("fsync", "fdatasync"):
+        real = getattr(os, call)
+        monkeypatch.setattr(os, call, lambda fd, real=real: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+
+    say(careful, "x" * 1_200_000)
+
+    assert {str(loose), str(loose.parent), str(loose.parent.parent)} <= set(synced)
 
 
 def test_a_large_object_that_cannot_be_written_is_a_durability_error(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from tract.errors import BlobNotFoundError, ClosedError, GCError, LockTimeoutError, ObjectCorruptError
+from tract.errors import BlobNotFoundError, ClosedError, DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage import files
@@ -193,6 +193,15 @@ class Database:
         return changed
 
     def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
+        try:
+            kept = self._write_ahead(objects, operation)
+        except DurabilityError as exc:
+            # No operation names what was written, whatever is to be seen of it.
+            raise DurabilityError(str(exc), visible=False) from exc
+        self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+
+    def _write_ahead(self, objects: Sequence[NewObject], operation: NewObject) -> list[NewObject]:
+        """Write what does not belong in the journal, and give back what does."""
         kept: list[NewObject] = []
         for new in objects:
             if len(new.payload) > LOOSE_LIMIT:
@@ -200,9 +209,7 @@ class Database:
             elif new.kind == "commit" or not self._is_kept(new.id):
                 kept.append(new)
         kept.append(operation)
-        if len(kept) > 16:
-            kept = self._append_ahead(kept)
-        self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+        return self._append_ahead(kept) if len(kept) > 16 else kept
 
     def _append_ahead(self, objects: list[NewObject]) -> list[NewObject]:
         """Write the front of a batch too large for one transaction as packs; what is left for the last one.

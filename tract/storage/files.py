@@ -116,6 +116,15 @@ def sync_data(fd: int, what: str, *, visible: bool) -> None:
         raise DurabilityError(f"sync of {what} failed: {exc.strerror}", visible=visible) from exc
 
 
+def sync_file(path: str) -> None:
+    """Bring the data of the file *path* to the disk: another process wrote it, and may not have."""
+    fd = open_read(path)
+    try:
+        sync_data(fd, f"'{path}'", visible=False)
+    finally:
+        os.close(fd)
+
+
 def sync_directory(path: str) -> None:
     """Bring the names in directory *path* to the disk."""
     try:

@@ -97,7 +97,9 @@ class Journal:
             self._transactions = 0
             self._end = FILE_HEADER_SIZE
             self._allocated = files.size_of(self._fd)
-            self._unsynced: int | None = None
+            # Up to here this handle knows the file to be on the disk.
+            self._synced = FILE_HEADER_SIZE
+            self._sync_failed = False
             self.torn = False
             self.scan()
             if not self._transactions:
@@ -236,9 +238,12 @@ class Journal:
     def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
         """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.
 
-        One write, and one sync where *sync* says so.
+        One write, and one sync where *sync* says so; another before it where somebody else wrote last.
         DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
         """
+        if sync and self._synced < self._end:
+            # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
+            self._sync(visible=False)
         flags = _OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
         data = _pack_transaction(self._nonce, objects, self._transactions, flags)
         start = self._end
@@ -252,16 +257,16 @@ class Journal:
         self._transactions += 1
         self._end = start + len(data)
         if sync:
-            self._sync(start)
+            self._sync(visible=True)
 
-    def _sync(self, start: int) -> None:
-        if self._unsynced is not None:
+    def _sync(self, *, visible: bool) -> None:
+        if self._sync_failed:
             # After a sync that failed the kernel takes the pages for clean: only writing them anew brings them out.
-            files.write_at(self._fd, files.read_at(self._fd, self._end - self._unsynced, self._unsynced), self._unsynced)
-            start = self._unsynced
-        self._unsynced = start
-        files.sync_data(self._fd, f"'{self.path}'", visible=True)
-        self._unsynced = None
+            files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
+        self._sync_failed = True
+        files.sync_data(self._fd, f"'{self.path}'", visible=visible)
+        self._sync_failed = False
+        self._synced = self._end
 
     def _reserve(self, end: int) -> None:
         """Write zeros ahead, in steps that grow with the file."""

@@ -48,13 +48,21 @@ class LooseObjects:
         return os.path.exists(self.path_of(id))
 
     def write(self, new: NewObject, *, sync: bool) -> None:
-        """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young."""
+        """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young.
+
+        With *sync* it is on the disk, under its name, when this returns, whoever wrote it.
+        """
         path = self.path_of(new.id)
+        folder = os.path.dirname(path)
+        files.make_directory(folder)
+        if sync:
+            files.sync_directory(self.path)
         if self.contains(new.id):
             os.utime(path)
+            if sync:
+                files.sync_file(path)
+                files.sync_directory(folder)
             return
-        if files.make_directory(os.path.dirname(path)) and sync:
-            files.sync_directory(self.path)
         body = MAGIC + pack_record(new)
         files.write_file(path, body + blake3(body).digest()[:_CHECK_SIZE], sync=sync)
 

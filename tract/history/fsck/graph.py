@@ -89,7 +89,7 @@ class Graph:
         self._check_generation(subject, commit)
         total = self._check_context(subject, commit)
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
-            self._check_step(subject, id, commit, total)
+            self._check_step(subject, commit, total)
         return parents
 
     def _peek(self, id: ObjectId) -> Commit | None:
@@ -165,7 +165,7 @@ class Graph:
             totals.append(total)
         return None if None in totals else sum(total for total in totals if total is not None)
 
-    def _check_step(self, subject: str, id: ObjectId, commit: Commit, total: int) -> None:
+    def _check_step(self, subject: str, commit: Commit, total: int) -> None:
         """Compare a commit's context with its only parent's: nothing comes or goes but what the operation says."""
         parent = self._peek(commit.parents[0])
         if parent is None:
@@ -181,13 +181,13 @@ class Graph:
             self._problem("context-entries", subject, "its open entries are not those of the commit before it")
         if commit.operation is CommitOperation.NOTE and commit.open and commit.open[-2:] != (commit.target, commit.content):
             self._problem("context-entries", subject, "its last entry is not the note itself")
-        if commit.operation is CommitOperation.EDIT and not self._has_entry(id, commit):
+        if commit.operation is CommitOperation.EDIT and not self._has_entry(commit):
             self._problem("edit-without-target", subject, "the message it edits is not in its context", severity="warning")
 
-    def _has_entry(self, id: ObjectId, commit: Commit) -> bool:
+    def _has_entry(self, commit: Commit) -> bool:
         """Whether an edit's message is in its context, with the content that the edit brings."""
         wanted = (commit.target, commit.content)
-        if wanted in zip(commit.open[::2], commit.open[1::2], strict=True):
+        if any(entry == wanted for entry in zip(commit.open[::2], commit.open[1::2], strict=False)):
             return True
         stack = [] if commit.tree is None else [commit.tree]
         while stack:

@@ -239,7 +239,8 @@ class _Repair:
     def _copy_aside(self, name: str) -> None:
         """Keep a file of which a new one takes the place: there is never a moment without one."""
         if os.path.exists(self._full(name)):
-            files.copy_file(self._full(name), self._kept(name))
+            # A copy, no second name: who has the old file open must see that it lost its name, and may write to it.
+            files.write_file(self._kept(name), files.read_file(self._full(name)), sync=True)
 
     def _write_format(self, name: str) -> None:
         data = files.read_file(self._full(name)) if os.path.exists(self._full(name)) else b""
@@ -260,7 +261,7 @@ class _Repair:
     def _salvage_pack(self, name: str) -> None:
         pack = PackScan(self._path, name)
         index = name.removesuffix(".pack") + ".idx"
-        self._copy_aside(name)
+        files.copy_file(self._full(name), self._kept(name))  # packs never change and may be large
         self._copy_aside(index)
         made = ""
         if pack.objects:
@@ -313,10 +314,10 @@ class _Repair:
         if self._refs is None:
             self._refs = best_refs(_examined(self._path))
         value = self._refs.get(name)
-        if value is None:
-            self._move_aside(name)
-            return
         self._copy_aside(name)
+        if value is None:
+            files.unlink(self._full(name))
+            return
         mirror = RefFiles(self._path, "process")
         try:
             mirror.write([RefChange(name, None, value)])

@@ -1,0 +1,120 @@
+"""``tract fsck``: whether every promise of docs/format.md holds, and what can be restored where not.
+
+    error: objects/journal at 1234: transaction 3: it is not whole, but a later one at offset 2345 is
+      lost: what of it cannot be read
+
+Every problem is one line with its file and offset, the worst first, and a second where something is lost; then a line in sum.
+The status is 0 for a store without errors and warnings, 1 for one with problems, after a repair those that remain.
+
+With ``--json`` one document: path, objects, reachable, commits, refs, problems, and with ``--repair`` also steps and repaired;
+a problem has kind, severity, subject, path, offset, detail, lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
+from tract.cli.console import Console
+from tract.compile.conversation import conversation_problems, count_problems
+from tract.history.fsck.check import examine
+from tract.history.fsck.repair import RepairPlan, plan_repair, run_repair
+from tract.history.fsck.report import FsckReport
+
+_STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
+
+_DESCRIPTION = """Check every byte of the store: each object against its id, the journal, packs and indexes against their checksums, the refs against the operations, and that everything the refs reach is there. Then the conversations: tool calls without results, edits of nothing.
+
+--repair restores what can be proved: indexes, the end of a torn write, ref files, the journal from what can be read of it, damaged packs from the objects that still match their ids. What it replaces is kept in '.tract/aside'. --dry-run prints what it would do.
+
+The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain)."""
+
+
+def run(console: Console, args: Args) -> int:
+    path = console.store()
+    report = _checked(path, counts=args.counts)
+    if not args.repair and not args.dry_run:
+        _show(console, args, report)
+        return DONE if report.is_clean else NEGATIVE
+    plan = plan_repair(report)
+    if args.dry_run:
+        _show(console, args, report, plan)
+        return DONE if report.is_clean else NEGATIVE
+    if plan.steps:
+        run_repair(plan)
+        after = _checked(path, counts=args.counts)
+    else:
+        after = report
+    _show(console, args, report, plan, after)
+    return DONE if after.is_clean else NEGATIVE
+
+
+def _checked(path: str, *, counts: bool) -> FsckReport:
+    found = examine(path)
+    more = list(conversation_problems(found))
+    if counts:
+        from tract.compile.tokens import counter_named  # a vocabulary takes long to load
+        from tract.config import TractConfig
+
+        more.extend(count_problems(found, counter_named(TractConfig().tokenizer_encoding)))
+    return found.report.having(tuple(more))
+
+
+def _show(
+    console: Console, args: Args, report: FsckReport, plan: RepairPlan | None = None, after: FsckReport | None = None
+) -> None:
+    if args.json:
+        console.print_json(_document(report, plan, after))
+        return
+    _show_problems(console, report)
+    if plan is not None:
+        verb = "would repair" if after is None else "repaired"
+        for step in plan.steps:
+            console.line(console.paint(f"{verb}:", "green"), f" {step.path}: {step.detail}")
+        if not plan.steps:
+            console.line("nothing to repair")
+    if after is not None and plan is not None and plan.steps:
+        console.line("")
+        console.line("after the repair:")
+        _show_problems(console, after)
+
+
+def _show_problems(console: Console, report: FsckReport) -> None:
+    for problem in report.problems:
+        where = problem.path if problem.offset is None else f"{problem.path} at {problem.offset}"
+        label = console.paint(f"{problem.severity}:", _STYLES[problem.severity])
+        parts = [part for part in (where, problem.subject) if part and part != problem.path] or [where]
+        console.line(label, " ", ": ".join([*parts, problem.detail]))
+        if problem.lost:
+            console.line("  lost: ", problem.lost)
+    errors, warnings = len(report.errors), len(report.warnings)
+    state = "no problems" if report.is_clean else f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
+    console.line(f"checked {_number(report.objects, 'object')}, {_number(report.commits, 'commit')}, {_number(report.refs, 'ref')}: {state}")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _document(report: FsckReport, plan: RepairPlan | None, after: FsckReport | None) -> dict[str, Any]:
+    document = asdict(report)
+    if plan is not None:
+        document["steps"] = [asdict(step) for step in plan.steps]
+    if after is not None:
+        document["repaired"] = asdict(after)
+    return document
+
+
+COMMAND = Command(
+    "fsck",
+    "check the store, and repair it",
+    run,
+    (
+        Param("repair", ("--repair",), type=bool, help="Restore what can be restored; what it replaces is kept in 'aside'."),
+        Param("dry_run", ("-n", "--dry-run"), type=bool, help="Say what --repair would do, and do nothing."),
+        Param("counts", ("--counts",), type=bool, help="Count all kept token counts anew and compare."),
+        Param("json", ("--json",), type=bool, help="Print JSON."),
+    ),
+    _DESCRIPTION,
+)
