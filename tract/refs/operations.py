@@ -160,7 +160,7 @@ class OperationRefs:
                 raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
-        keyframe = self._since_keyframe >= _KEYFRAME_EVERY
+        keyframe = self._since_keyframe >= max(_KEYFRAME_EVERY, len(self._refs))  # it names them all
         operation = Operation(self._last, self._clock(), self._actor, reason, changes)
         if keyframe:
             operation = operation._replace(refs=self._after(changes))

@@ -456,9 +456,12 @@ class Pack:
         return frame
 
     def close(self) -> None:
+        """Let go of the files; a map that stayed open would keep a file system busy."""
         files.close(self._fd)
         for view in (self._fanout, self._prefixes, self._ordinals):
             view.release()
+        self._index.close()
+        self._map.close()
 
 
 def _check_magic(path: str, found: bytes, expected: bytes) -> None:
