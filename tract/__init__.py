@@ -25,6 +25,7 @@ _HOMES = {
     "tract.compile.message": ("CompileWarning", "Message"),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
+    "tract.history.gc": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.objects.content": (
         "ArtifactContent",
@@ -79,6 +80,7 @@ _HOMES = {
         "SessionError",
         "SpawnError",
         "StorageError",
+        "StreamError",
         "TagExistsError",
         "TimeArgumentError",
         "TokenizerError",
@@ -112,6 +114,7 @@ if TYPE_CHECKING:
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
     from tract.errors import *  # noqa: F403
+    from tract.history.gc import GCResult as GCResult
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation
     from tract.objects.content import ArtifactContent as ArtifactContent

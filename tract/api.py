@@ -22,9 +22,10 @@ from tract.compile.usage import TokenUsage
 from tract.compile.views import compile_at
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.errors import ClosedError, ConfigError, NotARepositoryError
+from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError
 from tract.history.batch import Batch
 from tract.history.commit import Draft, edit_target, write_commits
+from tract.history.gc import GCResult, collect
 from tract.history.notes import NoteTable
 from tract.history.priority import Priority, PriorityAnnotation, annotate, annotation_history, read_priority
 from tract.history.tags import create_tag, list_tags
@@ -342,6 +343,25 @@ class Tract:
         """A commit and its content."""
         with self._looking() as space:
             return details(space, resolve_revision(space.repo, revision))
+
+    # Looking after the store
+
+    def gc(
+        self,
+        *,
+        orphan_retention_days: float = 7,
+        archive_retention_days: float | None = None,
+        dry_run: bool = False,
+        aggressive: bool = False,
+    ) -> GCResult:
+        """Pack what is reachable, of every tract in the store, and drop what nothing has reached for *orphan_retention_days*.
+
+        *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
+        """
+        if archive_retention_days is not None:
+            raise GCError("archive_retention_days is for archives, which there are none of yet")
+        with self._access() as space:
+            return collect(space.repo, retention_days=orphan_retention_days, dry_run=dry_run, aggressive=aggressive)
 
     # Inside
 

@@ -29,7 +29,8 @@
         ├── LockTimeoutError         a lock that did not come free
         ├── UnsafeRepositoryError    a store owned by another user, or with a symbolic link in it
         ├── NotARepositoryError      a folder that is no store
-        └── FormatVersionError       a store made by another version
+        ├── FormatVersionError       a store made by another version
+        └── StreamError              a line of a stream that cannot be imported
 
 Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
 Facts are attributes.
@@ -278,3 +279,11 @@ class FormatVersionError(StorageError):
         self.found = found
         self.known = known
         super().__init__(f"'{path}' has format version {found!r}; this tract knows {known}")
+
+
+class StreamError(StorageError):
+    """A stream of text that cannot be imported; ``line`` counts its lines from 1. Nothing was changed."""
+
+    def __init__(self, line: int, detail: str) -> None:
+        self.line = line
+        super().__init__(f"line {line} of the stream: {detail}; nothing was changed")

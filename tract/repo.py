@@ -250,10 +250,10 @@ def open_repository(
     try:
         author = author or author_name(settings)
         mirror = RefFiles(path, durability)
-        if store.is_torn:
-            mirror.check_against(store)
-        store.before_clearing = lambda: mirror.check_against(store)
         refs = OperationRefs(store, actor=author, mirror=mirror)
+        if store.is_torn:
+            _hear_witnesses(store, refs, mirror)
+        store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
         repo = Repository(store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects())
         _show_last_state(repo, mirror)
         _create_head(repo)
@@ -302,14 +302,24 @@ def _show_last_state(repo: Repository, mirror: RefFiles) -> None:
     for name in names:
         found = mirror.read(name)
         known = repo.refs.read(name)
-        if known is None or (found is not None and found[0] == known):
+        if (found[0] if found is not None else None) == known:
             continue
         mirror.check_against(repo.objects, [name])
+        mirror.check_held(repo.refs, [name])
+        if known is None:
+            continue
         with repo.objects.lock():
             repo.refs.refresh()
             current = repo.refs.read(name)
             if current is not None:
                 mirror.write_value(name, current)
+
+
+def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
+    """Raise when what looks like the torn end of a write was acknowledged: a synced ref file knows of it."""
+    refs.refresh()
+    mirror.check_against(store)
+    mirror.check_held(refs, list(mirror.names()))
 
 
 def author_name(config: TractConfig) -> str:
@@ -355,11 +365,11 @@ def write_config(path: str, config: TractConfig) -> None:
 def read_config(path: str) -> TractConfig:
     """The settings in a file; ConfigError when they make no sense."""
     data = files.read_file(path, 1024 * 1024)
-    if b"\n" not in data.strip() or not any(line and line[:1] != b"#" for line in data.split(b"\n")):
+    if not any(line and line[:1] != b"#" for line in data.split(b"\n")):
         return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
     import tomllib
 
     try:
         return from_table(tomllib.loads(data.decode()))
-    except (ValueError, ConfigError) as exc:
+    except (ValueError, RecursionError, ConfigError) as exc:
         raise ConfigError(f"'{path}': {exc}") from exc

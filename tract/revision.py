@@ -26,6 +26,7 @@ from tract.repo import Repository
 LEAST_PREFIX = 4
 
 _SUFFIX = re.compile(r"~(\d*)|\^(\d*)|@\{(\d+)\}")
+_SUFFIX_START = re.compile(r"~|\^|@\{")
 _PEEL = re.compile(r"\^\{(commit|tree|blob)\}\Z")
 _MOST_STEPS = 10**9
 
@@ -40,7 +41,7 @@ def resolve_revision(repo: Repository, revision: str) -> ObjectId:
     base, suffixes = _split(revision)
     at: ObjectId | None = None
     if suffixes and suffixes[0].startswith("@{"):
-        at = _earlier(repo, base, int(suffixes.pop(0)[2:-1]), revision)
+        at = _earlier(repo, base, _number(suffixes.pop(0)[2:-1]), revision)
     else:
         at = _resolve_base(repo, base, revision)
     for suffix in suffixes:
@@ -49,15 +50,24 @@ def resolve_revision(repo: Repository, revision: str) -> ObjectId:
 
 
 def _split(revision: str) -> tuple[str, list[str]]:
-    """The name at the front, and the suffixes after it."""
-    end = len(revision)
+    """The name at the front, and the suffixes after it; no name has in it what a suffix begins with."""
+    first = _SUFFIX_START.search(revision)
+    if first is None:
+        return revision, []
+    at = first.start()
     suffixes: list[str] = []
-    while True:
-        match = next((m for m in _SUFFIX.finditer(revision, 0, end) if m.end() == end), None)
+    while at < len(revision):
+        match = _SUFFIX.match(revision, at)
         if match is None:
-            return revision[:end], suffixes
-        suffixes.insert(0, match.group())
-        end = match.start()
+            return revision, []
+        suffixes.append(match.group())
+        at = match.end()
+    return revision[: first.start()], suffixes
+
+
+def _number(digits: str) -> int:
+    """What the digits say, or more steps than any history has."""
+    return int(digits) if len(digits) < 20 else _MOST_STEPS
 
 
 def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
@@ -115,7 +125,7 @@ def _unique_prefix(repo: Repository, prefix: str, revision: str) -> ObjectId:
 def _step(repo: Repository, at: ObjectId, suffix: str, revision: str) -> ObjectId:
     if suffix.startswith("@{"):
         raise CommitNotFoundError(revision, "'@{n}' goes right after a ref's name")
-    number = int(suffix[1:] or "1")
+    number = _number(suffix[1:] or "1")
     if suffix[0] == "^":
         if number == 0:
             return at

@@ -38,6 +38,7 @@ class Change(NamedTuple):
     offset: int = 0
     data: bytes = b""
     mark: Any = None
+    number: int = 0  # its place in the recording, as the disk counts
 
 
 class Killed(BaseException):
@@ -139,7 +140,7 @@ class Recorder:
         if not new:
             with self._allowed():
                 fd = os.open(path, flags, mode)
-            if place is None or not flags & (os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY):
+            if place is None or os.path.abspath(path) == self.root:
                 return fd
         else:
             with self._changing():
@@ -182,6 +183,8 @@ class Recorder:
         self.fsync(fd)
 
     def fsync(self, fd: int) -> None:
+        if fd not in self._descriptors:
+            return os.fsync(fd)
         with self._changing():
             node = self._descriptors[fd][0]
             number, self._syncs = self._syncs, self._syncs + 1
@@ -190,6 +193,7 @@ class Recorder:
                 self.changes.append(Change("failed", node))
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             self.changes.append(Change("names" if is_folder else "sync", node))
+        return None
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
         place = self._place(path)
@@ -401,11 +405,14 @@ class Disk:
         self._files: dict[int, _File] = {}
         self._folders: dict[int, _Folder] = {0: _Folder()}
         self._tree: dict[int, dict[str, int]] = {0: {}}
+        self._advanced = 0
         self._hashes: dict[int, dict[tuple[Fate, ...], bytes]] = {}
 
     def advance(self, change: Change) -> None:
         """Take in one more change."""
         kind, node = change.kind, change.node
+        self._advanced += 1
+        change = change._replace(number=self._advanced)
         if kind in ("write", "truncate"):
             self._files[node].pending.append(change)
         elif kind == "sync":
@@ -428,8 +435,10 @@ class Disk:
             if change.other == change.node:
                 self._folders[change.node].pending.append(change._replace(other=moved))
             else:
-                self._folders[change.node].pending.append(Change("unlink", change.node, change.name))
-                self._folders[change.other].pending.append(Change("create", change.other, change.target, moved))
+                gone = Change("unlink", change.node, change.name, number=change.number)
+                self._folders[change.node].pending.append(gone)
+                there = Change("create", change.other, change.target, moved, number=change.number)
+                self._folders[change.other].pending.append(there)
             del names[change.name]
             self._tree[change.other][change.target] = moved
             return
@@ -496,7 +505,7 @@ def remove(path: str) -> None:
 
 
 def systematic_fates(disk: Disk) -> Iterator[dict[Item, Fate]]:
-    """The states near one moment that most often go wrong: each change alone missing, alone there, or torn at telling places."""
+    """The states near one moment that most often go wrong: each change alone missing, alone there, the first that is missing, or torn at telling places."""
     items = disk.pending()
     everything = dict.fromkeys(items, ALL)
     yield everything
@@ -507,6 +516,7 @@ def systematic_fates(disk: Disk) -> Iterator[dict[Item, Fate]]:
     for item in reversed(items):
         yield {**everything, item: NONE}
         yield {item: ALL}
+        yield {other: ALL for other in items if items[other].number < items[item].number}
     for item, change in reversed(items.items()):
         for fate in _torn_fates(change, disk):
             yield {**everything, item: fate}

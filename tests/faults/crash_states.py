@@ -13,21 +13,24 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import re
 import shutil
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults.crash_disk import Change, Disk, Fate, Item, random_fates, remove, systematic_fates
+from tests.faults.crash_disk import ALL, Disk, Fate, Item, random_fates, remove, systematic_fates
 from tests.faults.crash_workloads import (
     WORKLOADS,
     Recording,
     life_after,
+    life_after_a_cut,
     life_that_ends_early,
     life_with_failing_syncs,
     life_with_two_handles,
@@ -41,14 +44,18 @@ from tests.faults.crash_workloads import (
 
 from tract.api import Tract
 from tract.errors import TractError
+from tract.history.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import read_blob, read_commit, read_node
 from tract.refs.files import RefFiles
 from tract.repo import Repository
 from tract.storage.store import Durability
 
-EXTRA_CHECKS: list[Callable[[str], list[str]]] = []
-"""More that every state's store must pass: called with its ``.tract`` folder, gives back what is wrong. For fsck."""
+_LEFT_BEHIND = {"ref-file-damaged", "index-missing"}
+"""Errors to fsck that a power cut leaves behind all the same: ref files are never synced, and a pack is there before its index."""
+
+_FSCK_EVERY = 16
+"""A check of the whole store costs more than all other checks of a state together, so only some states get it."""
 
 _HEAD_WORDS = "after the cut"
 
@@ -97,12 +104,14 @@ class _Problem(Exception):
 # Checking one state
 
 
-def check_state(folder: str, recording: Recording, expected: _Expected, first: Durability) -> str | None:
-    """What is wrong with the store in *folder*, or None; it is opened, read, written and opened again."""
+def check_state(folder: str, recording: Recording, expected: _Expected, first: Durability, *, fsck: bool) -> str | None:
+    """What is wrong with the store in *folder*, or None; it is opened, read, written and opened again, and with *fsck* checked before and after."""
     second: Durability = "process" if first == "full" else "full"
     store = os.path.join(folder, "projects", "mine", ".tract")
     existed = os.path.exists(store)
     try:
+        if existed and fsck:
+            _check_fsck(store, "before recovery", _LEFT_BEHIND)
         with _opened(os.path.dirname(store), first) as tract:
             _check_history(tract, recording, expected, existed)
             before = texts(tract)
@@ -117,9 +126,8 @@ def check_state(folder: str, recording: Recording, expected: _Expected, first: D
         with _opened(os.path.dirname(store), first) as tract:
             if texts(tract) != (*before, _HEAD_WORDS, "and once more"):
                 return "the second commit after the cut is not there after reopening"
-        for check in EXTRA_CHECKS:
-            for problem in check(store):
-                return problem
+        if fsck:
+            _check_fsck(store, "after use", _LEFT_BEHIND)
     except _Problem as exc:
         return str(exc)
     except TractError as exc:
@@ -183,6 +191,13 @@ def _check_lock(store: str) -> None:
         os.close(fd)
 
 
+def _check_fsck(store: str, when: str, allowed: AbstractSet[str]) -> None:
+    """A power cut is no damage: what it leaves behind is a warning at most."""
+    for problem in check_repository(store).errors:
+        if problem.kind not in allowed:
+            raise _Problem(f"fsck {when}: {problem.kind}: {problem.detail}")
+
+
 def _check_ref_files(repo: Repository, store: str) -> None:
     """What the files of HEAD and its branch say is what the operations say."""
     mirror = RefFiles(store, "full")
@@ -192,6 +207,17 @@ def _check_ref_files(repo: Repository, store: str) -> None:
         found = mirror.read(name)
         if found is None or found[0] != repo.refs.read(name):
             raise _Problem(f"the file of ref {name} is not what the ref is")
+
+
+def summary(failures: Sequence[Failure]) -> list[str]:
+    """The failures, those with the same problem as one line, with where the first of them is."""
+    found: dict[str, list[Failure]] = {}
+    for failure in failures:
+        found.setdefault(re.sub("[0-9a-f]{64}|[0-9]+", "*", failure.problem), []).append(failure)
+    return [
+        f"{len(same)} × {same[0].problem} (first: '{same[0].workload}' after {same[0].change} changes)"
+        for same in sorted(found.values(), key=len, reverse=True)
+    ]
 
 
 # Exploring
@@ -240,7 +266,7 @@ def explore(
 ) -> Result:
     """Check *states* different states of the recordings, or as many as there are; *stop_at* failures are enough.
 
-    Each recording gets an equal share, half of it systematic states and the rest by lot.
+    Each recording gets an equal share, spread over its moments.
     """
     result = Result()
     begun = time.perf_counter()
@@ -271,40 +297,48 @@ def _explore_one(
     expected = _expected_by_moment(recording)
     moments = sum(1 for _ in _moments(recording))
     goal = result.states + share
-    for rounds in range(8):
-        left = goal - result.states
+    for _ in range(_ROUNDS):
+        before = result.states
         for done, (change, disk) in enumerate(_moments(recording)):
             # What a moment cannot use, the later ones may.
-            quota = max(0, round((goal - result.states) / (moments - done)))
-            for fates in _some_fates(disk, quota, chance, systematic=rounds == 0):
+            fair = (goal - result.states) / (moments - done)
+            quota = int(fair) + (chance.random() < fair % 1)
+            for fates in _some_fates(disk, chance) if quota else ():
                 key = (disk.hash(fates), expected[change].acknowledged)
                 if key in seen:
                     continue
                 seen.add(key)
                 path = os.path.join(folder, "state")
                 disk.write(path, fates)
-                problem = check_state(path, recording, expected[change], ("full", "process")[len(seen) % 2])
+                first: Durability = "full" if len(seen) % 2 else "process"
+                fsck = len(seen) % _FSCK_EVERY == 0
+                problem = check_state(path, recording, expected[change], first, fsck=fsck)
                 remove(path)
                 result.count(recording.name, problem is not None)
                 if problem is not None:
                     result.failures.append(Failure(recording.name, change, fates, problem))
-                if result.states >= goal or (stop_at is not None and len(result.failures) >= stop_at):
-                    return
-        if goal - result.states == left:
-            return  # there are no others
+                    if stop_at is not None and len(result.failures) >= stop_at:
+                        return
+                quota -= 1
+                if not quota:
+                    break
+        if result.states in (goal, before):
+            return  # all that were asked for, or all there are
 
 
-def _some_fates(disk: Disk, quota: int, chance: random.Random, *, systematic: bool) -> Iterator[dict[Item, Fate]]:
-    """About *quota* states of the disk."""
-    if not quota:
-        return
-    if systematic:
-        found = list(systematic_fates(disk))
-        wanted = max(1, quota // 2 + 1)
-        # The first few say most; of the others each has the same chance.
-        yield from found[:2]
-        yield from chance.sample(found[2:], min(len(found) - 2, wanted))
-    for _ in range(quota * 2):
+_ROUNDS = 6
+_TRIES = 40
+
+
+def _some_fates(disk: Disk, chance: random.Random) -> Iterator[dict[Item, Fate]]:
+    """States of the disk, in no order, but for the one that is told first half of the time: nothing that was not synced is there."""
+    if chance.random() < 0.5:
+        yield {}
+    systematic = list(systematic_fates(disk))
+    chance.shuffle(systematic)
+    for number in range(_TRIES):
+        if number < len(systematic):
+            yield systematic[number]
         yield random_fates(disk, chance)
 
 
@@ -350,45 +384,33 @@ def recordings_of_killed_lives(seed: int, every: int = 1) -> list[Recording]:
     return found
 
 
-def recordings_after_a_cut(seed: int, number: int = 6) -> list[Recording]:
-    """A store that a power cut left with a hole or a torn end, and what is done to it then."""
+def recordings_after_a_cut(seed: int) -> list[Recording]:
+    """Stores that a power cut left with a hole, whole transactions behind it, and what is done to them then."""
     with _root() as root:
         first = record("before", life_with_two_handles, root, seed=seed)
-    moments = [(change, disk.pending()) for change, disk in _moments(first)]
-    cuts = [change for change, items in moments if sum(c.kind == "write" and len(c.data) > 200 for c in items.values()) > 2]
-    chance = random.Random(seed)
-    found = []
-    for cut in chance.sample(cuts, min(number, len(cuts))):
-        recording = _after_cut(first, cut, chance, seed)
-        if recording is not None:
-            found.append(recording)
-    return found
+    cuts: dict[tuple[Item, ...], int] = {}
+    for change, disk in _moments(first):
+        transactions = _pending_transactions(disk)
+        if len(transactions) > 1:
+            cuts[tuple(transactions)] = change
+    return [_after_cut(first, cut, seed) for cut in cuts.values()]
 
 
-def _after_cut(first: Recording, cut: int, chance: random.Random, seed: int) -> Recording | None:
+def _pending_transactions(disk: Disk) -> list[Item]:
+    """The writes of whole transactions that are not synced: all but the small ones and the zeros."""
+    return [item for item, c in disk.pending().items() if c.kind == "write" and len(c.data) > 200 and any(c.data[:8])]
+
+
+def _after_cut(first: Recording, cut: int, seed: int) -> Recording:
+    """The oldest transaction that was not synced is missing, all after it are there."""
     with _root() as root:
         state = root / "state"
         for change, disk in _moments(first):
             if change == cut:
-                # The oldest unsynced write to the journal is the hole, all after it are there.
-                items = disk.pending()
-                hole = next(item for item, c in items.items() if c.kind == "write" and c.data[:4].strip(b"\0") and len(c.data) > 200)
-                disk.write(str(state), {item: Fate("all") for item in items if item != hole})
+                hole = _pending_transactions(disk)[0]
+                disk.write(str(state), {item: ALL for item in disk.pending() if item != hole})
                 break
-        with small_store():
-            return record(f"cut at {cut}, then more", _life_after_a_cut, state, seed=seed + 1)
-
-
-def _life_after_a_cut(life: object) -> None:
-    from tests.faults.crash_workloads import Life
-
-    assert isinstance(life, Life)
-    tract = life.open("process")
-    for _ in range(4):
-        tract.user("of one length")
-        life.done(tract, "process")
-    life.close(tract)
-    life_after(life)
+        return record(f"cut at {cut}, then more", life_after_a_cut, state, seed=seed + 1)
 
 
 def all_recordings(seed: int, *, every_kill: int = 1) -> list[Recording]:
@@ -398,6 +420,3 @@ def all_recordings(seed: int, *, every_kill: int = 1) -> list[Recording]:
         *recordings_after_a_cut(seed),
         *recordings_of_killed_lives(seed, every_kill),
     ]
-
-
-__all__ = ["Change", "Failure", "Result", "all_recordings", "explore", "nullcontext"]

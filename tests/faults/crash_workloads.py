@@ -16,7 +16,7 @@ from tests.faults.crash_disk import Change, Killed, Recorder, watched
 
 from tract.api import Tract
 from tract.compile.tokens import EstimateTokenCounter
-from tract.errors import DurabilityError
+from tract.errors import DurabilityError, TractError
 from tract.history import gc
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
@@ -135,6 +135,13 @@ class Life:
         self.problems: list[str] = []
         self._open: list[Tract] = []
         self._words = random.Random(7)
+
+    def live(self, run: Callable[[Life], None]) -> None:
+        """Do what *run* says; an error is a problem, which a protocol that lacks a step may well have before any power cut."""
+        try:
+            run(self)
+        except (TractError, OSError) as exc:
+            self.problems.append(f"it fails before any power cut: {exc!r}")
 
     def open(self, durability: Durability = "full", **options: Any) -> Tract:
         tract = open_tract(self.folder, durability, **options)
@@ -287,11 +294,12 @@ def life_with_gc(life: Life, durability: Durability) -> None:
         life.done(tract, durability)
         switch_branch(tract._base, "main")
         move_ref(tract._base, "refs/heads/draft", None, expected=ANY, reason="delete")
-        plan = gc.plan_gc(other._base, retention_days=(7.0, 0.0, 0.0)[turn])
-        for _ in range(3):
-            tract.user(life.text(600))
-            life.done(tract, durability)
-        gc.run_gc(other._base, plan)
+        with other._base.objects.maintenance():  # type: ignore[attr-defined]
+            plan = gc.plan_gc(other._base, retention_days=(7.0, 0.0, 0.0)[turn])
+            for _ in range(3):
+                tract.user(life.text(600))
+                life.done(tract, durability)
+            gc.run_gc(other._base, plan)
         life.done(other, "full")
         tract.user(life.text())
         life.done(tract, durability)
@@ -345,11 +353,28 @@ def life_after(life: Life) -> None:
     life.close(tract)
 
 
+def life_after_a_cut(life: Life) -> None:
+    """Commits as long as those that were there before."""
+    tract = life.open("process")
+    for _ in range(4):
+        tract.user("of one length")
+        life.done(tract, "process")
+    life.close(tract)
+    life_after(life)
+
+
 def _recording(name: str, recorder: Recorder, life: Life, start: int) -> Recording:
+    life.die()
     problems = [*life.problems, *(f"not through tract.storage.files: {call}" for call in recorder.around)]
-    with open_tract(life.folder) as tract:
-        moves = moves_of(tract)
-    return Recording(name, recorder.before, recorder.changes, start, moves, sorted(set(problems)))
+    changes, moves = recorder.changes, ()
+    try:
+        with small_store(), open_tract(life.folder) as tract:
+            moves = moves_of(tract)
+    except (TractError, OSError) as exc:
+        problems.append(f"the store cannot be opened afterwards: {exc!r}")
+    if problems:
+        changes = []  # what would be expected of its states is not known
+    return Recording(name, recorder.before, changes, start, moves, sorted(set(problems)))
 
 
 def record(
@@ -359,7 +384,7 @@ def record(
     recorder = Recorder(root, fail_syncs=fail_syncs)
     life = Life(recorder)
     with recorded(recorder, seed):
-        run(life)
+        life.live(run)
     return _recording(name, recorder, life, 0)
 
 
@@ -371,10 +396,10 @@ def record_killed(
     life = Life(recorder)
     with recorded(recorder, seed):
         with suppress(Killed):
-            run(life)
+            life.live(run)
         start = len(recorder.changes)
         life.die()
-        then(life)
+        life.live(then)
     return _recording(name, recorder, life, start)
 
 

@@ -116,7 +116,9 @@ FIELDS = (
 )
 
 
-@pytest.mark.parametrize(("kind", "read"), [("tree", read_node), ("commit", read_commit), ("operation", read_operation)])
+@pytest.mark.parametrize(
+    ("kind", "read"), [("tree", read_node), ("commit", read_commit), ("operation", read_operation)]
+)
 @given(fields=FIELDS)
 def test_fields_of_other_types_are_corrupt_or_refused_by_hand(kind: Kind, read: Any, fields: Any) -> None:
     payload = msgpack.packb(fields)

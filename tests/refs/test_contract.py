@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -168,7 +169,9 @@ def test_names_that_cannot_stand_beside_each_other_are_refused(landed: RefStore,
     assert TWO.id == landed.read(names[0])
 
 
-@pytest.mark.parametrize("name", ["main", "refs/main", "refs/heads/", "refs/heads/a..b", "../x", "config.toml", "objects/x"])
+@pytest.mark.parametrize(
+    "name", ["main", "refs/main", "refs/heads/", "refs/heads/a..b", "../x", "config.toml", "objects/x"]
+)
 def test_only_whole_good_names_become_refs(landed: RefStore, name: str) -> None:
     with pytest.raises(RefNameError):
         move(landed, RefEdit(name, ONE.id))
@@ -238,7 +241,7 @@ def test_threads_that_compare_and_swap_lose_no_move(landed: RefStore) -> None:
 
     chain = [operation.changes[0] for _, operation in landed.history()][:-1]
     assert len(wins) + 1 == len(chain)
-    assert all(newer.old == older.new for newer, older in zip(chain, chain[1:], strict=False))
+    assert all(newer.old == older.new for newer, older in pairwise(chain))
 
 
 def test_two_handles_see_each_other_and_only_one_of_two_wins(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def line_of(store: Path, name: str = MAIN) -> bytes:
 
 def test_a_line_is_value_durability_and_check() -> None:
     # Hard-coded on purpose: other lines would be another format.
-    assert b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f synced 2c661131\n" == format_line(MAIN, ID, "full")
+    assert b"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f synced 2c661131\n" == format_line(
+        MAIN, ID, "full"
+    )
     assert b"ref:refs/heads/main cached 177fda30\n" == format_line("HEAD", MAIN, "process")
 
 
@@ -96,7 +98,9 @@ def test_a_ref_file_is_written_over_in_place(store: Path, repo: Repository) -> N
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 90, b"\0" * 83, "flip", "gone", "behind"])
-def test_a_wrong_ref_file_is_written_anew_by_who_opens_the_store(store: Path, repo: Repository, damage: bytes | str) -> None:
+def test_a_wrong_ref_file_is_written_anew_by_who_opens_the_store(
+    store: Path, repo: Repository, damage: bytes | str
+) -> None:
     say(repo, "a")
     old = line_of(store)
     tip = say(repo, "b")

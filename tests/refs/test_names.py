@@ -12,23 +12,25 @@ from tract.errors import InvalidBranchNameError, RefNameError
 from tract.refs.names import branch_ref, check_ref, check_tract_name, name_problem, tag_ref
 
 
-@pytest.mark.parametrize("name", ["main", "a/b", "feature/x-1_2.3", "ünïcode", "日本", "a@b", "1", "x" * 100, "Head", "conx"])
+@pytest.mark.parametrize(
+    "name", ["main", "a/b", "feature/x-1_2.3", "ünïcode", "日本", "a@b", "1", "x" * 100, "Head", "conx"]
+)
 def test_good_names_are_taken(name: str) -> None:
     assert "refs/heads/" + name == branch_ref(name) == check_ref("refs/heads/" + name)
     assert "refs/tags/" + name == tag_ref(name)
 
 
 BAD = (
-    ["", "HEAD", "@", "-rf", "a/-b", ".", "..", "a..b", "../x", "/etc", "a/", "a//b", ".git", "a/.b", "a.", "a./b"]
-    + ["a.lock", "a.LOCK/b", "x.tmp", "con", "CON", "aux.txt", "a/NUL", "lpt1", "0" * 64, "a b", "a~1", "a^", "a:b"]
-    + ["a?b", "a*", "a[b", "a\\b", 'a"b', "a<b", "a|b", "a@{1}", "a\nb", "a\0b", "a\x1b[31m", "a\u202eb", "a\u200bb"]
-    + ["a\u00a0b", "e\u0301", "\ud800", "x" * 101, "é" * 51, "/".join("abcdefghi"), "/".join(["x" * 90] * 3)]
-)
+    "", "HEAD", "@", "-rf", "a/-b", ".", "..", "a..b", "../x", "/etc", "a/", "a//b", ".git", "a/.b", "a.", "a./b",
+    "a.lock", "a.LOCK/b", "x.tmp", "con", "CON", "aux.txt", "a/NUL", "lpt1", "0" * 64, "a b", "a~1", "a^", "a:b",
+    "a?b", "a*", "a[b", "a\\b", 'a"b', "a<b", "a|b", "a@{1}", "a\nb", "a\0b", "a\x1b[31m", "a\u202eb", "a\u200bb",
+    "a\u00a0b", "e\u0301", "\ud800", "x" * 101, "é" * 51, "/".join("abcdefghi"), "/".join(["x" * 90] * 3),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_names_are_refused_with_the_rule_they_break(name: str) -> None:
-    with pytest.raises(InvalidBranchNameError, match="is not a branch name: it|is not a branch name: a part|is not a branch name: '"):
+    with pytest.raises(InvalidBranchNameError, match=r"is not a branch name: (it|a part|')"):
         branch_ref(name)
     for check in (tag_ref, check_tract_name):
         with pytest.raises(RefNameError):
@@ -38,13 +40,26 @@ def test_bad_names_are_refused_with_the_rule_they_break(name: str) -> None:
             check_ref(prefix + name)
 
 
-@pytest.mark.parametrize("name", ["HEAD", "ORIG_HEAD", "tracts/a/HEAD", "tracts/a/refs/heads/main", "refs/archive/1", "refs/notes/config"])
+@pytest.mark.parametrize(
+    "name", ["HEAD", "ORIG_HEAD", "tracts/a/HEAD", "tracts/a/refs/heads/main", "refs/archive/1", "refs/notes/config"]
+)
 def test_whole_ref_names_are_taken(name: str) -> None:
     assert name == check_ref(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["main", "refs", "refs/x/y", "tracts/HEAD", "tracts//HEAD", "tracts/a/b/HEAD", "tracts/../HEAD", "format", "HEAD/x"]
+    "name",
+    [
+        "main",
+        "refs",
+        "refs/x/y",
+        "tracts/HEAD",
+        "tracts//HEAD",
+        "tracts/a/b/HEAD",
+        "tracts/../HEAD",
+        "format",
+        "HEAD/x",
+    ],
 )
 def test_other_places_in_the_store_are_no_refs(name: str) -> None:
     with pytest.raises(RefNameError):

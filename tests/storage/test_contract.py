@@ -76,7 +76,9 @@ def test_every_object_is_listed_once(store: ObjectStore) -> None:
     kinds = dict(store.ids())
 
     assert len(kinds) == len(list(store.ids()))
-    assert {blob(t).id for t in ("a", "b", "c", "x" * 1_200_000)} == {id for id, kind in kinds.items() if kind == "blob"}
+    assert {blob(t).id for t in ("a", "b", "c", "x" * 1_200_000)} == {
+        id for id, kind in kinds.items() if kind == "blob"
+    }
     assert {INIT.id, new.id, operation("a").id} == {id for id, kind in kinds.items() if kind == "operation"}
 
 

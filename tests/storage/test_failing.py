@@ -48,21 +48,27 @@ def generation(repo: Repository) -> int:
 
 
 class Failing:
-    """Makes a system call fail, as the disk would: the calls counted from 0 that are in *which*."""
+    """Makes a system call fail, as the disk would: the calls, counted from 0, that are in *which*."""
 
-    def __init__(self, call: Callable[..., Any], which: range, code: int, short: int = 0) -> None:
-        self.call, self.which, self.code, self.short = call, which, code, short
+    def __init__(self, call: Callable[..., Any], which: range, code: int) -> None:
+        self.call, self.which, self.code = call, which, code
         self.calls = -1
 
     def __call__(self, *args: Any) -> Any:
         self.calls += 1
-        if self.calls not in self.which:
-            return self.call(*args)
-        if self.short and len(args) == 3 and len(args[1]) > self.short:
-            return self.call(args[0], args[1][: self.short], args[2])
-        if self.short:
-            return self.call(*args)
-        raise OSError(self.code, os.strerror(self.code))
+        if self.calls in self.which:
+            raise OSError(self.code, os.strerror(self.code))
+        return self.call(*args)
+
+
+class Short:
+    """A ``pwrite`` that writes at most *length* bytes a call."""
+
+    def __init__(self, length: int) -> None:
+        self.call, self.length = os.pwrite, length
+
+    def __call__(self, fd: int, data: bytes, offset: int) -> int:
+        return self.call(fd, data[: self.length], offset)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
@@ -85,61 +91,43 @@ def test_a_failed_write_is_a_durability_error_that_changed_nothing(
     assert 2 == generation(repo) == generation(open_one())
 
 
-def test_a_write_that_stops_half_way_is_taken_back(
-    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("length", [1, 27, 28, 100, 200])
+@pytest.mark.parametrize("failures", [range(1, 2), range(1, 9)], ids=["once", "on and on"])
+def test_a_write_that_stops_half_way_is_taken_back_now_or_by_the_next_writer(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, length: int, failures: range
 ) -> None:
     repo, other = open_one(), open_one()
     say(repo, "a")
-    for short in (1, 27, 28, 100, 200):
-        real = os.pwrite
-        calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", Failing(Short(length), failures, errno.ENOSPC))
+        with pytest.raises(DurabilityError):
+            say(repo, "lost")
 
-        def half(fd: int, data: bytes, offset: int, *, short: int = short) -> int:
-            calls.append(offset)
-            if len(calls) == 1:
-                return real(fd, data[:short], offset)
-            if len(calls) == 2:
-                raise OSError(errno.ENOSPC, "no space")
-            return real(fd, data, offset)
+    say(other, "other")
+    say(repo, "b")
 
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "pwrite", half)
-            with pytest.raises(DurabilityError):
-                say(repo, "lost")
-        calls.clear()
-        # Nor can the bytes be taken back.
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "pwrite", lambda fd, data, offset: half(fd, data, offset) if len(calls) < 1 else Failing(real, range(9), errno.EIO)())
-            with pytest.raises(DurabilityError):
-                say(repo, "lost")
-        before = generation(other)
-        say(other, "other")
-        say(repo, "b")
-        assert before + 2 == generation(repo) == generation(other) == generation(open_one())
+    assert 3 == generation(repo) == generation(other) == generation(open_one())
 
 
 def test_short_writes_are_continued(open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch) -> None:
     repo = open_one()
-    monkeypatch.setattr(os, "pwrite", Failing(os.pwrite, range(10**9), 0, short=7))
+    monkeypatch.setattr(os, "pwrite", Short(7))
     for text in ("a", "b" * 3000):
         say(repo, text)
 
     assert 2 == generation(open_one())
 
 
-@pytest.mark.parametrize("size", [1, 200_000])
+@pytest.mark.parametrize("size", [2000, 200_000])
 def test_a_file_size_limit_is_a_failed_write(open_one: Callable[..., Repository], size: int) -> None:
     repo = open_one("process")
-    while repo.objects.stats().journal_size < 60_000:
-        say(repo, os.urandom(2000).hex())
+    while repo.objects.stats().journal_size < 63_000:
+        say(repo, os.urandom(1000).hex())
     before = generation(repo)
-    with file_size_limit(64 * 1024 + 10):
-        with pytest.raises(DurabilityError) as caught:
-            for _ in range(10):
-                say(repo, os.urandom(max(size, 2000)).hex())
-                before += 1
-        assert not caught.value.visible
+    with file_size_limit(64 * 1024 + 10), pytest.raises(DurabilityError) as caught:
+        say(repo, os.urandom(size).hex())
 
+    assert not caught.value.visible
     say(repo, "after")
     assert before + 1 == generation(repo) == generation(open_one())
 
@@ -179,12 +167,12 @@ def test_a_failed_sync_says_that_the_change_is_visible_and_is_not_believed_again
         patch.setattr(os, "pwrite", recorded)
         say(repo, "c")
     # The bytes whose sync failed are clean to the kernel: only written anew do they come to the disk.
-    assert any(first <= start and end < last for first, last in written)
+    assert any(first <= start and end <= last for first, last in written)
     written.clear()
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", recorded)
         say(repo, "d")
-    assert not any(first <= start and end < last for first, last in written)
+    assert not any(first <= start and end <= last for first, last in written)
     assert 4 == generation(open_one())
 
 
@@ -192,14 +180,17 @@ def test_syncs_that_fail_in_a_row_are_made_good_together(
     open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo = open_one("full")
+    say(repo, "first")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdatasync", Failing(os.fdatasync, range(3), errno.EIO))
-        for text in "abc":
-            with pytest.raises(DurabilityError):
+        for visible, text in ((True, "a"), (False, "b"), (False, "c")):
+            with pytest.raises(DurabilityError) as caught:
                 say(repo, text)
+            # Nothing goes on top of what may not be on the disk.
+            assert visible is caught.value.visible
     say(repo, "d")
 
-    assert 4 == generation(repo) == generation(open_one())
+    assert 3 == generation(repo) == generation(open_one())
 
 
 @pytest.mark.parametrize("call", ["open", "pwrite", "replace", "fdatasync"])
@@ -254,7 +245,9 @@ def test_a_large_object_that_another_wrote_without_a_sync_is_synced_before_a_com
     synced: list[str] = []
     for call in ("fsync", "fdatasync"):
         real = getattr(os, call)
-        monkeypatch.setattr(os, call, lambda fd, real=real: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd)))
+        monkeypatch.setattr(
+            os, call, lambda fd, real=real: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd))
+        )
 
     say(careful, "x" * 1_200_000)
 

@@ -72,7 +72,9 @@ def test_an_open_handle_sees_what_another_process_appends(database: Open, tmp_pa
         "with store.lock():\n"
         "    store.append([new_blob({'text': 'a'})], new_operation(Operation(None, 0, 'x', 'x', ())), keyframe=False)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
 
     assert has(store, "a")
 

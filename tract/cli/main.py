@@ -72,18 +72,33 @@ GROUPS = (
         },
     ),
     Group(
+        "look after the store",
+        _PORCELAIN,
+        {
+            "fsck": ("fsck", "Check the store, and repair it"),
+            "gc": ("gc", "Pack the store, and drop what nothing reaches any more"),
+        },
+    ),
+    Group(
         "plumbing",
         "tract.cli.plumbing",
         {
             "cat-file": ("cat_file", "Print an object, its type or its size"),
+            "check-ref-format": ("check_ref_format", "Tell whether a name can be a ref's"),
             "count-objects": ("count_objects", "Count objects and the disk space they take"),
+            "fast-export": ("fast_export", "Write the store as a stream of text"),
+            "fast-import": ("fast_import", "Read such a stream into the store"),
+            "for-each-ref": ("for_each_ref", "Print refs in a form of your own"),
             "hash-object": ("hash_object", "Compute the id of content, and store it"),
             "ls-tree": ("ls_tree", "List the entries of a commit's context"),
+            "merge-base": ("merge_base", "Find the commit where histories parted"),
+            "prune": ("prune", "Drop what nothing reaches any more"),
             "rev-list": ("rev_list", "List commits from newest to oldest"),
             "rev-parse": ("rev_parse", "Print the id a revision names"),
             "show-ref": ("show_ref", "List refs"),
             "symbolic-ref": ("symbolic_ref", "Read or set the branch HEAD is on"),
-            "update-ref": ("update_ref", "Move a ref safely"),
+            "update-ref": ("update_ref", "Move refs safely"),
+            "verify-pack": ("verify_pack", "Check packs and their indexes"),
         },
     ),
 )
@@ -224,7 +239,7 @@ def _print_help(console: Console) -> None:
         console.line("")
         console.line(console.paint(group.title, "bold"))
         for name, (_, summary) in group.commands.items():
-            console.line(f"   {name:<14} {summary}")
+            console.line(f"   {name:<16} {summary}")
     console.line("")
     console.line("'tract help <command>' or 'tract <command> --help' says more about a command.")
 

@@ -24,15 +24,20 @@ class Progress:
         return self
 
     def show(self, done: int, total: int) -> None:
-        """Say that *done* of *total* is done."""
+        """Say that *done* of *total* is done; a total of 0 is one nobody knows."""
         now = time.monotonic()
         if self._next is None or now < self._next:
             return
         self._next = now + _BETWEEN_SECONDS
-        share = min(done / total, 1.0) if total else 1.0
+        if not total:
+            self._write(f"{one_line(self._what, max(20, self._console.width - 16))} {done}")
+            return
+        share = min(done / total, 1.0)
         bar = "#" * int(share * 20)
-        text = Painted(one_line(self._what, max(20, self._console.width - 32)))
-        self._console.stderr.write(f"\r\x1b[K{text} [{bar:<20}] {share:4.0%}")
+        self._write(f"{one_line(self._what, max(20, self._console.width - 32))} [{bar:<20}] {share:4.0%}")
+
+    def _write(self, text: str) -> None:
+        self._console.stderr.write(f"\r\x1b[K{Painted(text)}")
         self._console.stderr.flush()
         self._shown = True
 

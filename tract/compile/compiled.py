@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tract.compile.formats import Rendered, copy_json, pairing_warnings, render, render_text
+from tract.compile.formats import CacheMode, Rendered, copy_json, pairing_warnings, render, render_text
 from tract.compile.message import CompileWarning, Message
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.tokens import REPLY_PRIMING
@@ -83,17 +83,27 @@ class CompiledContext:
             for warning in found
         )
 
-    def to_openai(self) -> list[dict[str, JSON]]:
-        """The messages of an OpenAI chat completion."""
-        return self._render("openai").value  # type: ignore[no-any-return]
+    def to_openai(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
+        """The messages of an OpenAI chat completion.
+
+        *cache* ``auto`` puts explicit cache breakpoints, which GPT-5.6 and later take, at the ends of the instructions and of the last two turns.
+        """
+        return self._render("openai", cache).value  # type: ignore[no-any-return]
 
     def to_openai_responses(self) -> list[dict[str, JSON]]:
         """The input items of an OpenAI response."""
         return self._render("responses").value  # type: ignore[no-any-return]
 
-    def to_anthropic(self) -> dict[str, JSON]:
-        """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API."""
-        return self._render("anthropic").value  # type: ignore[no-any-return]
+    def to_anthropic(self, *, cache: CacheMode = None) -> dict[str, JSON]:
+        """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API.
+
+        *cache* ``auto`` puts cache breakpoints at the ends of the system prompt and of the last two user turns: at most 4 with those that messages came with.
+        """
+        return self._render("anthropic", cache).value  # type: ignore[no-any-return]
+
+    def to_gemini(self) -> dict[str, JSON]:
+        """``contents`` and (where there is one) ``system_instruction``, as Google's SDK takes them: the second is part of its config."""
+        return self._render("gemini").value  # type: ignore[no-any-return]
 
     def to_dicts(self) -> list[dict[str, JSON]]:
         """The messages as ``{"role": …, "content": …}``, with ``name`` where there is one: what any model of text takes."""
@@ -107,8 +117,8 @@ class CompiledContext:
         """The messages for people to read."""
         return render_text(self.messages)
 
-    def _render(self, format: str) -> Rendered:
-        rendered = render(self.messages, format)
+    def _render(self, format: str, cache: CacheMode = None) -> Rendered:
+        rendered = render(self.messages, format, cache)
         self._rendered[format] = rendered.warnings
         return rendered
 

@@ -47,7 +47,7 @@ def _problems_at(found: Examination, name: str, entries: list[tuple[ObjectId, Ob
     for warning in pairing_warnings(messages):
         at = warning.index
         subject = f"message {commits[at].hex()}" if at is not None else f"ref '{name}'"
-        yield Problem(warning.code, "warning", subject, "", None, f"{warning.detail} (on '{name}')")
+        yield Problem(warning.kind, "warning", subject, "", None, f"{warning.detail} (on '{name}')")
 
 
 def _entries(found: Examination, tip: ObjectId) -> list[tuple[ObjectId, ObjectId]]:

@@ -160,7 +160,8 @@ def query_by_config(space: Workspace, field: str, operator: str, value: Any) -> 
     found = []
     for target in configs.targets():
         item = _field(configs.get(repo, target), field)
-        if item is not None and test(item):
+        # A note may be about a commit that gc took.
+        if item is not None and test(item) and repo.objects.contains(target):
             found.append(target)
     return [describe(space, id) for id in sorted(found, key=lambda commit: (repo.commit(commit).time, commit))]
 

@@ -7,12 +7,18 @@ The OpenTelemetry GenAI names: ``gen_ai.usage.input_tokens`` includes what was r
 | OpenAI chat | ``prompt_tokens`` | in it: ``prompt_tokens_details.cached_tokens`` |
 | OpenAI Responses | ``input_tokens`` | in it: ``input_tokens_details.cached_tokens`` |
 | Anthropic | ``input_tokens`` | beside it: ``cache_read_input_tokens``, ``cache_creation_input_tokens`` |
+| Gemini | ``prompt_token_count`` | in it: ``cached_content_token_count`` |
+| LangChain | ``input_tokens`` | in it: ``input_token_details.cache_read``, ``.cache_creation`` |
+| Pydantic AI | ``input_tokens`` | in it: ``cache_read_tokens``, ``cache_write_tokens`` |
+
+Gemini counts its thoughts beside the answer (``thoughts_token_count``) and the results of its own tools beside the prompt (``tool_use_prompt_token_count``); both are added where they belong.
+Its names are read in camel case too, as its REST API has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any
 
 from tract.compile.formats import copy_json
@@ -50,14 +56,25 @@ def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
     if isinstance(usage, TokenUsage):
         return usage
     if not isinstance(usage, Mapping):
-        dump = getattr(usage, "model_dump", None)  # an SDK's own usage object
-        if dump is None:
-            raise ContentValidationError(f"usage must be a dict or a TokenUsage, not {type(usage).__name__}")
-        usage = dump()
+        usage = _fields_of(usage)
     return _read_dict(plain_json("usage", dict(usage)))
 
 
+def _fields_of(usage: Any) -> Mapping[str, Any]:
+    """The fields of an SDK's own usage object: a pydantic model's or a dataclass's."""
+    dump = getattr(usage, "model_dump", None)
+    if dump is not None:
+        # In JSON's types, for some have enums and dates in them.
+        found: Mapping[str, Any] = dump(mode="json")
+        return found
+    if is_dataclass(usage) and not isinstance(usage, type):
+        return asdict(usage)
+    raise ContentValidationError(f"usage must be a dict or a TokenUsage, not {type(usage).__name__}")
+
+
 def _read_dict(usage: dict[str, Any]) -> TokenUsage:
+    if "prompt_token_count" in usage or "promptTokenCount" in usage:
+        return _read_gemini(usage)
     if "prompt_tokens" in usage:
         return _read(usage, "prompt_tokens", "completion_tokens", "prompt_tokens_details")
     if INPUT in usage:
@@ -70,21 +87,55 @@ def _read_dict(usage: dict[str, Any]) -> TokenUsage:
         )
     if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:
         return _read_anthropic(usage)
+    if "cache_read_tokens" in usage or "cache_write_tokens" in usage:
+        return _read_flat(usage)
+    if "input_token_details" in usage:
+        return _read(usage, "input_tokens", "output_tokens", "input_token_details", "cache_read", "cache_creation")
     if "input_tokens" in usage:
         return _read(usage, "input_tokens", "output_tokens", "input_tokens_details")
     keys = ", ".join(map(str, usage))[:100] or "none"
     raise ContentValidationError(f"usage of unknown shape (keys: {keys})")
 
 
-def _read(usage: Mapping[str, Any], input: str, output: str, details: str) -> TokenUsage:
+def _read(
+    usage: Mapping[str, Any],
+    input: str,
+    output: str,
+    details: str,
+    read: str = "cached_tokens",
+    created: str = "cache_write_tokens",
+) -> TokenUsage:
+    """Usage whose cached tokens are in the input, and told apart in a dict of *details*."""
     inner = usage.get(details) or {}
     if not isinstance(inner, Mapping):
         raise ContentValidationError(f"usage: {details} must be a dict, not {type(inner).__name__}")
     return TokenUsage(
         _number(usage, input),
         _number(usage, output, 0),
-        _number(inner, "cached_tokens", 0),
-        _number(inner, "cache_write_tokens", 0),
+        _number(inner, read, 0),
+        _number(inner, created, 0),
+        usage,
+    )
+
+
+def _read_flat(usage: Mapping[str, Any]) -> TokenUsage:
+    """Pydantic AI's ``RequestUsage``."""
+    read, created = _number(usage, "cache_read_tokens", 0), _number(usage, "cache_write_tokens", 0)
+    return TokenUsage(_number(usage, "input_tokens"), _number(usage, "output_tokens", 0), read, created, usage)
+
+
+def _read_gemini(usage: Mapping[str, Any]) -> TokenUsage:
+    """Gemini's ``usage_metadata``, in either spelling."""
+
+    def number(*words: str, default: int | None = 0) -> int:
+        snake, camel = "_".join(words), words[0] + "".join(word.capitalize() for word in words[1:])
+        return _number(usage, snake if usage.get(snake) is not None else camel, default)
+
+    return TokenUsage(
+        number("prompt", "token", "count", default=None) + number("tool", "use", "prompt", "token", "count"),
+        number("candidates", "token", "count") + number("thoughts", "token", "count"),
+        number("cached", "content", "token", "count"),
+        0,
         usage,
     )
 

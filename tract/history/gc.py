@@ -1,27 +1,36 @@
 """Garbage collection: everything reachable into few, dense packs; what nobody reaches goes after a while.
 
-    plan   seal the journal; mark from every ref of every tract and from the reflog, without a lock
-    run    write new packs and read them again                                    no lock, takes as long as it takes
-           take the lock; mark again what moved meanwhile, copy what that saved;
-           begin a new journal; remove the old packs                              milliseconds
+    plan   seal the journal, look at the refs                                     under the lock, as long as any seal
+           mark from every ref of every tract; then from what moved of late       no lock, takes as long as it takes
+    run    write new packs and read them again; follow what moved meanwhile       no lock
+           follow the rest, copy what that saved; begin a new journal;
+           remove the old packs                                                   under the lock, milliseconds
 
 A new pack is on the disk, with its index, before anything it replaces goes, so gc can be killed at any point: what is left over is found and removed by the next one.
 Writers hold the lock from their first look to their operation, and look at the packs anew when the journal was replaced; so nothing they rely on goes.
+
+What no ref reaches has an age: since a ref was moved away from it, or where no operation tells, since it was written.
+It is kept in packs of its own, each with a time, which are copied without growing younger; whatever a young object needs is as young.
+A note keeps nothing alive but itself: else whoever notes the usage of every answer would keep every answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from itertools import dropwhile, islice
 
-from tract.errors import GCError
+from tract.errors import BlobNotFoundError, GCError
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import (
+    CommitOperation,
     NewObject,
     Object,
     Operation,
+    RefChange,
+    RefValue,
     Step,
     new_operation,
     read_commit,
@@ -37,52 +46,66 @@ from tract.storage.pack import Group
 DAY = 86_400.0
 LEVEL = 9
 AGGRESSIVE_LEVEL = 19
+RETENTION_DAYS = 7.0
+REFLOG_DAYS = 90.0
+"""Operations are kept this long, and the reflog reaches back as far."""
+
 _DICTIONARY_SIZE = 32 * 1024
 _LEAST_SAMPLES = 500
 _MOST_SAMPLES = 8000
 _LONGEST_SAMPLE = 4096
 _STEPS_A_FOLD = 256
 
-# Operations are kept this long; the reflog reaches back as far.
-REFLOG_DAYS = 90.0
-
-# ``gc --auto`` finds work when there are more packs or small loose objects than this.
+# ``gc --auto`` finds work when there are more packs, or small loose objects, that the last gc has not seen.
 _AUTO_PACKS = 12
 _AUTO_LOOSE = 1000
 
+# What happened while the packs were written is followed without the lock until this little is left, or so often.
+_FEW_OPERATIONS = 64
+_MOST_ROUNDS = 8
+
+_REPORT_EVERY = 4096
+
 Progress = Callable[[str, int, int], None]
-"""Told what gc does, how much of it is done and how much there is."""
+"""Told what gc does, how much of it is done and how much there is (0 where nobody knows)."""
+
+Groups = dict[Kind, list[ObjectId]]
+"""Objects by kind, in the order to pack them."""
 
 
 @dataclass(frozen=True, slots=True)
 class GCPlan:
     """What a gc would do; :func:`run_gc` does it.
 
-    *reachable* has the objects to keep, by kind, in the order they will be packed; *kept* those nobody reaches that are younger than *retention_days*, by the pack or file they are in; *dropped* those that go.
-    *packs* and *loose* are what the new packs replace.
+    *reachable* has the objects that go into the new pack; *kept* those that no ref reaches but that are younger than *retention_days*, by the time their pack gets; *dropped* those that go, with their kinds.
+    *operations* are those the reflog keeps, newest first; *last* is the newest there was, and *reflog_since* where the reflog begins.
+    *packs* are replaced by the new ones, and *loose* objects too, unless they were written again meanwhile.
+    *reached* is all that stays.
+    Times are in nanoseconds since 1970.
     """
 
     retention_days: float
-    reachable: dict[Kind, list[ObjectId]]
+    reflog_since: int
+    reachable: Groups
+    kept: Mapping[int, Groups]
+    dropped: Mapping[ObjectId, Kind]
     operations: tuple[ObjectId, ...]
-    kept: dict[float, dict[Kind, list[ObjectId]]]
-    dropped: tuple[ObjectId, ...]
+    last: ObjectId | None
     packs: tuple[str, ...]
-    loose: tuple[ObjectId, ...]
+    loose: Mapping[ObjectId, int]
     size_before: int
-
-    @property
-    def reachable_count(self) -> int:
-        return sum(map(len, self.reachable.values()))
-
-    @property
-    def kept_count(self) -> int:
-        return sum(len(ids) for groups in self.kept.values() for ids in groups.values())
+    reachable_count: int
+    kept_count: int
+    reached: AbstractSet[ObjectId] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class GCResult:
-    """What a gc did, or with *dry_run* would do; sizes are bytes of packs, journal and loose objects on disk."""
+    """What a gc did, or with *dry_run* would do.
+
+    *reachable*, *kept* (not reachable, but younger than the retention) and *dropped* count objects; operations are in none of them.
+    Sizes are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
+    """
 
     reachable: int
     kept: int
@@ -90,82 +113,114 @@ class GCResult:
     packs_before: int
     packs_after: int
     size_before: int
-    size_after: int
+    size_after: int | None
     seconds: float
     dry_run: bool = False
-
-
-class _Marked(NamedTuple):
-    """What was reached: as a set, and by kind in the order to pack it."""
-
-    seen: set[ObjectId]
-    order: dict[Kind, list[ObjectId]]
 
 
 def is_due(repo: Repository) -> bool:
     """Whether gc would find enough to do; costs two listings of folders."""
     store = _database(repo)
-    return len(store.packs()) > _AUTO_PACKS or len(store.loose_objects()) > _AUTO_LOOSE
+    return store.count_new_packs() > _AUTO_PACKS or store.count_new_loose(_AUTO_LOOSE) > _AUTO_LOOSE
+
+
+def collect(
+    repo: Repository,
+    *,
+    retention_days: float = RETENTION_DAYS,
+    reflog_days: float = REFLOG_DAYS,
+    dry_run: bool = False,
+    aggressive: bool = False,
+    now: float | None = None,
+    progress: Progress | None = None,
+) -> GCResult:
+    """Plan a gc and run it, or with *dry_run* say what it would do; GCError while another one runs."""
+    started = time.monotonic()
+    with _database(repo).maintenance():
+        plan = plan_gc(
+            repo,
+            retention_days=retention_days,
+            reflog_days=reflog_days,
+            seal=not dry_run,
+            now=now,
+            progress=progress,
+        )
+        if not dry_run:
+            result = run_gc(repo, plan, aggressive=aggressive, progress=progress)
+            return replace(result, seconds=time.monotonic() - started)
+    return _result(plan, len(plan.packs), None, started, dry_run=True)
+
+
+def prune(
+    repo: Repository, *, retention_days: float = RETENTION_DAYS, dry_run: bool = False, progress: Progress | None = None
+) -> Mapping[ObjectId, Kind]:
+    """Drop what nobody reaches and is older than *retention_days*, and give back what it was.
+
+    Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
+    """
+    with _database(repo).maintenance():
+        plan = plan_gc(repo, retention_days=retention_days, seal=not dry_run, progress=progress)
+        if plan.dropped and not dry_run:
+            run_gc(repo, plan, progress=progress)
+    return plan.dropped
 
 
 def plan_gc(
-    repo: Repository, *, retention_days: float = 7.0, now: float | None = None, progress: Progress | None = None
+    repo: Repository,
+    *,
+    retention_days: float = RETENTION_DAYS,
+    reflog_days: float = REFLOG_DAYS,
+    seal: bool = True,
+    now: float | None = None,
+    progress: Progress | None = None,
 ) -> GCPlan:
-    """Find what is reachable and what is not. Nothing is removed; the journal is sealed, so that all objects are in packs."""
-    if retention_days < 0:
-        raise GCError(f"retention must not be negative, not {retention_days:g} days")
+    """Find what is reachable and what is not. Nothing is removed; with *seal* the journal's objects are brought into a pack first.
+
+    *now* is the moment ages are told from, in seconds since 1970, None for this one.
+    Only for the holder of the store's ``maintenance``.
+    A store in which something reachable is missing or damaged is not collected: the error says what.
+    """
+    if not retention_days >= 0 or not reflog_days >= 0:
+        raise GCError(f"retention must not be negative: {min(retention_days, reflog_days):g} days")
     store = _database(repo)
-    moment = time.time() if now is None else now
+    moment = int((time.time() if now is None else now) * 1e9)
     with store.lock():
         repo.refs.refresh()
-        if len(store.operations()) > 1:
+        if seal and store.has_new_objects():
             store.seal(repo.refs.keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
         packs = store.packs()
         loose = store.loose_objects()
-        roots, operations = _roots(repo, moment - REFLOG_DAYS * DAY)
-        size = _size(store)
-    marked = _mark(repo, roots, progress)
-    oldest = moment - retention_days * DAY
-    kept: dict[float, dict[Kind, list[ObjectId]]] = {}
-    dropped: list[ObjectId] = []
-    live = set(operations)
-    for name, written in packs.items():
-        for id, kind in store.pack_objects(name):
-            if id in marked.seen or id in live:
-                continue
-            if kind != "operation" and written > oldest:
-                kept.setdefault(_bucket(written, retention_days), {}).setdefault(kind, []).append(id)
-            else:
-                dropped.append(id)
-    small, gone = _sort_loose(store, loose, marked, oldest)
+        last = repo.refs.last
+        roots = [value for _, value in repo.refs.list() if isinstance(value, bytes)]
+    seen: set[ObjectId] = set()
+    reachable = _mark(repo, roots, seen, progress=progress)
+    reachable_count = len(seen)
+    packed_loose = {id for id in loose if id in seen and not store.is_large(id)}
+    reflog_since = moment - _nanoseconds(max(reflog_days, retention_days))
+    operations, moved = _reflog(repo, reflog_since, seen)
+    unreached = _unreached(store, packs, loose, seen, moment)
+    oldest = moment - _nanoseconds(retention_days)
+    ages = [*moved, *((written, id) for id, (written, _) in unreached.items())]
+    kept = _mark_young(repo, [age for age in ages if age[0] > oldest], seen, retention_days)
+    dropped = {id: kind for id, (_, kind) in unreached.items() if id not in seen}
+    for groups in (reachable, *kept.values()):
+        _leave_out(groups, loose.keys() - packed_loose)
     return GCPlan(
         retention_days,
-        marked.order,
-        operations,
+        reflog_since,
+        reachable,
         kept,
-        tuple(dropped) + gone,
+        dropped,
+        operations,
+        last,
         tuple(packs),
-        small + gone,
-        size,
+        {id: written for id, written in loose.items() if id in packed_loose or id in dropped},
+        store.stats().size,
+        reachable_count,
+        len(seen) - reachable_count,
+        seen,
     )
-
-
-def _sort_loose(
-    store: Database, loose: dict[ObjectId, float], marked: _Marked, oldest: float
-) -> tuple[tuple[ObjectId, ...], tuple[ObjectId, ...]]:
-    """The loose objects that go into the pack, and those that go for good."""
-    small = tuple(id for id in loose if id in marked.seen and not store.is_large(id))
-    gone = tuple(id for id, written in loose.items() if id not in marked.seen and written <= oldest)
-    for kind, ids in marked.order.items():
-        marked.order[kind] = [id for id in ids if id not in loose or id in small]
-    return small, gone
-
-
-def _bucket(written: float, retention_days: float) -> float:
-    """The time for a pack of unreachable objects: those of one eighth of the retention share one, so that they age and stay few."""
-    step = max(retention_days * DAY / 8, 1.0)
-    return (written // step + 1) * step
 
 
 def _database(repo: Repository) -> Database:
@@ -174,91 +229,222 @@ def _database(repo: Repository) -> Database:
     return repo.objects
 
 
-def _size(store: Database) -> int:
-    stats = store.stats()
-    return stats.journal_size + stats.pack_size + stats.loose_size
+def _nanoseconds(days: float) -> int:
+    return int(days * DAY * 1e9)
 
 
-def _roots(repo: Repository, oldest: float) -> tuple[list[ObjectId], tuple[ObjectId, ...]]:
-    """Every commit that a ref holds or held since *oldest* (seconds since 1970), and the operations that say so, newest first."""
-    roots = [value for _, value in repo.refs.list() if isinstance(value, bytes)]
-    operations: list[ObjectId] = []
-    for id, operation in repo.refs.history():
-        if operation.time < oldest * 1e6:
-            break
-        if not operations or operations[-1] != id:
-            operations.append(id)
-        for change in operation.changes:
-            roots.extend(value for value in (change.new, change.old) if isinstance(value, bytes))
-    return list(dict.fromkeys(roots)), tuple(operations)
+def _leave_out(groups: Groups, ids: AbstractSet[ObjectId]) -> None:
+    """Take the objects that stay loose out of *groups*."""
+    if ids:
+        for kind, members in groups.items():
+            groups[kind] = [id for id in members if id not in ids]
 
 
-def _mark(repo: Repository, roots: Iterable[ObjectId], progress: Progress | None = None) -> _Marked:
-    """Everything reachable from *roots*, in the order to pack it.
+def _unreached(
+    store: Database, packs: Mapping[str, int], loose: Mapping[ObjectId, int], seen: AbstractSet[ObjectId], now: int
+) -> dict[ObjectId, tuple[int, Kind]]:
+    """Every object that is not in *seen*, with the time it was last written, and its kind."""
+    found: dict[ObjectId, tuple[int, Kind]] = {}
 
-    Oldest commits first: what was said together lies together, and distances to what came before are small.
+    def add(id: ObjectId, kind: Kind, written: int) -> None:
+        if kind != "operation" and (id not in found or found[id][0] < written):
+            found[id] = (written, kind)
+
+    for name, written in packs.items():
+        for id, kind in store.pack_objects(name):
+            if id not in seen:
+                add(id, kind, min(written, now))
+    for id, kind in store.journal_objects():
+        if id not in seen:
+            add(id, kind, now)
+    for id, written in loose.items():
+        if id not in seen:
+            add(id, store.loose_kind(id), min(written, now))
+    return found
+
+
+# Marking
+
+
+def _mark(
+    repo: Repository,
+    roots: Sequence[ObjectId],
+    seen: set[ObjectId],
+    *,
+    gaps: bool = False,
+    progress: Progress | None = None,
+) -> Groups:
+    """Everything reachable from *roots* that is not in *seen*, which grows, in the order to pack it.
+
+    What was said together lies together, oldest first; so distances to what came before are small.
+    *gaps* says that what is missing is passed over.
     """
-    seen: set[ObjectId] = set()
-    commits: list[tuple[int, int, ObjectId, ObjectId | None]] = []
+    commits: dict[ObjectId, tuple[tuple[ObjectId, ...], ObjectId | None]] = {}
     trees: list[ObjectId] = []
     blobs: list[ObjectId] = []
-    for id, obj in _walk(repo, roots, seen):
+    for id, obj in _walk(repo, roots, seen, gaps=gaps):
         if obj.kind == "commit":
             commit = read_commit(id, obj)
-            commits.append((commit.generation, commit.time, id, commit.content))
+            commits[id] = (commit.parents, commit.content)
         else:
             (trees if obj.kind == "tree" else blobs).append(id)
-        if progress is not None and not len(seen) % 4096:
+        if progress is not None and not len(seen) % _REPORT_EVERY:
             progress("marking", len(seen), 0)
-    commits.sort()
-    in_order = dict.fromkeys(content for _, _, _, content in commits if content is not None)
+    lines = _in_lines(commits, roots)
+    fresh = set(blobs)
+    contents = (commits[id][1] for id in lines)
+    in_order = dict.fromkeys(content for content in contents if content in fresh and content is not None)
     in_order.update(dict.fromkeys(blobs))
     trees.reverse()  # a parent is met before its children, and distances should look back
-    return _Marked(seen, {"blob": list(in_order), "tree": trees, "commit": [id for _, _, id, _ in commits]})
+    return {"blob": list(in_order), "tree": trees, "commit": lines}
 
 
-def _walk(repo: Repository, roots: Iterable[ObjectId], seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Object]]:
-    """Every object reachable from *roots* that is not in *seen*, which grows."""
+def _in_lines(
+    commits: Mapping[ObjectId, tuple[tuple[ObjectId, ...], ObjectId | None]], roots: Iterable[ObjectId]
+) -> list[ObjectId]:
+    """*commits* line by line: each root's first parents oldest first, then what was merged into them."""
+    ordered: dict[ObjectId, None] = {}
+    for root in (*roots, *commits):
+        starts = [root]
+        while starts:
+            at: ObjectId | None = starts.pop()
+            line: list[ObjectId] = []
+            placed = set()
+            while at is not None and at in commits and at not in ordered and at not in placed:
+                line.append(at)
+                placed.add(at)
+                parents = commits[at][0]
+                starts.extend(parents[1:])
+                at = parents[0] if parents else None
+            ordered.update(dict.fromkeys(reversed(line)))
+    return list(ordered)
+
+
+def _walk(
+    repo: Repository, roots: Iterable[ObjectId], seen: set[ObjectId], *, gaps: bool = False
+) -> Iterator[tuple[ObjectId, Object]]:
+    """Every object reachable from *roots* that is not in *seen*, which grows.
+
+    Of a note its text is reached, and the notes before it, but not what they are about.
+    """
     stack = list(roots)
-    while stack:
-        id = stack.pop()
+    of_notes: list[ObjectId] = []
+    while stack or of_notes:
+        is_note = not stack
+        id = of_notes.pop() if is_note else stack.pop()
         if id in seen:
             continue
+        try:
+            obj = repo.objects.read(id)
+        except BlobNotFoundError:
+            if gaps:
+                continue
+            raise
         seen.add(id)
-        obj = repo.objects.read(id)
         yield id, obj
         if obj.kind == "commit":
             commit = read_commit(id, obj)
-            stack.extend(commit.open)
-            stack.extend(part for part in (commit.content, commit.target, commit.tree) if part is not None)
-            stack.extend(commit.parents)
+            stack.extend(part for part in (*commit.parents, commit.content) if part is not None)
+            if commit.operation is CommitOperation.NOTE:
+                stack.extend(commit.open[1::2])
+                of_notes.extend([] if commit.tree is None else [commit.tree])
+            else:
+                stack.extend(commit.open)
+                stack.extend(part for part in (commit.target, commit.tree) if part is not None)
         elif obj.kind == "tree":
             node = read_node(id, obj)
-            stack.extend(node.items if node.level == 0 else node.items[::2])
+            if is_note:
+                (stack if node.level == 0 else of_notes).extend(node.items[1::2] if node.level == 0 else node.items[::2])
+            else:
+                stack.extend(node.items if node.level == 0 else node.items[::2])
+
+
+def _reflog(
+    repo: Repository, since: int, seen: AbstractSet[ObjectId]
+) -> tuple[tuple[ObjectId, ...], list[tuple[int, ObjectId]]]:
+    """The operations the reflog keeps, newest first; and what refs moved away from that is not in *seen*, with the time.
+
+    The reflog goes back to the oldest operation that is younger than *since*: a clock that once was wrong cuts nothing off.
+    """
+    operations: list[ObjectId] = []
+    young = 0
+    moved: dict[ObjectId, int] = {}
+    for id, operation in repo.refs.history():
+        if not operations or operations[-1] != id:
+            operations.append(id)
+        moment = operation.time * 1000
+        if moment >= since:
+            young = len(operations)
+        for change in operation.changes:
+            for value in (change.new, change.old):
+                if isinstance(value, bytes) and value not in seen:
+                    moved.setdefault(value, moment)
+    return tuple(operations[:young]), [(moment, id) for id, moment in moved.items()]
+
+
+def _mark_young(
+    repo: Repository, ages: list[tuple[int, ObjectId]], seen: set[ObjectId], retention_days: float
+) -> dict[int, Groups]:
+    """What the objects in *ages* (each with its time) need that is not in *seen*, by the time of its youngest.
+
+    Those of about an eighth of the retention go together, so that packs stay few;
+    the steps are powers of two, so that it is the same ones at every gc, and nothing grows younger by being copied.
+    """
+    step = 1 << (max(1, _nanoseconds(retention_days)) // 8).bit_length()
+    together: dict[int, list[tuple[int, ObjectId]]] = {}
+    for age in ages:
+        together.setdefault(age[0] // step, []).append(age)
+    kept: dict[int, Groups] = {}
+    for cell in sorted(together, reverse=True):
+        members = sorted(together[cell], reverse=True)
+        groups = _mark(repo, [id for _, id in members], seen, gaps=True)
+        if any(groups.values()):
+            kept[members[0][0]] = groups
+    return kept
+
+
+# Running
 
 
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
-    """Do what *plan* says. Killed at any point, it leaves a store that works."""
+    """Do what *plan* says. Killed at any point, it leaves a store that works.
+
+    Only for the holder of the store's ``maintenance``, who has held it since the plan was made.
+    """
     started = time.monotonic()
     store = _database(repo)
     level = AGGRESSIVE_LEVEL if aggressive else LEVEL
-    folded = _fold_operations(repo, plan.operations)
-    fresh = _write_reachable(store, plan, folded, level, progress)
-    for written, groups in plan.kept.items():
-        fresh.add(_write_groups(store, groups, (), level=level, written=written))
+    folded = _fold(_kept_operations(repo, plan), None)
+    fresh = _write_all(store, plan, folded, level, progress)
+    previous = folded[-1].id if folded else None
+    seen = set(plan.reached)
+    last = plan.last
+    for _ in range(_MOST_ROUNDS):
+        repo.refs.refresh()
+        since = _operations_after(repo, last)
+        if len(since) <= _FEW_OPERATIONS:
+            break
+        last = repo.refs.last
+        later = _fold(since, previous)
+        previous = later[-1].id
+        fresh.add(_write_groups(store, _saved(repo, plan, since, seen), later, level=level))
     with store.lock():
         repo.refs.refresh()
-        saved = _save_what_moved(repo, plan, level)
-        last = folded[-1] if folded else None
-        later = _operations_since(repo, plan.operations)
-        head = [] if later is None else [new_operation(later._replace(previous=None if last is None else last.id))]
-        previous = head[-1].id if head else (None if last is None else last.id)
-        store.rotate(head, repo.refs.keyframe(previous, "gc"), without="operation")
+        since = _operations_after(repo, last)
+        saved = _saved(repo, plan, since, seen)
+        if saved:
+            fresh.add(_write_groups(store, saved, (), level=level))
+        head = _fold(since, previous)
+        store.rotate(head, repo.refs.keyframe(head[-1].id if head else previous, "gc"), without="operation")
         repo.refs.refresh()
-        store.drop_packs(name for name in plan.packs if name not in fresh | saved)
-        store.drop_loose(plan.loose)
-        size = _size(store)
-        packs = len(store.packs())
+        store.drop_packs(name for name in plan.packs if name not in fresh)
+        store.drop_loose({id: at for id, at in plan.loose.items() if id in plan.reached or id not in seen})
+        store.remove_leftovers()
+    store.mark_collected()
+    return _result(plan, len(store.packs()), store.stats().size, started)
+
+
+def _result(plan: GCPlan, packs: int, size: int | None, started: float, *, dry_run: bool = False) -> GCResult:
     return GCResult(
         plan.reachable_count,
         plan.kept_count,
@@ -268,69 +454,51 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         plan.size_before,
         size,
         time.monotonic() - started,
+        dry_run,
     )
 
 
-def collect(
-    repo: Repository,
-    *,
-    retention_days: float = 7.0,
-    dry_run: bool = False,
-    aggressive: bool = False,
-    progress: Progress | None = None,
-) -> GCResult:
-    """Plan a gc and run it, or with *dry_run* say what it would do; GCError while another one runs."""
-    store = _database(repo)
-    with store.maintenance():
-        plan = plan_gc(repo, retention_days=retention_days, progress=progress)
-        if not dry_run:
-            return run_gc(repo, plan, aggressive=aggressive, progress=progress)
-    number = len(plan.packs)
-    return GCResult(
-        plan.reachable_count, plan.kept_count, len(plan.dropped), number, number, plan.size_before, 0, 0.0, dry_run=True
-    )
-
-
-def _write_reachable(
+def _write_all(
     store: Database, plan: GCPlan, operations: Sequence[NewObject], level: int, progress: Progress | None
 ) -> set[str]:
-    """The pack with everything that is reachable."""
-    blobs = plan.reachable["blob"]
-    dictionary = _train(store, blobs)
-    groups = {kind: ids for kind, ids in plan.reachable.items() if ids}
-    if not groups and not operations:
-        return set()
-    return {_write_groups(store, groups, operations, level=level, dictionary=dictionary, progress=progress)}
+    """The pack with everything that is reachable, and those of what is kept for a while."""
+    names: set[str] = set()
+    if operations or any(plan.reachable.values()):
+        dictionary = _train(store, plan.reachable["blob"])
+        names.add(
+            _write_groups(store, plan.reachable, operations, level=level, dictionary=dictionary, progress=progress)
+        )
+    for written, groups in plan.kept.items():
+        if any(groups.values()):
+            names.add(_write_groups(store, groups, (), level=level, written=written))
+    return names
 
 
 def _write_groups(
     store: Database,
-    groups: dict[Kind, list[ObjectId]],
+    groups: Groups,
     operations: Sequence[NewObject],
     *,
     level: int,
     dictionary: bytes = b"",
-    written: float | None = None,
+    written: int | None = None,
     progress: Progress | None = None,
 ) -> str:
     rows = [Group(kind, groups[kind]) for kind in KINDS if groups.get(kind)]
-    if operations:
-        rows.append(Group("operation", [new.id for new in operations]))
     total = sum(len(row.ids) for row in rows)
 
     def payloads() -> Iterator[bytes]:
         done = 0
         for row in rows:
-            if row.kind == "operation":
-                yield from (new.payload for new in operations)
-                continue
             for id in row.ids:
                 yield store.read(id).payload
                 done += 1
-                if progress is not None and not done % 4096:
+                if progress is not None and not done % _REPORT_EVERY:
                     progress("packing", done, total)
+        yield from (new.payload for new in operations)
 
-    return store.write_pack(rows, payloads(), level=level, dictionary=dictionary, written=written)
+    everything = [*rows, Group("operation", [new.id for new in operations])] if operations else rows
+    return store.write_pack(everything, payloads(), level=level, dictionary=dictionary, written=written)
 
 
 def _train(store: Database, blobs: Sequence[ObjectId]) -> bytes:
@@ -346,56 +514,80 @@ def _train(store: Database, blobs: Sequence[ObjectId]) -> bytes:
     return train_dictionary(samples, _DICTIONARY_SIZE) if size > 16 * _DICTIONARY_SIZE else b""
 
 
-def _fold_operations(repo: Repository, operations: Sequence[ObjectId]) -> list[NewObject]:
-    """The operations, which come newest first, as few objects, oldest first, each naming the one before."""
-    single: list[Operation] = []
-    for id in reversed(operations):
-        operation = read_operation(id, repo.objects.read(id))
-        single.extend([operation] if operation.steps is None else [*unfold_operation(operation)][::-1])
-    single = [operation for operation in single if operation.changes]
-    folded: list[NewObject] = []
-    for at in range(0, len(single), _STEPS_A_FOLD):
-        previous = folded[-1].id if folded else None
-        folded.append(new_operation(_fold(single[at : at + _STEPS_A_FOLD], previous)))
-    return folded
+def _saved(repo: Repository, plan: GCPlan, since: Sequence[Operation], seen: set[ObjectId]) -> Groups:
+    """What the operations in *since* made needed again of all that is to be dropped: a ref put on an old commit, a text said once more.
+
+    The walk stops at what is in *seen*, which grows, so it costs what is new.
+    """
+    changes = (change for operation in since for change in operation.changes)
+    roots = [value for change in changes for value in (change.new, change.old) if isinstance(value, bytes)]
+    groups: Groups = {}
+    for id, obj in _walk(repo, roots, seen):
+        if id in plan.dropped and id not in plan.loose:
+            groups.setdefault(obj.kind, []).append(id)
+    return groups
 
 
-def _fold(single: Sequence[Operation], previous: ObjectId | None) -> Operation:
-    """Several operations, oldest first, as one that still tells each."""
-    last = single[-1]
-    changes = tuple(change for operation in single for change in operation.changes)
-    steps = tuple(Step(one.time, one.actor, one.reason, len(one.changes)) for one in single)
-    return Operation(previous, last.time, last.actor, "fold", changes, None, steps)
+# Operations
 
 
-def _operations_since(repo: Repository, planned: Sequence[ObjectId]) -> Operation | None:
-    """What happened after the plan was made, folded into one operation."""
-    known = set(planned)
+def _operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]:
+    """The operations after *last* that moved a ref, oldest first."""
     since: list[Operation] = []
     for id, operation in repo.refs.history():
-        if id in known:
+        if id == last:
             break
         if operation.changes:
             since.append(operation)
-    return _fold(since[::-1], None) if since else None
+    return since[::-1]
 
 
-def _save_what_moved(repo: Repository, plan: GCPlan, level: int) -> set[str]:
-    """Copy what became reachable again while the packs were written: a ref put on an old commit, a blob said once more.
+def _kept_operations(repo: Repository, plan: GCPlan) -> Iterator[Operation]:
+    """The operations the reflog keeps, oldest first, without the changes that led to what is dropped."""
 
-    The walk stops at what the plan reached, so it costs what is new.
-    """
-    store = _database(repo)
-    seen: set[ObjectId] = set(plan.operations)
-    for ids in plan.reachable.values():
-        seen.update(ids)
-    lost = set(plan.dropped)
-    for kept in plan.kept.values():
-        for ids in kept.values():
-            lost.difference_update(ids)
-    groups: dict[Kind, list[ObjectId]] = {}
-    roots, _ = _roots(repo, 0)
-    for id, obj in _walk(repo, roots, seen):
-        if id in lost and not store.is_in_journal(id):
-            groups.setdefault(obj.kind, []).append(id)
-    return {_write_groups(store, groups, (), level=level)} if groups else set()
+    def is_old(operation: Operation) -> bool:
+        return operation.time * 1000 < plan.reflog_since
+
+    without_dropped = _without(plan.dropped)
+    for operation in dropwhile(is_old, _single_operations(repo, plan.operations)):
+        changes = tuple(change for change in map(without_dropped, operation.changes) if change is not None)
+        if changes:
+            yield operation._replace(changes=changes)
+
+
+def _without(dropped: Mapping[ObjectId, Kind]) -> Callable[[RefChange], RefChange | None]:
+    """What to make of each change in turn: those to a dropped commit are left out, and the ref's next one begins where they did."""
+    held: dict[str, RefValue | None] = {}  # what refs were at before the changes that were just left out
+
+    def change_without(change: RefChange) -> RefChange | None:
+        before = None if change.old in dropped else change.old
+        if change.new in dropped:
+            held.setdefault(change.name, before)
+            return None
+        before = held.pop(change.name, before)
+        return None if before == change.new else RefChange(change.name, before, change.new)
+
+    return change_without
+
+
+def _single_operations(repo: Repository, ids: Sequence[ObjectId]) -> Iterator[Operation]:
+    """The operations in *ids*, which come newest first, one by one, oldest first."""
+    for id in reversed(ids):
+        operation = read_operation(id, repo.objects.read(id))
+        if operation.steps is None:
+            yield operation
+        else:
+            yield from reversed(list(unfold_operation(operation)))
+
+
+def _fold(operations: Iterable[Operation], previous: ObjectId | None) -> list[NewObject]:
+    """Operations, oldest first, as few objects that still tell each; every one names the one before, the first *previous*."""
+    rest = iter(operations)
+    folded: list[NewObject] = []
+    while some := list(islice(rest, _STEPS_A_FOLD)):
+        last = some[-1]
+        changes = tuple(change for operation in some for change in operation.changes)
+        steps = tuple(Step(one.time, one.actor, one.reason, len(one.changes)) for one in some)
+        folded.append(new_operation(Operation(previous, last.time, last.actor, "fold", changes, None, steps)))
+        previous = folded[-1].id
+    return folded

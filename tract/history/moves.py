@@ -2,30 +2,99 @@
 
 from __future__ import annotations
 
-from tract.errors import RefNameError, StorageError
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from tract.errors import RefMovedError, RefNameError, StorageError
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref
-from tract.refs.store import Expected, RefEdit
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expect, Expected, RefEdit
 from tract.repo import Repository
 
 
-def move_ref(repo: Repository, name: str, new: ObjectId | None, *, expected: Expected, reason: str) -> None:
+class RefMove(NamedTuple):
     """Set the ref *name* of this tract to the commit *new*, None deletes it, when it is at *expected* now.
 
-    *name* is whole; HEAD on a branch means the branch.
-    RefMovedError when the ref is elsewhere; RefNameError for a name no ref can have.
+    With *new* ANY it stays where it is, and must be at *expected* all the same.
+    *name* is whole; HEAD on a branch means the branch, unless *deref* is False: then it is HEAD that moves, off its branch.
     """
-    _check_local(name)
+
+    name: str
+    new: ObjectId | Literal[Expect.ANY] | None
+    expected: Expected = ANY
+    deref: bool = True
+
+
+def move_ref(repo: Repository, name: str, new: ObjectId | None, *, expected: Expected, reason: str) -> None:
+    """Make one move; see :func:`move_refs`."""
+    move_refs(repo, [RefMove(name, new, expected)], reason=reason)
+
+
+def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> None:
+    """Make all the moves in one operation, or none of them.
+
+    RefMovedError when a ref is elsewhere; RefNameError for a name no ref can have, and for a ref that is moved twice.
+    """
     with repo.objects.lock():
         repo.refs.refresh()
-        branch = repo.head()[0] if name == HEAD else None
-        if name == HEAD and branch is None and new is None:
+        repo.refs.update(_edits(repo, moves), reason=reason)
+
+
+def check_moves(repo: Repository, moves: Sequence[RefMove]) -> None:
+    """Raise what :func:`move_refs` would, and move nothing; of use to who holds the lock until the moves are made."""
+    repo.refs.refresh()
+    for name, _, expected in _edits(repo, moves):
+        found = repo.refs.read(name)
+        if expected is not ANY and found != expected:
+            raise RefMovedError(name, shown(expected), shown(found))
+
+
+def _edits(repo: Repository, moves: Sequence[RefMove]) -> list[RefEdit]:
+    edits: dict[str, RefEdit] = {}
+    for move in moves:
+        edit = _edit(repo, move)
+        if edit.name in edits:
+            raise RefNameError(f"ref '{edit.name}' is moved twice in one transaction")
+        edits[edit.name] = edit
+    check_beside(edit.name for edit in edits.values() if edit.new is not None and repo.refs.read(edit.name) is None)
+    return list(edits.values())
+
+
+def _edit(repo: Repository, move: RefMove) -> RefEdit:
+    name, new, expected, deref = move
+    _check_local(name)
+    branch, tip = repo.head() if name == HEAD else (None, None)
+    ref = branch if branch is not None and deref else name
+    if ref == HEAD:
+        if new is None:
             raise RefNameError("ref 'HEAD' cannot be deleted: a tract needs it")
-        ref = branch or name
-        if new is not None:
-            _check_target(repo, ref, new)
-        repo.refs.update([RefEdit(repo.prefix + ref, new, expected)], reason=reason)
+        if expected is not ANY:
+            if tip != expected:
+                raise RefMovedError(name, shown(expected), shown(tip))
+            expected = repo.ref(HEAD)
+    if new is ANY:
+        stays = repo.ref(ref) if expected is ANY else expected
+        return RefEdit(repo.prefix + ref, stays, stays)
+    if new is not None:
+        check_target(repo, ref, new)
+    return RefEdit(repo.prefix + ref, new, expected)
+
+
+def check_beside(names: Iterable[str]) -> None:
+    """Refuse names, all of them new, that cannot stand beside each other in a file system."""
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
+    for key, name in folded.items():
+        parts = key.split("/")
+        for end in range(1, len(parts)):
+            other = folded.get("/".join(parts[:end]), "")
+            if other:
+                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
 
 
 def point_head(repo: Repository, ref: str, *, reason: str) -> None:
@@ -42,10 +111,16 @@ def _check_local(name: str) -> None:
     check_ref(name)
 
 
-def _check_target(repo: Repository, ref: str, new: ObjectId) -> None:
-    """A branch of notes, or notes that are messages, would be read for what they are not."""
-    is_note = repo.commit(new).operation is CommitOperation.NOTE
-    if is_note and (ref.startswith(HEADS) or ref == HEAD):
+def check_target(repo: Repository, ref: str, new: ObjectId) -> None:
+    """Refuse a branch of notes, and notes that are messages: they would be read for what they are not."""
+    check_is_for(ref, new, repo.commit(new).operation)
+
+
+def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
+    """Refuse *new*, a commit that does *operation*, where it is not what *ref* (of any tract) is for."""
+    local = ref.partition("/")[2].partition("/")[2] if ref.startswith(TRACTS) else ref
+    is_note = operation is CommitOperation.NOTE
+    if is_note and (local.startswith(HEADS) or local == HEAD):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is a note")
-    if not is_note and ref.startswith(NOTES):
+    if not is_note and local.startswith(NOTES):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is no note")

@@ -10,7 +10,7 @@ Its tree is the list of all the namespace's notes, as ``(commit the note is abou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from tract.history.context import EMPTY, Context, append_entry, chunks
@@ -93,6 +93,19 @@ def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) 
         repo.refs.update([edit], reason=reason, objects=new)
 
 
+def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
+    """The newest blob for every commit that got a note after the tip *old* up to *new*; None when they are not a few steps apart."""
+    steps: list[Commit] = []
+    at = new
+    while at is not None and at != old and len(steps) < _MOST_STEPS:
+        commit = repo.commit(at)
+        steps.append(commit)
+        at = commit.parents[0] if commit.parents else None
+    if at != old:
+        return None
+    return {c.target: c.content for c in reversed(steps) if c.target is not None and c.content is not None}
+
+
 class NoteTable:
     """The newest note's blob for every commit that has one, in one namespace.
 
@@ -124,15 +137,7 @@ class NoteTable:
 
     def _added_since(self, repo: Repository, tip: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
         """The notes between this state and *tip*, or None when it is not a few steps before it."""
-        steps: list[Commit] = []
-        at = tip
-        while at is not None and at != self.tip and len(steps) < _MOST_STEPS:
-            commit = repo.commit(at)
-            steps.append(commit)
-            at = commit.parents[0] if commit.parents else None
-        if at != self.tip:
-            return None
-        return {c.target: c.content for c in reversed(steps) if c.target is not None and c.content is not None}
+        return notes_between(repo, self.tip, tip)
 
     def get(self, repo: Repository, commit: ObjectId) -> Any:
         """The newest note about *commit*, or None; not to be changed."""
@@ -143,6 +148,13 @@ class NoteTable:
         if body is None:
             body = self._bodies[blob] = repo.blob(blob)
         return body
+
+    def has_any(self, commits: Iterable[ObjectId]) -> bool:
+        """Whether one of the commits has a note."""
+        return not self._blobs.keys().isdisjoint(commits)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
 
     def targets(self) -> tuple[ObjectId, ...]:
         """The commits that have a note."""

@@ -72,7 +72,8 @@ def _check_commit(value: Any) -> None:
 
 
 def _check_operation(value: Any) -> None:
-    previous, time, actor, reason, changes, refs = _fields("operation", value, 6)
+    folded = isinstance(value, list) and len(value) == 7
+    previous, time, actor, reason, changes, refs, *rest = _fields("operation", value, 7 if folded else 6)
     rules = (
         (previous is None or _is_id(previous), "the operation before it is no id"),
         (_is_time(time), "its time is not a moment in microseconds"),
@@ -80,6 +81,7 @@ def _check_operation(value: Any) -> None:
         (isinstance(reason, str), "its reason is not text"),
         (isinstance(changes, list) and all(map(_is_change, changes)), "its changes are not those of refs"),
         (refs is None or (isinstance(refs, list) and all(map(_is_ref, refs))), "its refs are not names and values"),
+        (not rest or _are_steps(rest[0], changes), "its steps are not those of its changes"),
     )
     for holds, problem in rules:
         if not holds:
@@ -128,6 +130,14 @@ def _is_change(value: Any) -> bool:
 
 def _is_ref(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and _is_value(value[1])
+
+
+def _are_steps(value: Any, changes: list[Any]) -> bool:
+    if not isinstance(value, list) or not all(isinstance(step, list) and len(step) == 4 for step in value):
+        return False
+    if not all(_is_time(time) and isinstance(actor, str) and isinstance(reason, str) for time, actor, reason, _ in value):
+        return False
+    return all(_is_count(step[3]) for step in value) and sum(step[3] for step in value) == len(changes)
 
 
 def _refuse(kind: Kind, problem: str) -> NoReturn:

@@ -21,6 +21,7 @@ from tract.errors import ObjectCorruptError
 from tract.objects.id import HEX_SIZE, parse_id
 from tract.objects.model import RefChange, RefValue
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
+from tract.refs.store import RefStore
 from tract.storage import files
 from tract.storage.store import Durability, ObjectStore
 
@@ -94,7 +95,8 @@ class RefFiles:
         self._forget(name)
         path = self.path_of(name)
         self._make_directories(name)
-        files.remove_empty_directories(path)  # left by refs that were under this name
+        if "refs/" in name and files.is_directory(path):
+            files.remove_tree(path)  # of refs that were under this name and are gone: none can be beside this one
         files.write_file(path, line, sync=False)
 
     def _descriptor(self, name: str) -> int | None:
@@ -120,19 +122,25 @@ class RefFiles:
 
     def _delete(self, name: str) -> None:
         self._forget(name)
-        files.unlink(self.path_of(name))
+        if not files.is_directory(self.path_of(name)):
+            files.unlink(self.path_of(name))
 
     def path_of(self, name: str) -> str:
         return os.path.join(self.path, name)
 
     def _make_directories(self, name: str) -> None:
         directory = self.path
-        for part in name.split("/")[:-1]:
+        folders = name.split("/")[:-1]
+        for number, part in enumerate(folders):
             directory = os.path.join(directory, part)
+            if "refs" in folders[: max(0, number - 1)] and files.is_file(directory):
+                files.unlink(directory)  # of a ref that is gone: a power cut undid its removal
             files.make_directory(directory)
 
     def read(self, name: str) -> tuple[RefValue, bool] | None:
         """What the file of a ref says, or None when there is no file or its line is damaged."""
+        if "refs/" in name and files.is_directory(self.path_of(name)):
+            return None  # there were refs under this name
         try:
             return parse_line(name, files.read_file(self.path_of(name), _MAX_LINE))
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -168,6 +176,31 @@ class RefFiles:
                     self.path_of(name),
                     f"it names commit {value.hex()}, which the store does not have; the end of the journal was lost",
                 )
+
+    def check_held(self, refs: RefStore, names: Sequence[str]) -> None:
+        """Raise when a synced line holds what the ref never held: an acknowledged operation is gone.
+
+        A value it held earlier is only a line that a killed process did not get to write.
+        """
+        unheard: dict[str, RefValue] = {}
+        for name in names:
+            found = self.read(name)
+            if found is not None and found[1] and found[0] != refs.read(name):
+                unheard[name] = found[0]
+        if unheard:
+            refs.refresh()  # the line may have been written since the refs were last looked at
+            unheard = {name: value for name, value in unheard.items() if refs.read(name) != value}
+        for _, operation in refs.history() if unheard else ():
+            for change in operation.changes:
+                if unheard.get(change.name) in (change.new, change.old):
+                    unheard.pop(change.name, None)
+            if not unheard:
+                return
+        for name, value in unheard.items():
+            held = value.hex() if isinstance(value, bytes) else value
+            raise ObjectCorruptError(
+                self.path_of(name), f"it holds {held}, which no operation says; the end of the journal was lost"
+            )
 
     def close(self) -> None:
         for name in list(self._open):

@@ -75,7 +75,10 @@ class FrameCodec:
             return decompress(data, size)
         decompressor = getattr(self._local, "decompressor", None)
         if decompressor is None:
-            decompressor = self._local.decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
+            try:
+                decompressor = self._local.decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
+            except zstandard.ZstdError as exc:
+                raise ValueError(f"not a zstd dictionary: {exc}") from exc
         return _decompress(decompressor, data, size)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from tract.errors import BlobNotFoundError, ClosedError, DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
@@ -42,7 +42,6 @@ class Database:
 
     def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
         self.path = path
-        self._locks = locks
         self._sync = durability == "full"
         self._journal_path = os.path.join(path, "journal")
         self._pack_path = os.path.join(path, "pack")
@@ -51,7 +50,10 @@ class Database:
         self._held = 0
         self._closed = False
         self._loose = LooseObjects(path)
+        self._gc_lock_path = os.path.join(locks, "gc")
         self._packs: dict[str, Pack] = {}
+        self._recent = ""
+        self._names_synced = False
         self.before_clearing: Callable[[], None] | None = None
         try:
             self._journal = self._open_journal()
@@ -77,17 +79,23 @@ class Database:
 
     def _open_packs(self) -> bool:
         """Open the packs that are new and let go of those that went; whether there were new ones."""
-        names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
-        for name in self._packs.keys() - names:
-            self._packs.pop(name).close()
-        new = names - self._packs.keys()
         opened = False
-        for name in sorted(new):
-            try:
-                self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
-                opened = True
-            except FileNotFoundError:
-                continue  # gc took the pack, or its index has not got it yet
+        listed: set[str] | None = None
+        missed = True
+        while missed:
+            names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
+            if names == listed:
+                break  # what cannot be opened has lost its pack
+            listed, missed = names, False
+            for name in self._packs.keys() - names:
+                self._packs.pop(name).close()
+            for name in sorted(names - self._packs.keys()):
+                try:
+                    self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+                    opened = True
+                    self._names_synced = False
+                except FileNotFoundError:
+                    missed = True  # gc took it since: what it held is in a pack that is listed now
         return opened
 
     def read(self, id: ObjectId) -> Object:
@@ -106,9 +114,15 @@ class Database:
         obj = self._journal.read(id)
         if obj is not None:
             return obj
-        for pack in list(self._packs.values()):
+        # What is read together mostly lies together.
+        recent = self._packs.get(self._recent)
+        obj = recent.read(id) if recent is not None else None
+        if obj is not None:
+            return obj
+        for name, pack in list(self._packs.items()):
             obj = pack.read(id)
             if obj is not None:
+                self._recent = name
                 return obj
         return self._loose.read(id)
 
@@ -118,6 +132,10 @@ class Database:
             return True
         self.refresh()
         self._open_packs()
+        return self._has(id)
+
+    def was_seen(self, id: ObjectId) -> bool:
+        """Whether the object was there when this process last looked: for bulk work, where a miss must cost little."""
         return self._has(id)
 
     def _has(self, id: ObjectId) -> bool:
@@ -154,9 +172,10 @@ class Database:
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
-        for new in objects:
-            # Written even where a pack has it: that copy may be garbage which gc is about to drop.
-            self._loose.write(new, sync=self._sync)
+        with self.lock():
+            for new in objects:
+                # Written even where a pack has it: that copy may be garbage which gc is about to drop.
+                self._loose.write(new)
         return tuple(new.id for new in objects)
 
     @contextmanager
@@ -188,6 +207,7 @@ class Database:
         if self._journal.is_replaced():
             replaced, self._journal = self._journal, self._open_journal()
             replaced.close()
+            self._names_synced = False
             self._open_packs()
             changed = True
         return changed
@@ -195,6 +215,8 @@ class Database:
     def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
         try:
             kept = self._write_ahead(objects, operation)
+            if self._sync:
+                self._sync_names()
         except DurabilityError as exc:
             # No operation names what was written, whatever is to be seen of it.
             raise DurabilityError(str(exc), visible=False) from exc
@@ -205,11 +227,19 @@ class Database:
         kept: list[NewObject] = []
         for new in objects:
             if len(new.payload) > LOOSE_LIMIT:
-                self._loose.write(new, sync=self._sync)
+                self._loose.write(new)
             elif new.kind == "commit" or not self._is_kept(new.id):
                 kept.append(new)
         kept.append(operation)
         return self._append_ahead(kept) if len(kept) > 16 else kept
+
+    def _sync_names(self) -> None:
+        """Bring out the names that lead to the journal and the packs: who gave them may have died before it did."""
+        if not self._names_synced:
+            store = os.path.dirname(self.path)
+            for folder in (os.path.realpath(os.path.dirname(store)), self.path, self._pack_path):
+                files.sync_directory(folder)
+            self._names_synced = True
 
     def _append_ahead(self, objects: list[NewObject]) -> list[NewObject]:
         """Write the front of a batch too large for one transaction as packs; what is left for the last one.
@@ -254,90 +284,12 @@ class Database:
             raise BlobNotFoundError(id.hex())
         return NewObject(id, obj.kind, obj.payload)
 
-    # For gc, which holds the lock for all of these but write_pack.
-
-    def packs(self) -> dict[str, float]:
-        """The packs that are open, by the name of their index, with the time they were written, in seconds since 1970."""
-        return {name: os.stat(pack.index_path).st_mtime for name, pack in self._packs.items()}
-
-    def pack_objects(self, name: str) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object of one pack."""
-        return self._packs[name].ids()
-
-    def loose_objects(self) -> dict[ObjectId, float]:
-        """The loose objects, with the time they were written, in seconds since 1970."""
-        return {id: os.stat(self._loose.path_of(id)).st_mtime for id in self._loose.names()}
-
-    def write_pack(
-        self,
-        groups: Sequence[Group],
-        payloads: Iterable[bytes],
-        *,
-        level: int,
-        dictionary: bytes = b"",
-        written: float | None = None,
-    ) -> str:
-        """Write a pack, read all of it again, and open it; the name of its index.
-
-        What does not hash to its id after all is a GCError, and the pack is removed: a compressor may be wrong too.
-        *written* is the time to give it, for objects that are no younger for being copied.
-        """
-        path = write_pack(self._pack_path, groups, payloads, level=level, dictionary=dictionary)
-        name = os.path.basename(path).removesuffix(".pack") + ".idx"
-        pack = Pack(path)
-        try:
-            for new in pack.objects():
-                if object_id(new.kind, new.payload) != new.id:
-                    raise GCError(f"object {new.id.hex()} came out of the new pack changed")
-        except (GCError, ObjectCorruptError):
-            self._unlink_pack(name)
-            raise
-        finally:
-            pack.close()
-        if written is not None:
-            os.utime(os.path.join(self._pack_path, name), (written, written))
-        self._open_packs()
-        return name
-
-    def rotate(self, objects: Sequence[NewObject], keyframe: NewObject, *, without: Kind) -> str | None:
-        """Bring the journal's objects into a pack, but for those of one kind, and begin a new journal with *objects* and *keyframe*.
-
-        Every other handle sees the new journal before it appends, and looks at the packs anew; the name of the pack's index, None where there was nothing to bring.
-        """
-        kept = [new for new in map(self._as_new, self._journal.index) if new.kind != without]
-        before = set(self._packs)
-        if kept:
-            self._write_pack(kept)
-            self._open_packs()
-        self._begin_journal((*objects, keyframe))
-        return next(iter(self._packs.keys() - before), None)
-
-    def drop_packs(self, names: Iterable[str]) -> None:
-        """Remove packs whose objects are in others, or wanted no more; index first, for it is what makes a pack visible."""
-        for name in names:
-            pack = self._packs.pop(name, None)
-            if pack is not None:
-                pack.close()
-            self._unlink_pack(name)
-
-    def _unlink_pack(self, name: str) -> None:
-        files.unlink(os.path.join(self._pack_path, name))
-        files.sync_directory(self._pack_path)
-        files.unlink(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
-
-    def drop_loose(self, ids: Iterable[ObjectId]) -> None:
-        """Remove loose objects."""
-        for id in ids:
-            files.unlink(self._loose.path_of(id))
-
-    def is_in_journal(self, id: ObjectId) -> bool:
-        """Whether the object is in the journal, which gc does not take apart."""
-        return id in self._journal.index
+    # For gc: it holds ``maintenance`` for all of these, and the lock for those that remove or replace.
 
     @contextmanager
     def maintenance(self) -> Iterator[None]:
         """Be the only one that collects; GCError when another process does."""
-        lock = files.FileLock(os.path.join(self._locks, "gc"))
+        lock = files.FileLock(self._gc_lock_path)
         try:
             lock.acquire(timeout=0.0)
         except LockTimeoutError:
@@ -348,9 +300,130 @@ class Database:
         finally:
             lock.close()
 
+    def mark_collected(self) -> None:
+        """Remember when gc was done last: what is older is none of ``count_new_packs``'s or ``count_new_loose``'s business."""
+        os.utime(self._gc_lock_path)
+
+    def count_new_packs(self) -> int:
+        """How many packs were written since the last gc."""
+        since = os.stat(self._gc_lock_path).st_mtime_ns
+        names = [name for name in files.list_directory(self._pack_path) if name.endswith(".idx")]
+        return sum(files.time_of(os.path.join(self._pack_path, name)) > since for name in names)
+
+    def count_new_loose(self, limit: int) -> int:
+        """How many loose objects were written since the last gc; 0 where there are not even *limit* of any age."""
+        ids = list(self._loose.names())
+        if len(ids) < limit:
+            return 0
+        since = os.stat(self._gc_lock_path).st_mtime_ns
+        return sum(files.time_of(self._loose.path_of(id)) > since for id in ids)
+
+    def packs(self) -> dict[str, int]:
+        """The packs that are open, by the name of their index, with the time they were written, in nanoseconds since 1970."""
+        return {name: files.time_of(pack.index_path) for name, pack in self._packs.items()}
+
+    def pack_objects(self, name: str) -> Iterator[tuple[ObjectId, Kind]]:
+        """Every object of one pack."""
+        return self._packs[name].ids()
+
+    def loose_objects(self) -> dict[ObjectId, int]:
+        """The loose objects, with the time they were written, in nanoseconds since 1970."""
+        return {id: files.time_of(self._loose.path_of(id)) for id in self._loose.names()}
+
+    def loose_kind(self, id: ObjectId) -> Kind:
+        """The kind of a loose object; one that is damaged passes for a blob, since nothing needs it."""
+        try:
+            obj = self._loose.read(id)
+        except ObjectCorruptError:
+            obj = None
+        return "blob" if obj is None else obj.kind
+
     def is_large(self, id: ObjectId) -> bool:
         """Whether a loose object is too large to be worth copying into a pack."""
         return os.stat(self._loose.path_of(id)).st_size > LOOSE_LIMIT // 4
+
+    def journal_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
+        """Every object of the journal."""
+        return self._journal_ids()
+
+    def has_new_objects(self) -> bool:
+        """Whether the journal has anything but operations."""
+        return any(kind != "operation" for _, kind in self._journal_ids())
+
+    def write_pack(
+        self,
+        groups: Sequence[Group],
+        payloads: Iterable[bytes],
+        *,
+        level: int,
+        dictionary: bytes = b"",
+        written: int | None = None,
+    ) -> str:
+        """Write a pack, read all of it again, and open it; the name of its index.
+
+        What does not hash to its id after all is a GCError, and the pack is removed: a disk may lie, and a compressor be wrong.
+        *written* is the time to give it, in nanoseconds since 1970, for objects that are no younger for being copied.
+        """
+        path = write_pack(self._pack_path, groups, payloads, level=level, dictionary=dictionary)
+        name = os.path.basename(path).removesuffix(".pack") + ".idx"
+        if written is not None:
+            os.utime(os.path.join(self._pack_path, name), ns=(written, written))
+        try:
+            _prove(path)
+        except (GCError, ObjectCorruptError):
+            if name not in self._packs:  # a pack of the same bytes may have been there before, and be all there is
+                self._unlink_packs([name])
+            raise
+        self._open_packs()
+        return name
+
+    def rotate(self, objects: Sequence[NewObject], keyframe: NewObject, *, without: Kind) -> None:
+        """Bring the journal's objects into a pack, but for those of one kind, and begin a new journal with *objects* and *keyframe*.
+
+        Every other handle sees the new journal before it appends, and looks at the packs anew.
+        """
+        kept = [self._as_new(id) for id, kind in self._journal_ids() if kind != without]
+        if kept:
+            self._write_pack(kept)
+        self._begin_journal((*objects, keyframe))
+
+    def drop_packs(self, names: Iterable[str]) -> None:
+        """Remove packs whose objects are in others, or wanted no more."""
+        gone = list(names)
+        for name in gone:
+            pack = self._packs.pop(name, None)
+            if pack is not None:
+                pack.close()
+        self._unlink_packs(gone)
+
+    def _unlink_packs(self, names: Sequence[str]) -> None:
+        """Remove packs, the indexes first: an index makes a pack visible, and one without its pack looks like damage."""
+        for name in names:
+            files.unlink(os.path.join(self._pack_path, name))
+        if names:
+            files.sync_directory(self._pack_path)
+        for name in names:
+            files.unlink(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+
+    def drop_loose(self, written: Mapping[ObjectId, int]) -> None:
+        """Remove loose objects, but for those that were written again since the time that is given with them."""
+        for id, moment in written.items():
+            path = self._loose.path_of(id)
+            if files.time_of(path) == moment:
+                files.unlink(path)
+
+    def remove_leftovers(self) -> None:
+        """Remove what processes that were killed left behind: half-written files, and packs that never got their index."""
+        names = files.list_directory(self._pack_path)
+        for name in names:
+            is_pack = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
+            if is_pack or name.startswith(".tmp-"):
+                files.unlink(os.path.join(self._pack_path, name))
+        folders = [self.path, *(os.path.join(self.path, f"{byte:02x}") for byte in range(256))]
+        for folder in folders:
+            for name in files.list_directory(folder):
+                if name.startswith(".tmp-"):
+                    files.unlink(os.path.join(folder, name))
 
     def stats(self) -> StoreStats:
         self.refresh()
@@ -376,3 +449,14 @@ class Database:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the store is closed")
+
+
+def _prove(path: str) -> None:
+    """Read all of a pack; GCError where an object does not hash to its id."""
+    pack = Pack(path)
+    try:
+        for new in pack.objects():
+            if object_id(new.kind, new.payload) != new.id:
+                raise GCError(f"object {new.id.hex()} does not hash to its id")
+    finally:
+        pack.close()

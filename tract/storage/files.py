@@ -39,7 +39,9 @@ def open_append(path: str) -> int:
 
 def create_exclusive(path: str) -> int:
     """A descriptor on a file that was not there before; FileExistsError when it was."""
-    return _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    fd = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    os.fchmod(fd, FILE_MODE)  # a umask can take more than we do
+    return fd
 
 
 def _open(path: str, flags: int) -> int:
@@ -145,6 +147,14 @@ def size_of(fd: int) -> int:
     return os.fstat(fd).st_size
 
 
+def time_of(path: str) -> int:
+    """When *path* was written, in nanoseconds since 1970; 0 when it is gone."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def identity(fd: int) -> tuple[int, int]:
     """What tells the file behind *fd* from every other, as long as *fd* is open."""
     found = os.fstat(fd)
@@ -189,13 +199,20 @@ def check_directory(path: str) -> None:
         raise UnsafeRepositoryError(f"'{path}' is not a directory")
 
 
-def remove_empty_directories(path: str) -> None:
-    """Remove folder *path* if there are only folders in it; no error when it is no folder, or not empty."""
-    if os.path.islink(path):
-        return
-    for folder, _, _ in os.walk(path, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+def is_directory(path: str) -> bool:
+    """Whether *path* is a directory itself, no link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def is_file(path: str) -> bool:
+    """Whether *path* is a regular file itself, no link to one."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def make_directories(path: str) -> None:
@@ -203,9 +220,12 @@ def make_directories(path: str) -> None:
 
     They are the user's, not the store's; but a store is only as durable as the names that lead to it.
     """
-    if os.path.isdir(path):
-        return
     parent = os.path.dirname(path)
+    if os.path.isdir(path):
+        # Who made it may have died before it synced the name; what is not ours to open was made long ago.
+        with contextlib.suppress(DurabilityError):
+            sync_directory(os.path.realpath(parent))
+        return
     make_directories(parent)
     try:
         os.mkdir(path)
@@ -313,7 +333,7 @@ def unlink(path: str) -> None:
 
 def remove_tree(path: str) -> None:
     """Remove folder *path* and all in it, as far as that can be done."""
-    import shutil  # takes long to load, and is needed only where two processes raced to create a store
+    import shutil  # takes long to load, and is seldom needed
 
     shutil.rmtree(path, ignore_errors=True)
 

@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError
@@ -42,7 +42,7 @@ class JournalScan:
     """
 
     path: str
-    data: bytes
+    data: bytes = field(repr=False)
     records: tuple[FoundRecord, ...]
     operations: tuple[ObjectId, ...]
     end: int

@@ -47,24 +47,23 @@ class LooseObjects:
     def contains(self, id: ObjectId) -> bool:
         return os.path.exists(self.path_of(id))
 
-    def write(self, new: NewObject, *, sync: bool) -> None:
+    def write(self, new: NewObject) -> None:
         """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young.
 
-        With *sync* it is on the disk, under its name, when this returns, whoever wrote it.
+        It is on the disk, under its name, when this returns, whoever wrote it and whatever the durability:
+        the transaction that needs it may be brought out by another writer's sync, which knows nothing of this file.
         """
         path = self.path_of(new.id)
         folder = os.path.dirname(path)
         files.make_directory(folder)
-        if sync:
-            files.sync_directory(self.path)
+        files.sync_directory(self.path)
         if self.contains(new.id):
             os.utime(path)
-            if sync:
-                files.sync_file(path)
-                files.sync_directory(folder)
+            files.sync_file(path)
+            files.sync_directory(folder)
             return
         body = MAGIC + pack_record(new)
-        files.write_file(path, body + blake3(body).digest()[:_CHECK_SIZE], sync=sync)
+        files.write_file(path, body + blake3(body).digest()[:_CHECK_SIZE], sync=True)
 
     def find(self, prefix: str) -> list[ObjectId]:
         """The ids here that begin with *prefix*, which has two hexadecimal digits or more."""

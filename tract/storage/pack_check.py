@@ -34,6 +34,7 @@ from tract.storage.pack import (
 from tract.storage.problems import Problem
 
 _KEPT_FRAMES = 4
+_MENDING_ROUNDS = 3
 
 
 class PackScan:
@@ -48,6 +49,8 @@ class PackScan:
         self.objects: dict[ObjectId, tuple[Kind, int]] = {}
         self._data = files.read_file(os.path.join(store, name))
         self._ids: list[ObjectId] = []
+        self._id_checks: list[int] = []
+        self._bad_blocks: list[int] = []
         self._rows: list[FrameRow] = []
         self._dictionary = b""
         self._frames: OrderedDict[int, tuple[bytes, list[int]]] = OrderedDict()
@@ -90,10 +93,11 @@ class PackScan:
         if blake3(tail).digest()[:CHECK_SIZE] != data[place + TRAILER.size : place + TRAILER.size + CHECK_SIZE]:
             self._error("pack-damaged", end, "its tables do not match their checksum")
         self._ids = [data[at : at + ID_SIZE] for at in range(start, end, ID_SIZE)]
-        for block, (check,) in enumerate(struct.iter_unpack("<I", tail[:checks])):
+        self._id_checks = [check for (check,) in struct.iter_unpack("<I", tail[:checks])]
+        self._bad_blocks = [block for block in range(len(self._id_checks)) if not self._ids_match(block)]
+        for block in self._bad_blocks:
             at = start + block * ID_SIZE * IDS_A_CHECK
-            if zlib.crc32(data[at : min(at + ID_SIZE * IDS_A_CHECK, end)]) != check:
-                self._error("pack-damaged", at, "its table of ids does not match its checksum")
+            self._error("pack-damaged", at, "its table of ids does not match its checksum")
         self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : checks + frames * FRAME.size])]
         self._dictionary = data[16 : 16 + dictionary]
         self._owner = [-1] * count
@@ -102,7 +106,31 @@ class PackScan:
                 self._owner[ordinal] = number
         return True
 
+    def _ids_match(self, block: int) -> bool:
+        ids = self._ids[block * IDS_A_CHECK : (block + 1) * IDS_A_CHECK]
+        return zlib.crc32(b"".join(ids)) == self._id_checks[block]
+
+    def _mend_ids(self, block: int) -> None:
+        """Work a block of ids out anew from the objects themselves; kept only where the block then matches its checksum.
+
+        Commits and trees are put together from ids, so one that was wrong may need another round.
+        """
+        places = range(block * IDS_A_CHECK, min((block + 1) * IDS_A_CHECK, len(self._ids)))
+        before = list(self._ids)
+        for _ in range(_MENDING_ROUNDS):
+            for ordinal in places:
+                try:
+                    obj = self._object(ordinal)
+                except ValueError:
+                    continue
+                self._ids[ordinal] = object_id(obj.kind, obj.payload)
+            if self._ids_match(block):
+                return
+        self._ids = before
+
     def _take_objects(self) -> None:
+        for block in self._bad_blocks:
+            self._mend_ids(block)
         for number, row in enumerate(self._rows):
             try:
                 self._frame(number)
@@ -121,7 +149,7 @@ class PackScan:
                 unreadable.append(id)
         for id in unreadable:
             self._error("object-damaged", 16, "it cannot be read, or does not match its id", "", f"object {id.hex()}")
-        name = "pack-" + blake3(b"".join(sorted(self._ids))).hexdigest()[:40] + ".pack"
+        name = f"pack-{self._data[-SEAL_SIZE:].hex()[:40]}.pack"
         if not self.is_damaged and os.path.basename(self.path) != name:
             detail = f"it has another pack's name; its own is '{name}'"
             self.problems.append(Problem("pack-name", "warning", "pack", self.path, None, detail))

@@ -23,6 +23,11 @@ class StoreStats(NamedTuple):
     loose_objects: int
     loose_size: int
 
+    @property
+    def size(self) -> int:
+        """Bytes on disk, all together."""
+        return self.journal_size + self.pack_size + self.loose_size
+
 
 class ObjectStore(Protocol):
     """Objects by id, and the log of operations that made them real.

@@ -63,7 +63,7 @@ class _Ref:
 
     @property
     def time(self) -> str:
-        return moment(self.commit.time).isoformat()
+        return moment(self.commit.time).isoformat(timespec="microseconds")
 
     @property
     def subject(self) -> str:
@@ -85,7 +85,7 @@ _VALUES: dict[str, _Value] = {
     "refname:short": lambda ref: shorten_ref(ref.repo, ref.name),
     "objectname": lambda ref: ref.id.hex(),
     "objectname:short": lambda ref: shorten_id(ref.repo, ref.id, _SHORT),
-    "objecttype": lambda ref: "commit",
+    "objecttype": lambda _: "commit",
     "author": lambda ref: ref.commit.author,
     "time": lambda ref: ref.time,
     "time:iso": lambda ref: ref.time,

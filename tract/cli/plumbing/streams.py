@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
+from typing import BinaryIO, cast
 
 from tract.cli.console import Console
 
@@ -13,6 +15,14 @@ def input_lines(console: Console) -> Iterator[str]:
     for line in console.stdin if buffer is None else buffer:
         text = line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
         yield text.removesuffix("\n")
+
+
+def input_file(console: Console) -> BinaryIO:
+    """The standard input as a file of bytes."""
+    buffer = getattr(console.stdin, "buffer", None)
+    if buffer is None:  # a stream of text in a test or a program
+        return io.BytesIO(console.stdin.read().encode("utf-8", "surrogateescape"))
+    return cast(BinaryIO, buffer)
 
 
 def write_raw(console: Console, data: bytes) -> None:

@@ -1,50 +1,60 @@
-"""``tract update-ref``: move a ref, when it is where it is expected to be. Prints nothing."""
+"""``tract update-ref``: move a ref, when it is where it is expected to be; with ``--stdin`` many refs, all or none.
+
+Prints nothing, but ``start: ok``, ``prepare: ok``, ``commit: ok`` and ``abort: ok`` for those lines of the input.
+"""
 
 from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.history.moves import move_ref
-from tract.objects.id import HEX_SIZE, ObjectId
+from tract.cli.plumbing.ref_transaction import NO_VALUE, parse_value, run_transactions
+from tract.history.moves import RefMove, move_refs
 from tract.refs.store import ANY, Expected
-from tract.repo import Repository
-from tract.revision import resolve_revision
 
-_NONE = "0" * HEX_SIZE
-
-_DESCRIPTION = """Set REF to the commit NEWVALUE, a revision; 64 zeros delete it, as -d does. REF is a whole name, refs/heads/...; HEAD on a branch means the branch.
+_DESCRIPTION = """Set REF to the commit NEWVALUE, a revision; 64 zeros delete it, as -d does. REF is a whole name, refs/heads/...; HEAD on a branch means the branch, but with --no-deref itself.
 
 With OLDVALUE, a revision too, the ref must be there now; 64 zeros, or an empty text, demand that there is no such ref. Comparing and moving are one step.
 
 Branches cannot be put on notes, nor notes on anything else. Deleting a ref that is not there is no error unless OLDVALUE demands one.
 
-Exit status: 0; 128 where the ref is not at OLDVALUE (nothing is changed) and for any other error."""
+With --stdin the moves are read from standard input, a line each, and made in one transaction, all of them or none:
+
+  update REF NEWVALUE [OLDVALUE]    create REF NEWVALUE
+  delete REF [OLDVALUE]             verify REF [OLDVALUE]    without: there is no REF
+  option no-deref                   for the next line
+
+"" is an empty text. 'start', 'commit' and 'abort' begin and end transactions by name, and 'prepare' checks one and locks the store until it is ended; each is answered 'start: ok' and so on. What was begun by 'start' and not committed is not done; any other transaction is, at the end of the input.
+
+With -z every line is 'update REF', its values come after it, and each ends in a zero byte; an empty OLDVALUE is one that is not given.
+
+Exit status: 0; 128 where a ref is not at OLDVALUE (nothing is changed) and for any other error."""
 
 
 def run(console: Console, args: Args) -> int:
-    if args.delete:
-        if len(args.values) > 1:
-            console.error("-d takes a ref and at most its old value")
-            return USAGE
-        values = (_NONE, *args.values)
-    else:
-        values = args.values
-    if not 1 <= len(values) <= 2:
-        console.error("expected a ref, its new value, and at most its old value")
-        return USAGE
     reason = "update-ref" if args.reason is None else " ".join(args.reason.split())
     if not reason:
         console.error("a reason must not be empty")
         return USAGE
+    if args.stdin:
+        if args.delete or args.ref is not None or args.values:
+            console.error("--stdin takes neither -d nor a ref")
+            return USAGE
+        with console.open_repository() as repo:
+            run_transactions(console, repo, reason=reason, deref=not args.no_deref, zeros=args.zeros)
+        return DONE
+    if args.zeros:
+        console.error("-z goes with --stdin")
+        return USAGE
+    values = (NO_VALUE, *args.values) if args.delete else args.values
+    if args.ref is None or not 1 <= len(values) <= 2:
+        usage = "-d takes a ref and at most its old value"
+        console.error(usage if args.delete else "expected a ref, its new value, and at most its old value")
+        return USAGE
     with console.open_repository() as repo:
-        new = _value(repo, values[0])
-        expected: Expected = ANY if len(values) < 2 else _value(repo, values[1] or _NONE)
-        move_ref(repo, args.ref, new, expected=expected, reason=reason)
+        new = parse_value(repo, values[0])
+        expected: Expected = ANY if len(values) < 2 else parse_value(repo, values[1] or NO_VALUE)
+        move_refs(repo, [RefMove(args.ref, new, expected, not args.no_deref)], reason=reason)
     return DONE
-
-
-def _value(repo: Repository, text: str) -> ObjectId | None:
-    return None if text == _NONE else resolve_revision(repo, text)
 
 
 COMMAND = Command(
@@ -52,10 +62,13 @@ COMMAND = Command(
     "move a ref safely",
     run,
     (
-        Param("ref", help="The whole name of a ref, or HEAD.", metavar="REF", required=True),
+        Param("ref", help="The whole name of a ref, or HEAD.", metavar="REF"),
         Param("values", help="Where to move it, and where it must be now.", metavar="NEWVALUE [OLDVALUE]", many=True),
         Param("delete", ("-d",), type=bool, help="Delete it; then the only value is the old one."),
         Param("reason", ("-m",), help="What the reflog says about the move.", metavar="REASON"),
+        Param("no_deref", ("--no-deref",), type=bool, help="Move HEAD itself, not the branch it is on."),
+        Param("stdin", ("--stdin",), type=bool, help="Read moves from standard input: all are made, or none."),
+        Param("zeros", ("-z",), type=bool, help="With --stdin: zero bytes end the values, not blanks and newlines."),
     ),
     _DESCRIPTION,
 )

@@ -77,8 +77,8 @@ def _print(console: Console, base: str, checked: _Checked, args: Args) -> None:
         for id, (kind, ordinal) in scan.objects.items():
             console.line(f"{id.hex()} {kind} {len(scan.load(ordinal).payload)} {ordinal}")
     if args.verbose or args.stat:
-        for kind, count in checked.counts.items():
-            console.line(f"{kind}: {count} object{'' if count == 1 else 's'}")
+        for name, count in checked.counts.items():
+            console.line(f"{name}: {count} object{'' if count == 1 else 's'}")
     if args.verbose:
         console.line(f"{base}.pack: {'bad' if problems else 'ok'}")
     for problem in problems[:1]:

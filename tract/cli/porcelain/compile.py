@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.compile.compiled import CompiledContext
+from tract.compile.formats import CacheMode
 
-_FORMATS = ("text", "openai", "responses", "anthropic")
+_FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
+_CACHED = ("openai", "anthropic")
 
 
 def run(console: Console, args: Args) -> int:
+    format = args.format or ("openai" if args.json else "text")
+    if args.cache and format not in _CACHED:
+        console.error(f"--cache goes with --format {' or '.join(_CACHED)}, not {format}")
+        return USAGE
     with console.open_tract() as tract:
         context = tract.compile(at_commit=args.at, strict=args.strict)
-        format = args.format or ("openai" if args.json else "text")
-        rendered: Any = context.to_text() if format == "text" else _render(context, format)
+        rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
         if args.json:
             console.print_json(_value(context, format, rendered))
         elif format == "text":
@@ -27,14 +32,16 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _render(context: CompiledContext, format: str) -> Any:
+def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:
     match format:
         case "openai":
-            return context.to_openai()
+            return context.to_openai(cache=cache)
         case "responses":
             return context.to_openai_responses()
+        case "gemini":
+            return context.to_gemini()
         case _:
-            return context.to_anthropic()
+            return context.to_anthropic(cache=cache)
 
 
 def _value(context: CompiledContext, format: str, rendered: Any) -> dict[str, Any]:
@@ -63,6 +70,7 @@ COMMAND = Command(
     (
         Param("format", ("--format", "-f"), choices=_FORMATS, help="What to print: text for people (the default), or a provider's JSON."),
         Param("at", ("--at",), metavar="REVISION", help="The context at a commit, branch or tag; HEAD if not given."),
+        Param("cache", ("--cache",), choices=("auto",), help="Put the provider's cache breakpoints into openai's or anthropic's messages."),
         Param("strict", ("--strict",), bool, help="Fail when a tool's call and its result are torn apart."),
         Param("json", ("--json",), bool, help="Print a JSON document with the context, its tokens and the commit of each message."),
     ),

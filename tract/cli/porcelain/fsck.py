@@ -84,8 +84,8 @@ def _show_problems(console: Console, report: FsckReport) -> None:
     for problem in report.problems:
         where = problem.path if problem.offset is None else f"{problem.path} at {problem.offset}"
         label = console.paint(f"{problem.severity}:", _STYLES[problem.severity])
-        parts = [part for part in (where, problem.subject) if part and part != problem.path] or [where]
-        console.line(label, " ", ": ".join([*parts, problem.detail]))
+        subject = "" if problem.subject == "file" else problem.subject
+        console.line(label, " ", ": ".join(part for part in (where, subject, problem.detail) if part))
         if problem.lost:
             console.line("  lost: ", problem.lost)
     errors, warnings = len(report.errors), len(report.warnings)

@@ -1,13 +1,15 @@
 """Provider message formats: what a message is in each of them, and the way from one to another."""
 
+from tract.compile.formats.caching import CacheMode
 from tract.compile.formats.content import message_from_raw, message_of
 from tract.compile.formats.pairing import pairing_warnings, tool_ids
 from tract.compile.formats.parts import Rendered
-from tract.compile.formats.rendering import render, render_anthropic, render_openai, render_responses
+from tract.compile.formats.rendering import render, render_anthropic, render_gemini, render_openai, render_responses
 from tract.compile.formats.text import message_text, render_text
 from tract.compile.formats.values import compact_json, copy_json
 
 __all__ = [
+    "CacheMode",
     "Rendered",
     "compact_json",
     "copy_json",
@@ -17,6 +19,7 @@ __all__ = [
     "pairing_warnings",
     "render",
     "render_anthropic",
+    "render_gemini",
     "render_openai",
     "render_responses",
     "render_text",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from tract.compile.formats.arguments import object_arguments
 from tract.compile.formats.parts import (
     File,
     Image,
@@ -26,7 +27,7 @@ from tract.compile.formats.parts import (
     split_results,
 )
 from tract.compile.formats.placeholder import placeholder
-from tract.compile.formats.values import compact_json, extra_keys, parse_json, str_or_none
+from tract.compile.formats.values import compact_json, extra_keys, str_or_none
 from tract.objects.message_format import JSON
 
 # What the API puts beside a message of its own; it says nothing to the model.
@@ -228,23 +229,9 @@ def _write_document(file: File) -> dict[str, JSON] | None:
 
 
 def _write_call(index: int, call: ToolCall, ids: CallIds, notes: Notes) -> dict[str, JSON]:
-    """A tool_use block.
-
-    Arguments that are no JSON object go, as text, under the one key ``arguments``, with a warning; empty ones are an empty object; a custom tool's text goes under ``input``.
-    """
-    arguments: JSON
-    if call.custom:
-        arguments = {"input": call.arguments}
-    elif not call.arguments.strip():
-        arguments = {}
-    else:
-        try:
-            arguments = parse_json(call.arguments)
-        except ValueError:
-            arguments = None
-        if not isinstance(arguments, dict):
-            notes.add(index, "invalid_arguments", repr(call.id))
-            arguments = {"arguments": call.arguments}
+    arguments = object_arguments(index, call, notes)
+    if call.signature is not None:
+        notes.lost(index, "Gemini's thought signature")
     return {"type": "tool_use", "id": ids.of_call(call.id), "name": call.name, "input": arguments}
 
 

@@ -40,6 +40,7 @@ _MESSAGE_KEYS = frozenset(
     | {"reasoning_content", "reasoning"}  # where servers that speak this format put a thought
 )
 _PART_KEYS = frozenset({"type", "text", "refusal", "image_url", "file", "input_audio"})
+_CALL_KEYS = frozenset({"id", "type", "index", "function", "custom"})
 
 
 def read_openai(raw: Mapping[str, JSON], index: int) -> Turn:
@@ -144,7 +145,8 @@ def _read_calls(raw: Mapping[str, JSON], losses: list[str]) -> list[Part]:
 def _read_call(call: JSON, losses: list[str]) -> Part:
     if not isinstance(call, Mapping):
         return Unknown("tool call")
-    losses += extra_keys(call, frozenset({"id", "type", "index", "function", "custom"}))
+    signature = _signature(call)
+    losses += extra_keys(call, _CALL_KEYS if signature is None else _CALL_KEYS | {"extra_content"})
     custom = call.get("custom")
     if call.get("type") == "custom" and isinstance(custom, Mapping):
         name = str(custom.get("name"))
@@ -154,9 +156,16 @@ def _read_call(call: JSON, losses: list[str]) -> Part:
         return Unknown(f"tool call of type {call.get('type')!r}")
     name = str(function.get("name"))
     arguments = function.get("arguments")
-    return ToolCall(
-        str(call.get("id") or legacy_call_id(name)), name, "" if arguments is None else json_or_text(arguments)
-    )
+    text = "" if arguments is None else json_or_text(arguments)
+    return ToolCall(str(call.get("id") or legacy_call_id(name)), name, text, signature=signature)
+
+
+def _signature(call: Mapping[str, JSON]) -> str | None:
+    """Gemini's signature, where its servers put it that speak this format: ``extra_content.google.thought_signature``."""
+    at: JSON = call
+    for key in ("extra_content", "google", "thought_signature"):
+        at = at.get(key) if isinstance(at, Mapping) else None
+    return str_or_none(at)
 
 
 def _read_result(content: JSON, losses: list[str]) -> tuple[Text | Image | File | Unknown, ...]:

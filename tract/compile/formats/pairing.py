@@ -69,25 +69,57 @@ def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
     ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call at the very end still waits for its result and is fine.
     ``misplaced_tool_result`` has its call, but something else came between, which chat completions and Anthropic refuse.
     """
-    notes = Notes()
-    waiting: dict[str, list[int]] = {}  # calls of the turn under way, by id
-    missed: dict[str, list[int]] = {}  # calls of turns that are over
-    answered = False
+    pairing = Pairing()
     for index, message in enumerate(messages):
+        pairing.add(index, message)
+    return pairing.warnings()
+
+
+class Pairing:
+    """Which result answers which call, as far as messages were added, and what is wrong with them so far."""
+
+    def __init__(self) -> None:
+        self._notes = Notes()
+        self._waiting: dict[str, list[int]] = {}  # calls of the turn under way, by id
+        self._missed: dict[str, list[int]] = {}  # calls of turns that are over
+        self._answered = False
+
+    def add(self, index: int, message: Message) -> list[tuple[int, str]]:
+        """Take in the next message, known as *index* (rising); the calls that it answers, as (the call's index, id)."""
         calls, results = tool_ids(message)
-        if waiting and _ends_turn(message, results, answered):
-            for id, places in waiting.items():
-                missed.setdefault(id, []).extend(places)
-            waiting = {}
-        answered = bool(results) or (answered and message.role != "assistant")
+        if self._waiting and _ends_turn(message, results, self._answered):
+            for id, places in self._waiting.items():
+                self._missed.setdefault(id, []).extend(places)
+            self._waiting = {}
+        self._answered = bool(results) or (self._answered and message.role != "assistant")
+        pairs = []
         for id in results:
-            _match_result(id, index, message, waiting, missed, notes)
+            place = self._match_result(id, index, message)
+            if place is not None:
+                pairs.append((place, id))
         for id in calls:
-            waiting.setdefault(id, []).append(index)
-    for id, places in missed.items():
-        for place in places:
-            notes.add(place, "unpaired_tool_call", repr(id))
-    return notes.warnings(_SENTENCES)
+            self._waiting.setdefault(id, []).append(index)
+        return pairs
+
+    def _match_result(self, id: str, index: int, message: Message) -> int | None:
+        if id in self._waiting:
+            return _take_first(self._waiting, id)
+        if id not in self._missed:
+            self._notes.add(index, "unpaired_tool_result", repr(id))
+            return None
+        if message.format != "responses":
+            self._notes.add(index, "misplaced_tool_result", repr(id))
+        return _take_first(self._missed, id)
+
+    def warnings(self) -> tuple[CompileWarning, ...]:
+        """What is wrong, by message; calls of the turn under way still wait for their results."""
+        found = [*self._notes.warnings(_SENTENCES)]
+        unanswered = Notes()
+        for id, places in self._missed.items():
+            for place in places:
+                unanswered.add(place, "unpaired_tool_call", repr(id))
+        found += unanswered.warnings(_SENTENCES)
+        return tuple(sorted(found, key=lambda warning: (warning.index or 0, warning.kind)))
 
 
 def _ends_turn(message: Message, results: Sequence[str], answered: bool) -> bool:
@@ -100,25 +132,8 @@ def _ends_turn(message: Message, results: Sequence[str], answered: bool) -> bool
     return message.role != "assistant" or message.format == "openai" or answered
 
 
-def _match_result(
-    id: str,
-    index: int,
-    message: Message,
-    waiting: dict[str, list[int]],
-    missed: dict[str, list[int]],
-    notes: Notes,
-) -> None:
-    if id in waiting:
-        _take_first(waiting, id)
-    elif id in missed:
-        _take_first(missed, id)
-        if message.format != "responses":
-            notes.add(index, "misplaced_tool_result", repr(id))
-    else:
-        notes.add(index, "unpaired_tool_result", repr(id))
-
-
-def _take_first(calls: dict[str, list[int]], id: str) -> None:
-    calls[id].pop(0)
+def _take_first(calls: dict[str, list[int]], id: str) -> int:
+    place = calls[id].pop(0)
     if not calls[id]:
         del calls[id]
+    return place

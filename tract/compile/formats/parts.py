@@ -69,12 +69,13 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call; *arguments* is JSON text, or any text for a *custom* tool."""
+    """A call; *arguments* is JSON text, or any text for a *custom* tool; *signature* is Gemini's, over the thought behind it."""
 
     id: str
     name: str
     arguments: str
     custom: bool = False
+    signature: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tract.compile.formats.anthropic import CallIds, join_system, write_anthropic, write_system
+from tract.compile.formats.caching import CacheMode, check_cache, mark_anthropic, mark_openai
+from tract.compile.formats.gemini import write_gemini, write_system_parts
 from tract.compile.formats.openai import write_openai
 from tract.compile.formats.parts import SYSTEM_ROLES, Notes, Rendered, Turn
 from tract.compile.formats.responses import write_responses
@@ -19,9 +21,20 @@ from tract.compile.message import CompileWarning, Message
 from tract.objects.message_format import JSON, MessageFormat, message_format
 
 
-def render(messages: Sequence[Message], format: str) -> Rendered:
-    """*messages* in *format* or an alias of it; see the function of each format. ContentValidationError for others."""
-    return _RENDERERS[message_format(format)](messages)
+def render(messages: Sequence[Message], format: str, cache: CacheMode = None) -> Rendered:
+    """*messages* in *format* or an alias of it; see the function of each format. ContentValidationError for others.
+
+    ``gemini`` is written only: no message is kept in it.
+    With *cache* ``auto`` chat completions and Anthropic's messages get cache marks; the other formats have none.
+    """
+    check_cache(cache)
+    if format == "gemini":
+        return render_gemini(messages)
+    name = message_format(format)
+    rendered = _RENDERERS[name](messages)
+    if cache is not None and name in _MARKERS:
+        _MARKERS[name](rendered.value)
+    return rendered
 
 
 def render_openai(messages: Sequence[Message]) -> Rendered:
@@ -65,6 +78,28 @@ def render_anthropic(messages: Sequence[Message]) -> Rendered:
     prompt = join_system(system)
     result = {"messages": value} if prompt is None else {"system": prompt, "messages": value}
     return Rendered(result, _warnings(notes, "anthropic"))
+
+
+def render_gemini(messages: Sequence[Message]) -> Rendered:
+    """*messages* as a dict of ``contents`` and, when there is one, ``system_instruction``.
+
+    System messages all go to the system instruction, a part for each of their texts, wherever they stand.
+    """
+    notes = Notes()
+    system: list[JSON] = []
+    body: list[Turn] = []
+    for index, message in enumerate(messages):
+        turn = turn_of(message, index)
+        if turn.role not in SYSTEM_ROLES:
+            body.append(turn)
+            continue
+        if body:
+            notes.add(index, "system_moved", message.role)
+        system += write_system_parts(turn, notes)
+        _note_losses(turn, notes)
+    contents = _write_run(body, notes, lambda turns: write_gemini(turns, notes))
+    result: dict[str, JSON] = {"system_instruction": {"parts": system}} if system else {}
+    return Rendered({**result, "contents": contents}, _warnings(notes, "gemini"))
 
 
 def _system_content(message: Message, index: int, notes: Notes) -> JSON:
@@ -115,7 +150,7 @@ def _note_losses(turn: Turn, notes: Notes) -> None:
         notes.lost(turn.index, "a message without content")
 
 
-def _warnings(notes: Notes, format: MessageFormat) -> tuple[CompileWarning, ...]:
+def _warnings(notes: Notes, format: str) -> tuple[CompileWarning, ...]:
     return notes.warnings(
         {
             "no_counterpart": f"not carried over to {format}: {{}}",
@@ -131,3 +166,5 @@ _RENDERERS: dict[MessageFormat, Callable[[Sequence[Message]], Rendered]] = {
     "responses": render_responses,
     "anthropic": render_anthropic,
 }
+
+_MARKERS: dict[MessageFormat, Callable[[JSON], None]] = {"openai": mark_openai, "anthropic": mark_anthropic}

@@ -126,13 +126,15 @@ def _write_assistant(turn: Turn, custom_calls: set[str], notes: Notes) -> list[d
             case Text(text) | Refusal(text):
                 items.append({"role": "assistant", "content": text})
             case ToolCall():
-                items.append(_write_call(part, custom_calls))
+                items.append(_write_call(turn.index, part, custom_calls, notes))
             case _:
                 notes.lost(turn.index, placeholder(part))
     return items
 
 
-def _write_call(call: ToolCall, custom_calls: set[str]) -> dict[str, JSON]:
+def _write_call(index: int, call: ToolCall, custom_calls: set[str], notes: Notes) -> dict[str, JSON]:
+    if call.signature is not None:
+        notes.lost(index, "Gemini's thought signature")
     if call.custom:
         custom_calls.add(call.id)
         return {"type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": call.arguments}

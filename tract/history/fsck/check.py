@@ -240,11 +240,11 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
     journal = found.journal
     written = journal.operations if journal is not None else ()
     happened = written if journal is None or journal.is_damaged else journal.operations_before_end
-    record, problems = _record(known, happened)
+    record, problems = _record(known, happened, written)
     found.witnesses, differing = check_ref_files(record, lines)
     if happened != written and any(problem.kind == "ref-file-ahead" and problem.severity == "error" for problem in differing):
         # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
-        record, problems = _record(known, written)
+        record, problems = _record(known, written, written)
         found.witnesses, differing = check_ref_files(record, lines)
         detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
         end = journal.end if journal is not None else None
@@ -254,25 +254,33 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
 
 
 def _record(
-    known: dict[ObjectId, Operation], written: Sequence[ObjectId]
+    known: dict[ObjectId, Operation], written: Sequence[ObjectId], journal: Sequence[ObjectId]
 ) -> tuple[RefRecord, list[Problem]]:
-    """The refs after the operations in *written* and those that lead to them; a missing one is a gap."""
-    line = [id for id in written if id in known]
+    """The refs after the operations in *written* and those that lead to them.
+
+    Where one is missing, the newest that nothing leads to any more comes before it; *journal* has those of the journal, which are in order as they are.
+    """
+    line = [id for id in reversed(written) if id in known]  # newest first, as the chain goes
+    used = {*line, *journal}
+    spare = sorted((id for id in known if id not in used), key=lambda id: known[id].time)
     problems: list[Problem] = []
-    if not line:
-        named = {operation.previous for operation in known.values()}
-        ends = sorted((id for id in known if id not in named), key=lambda id: known[id].time)
-        line = ends[-1:]
-    before = known[line[0]].previous if line else None
-    earlier: list[ObjectId] = []
-    while before is not None and before in known and before not in earlier[-1:]:
-        earlier.append(before)
-        before = known[before].previous
-    if before is not None:
-        detail = "the operation before it is missing"
-        subject = f"operation {before.hex()}"
-        problems.append(Problem("operation-missing", "error", subject, "", None, detail, "the reflog before it"))
-    record = replay([(id, known[id]) for id in (*reversed(earlier), *line)])
+    while True:
+        before = known[line[-1]].previous if line else None
+        if line and before is None:
+            break
+        if before is not None and before not in known:
+            subject, detail = f"operation {before.hex()}", "it is missing, and a later one follows it"
+            lost = "what it did to the refs, and what the reflog says of it"
+            problems.append(Problem("operation-missing", "error", subject, "", None, detail, lost))
+            before = None
+        while before is None and spare:
+            before = spare.pop()
+            before = None if before in used else before
+        if before is None or before in used:
+            break
+        used.add(before)
+        line.append(before)
+    record = replay([(id, known[id]) for id in reversed(line)])
     record.is_whole = record.is_whole and not problems
     return record, problems
 
@@ -298,7 +306,7 @@ def _check_graph(found: Examination) -> None:
         graph.walk(Root(f"the reflog of {name}", value, "warning") for value in earlier)
     _check_targets(found, graph)
     found.problems.extend(graph.problems)
-    found.reached = graph.reached
+    found.reached = graph.reached.union(id for id, _ in found.record.operations)
     found.commits = len(graph.commits)
 
 

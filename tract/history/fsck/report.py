@@ -42,5 +42,5 @@ class FsckReport:
 
 
 def in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """The worst first, and by file and place."""
-    return tuple(sorted(problems, key=lambda p: (_ORDER[p.severity], p.path, p.offset or 0)))
+    """The worst first, and by file and place; what follows from damage comes after it."""
+    return tuple(sorted(problems, key=lambda p: (_ORDER[p.severity], not p.path, p.path, p.offset or 0)))

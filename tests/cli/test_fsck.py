@@ -1,0 +1,92 @@
+"""``tract fsck``."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def damaged(run, tmp_path):
+    """A store of two messages with a wrong bit in the journal's header."""
+    run("commit", "one")
+    run("commit", "two")
+    journal = tmp_path / ".tract" / "objects" / "journal"
+    data = bytearray(journal.read_bytes())
+    data[20] ^= 1
+    journal.write_bytes(data)
+    return run
+
+
+def test_a_clean_store_is_told_in_a_line(run):
+    run("commit", "one")
+
+    assert (0, "checked 4 objects, 1 commit, 2 refs: no problems\n", "") == run("fsck")
+
+
+def test_problems_come_with_file_and_offset_and_status_1(damaged):
+    outcome = damaged("fsck")
+
+    assert 1 == outcome.status
+    assert "error: objects/journal at 16: journal: its header does not match its checksum" == outcome.out.splitlines()[0]
+
+
+def test_json_has_every_problem(damaged):
+    document = damaged("fsck", "--json").json
+
+    (problem,) = document["problems"]
+    assert ("journal-header", "error", "objects/journal", 16) == (
+        problem["kind"],
+        problem["severity"],
+        problem["path"],
+        problem["offset"],
+    )
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(damaged, tmp_path):
+    before = (tmp_path / ".tract" / "objects" / "journal").read_bytes()
+
+    outcome = damaged("fsck", "--repair", "--dry-run")
+
+    assert 1 == outcome.status
+    assert "would repair: objects/journal: " in outcome.out
+    assert before == (tmp_path / ".tract" / "objects" / "journal").read_bytes()
+
+
+def test_repair_brings_everything_back(damaged):
+    outcome = damaged("fsck", "--repair")
+
+    assert 0 == outcome.status
+    assert outcome.out.endswith("no problems\n")
+    assert 2 == len(damaged("log", "--oneline").out.splitlines())
+    assert 0 == damaged("fsck").status
+
+
+def test_repair_of_a_clean_store_does_nothing(run, tmp_path):
+    run("commit", "one")
+
+    outcome = run("fsck", "--repair")
+
+    assert 0 == outcome.status
+    assert "nothing to repair\n" in outcome.out
+    assert not (tmp_path / ".tract" / "aside").exists()
+
+
+def test_a_conversation_with_a_result_without_its_call_is_a_warning(run):
+    run("commit", "--json", '{"role": "tool", "tool_call_id": "c1", "content": "4"}')
+
+    outcome = run("fsck")
+
+    assert 1 == outcome.status
+    assert "warning: message " in outcome.out
+    assert "no call comes before the tool result 'c1'" in outcome.out
+
+
+def test_counting_anew_finds_what_was_kept_wrong(run):
+    run("commit", "one")
+    run("compile")
+
+    assert 0 == run("fsck", "--counts").status
+
+
+def test_a_folder_that_is_no_store_is_fatal(anywhere):
+    assert 128 == anywhere("fsck").status

@@ -1,0 +1,275 @@
+"""The protocol with one step taken out, to show that the harness notices.
+
+Each mutant names the step; where the step is defence behind another, ``redundant`` says which other one holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
+
+from tests.faults.crash_workloads import replaced
+
+from tract import repo as repo_module
+from tract.objects.model import NewObject
+from tract.refs import files as ref_files
+from tract.refs.operations import OperationRefs
+from tract.storage import database, files, journal
+from tract.storage.database import Database
+from tract.storage.files import NewFile
+from tract.storage.journal import Journal
+from tract.storage.loose import LooseObjects
+
+
+class Mutant(NamedTuple):
+    """A step that is left out while ``apply()`` is entered."""
+
+    name: str
+    apply: Callable[[], AbstractContextManager[None]]
+    redundant: str = ""
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _patched(target: Any, **values: Any) -> Callable[[], AbstractContextManager[None]]:
+    return lambda: replaced(target, **values)
+
+
+def _during(target: Any, name: str, **inside: Any) -> Callable[[], AbstractContextManager[None]]:
+    """While *name* of *target* runs, functions of ``files`` are others."""
+    real = getattr(target, name)
+
+    def changed(*args: Any, **options: Any) -> Any:
+        with replaced(files, **inside):
+            return real(*args, **options)
+
+    return _patched(target, **{name: changed})
+
+
+def _without_sync_before(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
+    def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
+        self._synced = self._end
+        real(self, objects, sync=sync, keyframe=keyframe)
+
+    return _patched(Journal, append=append)
+
+
+def _operation_before_objects(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
+    def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
+        real(self, objects[-1:], sync=False, keyframe=keyframe)
+        real(self, objects, sync=sync, keyframe=keyframe)
+        self.operations.pop()
+
+    return _patched(Journal, append=append)
+
+
+def _journal_before_pack() -> Callable[[], AbstractContextManager[None]]:
+    def seal(self: Database, keyframe: NewObject) -> None:
+        objects = [self._as_new(id) for id in self._journal.index]
+        self._begin_journal((keyframe,))
+        self._write_pack(objects)
+        self._open_packs()
+
+    return _patched(Database, seal=seal)
+
+
+def _seal_without_pack_sync() -> Callable[[], AbstractContextManager[None]]:
+    real = Database._write_pack
+
+    def write(self: Database, objects: Sequence[NewObject]) -> None:
+        with replaced(files, sync_data=_nothing, sync_directory=_nothing):
+            real(self, objects)
+
+    return _patched(Database, _write_pack=write)
+
+
+def _no_crc() -> Callable[[], AbstractContextManager[None]]:
+    def whole(self: Journal, data: bytes, position: int, number: int | None) -> int | None:
+        size = journal.TRANSACTION.size
+        if data[position : position + 8] != self._nonce or len(data) - position < size:
+            return None
+        _, _, length, _, _, _, found = journal.TRANSACTION.unpack_from(data, position)
+        end = position + size + length
+        return None if end > len(data) or (number is not None and found != number) else end - position
+
+    return _patched(Journal, _whole_transaction=whole)
+
+
+def _no_clearing() -> Callable[[], AbstractContextManager[None]]:
+    def clear(self: Journal, aside: str) -> None:
+        self.torn = False
+
+    return _patched(Journal, clear_torn_end=clear)
+
+
+def _not_written_anew() -> Callable[[], AbstractContextManager[None]]:
+    def sync(self: Journal, *, visible: bool) -> None:
+        files.sync_data(self._fd, "journal", visible=visible)
+        self._synced = self._end
+
+    return _patched(Journal, _sync=sync)
+
+
+def _shown_before_it_happened() -> Callable[[], AbstractContextManager[None]]:
+    real = OperationRefs._write
+
+    def write(self: OperationRefs, changes: Any, reason: str, objects: Sequence[NewObject]) -> None:
+        self._show(changes)
+        real(self, changes, reason, objects)
+
+    return _patched(OperationRefs, _write=write)
+
+
+def _always_synced_line() -> Callable[[], AbstractContextManager[None]]:
+    return _patched(ref_files, _DURABILITY={"full": "synced", "process": "synced"})
+
+
+def _always_synced_flag() -> Callable[[], AbstractContextManager[None]]:
+    real = journal._pack_transaction
+
+    def pack(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
+        return real(nonce, objects, number, flags | journal.SYNCED)
+
+    return _patched(journal, _pack_transaction=pack)
+
+
+def _any_number() -> Callable[[], AbstractContextManager[None]]:
+    real = Journal._whole_transaction
+
+    def whole(self: Journal, data: bytes, position: int, number: int | None) -> int | None:
+        return real(self, data, position, None)
+
+    return _patched(Journal, _whole_transaction=whole)
+
+
+def _loose_without(sync_data: bool, names: bool) -> Callable[[], AbstractContextManager[None]]:
+    inside = {}
+    if sync_data:
+        inside["sync_data"] = _nothing
+    if names:
+        inside["sync_directory"] = _nothing
+    return _during(LooseObjects, "write", **inside)
+
+
+def _loose_dedup_without_sync() -> Callable[[], AbstractContextManager[None]]:
+    real = LooseObjects.write
+
+    def write(self: LooseObjects, new: NewObject) -> None:
+        if not self.contains(new.id):
+            real(self, new)
+
+    return _patched(LooseObjects, write=write)
+
+
+def _create_in_place() -> Callable[[], AbstractContextManager[None]]:
+    def create(path: str, config: Any) -> None:
+        files.make_directories(repo_module.os.path.dirname(path))
+        repo_module._lay_out(path, config)
+        files.sync_directory(repo_module.os.path.dirname(path))
+
+    from tract import api
+
+    return _patched(api, create_repository=create)
+
+
+def _index_before_pack() -> Callable[[], AbstractContextManager[None]]:
+    """The pack gets its name after its index; both before the new journal."""
+    real = files.write_file
+    waiting: list[Callable[[], Any]] = []
+
+    def publish(self: NewFile, name: str) -> str:
+        temporary, self._temporary = self._temporary, None
+        assert temporary is not None
+        path = f"{self._directory}/{name}"
+
+        def later() -> None:
+            fd = files.open_write(temporary, create=False)
+            files.sync_data(fd, path, visible=False)
+            files.close(fd)
+            files.rename(temporary, path)
+            files.sync_directory(self._directory)
+
+        waiting.append(later)
+        return path
+
+    def write(path: str, data: bytes, *, sync: bool) -> None:
+        real(path, data, sync=sync)
+        if waiting and path.endswith(".idx"):
+            last = waiting.pop()
+            waiting.clear()  # of those who were killed in between
+            last()
+
+    @contextmanager
+    def apply() -> Iterator[None]:
+        with replaced(NewFile, publish=publish), replaced(files, write_file=write):
+            yield
+
+    return apply
+
+
+def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
+    """The old packs go before the new journal is there."""
+    real_rotate, real_drop = Database.rotate, Database.drop_packs
+    waiting: list[Callable[[], None]] = []
+
+    def rotate(self: Database, objects: Any, keyframe: NewObject, *, without: Any) -> None:
+        waiting.append(lambda: real_rotate(self, objects, keyframe, without=without))
+
+    def drop(self: Database, names: Any) -> None:
+        real_drop(self, names)
+        waiting.pop()()
+        waiting.clear()
+
+    return _patched(Database, rotate=rotate, drop_packs=drop)
+
+
+def mutants() -> list[Mutant]:
+    """Every one of them; made anew, for each remembers the function it stands in for."""
+    return [
+        Mutant("commit: no sync of the journal", _patched(Journal, _sync=_nothing)),
+        Mutant("commit: no sync of what others wrote before a synced transaction", _without_sync_before()),
+        Mutant("commit: names of journal and store not synced again", _patched(Database, _sync_names=_nothing)),
+        Mutant("commit: operation in a write before its objects", _operation_before_objects()),
+        Mutant("commit: ref file says synced before the sync", _shown_before_it_happened()),
+        Mutant("commit: unsynced ref lines say synced", _always_synced_line()),
+        Mutant("commit: unsynced transactions say synced", _always_synced_flag()),
+        Mutant("failed sync: bytes not written anew", _not_written_anew()),
+        Mutant("recovery: a transaction's CRC is not checked", _no_crc()),
+        Mutant("recovery: torn end not cleared", _no_clearing()),
+        Mutant(
+            "recovery: torn end cleared, but not synced",
+            _during(Journal, "clear_torn_end", sync_data=_nothing),
+            "the sync before or of the next commit brings out the zeros with it, or the torn end is there to be cleared again",
+        ),
+        Mutant(
+            "recovery: a transaction's number is not checked",
+            _any_number(),
+            "what is behind a hole is cleared before anything is written, so no old transaction can come to lie at the end of a new one",
+        ),
+        Mutant("seal: new journal before the pack", _journal_before_pack()),
+        Mutant("seal: pack and index not synced", _seal_without_pack_sync()),
+        Mutant(
+            "seal: index before its pack",
+            _index_before_pack(),
+            "both are there before the journal that has their objects goes, and readers pass over an index without a pack",
+        ),
+        Mutant("seal: new journal not synced", _during(database, "create_journal", sync_data=_nothing)),
+        Mutant("seal: folder not synced after the rename", _during(database, "create_journal", sync_directory=_nothing),
+            "the next synced commit brings out the names first; without that step it is caught"),
+        Mutant("write_file: no sync of the data", _during(files, "write_file", sync_data=_nothing)),
+        Mutant("write_file: no sync of the folder", _during(files, "write_file", sync_directory=_nothing)),
+        Mutant("loose: no sync of the data", _loose_without(sync_data=True, names=False)),
+        Mutant("loose: no sync of the names", _loose_without(sync_data=False, names=True)),
+        Mutant("loose: an object that is there is not synced again", _loose_dedup_without_sync()),
+        Mutant("create: not built aside", _create_in_place()),
+        Mutant(
+            "create: folders above the store not synced",
+            _during(repo_module.files, "make_directories", sync_directory=_nothing),
+        ),
+        Mutant("gc: old packs go before the new journal", _gc_drops_first()),
+        Mutant("gc: index and pack removed without a sync between", _during(Database, "_unlink_packs", sync_directory=_nothing),
+            "readers pass over an index without a pack"),
+    ]

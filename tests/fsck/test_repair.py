@@ -1,0 +1,360 @@
+"""Repair restores what can be proved, says what is lost, and throws nothing away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import Tract
+from tract.history.fsck.check import check_repository
+from tract.history.fsck.repair import plan_repair, run_repair
+from tract.history.fsck.report import FsckReport
+from tract.history.gc import collect
+from tract.repo import open_repository
+
+
+class Words:
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+class Store:
+    """A store in a folder, and what can be done to it from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / ".tract"
+        Tract.open(folder, tokenizer=Words()).close()
+
+    def open(self, **options: Any) -> Tract:
+        return Tract.open(self.folder, tokenizer=Words(), **options)
+
+    def say(self, *texts: str) -> list[str]:
+        with self.open() as t:
+            return [t.commit({"role": "user", "content": text}).commit_hash for text in texts]
+
+    def texts(self) -> list[str]:
+        with self.open() as t:
+            return [str(message.content) for message in t.compile().messages]
+
+    def seal(self) -> None:
+        """Bring everything into a pack."""
+        repo = open_repository(str(self.path))
+        with repo.objects.lock():
+            repo.refs.refresh()
+            repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+        repo.close()
+
+    def one(self, pattern: str) -> Path:
+        (found,) = self.path.glob(pattern)
+        return found
+
+    def damage(self, pattern: str, change: Callable[[bytearray], None]) -> Path:
+        path = self.one(pattern)
+        data = bytearray(path.read_bytes())
+        change(data)
+        path.write_bytes(data)
+        return path
+
+    def check(self) -> FsckReport:
+        return check_repository(str(self.path))
+
+    def repair(self) -> FsckReport:
+        return run_repair(plan_repair(self.check()))
+
+    def aside(self, name: str) -> bytes:
+        """What repair took out of the way."""
+        return self.one(f"aside/*/{name}").read_bytes()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def flip(at: int) -> Callable[[bytearray], None]:
+    def change(data: bytearray) -> None:
+        data[at] ^= 1
+
+    return change
+
+
+def flip_in(text: bytes) -> Callable[[bytearray], None]:
+    return lambda data: flip(data.index(text))(data)
+
+
+def test_a_store_without_problems_has_nothing_to_repair(store: Store) -> None:
+    store.say("a")
+
+    assert () == plan_repair(store.check()).steps
+
+
+def test_a_plan_changes_nothing(store: Store) -> None:
+    store.say("a")
+    store.damage("HEAD", flip(3))
+    before = {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()}
+
+    assert ["write-ref-file"] == [step.action for step in plan_repair(store.check()).steps]
+    assert before == {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("how", ["gone", "flipped", "cut"])
+def test_an_index_is_made_anew_byte_for_byte(store: Store, how: str) -> None:
+    store.say("a", "b")
+    store.seal()
+    index = store.one("objects/pack/*.idx")
+    data = index.read_bytes()
+    index.write_bytes({"gone": b"", "flipped": data[:70] + bytes([data[70] ^ 4]) + data[71:], "cut": data[:99]}[how])
+    if how == "gone":
+        index.unlink()
+
+    assert store.repair().is_clean
+    assert data == index.read_bytes()
+    assert ["a", "b"] == store.texts()
+
+
+def test_a_torn_end_is_cleared_and_its_bytes_are_kept(store: Store) -> None:
+    store.say("a")
+
+    def tear(data: bytearray) -> None:
+        end = len(data.rstrip(b"\0"))
+        data[end : end + 20] = b"half of a write" + b"\0" * 4 + b"!"
+
+    store.damage("objects/journal", tear)
+
+    assert store.repair().is_clean
+    assert store.aside("objects/journal.torn").startswith(b"half of a write")
+    assert ["a"] == store.texts()
+
+
+@pytest.mark.parametrize("name", ["HEAD", "refs/heads/main", "refs/tags/v1"])
+@pytest.mark.parametrize("how", ["gone", "flipped"])
+def test_ref_files_are_written_anew_from_the_operations(store: Store, name: str, how: str) -> None:
+    store.say("a")
+    with store.open() as t:
+        t.tag("v1")
+    data = store.one(name).read_bytes().split()[0]
+    if how == "gone":
+        store.one(name).unlink()
+    else:
+        store.damage(name, flip(5))
+
+    assert store.repair().is_clean
+    assert data == store.one(name).read_bytes().split()[0]
+
+
+def test_the_file_of_a_ref_that_is_not_is_kept_aside(store: Store) -> None:
+    store.say("a")
+    with store.open() as t:
+        t.tag("v1")
+    line = store.one("refs/tags/v1").read_bytes()
+    repo = open_repository(str(store.path))
+    from tract.refs.store import RefEdit
+
+    repo.refs.update([RefEdit("refs/tags/v1", None)], reason="test")
+    repo.close()
+    (store.path / "refs/tags/v1").write_bytes(line)
+    (store.path / "refs/tags/v1").chmod(0o600)
+
+    assert store.repair().is_clean
+    assert not (store.path / "refs/tags/v1").exists()
+    assert line == store.aside("refs/tags/v1")
+
+
+@pytest.mark.parametrize("at", [3, 17, 25, 40], ids=["magic", "nonce", "checksum", "zeros"])
+def test_a_journal_with_a_damaged_head_loses_nothing(store: Store, at: int) -> None:
+    store.say("a", "b", "c")
+    damaged = store.damage("objects/journal", flip(at)).read_bytes()
+
+    report = store.repair()
+
+    assert report.is_clean
+    assert damaged == store.aside("objects/journal")
+    assert ["a", "b", "c"] == store.texts()
+
+
+@pytest.mark.parametrize("at", [3, 9, 13, 16, 22, 26], ids=["nonce", "crc", "length", "flags", "count", "number"])
+def test_a_transaction_whose_head_is_damaged_loses_nothing(store: Store, at: int) -> None:
+    for text in ("a", "b", "c"):
+        store.say(text)
+    data = store.one("objects/journal").read_bytes()
+    last = data.rindex(data[16:24])
+    store.damage("objects/journal", flip(last + at))
+
+    assert not store.check().is_clean
+    report = store.repair()
+
+    assert report.is_clean
+    assert ["a", "b", "c"] == store.texts()
+
+
+def test_a_message_lost_in_the_middle_is_named_and_the_rest_is_kept(store: Store) -> None:
+    ids = store.say("first", "a lost one", "last")
+    store.damage("objects/journal", flip_in(b"a lost one"))
+
+    report = store.repair()
+
+    (lost,) = report.errors
+    assert "missing-object" == lost.kind
+    assert ids[1][:16] in lost.detail + lost.lost
+    with store.open() as t:
+        assert ids[2] == t.head
+        t.commit({"role": "user", "content": "said again"}, operation="edit", response_to=ids[1])
+    assert ["first", "said again", "last"] == store.texts()
+
+
+def test_a_commit_lost_at_the_end_takes_the_branch_back_to_the_last_whole_state(store: Store) -> None:
+    ids = store.say("first", "second", "last")
+    store.damage("objects/journal", flip_in(bytes.fromhex(ids[2])))
+
+    report = store.repair()
+
+    assert report.is_clean
+    assert ["first", "second"] == store.texts()
+    with store.open() as t:
+        assert ids[1] == t.head
+
+
+def test_a_lost_journal_is_made_anew_from_packs_and_ref_files(store: Store) -> None:
+    store.say("packed")
+    with store.open() as t:
+        t.tag("v1")
+    store.seal()
+    store.say("lost")
+    store.one("objects/journal").unlink()
+
+    report = store.repair()
+
+    assert report.is_clean
+    assert ["packed"] == store.texts()
+    with store.open() as t:
+        assert ["v1"] == list(t.tags())
+        t.commit({"role": "user", "content": "on it goes"})
+    assert ["packed", "on it goes"] == store.texts()
+    assert store.check().is_clean
+
+
+def test_a_lost_journal_with_nothing_else_leaves_an_empty_store_that_works(store: Store) -> None:
+    store.say("lost")
+    store.one("objects/journal").unlink()
+
+    assert store.repair().is_clean
+    assert [] == store.texts()
+    assert b"synced" in store.aside("refs/heads/main")
+
+
+def test_a_journal_in_place_of_a_newer_one_is_caught_by_the_ref_files(store: Store) -> None:
+    store.say("a")
+    old = store.one("objects/journal").read_bytes()
+    store.say("b")
+    store.one("objects/journal").write_bytes(old)
+
+    assert ["ref-file-ahead"] == [problem.kind for problem in store.check().errors]
+    assert store.repair().is_clean
+    assert ["a"] == store.texts()
+
+
+@pytest.mark.parametrize("collected", [False, True])
+def test_what_a_damaged_pack_still_has_is_brought_into_a_new_one(store: Store, collected: bool) -> None:
+    texts = [f"message {n} " + os.urandom(3000).hex() for n in range(60)]
+    store.say(*texts)
+    store.seal()
+    if collected:
+        repo = open_repository(str(store.path))
+        collect(repo)
+        repo.close()
+    pack = store.damage("objects/pack/*.pack", flip(5000))
+    damaged = pack.read_bytes()
+
+    assert not store.check().is_clean
+    report = store.repair()
+
+    assert {"missing-object"} == {problem.kind for problem in report.errors}
+    assert 0 < len(report.errors) < 60
+    assert all(problem.lost for problem in report.errors)
+    assert damaged == store.aside(f"objects/pack/{pack.name}")
+    assert not pack.exists()
+
+
+@pytest.mark.parametrize("place", ["header", "trailer", "seal", "ids"])
+def test_a_pack_whose_objects_are_all_whole_loses_nothing(store: Store, place: str) -> None:
+    store.say(*(f"message {n}" for n in range(30)))
+    store.seal()
+    size = store.one("objects/pack/*.pack").stat().st_size
+    at = {"header": 5, "trailer": size - 80 + 9, "seal": size - 5, "ids": None}[place]
+    if at is None:
+        with store.open() as t:
+            tip = bytes.fromhex(t.log(1)[0].commit_hash)
+        at = store.one("objects/pack/*.pack").read_bytes().index(tip)
+    store.damage("objects/pack/*.pack", flip(at))
+
+    report = store.repair()
+
+    assert report.is_clean
+    assert [f"message {n}" for n in range(30)] == store.texts()
+
+
+def test_what_is_derived_or_plain_is_written_anew(store: Store) -> None:
+    store.say("a")
+    assert ["a"] == store.texts()
+    with store.open() as t:
+        assert t.compile().token_count
+    id = store.one("format").read_bytes().split(b"\n")[1]
+    store.damage("format", flip(50))
+    store.damage("config.toml", lambda data: data.extend(b"x = ["))
+    store.damage("cache/counts-*", flip(30))
+    shutil.rmtree(store.path / "locks")
+    (store.path / "config.toml").chmod(0o644)
+
+    report = store.repair()
+
+    assert report.is_clean
+    assert id == store.one("format").read_bytes().split(b"\n")[1]
+    assert store.aside("config.toml").endswith(b"x = [")
+    assert ["a"] == store.texts()
+
+
+def test_settings_edited_by_hand_are_accepted_as_they_are(store: Store) -> None:
+    store.damage("config.toml", lambda data: data.__setitem__(slice(0, 0), b"token_budget = 77\n"))
+
+    assert store.repair().is_clean
+    with store.open() as t:
+        assert 77 == t.config.token_budget or 77 == t.config.budget.max_tokens
+
+
+def test_a_damaged_loose_object_is_kept_aside_and_named(store: Store) -> None:
+    store.say("x" * 2_000_000)
+    (path,) = [p for p in store.path.glob("objects/??/*") if len(p.name) == 62]
+    path.write_bytes(path.read_bytes()[:-1])
+
+    report = store.repair()
+
+    assert ["missing-object"] == [problem.kind for problem in report.errors]
+    assert store.aside(str(path.relative_to(store.path)))
+
+
+def test_other_tracts_keep_their_heads_and_branches(store: Store) -> None:
+    with store.open(tract_id="helper") as t:
+        t.commit({"role": "user", "content": "do it"})
+    store.damage("objects/journal", flip(20))
+
+    assert store.repair().is_clean
+    with store.open(tract_id="helper") as t:
+        assert 1 == len(t.log())
+
+
+def test_a_handle_that_is_open_meanwhile_goes_on_with_the_new_journal(store: Store) -> None:
+    with store.open() as t:
+        t.commit({"role": "user", "content": "a"})
+        store.damage("objects/journal", flip(25))
+        assert store.repair().is_clean
+        t.commit({"role": "user", "content": "b"})
+    assert ["a", "b"] == store.texts()
+    assert store.check().is_clean

@@ -1,0 +1,48 @@
+"""``tract fast-export``: the store as a stream of text on standard output; docs/fast-export.md describes it."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.progress import Progress
+from tract.history.fast_export import plan_revision_export, plan_store_export, write_stream
+
+_DESCRIPTION = """Write the whole store as text: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same of it in another store, with the same ids.
+
+With REVs write what they reach, and the refs they name; ^REV and x..y leave out what the other store has already.
+
+--operations writes the operations too, from which the reflog is made. Settings and token counts are not in a stream.
+
+What is missing or damaged is an error, and the stream has no last line: nobody can import it.
+
+  $ tract fast-export > store.txt
+  $ tract fast-export | tract -C ../other fast-import
+
+Exit status: 0, or 128 where something cannot be read."""
+
+
+def run(console: Console, args: Args) -> int:
+    if args.revisions and (args.all or args.operations):
+        console.error("--all and --operations are about the whole store, and take no revision")
+        return USAGE
+    with console.open_repository() as repo:
+        if args.revisions:
+            plan = plan_revision_export(repo, args.revisions)
+        else:
+            plan = plan_store_export(repo, operations=args.operations)
+        with Progress(console, "exporting objects") as progress:
+            write_stream(repo, plan, console.write_bytes, progress.show)
+    return DONE
+
+
+COMMAND = Command(
+    "fast-export",
+    "write the store as a stream of text",
+    run,
+    (
+        Param("revisions", help="What to write; the whole store where there is none.", metavar="REV", many=True),
+        Param("all", ("--all",), type=bool, help="The whole store, as without any REV."),
+        Param("operations", ("--operations",), type=bool, help="With the operations: the reflog."),
+    ),
+    _DESCRIPTION,
+)

@@ -1,0 +1,135 @@
+"""Cache marks: where a provider is told that a prompt's prefix is worth keeping.
+
+    system ▌ user  assistant  user ▌ assistant  user ▌
+           └ end of the instructions  └ the turn before, where the last request ended   └ the latest turn
+
+A context only grows at its end, so what one request ends with is the prefix of the next: the mark under the latest turn writes it, the one under the turn before reads what the last request wrote, and the one under the instructions serves other conversations that begin with them.
+A turn is what is said to the model between two of its answers, results of tools included.
+
+Anthropic takes 4 marks a request, and looks about 20 blocks back from each; OpenAI writes 3 beside its own implicit one, and matches exactly at a mark.
+Three are set at most, which leaves Anthropic's fourth for the end of the tools, which are not rendered here.
+Marks that messages came with stay, and count; where they leave too little room, the latest turn comes first, then the instructions.
+Values are changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, takewhile
+from typing import Literal, TypeAlias
+
+from tract.compile.formats.parts import SYSTEM_ROLES
+from tract.compile.formats.values import items_of
+from tract.errors import ContentValidationError
+from tract.objects.message_format import JSON
+
+CacheMode: TypeAlias = Literal["auto"] | None
+
+_ANTHROPIC_MOST = 4
+_OPENAI_MOST = 3
+_TURNS = 2
+_ANTHROPIC_BLOCKS = frozenset({"text", "image", "document", "search_result", "tool_result"})
+_CHAT_PARTS = frozenset({"text", "image_url", "input_audio"})
+
+
+def check_cache(cache: object) -> None:
+    """ContentValidationError for what is no cache mode."""
+    if cache not in (None, "auto"):
+        raise ContentValidationError(f"cache must be 'auto' or None, not {cache!r:.40}")
+
+
+def mark_anthropic(request: dict[str, JSON]) -> None:
+    """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text."""
+    turns = _ends_of_turns(request["messages"], ("user",), _ANTHROPIC_BLOCKS)
+    system = {"role": "system", "content": request["system"]} if "system" in request else {}
+    ends = [*turns[:1], *([system] if _last_markable(system, _ANTHROPIC_BLOCKS) is not None else []), *turns[1:]]
+    room = _ANTHROPIC_MOST - len(_anthropic_marks(request))
+    ours: list[dict[str, JSON]] = []
+    for message in ends:
+        if room > len(ours):
+            ours += _mark(message, _ANTHROPIC_BLOCKS, "cache_control", {"type": "ephemeral"})
+    if system:
+        request["system"] = system["content"]
+    _order_lifetimes(_anthropic_marks(request), ours)
+
+
+def mark_openai(messages: Sequence[dict[str, JSON]]) -> None:
+    """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have 3 at most."""
+    turns = _ends_of_turns(messages, ("user", "tool", "function"), _CHAT_PARTS)
+    instructions = list(takewhile(_is_system, messages))
+    system = _ends_of_turns(instructions, SYSTEM_ROLES, _CHAT_PARTS)
+    parts = (part for message in messages for part in items_of(message.get("content")) if isinstance(part, Mapping))
+    room = _OPENAI_MOST - sum("prompt_cache_breakpoint" in part for part in parts)
+    for message in [*turns[:1], *system, *turns[1:]]:
+        if room > 0:
+            room -= len(_mark(message, _CHAT_PARTS, "prompt_cache_breakpoint", {"mode": "explicit"}))
+
+
+def _is_system(message: Mapping[str, JSON]) -> bool:
+    return message.get("role") in SYSTEM_ROLES
+
+
+def _ends_of_turns(
+    messages: Sequence[dict[str, JSON]], roles: Sequence[str], kinds: frozenset[str]
+) -> list[dict[str, JSON]]:
+    """The last message that can be marked of each of the last turns of *roles*, the latest first."""
+    ends: list[dict[str, JSON]] = []
+    for of_roles, run in groupby(reversed(messages), lambda message: message.get("role") in roles):
+        if of_roles:
+            ends += [message for message in run if _last_markable(message, kinds) is not None][:1]
+        if len(ends) == _TURNS:
+            break
+    return ends
+
+
+def _last_markable(message: Mapping[str, JSON], kinds: frozenset[str]) -> int | None:
+    """The place of the last block of *kinds* that is not empty; a text counts as its one block."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return 0 if content.strip() else None
+    blocks = items_of(content)
+    for at in range(len(blocks) - 1, -1, -1):
+        block = blocks[at]
+        kind = block.get("type") if isinstance(block, Mapping) else None
+        if kind in kinds and (kind != "text" or str(block.get("text", "")).strip()):
+            return at
+    return None
+
+
+def _mark(
+    message: dict[str, JSON], kinds: frozenset[str], key: str, mark: dict[str, JSON]
+) -> list[dict[str, JSON]]:
+    """Put *mark* under *key* on the message's last block that can bear it: the mark, or nothing where there is one."""
+    at = _last_markable(message, kinds)
+    if at is None:
+        return []
+    if isinstance(message["content"], str):
+        message["content"] = [{"type": "text", "text": message["content"]}]
+    block = message["content"][at]
+    if block.get(key) is not None:
+        return []
+    block[key] = mark
+    return [mark]
+
+
+def _anthropic_marks(request: Mapping[str, JSON]) -> list[dict[str, JSON]]:
+    """The marks of a request, in the prompt's order."""
+    messages = [request.get("system"), *(message.get("content") for message in request["messages"])]
+    return [mark for content in messages for mark in _marks_in(content)]
+
+
+def _marks_in(content: JSON) -> Iterator[dict[str, JSON]]:
+    for block in items_of(content):
+        if isinstance(block, Mapping):
+            yield from _marks_in(block.get("content"))
+            if isinstance(block.get("cache_control"), dict):
+                yield block["cache_control"]
+
+
+def _order_lifetimes(marks: Sequence[dict[str, JSON]], ours: Sequence[dict[str, JSON]]) -> None:
+    """Make those of *ours* last an hour that stand before a mark that does: Anthropic refuses the longer after the shorter."""
+    longer = False
+    for mark in reversed(marks):
+        if longer and any(mark is own for own in ours):
+            mark["ttl"] = "1h"
+        longer = longer or mark.get("ttl") == "1h"
