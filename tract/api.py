@@ -17,12 +17,15 @@ from tract.compile.compiler import Compiler, ContextCompiler
 from tract.compile.drafts import draft, tool_message
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
 from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
+from tract.compile.spending import GROUPINGS, UsageReport, usage_report
+from tract.compile.stream import MessageStream, open_stream
 from tract.compile.tokens import TokenCounter, check_counter, counter_named
 from tract.compile.usage import TokenUsage
+from tract.compile.versions import restoring_draft, versions_of
 from tract.compile.views import compile_at
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError
+from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError
 from tract.history.batch import Batch
 from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.gc import GCResult, collect
@@ -104,7 +107,8 @@ class Tract:
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
         _check_before_creating(tract_id, config, tokenizer, durability)
-        repo = _open_or_create(path, tract_id, config, durability)
+        with _storage_errors():
+            repo = _open_or_create(path, tract_id, config, durability)
         try:
             return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
         except BaseException:
@@ -225,6 +229,35 @@ class Tract:
         """
         return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
 
+    def edit_history(self, message: str) -> list[CommitInfo]:
+        """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD."""
+        with self._looking() as space:
+            return [describe(space, id) for id in versions_of(space, message)]
+
+    def restore(self, target: str, version: int | str, *, message: str | None = None) -> CommitInfo:
+        """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it."""
+        with self._writing() as space:
+            return self._write([restoring_draft(space, target, version, message)])[0]
+
+    def stream(
+        self,
+        role: str = "assistant",
+        *,
+        message: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        generation_config: Mapping[str, Any] | None = None,
+    ) -> MessageStream:
+        """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.
+
+        Set ``s.usage`` before the end to have it recorded with the commit.
+        Left by an exception, what has arrived is committed with ``{"partial": true}`` in its metadata; the retry may edit that.
+        Text only; a message with tool calls is committed whole.
+        """
+        with self._access() as space:
+            return open_stream(
+                space, self.commit, role, message=message, metadata=metadata, generation_config=generation_config
+            )
+
     @contextmanager
     def batch(self) -> Iterator[Tract]:
         """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
@@ -298,10 +331,31 @@ class Tract:
         with self._looking() as space:
             return content_at(space, resolve_revision(space.repo, revision))
 
-    def query_by_config(self, field: str, operator: str, value: Any) -> list[CommitInfo]:
-        """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``."""
+    def query_by_config(
+        self, field: str | Iterable[tuple[str, str, Any]], operator: str = "=", value: Any = None
+    ) -> list[CommitInfo]:
+        """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``.
+
+        *field* may be a list of such triples, all of which must hold; ``a.b`` leads into nested maps.
+        """
+        conditions = [(field, operator, value)] if isinstance(field, str) else field
         with self._looking() as space:
-            return query_by_config(space, field, operator, value)
+            return query_by_config(space, conditions)
+
+    def usage(
+        self,
+        *,
+        branch: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Iterable[str] = GROUPINGS,
+    ) -> UsageReport:
+        """What the recorded usage adds up to, told apart *by* ``model``, ``branch`` and ``day`` (in UTC).
+
+        *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
+        """
+        with self._looking() as space:
+            return usage_report(space, branch=branch, since=since, until=until, by=by)
 
     def register_content_type(self, name: str, cls: type[Any]) -> None:
         """Let ``commit`` take instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
@@ -386,7 +440,7 @@ class Tract:
     @contextmanager
     def _access(self) -> Iterator[Workspace]:
         """The workspace, for one thread at a time, as other processes left it."""
-        with self._lock:
+        with self._lock, _storage_errors():
             self._check_open()
             self._space.repo.refs.refresh()
             yield self._space
@@ -418,6 +472,16 @@ def _open_or_create(
     if not os.path.lexists(store):
         create_repository(store, config or TractConfig())
     return open_repository(store, tract=tract, config=config, durability=durability)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """What the operating system refuses, such as one more open file, as an error of the store's."""
+    try:
+        yield
+    except OSError as exc:
+        subject = f" '{exc.filename}'" if exc.filename else ""
+        raise StorageError(f"the store cannot be used:{subject} {exc.strerror or exc}") from exc
 
 
 def _check_before_creating(

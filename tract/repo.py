@@ -234,13 +234,17 @@ def open_repository(
     config: TractConfig | None = None,
     durability: Durability = "full",
     author: str | None = None,
+    safe_directories: tuple[str, ...] = (),
 ) -> Repository:
-    """The store at *path*, which must exist; *config*, where given, replaces the saved one, and *author* is who commits instead of who the settings say."""
+    """The store at *path*, which must exist; *config*, where given, replaces the saved one, and *author* is who commits instead of who the settings say.
+
+    *safe_directories* are stores to open although another user owns them.
+    """
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
     if not os.path.lexists(path):
         raise NotARepositoryError(f"'{path}' does not exist")
-    files.check_tree(path)
+    files.check_tree(path, safe_directories)
     for name in ("objects", "objects/pack", "locks", "refs"):
         files.check_directory(os.path.join(path, name))
     read_format(path)

@@ -266,7 +266,9 @@ class Console:
             # Opening an unknown tract would make it.
             if not os.path.lexists(os.path.join(store, TRACTS, name)):
                 raise NotARepositoryError(f"there is no tract named '{name}' in '{store}'")
-        return open_repository(store, tract=self.tract, author=self.environ.get("TRACT_AUTHOR_NAME"))
+        safe = self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep)
+        author = self.environ.get("TRACT_AUTHOR_NAME")
+        return open_repository(store, tract=self.tract, author=author, safe_directories=tuple(safe))
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -15,7 +15,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.RefMovedError, "somebody else committed meanwhile; see 'tract log' and try again"),
     (errors.BudgetExceededError, "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget"),
     (errors.LockTimeoutError, "another process is writing to this store"),
-    (errors.UnsafeRepositoryError, "a store must be yours, and no part of it a link"),
+    (errors.UnsafeRepositoryError, "a store must be yours (or listed in TRACT_SAFE_DIRECTORIES), and no part of it a link"),
     (errors.ImportFormatError, "'tract import --format <format> --key <key>' says what is in the file; see 'tract help import'"),
 )
 

@@ -36,6 +36,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
@@ -261,12 +262,21 @@ class Journal:
 
     def _sync(self, *, visible: bool) -> None:
         if self._sync_failed:
-            # After a sync that failed the kernel takes the pages for clean: only writing them anew brings them out.
-            files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
+            self._write_anew()
         self._sync_failed = True
-        files.sync_data(self._fd, f"'{self.path}'", visible=visible)
+        try:
+            files.sync_data(self._fd, f"'{self.path}'", visible=visible)
+        except DurabilityError:
+            # At once as well, so that another process's next sync does not leave a hole before what it brings out.
+            with suppress(OSError):
+                self._write_anew()
+            raise
         self._sync_failed = False
         self._synced = self._end
+
+    def _write_anew(self) -> None:
+        """Write what no sync brought out once more: after one that failed the kernel takes the pages for clean."""
+        files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
 
     def _reserve(self, end: int) -> None:
         """Write zeros ahead, in steps that grow with the file."""
