@@ -22,7 +22,10 @@ _HOMES = {
     "tract.compile.compiled": ("CompiledContext", "TokenCount"),
     "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
     "tract.compile.info": ("CommitDetails", "CommitInfo", "StatusInfo"),
+    "tract.compile.prefix": ("PrefixChange",),
     "tract.compile.message": ("CompileWarning", "Message"),
+    "tract.compile.spending": ("UsageReport", "UsageRow"),
+    "tract.compile.stream": ("MessageStream",),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
     "tract.history.gc": ("GCResult",),
@@ -105,6 +108,10 @@ if TYPE_CHECKING:
     from tract.compile.info import StatusInfo as StatusInfo
     from tract.compile.message import CompileWarning as CompileWarning
     from tract.compile.message import Message as Message
+    from tract.compile.prefix import PrefixChange as PrefixChange
+    from tract.compile.spending import UsageReport as UsageReport
+    from tract.compile.spending import UsageRow as UsageRow
+    from tract.compile.stream import MessageStream as MessageStream
     from tract.compile.tokens import EstimateTokenCounter as EstimateTokenCounter
     from tract.compile.tokens import NullTokenCounter as NullTokenCounter
     from tract.compile.tokens import TiktokenCounter as TiktokenCounter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,15 +14,16 @@ from tract.compile.accounting import check_budget, record_usage
 from tract.compile.cache import BlobCache
 from tract.compile.compiled import CompiledContext
 from tract.compile.compiler import Compiler, ContextCompiler
-from tract.compile.drafts import draft, tool_message
+from tract.compile.drafts import draft, drafts, tool_message
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
+from tract.compile.prefix import PrefixChange
 from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
 from tract.compile.spending import GROUPINGS, UsageReport, usage_report
 from tract.compile.stream import MessageStream, open_stream
 from tract.compile.tokens import TokenCounter, check_counter, counter_named
 from tract.compile.usage import TokenUsage
 from tract.compile.versions import restoring_draft, versions_of
-from tract.compile.views import compile_at
+from tract.compile.views import compile_at, sent
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError
@@ -36,7 +37,6 @@ from tract.objects.content import (
     BUILTIN,
     DialogueContent,
     InstructionContent,
-    MessageContent,
     check_content_type,
 )
 from tract.objects.id import ObjectId
@@ -78,7 +78,7 @@ class Tract:
         self._on_moved = on_moved
         self._lock = self._space.lock
         self._closed = False
-        self._in_batch = False
+        self._batch: Batch | None = None
         # Where the branch was when this handle last looked: committing on anything else would answer messages nobody saw.
         self._seen: dict[str, Expected] = {}
 
@@ -120,6 +120,7 @@ class Tract:
         with self._lock:
             if not self._closed:
                 self._space.blobs.flush()
+                self._space.totals.flush()
                 self._closed = True
                 self._base.close()
 
@@ -203,8 +204,7 @@ class Tract:
     def extend(self, messages: Iterable[Any], *, format: str = "openai") -> list[CommitInfo]:
         """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*."""
         with self._writing() as space:
-            contents = [_as_message(message, format) for message in messages]
-            return self._write([draft(space, content) for content in contents])
+            return self._write(drafts(space, messages, format))
 
     def system(self, text: str) -> CommitInfo:
         """Commit an instruction, which is pinned."""
@@ -262,27 +262,29 @@ class Tract:
     def batch(self) -> Iterator[Tract]:
         """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
 
-        KeyboardInterrupt included. A batch inside a batch is part of the outer one.
+        KeyboardInterrupt included. A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
+        RefMovedError at the end when another process moved the branch meanwhile: nothing was written; run it again.
         """
         with self._lock:
             self._check_open()
-            if self._in_batch:
-                yield self
-                return
-            self._base.refs.refresh()
-            batch = Batch(self._base)
             seen = dict(self._seen)
-            self._space.repo = batch.repo
-            self._in_batch = True
             try:
-                yield self
-                batch.land(reason="batch")
+                if self._batch is not None:
+                    with self._batch.part():
+                        yield self
+                    return
+                self._base.refs.refresh()
+                self._batch = Batch(self._base)
+                self._space.repo = self._batch.repo
+                try:
+                    yield self
+                    self._batch.land(reason="batch")
+                finally:
+                    self._space.repo = self._base
+                    self._batch = None
             except BaseException:
                 self._seen = seen
                 raise
-            finally:
-                self._space.repo = self._base
-                self._in_batch = False
 
     def annotate(self, target: str, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
@@ -365,14 +367,41 @@ class Tract:
     # Compiling
 
     def compile(
-        self, *, at_commit: str | None = None, at_time: datetime | None = None, strict: bool = False
+        self,
+        *,
+        at_commit: str | None = None,
+        at_time: datetime | None = None,
+        order: Sequence[str] | None = None,
+        include_edit_annotations: bool = False,
+        strict: bool = False,
+        notes: Literal["now", "then"] = "now",
     ) -> CompiledContext:
         """The context as a model is sent it: at HEAD, at a revision or at a moment.
 
-        *strict* refuses a context in which a tool's call and its result are torn apart.
+        *order* names messages that shall come first; what that does to the meaning is in ``warnings``.
+        *include_edit_annotations* puts `` [edited]`` behind texts that were edited.
+        *notes* ``then``: with the skips and configs as they were when the commit was made.
+        *strict* raises where a tool's call and its result are torn apart, or had to be mended, or *order* changes the meaning.
         """
         with self._looking() as space:
-            return compile_at(space, at_commit=at_commit, at_time=at_time, strict=strict)
+            return compile_at(
+                space,
+                at_commit=at_commit,
+                at_time=at_time,
+                order=order,
+                include_edit_annotations=include_edit_annotations,
+                strict=strict,
+                notes=notes,
+            )
+
+    def sent(self, revision: str) -> CompiledContext:
+        """What the model was shown to produce that commit: its parent's context, with the notes as they were then."""
+        with self._looking() as space:
+            return sent(space, revision)
+
+    def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
+        """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then."""
+        return self.compile().prefix_change(previous)
 
     # Looking
 
@@ -464,14 +493,28 @@ def _open_or_create(
 ) -> Repository:
     if path == ":memory:":
         return memory_repository(tract=tract, config=config)
-    if path is not None and "\0" in os.fsdecode(path):
-        raise NotARepositoryError(f"{path!r} is not a folder: a path has no NUL in it")
+    _check_path(path)
     store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     if store is None:
         store = store_path(os.getcwd())
     if not os.path.lexists(store):
         create_repository(store, config or TractConfig())
     return open_repository(store, tract=tract, config=config, durability=durability)
+
+
+def _check_path(path: str | Path | None) -> None:
+    """NotARepositoryError for what cannot be the path of a folder."""
+    problem = None
+    if path is not None and not isinstance(path, (str, bytes, os.PathLike)):
+        problem = f"a path is a text, not {type(path).__name__}"
+    elif path is not None:
+        try:
+            text = os.fsencode(path)
+            problem = "it is empty" if not text else "a path has no NUL in it" if b"\0" in text else None
+        except UnicodeEncodeError:
+            problem = "it is no text a file system takes"
+    if problem is not None:
+        raise NotARepositoryError(f"{path!r} is not a folder: {problem}")
 
 
 @contextmanager
@@ -498,13 +541,6 @@ def _check_before_creating(
         check_counter(tokenizer)
     elif config is not None:
         counter_named(config.tokenizer_encoding)
-
-
-def _as_message(message: Any, format: str) -> Any:
-    """A dict that is no content type of ours is a message of *format*."""
-    if isinstance(message, Mapping) and "content_type" not in message:
-        return MessageContent(dict(message), format=format)
-    return message
 
 
 def _warn(text: str) -> None:

@@ -52,7 +52,8 @@ class CommitNotFoundError(TractError):
 
     def __init__(self, revision: str, detail: str = "") -> None:
         self.revision = revision
-        super().__init__(f"no commit named '{revision}'" + (f": {detail}" if detail else ""))
+        shown = f"'{revision}'" if revision.isprintable() else repr(revision)
+        super().__init__(f"no commit named {shown}" + (f": {detail}" if detail else ""))
 
 
 class AmbiguousPrefixError(TractError):

@@ -146,8 +146,8 @@ def find_repository(start: str) -> str | None:
     folder = os.path.abspath(start)
     while True:
         candidate = os.path.join(folder, FOLDER)
-        if os.path.isdir(candidate):
-            return candidate
+        if os.path.lexists(candidate):
+            return candidate  # a store or not: what is in its place must not be passed over for one further up
         parent = os.path.dirname(folder)
         if parent == folder:
             return None
@@ -252,7 +252,7 @@ def open_repository(
     settings = _load_config(path, prefix, config)
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
     try:
-        author = author or author_name(settings)
+        author = _checked_author(author) if author else author_name(settings)
         mirror = RefFiles(path, durability)
         refs = OperationRefs(store, actor=author, mirror=mirror)
         if store.is_torn:
@@ -324,6 +324,12 @@ def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
     refs.refresh()
     mirror.check_against(store)
     mirror.check_held(refs, list(mirror.names()))
+
+
+def _checked_author(author: str) -> str:
+    if not author.isprintable():
+        raise ConfigError(f"author must be printable text, not {author!r}")
+    return author
 
 
 def author_name(config: TractConfig) -> str:

@@ -564,7 +564,33 @@ def test_commits_are_found_by_their_generation_config(field, operator, value, fo
 
 
 @pytest.mark.parametrize(
-    ("field", "operator", "value"), [("t", "~", 1), ("t", "between", 5), ("t", "in", 5), (5, "=", 1)]
+    ("conditions", "found"),
+    [
+        ([("t", ">", 0.1), ("model", "=", "a")], [1]),
+        ([("t", ">", 0.1), ("t", "<", 0.9), ("model", "in", ["a", "b"])], [1]),
+        ([("model", "=", "a")], [0, 1]),
+        ([("model", "=", "a"), ("a.b", "=", 1)], []),
+    ],
+)
+def test_several_conditions_must_all_hold(conditions, found):
+    t = with_configs({"t": 0.1, "model": "a"}, {"t": 0.5, "model": "a"}, {"t": 0.9, "model": "b"}, {"a": {"b": 1}}, None)
+    hashes = [info.commit_hash for info in reversed(t.log())]
+
+    assert [hashes[at] for at in found] == [info.commit_hash for info in t.query_by_config(conditions)]
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value"),
+    [
+        ("t", "~", 1),
+        ("t", "between", 5),
+        ("t", "in", 5),
+        (5, "=", 1),
+        ([], "=", 1),
+        ([("t", "=")], "=", 1),
+        ([(5, "=", 1)], "=", 1),
+        ([("t", "=", 1), ("t", "~", 1)], "=", 1),
+    ],
 )
 def test_a_query_that_makes_no_sense_is_refused(field, operator, value):
     with pytest.raises(ContentValidationError):

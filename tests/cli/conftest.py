@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ import pytest
 
 from tract.cli.console import Console
 from tract.cli.main import main
+from tract.history.commit import Draft, write_commits
+from tract.history.priority import Priority, annotate
+from tract.repo import open_repository
 
 HOSTILE = "ok\x1b]52;c;ZXZpbA==\x07 \u202egnp.exe [/nope] [bold]x\u200b\x9b31m\x7f\U000e0041"
 """Sets the clipboard, turns text around, looks like markup, hides letters."""
@@ -69,10 +73,13 @@ def run(anywhere: Run) -> Run:
 
 
 @pytest.fixture
-def hostile(run: Run) -> Run:
-    """The same, where every text a user can choose is hostile."""
-    assert run("commit", HOSTILE, "-m", HOSTILE, "--name", HOSTILE, TRACT_AUTHOR_NAME=HOSTILE).status == 0
-    assert run("pin", "HEAD", "--reason", HOSTILE, TRACT_AUTHOR_NAME=HOSTILE).status == 0
+def hostile(run: Run, tmp_path: Path) -> Run:
+    """The same, where every text is hostile: also those that tract refuses to write, for another program may have."""
+    repo = replace(open_repository(str(tmp_path / ".tract")), author=HOSTILE)
+    value = {"content_type": "dialogue", "role": "user", "text": HOSTILE, "name": HOSTILE}
+    (id,) = write_commits(repo, [Draft(value, message=HOSTILE)])
+    annotate(repo, id, Priority.PINNED, HOSTILE)
+    repo.close()
     return run
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tract import Priority, Tract
@@ -53,3 +55,16 @@ def test_json_is_a_line_a_message(talk):
 @pytest.mark.parametrize("argv", [("skip", "HEAD"), ("pin", "HEAD", "--json"), ("annotate", "HEAD", "normal"), ("pin", "\x1b]0;x")])
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile(*argv))
+
+
+def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
+    talk("compile", "--json")
+    before = talk("log", "--json").out
+    one = json.loads(before.splitlines()[-1])["commit"]
+
+    for command in (("annotate", "HEAD~2", "skip"), ("skip", "HEAD~2")):
+        assert f"would invalidate 15 of 15 tokens (from message 0, {one[:10]})\n" == talk(*command, "--dry-run").out
+    assert "would invalidate 0 of 15 tokens\n" == talk("pin", "HEAD~2", "-n").out
+    assert 15 == talk("skip", "HEAD~2", "-n", "--json").json["invalidated_tokens"]
+    assert [Priority.NORMAL] * 3 == priorities(tmp_path)
+    assert before == talk("log", "--json").out

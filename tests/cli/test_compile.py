@@ -31,6 +31,30 @@ def test_a_providers_format_is_one_json_document(talk, format, expected):
     assert expected == talk("compile", "--format", format).json
 
 
+def test_geminis_contents_are_printed_too(talk):
+    expected = {
+        "system_instruction": {"parts": [{"text": "Be terse."}]},
+        "contents": [{"role": "user", "parts": [{"text": "What is 2 + 2?"}]}],
+    }
+
+    assert expected == talk("compile", "--format", "gemini").json
+
+
+def test_cache_marks_are_put_where_the_format_has_them(talk):
+    marked = talk("compile", "--format", "anthropic", "--cache", "auto").json
+
+    assert [{"type": "text", "text": "Be terse.", "cache_control": {"type": "ephemeral"}}] == marked["system"]
+    assert {"mode": "explicit"} == talk("compile", "--json", "--cache", "auto").json["context"][1]["content"][0]["prompt_cache_breakpoint"]
+
+
+@pytest.mark.parametrize("argv", [(), ("--format", "gemini"), ("--format", "responses", "--json")])
+def test_cache_marks_in_a_format_without_them_are_a_usage_error(talk, argv):
+    outcome = talk("compile", "--cache", "auto", *argv)
+
+    assert (2, "") == (outcome.status, outcome.out)
+    assert "--cache goes with --format openai or anthropic" in outcome.err
+
+
 def test_responses_items_are_printed_too(talk):
     items = talk("compile", "-f", "responses").json
 

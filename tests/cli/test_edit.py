@@ -64,3 +64,37 @@ def test_an_edit_of_nothing_or_with_nothing_is_refused(run):
 
 def test_hostile_text_does_not_reach_the_terminal(hostile, hostile_text, assert_safe):
     assert_safe(hostile("edit", "HEAD", hostile_text + "2"))
+
+
+def test_an_earlier_version_comes_back(run, tmp_path):
+    run("commit", "a")
+    for text in ("b", "c"):
+        run("edit", "HEAD", text)
+
+    assert 0 == run("edit", "HEAD", "--restore", "0", "-m", "back").status
+    assert [("user", "a")] == texts(tmp_path)
+    run("edit", "HEAD", "--restore=-2")
+    assert [("user", "c")] == texts(tmp_path)
+    run("edit", "HEAD", "--restore", "HEAD~3")
+    assert [("user", "b")] == texts(tmp_path)
+
+
+def test_a_restore_of_what_is_no_version_is_refused(run):
+    run("commit", "a")
+    run("commit", "b")
+
+    assert 128 == run("edit", "HEAD", "--restore", "HEAD~1").status
+    assert 128 == run("edit", "HEAD", "--restore", "7").status
+    assert 2 == run("edit", "HEAD", "text", "--restore", "0").status
+    assert 2 == len(run("log", "--json").json_lines)
+
+
+def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(run, tmp_path):
+    for text in ("first", "second", "third"):
+        run("commit", text)
+
+    outcome = run("edit", "HEAD~1", "2nd", "--dry-run")
+
+    assert outcome.out.startswith("would invalidate 10 of 15 tokens (from message 1, ")
+    assert run("edit", "HEAD", "--restore", "0", "-n").out.startswith("would invalidate 0 of 15")
+    assert [("user", "first"), ("user", "second"), ("user", "third")] == texts(tmp_path)

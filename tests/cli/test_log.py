@@ -71,6 +71,35 @@ def test_options_say_which_commits(talk, argv, texts):
     assert texts == [entry["text"] for entry in talk("log", "--json", *argv).json_lines]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "texts"),
+    [
+        (["model=a"], ["1", "0"]),
+        (["model=a", "t>0.1"], ["1"]),
+        (["model!=a"], ["2"]),
+        (["t<=0.5"], ["1", "0"]),
+        (["top.p=true"], ["2"]),
+        (["model=c"], []),
+    ],
+)
+def test_commits_are_found_by_their_generation_config(run, tmp_path, conditions, texts):
+    with Tract.open(tmp_path) as t:
+        configs = [{"model": "a", "t": 0.1}, {"model": "a", "t": 0.5}, {"model": "b", "t": 0.9, "top": {"p": True}}, None]
+        for number, config in enumerate(configs):
+            t.commit({"role": "assistant", "content": str(number)}, generation_config=config)
+
+    argv = [word for condition in conditions for word in ("--config", condition)]
+
+    assert texts == [line["text"] for line in run("log", "--json", *argv).json_lines]
+
+
+def test_a_condition_that_is_none_is_refused(talk):
+    outcome = talk("log", "--config", "model")
+
+    assert (128, "") == (outcome.status, outcome.out)
+    assert "'model' is no condition" in outcome.err
+
+
 def test_json_has_what_is_known_of_a_commit(talk):
     entry = talk("log", "--json", "v1", "-n1").json_lines[0]
 

@@ -178,7 +178,9 @@ def test_a_full_disk_below_the_output_is_an_error():
     err = io.StringIO()
 
     assert 128 == main(["--version"], console=Console(stdout=Full(), stderr=err))
-    assert "tract: no space left on device\n" == err.getvalue()
+    assert (
+        "tract: the output cannot be written: no space left on device; what the command did stays done\n" == err.getvalue()
+    )
 
 
 def test_an_exceeded_budget_is_a_line_of_warning(anywhere):

@@ -65,7 +65,20 @@ def test_what_is_not_there_is_named(run):
     assert "no commit named 'nope'" in outcome.err
 
 
-@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
+def test_the_versions_of_a_message_are_listed(run):
+    run("commit", "first")
+    run("edit", "HEAD", "second")
+    run("commit", "else")
+
+    lines = run("show", "HEAD~1", "--history").out.splitlines()
+    values = run("show", "HEAD~2", "--history", "--json").json_lines
+
+    assert ["0", "1"] == [line[0] for line in lines]
+    assert ["first", "second"] == [line.split(": ")[1].split(" (")[0] for line in lines]
+    assert [(0, "append", "first"), (1, "edit", "second")] == [(v["version"], v["operation"], v["text"]) for v in values]
+
+
+@pytest.mark.parametrize("argv", [(), ("--json",), ("--history",)], ids=" ".join)
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile("show", *argv))
     assert_safe(hostile("show", "no\x1b[31mpe"))

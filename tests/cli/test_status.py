@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tract import Tract
 from tract.refs.store import RefEdit
 from tract.repo import open_repository
 
@@ -91,3 +92,23 @@ def test_a_detached_head_is_told(run, tmp_path):
 @pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile("status", *argv))
+
+
+def test_the_prefix_shared_with_the_last_recorded_call_is_told(run, tmp_path):
+    with Tract.open(tmp_path) as t:
+        t.system("Be terse.")
+        first = t.user("one").commit_hash
+        assert "Prefix" not in run("status").out
+        t.assistant("two", usage={"input_tokens": 100, "output_tokens": 1})
+        t.user("three")
+        sent = sum(t.compile(at_commit=first).token_counts)
+    assert f"Prefix: {sent} of {sent} tokens shared with the last recorded call\n" in run("status").out
+
+    run("edit", first, "uno")
+
+    system = 3 + 1 + 3
+    assert f"Prefix: {system} of {sent} tokens shared" in run("status").out
+    assert f"({sent - system} would be read anew)" in run("status").out
+    assert {"messages": 1, "tokens": system, "sent": sent} == run("status", "--json").json["prefix"]
+    run("skip", "HEAD~4")
+    assert 0 == run("status", "--json").json["prefix"]["tokens"]

@@ -65,14 +65,14 @@ def test_every_counter_has_counts_of_its_own(tmp_path):
         t.status()
 
     assert counter.asked > 0
-    assert 2 == len(list((tmp_path / ".tract" / "cache").iterdir()))
+    assert 2 == len(list((tmp_path / ".tract" / "cache").glob("counts-*")))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "deleted"])
 def test_a_damaged_cache_is_counted_anew(damage, tmp_path):
     total = fill(tmp_path)
     cache = tmp_path / ".tract" / "cache"
-    (file,) = cache.iterdir()
+    (file,) = cache.glob("counts-*")
     data = file.read_bytes()
     if damage == "cut":
         file.write_bytes(data[:-7])

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tract.compile.formats import message_of, render
 from tract.compile.message import Message
@@ -180,6 +182,46 @@ def test_marks_are_what_the_sdks_take():
 
     for at in (0, 3, 5):
         assert value[at]["content"][0] == part.validate_python(value[at]["content"][0])
+
+
+def test_anthropics_sdk_takes_the_marks_too():
+    pydantic = pytest.importorskip("pydantic")
+    types = pytest.importorskip("anthropic.types")
+    value = render(msgs("anthropic", *TALK), "anthropic", "auto").value
+
+    block = pydantic.TypeAdapter(types.TextBlockParam)
+
+    for content in (value["system"], *(value["messages"][at]["content"] for at in (2, 4))):
+        assert content[0] == block.validate_python(content[0])
+
+
+BLOCKS = st.sampled_from(
+    [
+        text("a"),
+        text("a", cache_control=EPHEMERAL),
+        text("a", cache_control=HOUR),
+        text(" "),
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "tool_result", "tool_use_id": "t", "content": [text("x", cache_control=EPHEMERAL)]},
+    ]
+)
+CONTENTS = st.one_of(st.sampled_from(["a", "", "long"]), st.lists(BLOCKS, max_size=4))
+MESSAGES = st.lists(st.builds(say, st.sampled_from(["system", "user", "assistant"]), CONTENTS), max_size=8)
+
+
+@settings(deadline=None)
+@given(MESSAGES)
+def test_whatever_the_context_four_marks_are_the_most_and_nobodys_own_is_lost(raws):
+    messages = msgs("anthropic", *raws)
+    plain, value = (render(messages, "anthropic", cache).value for cache in (None, "auto"))
+    own, all_ = (
+        [mark for content in (v.get("system"), *(m["content"] for m in v["messages"])) for mark in marked(content)]
+        for v in (plain, value)
+    )
+
+    assert len(own) <= len(all_) <= max(4, len(own))
+    assert [] == [mark for mark in all_ if mark in (" ", "thinking")]
+    assert len(own) == len([mark for mark in own if mark in all_])
 
 
 def test_another_cache_mode_is_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_tool_result_has_the_name_of_the_call_it_answers():
 def test_results_come_before_what_the_user_says():
     raws = [chat_call("a"), {"role": "user", "content": "well?"}, chat_result("a")]
 
-    names = [list(part)[0] for part in contents("openai", *raws)[1]["parts"]]
+    names = [next(iter(part)) for part in contents("openai", *raws)[1]["parts"]]
 
     assert ["function_response", "text"] == names
     assert (2, "tool_result_moved") in facts("openai", *raws)
@@ -194,7 +195,7 @@ def conversations() -> Iterator[list[Message]]:
 def test_real_conversations_alternate_and_answer_every_call():
     for messages in conversations():
         value = render_gemini(messages).value["contents"]
-        for before, after in zip(value, value[1:], strict=False):
+        for before, after in pairwise(value):
             assert before["role"] != after["role"]
             calls = [part["function_call"] for part in before["parts"] if "function_call" in part]
             answers = [part["function_response"] for part in after["parts"] if "function_response" in part]

@@ -91,7 +91,7 @@ def test_every_providers_usage_is_read_and_kept(given, figures):
 
 
 def test_an_sdks_own_object_is_read():
-    assert 2006 == read_usage(SimpleNamespace(model_dump=lambda mode: OPENAI)).input_tokens
+    assert 2006 == read_usage(SimpleNamespace(model_dump=lambda **_: OPENAI)).input_tokens
 
 
 def test_a_dataclass_is_read():
@@ -128,7 +128,7 @@ def test_a_note_gives_the_usage_back_under_the_standards_names():
         ({"prompt_tokens": None}, "prompt_tokens is missing"),
         ({"prompt_tokens": -1}, "prompt_tokens must be a number of tokens, not -1"),
         ({"prompt_tokens": 1.0}, "not 1.0"),
-        ({"prompt_token_count": None}, "promptTokenCount is missing"),
+        ({"prompt_token_count": None}, "prompt_token_count is missing"),
         ({**GEMINI, "thoughts_token_count": -1}, "thoughts_token_count must be a number of tokens, not -1"),
         ({**GEMINI_REST, "candidatesTokenCount": "40"}, "candidatesTokenCount must be"),
         ({**LANGCHAIN, "input_tokens": None}, "input_tokens is missing"),

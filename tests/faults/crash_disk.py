@@ -552,5 +552,5 @@ def random_fates(disk: Disk, chance: random.Random) -> dict[Item, Fate]:
 
 def _random_tear(change: Change, chance: random.Random) -> Fate:
     how = chance.choice(("cut", "blocks", "zeros", "garbage"))
-    size = chance.choice((BLOCK, PAGE)) if how == "blocks" else chance.randrange(1, len(change.data) + 1) if change.data else 0
+    size = chance.choice((BLOCK, PAGE)) if how == "blocks" else chance.randrange(len(change.data) + 1)
     return Fate(how, size, chance.getrandbits(32))

@@ -41,7 +41,6 @@ from tests.faults.crash_workloads import (
     small_store,
     texts,
 )
-
 from tract.api import Tract
 from tract.errors import TractError
 from tract.history.fsck.check import check_repository
@@ -97,7 +96,7 @@ class _Expected(NamedTuple):
     texts: dict[int, tuple[str, ...]]  # the context after so many operations, where it is known
 
 
-class _Problem(Exception):
+class _ProblemError(Exception):
     pass
 
 
@@ -128,13 +127,15 @@ def check_state(folder: str, recording: Recording, expected: _Expected, first: D
                 return "the second commit after the cut is not there after reopening"
         if fsck:
             _check_fsck(store, "after use", _LEFT_BEHIND)
-    except _Problem as exc:
+    except _ProblemError as exc:
         return str(exc)
     except TractError as exc:
         return f"refused with {type(exc).__name__}: {_shortened(str(exc), folder)}"
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001  # whatever it is, it is what the state is tried for
         where = traceback.extract_tb(exc.__traceback__)[-1]
-        return f"{type(exc).__name__} at {os.path.basename(where.filename)}:{where.lineno}: {_shortened(str(exc), folder)}"
+        return (
+            f"{type(exc).__name__} at {os.path.basename(where.filename)}:{where.lineno}: {_shortened(str(exc), folder)}"
+        )
     return None
 
 
@@ -152,12 +153,12 @@ def _check_history(tract: Tract, recording: Recording, expected: _Expected, exis
     if not existed and not expected.acknowledged:
         return
     if found != recording.moves[: len(found)]:
-        raise _Problem("its operations are others" if existed else "lost everything")
+        raise _ProblemError("its operations are others" if existed else "lost everything")
     if len(found) < expected.acknowledged:
-        raise _Problem(f"{expected.acknowledged - len(found)} acknowledged operations are lost")
+        raise _ProblemError(f"{expected.acknowledged - len(found)} acknowledged operations are lost")
     _check_reachable(tract._base)
     if expected.texts.get(len(found), shown := texts(tract)) != shown:
-        raise _Problem("the context is another")
+        raise _ProblemError("the context is another")
 
 
 def _check_reachable(repo: Repository) -> None:
@@ -186,7 +187,7 @@ def _check_lock(store: str) -> None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _Problem("a lock was left behind") from None
+        raise _ProblemError("a lock was left behind") from None
     finally:
         os.close(fd)
 
@@ -195,7 +196,7 @@ def _check_fsck(store: str, when: str, allowed: AbstractSet[str]) -> None:
     """A power cut is no damage: what it leaves behind is a warning at most."""
     for problem in check_repository(store).errors:
         if problem.kind not in allowed:
-            raise _Problem(f"fsck {when}: {problem.kind}: {problem.detail}")
+            raise _ProblemError(f"fsck {when}: {problem.kind}: {problem.detail}")
 
 
 def _check_ref_files(repo: Repository, store: str) -> None:
@@ -206,7 +207,7 @@ def _check_ref_files(repo: Repository, store: str) -> None:
         assert isinstance(name, str)
         found = mirror.read(name)
         if found is None or found[0] != repo.refs.read(name):
-            raise _Problem(f"the file of ref {name} is not what the ref is")
+            raise _ProblemError(f"the file of ref {name} is not what the ref is")
 
 
 def summary(failures: Sequence[Failure]) -> list[str]:
@@ -266,15 +267,17 @@ def explore(
 ) -> Result:
     """Check *states* different states of the recordings, or as many as there are; *stop_at* failures are enough.
 
-    Each recording gets an equal share, spread over its moments.
+    Each recording gets its share, spread over its moments.
     """
     result = Result()
     begun = time.perf_counter()
     chance = random.Random(seed)
     seen: set[tuple[bytes, int]] = set()
     with small_store(), tempfile.TemporaryDirectory(prefix="tract-cuts-", dir=memory_folder()) as folder:
-        for number, recording in enumerate(recordings):
-            share = (states - result.states) // (len(recordings) - number)
+        weight = sum(recording.weight for recording in recordings)
+        for recording in recordings:
+            share = round((states - result.states) * recording.weight / weight)
+            weight -= recording.weight
             _explore_one(recording, share, chance, seen, folder, result, stop_at)
             if on_progress is not None:
                 on_progress(result)
@@ -378,9 +381,9 @@ def recordings_of_killed_lives(seed: int, every: int = 1) -> list[Recording]:
     found = []
     for kill_at in range(seed % every, changes, every):
         with _root() as root:
-            found.append(
-                record_killed(f"killed at {kill_at}", life_that_ends_early, life_after, root, kill_at, seed=seed)
-            )
+            name = f"killed at {kill_at}"
+            made = record_killed(name, life_that_ends_early, life_after, root, kill_at, seed=seed)
+            found.append(made._replace(weight=1))
     return found
 
 
@@ -410,7 +413,7 @@ def _after_cut(first: Recording, cut: int, seed: int) -> Recording:
                 hole = _pending_transactions(disk)[0]
                 disk.write(str(state), {item: ALL for item in disk.pending() if item != hole})
                 break
-        return record(f"cut at {cut}, then more", life_after_a_cut, state, seed=seed + 1)
+        return record(f"cut at {cut}, then more", life_after_a_cut, state, seed=seed + 1)._replace(weight=16)
 
 
 def all_recordings(seed: int, *, every_kill: int = 1) -> list[Recording]:

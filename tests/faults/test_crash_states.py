@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.faults.crash_disk import ALL, Change, Disk, Fate, Recorder, watched
 from tests.faults.crash_mutants import mutants
 from tests.faults.crash_states import (
@@ -39,10 +40,10 @@ def write(data: bytes, offset: int = 0) -> Change:
 
 
 def test_no_power_cut_of_the_sample_loses_what_was_acknowledged():
-    result = explore(all_recordings(SEED, every_kill=9), states=330, seed=SEED)
+    result = explore(all_recordings(SEED, every_kill=23), states=450, seed=SEED)
 
     assert [] == summary(result.failures)
-    assert 300 <= result.states
+    assert 400 <= result.states
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tract.history.fsck.check import check_repository
+from tract.history.fsck.repair import plan_repair, run_repair
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bit-flips"
 
@@ -24,7 +29,7 @@ def flips() -> ModuleType:
 
 def sampled(name: str, size: int) -> int:
     """Every bit of HEAD, and some of the others."""
-    return 1 if name == "HEAD" else min(40 + size // 40, 400)
+    return 1 if name == "HEAD" else min(80 + size // 30, 800)
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["journal", "pack"])
@@ -36,7 +41,28 @@ def test_what_is_damaged_is_found_and_never_read_as_something_else(
     assert [] == missed
     assert [] == wrong
     assert {"flip", "cut", "gone"} == {what for _, what in tried}
-    assert sum(tried.values()) > 500
+    assert sum(tried.values()) > 300
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["journal", "pack"])
+def test_what_is_damaged_can_be_repaired_into_a_store_that_works(
+    flips: ModuleType, sealed: bool, tmp_path: Path
+) -> None:
+    store = flips.make_store(tmp_path, sealed=sealed)
+    expected = flips.read_all(store)
+    whole = {str(path.relative_to(store)): path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()}
+    rng = random.Random(5)
+    for name, data in whole.items():
+        for damage, changed in flips.damages(name, data, 40 + len(data) // 2, rng):
+            flips.put(store, name, changed)
+            left = run_repair(plan_repair(check_repository(str(store))))
+            assert {"missing-object"} >= {problem.kind for problem in (*left.errors, *left.warnings)}, damage
+            if left.is_clean:
+                seen = flips.read_all(store)
+                told = seen.keys() - {"refs", "operations"}
+                assert {key: expected.get(key) for key in told} == {key: seen[key] for key in told}, damage
+            shutil.rmtree(store / "aside", ignore_errors=True)
+            flips.restore(store, whole)
 
 
 @pytest.mark.slow

@@ -550,7 +550,12 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     store_of(t).write_many([new_blob({"text": "b"})])
     objects = tmp_path / ".tract" / "objects"
     [loose] = [p for p in objects.iterdir() if len(p.name) == 2]
-    left = [objects / "pack" / ".tmp-1-2", objects / "pack" / "pack-00.pack", objects / ".tmp-1-journal", loose / ".tmp-1-x"]
+    left = [
+        objects / "pack" / ".tmp-1-2",
+        objects / "pack" / "pack-00.pack",
+        objects / ".tmp-1-journal",
+        loose / ".tmp-1-x",
+    ]
     for path in left:
         path.write_bytes(b"half")
 

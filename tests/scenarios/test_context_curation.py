@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tract import CommitOperation, DialogueContent, InstructionContent, Priority, ToolIOContent, Tract
+from tract import CommitOperation, CompiledContext, DialogueContent, InstructionContent, Priority, ToolIOContent, Tract
 
 
 def test_2_1_a_hallucination_is_corrected_as_if_it_never_happened(tmp_path):
@@ -44,3 +44,32 @@ def test_2_2_instructions_are_pinned_and_noise_is_hidden(tmp_path):
         assert [call.commit_hash, result.commit_hash] == [info.commit_hash for info in t.skipped()]
         assert {"rows": list(range(500))} == t.get_content(result.commit_hash).payload
         assert ["noise"] == [note.reason for note in t.get_annotations(result.commit_hash)]
+
+
+def test_2_3_what_the_model_saw_at_a_bad_answer_is_reconstructed(tmp_path):
+    """Checking out the commit and the diff itself come with later issues; here the two contexts are compared by hand."""
+    with Tract.open(tmp_path) as t:
+        t.system("Answer from the manual.")
+        figure = t.user("The limit is 40 bar.")
+        noise = t.user("Unrelated chatter.")
+        before = t.head
+        bad = t.assistant("Set it to 400 bar.")
+        for turn in range(15):
+            t.user(f"Turn {turn}")
+        t.edit(figure.commit_hash, "The limit is 4 bar.")
+        t.annotate(noise.commit_hash, Priority.SKIP, reason="chatter")
+
+    with Tract.open(tmp_path) as t:
+        shown = t.sent(bad.commit_hash)
+        assert ["Answer from the manual.", "The limit is 40 bar.", "Unrelated chatter."] == texts_of(shown)
+        assert before == shown.commit_hashes[-1]
+
+        then, now = t.compile(at_commit=before), t.compile()
+        assert ["Answer from the manual.", "The limit is 40 bar."] == texts_of(then)  # with the notes of today
+        changed = [hash for hash, a, b in zip(then.commit_hashes, then.messages, now.messages, strict=False) if a != b]
+        assert [figure.commit_hash] == changed
+        assert 18 == len(now)
+
+
+def texts_of(context: CompiledContext) -> list[object]:
+    return [message["content"] for message in context.to_openai()]

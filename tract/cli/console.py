@@ -119,7 +119,7 @@ class Console:
         self.stdout = stdout if stdout is not None else sys.stdout
         self.stderr = stderr if stderr is not None else sys.stderr
         self.environ = environ if environ is not None else os.environ
-        self.folder = folder if folder is not None else os.getcwd()
+        self.folder = folder if folder is not None else _working_folder()
         self.tract = tract
         self.color = color
 
@@ -271,6 +271,14 @@ class Console:
         return open_repository(store, tract=self.tract, author=author, safe_directories=tuple(safe))
 
 
+def _working_folder() -> str:
+    """The working folder; a text that is no folder where it was removed, so that only what needs one fails."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.path.join(os.sep, "removed working folder")
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether *stream* is a terminal; a stream that is closed is none."""
     try:
@@ -284,7 +292,10 @@ def _join(parts: tuple[str, ...]) -> str:
 
 
 def utf8_streams() -> None:
-    """Let the process's streams take any text, whatever the locale says of them."""
+    """Let the process's streams take any text, whatever the locale says of them; one that was closed is nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for as long as the process runs
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.adapters.transcripts.strictjson import Refused, parse
+from tract.adapters.transcripts.strictjson import Refused, flaw, parse
 from tract.cli.console import Console, is_terminal
 from tract.errors import ContentValidationError
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent
@@ -38,6 +38,9 @@ def read_json(text: str, what: str) -> dict[str, Any]:
     value = parse(text.encode("utf-8", "surrogateescape"))
     if isinstance(value, Refused):
         raise ContentValidationError(f"{what} is not JSON: {value.reason}")
+    refused = flaw(value)
+    if refused is not None:
+        raise ContentValidationError(f"{what} is refused: {refused}")
     if not isinstance(value, dict):
         raise ContentValidationError(f"{what} must be a JSON object, not {type(value).__name__}")
     return value

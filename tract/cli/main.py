@@ -57,6 +57,7 @@ GROUPS = (
             "log": ("log", "Show the history"),
             "show": ("show", "Show a commit and its content in full"),
             "compile": ("compile", "Print the context as a model is sent it"),
+            "usage": ("usage", "Add up the tokens that providers counted"),
         },
     ),
     Group(
@@ -253,9 +254,12 @@ def _show_hint(console: Console, exc: TractError) -> None:
 
 
 def _report_os_error(console: Console, exc: OSError) -> None:
-    where = f"'{os.fsdecode(exc.filename)}': " if isinstance(exc.filename, (str, bytes)) else ""
+    reason = (exc.strerror or str(exc)).lower()
     _drop_output(console)
-    console.error(f"{where}{(exc.strerror or str(exc)).lower()}")
+    if isinstance(exc.filename, (str, bytes)):
+        console.error(f"'{os.fsdecode(exc.filename)}': {reason}")
+    else:
+        console.error(f"the output cannot be written: {reason}; what the command did stays done")
 
 
 def _report_bug(console: Console, exc: Exception) -> None:

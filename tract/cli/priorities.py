@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from tract.api import Tract
 from tract.cli.command import Param
 from tract.cli.console import Console, Painted, one_line
+from tract.cli.dry_run import DRY_RUN, print_dry_run
 from tract.cli.rendering import SHORT, paint_role
 from tract.compile.formats import message_of, message_text
 from tract.history.priority import PriorityAnnotation
@@ -15,12 +18,17 @@ PARAMS = (
     Param("targets", metavar="TARGET…", many=True, required=True, help="The messages, by the commits that introduced them."),
     Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
     Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
+    DRY_RUN,
 )
 
 
 def set_priority(console: Console, targets: Sequence[str], priority: str, args: Any) -> None:
     """Set the priority of all *targets*, or of none when one is no message, and say so."""
     with console.open_tract() as tract:
+        if args.dry_run:
+            change = partial(_annotate_all, tract, targets, priority)
+            print_dry_run(console, tract, change, json=args.json)
+            return
         with tract.batch():
             done = [tract.annotate(target, priority, reason=args.reason) for target in targets]
         for note in done:
@@ -31,6 +39,11 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
             lead = f"{note.target[:SHORT]} {note.priority.value}: "
             text = one_line(message_text(message), max(20, console.width - len(lead) - len(message.role) - 2))
             console.line(lead, paint_role(console, message.role), ": ", Painted(text))
+
+
+def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:
+    for target in targets:
+        tract.annotate(target, priority)
 
 
 def _value(note: PriorityAnnotation) -> dict[str, Any]:

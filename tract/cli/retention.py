@@ -13,4 +13,4 @@ def parse_days(text: str | None, default: float) -> float | None:
         days = float(text)
     except ValueError:
         return None
-    return days if 0 <= days and math.isfinite(days) else None
+    return days if days >= 0 and math.isfinite(days) else None

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tract.compile.formats import CacheMode, Rendered, copy_json, pairing_warnings, render, render_text
+from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_text
 from tract.compile.message import CompileWarning, Message
-from tract.compile.snapshot import Snapshot, View
+from tract.compile.prefix import PrefixChange
+from tract.compile.snapshot import Counts, Snapshot, View
 from tract.compile.tokens import REPLY_PRIMING
-from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 
 
@@ -35,6 +35,7 @@ class CompiledContext:
     snapshot: Snapshot
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
+    _prefix: Callable[[Snapshot | str], PrefixChange]
     _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
 
     @property
@@ -73,8 +74,8 @@ class CompiledContext:
 
     @property
     def warnings(self) -> tuple[CompileWarning, ...]:
-        """Torn tool pairs, and what the renderings made so far could not express."""
-        found = (*pairing_warnings(self.messages), *(w for group in self._rendered.values() for w in group))
+        """Torn tool pairs, what an order does to them, and what the renderings made so far could not express."""
+        found = (*self.problems, *(w for group in self._rendered.values() for w in group))
         hashes = self.commit_hashes
         return tuple(
             warning
@@ -82,6 +83,18 @@ class CompiledContext:
             else CompileWarning(warning.kind, warning.detail, warning.index, hashes[warning.index])
             for warning in found
         )
+
+    @property
+    def problems(self) -> tuple[CompileWarning, ...]:
+        """Those of the warnings that ``strict`` refuses, whatever the format."""
+        return (*self.snapshot.columns.pairing_warnings(self.snapshot.length), *self.snapshot.warnings)
+
+    def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
+        """What sending this context would cost a provider's prompt cache that holds *previous*.
+
+        A revision means its context with the notes as they were when the commit was made.
+        """
+        return self._prefix(previous if isinstance(previous, str) else previous.snapshot)
 
     def to_openai(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
         """The messages of an OpenAI chat completion.
@@ -139,9 +152,9 @@ class CompiledContext:
         return f"CompiledContext({self.snapshot.length} messages at {at})"
 
 
-def estimated_total(snapshot: Snapshot, count: Callable[[ObjectId], int]) -> int:
+def estimated_total(snapshot: Snapshot, counter: Counts) -> int:
     """The tokens of the whole context by a counter: its messages and what begins the answer."""
-    return snapshot.columns.total(snapshot.length, count) + (REPLY_PRIMING if snapshot.length else 0)
+    return snapshot.columns.total(snapshot.length, counter) + (REPLY_PRIMING if snapshot.length else 0)
 
 
 def message_values(context: CompiledContext) -> list[dict[str, Any]]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tract.compile.cache import BlobCache, readable_content
+from tract.compile.formats import tool_ids
 from tract.compile.message import Message
-from tract.compile.snapshot import Columns, Key, Snapshot
-from tract.compile.tokens import count_message
+from tract.compile.patch import Patch
+from tract.compile.repair import Repair, extend_repair, repair
+from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
+from tract.compile.tables import ConfigTable, NoteTables, advance_to_now
 from tract.errors import ContentValidationError, TractError
 from tract.history.context import chunks, context_at
-from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_tip
+from tract.history.notes import NoteTable, notes_between
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 
-SKIP = "skip"
-
-# Behind a fork, or further back than this, a context is read from its tree: that is never slower than walking.
+# Further back than this a context is read from its tree: that is never slower than walking.
 _MOST_STEPS = 64
+
+_CHUNKS_KEPT = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,27 @@ class ContextCompiler(Protocol):
     def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]: ...
 
 
+class _Chunk(NamedTuple):
+    """A chunk of a context, decoded; every context it is part of shares it."""
+
+    commits: Sequence[ObjectId]
+    blobs: Sequence[ObjectId]
+    messages: Sequence[Message]
+
+
+class _Kept(NamedTuple):
+    """What is remembered of one key: the entries that nobody hid, and what is sent of them, the same where no tool pair is torn."""
+
+    base: Snapshot
+    shown: Snapshot
+    repair: Repair | None
+
+
 class Compiler:
     """Compiles the contexts of one repository, and remembers what it compiled.
 
-    Appending to what was compiled before costs the new messages only; anything else is read from the commit's tree, where what was decoded before is found by its id.
+    From any commit that was compiled before, appended messages, edits and notes are taken in one by one: appending costs the new messages only, the rest a copy of the lists.
+    Anything else is read from the commit's tree, where chunks decoded before are found by their id.
     """
 
     def __init__(
@@ -61,149 +80,228 @@ class Compiler:
         verify: bool = False,
     ) -> None:
         self._blobs = blobs
-        self._maxsize = maxsize
+        self._maxsize = max(1, maxsize)
         self._custom = custom
         self._verify = verify
-        self._snapshots: OrderedDict[Key, Snapshot] = OrderedDict()
-        self._latest: Snapshot | None = None
-        self.priorities = NoteTable()
-        self.configs = NoteTable()
-        self._changed_priorities: set[ObjectId] | None = set()
-        self._changed_configs: set[ObjectId] | None = set()
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._by_commit: dict[ObjectId | None, Key] = {}
+        self._chunks: dict[ObjectId, _Chunk] = {}
+        self._now = NoteTables(NoteTable(), ConfigTable())
 
     @property
     def is_custom(self) -> bool:
         """Whether messages are what a compiler of the user's makes of them, so that nothing is known without it."""
         return self._custom is not None
 
-    def compile(self, repo: Repository, commit: ObjectId | None) -> Snapshot:
-        """The snapshot at *commit*, with the notes as they are now."""
-        self.advance_notes(repo)
-        key = Key(commit, self.priorities.tip, self.configs.tip)
-        snapshot = self._snapshots.get(key)
-        if snapshot is None:
-            snapshot = self._extend(repo, key) or self._fresh(repo, key)
-            self._keep(snapshot)
+    @property
+    def priorities(self) -> NoteTable:
+        """The priorities, as of the last ``advance_notes``."""
+        return self._now.priorities
+
+    @property
+    def configs(self) -> NoteTable:
+        """The generation configs, as of the last ``advance_notes``."""
+        return self._now.configs
+
+    def advance_notes(self, repo: Repository) -> NoteTables:
+        """The notes as they are now."""
+        advance_to_now(repo, self._now)
+        return self._now
+
+    def compile(self, repo: Repository, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:
+        """The snapshot at *commit*, with *notes*, or where None with the notes as they are now."""
+        if notes is None:
+            notes = self.advance_notes(repo)
+        key = Key(commit, notes.priorities.tip, notes.configs.tip)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._grown(repo, key, notes) or self._fresh(repo, key, notes)
+            self._keep(kept)
         else:
-            self._snapshots.move_to_end(key)
+            self._kept.move_to_end(key)
         if self._verify:
-            self._check(repo, snapshot)
-        return snapshot
+            self._check(repo, kept, notes)
+        return kept.shown
 
-    def advance_notes(self, repo: Repository) -> None:
-        """Bring the note tables to the notes as they are now, and remember for the next compile whom that concerns."""
-        priorities = self.priorities.advance(repo, note_tip(repo, PRIORITY))
-        configs = self.configs.advance(repo, note_tip(repo, CONFIG))
-        self._changed_priorities = _joined(self._changed_priorities, priorities)
-        self._changed_configs = _joined(self._changed_configs, configs)
+    def has_made(self, snapshot: Snapshot) -> bool:
+        """Whether *snapshot* is as compiled, in no other order, with the priorities as they are now."""
+        kept = self._kept.get(snapshot.key)
+        return kept is not None and kept.shown is snapshot and snapshot.key.priority == self.priorities.tip
 
-    def _keep(self, snapshot: Snapshot) -> None:
-        self._snapshots[snapshot.key] = snapshot
-        if len(self._snapshots) > self._maxsize:
-            self._snapshots.popitem(last=False)
-        self._latest = snapshot
-        self._changed_priorities = set()
-        self._changed_configs = set()
+    def _keep(self, kept: _Kept) -> None:
+        key = kept.base.key
+        self._kept[key] = kept
+        self._by_commit[key.commit] = key
+        if len(self._kept) > self._maxsize:
+            old, _ = self._kept.popitem(last=False)
+            if self._by_commit.get(old.commit) == old:
+                del self._by_commit[old.commit]
 
-    def _extend(self, repo: Repository, key: Key) -> Snapshot | None:
-        """The latest snapshot and what was appended since, or None where more than that changed."""
-        latest = self._latest
-        if latest is None or self._custom is not None or self._changed_priorities is None:
-            return None
-        if self._changed_configs is None:
-            return None
-        appended = _appended_since(repo, key.commit, latest.key.commit)
-        if appended is None:
-            return None
-        columns = latest.columns
-        index = columns.index
-        for target in (*self._changed_priorities, *self._changed_configs):
-            if index.get(target, latest.length) < latest.length or (latest.hidden and target not in appended):
-                return None
-        if len(columns) != latest.length and appended:
-            columns = columns.copy(latest.length)
-        hidden = latest.hidden
-        for id, blob in appended.items():
-            hidden += not self._add(repo, columns, id, blob)
-        return Snapshot(key, columns, len(columns) if appended else latest.length, hidden)
+    # From what was compiled before
 
-    def _fresh(self, repo: Repository, key: Key) -> Snapshot:
-        """The snapshot as the commit's tree has it."""
-        columns = Columns()
-        hidden = 0
+    def _grown(self, repo: Repository, key: Key, notes: NoteTables) -> _Kept | None:
+        """What was compiled at a commit on the way, with what happened since; None where that is not to be had."""
         if self._custom is not None:
-            return self._custom_snapshot(repo, key, self._custom)
-        for _, items in chunks(repo, context_at(repo, key.commit)):
-            for at in range(0, len(items), 2):
-                hidden += not self._add(repo, columns, items[at], items[at + 1])
-        return Snapshot(key, columns, len(columns), hidden)
+            return None
+        steps: list[tuple[ObjectId, Commit]] = []
+        at = key.commit
+        while at not in self._by_commit:
+            if at is None or len(steps) >= _MOST_STEPS:
+                return None
+            commit = repo.commit(at)
+            if not _is_step(commit):
+                return None
+            steps.append((at, commit))
+            at = commit.parents[0] if commit.parents else None
+        before = self._kept[self._by_commit[at]]
+        changed = _changed_notes(repo, before.base.key, key)
+        return None if changed is None else self._patched(repo, key, notes, before, steps[::-1], changed)
 
-    def _add(self, repo: Repository, columns: Columns, commit: ObjectId, blob: ObjectId) -> bool:
-        """Add a row, unless the message is skipped; whether it was added."""
-        note = self.priorities.get(repo, commit)
-        if note is not None and note.get("priority") == SKIP:
-            return False
-        columns.add(commit, blob, self._blobs.message(repo, blob), self.configs.get(repo, commit))
-        return True
+    def _patched(
+        self,
+        repo: Repository,
+        key: Key,
+        notes: NoteTables,
+        before: _Kept,
+        steps: Iterable[tuple[ObjectId, Commit]],
+        changed: Iterable[ObjectId],
+    ) -> _Kept:
+        patch = Patch(repo, before.base, notes, self._blobs)
+        for id, commit in steps:
+            patch.take_step(id, commit)
+        for target in changed:
+            patch.take_note(target, key.commit)
+        base = patch.snapshot(key)
+        made = before.repair
+        if made is not None and patch.only_appended and made.rows == before.base.length and extend_repair(made, base):
+            return _Kept(base, _repaired(base, made), made)
+        return self._with_whole_pairs(repo, base)
 
-    def _custom_snapshot(self, repo: Repository, key: Key, compiler: ContextCompiler) -> Snapshot:
+    # From the commit's tree
+
+    def _fresh(self, repo: Repository, key: Key, notes: NoteTables) -> _Kept:
+        if self._custom is not None:
+            snapshot = self._custom_snapshot(repo, key, notes, self._custom)
+            return _Kept(snapshot, snapshot, None)
+        columns = Columns()
+        hidden: dict[ObjectId, ObjectId] = {}
+        for id, items in chunks(repo, context_at(repo, key.commit)):
+            chunk = self._chunk(repo, id, items)
+            if not notes.priorities.has_any(chunk.commits):
+                columns.add_all(*chunk)
+                continue
+            for commit, blob, message in zip(*chunk, strict=True):
+                if notes.is_skipped(repo, commit):
+                    hidden[commit] = blob
+                else:
+                    columns.add(commit, blob, message, None)
+        if notes.configs.tip is not None:
+            notes.configs.sort_out(repo, lambda commit: columns.place(commit) is not None or commit in hidden)
+            columns.configs = [
+                notes.configs.of_words(repo, commit, blob)
+                for commit, blob in zip(columns.commits, columns.blobs, strict=True)
+            ]
+        tools = any(is_of_tool(self._blobs.message(repo, blob)) for blob in hidden.values())
+        return self._with_whole_pairs(repo, Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
+
+    def _chunk(self, repo: Repository, id: ObjectId | None, items: Sequence[ObjectId]) -> _Chunk:
+        found = None if id is None or self._verify else self._chunks.get(id)
+        if found is None:
+            message = self._blobs.message
+            found = _Chunk(items[::2], items[1::2], [message(repo, blob) for blob in items[1::2]])
+            if id is not None:
+                if len(self._chunks) >= _CHUNKS_KEPT:
+                    del self._chunks[next(iter(self._chunks))]
+                self._chunks[id] = found
+        return found
+
+    def _with_whole_pairs(self, repo: Repository, base: Snapshot) -> _Kept:
+        """*base* without the calls whose results are hidden, and the results whose calls are."""
+        if not base.hidden.tools:
+            return _Kept(base, base, None)
+        made = repair(base, self._hidden_in_order(repo, base))
+        return _Kept(base, _repaired(base, made), made)
+
+    def _hidden_in_order(self, repo: Repository, base: Snapshot) -> Iterator[Message | None]:
+        """For every entry of the context, the message if it is hidden."""
+        hidden = base.hidden.blobs
+        for _, items in chunks(repo, context_at(repo, base.key.commit)):
+            for commit in items[::2]:
+                yield self._blobs.message(repo, hidden[commit]) if commit in hidden else None
+
+    def _custom_snapshot(
+        self, repo: Repository, key: Key, notes: NoteTables, compiler: ContextCompiler
+    ) -> Snapshot:
         rows: list[tuple[ObjectId, ObjectId]] = []
         given: list[ContextEntry] = []
-        total = 0
+        hidden: dict[ObjectId, ObjectId] = {}
         for _, items in chunks(repo, context_at(repo, key.commit)):
             for commit, blob in zip(items[::2], items[1::2], strict=True):
-                total += 1
-                priority = (self.priorities.get(repo, commit) or {}).get("priority", "normal")
-                if priority != SKIP:
-                    rows.append((commit, blob))
-                    given.append(ContextEntry(commit.hex(), readable_content(repo.blob(blob)), priority))
+                if notes.is_skipped(repo, commit):
+                    hidden[commit] = blob
+                    continue
+                priority = (notes.priorities.get(repo, commit) or {}).get("priority", "normal")
+                rows.append((commit, blob))
+                given.append(ContextEntry(commit.hex(), readable_content(repo.blob(blob)), priority))
         messages = compiler.compile(given)
         if not isinstance(messages, Sequence) or len(messages) != len(given):
             raise ContentValidationError("a context compiler must give one message, or None, for each entry")
-        columns = Columns(partial(count_message, self._blobs.counter))
+        notes.configs.sort_out(repo, {commit for commit, _ in rows}.union(hidden).__contains__)
+        columns = Columns()
         for (commit, blob), message in zip(rows, messages, strict=True):
             if message is None:
+                hidden[commit] = blob
                 continue
             if not isinstance(message, Message):
                 raise ContentValidationError(f"a context compiler gave a {type(message).__name__}, not a Message")
-            columns.add(commit, blob, message, self.configs.get(repo, commit))
-        return Snapshot(key, columns, len(columns), total - len(columns))
+            columns.add(commit, blob, message, notes.configs.of_words(repo, commit, blob), made=True)
+        return Snapshot(key, columns, len(columns), Hidden(hidden, tools=False))
 
-    def _check(self, repo: Repository, snapshot: Snapshot) -> None:
+    def _check(self, repo: Repository, kept: _Kept, notes: NoteTables) -> None:
         """Compare with a fresh compile; a difference is a defect of tract's own."""
-        fresh = self._fresh(repo, snapshot.key)
-        length = snapshot.length
-        mine = snapshot.columns
-        same = (
-            fresh.length == length
-            and fresh.hidden == snapshot.hidden
-            and fresh.columns.commits == mine.commits[:length]
-            and fresh.columns.blobs == mine.blobs[:length]
-            and fresh.columns.messages == mine.messages[:length]
-            and fresh.columns.configs == mine.configs[:length]
-        )
-        if not same:
-            raise TractError("verify_cache: the compiled context differs from a fresh compile of the same commit")
+        fresh = self._fresh(repo, kept.base.key, notes)
+        for mine, other in ((kept.base, fresh.base), (kept.shown, fresh.shown)):
+            if not _is_same(mine, other):
+                raise TractError("verify_cache: the compiled context differs from a fresh compile of the same commit")
 
 
-def _joined(before: set[ObjectId] | None, changed: frozenset[ObjectId] | None) -> set[ObjectId] | None:
-    if before is None or changed is None:
-        return None
-    return before.union(changed) if changed else before
+def is_of_tool(message: Message) -> bool:
+    """Whether the message calls tools, or answers their calls."""
+    calls, results = tool_ids(message)
+    return bool(calls or results)
 
 
-def _appended_since(
-    repo: Repository, commit: ObjectId | None, since: ObjectId | None
-) -> dict[ObjectId, ObjectId] | None:
-    """The messages appended between two commits, oldest first; None when anything else happened between them."""
-    steps: list[tuple[ObjectId, ObjectId]] = []
-    at = commit
-    while at != since:
-        if at is None or len(steps) >= _MOST_STEPS:
-            return None
-        found = repo.commit(at)
-        if found.operation is not CommitOperation.APPEND or found.content is None or len(found.parents) > 1:
-            return None
-        steps.append((at, found.content))
-        at = found.parents[0] if found.parents else None
-    return dict(reversed(steps))
+def _is_step(commit: Commit) -> bool:
+    """Whether the commit adds or edits one message of its parent's context, and does nothing else."""
+    known = commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT)
+    return known and commit.content is not None and len(commit.parents) < 2
+
+
+def _changed_notes(repo: Repository, old: Key, new: Key) -> list[ObjectId] | None:
+    """The commits whose notes are others at *new*, or None where all may be."""
+    changed: list[ObjectId] = []
+    for before, after in ((old.priority, new.priority), (old.config, new.config)):
+        if before != after:
+            found = notes_between(repo, before, after)
+            if found is None:
+                return None
+            changed += found
+    return changed
+
+
+def _repaired(base: Snapshot, made: Repair) -> Snapshot:
+    hidden = Hidden({**base.hidden.blobs, **made.dropped}, tools=True) if made.dropped else base.hidden
+    return Snapshot(base.key, made.columns, made.length, hidden, made.warnings)
+
+
+def _is_same(mine: Snapshot, other: Snapshot) -> bool:
+    length = mine.length
+    return (
+        length == other.length
+        and mine.hidden == other.hidden
+        and mine.warnings == other.warnings
+        and mine.columns.commits[:length] == other.columns.commits
+        and mine.columns.blobs[:length] == other.columns.blobs
+        and mine.columns.messages[:length] == other.columns.messages
+        and mine.columns.configs[:length] == other.columns.configs
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +52,25 @@ def draft(
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
 
+
+
+def drafts(space: Workspace, messages: Iterable[Any], format: str) -> list[Draft]:
+    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*."""
+    if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
+        raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
+    found = []
+    for number, message in enumerate(messages):
+        try:
+            found.append(draft(space, _as_message(message, format)))
+        except ContentValidationError as exc:
+            raise ContentValidationError(f"message {number}: {exc}") from exc
+    return found
+
+
+def _as_message(message: Any, format: str) -> Any:
+    if isinstance(message, Mapping) and "content_type" not in message:
+        return MessageContent(dict(message), format=format)
+    return message
 
 
 def tool_message(call_id: str, content: Any) -> MessageContent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -146,24 +146,38 @@ def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:
     return [info for info in infos if info.priority is wanted]
 
 
-def query_by_config(space: Workspace, field: str, operator: str, value: Any) -> list[CommitInfo]:
-    """The commits, on any branch, whose generation config has *field* in that relation to *value*, oldest first.
+def query_by_config(space: Workspace, conditions: Iterable[tuple[str, str, Any]]) -> list[CommitInfo]:
+    """The commits, on any branch, whose generation config meets all *conditions*, oldest first.
 
-    *field* may lead into nested maps: ``a.b``. ``in`` takes a collection, ``between`` a pair of bounds, both included.
+    A condition is a field, an operator and a value.
+    The field may lead into nested maps: ``a.b``. ``in`` takes a collection, ``between`` a pair of bounds, both included.
     """
-    test = _comparison(operator, value)
-    if not isinstance(field, str):
-        raise ContentValidationError(f"a generation config's field must be text, not {type(field).__name__}")
+    if not isinstance(conditions, Iterable):
+        raise ContentValidationError(f"a query is a field or conditions, not {type(conditions).__name__}")
+    tests = [_condition(condition) for condition in conditions]
+    if not tests:
+        raise ContentValidationError("a query needs a condition")
     repo = space.repo
     space.compiler.advance_notes(repo)
     configs = space.compiler.configs
     found = []
     for target in configs.targets():
-        item = _field(configs.get(repo, target), field)
+        config = configs.get(repo, target)
         # A note may be about a commit that gc took.
-        if item is not None and test(item) and repo.objects.contains(target):
+        if all(test(_field(config, field)) for field, test in tests) and repo.objects.contains(target):
             found.append(target)
     return [describe(space, id) for id in sorted(found, key=lambda commit: (repo.commit(commit).time, commit))]
+
+
+def _condition(condition: tuple[str, str, Any]) -> tuple[str, Callable[[Any], bool]]:
+    """The field that a condition is about, and the test that the field's value must pass."""
+    try:
+        field, operator, value = condition
+    except (TypeError, ValueError):
+        raise ContentValidationError(f"a condition is a field, an operator and a value, not {condition!r:.40}") from None
+    if not isinstance(field, str):
+        raise ContentValidationError(f"a generation config's field must be text, not {type(field).__name__}")
+    return field, _comparison(operator, value)
 
 
 def _field(config: Any, field: str) -> Any:
@@ -202,6 +216,6 @@ def _comparison(operator: str, value: Any) -> Callable[[Any], bool]:
 
 def _holds(test: Callable[[Any], Any], item: Any) -> bool:
     try:
-        return bool(test(item))
+        return item is not None and bool(test(item))
     except TypeError:
         return False

@@ -3,19 +3,24 @@
     columns   m0 m1 m2 m3 m4 m5 …        one list each for messages, commits, blobs, configs, counts
     snapshot  └─── length 4 ───┘         a view of the first so many rows
     snapshot  └──── length 6 ──────┘     the next turn's: it shares the rows, nothing is copied
+    columns   m0 m1 M2 m3                after an edit: lists of their own, the messages in them shared
 
 A snapshot is keyed by what it was made from, and all of that names content, so it can never be stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
-from tract.compile.message import Message
+from tract.compile.formats import Pairing
+from tract.compile.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 
 _T = TypeVar("_T")
+_UNKNOWN = -1
 
 
 class Key(NamedTuple):
@@ -26,63 +31,176 @@ class Key(NamedTuple):
     config: ObjectId | None
 
 
+class Counts(Protocol):
+    """Who counts tokens: by blob what is a blob's content, by message what is not."""
+
+    def message_tokens(self, blob: ObjectId) -> int: ...
+
+    def made_tokens(self, message: Message) -> int: ...
+
+
 class Columns:
     """The rows of one or more snapshots, one list a column.
 
-    Rows are only ever added; ``total`` is the running sum of ``count``, as far as anybody asked for tokens.
+    Rows that a snapshot shows are never changed, only more are added; who changes one does so in a copy of their own.
+    ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens.
     """
 
-    __slots__ = ("_own_count", "blobs", "commits", "configs", "counts", "index", "messages", "totals")
+    __slots__ = ("_pairing", "_pairing_rows", "_places", "_totals", "blobs", "commits", "configs", "counts", "made", "messages")
 
-    def __init__(self, own_count: Callable[[Message], int] | None = None) -> None:
-        self._own_count = own_count  # for messages that are not what their blobs are
+    def __init__(self) -> None:
         self.messages: list[Message] = []
         self.commits: list[ObjectId] = []
         self.blobs: list[ObjectId] = []
         self.configs: list[Any] = []
         self.counts: list[int] = []
-        self.totals: list[int] = []
-        self.index: dict[ObjectId, int] = {}
+        self.made: set[int] = set()
+        self._totals: list[int] = []
+        self._places: dict[ObjectId, int] | None = {}
+        self._pairing: Pairing | None = None
+        self._pairing_rows = 0
 
     def __len__(self) -> int:
         return len(self.commits)
 
-    def add(self, commit: ObjectId, blob: ObjectId, message: Message, config: Any) -> None:
-        self.index[commit] = len(self.commits)
+    def place(self, commit: ObjectId) -> int | None:
+        """The row of the message that *commit* introduced."""
+        if self._places is None:
+            self._places = {commit: at for at, commit in enumerate(self.commits)}
+        return self._places.get(commit)
+
+    def add(self, commit: ObjectId, blob: ObjectId, message: Message, config: Any, *, made: bool = False) -> None:
+        """One more row at the end."""
+        if self._places is not None:
+            self._places[commit] = len(self.commits)
+        if made:
+            self.made.add(len(self.commits))
         self.messages.append(message)
         self.commits.append(commit)
         self.blobs.append(blob)
         self.configs.append(config)
 
+    def add_all(self, commits: Sequence[ObjectId], blobs: Sequence[ObjectId], messages: Sequence[Message]) -> None:
+        """Many rows, without configs."""
+        self._places = None
+        self.messages += messages
+        self.commits += commits
+        self.blobs += blobs
+        self.configs += [None] * len(commits)
+
     def copy(self, length: int) -> Columns:
-        """The first *length* rows in lists of their own: for a history that forks from what others see."""
+        """The first *length* rows in lists of their own."""
         copy = Columns()
         copy.messages = self.messages[:length]
         copy.commits = self.commits[:length]
         copy.blobs = self.blobs[:length]
         copy.configs = self.configs[:length]
         copy.counts = self.counts[:length]
-        copy.totals = self.totals[:length]
-        copy.index = {commit: at for at, commit in enumerate(copy.commits)}
+        copy.made = {at for at in self.made if at < length}
+        copy._totals = self._totals[:length]
+        copy._places = None
         return copy
 
-    def total(self, length: int, count: Callable[[ObjectId], int]) -> int:
-        """The tokens of the first *length* messages; *count* gives those of a blob."""
-        totals = self.totals
-        for at in range(len(totals), length):
-            tokens = count(self.blobs[at]) if self._own_count is None else self._own_count(self.messages[at])
-            self.counts.append(tokens)
-            totals.append(tokens + (totals[-1] if totals else 0))
+    def select(self, rows: Sequence[int]) -> Columns:
+        """Some of the rows, in another order where *rows* has one."""
+        picked = Columns()
+        picked.messages = [self.messages[at] for at in rows]
+        picked.commits = [self.commits[at] for at in rows]
+        picked.blobs = [self.blobs[at] for at in rows]
+        picked.configs = [self.configs[at] for at in rows]
+        known = len(self.counts)
+        picked.counts = [self.counts[at] if at < known else _UNKNOWN for at in rows]
+        picked.made = {new for new, at in enumerate(rows) if at in self.made} if self.made else set()
+        picked._places = None
+        return picked
+
+    # Only for who holds the only snapshot of these columns
+
+    def replace(self, at: int, blob: ObjectId, message: Message, *, made: bool = False) -> None:
+        """Another message in row *at*."""
+        self.blobs[at] = blob
+        self.messages[at] = message
+        (self.made.add if made else self.made.discard)(at)
+        self._forget_from(at)
+        if at < len(self.counts):
+            self.counts[at] = _UNKNOWN
+
+    def insert(self, at: int, commit: ObjectId, blob: ObjectId, message: Message, config: Any) -> None:
+        """A row before row *at*."""
+        self.messages.insert(at, message)
+        self.commits.insert(at, commit)
+        self.blobs.insert(at, blob)
+        self.configs.insert(at, config)
+        if at < len(self.counts):
+            self.counts.insert(at, _UNKNOWN)
+        self.made = {row + (row >= at) for row in self.made}
+        self._places = None
+        self._forget_from(at)
+
+    def remove(self, at: int) -> None:
+        """Take row *at* out."""
+        for column in (self.messages, self.commits, self.blobs, self.configs, self.counts):
+            del column[at : at + 1]
+        self.made = {row - (row > at) for row in self.made if row != at}
+        self._places = None
+        self._forget_from(at)
+
+    def _forget_from(self, at: int) -> None:
+        del self._totals[at:]
+        self._pairing = None
+
+    # What is worked out when asked for
+
+    def total(self, length: int, counter: Counts) -> int:
+        """The tokens of the first *length* messages."""
+        totals = self._totals
+        if len(totals) < length:
+            start = len(totals)
+            for at in range(start, length):
+                if at >= len(self.counts):
+                    self.counts.append(self._count(at, counter))
+                elif self.counts[at] == _UNKNOWN:
+                    self.counts[at] = self._count(at, counter)
+            before = totals[-1] if totals else 0
+            totals += list(accumulate(self.counts[start:length], initial=before))[1:]
         return totals[length - 1] if length else 0
+
+    def _count(self, at: int, counter: Counts) -> int:
+        if at in self.made:
+            return counter.made_tokens(self.messages[at])
+        return counter.message_tokens(self.blobs[at])
+
+    def pairing_warnings(self, length: int) -> tuple[CompileWarning, ...]:
+        """What is wrong with the tool calls of the first *length* messages; costs the messages added since it was last asked."""
+        if self._pairing is None or self._pairing_rows > length:
+            pairing, rows = Pairing(), 0
+        else:
+            pairing, rows = self._pairing, self._pairing_rows
+        for at in range(rows, length):
+            pairing.add(at, self.messages[at])
+        self._pairing, self._pairing_rows = pairing, length
+        return pairing.warnings()
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """The entries of a context that nobody is shown, with their blobs; *tools* when a call or a result is among them."""
+
+    blobs: Mapping[ObjectId, ObjectId]
+    tools: bool
+
+    def __len__(self) -> int:
+        return len(self.blobs)
 
 
 class Snapshot(NamedTuple):
-    """The context of one key: the first *length* rows of *columns*; *hidden* is how many entries are skipped."""
+    """The context of one key: the first *length* rows of *columns*; *hidden* is what is left out, *warnings* what should be said of that."""
 
     key: Key
     columns: Columns
     length: int
-    hidden: int
+    hidden: Hidden
+    warnings: tuple[CompileWarning, ...] = ()
 
 
 class View(Sequence[_T], Generic[_T]):

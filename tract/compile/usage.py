@@ -129,7 +129,7 @@ def _read_gemini(usage: Mapping[str, Any]) -> TokenUsage:
 
     def number(*words: str, default: int | None = 0) -> int:
         snake, camel = "_".join(words), words[0] + "".join(word.capitalize() for word in words[1:])
-        return _number(usage, snake if usage.get(snake) is not None else camel, default)
+        return _number(usage, camel if usage.get(camel) is not None else snake, default)
 
     return TokenUsage(
         number("prompt", "token", "count", default=None) + number("tool", "use", "prompt", "token", "count"),

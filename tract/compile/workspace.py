@@ -9,13 +9,21 @@ from typing import Any
 
 from tract.compile.cache import BlobCache, estimate
 from tract.compile.compiler import Compiler
+from tract.compile.message import Message
 from tract.compile.snapshot import Snapshot
+from tract.compile.tables import NoteTables, tables_at
+from tract.compile.tokens import EstimateTokenCounter, count_message
+from tract.compile.totals import TotalsCache
 from tract.config import TractConfig
 from tract.errors import CommitNotFoundError
 from tract.history.context import chunks, context_at
-from tract.history.notes import NoteTable
+from tract.history.notes import CONFIG, PRIORITY, NoteTable
+from tract.history.origins import Origins
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
+from tract.refs.buffered import BufferedRefs
 from tract.repo import Repository
+from tract.revision import resolve_revision
 
 
 @dataclass(slots=True)
@@ -35,8 +43,16 @@ class Workspace:
     """For one thread at a time: results count their tokens when they are first asked to."""
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
+    origins: Origins = field(default_factory=Origins)
+    """The notes as they were when commits were made."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
     """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
+
+    totals: TotalsCache = field(init=False)
+    """The figures of contexts that were worked out before."""
+
+    def __post_init__(self) -> None:
+        self.totals = TotalsCache(self.repo, self.blobs.counter.name)
 
     @property
     def config(self) -> TractConfig:
@@ -47,6 +63,10 @@ class Workspace:
         if self.exact:
             return self.blobs.count(self.repo, blob).message
         return (self.blobs.known(blob) or estimate(self.repo, blob)).message
+
+    def made_tokens(self, message: Message) -> int:
+        """The tokens of a message that is no blob's content."""
+        return count_message(self.blobs.counter if self.exact else EstimateTokenCounter(), message)
 
     def text_tokens(self, blob: ObjectId) -> int:
         """The tokens of a blob's text."""
@@ -59,6 +79,24 @@ class Workspace:
 def compile_head(space: Workspace) -> Snapshot:
     """The snapshot of the context at HEAD."""
     return space.compiler.compile(space.repo, space.repo.head()[1])
+
+
+def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
+    """The notes as they were when *commit* was made; None inside the batch that makes it: as they are now."""
+    tips = space.origins.notes_then(space.repo, commit)
+    if tips is not None:
+        return tables_at(space.repo, tips.get(PRIORITY), tips.get(CONFIG))
+    if isinstance(space.repo.refs, BufferedRefs):
+        return None
+    raise CommitNotFoundError(commit.hex(), "the operation that made it is not kept, nor how the notes were then")
+
+
+def context_commit(repo: Repository, revision: str) -> ObjectId:
+    """The commit that *revision* names, which must have a context."""
+    commit = resolve_revision(repo, revision)
+    if repo.commit(commit).operation is CommitOperation.NOTE:
+        raise CommitNotFoundError(revision, "that is a note, which has no context")
+    return commit
 
 
 def current_blob(repo: Repository, message: ObjectId) -> ObjectId:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from tract.history.notes import NewNote, add_notes
@@ -24,6 +26,16 @@ class Batch:
         self._objects = BufferedObjects(base.objects)
         self._refs = BufferedRefs(base.refs, self._objects)
         self.repo = replace(base, objects=self._objects, refs=self._refs)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of the batch that leaves no trace if it fails, whatever becomes of the rest."""
+        mark = self._refs.mark()
+        try:
+            yield
+        except BaseException:
+            self._refs.go_back(mark)
+            raise
 
     def land(self, *, reason: str) -> None:
         """Write everything, in one operation; RefMovedError when the branch moved meanwhile, and then nothing is written.

@@ -23,7 +23,7 @@ from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import RefValue
+from tract.objects.model import CommitOperation, RefValue
 from tract.objects.text import object_lines, ref_value_text
 from tract.refs.names import HEAD
 from tract.repo import Repository
@@ -111,9 +111,12 @@ class _Order:
             met.add(id)
             commit = self._repo.commit(id)
             found.append((commit.generation, commit.time, id))
-            stack.extend((*commit.parents, *commit.open[::2], *(() if commit.target is None else (commit.target,))))
+            named = [*commit.open[::2], *(() if commit.target is None else (commit.target,))]
             if commit.tree is not None:
-                stack.extend(self._entries_under(commit.tree, met))
+                named.extend(self._entries_under(commit.tree, met))
+            if commit.operation is CommitOperation.NOTE:
+                named = [one for one in named if self._repo.objects.contains(one)]  # gc may have taken what it is about
+            stack.extend((*commit.parents, *named))
         for _, _, id in sorted(found):
             commit = self._repo.commit(id)
             if commit.tree is not None:

@@ -44,7 +44,7 @@ from tract.storage.database import Database
 from tract.storage.pack import Group
 
 DAY = 86_400.0
-LEVEL = 9
+LEVEL = 12
 AGGRESSIVE_LEVEL = 19
 RETENTION_DAYS = 7.0
 REFLOG_DAYS = 90.0
@@ -282,14 +282,14 @@ def _mark(
     commits: dict[ObjectId, tuple[tuple[ObjectId, ...], ObjectId | None]] = {}
     trees: list[ObjectId] = []
     blobs: list[ObjectId] = []
-    for id, obj in _walk(repo, roots, seen, gaps=gaps):
+    for number, (id, obj) in enumerate(_walk(repo, roots, seen, gaps=gaps), 1):
         if obj.kind == "commit":
             commit = read_commit(id, obj)
             commits[id] = (commit.parents, commit.content)
         else:
             (trees if obj.kind == "tree" else blobs).append(id)
-        if progress is not None and not len(seen) % _REPORT_EVERY:
-            progress("marking", len(seen), 0)
+        if progress is not None and not number % _REPORT_EVERY:
+            progress("marking", number, 0)
     lines = _in_lines(commits, roots)
     fresh = set(blobs)
     contents = (commits[id][1] for id in lines)
@@ -327,36 +327,42 @@ def _walk(
 
     Of a note its text is reached, and the notes before it, but not what they are about.
     """
-    stack = list(roots)
+    stack: list[ObjectId] = []
     of_notes: list[ObjectId] = []
+
+    def push(ids: Iterable[ObjectId | None], to: list[ObjectId] = stack) -> None:
+        # Seen as soon as it waits: every commit names a dozen of the same others.
+        for id in ids:
+            if id is not None and id not in seen:
+                seen.add(id)
+                to.append(id)
+
+    push(roots)
     while stack or of_notes:
         is_note = not stack
         id = of_notes.pop() if is_note else stack.pop()
-        if id in seen:
-            continue
         try:
             obj = repo.objects.read(id)
         except BlobNotFoundError:
-            if gaps:
-                continue
-            raise
-        seen.add(id)
+            if not gaps:
+                raise
+            seen.discard(id)
+            continue
         yield id, obj
         if obj.kind == "commit":
             commit = read_commit(id, obj)
-            stack.extend(part for part in (*commit.parents, commit.content) if part is not None)
+            push((*commit.parents, commit.content))
             if commit.operation is CommitOperation.NOTE:
-                stack.extend(commit.open[1::2])
-                of_notes.extend([] if commit.tree is None else [commit.tree])
+                push(commit.open[1::2])
+                push([commit.tree], of_notes)
             else:
-                stack.extend(commit.open)
-                stack.extend(part for part in (commit.target, commit.tree) if part is not None)
+                push((*commit.open, commit.target, commit.tree))
         elif obj.kind == "tree":
             node = read_node(id, obj)
-            if is_note:
-                (stack if node.level == 0 else of_notes).extend(node.items[1::2] if node.level == 0 else node.items[::2])
+            if node.level:
+                push(node.items[::2], of_notes if is_note else stack)
             else:
-                stack.extend(node.items if node.level == 0 else node.items[::2])
+                push(node.items[1::2] if is_note else node.items)
 
 
 def _reflog(

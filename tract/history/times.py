@@ -20,4 +20,8 @@ def microseconds(when: datetime, what: str) -> int:
         raise TimeArgumentError(f"{what} must be a datetime, not {type(when).__name__}")
     if when.tzinfo is None or when.utcoffset() is None:
         raise TimeArgumentError(f"{what} must say its time zone: {when.isoformat()} could be anywhere")
+    try:
+        when = when.astimezone(UTC)
+    except OverflowError:
+        raise TimeArgumentError(f"{what} is outside the years 1 to 9999 in UTC: {when.isoformat()}") from None
     return (when - _EPOCH) // timedelta(microseconds=1)

@@ -184,6 +184,8 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
         return content
     if "role" in value:
         return MessageContent(dict(value), format=detect_format(value) or "openai")
+    if detect_format(value) == "responses":
+        return MessageContent(dict(value), format="responses")
     raise ContentValidationError(
         f"a dict with neither 'content_type' nor 'role' is no content (keys: {', '.join(map(str, value))[:80]})"
     )
@@ -212,6 +214,14 @@ def _check_message(message: JSON, format: str) -> None:
     role = message.get("role", "")
     if not isinstance(role, str):
         raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
+    if "role" in message:
+        _check_role(role)
+
+
+def _check_role(role: str) -> None:
+    """A role is a word that goes into a request's structure, and onto terminals."""
+    if not role or not role.isprintable():
+        raise ContentValidationError(f"a role must be a printable word, not {role!r:.60}")
 
 
 def plain_json(what: str, value: JSON) -> JSON:
@@ -276,6 +286,8 @@ def _check_fields(content: Any, name: str) -> None:
         item = getattr(content, key, "")
         if not isinstance(item, str):
             raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
+    if isinstance(content, DialogueContent):
+        _check_role(content.role)
     for key in ("name", "status", "call_id", "language"):
         item = getattr(content, key, None)
         if item is not None and not isinstance(item, str):

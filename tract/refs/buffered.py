@@ -92,6 +92,17 @@ class BufferedRefs:
             self._expected.setdefault(name, self._base.read(name))
             self._edits[name] = new
 
+    def mark(self) -> tuple[dict[str, RefValue | None], dict[str, Expected], dict[ObjectId, NewObject]]:
+        """What was held back so far, for ``go_back``."""
+        return dict(self._edits), dict(self._expected), dict(self._objects.new)
+
+    def go_back(self, mark: tuple[dict[str, RefValue | None], dict[str, Expected], dict[ObjectId, NewObject]]) -> None:
+        """Hold back only what was held back at *mark*."""
+        edits, expected, new = mark
+        self._edits, self._expected = dict(edits), dict(expected)
+        self._objects.new.clear()
+        self._objects.new.update(new)
+
     def edits(self) -> tuple[RefEdit, ...]:
         """What was held back, each edit expecting what the base held when it was first touched."""
         return tuple(RefEdit(name, new, self._expected[name]) for name, new in self._edits.items())

@@ -75,7 +75,9 @@ def _checked(name: str, what: str) -> str:
 
 def name_problem(name: str) -> str | None:
     """The rule *name* breaks, or None when it is a good one."""
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str):
+        return f"it is no text but a {type(name).__name__}"
+    if not name:
         return "it is empty"
     if name in ("HEAD", "@"):
         return "it is reserved"

@@ -66,8 +66,7 @@ def _take_block(data: bytes, position: int, counts: dict[ObjectId, BlobCount]) -
     rows = data[start : start + number * _ROW.size]
     if len(rows) != number * _ROW.size or zlib.crc32(rows) != crc:
         return None
-    for id, text, message in _ROW.iter_unpack(rows):
-        counts[id] = BlobCount(text, message)
+    counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
     return start + len(rows)
 
 

@@ -26,6 +26,9 @@ JOURNAL_LIMIT = 4 * 1024 * 1024
 LOOSE_LIMIT = 1024 * 1024
 """An object whose payload is larger, in bytes, gets a file of its own."""
 
+# Packs that keep their last unpacked frames, 2 MB each.
+_WARM_PACKS = 4
+
 # One transaction's records must fit in 32 bits, and in memory; a larger batch is cut into several before its operation.
 _TRANSACTION_LIMIT = 64 * 1024 * 1024
 
@@ -45,6 +48,7 @@ class Database:
         self._sync = durability == "full"
         self._journal_path = os.path.join(path, "journal")
         self._pack_path = os.path.join(path, "pack")
+        files.check_file(os.path.join(locks, "journal"))
         self._file_lock = files.FileLock(os.path.join(locks, "journal"))
         self._thread_lock = threading.RLock()
         self._held = 0
@@ -53,6 +57,7 @@ class Database:
         self._gc_lock_path = os.path.join(locks, "gc")
         self._packs: dict[str, Pack] = {}
         self._recent = ""
+        self._warm: list[str] = []
         self._names_synced = False
         self.before_clearing: Callable[[], None] | None = None
         try:
@@ -122,9 +127,18 @@ class Database:
         for name, pack in list(self._packs.items()):
             obj = pack.read(id)
             if obj is not None:
-                self._recent = name
+                self._go_to(name)
                 return obj
         return self._loose.read(id)
+
+    def _go_to(self, name: str) -> None:
+        """Read from the pack *name* from now on; only the last few packs keep what they unpacked."""
+        self._recent = name
+        self._warm = [*(warm for warm in self._warm if warm != name), name]
+        for cold in self._warm[:-_WARM_PACKS]:
+            if cold in self._packs:
+                self._packs[cold].forget()
+        self._warm = self._warm[-_WARM_PACKS:]
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
@@ -156,15 +170,12 @@ class Database:
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         self._check_open()
         self.refresh()
-        seen: set[ObjectId] = set()
-        sources: list[Iterator[tuple[ObjectId, Kind]]] = [self._journal_ids()]
-        sources.extend(pack.ids() for pack in self._packs.values())
-        sources.append(self._loose.ids())
-        for source in sources:
-            for id, kind in source:
-                if id not in seen:
-                    seen.add(id)
-                    yield id, kind
+        kinds = dict(self._journal_ids())
+        for pack in self._packs.values():
+            kinds.update(pack.ids())
+        kinds.update(self._loose.ids())
+        # Whole before the first is given, for gc can take a pack away while the caller looks at one.
+        yield from kinds.items()
 
     def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         # Whole, for a seal can put another journal in this one's place before the caller asks for the next.

@@ -32,6 +32,16 @@ def open_write(path: str, *, create: bool = True) -> int:
     return _checked(path, _open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
 
 
+def open_write_or_read(path: str) -> int:
+    """A read-write descriptor on the file *path*, or where it may not be written a read-only one."""
+    try:
+        return open_write(path, create=False)
+    except OSError as exc:
+        if exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return open_read(path)
+        raise
+
+
 def open_append(path: str) -> int:
     """A descriptor whose writes go to the end of *path*, created when it is missing."""
     return _checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
@@ -197,6 +207,16 @@ def check_directory(path: str) -> None:
         return
     if not stat.S_ISDIR(mode):
         raise UnsafeRepositoryError(f"'{path}' is not a directory")
+
+
+def check_file(path: str) -> None:
+    """Refuse what is in the place of a file and is none, such as a symbolic link; nothing there is no fault."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise UnsafeRepositoryError(f"'{path}' is not a regular file")
 
 
 def is_directory(path: str) -> bool:
@@ -371,7 +391,7 @@ class FileLock:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._fd = open_write(path)
+        self._fd = -1  # opened when it is first wanted: who only reads needs no right to write
         _locks.add(self)
 
     def acquire(self, *, shared: bool = False, timeout: float = 30.0) -> None:
@@ -394,7 +414,7 @@ class FileLock:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s") from None
-                pause = min(pause * 1.5, 0.01)
+                pause = min(pause * 1.5, 0.001)  # longer, and who comes later is served first
 
     def release(self) -> None:
         if self._fd >= 0:

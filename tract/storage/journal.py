@@ -88,7 +88,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._fd = files.open_write(path, create=False)
+        self._fd = files.open_write_or_read(path)
         self._identity = files.identity(self._fd)
         try:
             self._nonce = self._read_header()
@@ -133,6 +133,15 @@ class Journal:
         """Take in the transactions that were appended since; whether there were any."""
         if files.read_at(self._fd, 8, self._end) == bytes(8):
             return False
+        before = self._transactions
+        try:
+            self._take_in()
+        except ObjectCorruptError:
+            # Who reads without the lock may get a transaction half-written and the next one whole: a second look tells that from damage.
+            self._take_in()
+        return self._transactions > before
+
+    def _take_in(self) -> None:
         size = files.size_of(self._fd)
         if size < self._end:
             raise ObjectCorruptError(self.path, "it is shorter than it was", size)
@@ -150,7 +159,6 @@ class Journal:
         self.torn = data.count(0, position) != len(data) - position
         if self.torn:
             self._refuse_damage(data, position, base)
-        return position > 0
 
     def _whole_transaction(self, data: bytes, position: int, number: int | None) -> int | None:
         """The length of the whole transaction at *position*, or None when there is none.

@@ -455,6 +455,11 @@ class Pack:
             self._frames.popitem(last=False)
         return frame
 
+    def forget(self) -> None:
+        """Let go of what was unpacked."""
+        self._frames.clear()
+        self._hints.clear()
+
     def close(self) -> None:
         """Let go of the files; a map that stayed open would keep a file system busy."""
         files.close(self._fd)

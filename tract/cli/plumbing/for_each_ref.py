@@ -116,7 +116,10 @@ def run(console: Console, args: Args) -> int:
     if args.count < 0:
         console.error(f"--count takes a number from 0 on, not {args.count}")
         return USAGE
-    parts = list(_parse(_DEFAULT if args.format is None else args.format))
+    parts = _parse(_DEFAULT if args.format is None else args.format)
+    if parts is None:
+        console.error(f"format '{args.format}' has a '%(' that is not closed")
+        return USAGE
     keys = [(_value(key.removeprefix("-")), _by_time(key), key.startswith("-")) for key in args.sort]
     with console.open_workspace() as space:
         at = None if args.points_at is None else resolve_revision(space.repo, args.points_at)
@@ -131,20 +134,22 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _parse(format: str) -> Iterator[_Text | _Value]:
+def _parse(format: str) -> list[_Text | _Value] | None:
+    """The parts of *format*; None where a field is not closed."""
+    parts: list[_Text | _Value] = []
     at = 0
     for match in _TOKEN.finditer(format):
-        yield _Text(format[at : match.start()])
+        parts.append(_Text(format[at : match.start()]))
         at = match.end()
         if match[1] is not None:
-            yield _value(match[1])
+            parts.append(_value(match[1]))
         elif match[2] is not None:
-            yield _Text(chr(int(match[2], 16)))
+            parts.append(_Text(chr(int(match[2], 16))))
         elif match.group() == "%%":
-            yield _Text("%")
+            parts.append(_Text("%"))
         else:
-            raise TractError(f"format '{format}' has a '%(' that is not closed")
-    yield _Text(format[at:])
+            return None
+    return [*parts, _Text(format[at:])]
 
 
 def _value(atom: str) -> _Value:

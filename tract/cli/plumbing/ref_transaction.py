@@ -82,10 +82,10 @@ class _Transaction:
     def _move(self, command: str, rest: list[str], *, zeros: bool) -> RefMove:
         ref, *values = rest
         where = f"{command} {ref}"
-        if zeros:
-            while values and not values[-1]:
-                values.pop()
         least, most = _VALUES[command]
+        if zeros:
+            while len(values) > least and not values[-1]:
+                values.pop()
         if len(values) < least:
             raise TransactionError(f"{where}: missing <new-value>")
         if len(values) > most:

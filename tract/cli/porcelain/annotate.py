@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.dry_run import DRY_RUN
 from tract.cli.priorities import set_priority
 
 
@@ -21,11 +22,13 @@ COMMAND = Command(
         Param("priority", metavar="PRIORITY", required=True, choices=("skip", "normal", "pinned"), help="skip hides it from the model, pinned keeps it from compression."),
         Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
+        DRY_RUN,
     ),
     """
 No branch moves, and every earlier priority is kept: 'tract show' lists them.
 
   $ tract annotate 3fa9 skip --reason 'a dead end'
   $ tract annotate 3fa9 normal
+  $ tract annotate 3fa9 skip --dry-run
 """,
 )

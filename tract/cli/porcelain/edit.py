@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.contents import content_from_json, given_text, message_of_role
+from tract.cli.dry_run import DRY_RUN, print_dry_run
 from tract.cli.rendering import print_commit
 from tract.compile.cache import readable_content
 from tract.compile.formats import message_of, message_text
@@ -15,8 +18,12 @@ from tract.history.commit import edit_target
 from tract.objects.content import MessageContent
 from tract.revision import resolve_revision
 
+_PLACE = re.compile(r"-?[0-9]{1,3}")
+
 
 def run(console: Console, args: Args) -> int:
+    if args.restore is not None:
+        return _restore(console, args)
     # With a role, a missing text is the text it had; the standard input is then read for '-' alone.
     text = args.text if args.role is not None and args.text != "-" else given_text(console, args.text)
     if text is None and args.role is None:
@@ -31,7 +38,25 @@ def run(console: Console, args: Args) -> int:
     elif args.role is not None:
         content = _in_role(console, args.target, args.role, text)
     with console.open_tract() as tract:
+        if args.dry_run:
+            print_dry_run(console, tract, partial(tract.edit, args.target, content), json=False)
+            return DONE
         print_commit(console, tract, tract.edit(args.target, content, message=args.message))
+    return DONE
+
+
+def _restore(console: Console, args: Args) -> int:
+    if args.text is not None or args.role is not None or args.json:
+        console.error("--restore takes the whole message from its history: neither TEXT, --role nor --json goes with it")
+        return USAGE
+    # An id is never that short, so a small number is a place in the history.
+    is_place = _PLACE.fullmatch(args.restore) is not None
+    with console.open_tract() as tract:
+        version = int(args.restore) if is_place else args.restore
+        if args.dry_run:
+            print_dry_run(console, tract, partial(tract.restore, args.target, version), json=False)
+            return DONE
+        print_commit(console, tract, tract.restore(args.target, version, message=args.message))
     return DONE
 
 
@@ -55,7 +80,9 @@ COMMAND = Command(
         Param("text", metavar="TEXT", help="The new text; '-', or nothing with something piped in, reads the standard input."),
         Param("json", ("--json",), bool, help="TEXT is JSON: a provider's whole message, or a content with its content_type."),
         Param("role", ("--role", "-r"), metavar="ROLE", help="Change who said it; without TEXT, nothing else changes."),
+        Param("restore", ("--restore",), metavar="VERSION", help="Give the message an earlier content back: that of a commit, or of a place in 'tract show --history', 0 being the original."),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
+        DRY_RUN,
     ),
     """
 The model sees the new message in the old one's place, as if it had always been so.
@@ -63,5 +90,7 @@ The edit is a commit of its own; 'tract show TARGET' still shows the original.
 
   $ tract edit 3fa9 'What is 2 + 3?' -m 'wrong figure'
   $ tract edit HEAD~2 --role system
+  $ tract edit 3fa9 'What is 2 + 3?' --dry-run
+  $ tract edit 3fa9 --restore 0
 """,
 )

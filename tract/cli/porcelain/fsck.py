@@ -28,7 +28,11 @@ _DESCRIPTION = """Check every byte of the store: each object against its id, the
 
 --repair restores what can be proved: indexes, the end of a torn write, ref files, the journal from what can be read of it, damaged packs from the objects that still match their ids. What it replaces is kept in '.tract/aside'. --dry-run prints what it would do.
 
-The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain)."""
+The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain).
+
+  $ tract fsck
+  $ tract fsck --repair --dry-run
+  $ tract fsck --repair"""
 
 
 def run(console: Console, args: Args) -> int:

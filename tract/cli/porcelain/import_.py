@@ -11,18 +11,24 @@ from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.errors import ImportFormatError, TractError
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, branch_ref, check_tract_name
 from tract.repo import Repository
 
 
 def run(console: Console, args: Args) -> int:
     results: list[ImportResult] = []
     problems: list[Problem] = []
+    if args.name is not None:
+        # A name out of a file is made to fit; one that was typed is meant as it is.
+        (check_tract_name if args.place == "tract" else branch_ref)(args.name)
     with console.open_repository() as repo:
-        for file in args.files:
-            reading = _read(console, args, file, problems)
-            results += _import_all(console, repo, reading, file, args, problems)
-        _print_summary(console, repo, results, problems, args)
+        try:
+            for file in args.files:
+                reading = _read(console, args, file, problems)
+                _import_all(console, repo, reading, file, args, results, problems)
+        finally:
+            # An interrupt leaves what landed before it: say what that is.
+            _print_summary(console, repo, results, problems, args)
     if not results:
         return FATAL
     return NEGATIVE if problems else DONE
@@ -43,9 +49,15 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
 
 
 def _import_all(
-    console: Console, repo: Repository, reading: Reading, file: str, args: Args, problems: list[Problem]
-) -> list[ImportResult]:
-    results = []
+    console: Console,
+    repo: Repository,
+    reading: Reading,
+    file: str,
+    args: Args,
+    results: list[ImportResult],
+    problems: list[Problem],
+) -> None:
+    """Import every conversation of a file; those that landed are added to *results*."""
     many = len(reading.conversations) > 1
     with Progress(console, f"importing {file}") as progress:
         for number, conversation in enumerate(reading.conversations, 1):
@@ -60,7 +72,6 @@ def _import_all(
             if result.messages:
                 results.append(result)
             progress.show(number, len(reading.conversations))
-    return results
 
 
 def _place(repo: Repository, args: Args, many: bool) -> Place:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from tract.cli.command import DONE, Args, Command, Param
@@ -20,8 +21,10 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
+from tract.compile.formats.values import parse_json
+from tract.compile.report import query_by_config
 from tract.compile.workspace import Workspace
-from tract.errors import CommitNotFoundError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.walk import ancestors, first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -29,6 +32,7 @@ from tract.refs.names import HEADS
 from tract.revision import resolve_revision
 
 _EXCERPT_LINES = 4
+_CONDITION = re.compile(r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)", re.S)
 
 
 def run(console: Console, args: Args) -> int:
@@ -36,7 +40,7 @@ def run(console: Console, args: Args) -> int:
         names = names_by_commit(space.repo)
         graph = Graph() if args.graph else None
         first = True
-        for id, commit in islice(_walk(space, args), args.max_count):
+        for id, commit in islice(_walk(space, args), None if args.max_count is None or args.max_count < 0 else args.max_count):
             line = read_line(space, id)
             if args.json:
                 console.print_json(line_value(line, names.get(line.id)))
@@ -66,7 +70,27 @@ def _walk(space: Workspace, args: Args) -> Iterator[tuple[ObjectId, Commit]]:
             raise CommitNotFoundError("HEAD", f"branch '{branch}' has no commits yet")
         tip = resolve_revision(repo, args.revision or "HEAD")
         found = first_parents(repo, tip) if args.first_parent else ancestors(repo, [tip])
-    return (item for item in found if args.op is None or item[1].operation == args.op)
+    wanted = _with_config(space, args.config) if args.config else None
+    return (
+        item
+        for item in found
+        if (args.op is None or item[1].operation == args.op) and (wanted is None or item[0].hex() in wanted)
+    )
+
+
+def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
+    """The ids of the commits whose generation config meets every condition, such as ``temperature>0.5``."""
+    conditions = []
+    for text in texts:
+        match = _CONDITION.fullmatch(text)
+        if match is None:
+            raise ContentValidationError(f"{text!r} is no condition such as 'model=gpt-4o' or 'temperature>0.5'")
+        field, operator, value = match.groups()
+        try:
+            conditions.append((field, operator, parse_json(value)))
+        except ValueError:
+            conditions.append((field, operator, value))
+    return frozenset(info.commit_hash for info in query_by_config(space, conditions))
 
 
 def _print_in_full(console: Console, line: Line, names: list[str] | None, lead: str, below: str) -> None:
@@ -107,8 +131,9 @@ COMMAND = Command(
         Param("revision", metavar="REVISION", help="Where to begin; HEAD if not given."),
         Param("oneline", ("--oneline",), bool, help="A line a commit."),
         Param("graph", ("--graph",), bool, help="Draw what came from what."),
-        Param("max_count", ("-n", "--max-count"), int, metavar="N", help="Show no more than N commits."),
+        Param("max_count", ("-n", "--max-count"), int, metavar="N", help="Show no more than N commits; all of them if N is negative."),
         Param("op", ("--op",), choices=("append", "edit", "merge", "compress"), help="Only commits that do this."),
+        Param("config", ("--config",), metavar="CONDITION", many=True, help="Only commits whose generation config meets this, such as 'model=gpt-4o' or 'temperature>0.5' (= != > < >= <=); may be given again."),
         Param("first_parent", ("--first-parent",), bool, help="Follow the first parents only."),
         Param("all", ("--all",), bool, help="Begin at every branch."),
         Param("json", ("--json",), bool, help="Print a JSON document a commit, one a line."),
@@ -120,5 +145,6 @@ A number of tokens after ~ is an estimate; 'tract compile --json' counts.
   $ tract log -n 5
   $ tract log --oneline --graph --all
   $ tract log main~10 --op edit --json
+  $ tract log --config model=gpt-4o --config 'temperature>0.5'
 """,
 )

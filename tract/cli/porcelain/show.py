@@ -10,15 +10,18 @@ from tract.cli.rendering import (
     Line,
     date_text,
     info_value,
+    line_value,
     names_by_commit,
     paint_marks,
     paint_names,
     paint_role,
+    print_one_line,
     read_line,
     tokens_text,
 )
 from tract.compile.formats import compact_json
 from tract.compile.usage import TokenUsage
+from tract.compile.versions import versions_of
 from tract.compile.workspace import Workspace
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.objects.id import ObjectId
@@ -27,7 +30,9 @@ from tract.revision import resolve_revision
 
 def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
-        id = resolve_revision(space.repo, args.revision or "HEAD")
+        if args.history:
+            return _show_history(console, space, args)
+        id = resolve_revision(space.repo, args.revision)
         line = read_line(space, id)
         names = names_by_commit(space.repo).get(line.id)
         history = annotation_history(space.repo, id)
@@ -37,6 +42,18 @@ def run(console: Console, args: Args) -> int:
             _print_header(console, line, names, history)
             console.line("")
             console.body(line.text, "    ")
+    return DONE
+
+
+def _show_history(console: Console, space: Workspace, args: Args) -> int:
+    """The versions of a message, a line each, numbered from the original."""
+    names = names_by_commit(space.repo)
+    for number, id in enumerate(versions_of(space, args.revision)):
+        line = read_line(space, id)
+        if args.json:
+            console.print_json({"version": number, **line_value(line, names.get(line.id))})
+        else:
+            print_one_line(console, line, names.get(line.id), f"{number} ")
     return DONE
 
 
@@ -96,8 +113,9 @@ COMMAND = Command(
     "show a commit and its content in full",
     run,
     (
-        Param("revision", metavar="REVISION", help="The commit; HEAD if not given."),
-        Param("json", ("--json",), bool, help="Print a JSON document."),
+        Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),
+        Param("history", ("--history",), bool, help="List the versions of the message instead: what it was committed as, and its edits."),
+        Param("json", ("--json",), bool, help="Print a JSON document; with --history, one a line."),
     ),
     """
 Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
@@ -105,5 +123,6 @@ Tool calls are shown as name(arguments).
 
   $ tract show
   $ tract show 3fa9 --json
+  $ tract show 3fa9 --history
 """,
 )

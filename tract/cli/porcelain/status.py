@@ -8,10 +8,9 @@ from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import Line, line_value, names_by_commit, print_one_line, read_line
 from tract.compile.accounting import ContextTotals, context_totals
+from tract.compile.last_call import SharedPrefix, prefix_of_last_call
 from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig
-from tract.history.context import chunks, context_at
-from tract.history.priority import Priority
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
@@ -28,6 +27,7 @@ class _State(NamedTuple):
     commits: int
     pinned: int
     totals: ContextTotals
+    prefix: SharedPrefix | None
     budget: TokenBudgetConfig | None
     recent: list[Line]
     names: dict[str, list[str]]
@@ -37,6 +37,7 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         state = _read(space)
         space.estimates.flush()
+        space.totals.flush()
         if args.json:
             console.print_json(_value(state))
         else:
@@ -53,8 +54,9 @@ def _read(space: Workspace) -> _State:
         None if branch is None else branch.removeprefix(HEADS),
         tip,
         0 if tip is None else repo.commit(tip).generation,
-        _count_pinned(space, tip),
+        totals.pinned,
         totals,
+        prefix_of_last_call(space, tip, totals),
         repo.config.budget,
         [read_line(space, id) for id, _ in _first(first_parents(repo, tip))],
         names_by_commit(repo),
@@ -63,15 +65,6 @@ def _read(space: Workspace) -> _State:
 
 def _first(walk: Any) -> list[Any]:
     return [item for item, _ in zip(walk, range(_RECENT), strict=False)]
-
-
-def _count_pinned(space: Workspace, tip: ObjectId | None) -> int:
-    """How many messages of the context somebody pinned; instructions, which are pinned of themselves, not counted."""
-    pins = space.compiler.priorities
-    pinned = {id for id in pins.targets() if pins.get(space.repo, id).get("priority") == Priority.PINNED}
-    if not pinned:
-        return 0
-    return sum(len(pinned.intersection(items[::2])) for _, items in chunks(space.repo, context_at(space.repo, tip)))
 
 
 def _print(console: Console, state: _State) -> None:
@@ -94,6 +87,10 @@ def _print(console: Console, state: _State) -> None:
         f", {state.commits} commit{'' if state.commits == 1 else 's'} behind it",
     )
     _print_tokens(console, state)
+    if state.prefix is not None:
+        shared, sent = state.prefix.tokens, state.prefix.sent
+        lost = "" if shared == sent else console.paint(f"  ({sent - shared:,} would be read anew)", "yellow")
+        console.line(f"Prefix: {shared:,} of {sent:,} tokens shared with the last recorded call", lost)
     console.line("")
     for line in state.recent:
         print_one_line(console, line, state.names.get(line.id))
@@ -128,6 +125,7 @@ def _value(state: _State) -> dict[str, Any]:
         "tokens": state.totals.tokens.total,
         "tokens_estimated": state.totals.estimated,
         "token_source": state.totals.tokens.source,
+        "prefix": None if state.prefix is None else state.prefix._asdict(),
         "token_budget": None if state.budget is None else state.budget.max_tokens,
         "recent": [line_value(line, state.names.get(line.id)) for line in state.recent],
     }
@@ -140,6 +138,7 @@ COMMAND = Command(
     (Param("json", ("--json",), bool, help="Print a JSON document."),),
     """
 Counts no tokens itself: those of messages nobody counted yet are estimated, and the sum is then shown with a ~.
+The prefix is how much of what was sent with the last call whose usage was recorded the context still begins with: what a provider's prompt cache can still serve.
 Pinned are the messages somebody pinned; system prompts are pinned of themselves and are not among them.
 
   $ tract status

@@ -2,7 +2,7 @@
 
 from tract.compile.formats.caching import CacheMode
 from tract.compile.formats.content import message_from_raw, message_of
-from tract.compile.formats.pairing import pairing_warnings, tool_ids
+from tract.compile.formats.pairing import Pairing, pairing_warnings, tool_ids
 from tract.compile.formats.parts import Rendered
 from tract.compile.formats.rendering import render, render_anthropic, render_gemini, render_openai, render_responses
 from tract.compile.formats.text import message_text, render_text
@@ -10,6 +10,7 @@ from tract.compile.formats.values import compact_json, copy_json
 
 __all__ = [
     "CacheMode",
+    "Pairing",
     "Rendered",
     "compact_json",
     "copy_json",

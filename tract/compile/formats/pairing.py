@@ -113,12 +113,11 @@ class Pairing:
 
     def warnings(self) -> tuple[CompileWarning, ...]:
         """What is wrong, by message; calls of the turn under way still wait for their results."""
-        found = [*self._notes.warnings(_SENTENCES)]
         unanswered = Notes()
         for id, places in self._missed.items():
             for place in places:
                 unanswered.add(place, "unpaired_tool_call", repr(id))
-        found += unanswered.warnings(_SENTENCES)
+        found = (*self._notes.warnings(_SENTENCES), *unanswered.warnings(_SENTENCES))
         return tuple(sorted(found, key=lambda warning: (warning.index or 0, warning.kind)))
 
 

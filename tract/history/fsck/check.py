@@ -40,6 +40,7 @@ from tract.storage.journal_check import JournalScan, scan_journal
 from tract.storage.layout import Layout, look_over
 from tract.storage.pack_check import PackScan
 from tract.storage.problems import Problem
+from tract.storage.totals import damaged_at
 
 JOURNAL = "objects/journal"
 _LONGEST_LINE = 4096
@@ -332,3 +333,9 @@ def _check_caches(found: Examination) -> None:
         if data is not None:
             found.counts[name], problems = check_counts(name, data)
             found.problems.extend(problems)
+    for name in found.layout.under("cache/totals"):
+        data = _read(found, name)
+        damaged = None if data is None else damaged_at(data)
+        if damaged is not None:
+            detail = "a row does not match its checksum"
+            found.problems.append(Problem("counts-damaged", "warning", "totals of contexts", name, damaged, detail))

@@ -25,14 +25,14 @@ from tract.refs.names import HEAD, HEADS, TRACTS
 from tract.refs.operations import now, shown, unfold_operation
 from tract.repo import format_text, write_config
 from tract.storage import files
-from tract.storage.journal import create_journal
+from tract.storage.journal import FIRST_STEP, create_journal
 from tract.storage.layout import ASIDE
 from tract.storage.pack import Group, write_pack
 from tract.storage.pack_check import PackScan
 
 Action: TypeAlias = Literal[
     "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack",
-    "move-aside", "write-index", "clear-torn-end", "rebuild-journal", "write-ref-file", "drop-cache",
+    "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
 ]  # fmt: skip
 
 _ACTOR = "fsck"
@@ -67,6 +67,7 @@ _BY_KIND: dict[str, tuple[Action, str]] = {
     "index-missing": ("write-index", "make it anew from its pack"),
     "index-damaged": ("write-index", "make it anew from its pack"),
     "pack-missing": ("move-aside", "keep the index aside, it has no pack"),
+    "journal-length": ("lengthen-journal", "write zeros behind it again"),
     "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
 }
 
@@ -207,6 +208,7 @@ class _Repair:
             "move-aside": self._move_aside,
             "write-index": self._write_index,
             "clear-torn-end": self._clear_torn_end,
+            "lengthen-journal": self._lengthen_journal,
             "rebuild-journal": self._rebuild_journal,
             "write-ref-file": self._write_ref_file,
             "drop-cache": lambda name: files.unlink(self._full(name)),
@@ -292,6 +294,14 @@ class _Repair:
         try:
             files.write_at(fd, bytes(len(journal.torn)), journal.end)
             files.sync_data(fd, f"'{name}'", visible=False)
+        finally:
+            files.close(fd)
+
+    def _lengthen_journal(self, name: str) -> None:
+        fd = files.open_write(self._full(name), create=False)
+        try:
+            size = files.size_of(fd)
+            files.write_at(fd, bytes(-size % FIRST_STEP), size)
         finally:
             files.close(fd)
 

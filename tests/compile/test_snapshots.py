@@ -1,0 +1,225 @@
+"""What is remembered between compilations, and that it never shows: every compile here is checked against a fresh one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tract import DialogueContent, Priority, Tract, TractConfig
+from tract.compile.tokens import count_message
+from tract.history.moves import move_ref
+from tract.objects.id import ObjectId
+
+
+class Words:
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def make_tract(*texts: str, maxsize: int = 8) -> Tract:
+    config = TractConfig(author="x", compile_cache_maxsize=maxsize)
+    t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True, config=config)
+    t.extend({"role": "user", "content": text} for text in texts)
+    return t
+
+
+def texts(context) -> list[object]:
+    return [message.content for message in context.messages]
+
+
+def move_branch(t: Tract, commit: str) -> None:
+    """What reset and checkout will do."""
+    id = ObjectId(bytes.fromhex(commit))
+    move_ref(t._base, "refs/heads/main", id, expected=t._base.head()[1], reason="moved")
+    t.head  # noqa: B018
+
+
+def test_going_back_to_what_was_compiled_finds_it():
+    t = make_tract("a", "b")
+    old = t.head
+    before = t.compile()
+    t.user("c")
+    t.compile()
+
+    move_branch(t, old)
+
+    assert before.snapshot is t.compile().snapshot
+
+
+def test_any_snapshot_on_the_way_is_extended_and_shares_its_rows():
+    t = make_tract("a")
+    fork = t.head
+    first = t.compile()
+    t.user("b")
+    t.compile()
+    move_branch(t, fork)
+    other = t.user("c")
+
+    assert ["a", "c"] == texts(t.compile())
+    move_branch(t, fork)
+    assert first.snapshot.columns is t.compile().snapshot.columns
+    assert ["a", "c"] == texts(t.compile(at_commit=other.commit_hash))
+
+
+def test_an_edit_copies_the_lists_and_shares_the_messages():
+    t = make_tract("a", "b", "c")
+    before = t.compile()
+    t.edit("HEAD~1", "B")
+
+    after = t.compile()
+
+    assert (["a", "b", "c"], ["a", "B", "c"]) == (texts(before), texts(after))
+    assert before.messages[0] is after.messages[0]
+    assert before.messages[2] is after.messages[2]
+
+
+def test_a_context_read_from_its_tree_shares_decoded_messages_with_others():
+    t = Tract.open(":memory:", tokenizer=Words())
+    infos = t.extend({"role": "user", "content": str(n)} for n in range(500))
+    whole = t.compile()
+
+    old = t.compile(at_commit=infos[300].commit_hash)
+
+    assert 301 == len(old)
+    assert all(mine is theirs for mine, theirs in zip(old.messages, whole.messages, strict=False))
+
+
+def test_token_counts_follow_every_patch():
+    t = make_tract("a", "b b", "c c c", "d")
+    ids = list(t.compile().commit_hashes)
+    assert [5, 6, 7, 5] == list(t.compile().token_counts)
+
+    t.edit(ids[1], "b b b b")
+    t.annotate(ids[0], Priority.SKIP)
+    assert ([8, 7, 5], 23) == (list(t.compile().token_counts), t.compile().token_count)
+    t.annotate(ids[0], Priority.NORMAL)
+    assert ([5, 8, 7, 5], 28) == (list(t.compile().token_counts), t.compile().token_count)
+
+
+def test_the_least_recently_used_snapshot_goes_first():
+    t = make_tract("a", "b", "c", maxsize=2)
+    ids = list(t.compile().commit_hashes)
+    old = t.compile(at_commit=ids[0])
+    kept = t.compile(at_commit=ids[1])
+
+    assert kept.snapshot is t.compile(at_commit=ids[1]).snapshot
+    t.compile(at_commit=ids[2])
+    assert old.snapshot is not t.compile(at_commit=ids[0]).snapshot
+
+
+def test_an_edits_config_is_the_messages_as_long_as_its_words_are_shown():
+    t = make_tract()
+    answer = t.commit(DialogueContent("assistant", "a"), generation_config={"t": 1})
+    t.edit(answer.commit_hash, "A", generation_config={"t": 2})
+
+    assert [{"t": 2}] == t.compile().generation_configs
+    assert [{"t": 1}] == t.compile(at_commit=answer.commit_hash).generation_configs
+    assert {"t": 1} == t.get_commit(answer.commit_hash).generation_config
+    t.edit(answer.commit_hash, "by hand")
+    assert [{"t": 1}] == t.compile().generation_configs
+
+
+def test_an_edits_config_is_found_in_a_new_process(tmp_path):
+    with Tract.open(tmp_path, tokenizer=Words()) as t:
+        answer = t.assistant("a")
+        t.edit(answer.commit_hash, "A", generation_config={"t": 2})
+
+    with Tract.open(tmp_path, tokenizer=Words(), verify_cache=True) as t:
+        assert [{"t": 2}] == t.compile().generation_configs
+
+
+def test_a_batch_that_is_given_up_leaves_nothing_in_what_is_remembered():
+    t = make_tract("a")
+    t.compile()
+    with pytest.raises(ZeroDivisionError), t.batch():  # noqa: PT012
+        t.annotate("HEAD", Priority.SKIP)
+        t.user("b")
+        assert ["b"] == texts(t.compile())
+        1 / 0  # noqa: B018
+
+    assert ["a"] == texts(t.compile())
+
+
+def call(*ids: str, text: str | None = None) -> dict[str, Any]:
+    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
+    return {"role": "assistant", "content": text, "tool_calls": calls}
+
+
+def result(id: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id, "content": "r"}
+
+
+AT = st.integers(0, 10**6)
+ID = st.sampled_from(["1", "2", "3"])
+CONFIG = st.none() | st.integers(0, 2).map(lambda t: {"t": t})
+STEP = st.one_of(
+    st.tuples(st.just("user"), st.sampled_from("ab"), CONFIG),
+    st.tuples(st.just("call"), st.lists(ID, min_size=1, max_size=2, unique=True), st.none() | st.just("text")),
+    st.tuples(st.just("result"), ID),
+    st.tuples(st.just("edit"), AT, st.sampled_from("ab"), CONFIG),
+    st.tuples(st.just("skip"), AT, st.sampled_from(Priority)),
+    st.tuples(st.just("move"), AT),
+    st.tuples(st.just("look"), AT, st.sampled_from(["now", "then"])),
+    st.tuples(st.just("compile")),
+)
+
+
+class Player:
+    def __init__(self, maxsize: int) -> None:
+        self.t = make_tract("first", maxsize=maxsize)
+        self.commits = [self.t.head]
+
+    def play(self, step: tuple[Any, ...]) -> None:
+        getattr(self, step[0])(*step[1:])
+
+    def user(self, text: str, config: Any) -> None:
+        self.commits.append(self.t.commit(DialogueContent("user", text), generation_config=config).commit_hash)
+
+    def call(self, ids: list[str], text: str | None) -> None:
+        self.commits.append(self.t.commit(call(*ids, text=text)).commit_hash)
+
+    def result(self, id: str) -> None:
+        self.commits.append(self.t.commit(result(id)).commit_hash)
+
+    def edit(self, at: int, text: str, config: Any) -> None:
+        shown = list(self.t.compile().commit_hashes)
+        if shown:
+            target = shown[at % len(shown)]
+            info = self.t.edit(target, DialogueContent("user", text), generation_config=config)
+            self.commits.append(info.commit_hash)
+
+    def skip(self, at: int, priority: Priority) -> None:
+        self.t.annotate(self.commits[at % len(self.commits)], priority)
+
+    def move(self, at: int) -> None:
+        move_branch(self.t, self.commits[at % len(self.commits)])
+
+    def look(self, at: int, notes: Any) -> None:
+        self.check(self.t.compile(at_commit=self.commits[at % len(self.commits)], notes=notes))
+
+    def compile(self) -> None:
+        context = self.t.compile()
+        status = self.t.status()
+        self.check(context)
+        assert (len(context), context.token_count) == (status.message_count, status.token_count)
+
+    def check(self, context: Any) -> None:
+        assert context.token_counts == [self.tokens(message) for message in context.messages]
+        assert isinstance(context.warnings, tuple)
+
+    def tokens(self, message: Any) -> int:
+        return count_message(Words(), message)
+
+
+@settings(deadline=None, max_examples=250)
+@given(st.integers(1, 4), st.lists(STEP, max_size=30))
+def test_whatever_is_taken_in_one_by_one_is_what_a_fresh_compile_has(maxsize, steps):
+    player = Player(maxsize)
+    for step in steps:
+        player.play(step)
+    player.compile()

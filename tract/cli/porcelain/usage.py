@@ -1,0 +1,93 @@
+"""``tract usage``: the tokens that providers counted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console, one_line, text_width
+from tract.compile.spending import GROUPINGS, UsageReport, UsageRow, usage_report
+
+_COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
+_TITLES = ("calls", "in", "out", "cache read", "cache written")
+_WIDEST = 40
+
+
+def run(console: Console, args: Args) -> int:
+    by = tuple(name.strip() for name in args.by.split(",") if name.strip()) if args.by is not None else GROUPINGS
+    try:
+        since, until = (None if text is None else _moment(text) for text in (args.since, args.until))
+    except ValueError as exc:
+        console.error(str(exc))
+        return USAGE
+    with console.open_workspace() as space:
+        report = usage_report(space, branch=args.branch, since=since, until=until, by=by)
+    if args.json:
+        rows = [_row_value(row, by) for row in report.rows]
+        console.print_json({"by": list(by), "rows": rows, "total": _row_value(report.total, ())})
+    elif report.total.calls:
+        _print_table(console, report, [name for name in ("day", "branch", "model") if name in by])
+    else:
+        console.line("no usage recorded")
+    return DONE
+
+
+def _moment(text: str) -> datetime:
+    """The moment that ISO 8601 *text* names; one without a time zone is in the user's own."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date or time such as 2026-01-31 or 2026-01-31T12:00") from None
+    return moment if moment.tzinfo is not None else moment.astimezone()
+
+
+def _print_table(console: Console, report: UsageReport, names: list[str]) -> None:
+    rows = [_cells(row, names) for row in report.rows]
+    label = ["total"] + [""] * (len(names) - 1) if names else []
+    total = [*label, *_cells(report.total, [])]
+    lines = [[*names, *_TITLES], *(rows if names else []), total]
+    widths = [max(text_width(line[at]) for line in lines) for at in range(len(lines[0]))]
+    for number, line in enumerate(lines):
+        cells = [
+            cell + " " * (width - text_width(cell)) if at < len(names) else " " * (width - text_width(cell)) + cell
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text = "  ".join(cells).rstrip()
+        edge = number == 0 or (number == len(lines) - 1 and number > 1)
+        console.line(console.paint(text, "bold") if edge else text)
+
+
+def _cells(row: UsageRow, names: list[str]) -> list[str]:
+    known = [getattr(row, name) for name in names]
+    groups = ["-" if value is None else one_line(str(value), _WIDEST) for value in known]
+    return [*groups, *(str(getattr(row, name)) for name in _COLUMNS)]
+
+
+def _row_value(row: UsageRow, by: tuple[str, ...]) -> dict[str, Any]:
+    groups = {name: getattr(row, name) for name in by}
+    if groups.get("day") is not None:
+        groups["day"] = groups["day"].isoformat()
+    return {**groups, **{name: getattr(row, name) for name in _COLUMNS}}
+
+
+COMMAND = Command(
+    "usage",
+    "add up the tokens that providers counted",
+    run,
+    (
+        Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Only what is in this branch's history."),
+        Param("since", ("--since",), metavar="TIME", help="Only calls from this date or time on; without a time zone it is local."),
+        Param("until", ("--until",), metavar="TIME", help="Only calls before this date or time."),
+        Param("by", ("--by",), metavar="WHAT", help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+Every usage that was recorded, with a commit or after it, is a call.
+Tokens in include those read from a cache and written to it; days are in UTC; a dash is what is not known.
+A call is on the branch its commit is on, the default branch where several share it.
+
+  $ tract usage
+  $ tract usage --by model --since 2026-01-01 --json
+""",
+)

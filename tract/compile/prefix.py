@@ -1,0 +1,150 @@
+"""Prefixes: how much of what was sent before a context still begins with, and who changed the rest.
+
+    previous   system  user  assistant  tool  user
+    now        system  user  ASSISTANT  tool  user  user
+               └─ common ─┘  └──── invalidated ────┘
+
+Providers cache prompts by their prefix: the first message that differs makes all that follows be read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace, context_commit, notes_then
+from tract.history.walk import first_parents
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation
+from tract.repo import Repository
+
+Reason = Literal["messages_changed", "system_changed"]
+
+_SYSTEM = ("system", "developer")
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixChange:
+    """What a context costs a provider's prompt cache that holds the previous one.
+
+    The first *common_messages* messages are the same; *invalidated_tokens* of the *previous_tokens* are behind them, and would be read anew.
+    *reason*, in Anthropic's words, is None where nothing that is cached was changed: one is the beginning of the other.
+    *first_changed_message* introduced the first message that differs; *first_changed_commit* is what changed it: an edit, a note, a compression, or where the histories part the message itself.
+    """
+
+    common_messages: int
+    common_tokens: int
+    invalidated_tokens: int
+    first_changed_commit: str | None
+    reason: Reason | None
+    previous_tokens: int = 0
+    first_changed_message: str | None = None
+
+
+def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | str) -> PrefixChange:
+    """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made."""
+    with space.lock:
+        if isinstance(previous, str):
+            commit = context_commit(space.repo, previous)
+            previous = space.compiler.compile(space.repo, commit, notes_then(space, commit))
+        total = previous.columns.total(previous.length, space)
+        common = common_length(snapshot, previous)
+        tokens = previous.columns.total(common, space)
+        if common in (snapshot.length, previous.length):
+            return PrefixChange(common, tokens, 0, None, None, total)
+        message = _changed_message(snapshot, previous, common)
+        culprit = _culprit(space.repo, snapshot, previous, common)
+        return PrefixChange(
+            common,
+            tokens,
+            total - tokens,
+            (culprit or message).hex(),
+            _reason(snapshot, previous, common),
+            total,
+            message.hex(),
+        )
+
+
+def common_length(one: Snapshot, other: Snapshot) -> int:
+    """How many messages the two begin with alike."""
+    least = min(one.length, other.length)
+    if one.columns is other.columns:
+        return least
+    mine, others = one.columns.messages, other.columns.messages
+    for at in range(least):
+        if mine[at] is not others[at] and mine[at] != others[at]:
+            return at
+    return least
+
+
+def is_shown(snapshot: Snapshot, commit: ObjectId) -> bool:
+    """Whether the message that *commit* introduced is one of those shown."""
+    at = snapshot.columns.place(commit)
+    return at is not None and at < snapshot.length
+
+
+def _changed_message(snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId:
+    """The message that is other in *snapshot*: it went, it came, or its words changed."""
+    old, new = previous.columns.commits[at], snapshot.columns.commits[at]
+    return new if is_shown(snapshot, old) else old
+
+
+def _reason(snapshot: Snapshot, previous: Snapshot, at: int) -> Reason:
+    old, new = previous.columns, snapshot.columns
+    changed = []
+    if old.commits[at] == new.commits[at] or not is_shown(snapshot, old.commits[at]):
+        changed.append(old.messages[at].role)
+    if old.commits[at] == new.commits[at] or not is_shown(previous, new.commits[at]):
+        changed.append(new.messages[at].role)
+    roles = changed or [old.messages[at].role, new.messages[at].role]
+    return "system_changed" if any(role in _SYSTEM for role in roles) else "messages_changed"
+
+
+def _culprit(repo: Repository, snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId | None:
+    """The commit that made message *at* another; None where histories part."""
+    old, new = previous.columns.commits[at], snapshot.columns.commits[at]
+    if old == new and previous.columns.blobs[at] != snapshot.columns.blobs[at]:
+        return _edit(repo, snapshot, at) or _edit(repo, previous, at)
+    target = old if old in snapshot.hidden.blobs else new if new in previous.hidden.blobs else None
+    if target is not None or old == new:
+        return _note(repo, snapshot, previous, target)
+    for id, commit in _since(repo, snapshot, previous):
+        if commit.operation in (CommitOperation.COMPRESS, CommitOperation.MERGE):
+            return id
+    return None
+
+
+def _edit(repo: Repository, snapshot: Snapshot, at: int) -> ObjectId | None:
+    """The edit that gave message *at* its words."""
+    target, blob = snapshot.columns.commits[at], snapshot.columns.blobs[at]
+    for id, commit in first_parents(repo, snapshot.key.commit):
+        if id == target:
+            return None
+        if commit.operation is CommitOperation.EDIT and commit.target == target and commit.content == blob:
+            return id
+    return None
+
+
+def _note(repo: Repository, snapshot: Snapshot, previous: Snapshot, target: ObjectId | None) -> ObjectId | None:
+    """The newest priority between the two contexts that was given to *target*; or to any message: its tool pair's other half."""
+    for wanted in (target, None):
+        for start, end in ((snapshot, previous), (previous, snapshot)):
+            for id, commit in first_parents(repo, start.key.priority):
+                if id == end.key.priority:
+                    break
+                if wanted in (None, commit.target):
+                    return id
+    return None
+
+
+def _since(repo: Repository, snapshot: Snapshot, previous: Snapshot) -> Iterator[tuple[ObjectId, Commit]]:
+    """The commits of *snapshot*'s history, newest first, as far as the other's tip or its age."""
+    if previous.key.commit is None:
+        return
+    least = repo.commit(previous.key.commit).generation
+    for id, commit in first_parents(repo, snapshot.key.commit):
+        if id == previous.key.commit or commit.generation < least:
+            return
+        yield id, commit

@@ -1,0 +1,139 @@
+"""Origins: the notes as they were when a commit was made.
+
+Every change of a ref is an operation, so what the notes' refs held right after the one that made a commit is on record.
+
+    operations   main: ∅→a   priority: ∅→1   main: a→c   config: ∅→2
+    made         a: {}                       b, c: {priority: 1}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tract.history.notes import notes_between
+from tract.objects.id import ObjectId
+from tract.objects.model import Operation, RefValue
+from tract.refs.buffered import BufferedRefs
+from tract.refs.names import HEADS, NOTES
+from tract.repo import Repository
+
+Tips = Mapping[str, ObjectId]
+"""The tips of the notes' namespaces that there are."""
+
+
+def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips | None:
+    """The notes' tips after the operation that wrote the newest note about *target*; None where it is not kept, or still to come."""
+    start = repo.prefix + NOTES
+    refs = {name: value for name, value in repo.refs.list(start) if isinstance(value, bytes)}
+    for _, operation in repo.refs.history():
+        for change in operation.changes:
+            if change.name != start + namespace or not isinstance(change.new, bytes):
+                continue
+            old = change.old if isinstance(change.old, bytes) else None
+            if target in (notes_between(repo, old, change.new) or ()):
+                return {name.removeprefix(start): value for name, value in refs.items()}
+        for change in operation.changes:
+            refs.pop(change.name, None)
+            if change.name.startswith(start) and isinstance(change.old, bytes):
+                refs[change.name] = change.old
+    return None
+
+
+class _Move(NamedTuple):
+    """One move of a branch, and the notes' tips right after it."""
+
+    new: ObjectId
+    tips: Tips
+
+
+class Origins:
+    """For any commit, the notes' tips after the operation that first brought it to a branch.
+
+    The operations are read when first asked, and then no more than what was added since; commits only as far as a question needs them.
+    """
+
+    def __init__(self) -> None:
+        self._moves: list[_Move] = []
+        self._refs: dict[str, RefValue] = {}
+        self._before: list[ObjectId] = []
+        self._made: dict[ObjectId, Tips] = {}
+        self._last: ObjectId | None = None
+
+    def notes_then(self, repo: Repository, commit: ObjectId) -> Tips | None:
+        """The tips when *commit* was made; None where the operation that made it is not kept, or still to come, in a batch."""
+        if repo.refs.last != self._last and not isinstance(repo.refs, BufferedRefs):
+            self._advance(repo)
+        found = self._made.get(commit)
+        if found is None:
+            found = self._find(repo, commit)
+            if found is not None:
+                self._made[commit] = found
+        return found
+
+    def _find(self, repo: Repository, commit: ObjectId) -> Tips | None:
+        """The tips of the first move to *commit*, or to what is reached from it."""
+        least = repo.commit(commit).generation
+        seen: set[ObjectId] = set()
+        if any(_reaches(repo, tip, commit, least, seen) for tip in self._before):
+            return None
+        for move in self._moves:
+            if _reaches(repo, move.new, commit, least, seen):
+                return move.tips
+        return None
+
+    def _advance(self, repo: Repository) -> None:
+        added: list[Operation] = []
+        for id, operation in repo.refs.history():
+            if id == self._last:
+                break
+            added.append(operation)
+        else:
+            self._begin(repo, added)
+        for operation in reversed(added):
+            self._take(operation)
+        self._last = repo.refs.last
+
+    def _begin(self, repo: Repository, operations: list[Operation]) -> None:
+        """Start from the refs before all *operations*, given newest first: those that are kept."""
+        self._moves, self._made = [], {}
+        refs: dict[str, RefValue | None] = dict(repo.refs.list())
+        for operation in operations:
+            refs.update((change.name, change.old) for change in operation.changes)
+        self._refs = {name: value for name, value in refs.items() if value is not None}
+        self._before = [v for name, v in self._refs.items() if HEADS in name and isinstance(v, bytes)]
+
+    def _take(self, operation: Operation) -> None:
+        for change in operation.changes:
+            if change.new is None:
+                self._refs.pop(change.name, None)
+            else:
+                self._refs[change.name] = change.new
+        for change in operation.changes:
+            prefix, is_branch, _ = change.name.partition(HEADS)
+            if is_branch and isinstance(change.new, bytes):
+                self._moves.append(_Move(change.new, self._tips(prefix)))
+
+    def _tips(self, prefix: str) -> Tips:
+        start = prefix + NOTES
+        return {
+            name.removeprefix(start): value
+            for name, value in self._refs.items()
+            if name.startswith(start) and isinstance(value, bytes)
+        }
+
+
+def _reaches(repo: Repository, start: ObjectId, commit: ObjectId, least: int, seen: set[ObjectId]) -> bool:
+    """Whether *commit*, of generation *least*, is *start* or behind it; what is *seen* does not lead there."""
+    work = [start]
+    while work:
+        id = work.pop()
+        if id == commit:
+            return True
+        if id in seen or not repo.objects.contains(id):
+            continue
+        seen.add(id)
+        found = repo.commit(id)
+        if found.generation > least:
+            work.extend(found.parents)
+    return False
