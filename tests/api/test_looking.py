@@ -227,3 +227,15 @@ def test_the_names_of_the_api_are_exported(name):
     assert name in tract.__all__
     found = getattr(tract, name)
     assert not name.endswith("Error") or issubclass(found, tract.TractError)
+
+
+def test_what_is_done_to_a_compiled_message_reaches_no_other_compilation():
+    with Tract.open(":memory:", verify_cache=True) as t:
+        t.commit({"role": "assistant", "content": [{"type": "text", "text": "as it was"}]})
+        message = t.compile().messages[0]
+
+        message.content[0]["text"] = "changed"
+        message.raw["role"] = "system"
+
+        assert [{"role": "assistant", "content": [{"type": "text", "text": "as it was"}]}] == t.compile().to_openai()
+        assert "as it was" == t.compile().messages[0].content[0]["text"]

@@ -74,8 +74,9 @@ def test_an_edit_copies_the_lists_and_shares_the_messages():
     after = t.compile()
 
     assert (["a", "b", "c"], ["a", "B", "c"]) == (texts(before), texts(after))
-    assert before.messages[0] is after.messages[0]
-    assert before.messages[2] is after.messages[2]
+    old, new = before.snapshot.columns.messages, after.snapshot.columns.messages
+    assert old[0] is new[0]
+    assert old[2] is new[2]
 
 
 def test_a_context_read_from_its_tree_shares_decoded_messages_with_others():
@@ -86,7 +87,8 @@ def test_a_context_read_from_its_tree_shares_decoded_messages_with_others():
     old = t.compile(at_commit=infos[300].commit_hash)
 
     assert 301 == len(old)
-    assert all(mine is theirs for mine, theirs in zip(old.messages, whole.messages, strict=False))
+    shared = zip(old.snapshot.columns.messages, whole.snapshot.columns.messages, strict=False)
+    assert all(mine is theirs for mine, theirs in shared)
 
 
 def test_token_counts_follow_every_patch():

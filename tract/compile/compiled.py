@@ -40,7 +40,13 @@ class CompiledContext:
 
     @property
     def messages(self) -> Sequence[Message]:
-        return View(self.snapshot.columns.messages, self.snapshot.length)
+        """The messages, each a copy of its own: what is done to one reaches no other compilation."""
+        return View(self.snapshot.columns.messages, self.snapshot.length, _copy_of)
+
+    @property
+    def _shared(self) -> list[Message]:
+        """The messages as all compilations share them, for what only reads them."""
+        return self.snapshot.columns.messages[: self.snapshot.length]
 
     @property
     def commit_hashes(self) -> Sequence[str]:
@@ -123,15 +129,15 @@ class CompiledContext:
         return [
             {"role": message.role, "content": copy_json(message.content)}
             | ({"name": message.name} if message.name is not None else {})
-            for message in self.messages
+            for message in self._shared
         ]
 
     def to_text(self) -> str:
         """The messages for people to read."""
-        return render_text(self.messages)
+        return render_text(self._shared)
 
     def _render(self, format: str, cache: CacheMode = None) -> Rendered:
-        rendered = render(self.messages, format, cache)
+        rendered = render(self._shared, format, cache)
         self._rendered[format] = rendered.warnings
         return rendered
 
@@ -141,7 +147,7 @@ class CompiledContext:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompiledContext):
             return NotImplemented
-        return self.commit_hashes == other.commit_hashes and self.messages == other.messages
+        return self.commit_hashes == other.commit_hashes and self._shared == other._shared
 
     def __hash__(self) -> int:
         return hash(tuple(self.commit_hashes))
@@ -150,6 +156,10 @@ class CompiledContext:
         commit = self.snapshot.key.commit
         at = commit.hex()[:16] if commit is not None else "the beginning"
         return f"CompiledContext({self.snapshot.length} messages at {at})"
+
+
+def _copy_of(message: Message) -> Message:
+    return Message(message.role, copy_json(message.content), message.name, message.format, copy_json(message.raw))
 
 
 def estimated_total(snapshot: Snapshot, counter: Counts) -> int:
@@ -161,5 +171,5 @@ def message_values(context: CompiledContext) -> list[dict[str, Any]]:
     """One map a message, for machine-readable output."""
     return [
         {"role": m.role, "content": copy_json(m.content), "format": m.format, "commit": commit}
-        for m, commit in zip(context.messages, context.commit_hashes, strict=True)
+        for m, commit in zip(context._shared, context.commit_hashes, strict=True)
     ]

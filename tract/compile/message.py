@@ -12,7 +12,7 @@ from tract.objects.message_format import JSON, MessageFormat
 class Message:
     """A message as its own provider format has it.
 
-    ``raw`` is the whole message, every key of it, in ``format``; it is shared between compilations and must not be changed (``to_openai()`` and its sisters give copies).
+    ``raw`` is the whole message, every key of it, in ``format``.
     ``role`` and ``content`` are what a reader looks at first: for a Responses item without a role (a function call, its output, a reasoning item) the role it plays.
     """
 
