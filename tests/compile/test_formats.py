@@ -170,7 +170,6 @@ VERBATIM = {
         {**chat_calls("a", "b"), "refusal": None, "annotations": []},
         chat_result("b"),
         chat_result("a", None),
-        {"role": "critic", "content": ""},
     ],
     "responses": [
         {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "gAAA"},
@@ -344,7 +343,6 @@ def test_a_picture_goes_from_chat_to_anthropic(url, source):
         (user([{"type": "file", "file": {"file_id": "file-1"}}]), "[file file-1]"),
         ({"role": "assistant", "content": "x", "audio": {"id": "a"}}, "audio"),
         ({"role": "assistant", "content": "x", "reasoning_content": "hm"}, "[thinking]"),
-        ({"role": "critic", "content": "x"}, "role 'critic'"),
         (user(""), "a message without visible text"),
         (assistant(None), "a message without visible text"),
     ],
@@ -374,18 +372,132 @@ def test_the_deprecated_function_call_becomes_a_tool_call():
     assert () == pairing_warnings(messages)
 
 
-def test_anthropic_messages_among_others_are_neither_merged_nor_changed():
-    verbatim = assistant([{"type": "thinking", "thinking": "hm", "signature": "s"}, tool_use("a"), tool_use("b")])
+def test_roles_no_provider_knows_are_named_and_become_ones_they_know():
+    messages = msgs("openai", {"role": "ipython", "content": "x"}, {**chat_calls("a"), "role": "critic"})
+
+    kept, there = render_openai(messages), render_anthropic(messages)
+
+    assert [message.raw for message in messages] == kept.value
+    assert [user("x"), assistant([tool_use("a")])] == there.value["messages"]
+    assert [(0, "unknown_role"), (1, "unknown_role")] == facts(kept.warnings) == facts(there.warnings)
+    assert "message 0: no provider knows the role 'ipython', sent as 'user'" == str(there.warnings[0])
+    assert "message 0: no provider knows the role 'ipython', kept as it is" == str(kept.warnings[0])
+
+
+@pytest.mark.parametrize("role", ["system", "user", "assistant"])
+@pytest.mark.parametrize("content", ["x", [{"type": "text", "text": "x"}], [{"type": "text", "text": t} for t in "xy"]])
+def test_a_shape_that_chat_and_anthropic_share_stays_what_it_is(role, content):
+    raw = {"role": role, "content": content}
+
+    there = render_anthropic(msgs("openai", raw)).value
+
+    assert content == (there["system"] if role == "system" else there["messages"][0]["content"])
+    assert [raw] == render_openai(msgs("anthropic", raw)).value
+
+
+@pytest.mark.parametrize(
+    ("raw", "lost"),
+    [(system(None), "a message without content"), ({**system("x"), "name": "bo"}, "name")],
+)
+def test_what_an_anthropic_system_message_loses_is_named(raw, lost):
+    rendered = render_anthropic(msgs("anthropic", raw))
+
+    assert (CompileWarning("no_counterpart", f"not carried over to anthropic: {lost}", 0),) == rendered.warnings
+
+
+def test_results_of_parallel_calls_with_one_id_go_to_them_in_order():
+    messages = msgs("openai", chat_calls("c", "c"), chat_result("c", "1"), chat_result("c", "2"))
+
+    value = render_anthropic(messages).value["messages"]
+
+    assert [assistant([tool_use("c"), tool_use("c_2")]), user([tool_result("c", "1"), tool_result("c_2", "2")])] == (
+        value
+    )
+
+
+def test_a_call_without_a_result_does_not_take_that_of_a_later_call():
+    messages = msgs("openai", chat_calls("c"), user(), chat_calls("c"), chat_result("c"))
+
+    assert user([tool_result("c_2")]) == render_anthropic(messages).value["messages"][3]
+
+
+# --- histories of several formats to Anthropic ---
+
+
+def words(*texts: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+def test_roles_alternate_where_formats_meet():
     messages = [
         *msgs("openai", user("go")),
-        *msgs("anthropic", user("again"), verbatim),
-        *msgs("openai", chat_result("a"), chat_result("b")),
-        *msgs("anthropic", user("more")),
+        *msgs("anthropic", user("again"), assistant("a"), assistant("b"), user("1")),
+        *msgs("openai", user("2")),
+        *msgs("anthropic", user(words("3"))),
     ]
 
-    assert [user("go"), user("again"), verbatim, user([tool_result("a"), tool_result("b")]), user("more")] == (
+    assert [user(words("go", "again")), assistant("a"), assistant("b"), user(words("1", "2", "3"))] == (
         render_anthropic(messages).value["messages"]
     )
+
+
+def test_roles_alternate_around_a_message_that_is_left_out():
+    messages = msgs("openai", user("a"), assistant(""), user("b"))
+
+    assert [user(words("a", "b"))] == render_anthropic(messages).value["messages"]
+
+
+def test_results_in_two_formats_come_in_one_message_before_all_words():
+    calls = assistant([{"type": "thinking", "thinking": "hm", "signature": "s"}, tool_use("a"), tool_use("b")])
+    messages = [
+        *msgs("anthropic", calls, user([tool_result("a", "1"), *words("and")])),
+        *msgs("openai", chat_result("b", "2"), user("so")),
+    ]
+
+    rendered = render_anthropic(messages)
+
+    assert [calls, user([tool_result("a", "1"), tool_result("b", "2"), *words("and", "so")])] == (
+        rendered.value["messages"]
+    )
+    assert [(2, "tool_result_moved")] == facts(rendered.warnings)
+
+
+def test_a_joined_message_says_what_it_had_beside_its_content():
+    rendered = render_anthropic([*msgs("anthropic", {**user("a"), "k": 1}, user(" ")), *msgs("openai", user("b"))])
+
+    assert [user(words("a", "b"))] == rendered.value["messages"]
+    assert [(0, "no_counterpart"), (1, "no_counterpart")] == facts(rendered.warnings)
+
+
+@pytest.mark.parametrize("own_first", [True, False])
+def test_a_converted_call_gets_no_id_of_an_anthropic_message(own_first):
+    own = msgs("anthropic", assistant([tool_use("c")]), user([tool_result("c", "own")]))
+    other = msgs("openai", chat_calls("c"), chat_result("c", "other"))
+
+    value = render_anthropic([*own, *other] if own_first else [*other, *own]).value["messages"]
+
+    pairs = [
+        [assistant([tool_use("c")]), user([tool_result("c", "own")])],
+        [assistant([tool_use("c_2")]), user([tool_result("c_2", "other")])],
+    ]
+    assert [message for pair in (pairs if own_first else reversed(pairs)) for message in pair] == value
+
+
+def test_an_anthropic_result_names_its_converted_call_as_it_is_called_now():
+    given = user([tool_result("call.1:x")])
+    messages = [*msgs("openai", chat_calls("call.1:x")), *msgs("anthropic", given)]
+
+    rendered = render_anthropic(messages)
+
+    assert [assistant([tool_use("call_1_x")]), user([tool_result("call_1_x")])] == rendered.value["messages"]
+    assert [(1, "tool_id_changed")] == facts(rendered.warnings)
+    assert user([tool_result("call.1:x")]) == given
+
+
+def test_a_converted_result_names_an_anthropic_call_as_it_is():
+    messages = [*msgs("anthropic", assistant([tool_use("a.b")])), *msgs("openai", chat_result("a.b"))]
+
+    assert user([tool_result("a.b")]) == render_anthropic(messages).value["messages"][1]
 
 
 # --- Anthropic to chat completions ---
@@ -694,6 +806,7 @@ def test_a_tool_conversation_survives_the_way_to_the_other_formats_and_back(raws
         (assistant([{"type": "web_search_tool_result"}]), "anthropic"),
         (user([{"type": "image", "source": {"type": "base64"}}]), "anthropic"),
         (user([{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]), "anthropic"),
+        (assistant([{"type": "text", "text": "x", "citations": None}]), "anthropic"),
         ({"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn"}, "anthropic"),
         ({"type": "message", "role": "assistant", "content": []}, "responses"),
         (user([{"type": "input_text", "text": "x"}]), "responses"),

@@ -100,7 +100,7 @@ def check_ref_files(record: RefRecord, lines: Mapping[str, bytes]) -> tuple[dict
         try:
             witnesses[name] = parse_line(name, data)
         except ValueError as exc:
-            problems.append(Problem("ref-file-damaged", "error", f"ref '{name}'", name, 0, str(exc)))
+            problems.append(Problem("ref-file-damaged", "warning", f"ref '{name}'", name, 0, str(exc)))
             continue
         problem = _compare(name, *witnesses[name], record)
         if problem is not None:

@@ -202,7 +202,7 @@ class PackScan:
             data = files.read_file(os.path.join(store, name))
         except FileNotFoundError:
             detail = "the pack has no index, so nobody reads it"
-            return Problem("index-missing", "error", "index", name, None, detail)
+            return Problem("index-missing", "warning", "index", name, None, detail)
         made = self.index()
         if data == made or (self.is_damaged and blake3(data[:-SEAL_SIZE]).digest() == data[-SEAL_SIZE:]):
             return None

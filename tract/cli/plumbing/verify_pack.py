@@ -67,8 +67,9 @@ def _check(base: str) -> _Checked:
     folder, name = os.path.split(base)
     scan = PackScan(folder, name + ".pack")
     found = [*scan.problems, scan.check_index(folder, name + ".idx")]
-    # A pack under another name is whole all the same: it may be a copy.
-    return _Checked(scan, [problem for problem in found if problem is not None and problem.severity == "error"])
+    # A pack under another name is whole all the same: it may be a copy. Without its index nobody reads it.
+    bad = [p for p in found if p is not None and (p.severity == "error" or p.kind == "index-missing")]
+    return _Checked(scan, bad)
 
 
 def _print(console: Console, base: str, checked: _Checked, args: Args) -> None:

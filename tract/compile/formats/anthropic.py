@@ -6,10 +6,10 @@ Text without a visible character is refused too, and left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from tract.compile.formats.arguments import object_arguments
+from tract.compile.formats.call_ids import CallIds
 from tract.compile.formats.parts import (
     File,
     Image,
@@ -23,15 +23,14 @@ from tract.compile.formats.parts import (
     Turn,
     Unknown,
     known_role,
-    runs,
-    split_results,
+    only_texts,
 )
 from tract.compile.formats.placeholder import placeholder
 from tract.compile.formats.values import compact_json, extra_keys, str_or_none
 from tract.objects.message_format import JSON
 
 # What the API puts beside a message of its own; it says nothing to the model.
-_MESSAGE_KEYS = frozenset(
+MESSAGE_KEYS = frozenset(
     {"role", "content", "type", "id", "model", "usage", "container", "stop_reason", "stop_sequence", "stop_details"}
 )
 _BLOCK_KEYS = frozenset(
@@ -39,41 +38,14 @@ _BLOCK_KEYS = frozenset(
     | {"id", "name", "input", "caller", "tool_use_id", "is_error"}
 )
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_FORBIDDEN_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-
-
-class CallIds:
-    """Tool call ids as Anthropic takes them: letters, digits, ``_`` and ``-``, each only once in a conversation.
-
-    An id that comes again gets a number, and results go to the latest call of their id.
-    """
-
-    def __init__(self) -> None:
-        self._used: set[str] = set()
-        self._times: dict[str, int] = {}
-        self._latest: dict[str, str] = {}
-
-    def of_call(self, id: str) -> str:
-        """The id for a new call."""
-        clean = _FORBIDDEN_IN_ID.sub("_", id) or "call"
-        unique = clean
-        while unique in self._used:
-            self._times[clean] = self._times.get(clean, 1) + 1
-            unique = f"{clean}_{self._times[clean]}"
-        self._used.add(unique)
-        self._latest[id] = unique
-        return unique
-
-    def of_result(self, id: str) -> str:
-        """The id of the call that a result answers."""
-        return self._latest.get(id) or _FORBIDDEN_IN_ID.sub("_", id) or "call"
 
 
 def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
     """The neutral turn of an Anthropic message."""
-    losses = extra_keys(raw, _MESSAGE_KEYS)
-    parts = _read_content(raw.get("content"), losses)
-    return Turn(index, known_role(raw.get("role"), losses), tuple(parts), tuple(losses))
+    losses = extra_keys(raw, MESSAGE_KEYS)
+    content = raw.get("content")
+    parts = _read_content(content, losses)
+    return Turn(index, known_role(raw.get("role")), tuple(parts), tuple(losses), only_texts(content, parts))
 
 
 def _read_content(content: JSON, losses: list[str]) -> list[Part]:
@@ -141,8 +113,20 @@ def _search_result_text(block: Mapping[str, JSON]) -> str:
 
 def write_system(turn: Turn, notes: Notes) -> JSON:
     """The system prompt that *turn* is: a str for a single text, a list of blocks for several, None for none."""
-    blocks = [block for block in _write_blocks(turn, CallIds(), notes) if block["type"] == "text"]
-    return _plain_or_blocks(blocks) if blocks else None
+    blocks = [block for block in write_blocks(turn, CallIds(), notes) if block["type"] == "text"]
+    if not blocks:
+        return None
+    return blocks if turn.listed else plain_or_blocks(blocks)
+
+
+def own_system(raw: Mapping[str, JSON], index: int, notes: Notes) -> JSON:
+    """The system prompt that a system message of Anthropic's own is, shared with it; None for none."""
+    for key in extra_keys(raw, MESSAGE_KEYS):
+        notes.lost(index, key)
+    content = raw.get("content")
+    if content is None:
+        notes.lost(index, "a message without content")
+    return content if content is None or isinstance(content, str | list) else compact_json(content)
 
 
 def join_system(contents: Sequence[JSON]) -> JSON:
@@ -158,29 +142,18 @@ def join_system(contents: Sequence[JSON]) -> JSON:
     return blocks or None
 
 
-def write_anthropic(turns: Sequence[Turn], ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
-    """Neighbouring *turns* of users and assistants as Anthropic messages that alternate, tool results first."""
-    messages: list[dict[str, JSON]] = []
-    for side, run in runs(turns):
-        results, rest = split_results(run, notes) if side == "user" else ([], run)
-        blocks = [_write_result(index, result, ids, notes) for index, result in results]
-        for turn in rest:
-            blocks += _write_blocks(turn, ids, notes)
-        if blocks:
-            messages.append({"role": side, "content": _plain_or_blocks(blocks)})
-    return messages
-
-
-def _plain_or_blocks(blocks: list[dict[str, JSON]]) -> JSON:
+def plain_or_blocks(blocks: list[dict[str, JSON]]) -> JSON:
+    """The content for *blocks*: a str for a single text, else the list."""
     return blocks[0]["text"] if len(blocks) == 1 and blocks[0]["type"] == "text" else blocks
 
 
-def _write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
+def write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
+    """The content blocks for *turn*."""
     blocks = []
     for part in turn.parts:
         if isinstance(part, Text | Refusal) and not part.text.strip():
             continue
-        block = _write_call(turn.index, part, ids, notes) if isinstance(part, ToolCall) else _write_part(part)
+        block = _write_block(turn, part, ids, notes)
         if block is None or (turn.role != "user" and block["type"] in ("image", "document")):
             notes.lost(turn.index, placeholder(part))
             continue
@@ -190,6 +163,14 @@ def _write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON
     if not blocks and not turn.losses and not notes.has_lost(turn.index):
         notes.lost(turn.index, "a message without visible text")
     return blocks
+
+
+def _write_block(turn: Turn, part: Part, ids: CallIds, notes: Notes) -> dict[str, JSON] | None:
+    if isinstance(part, ToolCall):
+        return _write_call(turn.index, part, ids, notes)
+    if isinstance(part, ToolResult) and turn.role == "user":
+        return _write_result(turn.index, part, ids, notes)
+    return _write_part(part)
 
 
 def _write_part(part: Part) -> dict[str, JSON] | None:
@@ -244,6 +225,6 @@ def _write_result(index: int, result: ToolResult, ids: CallIds, notes: Notes) ->
             block = {"type": "text", "text": placeholder(part)}
         if block["type"] != "text" or block["text"].strip() or len(result.parts) == 1:
             blocks.append(block)
-    content = _plain_or_blocks(blocks) if blocks else ""
+    content = plain_or_blocks(blocks) if blocks else ""
     message = {"type": "tool_result", "tool_use_id": ids.of_result(result.id), "content": content}
     return {**message, "is_error": True} if result.is_error else message

@@ -20,6 +20,7 @@ from tract.compile.formats.parts import (
     Turn,
     Unknown,
     known_role,
+    only_texts,
     runs,
     split_results,
 )
@@ -53,11 +54,15 @@ def read_openai(raw: Mapping[str, JSON], index: int) -> Turn:
     if raw.get("name"):
         losses.append(f"name {raw['name']!r}")
     parts: list[Part] = [Reasoning(raw[key]) for key in ("reasoning_content", "reasoning") if _is_text(raw.get(key))]
-    parts += _read_content(raw.get("content"), losses)
+    content = raw.get("content")
+    texts = _read_content(content, losses)
+    parts += texts
     if _is_text(raw.get("refusal")):
         parts.append(Refusal(raw["refusal"]))
-    parts += _read_calls(raw, losses)
-    return Turn(index, known_role(role, losses), tuple(parts), tuple(losses))
+    calls = _read_calls(raw, losses)
+    parts += calls
+    known = known_role(role, calls=bool(calls))
+    return Turn(index, known, tuple(parts), tuple(losses), only_texts(content, texts))
 
 
 def legacy_call_id(name: JSON) -> str:
@@ -210,7 +215,8 @@ def _write_assistant(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON
         words = [word for word in words if word.get("text") != ""]
     if not words and not calls:
         return []
-    message: dict[str, JSON] = {"role": "assistant", "content": _plain_or_parts(words)}
+    listed = not calls and all(turn.listed for turn in turns)
+    message: dict[str, JSON] = {"role": "assistant", "content": words if listed else _plain_or_parts(words)}
     if calls:
         message["tool_calls"] = calls
     return [message]
@@ -249,7 +255,9 @@ def _write_plain(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
             notes.lost(turn.index, placeholder(part))
         else:
             parts.append(written)
-    return [{"role": turn.role, "content": _plain_or_parts(parts)}] if parts else []
+    if not parts:
+        return []
+    return [{"role": turn.role, "content": parts if turn.listed else _plain_or_parts(parts)}]
 
 
 def _write_part(part: Part) -> dict[str, JSON] | None:

@@ -17,6 +17,7 @@ from tract.compile.message import CompileWarning
 from tract.objects.message_format import JSON
 
 SYSTEM_ROLES = ("system", "developer")
+_ROLES_OF_MODELS = ("model", "ai", "bot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,17 @@ Part: TypeAlias = Text | Refusal | Reasoning | Image | File | ToolCall | ToolRes
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message in neutral form. *losses* names what of it has no neutral form; *index* is its place in the context."""
+    """A message in neutral form.
+
+    *losses* names what of it has no neutral form; *index* is its place in the context.
+    *listed* when its content was a list of nothing but texts, which chat completions and Anthropic write alike.
+    """
 
     index: int
     role: str
     parts: tuple[Part, ...]
     losses: tuple[str, ...] = ()
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +147,16 @@ class Notes:
         )
 
 
-def known_role(role: JSON, losses: list[str]) -> str:
-    """The neutral role for *role*; what no other format knows becomes a user, and a loss."""
+def known_role(role: JSON, *, calls: bool = False) -> str:
+    """The neutral role for *role*; one that no format knows becomes a user, an assistant if the message *calls* tools."""
     if role in ("system", "developer", "user", "assistant"):
         return str(role)
-    losses.append(f"role {role!r}")
-    return "user"
+    return "assistant" if calls or role in _ROLES_OF_MODELS else "user"
+
+
+def only_texts(content: JSON, parts: Sequence[Part]) -> bool:
+    """Whether *content*, read as *parts*, is a list of texts and not empty."""
+    return isinstance(content, list | tuple) and bool(parts) and all(isinstance(part, Text) for part in parts)
 
 
 def runs(turns: Iterable[Turn]) -> Iterable[tuple[str, list[Turn]]]:

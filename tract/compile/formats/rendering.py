@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tract.compile.formats.anthropic import CallIds, join_system, write_anthropic, write_system
+from tract.compile.formats.anthropic import join_system, own_system, write_system
+from tract.compile.formats.anthropic_body import Verbatim, write_body
 from tract.compile.formats.caching import CacheMode, check_cache, mark_anthropic, mark_openai
 from tract.compile.formats.gemini import write_gemini, write_system_parts
 from tract.compile.formats.openai import write_openai
@@ -58,23 +59,25 @@ def render_anthropic(messages: Sequence[Message]) -> Rendered:
 
     System messages of other formats all go to ``system``, wherever they stand; of Anthropic's own, those before the first other message.
     A single one is there as it is, several as one list of text blocks.
+    Only where formats meet are Anthropic's own messages changed: joined with neighbours of their role, results named as their converted calls.
     """
     notes = Notes()
-    ids = CallIds()
     system: list[JSON] = []
-    body: list[Message] = []
-    places: list[int] = []
+    body: list[Verbatim | Turn] = []
     for index, message in enumerate(messages):
-        if message.role not in SYSTEM_ROLES or (message.format == "anthropic" and body):
-            body.append(message)
-            places.append(index)
+        own = message.format == "anthropic"
+        if message.role not in SYSTEM_ROLES or (own and body):
+            body.append(Verbatim(index, _copy(message, index, notes)) if own else _turn(message, index, notes))
             continue
         if body:
             notes.add(index, "system_moved", message.role)
         content = _system_content(message, index, notes)
         if content is not None:
             system.append(content)
-    value = _render_list(body, "anthropic", notes, lambda turns: write_anthropic(turns, ids, notes), places)
+    value = write_body(body, notes)
+    for member in body:
+        if isinstance(member, Turn):
+            _note_losses(member, notes)
     prompt = join_system(system)
     result = {"messages": value} if prompt is None else {"system": prompt, "messages": value}
     return Rendered(result, _warnings(notes, "anthropic"))
@@ -89,7 +92,7 @@ def render_gemini(messages: Sequence[Message]) -> Rendered:
     system: list[JSON] = []
     body: list[Turn] = []
     for index, message in enumerate(messages):
-        turn = turn_of(message, index)
+        turn = _turn(message, index, notes)
         if turn.role not in SYSTEM_ROLES:
             body.append(turn)
             continue
@@ -104,11 +107,26 @@ def render_gemini(messages: Sequence[Message]) -> Rendered:
 
 def _system_content(message: Message, index: int, notes: Notes) -> JSON:
     if message.format == "anthropic":
-        return copy_json(message.raw.get("content"))
-    turn = turn_of(message, index)
+        return copy_json(own_system(message.raw, index, notes))
+    turn = _turn(message, index, notes)
     content = write_system(turn, notes)
     _note_losses(turn, notes)
     return content
+
+
+def _copy(message: Message, index: int, notes: Notes) -> dict[str, JSON]:
+    """What *message* is in its own format; a role that is none there stays, for a server that knows it."""
+    if message.role not in _ROLES[message.format]:
+        notes.add(index, "unknown_role", f"{message.role!r}, kept as it is")
+    copy: dict[str, JSON] = copy_json(message.raw)
+    return copy
+
+
+def _turn(message: Message, index: int, notes: Notes) -> Turn:
+    turn = turn_of(message, index)
+    if message.role not in _ROLES[message.format]:
+        notes.add(index, "unknown_role", f"{message.role!r}, sent as {turn.role!r}")
+    return turn
 
 
 def _render_list(
@@ -116,19 +134,18 @@ def _render_list(
     format: MessageFormat,
     notes: Notes,
     write: Callable[[Sequence[Turn]], list[dict[str, JSON]]],
-    places: Sequence[int] | None = None,
 ) -> list[dict[str, JSON]]:
     """Copies of the messages in *format*, and what *write* makes of each run of others between them."""
     value: list[dict[str, JSON]] = []
     turns: list[Turn] = []
     for index, message in enumerate(messages):
         if message.format != format:
-            turns.append(turn_of(message, index if places is None else places[index]))
+            turns.append(_turn(message, index, notes))
             continue
         if turns:
             value += _write_run(turns, notes, write)
             turns = []
-        value.append(copy_json(message.raw))
+        value.append(_copy(message, index, notes))
     if turns:
         value += _write_run(turns, notes, write)
     return value
@@ -156,10 +173,18 @@ def _warnings(notes: Notes, format: str) -> tuple[CompileWarning, ...]:
             "no_counterpart": f"not carried over to {format}: {{}}",
             "system_moved": "a {} message inside the conversation was moved to the system prompt",
             "tool_result_moved": "the results of {} were moved up to directly follow their calls",
+            "tool_id_changed": "the result names its call by the id it has in this request: {}",
+            "unknown_role": "no provider knows the role {}",
             "invalid_arguments": "the arguments of {} are no JSON object and were put under the key 'arguments'",
         }
     )
 
+
+_ROLES: dict[MessageFormat, frozenset[str]] = {
+    "openai": frozenset({"system", "developer", "user", "assistant", "tool", "function"}),
+    "responses": frozenset({"system", "developer", "user", "assistant", "tool"}),
+    "anthropic": frozenset({"system", "user", "assistant"}),
+}
 
 _RENDERERS: dict[MessageFormat, Callable[[Sequence[Message]], Rendered]] = {
     "openai": render_openai,

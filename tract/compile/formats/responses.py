@@ -52,7 +52,7 @@ def read_responses(raw: Mapping[str, JSON], index: int) -> Turn:
         case None | "message":
             losses += extra_keys(raw, _MESSAGE_KEYS)
             parts = _read_content(raw.get("content"), losses)
-            return Turn(index, known_role(raw.get("role"), losses), tuple(parts), tuple(losses))
+            return Turn(index, known_role(raw.get("role")), tuple(parts), tuple(losses))
         case "reasoning":
             return _read_reasoning(raw, index)
         case "function_call":
@@ -69,7 +69,7 @@ def read_responses(raw: Mapping[str, JSON], index: int) -> Turn:
         case kind:
             part = Unknown(str(kind))
     role = item_role(raw)
-    return Turn(index, "user" if role == "tool" else known_role(role, losses), (part,), tuple(losses))
+    return Turn(index, "user" if role == "tool" else known_role(role), (part,), tuple(losses))
 
 
 def _read_reasoning(raw: Mapping[str, JSON], index: int) -> Turn:
