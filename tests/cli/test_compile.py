@@ -107,3 +107,35 @@ def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
 
 def test_json_gives_hostile_text_back_whole(hostile, hostile_text):
     assert hostile_text == hostile("compile", "--format", "openai").json[0]["content"]
+
+
+def test_what_a_model_was_shown_has_the_skips_of_then(run):
+    run("commit", "one")
+    run("commit", "two")
+    run("commit", "three", "--role", "assistant")
+    run("skip", "HEAD~2")
+
+    assert [m["content"] for m in run("compile", "--sent", "HEAD", "--format", "openai").json] == ["one", "two"]
+    assert [m["content"] for m in run("compile", "--at", "HEAD~1", "--format", "openai").json] == ["two"]
+    assert [m["content"] for m in run("compile", "--at", "HEAD~1", "--then", "--format", "openai").json] == ["one", "two"]
+    assert 2 == run("compile", "--sent", "HEAD", "--then").status
+
+
+def test_messages_are_put_first_and_edits_marked(run):
+    run("commit", "one")
+    run("commit", "two")
+    run("edit", "HEAD", "TWO")
+
+    shown = run("compile", "--order", "HEAD~1", "--edited", "--format", "openai").json
+
+    assert ["TWO [edited]", "one"] == [m["content"] for m in shown]
+
+
+def test_a_moment_says_its_time_zone(run):
+    run("commit", "one")
+
+    assert [] == run("compile", "--time", "2001-01-01T00:00:00+00:00", "--format", "openai").json
+    assert ["one"] == [m["content"] for m in run("compile", "--time", "2100-01-01T00:00Z", "--format", "openai").json]
+    for bad in ("yesterday", "2001-01-01T00:00:00"):
+        outcome = run("compile", "--time", bad)
+        assert (128, "", 1) == (outcome.status, outcome.out, outcome.err.count("\n"))

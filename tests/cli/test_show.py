@@ -82,3 +82,13 @@ def test_the_versions_of_a_message_are_listed(run):
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile("show", *argv))
     assert_safe(hostile("show", "no\x1b[31mpe"))
+
+
+def test_the_context_at_a_commit_is_shown_as_a_model_is_sent_it(run):
+    run("commit", "one")
+    run("commit", "two")
+
+    shown = run("show", "HEAD~1", "--compiled")
+
+    assert (0, "--- 0 user\none\n") == (shown.status, shown.out)
+    assert 2 == run("show", "--compiled", "--json").status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import (
     Line,
@@ -29,6 +29,8 @@ from tract.revision import resolve_revision
 
 
 def run(console: Console, args: Args) -> int:
+    if args.compiled:
+        return _show_compiled(console, args)
     with console.open_workspace() as space:
         if args.history:
             return _show_history(console, space, args)
@@ -42,6 +44,19 @@ def run(console: Console, args: Args) -> int:
             _print_header(console, line, names, history)
             console.line("")
             console.body(line.text, "    ")
+    return DONE
+
+
+def _show_compiled(console: Console, args: Args) -> int:
+    """The whole context at the commit."""
+    if args.json or args.history:
+        console.error("--compiled is text for people; 'tract compile --at' gives JSON")
+        return USAGE
+    with console.open_tract() as tract:
+        context = tract.compile(at_commit=args.revision)
+        console.body(context.to_text())
+        for warning in context.warnings:
+            console.warn(str(warning))
     return DONE
 
 
@@ -114,6 +129,7 @@ COMMAND = Command(
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),
+        Param("compiled", ("--compiled",), bool, help="Show the whole context at that commit instead, as a model is sent it."),
         Param("history", ("--history",), bool, help="List the versions of the message instead: what it was committed as, and its edits."),
         Param("json", ("--json",), bool, help="Print a JSON document; with --history, one a line."),
     ),
@@ -124,5 +140,6 @@ Tool calls are shown as name(arguments).
   $ tract show
   $ tract show 3fa9 --json
   $ tract show 3fa9 --history
+  $ tract show 3fa9 --compiled
 """,
 )
