@@ -166,6 +166,7 @@ def create_repository(path: str, config: TractConfig) -> None:
     Everything is built beside it and renamed into place, so a crash leaves no half-made store.
     """
     parent = os.path.dirname(path)
+    made = not os.path.lexists(parent)
     try:
         files.make_directories(parent)
     except (FileExistsError, NotADirectoryError):
@@ -176,6 +177,8 @@ def create_repository(path: str, config: TractConfig) -> None:
         files.rename(building, path)
     except BaseException as exc:
         files.remove_tree(building)
+        if made:
+            files.remove_empty(parent)
         if isinstance(exc, OSError):
             if os.path.isdir(path):
                 return  # another process made it first

@@ -17,6 +17,7 @@ from tract.errors import (
     FormatVersionError,
     NotARepositoryError,
     ObjectCorruptError,
+    StorageError,
     TractError,
     UnsafeRepositoryError,
 )
@@ -246,3 +247,15 @@ def test_two_that_create_one_store_share_it(tmp_path: Path) -> None:
     assert [".tract"] == os.listdir(tmp_path)
     repo.close()
     again.close()
+
+
+def test_a_store_that_cannot_be_made_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tract.repo.create_database", full)
+
+    with pytest.raises(StorageError, match="No space left on device"):
+        create_repository(str(tmp_path / "new" / ".tract"), TractConfig())
+
+    assert [] == list(tmp_path.iterdir())

@@ -358,6 +358,12 @@ def remove_tree(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_empty(path: str) -> None:
+    """Remove the folder *path*, if there is nothing in it."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
 def list_directory(path: str) -> list[str]:
     """The names in *path*, sorted; an empty list when there is no such directory.
 
