@@ -12,6 +12,7 @@ from tract.history.batch import Batch
 from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.context import context_at, count_entries, entries
 from tract.history.notes import CONFIG, PRIORITY, USAGE, NewNote, NoteTable, note_history, note_tip, write_note
+from tract.history.reachability import context_objects
 from tract.history.walk import ancestors, first_parents, is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
@@ -294,3 +295,27 @@ def test_ancestry_is_what_the_parents_say() -> None:
     assert {"aa", "ab", "ac", "am", "an", "bb", "bm", "bn", "cc", "cm", "cn", "mm", "mn", "xx", "xn", "nn"} == {
         one + other for one, other in reached
     }
+
+
+def test_an_edit_stores_no_node_that_no_commit_has() -> None:
+    for length in range(20, 60):
+        repo = memory_repository()
+        for number in range(length):
+            write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": str(number)})])
+        tip = repo.head()[1]
+        assert tip is not None
+        edit = Draft(
+            {"content_type": "dialogue", "role": "user", "text": "changed"},
+            CommitOperation.EDIT,
+            repo.commit(repo.commit(tip).parents[0]).parents[0],
+        )
+        write_commits(repo, [edit])
+
+        stored = {id for id, kind in repo.objects.ids() if kind == "tree"}
+        seen: set[bytes] = set()
+        named = {
+            id
+            for commit, _ in ancestors(repo, [repo.head()[1] or b""])
+            for id in context_objects(repo, commit, seen)
+        }
+        assert stored <= named

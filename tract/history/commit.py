@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tract.errors import DetachedHeadError, EditTargetError, RefMovedError
-from tract.history.context import EMPTY, Context, append_entry, replace_entry
+from tract.history.context import EMPTY, Context, append_entry, nodes_of, replace_entry
 from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
@@ -63,9 +63,13 @@ def write_commits(
 def _add_commit(repo: Repository, tip: ObjectId | None, draft: Draft, blob: ObjectId, new: list[NewObject]) -> ObjectId:
     """Make one commit on *tip*: it and the nodes it needs are added to *new*."""
     parent = repo.commit(tip) if tip is not None else None
-    before = _context_before(repo, tip, parent, new)
+    nodes: list[NewObject] = []
+    before = _context_before(repo, tip, parent, nodes)
     if draft.operation is CommitOperation.EDIT:
-        before = _edited(repo, before, draft.target, blob, new)
+        before = _edited(repo, before, draft.target, blob, nodes)
+        # A chunk that closed with the last message and was then edited was no commit's at any time.
+        nodes = nodes_of(repo, before, nodes)
+    new += nodes
     commit = Commit(
         draft.operation,
         () if tip is None else (tip,),

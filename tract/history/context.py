@@ -114,6 +114,22 @@ def replace_entry(repo: Repository, context: Context, entry: Entry, new: list[Ne
     return None
 
 
+def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> list[NewObject]:
+    """Those of the nodes *made* that are in the context's tree."""
+    known = {node.id: node for node in made}
+    found: dict[ObjectId, NewObject] = {}
+    stack = [context.tree]
+    while stack:
+        id = stack.pop()
+        if id is None or id not in known or id in found:
+            continue  # what was not made just now has nothing below it that was
+        found[id] = known[id]
+        node = repo.node(id)
+        if node.level > 0:
+            stack.extend(node.items[::2])
+    return list(found.values())
+
+
 def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
     """The context of a list of entries, from nothing."""
     leaves: list[_Child] = []
