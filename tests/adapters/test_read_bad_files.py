@@ -140,7 +140,7 @@ def test_a_bad_message_is_a_problem_that_names_its_place_and_the_rest_is_read(tm
     reading = read_bytes(tmp_path, b'{"messages": [' + USER + b"," + message + b"," + USER + b"]}")
 
     assert texts(reading) == ["hi", "hi"]
-    assert problems(reading) == [(None, f"messages[1]: {detail}")]
+    assert problems(reading) == [(1, f"messages[1]: {detail}")]
 
 
 def test_a_bad_conversation_is_a_problem_and_the_others_are_read(tmp_path):
@@ -148,8 +148,8 @@ def test_a_bad_conversation_is_a_problem_and_the_others_are_read(tmp_path):
 
     assert texts(reading) == ["hi", "hi"]
     assert problems(reading) == [
-        (None, "[1]: neither a message nor a conversation: an object with the keys 'note'"),
-        (None, "[2]: neither a message nor a conversation: a number"),
+        (1, "[1]: neither a message nor a conversation: an object with the keys 'note'"),
+        (1, "[2]: neither a message nor a conversation: a number"),
     ]
 
 

@@ -8,7 +8,9 @@ A file in which nothing looks like a conversation is an ``ImportFormatError``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -17,6 +19,7 @@ from tract.adapters.transcripts.claude_code import is_claude_code_record, read_c
 from tract.adapters.transcripts.formats import is_message, is_sharegpt_item
 from tract.adapters.transcripts.messages import read_messages
 from tract.adapters.transcripts.model import Conversation, Problem, Reading
+from tract.adapters.transcripts.places import line_of
 from tract.adapters.transcripts.shapes import Found, NotFound, dig, find_conversations
 from tract.adapters.transcripts.sharegpt import read_sharegpt
 from tract.adapters.transcripts.strictjson import Refused, describe, parse
@@ -87,14 +90,24 @@ class _Reader:
         self.problems.append(Problem(str(self.path), line, detail))
 
     def _read_document(self, file: BinaryIO) -> None:
-        value = parse(file.read())
+        data = file.read()
+        value = parse(data)
         if not isinstance(value, Refused):
             self._read_value(value)
+            self._find_lines(data)
             self.on_progress(file.tell(), file.tell())
         elif _mostly_json_lines(file, self.path):
             self._read_records(_read_lines(file, self.on_progress))
         else:
             self.report(value.line, value.reason)
+
+    def _find_lines(self, data: bytes) -> None:
+        """Say of problems that name a place in the document on which line it is."""
+        for number, problem in enumerate(self.problems):
+            place = _PLACE.match(problem.detail)
+            if problem.line is None and place is not None:
+                line = line_of(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"), place[1])
+                self.problems[number] = replace(problem, line=line)
 
     def _read_value(self, value: JSON) -> None:
         if value == [] or value == {}:
@@ -181,6 +194,10 @@ class _Reader:
 
     def _unreadable(self, found: str) -> ImportFormatError:
         return ImportFormatError(f"'{self.path}' is no conversation tract can read: found {found}")
+
+
+# What a problem in a document begins with: ``[3]: …``, ``messages[3].content: …``.
+_PLACE = re.compile(r"((?:[^\s:\[\].]+)?(?:\[\d+\]|\.[^\s:\[\].]+)*\[\d+\])[^\s:]*: ")
 
 
 def _mostly_json_lines(file: BinaryIO, path: Path) -> bool:

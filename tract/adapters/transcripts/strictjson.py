@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tract.adapters.transcripts.places import TOO_DEEP, without_depths
 from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
@@ -30,13 +32,17 @@ class Refused:
 def parse(data: bytes) -> JSON:
     """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none."""
     try:
-        return _DECODER.decode(data.removeprefix(_BOM).decode("utf-8"))
+        text = data.removeprefix(_BOM).decode("utf-8")
+        try:
+            return _DECODER.decode(text)
+        except RecursionError:
+            return _DEEP_DECODER.decode(without_depths(text, 2 * MAX_DEPTH))
     except UnicodeDecodeError as exc:
         return Refused(f"not UTF-8 at byte {exc.start + 1}", data.count(b"\n", 0, exc.start) + 1)
     except json.JSONDecodeError as exc:
         return Refused(f"not JSON at column {exc.colno}: {exc.msg[:1].lower()}{exc.msg[1:]}", exc.lineno)
     except RecursionError:
-        return Refused("nested too deeply")
+        return Refused("nested too deeply")  # and never closed, so there is nothing to take out
 
 
 def flaw(value: JSON) -> str | None:
@@ -116,4 +122,15 @@ def _constant(text: str) -> JSON:
     return Refused(f"{text} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant)
+def _deep_constant(text: str) -> JSON:
+    return Refused(f"nested more than {MAX_DEPTH} levels deep") if text == TOO_DEEP else _constant(text)
+
+
+def _decoder(constant: Callable[[str], JSON]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=constant
+    )
+
+
+_DECODER = _decoder(_constant)
+_DEEP_DECODER = _decoder(_deep_constant)

@@ -1,0 +1,94 @@
+"""Where in a JSON text a value stands, without recursion: for naming lines, and for taking out what is nested too deeply."""
+
+from __future__ import annotations
+
+import re
+
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_SPACE = re.compile(r"\s*")
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^,\]}\s]+', re.DOTALL)
+
+TOO_DEEP = "-Infinity"
+"""What :func:`without_depths` puts in the place of a value: no JSON, but the decoder can be told what to make of it."""
+
+
+def line_of(text: str, place: str) -> int | None:
+    """The line, from 1, of the value at *place* (``messages[3]``, ``[0].traj[2]``), or None where there is no such value."""
+    at = _skip(text, 0)
+    for key, index in _STEP.findall(place):
+        found = _member(text, at, key) if key else _item(text, at, int(index))
+        if found is None:
+            return None
+        at = found
+    return text.count("\n", 0, at) + 1
+
+
+def without_depths(text: str, most: int) -> str:
+    """*text* with every list and map that is nested deeper than *most* replaced."""
+    parts: list[str] = []
+    depth = done = start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == most + 1:
+                start = token.start()
+        elif token[0] in "]}":
+            if depth == most + 1:
+                parts += [text[done:start], TOO_DEEP]
+                done = token.end()
+            depth -= 1
+    return "".join([*parts, text[done:]])
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def _end_of(text: str, at: int) -> int | None:
+    """Where the value that begins at *at* ends."""
+    if text[at : at + 1] not in ("[", "{"):
+        scalar = _SCALAR.match(text, at)
+        return scalar.end() if scalar else None
+    depth = 0
+    for token in _TOKEN.finditer(text, at):
+        depth += (token[0] in "[{") - (token[0] in "]}")
+        if depth == 0:
+            return token.end()
+    return None
+
+
+def _next(text: str, at: int) -> int | None:
+    """Where what follows the value at *at* in its list or map begins; None at its end."""
+    end = _end_of(text, at)
+    if end is None:
+        return None
+    comma = _skip(text, end)
+    return _skip(text, comma + 1) if text[comma : comma + 1] == "," else None
+
+
+def _item(text: str, at: int, index: int) -> int | None:
+    if text[at : at + 1] != "[":
+        return None
+    found: int | None = _skip(text, at + 1)
+    for _ in range(index):
+        if found is None:
+            return None
+        found = _next(text, found)
+    return found
+
+
+def _member(text: str, at: int, key: str) -> int | None:
+    if text[at : at + 1] != "{":
+        return None
+    found: int | None = _skip(text, at + 1)
+    while found is not None:
+        name = _SCALAR.match(text, found)
+        if name is None:
+            return None
+        value = _skip(text, _skip(text, name.end()) + 1)
+        if name[0] == f'"{key}"':
+            return value
+        found = _next(text, value)
+    return None
