@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_text
 from tract.compile.message import CompileWarning, Message
@@ -165,11 +164,3 @@ def _copy_of(message: Message) -> Message:
 def estimated_total(snapshot: Snapshot, counter: Counts) -> int:
     """The tokens of the whole context by a counter: its messages and what begins the answer."""
     return snapshot.columns.total(snapshot.length, counter) + (REPLY_PRIMING if snapshot.length else 0)
-
-
-def message_values(context: CompiledContext) -> list[dict[str, Any]]:
-    """One map a message, for machine-readable output."""
-    return [
-        {"role": m.role, "content": copy_json(m.content), "format": m.format, "commit": commit}
-        for m, commit in zip(context._shared, context.commit_hashes, strict=True)
-    ]

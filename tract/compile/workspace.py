@@ -16,7 +16,7 @@ from tract.compile.tokens import EstimateTokenCounter, count_message
 from tract.compile.totals import TotalsCache
 from tract.config import TractConfig
 from tract.errors import CommitNotFoundError
-from tract.history.context import chunks, context_at
+from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG, PRIORITY, NoteTable
 from tract.history.origins import Origins
 from tract.objects.id import ObjectId
@@ -101,11 +101,7 @@ def context_commit(repo: Repository, revision: str) -> ObjectId:
 
 def current_blob(repo: Repository, message: ObjectId) -> ObjectId:
     """The blob that the message has in the current context, else the one it was committed with."""
-    _, tip = repo.head()
-    for _, items in chunks(repo, context_at(repo, tip)):
-        if message in items[::2]:
-            return items[items[::2].index(message) * 2 + 1]
-    content = repo.commit(message).content
-    if content is None:
+    blob = find_entry(repo, context_at(repo, repo.head()[1]), message) or repo.commit(message).content
+    if blob is None:
         raise CommitNotFoundError(message.hex(), "it has no content")
-    return content
+    return blob

@@ -13,6 +13,7 @@ The entries after the last boundary stay in the commit itself: an append writes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from tract.objects.id import ObjectId
@@ -78,7 +79,8 @@ def entries(repo: Repository, context: Context) -> list[Entry]:
 
 def find_entry(repo: Repository, context: Context, commit: ObjectId) -> ObjectId | None:
     """The blob of the message that *commit* introduced, or None when it is not in the context."""
-    for items in (context.open, *(repo.node(leaf.id).items for leaf in _leaves_backwards(repo, context))):
+    closed = (repo.node(leaf.id).items for leaf in _leaves_backwards(repo, context))
+    for items in chain((context.open,), closed):  # newest first, and no leaf is read behind the one it is in
         for at in range(0, len(items), 2):
             if items[at] == commit:
                 blob: ObjectId = items[at + 1]

@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from weakref import WeakSet
 
 from tract.errors import DurabilityError, LockTimeoutError, UnsafeRepositoryError
@@ -201,22 +201,21 @@ def make_directory(path: str) -> bool:
 
 def check_directory(path: str) -> None:
     """Refuse what is in the place of a directory and is none, such as a symbolic link; nothing there is no fault."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(mode):
-        raise UnsafeRepositoryError(f"'{path}' is not a directory")
+    _check_kind(path, stat.S_ISDIR, "directory")
 
 
 def check_file(path: str) -> None:
     """Refuse what is in the place of a file and is none, such as a symbolic link; nothing there is no fault."""
+    _check_kind(path, stat.S_ISREG, "regular file")
+
+
+def _check_kind(path: str, is_right: Callable[[int], bool], kind: str) -> None:
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
-    if not stat.S_ISREG(mode):
-        raise UnsafeRepositoryError(f"'{path}' is not a regular file")
+    if not is_right(mode):
+        raise UnsafeRepositoryError(f"'{path}' is not a {kind}")
 
 
 def is_directory(path: str) -> bool:
