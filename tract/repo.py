@@ -7,6 +7,7 @@
   tracts/<name>/  HEAD and refs of another tract
   objects/        journal, packs, loose objects
   locks/
+  state/          what commands of several steps have done so far
   cache/          derived; may be deleted at any time
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from blake3 import blake3
@@ -81,6 +82,7 @@ class Repository:
     author: str = "unknown"
     clock: Callable[[], int] = now
     decoded: DecodedObjects | None = None
+    states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
 
     def commit(self, id: ObjectId) -> Commit:
         """The commit *id*."""

@@ -28,6 +28,8 @@ class CommitOperation(StrEnum):
     MERGE = "merge"
     COMPRESS = "compress"
     NOTE = "note"
+    REVERT = "revert"
+    REORDER = "reorder"
 
 
 _OPERATIONS = {op.value: op for op in CommitOperation}

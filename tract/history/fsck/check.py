@@ -27,11 +27,12 @@ from tract.errors import (
 )
 from tract.history.fsck.graph import Graph, Root
 from tract.history.fsck.report import FsckReport, in_order
+from tract.history.state import FOLDER, decode_state, is_state
 from tract.objects.check import check_payload
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue, read_operation
 from tract.refs.check import RefRecord, check_ref_files, replay
-from tract.refs.names import HEAD, ORIG_HEAD
+from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
 from tract.repo import read_config, read_format
 from tract.storage import files
 from tract.storage.check import FoundObject, FoundObjects, check_counts, check_loose
@@ -96,6 +97,7 @@ def examine(path: str, *, locked: bool = False) -> Examination:
     _check_payloads(found)
     _check_refs(found, lines)
     _check_graph(found)
+    _check_states(found)
     _check_caches(found)
     return found
 
@@ -325,6 +327,19 @@ def _check_targets(found: Examination, graph: Graph) -> None:
                 detail = f"it holds {value.hex()[:16]}, which is {'a' if is_note else 'no'} note"
         if detail is not None:
             found.problems.append(Problem("ref-value", "error", f"ref '{name}'", name, None, detail))
+
+
+def _check_states(found: Examination) -> None:
+    """What commands under way have written down; the texts beside them are their users' to edit."""
+    for name in found.layout.files:
+        parts = name.split("/")
+        if parts[-2:-1] == [FOLDER] and name.startswith((FOLDER, TRACTS)) and is_state(parts[-1]):
+            data = _read(found, name) or b""
+            try:
+                decode_state(data, name)
+            except ObjectCorruptError as exc:
+                lost = f"how far a {parts[-1]} had come; no commit"
+                found.problems.append(Problem("state-damaged", "error", "state", name, exc.offset, exc.detail, lost))
 
 
 def _check_caches(found: Examination) -> None:

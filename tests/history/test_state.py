@@ -1,0 +1,103 @@
+"""What a command under way writes down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tract.config import TractConfig
+from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError
+from tract.history.fsck.check import check_repository
+from tract.history.state import check_idle, clear_state, kept_commits, read_state, states, write_state
+from tract.repo import Repository, create_repository, memory_repository, open_repository
+
+ONE = "11" * 32
+TWO = "22" * 32
+
+
+def make_repo(folder: Path, tract: str | None = None) -> Repository:
+    path = str(folder / ".tract")
+    if not (folder / ".tract").exists():
+        create_repository(path, TractConfig())
+    return open_repository(path, tract=tract)
+
+
+def test_a_state_is_what_was_written_until_it_is_cleared(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path)
+    write_state(repo, "merge", {"branch": "dräft", "step": 1})
+    write_state(repo, "merge", {"branch": "dräft", "step": 2})
+
+    assert read_state(repo, "merge") == {"branch": "dräft", "step": 2}
+    clear_state(repo, "merge")
+    clear_state(repo, "merge")
+    assert read_state(repo, "merge") is None
+
+
+def test_another_handle_finds_the_state(tmp_path: Path) -> None:
+    write_state(make_repo(tmp_path), "bisect", {"good": [ONE]})
+
+    assert read_state(make_repo(tmp_path), "bisect") == {"good": [ONE]}
+
+
+def test_each_tract_has_states_of_its_own_and_gc_hears_of_all(tmp_path: Path) -> None:
+    root, other = make_repo(tmp_path), make_repo(tmp_path, "helper")
+    write_state(root, "merge", {"keeps": [ONE]})
+    write_state(other, "rebase", {"keeps": [TWO, "no id", 7]})
+
+    assert states(root) == ("merge",)
+    assert states(other) == ("rebase",)
+    assert sorted(id.hex() for id in kept_commits(root)) == [ONE, TWO]
+
+
+def test_a_store_in_memory_keeps_its_states_too() -> None:
+    repo = memory_repository()
+    write_state(repo, "merge", {"keeps": [ONE]})
+
+    assert states(repo) == ("merge",)
+    assert [id.hex() for id in kept_commits(repo)] == [ONE]
+    clear_state(repo, "merge")
+    assert states(repo) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("merge", MergeError), ("rebase", RebaseError), ("cherry-pick", CherryPickError), ("revert", CherryPickError)],
+)
+def test_what_is_under_way_stands_in_the_way(name: str, error: type[Exception]) -> None:
+    repo = memory_repository()
+    check_idle(repo)
+    write_state(repo, "bisect", {})
+    check_idle(repo)
+    write_state(repo, name, {})
+
+    with pytest.raises(error, match=f"a {name} is under way in tract 'root'"):
+        check_idle(repo)
+
+
+def test_every_flipped_bit_and_every_cut_of_a_state_is_found(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path)
+    write_state(repo, "merge", {"branch": "x"})
+    file = tmp_path / ".tract/state/merge"
+    whole = file.read_bytes()
+    damaged = [whole[:end] for end in range(len(whole))]
+    damaged += [bytes(b ^ (1 << bit) if at == n else b for at, b in enumerate(whole)) for n in range(len(whole)) for bit in range(8)]
+
+    for data in damaged:
+        file.write_bytes(data)
+        with pytest.raises(ObjectCorruptError):
+            read_state(repo, "merge")
+
+
+def test_fsck_names_a_damaged_state_and_nothing_else_of_the_folder(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path)
+    write_state(repo, "merge", {"branch": "x"})
+    texts = tmp_path / ".tract/state/MERGE_CONFLICTS.md"
+    texts.touch(0o600)
+    assert check_repository(str(tmp_path / ".tract")).problems == ()
+
+    with (tmp_path / ".tract/state/merge").open("ab") as file:
+        file.write(b"x")
+
+    found = check_repository(str(tmp_path / ".tract")).problems
+    assert [(p.kind, p.path) for p in found] == [("state-damaged", "state/merge")]

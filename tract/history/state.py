@@ -1,0 +1,152 @@
+"""What a command that takes several steps has done so far: a merge with conflicts, a rebase, a bisection.
+
+    state/<name>                  of the root tract
+    tracts/<tract>/state/<name>   of another
+
+    {"branch": "main", …, "keeps": ["3fa9…"]}     one JSON document, with sorted keys
+    # check 5be1f3a2c4d60718                      16 digits of the BLAKE3 of what is before it
+
+A state is written whole or not at all, and moves no ref.
+The commits it names under ``keeps`` are roots for gc, so that a command can go on whenever its user comes back to it.
+A store in memory keeps its states in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from blake3 import blake3
+
+from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError, TractError
+from tract.objects.id import ObjectId, parse_id
+from tract.refs.names import TRACTS
+from tract.repo import Repository
+from tract.storage import files
+
+KEEPS = "keeps"
+FOLDER = "state"
+_NAME = re.compile(r"[a-z][a-z-]{0,40}")
+_CHECK = b"# check "
+_LONGEST = 64 * 1024 * 1024
+
+_UNDER_WAY: dict[str, type[TractError]] = {
+    "merge": MergeError,
+    "rebase": RebaseError,
+    "cherry-pick": CherryPickError,
+    "revert": CherryPickError,
+}
+"""The states that stand in the way of other commands that move a branch, and what is raised then."""
+
+
+def is_state(name: str) -> bool:
+    """Whether a file of this name beside the others is a state; any other is a text for its user."""
+    return _NAME.fullmatch(name) is not None
+
+
+def read_state(repo: Repository, name: str) -> dict[str, Any] | None:
+    """The state *name* of this tract, or None where no such command is under way; ObjectCorruptError when it is damaged."""
+    if repo.path is None:
+        data = repo.states.get(repo.prefix + name)
+        return None if data is None else decode_state(data, name)
+    path = _path(repo, name)
+    try:
+        data = files.read_file(path, _LONGEST)
+    except FileNotFoundError:
+        return None
+    return decode_state(data, path)
+
+
+def write_state(repo: Repository, name: str, value: Mapping[str, Any]) -> None:
+    """Keep *value*, JSON values only, as the state *name*, in place of what was there; on the disk when this returns."""
+    data = encode_state(value)
+    if repo.path is None:
+        repo.states[repo.prefix + name] = data
+        return
+    path = _path(repo, name)
+    folder = repo.path
+    for part in (*repo.prefix.split("/")[:-1], FOLDER):
+        above, folder = folder, os.path.join(folder, part)
+        if files.make_directory(folder):
+            files.sync_directory(above)
+    files.write_file(path, data, sync=True)
+
+
+def clear_state(repo: Repository, name: str) -> None:
+    """Forget the state *name*; no error when there is none."""
+    repo.states.pop(repo.prefix + name, None)
+    if repo.path is not None:
+        files.unlink(_path(repo, name))
+
+
+def states(repo: Repository) -> tuple[str, ...]:
+    """The names of this tract's states, in order."""
+    if repo.path is None:
+        names = [name.removeprefix(repo.prefix) for name in repo.states if name.startswith(repo.prefix)]
+    else:
+        names = files.list_directory(os.path.join(repo.path, repo.prefix, FOLDER))
+    return tuple(sorted(name for name in names if is_state(name)))
+
+
+def check_idle(repo: Repository) -> None:
+    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way."""
+    for name in states(repo):
+        error = _UNDER_WAY.get(name)
+        if error is not None:
+            raise error(f"a {name} is under way in tract '{repo.tract}'")
+
+
+def kept_commits(repo: Repository) -> Iterator[ObjectId]:
+    """The commits that the states of all tracts of the store need."""
+    if repo.path is None:
+        for name, data in repo.states.items():
+            yield from _keeps(decode_state(data, name))
+        return
+    tracts = files.list_directory(os.path.join(repo.path, TRACTS))
+    for prefix in ("", *(f"{TRACTS}{tract}/" for tract in tracts)):
+        folder = os.path.join(repo.path, prefix, FOLDER)
+        for name in files.list_directory(folder):
+            if is_state(name):
+                path = os.path.join(folder, name)
+                try:
+                    data = files.read_file(path, _LONGEST)
+                except FileNotFoundError:
+                    continue  # the command came to its end just now
+                yield from _keeps(decode_state(data, path))
+
+
+def encode_state(value: Mapping[str, Any]) -> bytes:
+    """The bytes of a state file."""
+    body = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
+    return body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n"
+
+
+def decode_state(data: bytes, path: str) -> dict[str, Any]:
+    """The value in the bytes of the state file *path*; ObjectCorruptError when they are not what was written."""
+    end = data.rfind(_CHECK)
+    body = data[: max(end, 0)]
+    if data != body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n":
+        raise ObjectCorruptError(path, "it does not match its check line", max(end, 0))
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise ObjectCorruptError(path, "it is no JSON document", 0) from exc
+    if not isinstance(value, dict):
+        raise ObjectCorruptError(path, "it is no map", 0)
+    return value
+
+
+def _keeps(value: Mapping[str, Any]) -> Iterator[ObjectId]:
+    for text in value.get(KEEPS, ()):
+        id = parse_id(text) if isinstance(text, str) else None
+        if id is not None:
+            yield id
+
+
+def _path(repo: Repository, name: str) -> str:
+    assert repo.path is not None
+    assert is_state(name), name
+    return os.path.join(repo.path, repo.prefix, FOLDER, name)
