@@ -31,6 +31,18 @@ class Draft(NamedTuple):
     time: int | None = None
 
 
+class Change(NamedTuple):
+    """All of a commit but what follows from the commit it goes on; *content* is a blob's id."""
+
+    operation: CommitOperation
+    content: ObjectId
+    target: ObjectId | None
+    time: int
+    author: str
+    message: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 def write_commits(
     repo: Repository, drafts: Sequence[Draft], *, expected: Expected = ANY, reason: str | None = None
 ) -> list[ObjectId]:
@@ -52,7 +64,7 @@ def write_commits(
         at = tip
         for draft, blob in zip(drafts, blobs, strict=True):
             new.append(blob)
-            at = _add_commit(repo, at, draft, blob.id, new)
+            at = add_commit(repo, at, _change(repo, draft, blob.id), new)
             ids.append(at)
         if at is not None and ids:
             edits = [RefEdit(repo.prefix + branch, at, tip), *_add_beside(repo, drafts, ids, new)]
@@ -60,28 +72,36 @@ def write_commits(
         return ids
 
 
-def _add_commit(repo: Repository, tip: ObjectId | None, draft: Draft, blob: ObjectId, new: list[NewObject]) -> ObjectId:
-    """Make one commit on *tip*: it and the nodes it needs are added to *new*."""
+def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
+    time = repo.clock() if draft.time is None else draft.time
+    return Change(draft.operation, blob, draft.target, time, repo.author, draft.message, draft.metadata)
+
+
+def add_commit(repo: Repository, tip: ObjectId | None, change: Change, new: list[NewObject]) -> ObjectId:
+    """Make one commit on *tip*, an append or an edit: it and the nodes it needs are added to *new*.
+
+    EditTargetError when an edit's message is not in the context there.
+    """
     parent = repo.commit(tip) if tip is not None else None
     nodes: list[NewObject] = []
     before = _context_before(repo, tip, parent, nodes)
-    if draft.operation is CommitOperation.EDIT:
-        before = _edited(repo, before, draft.target, blob, nodes)
+    if change.operation is CommitOperation.EDIT:
+        before = _edited(repo, before, change.target, change.content, nodes)
         # A chunk that closed with the last message and was then edited was no commit's at any time.
         nodes = nodes_of(repo, before, nodes)
     new += nodes
     commit = Commit(
-        draft.operation,
+        change.operation,
         () if tip is None else (tip,),
-        blob,
-        draft.target,
+        change.content,
+        change.target,
         before.tree,
         before.open,
         1 if parent is None else parent.generation + 1,
-        repo.clock() if draft.time is None else draft.time,
-        repo.author,
-        draft.message,
-        draft.metadata,
+        change.time,
+        change.author,
+        change.message,
+        change.metadata,
     )
     made = new_commit(commit)
     new.append(made)
