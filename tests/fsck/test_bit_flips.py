@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from tract import Tract
+from tract.errors import ObjectCorruptError
 from tract.history.fsck.check import check_repository
 from tract.history.fsck.repair import plan_repair, run_repair
 
@@ -72,3 +74,17 @@ def test_every_bit_every_length_and_every_file_counts(flips: ModuleType, sealed:
 
     assert [] == missed
     assert [] == wrong
+
+
+def test_a_journal_cut_between_two_transactions_is_noticed_even_where_only_a_tag_is_lost(
+    flips: ModuleType, tmp_path: Path
+) -> None:
+    store = flips.make_store(tmp_path, sealed=False)
+    journal = store / "objects/journal"
+    before = journal.read_bytes()
+    with Tract.open(tmp_path) as t:
+        t.tag("kept-nowhere-else")
+    journal.write_bytes(before.rstrip(b"\0"))
+
+    with pytest.raises(ObjectCorruptError, match="kept-nowhere-else"):
+        Tract.open(tmp_path)
