@@ -12,12 +12,13 @@
     ├── TagExistsError
     ├── MergeError ── MergeConflictError, NothingToMergeError
     ├── RebaseError  CherryPickError  SemanticSafetyError
+    ├── BisectError                  a search for the first bad commit that cannot go on
     ├── CompressionError  GCError
     ├── SpawnError  SessionError
     ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
     ├── ImportFormatError            a file that is no conversation tract can read
-    ├── ClosedError                  a Tract used after close()
+    ├── ClosedError                  a Tract, or a model's client, used after close()
     ├── ConfigError                  a configuration tract does not understand
     ├── TimeArgumentError            a datetime without a time zone
     ├── TokenizerError               a counter that cannot count
@@ -142,6 +143,14 @@ class SemanticSafetyError(TractError):
     """A replay would change what messages mean."""
 
 
+class BisectError(TractError):
+    """A search for the first bad commit that cannot go on; ``candidates`` are the commits that may be it, newest first, as far as that is known."""
+
+    def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
+        self.candidates = candidates
+        super().__init__(message)
+
+
 class CompressionError(TractError):
     """A compression that cannot be done."""
 
@@ -175,7 +184,7 @@ class LLMError(TractError):
 
 
 class LLMConfigError(LLMError):
-    """A client without a key or a model."""
+    """A client without a key or a model, a question that cannot be sent, or a prompt that cannot be read."""
 
 
 class LLMAuthError(LLMError):
@@ -183,15 +192,38 @@ class LLMAuthError(LLMError):
 
 
 class LLMRateLimitError(LLMError):
-    """The provider wants us to wait; ``retry_after`` is in seconds, or None."""
+    """The provider wants us to wait; ``retry_after`` is in seconds, or None.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    ``is_transient`` is false where waiting does not help: the quota is used up.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, is_transient: bool = True) -> None:
         self.retry_after = retry_after
+        self.is_transient = is_transient
         super().__init__(message)
 
 
 class LLMResponseError(LLMError):
-    """The provider's answer is an error, or not an answer."""
+    """The provider's answer is an error, or not an answer, or did not come.
+
+    ``status`` is the HTTP status of an error, else None; ``text`` what a stream had given out before it broke.
+    ``is_transient`` says that asking again may help, and ``retry_after`` when, in seconds, where the provider said.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        text: str = "",
+        is_transient: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.text = text
+        self.is_transient = is_transient
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class ImportFormatError(TractError):
@@ -199,7 +231,7 @@ class ImportFormatError(TractError):
 
 
 class ClosedError(TractError):
-    """The tract was closed."""
+    """The tract, or the model's client, was closed."""
 
 
 class ConfigError(TractError):

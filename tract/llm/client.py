@@ -1,0 +1,253 @@
+"""What every provider's client does: one question, four ways to ask it.
+
+    chat  achat        the whole answer
+    stream  astream    its text as it comes, and the whole answer at its end
+
+What is asked and how its answer is read is the provider's; what comes between is the flow's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Self
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from tract import __version__
+from tract.errors import ClosedError, LLMConfigError
+from tract.llm.drivers import AsyncLLMStream, LLMStream
+from tract.llm.failure import Limits
+from tract.llm.flow import Assembler, Call, Flow, ask
+from tract.llm.reading import found
+from tract.llm.secrets import Secrets
+from tract.llm.types import ChatMessage, LLMRequest, LLMResponse
+
+_OURS = ("messages", "stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where a provider is, what it must be told with every question, and how it speaks."""
+
+    url: httpx.URL = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: Secrets
+    body: Callable[[LLMRequest, bool], dict[str, Any]]
+    read: Callable[[object], LLMResponse]
+    assembler: Callable[[], Assembler]
+    request_id_header: str
+
+
+class ProviderClient:
+    """Asks one provider. Usable from several threads and event loops; close it, or use it in a ``with``."""
+
+    def __init__(self, provider: Provider, default_model: str, limits: Limits) -> None:
+        self.default_model = default_model
+        self._provider = provider
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        # A connection belongs to the loop it was made in.
+        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        address = self._provider.url.copy_with(query=None)
+        return f"{type(self).__name__}('{address}', default_model={self.default_model!r})"
+
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> LLMResponse:
+        """The whole answer to *messages*. Further *options* go to the provider as they are."""
+        request = self._request(messages, model, temperature, max_tokens, options)
+        with LLMStream(self._sync_client(), self._flow(request, stream=False)) as answer:
+            for _ in answer:
+                pass
+            return answer.response
+
+    def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> LLMStream:
+        """The answer's text as it comes; nothing is sent before the first piece is asked for."""
+        request = self._request(messages, model, temperature, max_tokens, options)
+        return LLMStream(self._sync_client(), self._flow(request, stream=True))
+
+    async def achat(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> LLMResponse:
+        """``chat`` for asyncio."""
+        request = self._request(messages, model, temperature, max_tokens, options)
+        async with AsyncLLMStream(self._async_client(), self._flow(request, stream=False)) as answer:
+            async for _ in answer:
+                pass
+            return answer.response
+
+    def astream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> AsyncLLMStream:
+        """``stream`` for asyncio; call it where the loop runs."""
+        request = self._request(messages, model, temperature, max_tokens, options)
+        return AsyncLLMStream(self._async_client(), self._flow(request, stream=True))
+
+    def _request(
+        self,
+        messages: Sequence[ChatMessage],
+        model: str | None,
+        temperature: float | None,
+        max_tokens: int | None,
+        options: dict[str, Any],
+    ) -> LLMRequest:
+        for name in _OURS:
+            if name in options:
+                raise LLMConfigError(f"'{name}' is not an option of a question")
+        return LLMRequest(
+            checked_messages(messages), model or self._default_model(), temperature, max_tokens, dict(options)
+        )
+
+    def _default_model(self) -> str:
+        if not self.default_model:
+            raise LLMConfigError("no model to ask: none was given, and the client has no default_model")
+        return self.default_model
+
+    def _flow(self, request: LLMRequest, *, stream: bool) -> Flow:
+        provider = self._provider
+        call = Call(
+            url=str(provider.url),
+            headers={
+                "content-type": "application/json",
+                "accept": "text/event-stream" if stream else "application/json",
+                "user-agent": f"tract/{__version__}",
+                **provider.headers,
+            },
+            body=_encoded(provider.body(request, stream)),
+            is_stream=stream,
+            limits=self._limits,
+            secrets=provider.secrets,
+            read=provider.read,
+            assembler=provider.assembler,
+            request_id_header=provider.request_id_header,
+        )
+        return _with_settings(ask(call), request.generation_config)
+
+    def _sync_client(self) -> httpx.Client:
+        with self._lock:
+            self._check_open()
+            if self._client is None:
+                self._client = httpx.Client(verify=_certificates(), follow_redirects=False)
+            return self._client
+
+    def _async_client(self) -> httpx.AsyncClient:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise LLMConfigError("achat and astream need a running event loop") from None
+        with self._lock:
+            self._check_open()
+            for other in [other for other in self._async_clients if other.is_closed()]:
+                del self._async_clients[other]  # nobody can close those any more
+            if loop not in self._async_clients:
+                self._async_clients[loop] = httpx.AsyncClient(verify=_certificates(), follow_redirects=False)
+            return self._async_clients[loop]
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the model's client is closed")
+
+    def close(self) -> None:
+        """Closes the connections of ``chat`` and ``stream``; those of the async ones are closed by ``aclose``."""
+        with self._lock:
+            self._is_closed = True
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    async def aclose(self) -> None:
+        """``close``, and the connections of this event loop."""
+        with self._lock:
+            mine = self._async_clients.pop(asyncio.get_running_loop(), None)
+        self.close()
+        if mine is not None:
+            await mine.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _with_settings(flow: Flow, generation_config: dict[str, Any]) -> Flow:
+    return replace((yield from flow), generation_config=generation_config)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; read once, for it takes longer than a question to a server nearby."""
+    return httpx.create_ssl_context()
+
+
+def checked_messages(messages: Any) -> tuple[ChatMessage, ...]:
+    """*messages* as a question takes them; LLMConfigError for what is none."""
+    if isinstance(messages, (str, bytes, Mapping)) or not hasattr(messages, "__iter__"):
+        raise LLMConfigError(f"messages must be a list of dicts, not {found(messages)}")
+    checked = tuple(messages)
+    if not checked:
+        raise LLMConfigError("there is no message to answer")
+    for index, message in enumerate(checked):
+        if not isinstance(message, Mapping):
+            raise LLMConfigError(f"message {index} must be a dict, not {found(message)}")
+        if not isinstance(message.get("role"), str):
+            raise LLMConfigError(f"message {index} has no role")
+    return checked
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        # A UnicodeEncodeError is a ValueError too, and shows the whole text.
+        reason = "a text has half a character" if isinstance(exc, UnicodeError) else str(exc)
+        raise LLMConfigError(f"the question cannot be sent as JSON: {reason:.200}") from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -1,0 +1,91 @@
+"""A client's settings, checked before anything is sent."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+
+import httpx
+
+from tract.errors import LLMConfigError
+from tract.llm.failure import Limits
+
+
+def read_key(given: str | None, variable: str) -> str:
+    """The key: *given*, else what the environment has under *variable*; an empty one is no key, on purpose.
+
+    The environment is read here and not in the command line, the one exception: a key that passes through no argument is in no shell history, no log and no settings file.
+    """
+    key = os.environ.get(variable, "").strip() if given is None else given
+    if given is None and not key:
+        raise LLMConfigError(f"no key for the provider: '{variable}' is not set and no api_key was given")
+    if not isinstance(key, str):
+        raise LLMConfigError(f"an api key must be a text, not {type(key).__name__}")
+    check_header_value("the api key", key)
+    return key
+
+
+def check_header_value(name: str, value: str) -> None:
+    """LLMConfigError for what cannot stand in a header; it says where, never what."""
+    for place, char in enumerate(value):
+        if not "\x21" <= char <= "\x7e":
+            raise LLMConfigError(f"{name} has a character that cannot be sent, at place {place}")
+
+
+def read_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """A user's own headers, their names in lower case."""
+    read = {}
+    for name, value in (headers or {}).items():
+        if not name or not all(char.isascii() and (char.isalnum() or char in "-_") for char in name):
+            raise LLMConfigError(f"no header can be named {name!r:.60}")
+        check_header_value(f"header '{name}'", value.replace(" ", "_"))
+        read[name.lower()] = value
+    return read
+
+
+def read_base_url(given: str | None, variable: str, default: str) -> httpx.URL:
+    """The server's address: *given*, else the environment's, else *default*."""
+    text = given if given is not None else os.environ.get(variable, "").strip() or default
+    try:
+        url = httpx.URL(text)
+        url.raw_host.decode().encode("idna")  # as the look-up will, whose own error is no error of httpx
+    except (httpx.InvalidURL, TypeError, ValueError) as exc:
+        raise LLMConfigError(f"base_url is no address: {type(exc).__name__}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise LLMConfigError(f"base_url must begin with http:// or https:// and name a host: '{_shown(url)}' does not")
+    if url.port is not None and not 0 < url.port < 1 << 16:
+        raise LLMConfigError(f"base_url names a port that there is not: '{_shown(url)}'")
+    if url.userinfo:
+        raise LLMConfigError(f"base_url must not hold a user or a password: '{_shown(url)}'")
+    if url.fragment:
+        raise LLMConfigError(f"base_url must not have a fragment: '{_shown(url)}'")
+    return url
+
+
+def _shown(url: httpx.URL) -> str:
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]
+
+
+def join_path(url: httpx.URL, path: str) -> httpx.URL:
+    """*url* with *path* behind its own; its query stays."""
+    return url.copy_with(path=url.path.rstrip("/") + path)
+
+
+def read_limits(
+    timeout: float, read_timeout: float, max_retries: int, backoff: float, max_wait: float, max_bytes: int
+) -> Limits:
+    for name, value in {"timeout": timeout, "read_timeout": read_timeout}.items():
+        if not _is_number(value) or not 0 < value < math.inf:
+            raise LLMConfigError(f"{name} must be a number of seconds over 0, not {value!r:.60}")
+    for name, value in {"backoff": backoff, "max_wait": max_wait}.items():
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise LLMConfigError(f"{name} must be a number of seconds, not {value!r:.60}")
+    for name, value, least in (("max_retries", max_retries, 0), ("max_bytes", max_bytes, 1)):
+        if type(value) is not int or value < least:
+            raise LLMConfigError(f"{name} must be a whole number from {least} on, not {value!r:.60}")
+    return Limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes=max_bytes)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,178 @@
+"""What a model is asked and answers, and what a resolver and a summariser are given and give back.
+
+    messages ── LLMClient.chat ──▸ LLMResponse
+    ResolveRequest ── resolver ──▸ Resolution
+    SummaryRequest ── summariser ──▸ Summary
+
+Messages are dicts in OpenAI's chat form; the client of another provider turns them into its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from tract.errors import LLMResponseError
+
+ChatMessage: TypeAlias = Mapping[str, Any]
+"""A message in OpenAI's chat form: ``role``, ``content`` and whatever else it has."""
+
+ResolveAction: TypeAlias = Literal["resolved", "abort"]
+
+_CUT = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
+_REFUSED = frozenset({"refusal", "content_filter"})
+_NO_SETTING = frozenset({"tools", "system", "metadata", "user"})
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """One question to a model; ``options`` are any further keys its provider knows."""
+
+    messages: tuple[ChatMessage, ...]
+    model: str
+    temperature: float | None = None
+    max_tokens: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def generation_config(self) -> dict[str, Any]:
+        """The settings of this question, as ``commit(generation_config=…)`` takes them: no texts, no tools."""
+        given = {"model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens}
+        settings = {key: value for key, value in self.options.items() if key not in _NO_SETTING}
+        return {key: value for key, value in given.items() if value is not None} | settings
+
+
+@dataclass(frozen=True, slots=True)
+class LLMResponse:
+    """A model's whole answer.
+
+    ``message`` is the answer as its provider gave it, in the provider's own ``format``; ``text`` is the text in it, empty for an answer of tool calls alone.
+    ``usage`` is the provider's own dict, empty when it said nothing; ``finish_reason`` is its own word.
+    ``model`` is the one that answered; ``generation_config`` what it was asked with.
+    """
+
+    text: str
+    message: Mapping[str, Any]
+    model: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    request_id: str | None = None
+    format: Literal["openai", "anthropic"] = "openai"
+    generation_config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the model stopped because it ran out of tokens, not because it was done."""
+        return self.finish_reason in _CUT
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the model, or a filter behind it, declined to answer."""
+        return self.finish_reason in _REFUSED or bool(self.message.get("refusal"))
+
+
+class LLMClient(Protocol):
+    """Whatever answers messages; ``as_client`` makes one of any function."""
+
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        **options: Any,
+    ) -> LLMResponse: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRequest:
+    """One place of a context that two sides treat differently.
+
+    ``base``, ``ours`` and ``theirs`` are the message there on each side, None where a side has none.
+    ``before`` and ``after`` are the messages around it, in order.
+    ``kind`` is the conflict's stable word and ``target`` the hexadecimal id of the commit that introduced the message.
+    """
+
+    kind: str
+    target: str
+    base: ChatMessage | None
+    ours: ChatMessage | None
+    theirs: ChatMessage | None
+    before: tuple[ChatMessage, ...] = ()
+    after: tuple[ChatMessage, ...] = ()
+    ours_name: str = "ours"
+    theirs_name: str = "theirs"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a resolver decided: the message's new text, or that nobody should decide this.
+
+    ``reasoning`` is for the reader of the merge.
+    ``generation_config``, ``usage`` and ``prompt`` (``name@version``) are recorded on the commit; empty for a person's decision.
+    """
+
+    action: ResolveAction
+    text: str | None = None
+    reasoning: str | None = None
+    generation_config: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action not in ("resolved", "abort"):
+            raise LLMResponseError(f"a resolution's action is 'resolved' or 'abort', not {self.action!r:.60}")
+        if self.action == "resolved" and not isinstance(self.text, str):
+            raise LLMResponseError(f"a resolution's text must be a text, not {type(self.text).__name__}")
+        if self.action == "abort" and self.text is not None:
+            raise LLMResponseError("a resolution that aborts has no text")
+
+
+class ResolverCallable(Protocol):
+    """Whatever decides a conflict; a plain str as the answer is the resolved text (``read_resolution``)."""
+
+    def __call__(self, request: ResolveRequest, /) -> Resolution | str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRequest:
+    """Messages to be summed up in at most about ``target_tokens`` tokens (None: as short as serves).
+
+    ``before`` and ``after`` stay in the context; they are there to be understood, not to be summed up.
+    ``instructions`` are the user's own words; ``system_prompt`` takes the place of the usual one.
+    ``must_keep`` is what the summary has to contain, word for word.
+    Where this is asked again, ``previous`` is the last answer and ``problem`` what was wrong with it.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    target_tokens: int | None = None
+    instructions: str | None = None
+    system_prompt: str | None = None
+    before: tuple[ChatMessage, ...] = ()
+    after: tuple[ChatMessage, ...] = ()
+    must_keep: tuple[str, ...] = ()
+    previous: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A summary's text, and how it came about; the last three as in ``Resolution``."""
+
+    text: str
+    generation_config: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text.strip():
+            found = "an empty text" if isinstance(self.text, str) else type(self.text).__name__
+            raise LLMResponseError(f"a summary must be a text with something in it, not {found}")
+
+
+class SummariserCallable(Protocol):
+    """Whatever sums messages up; a plain str as the answer is the summary's text (``read_summary``)."""
+
+    def __call__(self, request: SummaryRequest, /) -> Summary | str: ...
