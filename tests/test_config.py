@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig, from_table, to_table
 from tract.errors import ConfigError
+from tract.objects.codec import MAX_SIZE
+from tract.repo import read_config
 
 NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
 BUDGET = st.integers(1, 2**62) | st.builds(TokenBudgetConfig, st.integers(1, 2**62), st.sampled_from(BudgetAction))
@@ -56,6 +60,9 @@ def test_an_action_may_be_given_by_name():
         ({"author": "\ud800"}, "author must be printable text"),
         ({"compile_cache_maxsize": 0}, "1 or more, not 0"),
         ({"compile_cache_maxsize": "8"}, "must be int"),
+        ({"max_message_size": 0}, "from 1 to 268435456 bytes, not 0"),
+        ({"max_message_size": MAX_SIZE + 1}, "not 268435457"),
+        ({"max_message_size": 1.5}, "must be int"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(settings, problem):
@@ -71,3 +78,12 @@ def test_an_unknown_action_is_refused_with_the_known_ones():
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ConfigError, match="'colour'"):
         from_table({"colour": "blue"})
+
+
+@pytest.mark.parametrize("text", ["a." * 30_000 + "a = 1", "# x\n" * 20_000])
+def test_a_config_file_that_is_far_too_long_is_refused_unread(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError, match="more than"):
+        read_config(str(path))

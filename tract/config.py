@@ -9,6 +9,9 @@ from typing import Any
 
 from tract.errors import ConfigError
 
+_LONGEST_TEXT = 1000
+_MOST_BYTES = 256 * 1024 * 1024  # what the format allows an object
+
 
 class BudgetAction(StrEnum):
     """What happens to a commit that would exceed the token budget."""
@@ -44,6 +47,7 @@ class TractConfig:
     """The settings of a tract.
 
     *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
+    *max_message_size* is the most bytes that the content of a commit may have, as it is stored.
     """
 
     token_budget: int | TokenBudgetConfig | None = None
@@ -51,6 +55,7 @@ class TractConfig:
     default_branch: str = "main"
     compile_cache_maxsize: int = 8
     author: str | None = None
+    max_message_size: int = _MOST_BYTES
 
     def __post_init__(self) -> None:
         _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
@@ -62,8 +67,13 @@ class TractConfig:
             text = getattr(self, name)
             if text is not None and not (text and text.isprintable()):
                 raise ConfigError(f"{name} must be printable text, not {text!r}")
+            if text is not None and len(text) > _LONGEST_TEXT:
+                raise ConfigError(f"{name} must be no longer than {_LONGEST_TEXT} characters")
         if self.compile_cache_maxsize < 1:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
+        _check_type("max_message_size", self.max_message_size, int)
+        if not 1 <= self.max_message_size <= _MOST_BYTES:
+            raise ConfigError(f"max_message_size must be from 1 to {_MOST_BYTES} bytes, not {self.max_message_size}")
         if self.token_budget is not None and not isinstance(self.token_budget, TokenBudgetConfig):
             TokenBudgetConfig(self.token_budget)
 

@@ -14,7 +14,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -29,7 +30,7 @@ from tract.errors import (
     StorageError,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
+from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node, read_nodes
 from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, TRACTS, branch_ref, check_tract_name
 from tract.refs.operations import OperationRefs, first_operation, now
@@ -43,6 +44,9 @@ FOLDER = ".tract"
 FORMAT_VERSION = "1"
 ROOT = "root"
 """The id of a store's root tract."""
+
+_LONGEST_CONFIG = 64 * 1024
+_LONGEST_LINE = 4096
 
 _COMMITS_KEPT = 8192
 _NODES_KEPT = 16384
@@ -99,6 +103,15 @@ class Repository:
         if found is None:
             found = _keep(cache, id, read_node(id, self.objects.read(id)), _NODES_KEPT)
         return found
+
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        """The tree nodes with those ids, in their order; read together."""
+        cache = self._decoded.nodes
+        found = {id: cache.get(id) for id in ids}
+        missing = [id for id, node in found.items() if node is None]
+        for id, read in zip(missing, read_nodes(missing, self.objects.payloads(missing, "tree")), strict=True):
+            found[id] = _keep(cache, id, read, _NODES_KEPT)
+        return [node for id in ids if (node := found[id]) is not None]
 
     def blob(self, id: ObjectId) -> Any:
         """The value of the blob *id*."""
@@ -362,7 +375,7 @@ def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConf
             write_config(own, given)
         return given
     for name in (own, os.path.join(path, "config.toml")):
-        if os.path.exists(name):
+        with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings that cannot be read are none to do without
             return read_config(name)
     return TractConfig()
 
@@ -379,7 +392,10 @@ def write_config(path: str, config: TractConfig) -> None:
 
 def read_config(path: str) -> TractConfig:
     """The settings in a file; ConfigError when they make no sense."""
-    data = files.read_file(path, 1024 * 1024)
+    data = files.read_file(path, _LONGEST_CONFIG + 1)
+    # What tomllib does with a dotted key grows with the square of its length.
+    if len(data) > _LONGEST_CONFIG or max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
+        raise ConfigError(f"'{path}': more than {_LONGEST_CONFIG} bytes, or {_LONGEST_LINE} in a line")
     if not any(line and line[:1] != b"#" for line in data.split(b"\n")):
         return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
     import tomllib

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tract.errors import BlobNotFoundError, ClosedError
+from tract.errors import BlobNotFoundError, ClosedError, ObjectCorruptError
 from tract.objects.model import NewObject, Object, Operation, new_blob, new_operation
 from tract.storage.store import ObjectStore
 
@@ -66,6 +66,31 @@ def test_what_is_not_there_is_not_found(store: ObjectStore) -> None:
 
     assert blob("a").id.hex() == caught.value.id
     assert not store.contains(blob("a").id)
+
+
+def test_payloads_of_many_come_in_the_order_they_are_asked_for(store: ObjectStore) -> None:
+    texts = [str(n) * (n % 40) for n in range(700)]
+    append(store, *texts[:500])
+    with store.lock():
+        store.seal(operation("seal"))
+    append(store, *texts[500:], "y" * 1_200_000)
+    for wanted in ([], texts, texts[::-1], texts[10:30] + texts[5:600:7], [*texts[:3], "y" * 1_200_000, *texts[:3]]):
+        assert [blob(t).payload for t in wanted] == store.payloads([blob(t).id for t in wanted], "blob")
+
+
+def test_payloads_of_what_is_not_there_or_of_another_kind_are_refused_by_name(store: ObjectStore) -> None:
+    append(store, "a", "b")
+    with store.lock():
+        store.seal(operation("seal"))
+    new = append(store, "c")
+
+    with pytest.raises(BlobNotFoundError) as caught:
+        store.payloads([blob("a").id, blob("d").id], "blob")
+    assert blob("d").id.hex() == caught.value.id
+    with pytest.raises(ObjectCorruptError, match=f"{new.id.hex()}.*expected a blob, found a operation"):
+        store.payloads([blob("a").id, new.id], "blob")
+    with pytest.raises(ObjectCorruptError, match=f"{blob('b').id.hex()}.*expected a tree, found a blob"):
+        store.payloads([blob("b").id], "tree")
 
 
 def test_every_object_is_listed_once(store: ObjectStore) -> None:

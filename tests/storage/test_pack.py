@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tract.errors import FormatVersionError, ObjectCorruptError, TractError
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
-from tract.storage.pack import Group, Pack, fold, unfold, write_pack
+from tract.storage.pack import Pack, unfold
+from tract.storage.pack_writer import Group, fold, write_pack
 
 # Bytes that look like an id in msgpack, where there is none.
 TRICKY = "\xc4 " + "x" * 40
@@ -114,7 +115,7 @@ def test_folding_is_undone_exactly(parts: list[bytes]) -> None:
     ids = [bytes(32), b"\xc4\x20" * 16, b"\x01" * 32]
     payload = b"".join(parts) + b"\xc4\x20" + ids[1] + b"".join(parts) + b"\xc4\x20" + ids[2]
 
-    folded = fold(payload, 7, {id: at for at, id in enumerate(ids)})
+    folded = fold(payload, 7, {id: at for at, id in enumerate(ids)}.get)
 
     assert payload == unfold(folded, 7, ids.__getitem__)
 

@@ -1,6 +1,7 @@
 """Whether a payload from outside is an object: canonical, and of the shape its kind has.
 
-Stores prove an object by its id, so reading trusts the shape; what comes by hand (``hash-object``) is proved here first.
+Stores prove an object by its id; that it is canonical, and all that makes its shape, is proved here where it comes by hand (``hash-object``) or in a stream.
+Reading (model.py) looks at the types of the fields only.
 That the objects it names exist is not looked at, as nothing here knows a store.
 """
 
@@ -12,14 +13,10 @@ from typing import Any, NoReturn
 from tract.errors import ContentValidationError
 from tract.objects.codec import MAX_SIZE, decode
 from tract.objects.id import ID_SIZE, Kind
-from tract.objects.model import CommitOperation
+from tract.objects.model import FIRST_TIME, LAST_TIME, MAX_LEVEL, CommitOperation
 
 _OPERATIONS = frozenset(op.value for op in CommitOperation)
 _MAX_COUNT = 2**63 - 1
-
-# What a datetime can say, in microseconds since 1970: years 1 to 9999.
-_FIRST_TIME = -62_135_596_800_000_000
-_LAST_TIME = 253_402_300_799_999_999
 
 
 def check_payload(kind: Kind, payload: bytes) -> None:
@@ -40,8 +37,8 @@ def _check_blob(value: Any) -> None:
 
 def _check_tree(value: Any) -> None:
     level, items = _fields("tree", value, 2)
-    if not _is_count(level):
-        _refuse("tree", "its level is not a number")
+    if not _is_count(level) or level > MAX_LEVEL:
+        _refuse("tree", f"its level is not a number up to {MAX_LEVEL}")
     if not isinstance(items, list) or not items or len(items) % 2:
         _refuse("tree", "its items are not pairs")
     if not all(map(_is_id, items[::2])):
@@ -81,7 +78,7 @@ def _check_operation(value: Any) -> None:
         (isinstance(reason, str), "its reason is not text"),
         (isinstance(changes, list) and all(map(_is_change, changes)), "its changes are not those of refs"),
         (refs is None or (isinstance(refs, list) and all(map(_is_ref, refs))), "its refs are not names and values"),
-        (not rest or _are_steps(rest[0], changes), "its steps are not those of its changes"),
+        (not rest or (isinstance(changes, list) and _are_steps(rest[0], changes)), "its steps are not those of its changes"),
     )
     for holds, problem in rules:
         if not holds:
@@ -115,7 +112,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_time(value: Any) -> bool:
-    return type(value) is int and _FIRST_TIME <= value <= _LAST_TIME
+    return type(value) is int and FIRST_TIME <= value <= LAST_TIME
 
 
 def _is_value(value: Any) -> bool:

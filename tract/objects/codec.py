@@ -8,6 +8,8 @@ What JSON can say can be encoded, and nothing else but byte strings (ids).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NoReturn
 
 import msgpack
@@ -62,6 +64,20 @@ def unpack(data: bytes | memoryview) -> Any:
         return msgpack.unpackb(data, ext_hook=_no_extension, strict_map_key=True)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as exc:
         raise ValueError(f"not msgpack: {exc}") from exc
+
+
+def unpack_all(payloads: Sequence[bytes]) -> list[Any]:
+    """The value of each encoding, in less time than :func:`unpack` takes for them; ValueError when one of them is no msgpack."""
+    data = b"".join(payloads)
+    unpacker = msgpack.Unpacker(ext_hook=_no_extension, strict_map_key=True, max_buffer_size=max(len(data), 1))
+    try:
+        unpacker.feed(data)
+        values = list(islice(unpacker, len(payloads)))  # and no more: after half a value it would say that it is at the end
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as exc:
+        raise ValueError(f"not msgpack: {exc}") from exc
+    if len(values) != len(payloads) or unpacker.tell() != len(data):
+        raise ValueError(f"not msgpack: {len(values)} values in {len(payloads)} payloads")
+    return values
 
 
 def decode(data: bytes) -> Any:

@@ -161,13 +161,15 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
 
 
 def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
-    """The content a blob's map stands for; ContentValidationError when it is of no registered type."""
+    """The content a blob's map stands for; ContentValidationError when it is of no registered type, or has not what its type needs."""
     fields_ = dict(value)
     name = fields_.pop("content_type", None)
     cls = types.get(name) if isinstance(name, str) else None
     if cls is None:
         raise ContentValidationError(f"content type {name!r} is not registered; known are {', '.join(sorted(types))}")
-    return _build(cls, str(name), fields_)
+    content = _build(cls, str(name), fields_)
+    _check_fields(content, str(name))
+    return content
 
 
 def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
@@ -179,9 +181,7 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     if not isinstance(value, Mapping):
         raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
     if "content_type" in value:
-        content = from_value(value, types)
-        _check_fields(content, content.content_type)
-        return content
+        return from_value(value, types)
     if "role" in value:
         return MessageContent(dict(value), format=detect_format(value) or "openai")
     if detect_format(value) == "responses":
@@ -280,6 +280,8 @@ def _reason(exc: Exception) -> str:
 
 def _check_fields(content: Any, name: str) -> None:
     """Refuse built-in content whose text is not text: a wrong type would otherwise surface at the provider."""
+    if isinstance(content, MessageContent):
+        _check_message(content.message, content.format)
     if BUILTIN.get(name) is not type(content) or isinstance(content, MessageContent):
         return
     for key in ("role", "text", "tool_name", "content", "artifact_type", "format", "summary", "session_type"):

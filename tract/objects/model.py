@@ -12,11 +12,12 @@ docs/format.md has the same at length; the two change together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias
 
 from tract.errors import ObjectCorruptError
-from tract.objects.codec import encode, pack, unpack
+from tract.objects.codec import encode, pack, unpack, unpack_all
 from tract.objects.id import ID_SIZE, Kind, ObjectId, object_id
 
 
@@ -33,6 +34,13 @@ class CommitOperation(StrEnum):
 
 
 _OPERATIONS = {op.value: op for op in CommitOperation}
+
+MAX_LEVEL = 32
+"""How high a tree can be: nodes have 8 items and more, but for the last of each level."""
+
+# What a datetime can say, in microseconds since 1970: years 1 to 9999.
+FIRST_TIME = -62_135_596_800_000_000
+LAST_TIME = 253_402_300_799_999_999
 
 Entry: TypeAlias = tuple[ObjectId, ObjectId]
 """One message of a context: the commit that introduced it and the blob it now has."""
@@ -145,7 +153,11 @@ def new_operation(operation: Operation) -> NewObject:
 
 
 def read_blob(id: ObjectId, obj: Object) -> Any:
-    return _unpack(id, obj, "blob")
+    """The map in *obj*; ObjectCorruptError when it is none."""
+    value = _unpack(id, obj, "blob")
+    if type(value) is not dict:
+        raise ObjectCorruptError(f"blob {id.hex()}", "it is not a map")
+    return value
 
 
 def read_commit(id: ObjectId, obj: Object) -> Commit:
@@ -153,15 +165,21 @@ def read_commit(id: ObjectId, obj: Object) -> Commit:
     fields = _unpack(id, obj, "commit")
     try:
         operation, parents, content, target, tree, open_, generation, time, author, message, metadata = fields
+        if type(generation) is not int or type(author) is not str:
+            raise ValueError("generation or author")
+        if not (message is None or type(message) is str) or not (metadata is None or type(metadata) is dict):
+            raise ValueError("message or metadata")
+        if len(open_) % 2:
+            raise ValueError("open entries")
         return Commit(
             _OPERATIONS[operation],
-            tuple(parents),
-            content,
-            target,
-            tree,
-            tuple(open_),
+            _ids(parents),
+            _id_or_none(content),
+            _id_or_none(target),
+            _id_or_none(tree),
+            _ids(open_),
             generation,
-            time,
+            _time(time),
             author,
             message,
             metadata,
@@ -172,13 +190,30 @@ def read_commit(id: ObjectId, obj: Object) -> Commit:
 
 def read_node(id: ObjectId, obj: Object) -> Node:
     """The tree node in *obj*; ObjectCorruptError when it is none."""
+    return _node_of(id, _unpack(id, obj, "tree"))
+
+
+def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]:
+    """The tree nodes with those payloads; ObjectCorruptError names one that is none."""
     try:
-        level, items = _unpack(id, obj, "tree")
-        node = Node(level, tuple(items))
-        if type(level) is not int or len(node.items) % 2 or len(node.items[0]) != ID_SIZE:
-            raise ValueError("items")
-        return node
-    except (TypeError, ValueError, IndexError) as exc:
+        values = unpack_all(payloads)
+    except ValueError:
+        return [read_node(id, Object("tree", payload)) for id, payload in zip(ids, payloads, strict=True)]
+    return [_node_of(id, value) for id, value in zip(ids, values, strict=True)]
+
+
+def _node_of(id: ObjectId, value: Any) -> Node:
+    try:
+        level, items = value
+        if type(level) is not int or not 0 <= level <= MAX_LEVEL or not items or len(items) % 2:
+            raise ValueError("level or items")
+        if level == 0:
+            return Node(0, _ids(items))
+        _ids(items[::2])
+        if not all(type(count) is int and count > 0 for count in items[1::2]):
+            raise ValueError("counts")
+        return Node(level, tuple(items))
+    except (TypeError, ValueError) as exc:
         raise ObjectCorruptError(f"tree {id.hex()}", "its fields are not a tree node's") from exc
 
 
@@ -187,16 +222,64 @@ def read_operation(id: ObjectId, obj: Object) -> Operation:
     try:
         previous, time, actor, reason, changes, refs, *rest = _unpack(id, obj, "operation")
         return Operation(
-            previous,
-            time,
-            actor,
-            reason,
-            tuple(RefChange(*change) for change in changes),
-            None if refs is None else tuple((name, value) for name, value in refs),
-            tuple(Step(*step) for step in rest[0]) if rest else None,
+            _id_or_none(previous),
+            _time(time),
+            _text(actor),
+            _text(reason),
+            tuple(RefChange(_text(name), _value_or_none(old), _value_or_none(new)) for name, old, new in changes),
+            None if refs is None else tuple((_text(name), _value(value)) for name, value in refs),
+            tuple(Step(_time(time), _text(actor), _text(reason), _number(of)) for time, actor, reason, of in rest[0])
+            if rest
+            else None,
         )
     except (TypeError, ValueError) as exc:
         raise ObjectCorruptError(f"operation {id.hex()}", "its fields are not an operation's") from exc
+
+
+# The id proves what was written, not that tract wrote it: a store or a stream may come from anybody.
+# Each of these raises TypeError or ValueError, and costs little beside unpacking.
+
+
+def _ids(items: Any) -> tuple[ObjectId, ...]:
+    found = tuple(items)
+    # Joining takes byte strings only. That two of them may have each other's bytes does no harm: nothing has such an id.
+    if len(b"".join(found)) != ID_SIZE * len(found) or not all(found):
+        raise ValueError("ids")
+    return found
+
+
+def _id_or_none(value: Any) -> ObjectId | None:
+    if value is None or (type(value) is bytes and len(value) == ID_SIZE):
+        return value
+    raise ValueError("id")
+
+
+def _value(value: Any) -> RefValue:
+    if type(value) is str or (type(value) is bytes and len(value) == ID_SIZE):
+        return value
+    raise ValueError("value")
+
+
+def _value_or_none(value: Any) -> RefValue | None:
+    return None if value is None else _value(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is str:
+        return value
+    raise ValueError("text")
+
+
+def _number(value: Any) -> int:
+    if type(value) is int and value >= 0:
+        return value
+    raise ValueError("number")
+
+
+def _time(value: Any) -> int:
+    if type(value) is int and FIRST_TIME <= value <= LAST_TIME:
+        return value
+    raise ValueError("time")
 
 
 def _unpack(id: ObjectId, obj: Object, kind: Kind) -> Any:

@@ -10,7 +10,7 @@ from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object, Operation, RefValue
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
-from tract.storage.store import ObjectStore, StoreStats
+from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 
 class BufferedObjects:
@@ -23,6 +23,10 @@ class BufferedObjects:
     def read(self, id: ObjectId) -> Object:
         found = self.new.get(id)
         return Object(found.kind, found.payload) if found is not None else self._base.read(id)
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        others = iter(self._base.payloads([id for id in ids if id not in self.new], kind))
+        return [payload_of(id, self.read(id), kind) if id in self.new else next(others) for id in ids]
 
     def contains(self, id: ObjectId) -> bool:
         return id in self.new or self._base.contains(id)

@@ -11,7 +11,7 @@ Ref files are written after it, for people and for repair; the state never comes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tract.errors import CommitNotFoundError, DurabilityError, RefMovedError, RefNameError, StorageError
@@ -26,6 +26,7 @@ from tract.objects.model import (
 )
 from tract.refs.names import check_ref
 from tract.refs.store import ANY, RefEdit
+from tract.refs.table import NameTable
 from tract.storage.store import ObjectStore
 
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
@@ -62,10 +63,13 @@ class OperationRefs:
         self._mirror = mirror
         self._clock = clock
         self._refs: dict[str, RefValue] = {}
+        self._names: NameTable | None = None  # made when the first new name is checked
         self._seen: list[ObjectId] = []
         self._taken = 0
         self._since_keyframe = 0
-        self._unmirrored: dict[str, RefValue | None] = {}
+        # Refs whose files may not show what they hold: of the last operation of another, and where writing one failed here.
+        self._doubtful: tuple[str, ...] = ()
+        self._unshown: set[str] = set()
         self._last: ObjectId | None = None
         self._catch_up()
 
@@ -95,14 +99,17 @@ class OperationRefs:
             operation = read_operation(id, self._store.read(id))
             self._take(id, operation)
             # The process that wrote it may have died before the ref files; the next writer sees to them.
-            self._unmirrored = {change.name: change.new for change in operation.changes}
+            self._doubtful = tuple(change.name for change in operation.changes)
         self._taken = len(operations)
 
     def _take(self, id: ObjectId, operation: Operation) -> None:
         if operation.refs is not None:
             self._refs = dict(operation.refs)
+            self._names = None
             self._since_keyframe = 0
         else:
+            if self._names is not None:
+                _move_names(self._names, operation.changes)
             for change in operation.changes:
                 if change.new is None:
                     self._refs.pop(change.name, None)
@@ -120,14 +127,14 @@ class OperationRefs:
 
     def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
         changes = []
-        moved: dict[str, RefValue | None] = {}
+        moved: set[str] = set()
         for name, new, expected in edits:
             old = self._refs.get(name)
             if expected is not ANY and old != expected:
                 raise RefMovedError(name, shown(expected), shown(old))
             if name in moved:
                 raise RefNameError(f"ref '{name}' cannot be moved twice at once")
-            moved[name] = new
+            moved.add(name)
             if old == new:
                 continue
             if isinstance(new, str):
@@ -135,9 +142,7 @@ class OperationRefs:
             elif new is not None and not self._will_be_commit(new, objects):
                 raise CommitNotFoundError(new.hex(), f"ref '{name}' cannot be moved to it")
             changes.append(RefChange(name, old, new))
-        for change in changes:
-            if change.old is None:
-                self._check_new_name(change.name, moved)
+        self._check_new_names(changes)
         return tuple(changes)
 
     def _will_be_commit(self, id: ObjectId, objects: Sequence[NewObject]) -> bool:
@@ -146,18 +151,21 @@ class OperationRefs:
                 return new.kind == "commit"
         return self._store.contains(id) and self._store.read(id).kind == "commit"
 
-    def _check_new_name(self, name: str, moved: Mapping[str, RefValue | None]) -> None:
+    def _check_new_names(self, changes: Sequence[RefChange]) -> None:
         """Refuse a name that cannot stand beside the others in a file system, some of which has no upper and lower case."""
-        check_ref(name)
-        folded = name.casefold()
-        for other in {**self._refs, **moved}:
-            if other == name or (other in moved and moved[other] is None):
-                continue
-            beside = other.casefold()
-            if beside == folded:
-                raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
-            if beside.startswith(folded + "/") or folded.startswith(beside + "/"):
-                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
+        new = [change.name for change in changes if change.old is None]
+        if not new:
+            return
+        if self._names is None:
+            self._names = NameTable(self._refs)
+        for name in new:
+            check_ref(name)
+        _move_names(self._names, changes)
+        try:
+            for name in new:
+                self._names.check(name)
+        finally:
+            _move_names(self._names, [RefChange(change.name, change.new, change.old) for change in changes])
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
         keyframe = self._since_keyframe >= max(_KEYFRAME_EVERY, len(self._refs))  # it names them all
@@ -185,14 +193,16 @@ class OperationRefs:
     def _show(self, changes: Sequence[RefChange]) -> None:
         if self._mirror is None:
             return
+        late = self._unshown.union(self._doubtful).difference(change.name for change in changes)
+        self._doubtful = ()
         try:
-            if self._unmirrored:
-                self._mirror.write([RefChange(name, None, new) for name, new in self._unmirrored.items()])
-                self._unmirrored = {}
+            if late:
+                self._mirror.write([RefChange(name, None, self._refs.get(name)) for name in sorted(late)])
             self._mirror.write(changes)
+            self._unshown.clear()
         except (OSError, StorageError):
             # The operation has happened: an error now would say it has not. The next writer tries again.
-            self._unmirrored.update({change.name: change.new for change in changes})
+            self._unshown = late.union(change.name for change in changes)
 
     def _seal_if_possible(self) -> None:
         """Seal now, or where that fails (there is no room for a pack, say) after one of the next operations."""
@@ -226,6 +236,14 @@ class OperationRefs:
             else:
                 yield from ((id, one) for one in unfold_operation(operation))
             id = operation.previous
+
+
+def _move_names(table: NameTable, changes: Sequence[RefChange]) -> None:
+    for change in changes:
+        if change.new is None:
+            table.remove(change.name)
+        elif change.old is None:
+            table.add(change.name)
 
 
 def unfold_operation(operation: Operation) -> Iterator[Operation]:

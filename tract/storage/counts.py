@@ -11,20 +11,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from blake3 import blake3
 
+from tract.errors import DurabilityError
 from tract.objects.id import ObjectId
 from tract.storage import files
 
 MAGIC = b"tract counts 1\n".ljust(16, b"\0")
 _BLOCK = struct.Struct("<II")
 _ROW = struct.Struct("<32sII")
+_ROWS_A_BLOCK = 4096
 
 
 class BlobCount(NamedTuple):
@@ -45,8 +50,8 @@ def load_counts(path: str) -> dict[ObjectId, BlobCount]:
     counts: dict[ObjectId, BlobCount] = {}
     try:
         data = files.read_file(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return counts
+    except OSError:
+        return counts  # there are none yet, or what cannot be read is counted again
     position = len(MAGIC)
     whole = data[:position] == MAGIC
     while whole and position < len(data):
@@ -54,28 +59,72 @@ def load_counts(path: str) -> dict[ObjectId, BlobCount]:
         whole = end is not None
         position = end or position
     if not whole:
-        files.unlink(path)
+        with contextlib.suppress(OSError):
+            files.unlink(path)
     return counts
 
 
 def _take_block(data: bytes, position: int, counts: dict[ObjectId, BlobCount]) -> int | None:
+    rows = _rows_at(data, position)
+    if rows is None:
+        return None
+    counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
+    return position + _BLOCK.size + len(rows)
+
+
+def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
+    """The rows of the block at *position*, None where there is no whole one."""
     if position + _BLOCK.size > len(data):
         return None
     number, crc = _BLOCK.unpack_from(data, position)
     start = position + _BLOCK.size
     rows = data[start : start + number * _ROW.size]
-    if len(rows) != number * _ROW.size or zlib.crc32(rows) != crc:
-        return None
-    counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
-    return start + len(rows)
+    return rows if len(rows) == number * _ROW.size and zlib.crc32(rows) == crc else None
 
 
 def add_counts(path: str, counts: Mapping[ObjectId, BlobCount]) -> None:
     """Put *counts* at the end of the file, in one write; they are not synced."""
-    rows = b"".join([_ROW.pack(id, count.text, count.message) for id, count in counts.items()])
-    block = _BLOCK.pack(len(counts), zlib.crc32(rows)) + rows
+    block = _block([_ROW.pack(id, count.text, count.message) for id, count in counts.items()])
     fd = files.open_append(path)
     try:
         files.append(fd, block if files.size_of(fd) else MAGIC + block)
     finally:
         files.close(fd)
+
+
+def _block(rows: list[bytes]) -> bytes:
+    data = b"".join(rows)
+    return _BLOCK.pack(len(rows), zlib.crc32(data)) + data
+
+
+def prune_all_counts(cache: str, is_kept: Callable[[ObjectId], bool]) -> None:
+    """Take the blobs that are not kept out of every file of counts in the folder *cache*; what cannot be written stays as it is."""
+    with contextlib.suppress(OSError, DurabilityError):
+        for name in files.list_directory(cache):
+            path = os.path.join(cache, name)
+            if name.startswith("counts-") and os.stat(path).st_size:
+                prune_counts(path, is_kept)
+
+
+def prune_counts(path: str, is_kept: Callable[[ObjectId], bool]) -> int:
+    """Take the blobs that are not kept out of the file; how many.
+
+    The file is replaced as a whole. What another process adds meanwhile may be lost with the old one: it is counted again.
+    """
+    with files.mapped(path) as data:
+        gone = sum(not is_kept(row[:32]) for row in _whole_rows(data))
+        if gone:
+            kept = (row for row in _whole_rows(data) if is_kept(row[:32]))
+            with files.NewFile(os.path.dirname(path)) as file:
+                file.write(MAGIC)
+                while rows := list(islice(kept, _ROWS_A_BLOCK)):
+                    file.write(_block(rows))
+                file.publish(os.path.basename(path))
+    return gone
+
+
+def _whole_rows(data: mmap.mmap) -> Iterator[bytes]:
+    position = len(MAGIC)
+    while data[: len(MAGIC)] == MAGIC and (rows := _rows_at(data, position)) is not None:
+        yield from (rows[at : at + _ROW.size] for at in range(0, len(rows), _ROW.size))
+        position += _BLOCK.size + len(rows)

@@ -17,14 +17,18 @@ from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import Journal, create_journal
 from tract.storage.loose import LooseObjects
-from tract.storage.pack import Group, Pack, write_pack
-from tract.storage.store import Durability, StoreStats
+from tract.storage.pack import Pack
+from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
+from tract.storage.store import Durability, StoreStats, payload_of
 
 JOURNAL_LIMIT = 4 * 1024 * 1024
 """A journal that is larger, in bytes, is sealed into a pack."""
 
 LOOSE_LIMIT = 1024 * 1024
 """An object whose payload is larger, in bytes, gets a file of its own."""
+
+# Reading a whole pack would otherwise bring all of its ids to memory.
+_READS_BEFORE_RELEASE = 8192
 
 # Packs that keep their last unpacked frames, 2 MB each.
 _WARM_PACKS = 4
@@ -73,8 +77,8 @@ class Database:
 
     @property
     def is_torn(self) -> bool:
-        """Whether the journal ends in a write that was never completed."""
-        return self._journal.torn
+        """Whether the journal ends in a write that was never completed, or lacks zeros that were written ahead: it was cut."""
+        return self._journal.torn or self._journal.is_cut
 
     def _open_journal(self) -> Journal:
         try:
@@ -96,7 +100,7 @@ class Database:
                 self._packs.pop(name).close()
             for name in sorted(names - self._packs.keys()):
                 try:
-                    self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+                    self._packs[name] = _open_pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
                     opened = True
                     self._names_synced = False
                 except FileNotFoundError:
@@ -139,6 +143,16 @@ class Database:
             if cold in self._packs:
                 self._packs[cold].forget()
         self._warm = self._warm[-_WARM_PACKS:]
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        self._check_open()
+        result: list[bytes] = []
+        while len(result) < len(ids):
+            recent = self._packs.get(self._recent)
+            id = ids[len(result)]
+            found = [] if recent is None or id in self._journal.index else recent.payloads(ids, len(result), kind)
+            result += found or [payload_of(id, self.read(id), kind)]
+        return result
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
@@ -330,12 +344,24 @@ class Database:
         return sum(files.time_of(self._loose.path_of(id)) > since for id in ids)
 
     def packs(self) -> dict[str, int]:
-        """The packs that are open, by the name of their index, with the time they were written, in nanoseconds since 1970."""
+        """The packs there are, by the name of their index, with the time they were written, in nanoseconds since 1970."""
+        self._open_packs()
         return {name: files.time_of(pack.index_path) for name, pack in self._packs.items()}
 
-    def pack_objects(self, name: str) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object of one pack."""
-        return self._packs[name].ids()
+    def pack(self, name: str) -> Pack:
+        """One of ``packs``; to read many payloads from it, ``read_packed`` is kinder to memory."""
+        return self._packs[name]
+
+    def read_packed(self, name: str, ordinal: int) -> Object:
+        """An object of one pack, by its ordinal."""
+        if name != self._recent:
+            self._go_to(name)
+        return self._packs[name].object_at(ordinal)
+
+    def release(self) -> None:
+        """Let go of what was read from packs, to have it in memory no more."""
+        for pack in self._packs.values():
+            pack.release()
 
     def loose_objects(self) -> dict[ObjectId, int]:
         """The loose objects, with the time they were written, in nanoseconds since 1970."""
@@ -363,8 +389,7 @@ class Database:
 
     def write_pack(
         self,
-        groups: Sequence[Group],
-        payloads: Iterable[bytes],
+        packing: Packing,
         *,
         level: int,
         dictionary: bytes = b"",
@@ -375,10 +400,11 @@ class Database:
         What does not hash to its id after all is a GCError, and the pack is removed: a disk may lie, and a compressor be wrong.
         *written* is the time to give it, in nanoseconds since 1970, for objects that are no younger for being copied.
         """
-        path = write_pack(self._pack_path, groups, payloads, level=level, dictionary=dictionary)
+        path = write_packing(self._pack_path, packing, level=level, dictionary=dictionary)
         name = os.path.basename(path).removesuffix(".pack") + ".idx"
         if written is not None:
             os.utime(os.path.join(self._pack_path, name), ns=(written, written))
+        self.release()
         try:
             _prove(path)
         except (GCError, ObjectCorruptError):
@@ -462,12 +488,22 @@ class Database:
             raise ClosedError("the store is closed")
 
 
+def _open_pack(path: str) -> Pack:
+    try:
+        return Pack(path)
+    except OSError as exc:
+        exc.filename = exc.filename or path  # who cannot map a file says not which
+        raise
+
+
 def _prove(path: str) -> None:
     """Read all of a pack; GCError where an object does not hash to its id."""
-    pack = Pack(path)
+    pack = _open_pack(path)
     try:
-        for new in pack.objects():
+        for number, new in enumerate(pack.objects()):
             if object_id(new.kind, new.payload) != new.id:
                 raise GCError(f"object {new.id.hex()} does not hash to its id")
+            if not number % _READS_BEFORE_RELEASE:
+                pack.release()
     finally:
         pack.close()

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from weakref import WeakSet
 
 from tract.errors import DurabilityError, LockTimeoutError, UnsafeRepositoryError
@@ -42,6 +44,11 @@ def open_write_or_read(path: str) -> int:
         raise
 
 
+def is_writable(fd: int) -> bool:
+    """Whether the descriptor may be written to."""
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+
+
 def open_append(path: str) -> int:
     """A descriptor whose writes go to the end of *path*, created when it is missing."""
     return _checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
@@ -50,7 +57,13 @@ def open_append(path: str) -> int:
 def create_exclusive(path: str) -> int:
     """A descriptor on a file that was not there before; FileExistsError when it was."""
     fd = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-    os.fchmod(fd, FILE_MODE)  # a umask can take more than we do
+    try:
+        os.fchmod(fd, FILE_MODE)  # a umask can take more than we do
+    except OSError:
+        close(fd)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
     return fd
 
 
@@ -64,29 +77,48 @@ def _open(path: str, flags: int) -> int:
 
 
 def _checked(path: str, fd: int) -> int:
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
+    try:
+        is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError as exc:
+        close(fd)
+        exc.filename = path
+        raise
+    if not is_file:
+        close(fd)
         raise UnsafeRepositoryError(f"'{path}' is not a regular file")
     return fd
 
 
 def close(fd: int) -> None:
-    os.close(fd)
+    """Let go of a descriptor; what had to be on the disk was synced, and the descriptor is gone whatever the system says."""
+    with contextlib.suppress(OSError):
+        os.close(fd)
+
+
+def _named(exc: OSError, fd: int) -> OSError:
+    """The error with the name of the file that it is about: the system tells only of those it opens."""
+    if exc.filename is None:
+        with contextlib.suppress(OSError):
+            exc.filename = os.readlink(f"/proc/self/fd/{fd}")
+    return exc
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
     """Up to *size* bytes from *offset*; fewer only at the end of the file."""
-    data = os.pread(fd, size, offset)
-    if len(data) == size or not data:
-        return data
-    parts = [data]
-    got = len(data)
-    while got < size:
-        data = os.pread(fd, size - got, offset + got)
-        if not data:
-            break
-        parts.append(data)
-        got += len(data)
+    try:
+        data = os.pread(fd, size, offset)
+        if len(data) == size or not data:
+            return data
+        parts = [data]
+        got = len(data)
+        while got < size:
+            data = os.pread(fd, size - got, offset + got)
+            if not data:
+                break
+            parts.append(data)
+            got += len(data)
+    except OSError as exc:
+        raise _named(exc, fd) from None
     return b"".join(parts)
 
 
@@ -94,10 +126,10 @@ def read_file(path: str, limit: int | None = None) -> bytes:
     """The whole of *path*, or its first *limit* bytes."""
     fd = open_read(path)
     try:
-        size = os.fstat(fd).st_size
+        size = size_of(fd)
         return read_at(fd, size if limit is None else min(size, limit), 0)
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
@@ -134,7 +166,7 @@ def sync_file(path: str) -> None:
     try:
         sync_data(fd, f"'{path}'", visible=False)
     finally:
-        os.close(fd)
+        close(fd)
 
 
 def sync_directory(path: str) -> None:
@@ -144,7 +176,7 @@ def sync_directory(path: str) -> None:
         try:
             os.fsync(fd)
         finally:
-            os.close(fd)
+            close(fd)
     except OSError as exc:
         raise DurabilityError(f"sync of directory '{path}' failed: {exc.strerror}", visible=True) from exc
 
@@ -154,7 +186,14 @@ def truncate(fd: int, size: int) -> None:
 
 
 def size_of(fd: int) -> int:
-    return os.fstat(fd).st_size
+    return _status(fd).st_size
+
+
+def _status(fd: int) -> os.stat_result:
+    try:
+        return os.fstat(fd)
+    except OSError as exc:
+        raise _named(exc, fd) from None
 
 
 def time_of(path: str) -> int:
@@ -167,7 +206,7 @@ def time_of(path: str) -> int:
 
 def identity(fd: int) -> tuple[int, int]:
     """What tells the file behind *fd* from every other, as long as *fd* is open."""
-    found = os.fstat(fd)
+    found = _status(fd)
     return found.st_dev, found.st_ino
 
 
@@ -185,7 +224,7 @@ def is_named(path: str, identity: tuple[int, int]) -> bool:
 
 def is_unlinked(fd: int) -> bool:
     """Whether the file behind *fd* has no name any more: another process replaced it."""
-    return os.fstat(fd).st_nlink == 0
+    return _status(fd).st_nlink == 0
 
 
 def make_directory(path: str) -> bool:
@@ -232,6 +271,11 @@ def is_file(path: str) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def exists(path: str) -> bool:
+    """Whether anything is at *path*; of all ways to ask, the fastest where nothing is."""
+    return os.access(path, os.F_OK)
 
 
 def make_directories(path: str) -> None:
@@ -288,13 +332,17 @@ def _writing(path: str) -> Iterator[None]:
         raise DurabilityError(f"write of '{path}' failed: {exc.strerror}", visible=False) from exc
 
 
+_numbers = count()  # a clock may stand still, or be set back
+
+
 class NewFile:
     """A large file written piece by piece, that has no name until ``publish`` gives it one; without that it is gone."""
 
     def __init__(self, directory: str) -> None:
         self.size = 0
         self._directory = directory
-        self._temporary: str | None = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}")
+        temporary = f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{next(_numbers)}"
+        self._temporary: str | None = os.path.join(directory, temporary)
         with _writing(self._temporary):
             self._fd = create_exclusive(self._temporary)
 
@@ -318,9 +366,21 @@ class NewFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        close(self._fd)
         if self._temporary is not None:
             unlink(self._temporary)
+
+
+@contextlib.contextmanager
+def mapped(path: str) -> Iterator[mmap.mmap]:
+    """The bytes of *path*, which is not empty, read as they are asked for."""
+    fd = open_read(path)
+    try:
+        view = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+    finally:
+        close(fd)
+    with view:
+        yield view
 
 
 def copy_file(source: str, target: str) -> None:
@@ -354,7 +414,8 @@ def remove_tree(path: str) -> None:
     """Remove folder *path* and all in it, as far as that can be done."""
     import shutil  # takes long to load, and is seldom needed
 
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):  # of a close that failed it tells all the same
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_empty(path: str) -> None:
@@ -404,30 +465,40 @@ class FileLock:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         if self._fd < 0:
             self._fd = open_write(self.path)
-        try:
-            fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+        if self._is_free(kind):
             return
-        except BlockingIOError:
-            pass
         deadline = time.monotonic() + timeout
         pause = 0.0002
         while True:
             time.sleep(pause)
-            try:
-                fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+            if self._is_free(kind):
                 return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s") from None
-                pause = min(pause * 1.5, 0.001)  # longer, and who comes later is served first
+            if time.monotonic() > deadline:
+                raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s")
+            pause = min(pause * 1.5, 0.001)  # longer, and who comes later is served first
+
+    def _is_free(self, kind: int) -> bool:
+        """Take the lock if nobody holds it; whether it was taken."""
+        try:
+            fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            exc.filename = self.path
+            raise
+        return True
 
     def release(self) -> None:
-        if self._fd >= 0:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        """Let go of the lock, come what may: who cannot unlock the file closes it."""
+        try:
+            if self._fd >= 0:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        except OSError:
+            self.close()
 
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            close(self._fd)
             self._fd = -1
 
 

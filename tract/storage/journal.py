@@ -89,6 +89,7 @@ class Journal:
     def __init__(self, path: str) -> None:
         self.path = path
         self._fd = files.open_write_or_read(path)
+        self._writable = files.is_writable(self._fd)
         self._identity = files.identity(self._fd)
         try:
             self._nonce = self._read_header()
@@ -121,6 +122,11 @@ class Journal:
         return head[16:24]
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the file is not as long as its writers make it: then what was in it may be gone without a trace in it."""
+        return self._allocated % FIRST_STEP != 0
+
+    @property
     def size(self) -> int:
         """Where the last whole transaction ends, in bytes."""
         return self._end
@@ -133,11 +139,13 @@ class Journal:
         """Take in the transactions that were appended since; whether there were any."""
         if files.read_at(self._fd, 8, self._end) == bytes(8):
             return False
-        before = self._transactions
+        before, end = self._transactions, self._end
         try:
             self._take_in()
         except ObjectCorruptError:
             # Who reads without the lock may get a transaction half-written and the next one whole: a second look tells that from damage.
+            if self._end == end:
+                self._transactions = before
             self._take_in()
         return self._transactions > before
 
@@ -179,12 +187,16 @@ class Journal:
 
     def _take_transaction(self, data: bytes, position: int, base: int) -> None:
         _, _, _, flags, _, count, _ = TRANSACTION.unpack_from(data, position)
+        start = base + position
         position += _TRANSACTION_SIZE
         id = b""
-        for _ in range(count):
-            _, _, _, stored, _, id = HEADER.unpack_from(data, position)
-            self.index[id] = base + position
-            position += HEADER_SIZE + stored
+        try:
+            for _ in range(count):
+                _, _, _, stored, _, id = HEADER.unpack_from(data, position)
+                self.index[id] = base + position
+                position += HEADER_SIZE + stored
+        except struct.error as exc:
+            raise ObjectCorruptError(self.path, f"a transaction does not hold the {count} records it says", start) from exc
         if flags & _KEYFRAME:
             # A new list, so that who remembers the old one sees that the count starts again.
             self.operations = [id]
@@ -214,9 +226,21 @@ class Journal:
             place = data.find(self._nonce, place + 1)
         if place >= 0:
             files.write_file(aside, data.rstrip(b"\0"), sync=True)
+        self._open_for_writing()
         files.write_at(self._fd, bytes(len(data)), self._end)
         files.sync_data(self._fd, f"'{self.path}'", visible=False)
         self.torn = False
+
+    def _open_for_writing(self) -> None:
+        """Ask once more for what was refused when the journal was opened, and may be allowed by now."""
+        if self._writable:
+            return
+        fd = files.open_write(self.path, create=False)
+        if files.identity(fd) != self._identity:
+            files.close(fd)
+            raise DurabilityError(f"write to '{self.path}' failed: another file is in its place", visible=False)
+        files.close(self._fd)
+        self._fd, self._writable = fd, True
 
     def read(self, id: ObjectId) -> Object | None:
         """The object, or None when it is not in this journal."""
@@ -250,6 +274,7 @@ class Journal:
         One write, and one sync where *sync* says so; another before it where somebody else wrote last.
         DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
         """
+        self._open_to_append()
         if sync and self._synced < self._end:
             # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
             self._sync(visible=False)
@@ -267,6 +292,12 @@ class Journal:
         self._end = start + len(data)
         if sync:
             self._sync(visible=True)
+
+    def _open_to_append(self) -> None:
+        try:
+            self._open_for_writing()
+        except OSError as exc:
+            raise DurabilityError(f"write to '{self.path}' failed: {exc.strerror}", visible=False) from exc
 
     def _sync(self, *, visible: bool) -> None:
         if self._sync_failed:

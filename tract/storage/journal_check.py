@@ -81,6 +81,7 @@ class _Scanner:
         self._records: list[FoundRecord] = []
         self._operations: list[ObjectId] = []
         self._damaged = False
+        self._last_synced: int | None = None
 
     def scan(self) -> JournalScan:
         nonce = self._check_header()
@@ -199,13 +200,18 @@ class _Scanner:
 
     def _synced_from(self, position: int) -> bool:
         """Whether a synced transaction is among the whole ones from *position* on."""
-        nonce = self._data[position : position + 8]
-        place: int | None = position
-        while place is not None:
-            if TRANSACTION.unpack_from(self._data, place)[3] & SYNCED:
-                return True
-            place = self._next_whole(place + 1, nonce)
-        return False
+        if self._last_synced is None:  # looked for once: a hostile journal may have a hole every few bytes
+            self._last_synced = self._find_last_synced(self._data[position : position + 8])
+        return self._last_synced >= position
+
+    def _find_last_synced(self, nonce: bytes) -> int:
+        """Where the last whole transaction is that was synced, or -1."""
+        place = self._data.rfind(nonce)
+        while place >= 0:
+            if self._whole(place, nonce) and TRANSACTION.unpack_from(self._data, place)[3] & SYNCED:
+                return place
+            place = self._data.rfind(nonce, 0, place + len(nonce) - 1)
+        return -1
 
 
 def _proven_records(data: bytes, start: int, end: int) -> Iterator[int]:

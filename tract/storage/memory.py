@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object
-from tract.storage.store import StoreStats
+from tract.storage.store import StoreStats, payload_of
 
 
 class MemoryStore:
@@ -27,6 +27,9 @@ class MemoryStore:
             return self._objects[id]
         except KeyError:
             raise BlobNotFoundError(id.hex()) from None
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        return [payload_of(id, self.read(id), kind) for id in ids]
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()

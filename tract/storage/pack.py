@@ -44,13 +44,12 @@ The index finds, the pack's table of ids proves.
 from __future__ import annotations
 
 import mmap
-import re
 import struct
 import zlib
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, chain, islice, pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -65,33 +64,28 @@ from tract.storage.compression import FrameCodec
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
-SEAL_LEVEL = 3
 
 FRAME = struct.Struct("<QIIIIBB6x")
 TRAILER = struct.Struct("<IIQI12x")
+_NUMBER = struct.Struct("<H")
 CHECK_SIZE = 16
 SEAL_SIZE = 32
 PACK_END = TRAILER.size + CHECK_SIZE + SEAL_SIZE
 _FANOUT_START = 16 + 8 + SEAL_SIZE
 _PREFIX_START = _FANOUT_START + 256 * 4
-_KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
 IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
 _KEPT_HINTS = 65536
+# How many folded objects are read together.
+_MOST_FOLDED = 512
+# With fewer ids than this in an object, looking for rows of them costs more than it saves.
+_LEAST_IDS = 8
 
-_PLAIN = 0
+PLAIN = 0
 FOLDED = 1
 
-# An id in msgpack: a byte string of 32. What only looks like one in a text is no ordinal's id, and stays.
-_ID_HEAD = b"\xc4\x20"
-_ID = re.compile(rb"\xc4\x20(.{32})", re.DOTALL)
-
-
-class Group(NamedTuple):
-    """Objects of one kind that are packed together, in this order."""
-
-    kind: Kind
-    ids: Sequence[ObjectId]
+# An id in msgpack: a byte string of 32.
+ID_HEAD = b"\xc4\x20"
 
 
 class FrameRow(NamedTuple):
@@ -106,159 +100,44 @@ class FrameRow(NamedTuple):
     codec: int
 
 
-def write_pack(
-    directory: str,
-    groups: Sequence[Group],
-    payloads: Iterable[bytes],
-    *,
-    level: int = SEAL_LEVEL,
-    dictionary: bytes = b"",
-) -> str:
-    """Write objects as one pack with its index, and give back the pack's path.
-
-    *payloads* are those of all groups' ids, in order; they are taken one at a time, so memory holds a frame and the ids.
-    The pack is on the disk under its name before its index is: a reader that finds the index finds the pack.
-    """
-    ids = [id for group in groups for id in group.ids]
-    with files.NewFile(directory) as file:
-        seal = _PackWriter(file, level, dictionary).write(groups, ids, iter(payloads))
-        # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
-        path = file.publish(f"pack-{seal.hex()[:40]}.pack")
-    files.write_file(path.removesuffix(".pack") + ".idx", index_bytes(ids, seal), sync=True)
-    return path
-
-
-class _PackWriter:
-    """Writes one pack, front to back."""
-
-    def __init__(self, file: files.NewFile, level: int, dictionary: bytes) -> None:
-        self._file = file
-        self._hash = blake3()
-        self._dictionary = dictionary
-        self._plain = FrameCodec(level)
-        self._blobs = FrameCodec(level, dictionary)
-        self._rows: list[FrameRow] = []
-
-    def write(self, groups: Sequence[Group], ids: list[ObjectId], payloads: Iterator[bytes]) -> bytes:
-        """Write everything; the pack's seal."""
-        self._put(PACK_MAGIC + self._dictionary)
-        ordinals = {id: at for at, id in enumerate(ids)}
-        first = 0
-        for group in groups:
-            self._write_group(group, first, ordinals, payloads)
-            first += len(group.ids)
-        start = self._file.size
-        step = ID_SIZE * IDS_A_CHECK
-        table = b"".join(ids)
-        self._put(table)
-        checks = b"".join(
-            [zlib.crc32(table[at : at + step]).to_bytes(4, "little") for at in range(0, len(table), step)]
-        )
-        tail = checks + b"".join([FRAME.pack(*row) for row in self._rows])
-        tail += TRAILER.pack(len(self._rows), len(ids), start, len(self._dictionary))
-        self._put(tail + blake3(tail).digest()[:CHECK_SIZE])
-        seal = self._hash.digest()
-        self._file.write(seal)
-        return seal
-
-    def _put(self, data: bytes) -> None:
-        self._hash.update(data)
-        self._file.write(data)
-
-    def _write_group(
-        self, group: Group, first: int, ordinals: Mapping[ObjectId, int], payloads: Iterator[bytes]
-    ) -> None:
-        parts: list[bytes] = []
-        size = 0
-        for ordinal in range(first, first + len(group.ids)):
-            payload = next(payloads)
-            part = payload if group.kind == "blob" else fold(payload, ordinal, ordinals)
-            if parts and size + len(payload) > FRAME_SIZE:
-                self._write_frame(group.kind, ordinal - len(parts), parts)
-                parts, size = [], 0
-            parts.append(part)
-            size += len(payload)
-        if parts:
-            self._write_frame(group.kind, first + len(group.ids) - len(parts), parts)
-
-    def _write_frame(self, kind: Kind, first: int, parts: list[bytes]) -> None:
-        raw = struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
-        codec = self._blobs if kind == "blob" else self._plain
-        frame = codec.compress(raw)
-        folded = _PLAIN if kind == "blob" else FOLDED
-        row = FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded)
-        self._rows.append(row)
-        self._put(frame)
-
-
-def fold(payload: bytes, ordinal: int, ordinals: Mapping[ObjectId, int]) -> bytes:
-    """*payload* with the ids that have an ordinal taken out."""
-    pieces = _ID.split(payload)
-    distances: list[int] = []
-    gaps: list[int] = []
-    rest: list[bytes] = []
-    gap = 0
-    for at in range(1, len(pieces), 2):
-        before, id = pieces[at - 1], pieces[at]
-        rest.append(before)
-        gap += len(before)
-        found = ordinals.get(id)
-        if found is None or gap > 0xFFFF or len(distances) == 0xFFFF:
-            rest.append(_ID_HEAD + id)
-            gap += len(_ID_HEAD) + ID_SIZE
-            continue
-        distances.append(ordinal - found)
-        gaps.append(gap)
-        gap = 0
-    rest.append(pieces[-1])
-    number = len(distances)
-    return struct.pack(f"<H{number}i{number}H", number, *distances, *gaps) + b"".join(rest)
-
-
 def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> bytes:
     """The payload that was folded; ValueError or IndexError where it cannot have been."""
+    return put_back(folded, [id_at(found) for found in ordinals_in(folded, ordinal)])
+
+
+def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
+    """The ordinals of the ids that were taken out of the object *ordinal*; ValueError where none can have been."""
     try:
-        (number,) = struct.unpack_from("<H", folded)
-        numbers = struct.unpack_from(f"<{number}i{number}H", folded, 2)
+        (number,) = _NUMBER.unpack_from(folded)
+        distances = struct.unpack_from(f"<{number}i", folded, 2)
     except struct.error as exc:
         raise ValueError(f"a folded object is cut off: {exc}") from exc
-    at = 2 + 6 * number
+    if len(folded) < 2 + 6 * number:
+        raise ValueError("a folded object is cut off in its gaps")
+    return [ordinal - distance for distance in distances]
+
+
+def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:
+    """The payload that was folded, with the ids that were taken out of it."""
+    number = len(ids)
+    start, at = 2 + 4 * number, 2 + 6 * number
+    if number and not any(folded[start + 2 : at]):  # one id behind the other, as in a chunk of a context
+        end = at + int.from_bytes(folded[start : start + 2], "little")
+        return ID_HEAD.join([folded[at:end], *ids]) + folded[end:]
     parts: list[bytes] = []
-    for distance, gap in zip(numbers[:number], numbers[number:], strict=True):
-        if gap:
-            parts.append(folded[at : at + gap])
-            at += gap
-        parts.append(_ID_HEAD)
-        parts.append(id_at(ordinal - distance))
-    parts.append(folded[at:])
-    return b"".join(parts)
+    for id, gap in zip(ids, struct.unpack_from(f"<{number}H", folded, start), strict=True):
+        parts += (folded[at : at + gap], ID_HEAD, id)
+        at += gap
+    return b"".join(parts) + folded[at:]
 
 
-def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    fanout = [0] * 256
-    for id in ids:
-        fanout[id[0]] += 1
-    data = b"".join(
-        [
-            INDEX_MAGIC,
-            struct.pack("<II", len(ids), 0),
-            pack_seal,
-            struct.pack("<256I", *accumulate(fanout)),
-            struct.pack(f"<{len(ids)}I", *[_prefix(ids[at]) for at in order]),
-            struct.pack(f"<{len(ids)}I", *order),
-        ]
-    )
-    return data + blake3(data).digest()
-
-
-def _prefix(id: ObjectId) -> int:
+def prefix_of(id: ObjectId) -> int:
     """What the index sorts by after the first byte."""
     return int.from_bytes(id[1:5], "big")
 
 
 class _Frame(NamedTuple):
-    """An unpacked frame: its objects are ``data[ends[n - 1]:ends[n]]``."""
+    """An unpacked frame: its objects are ``data[ends[n]:ends[n + 1]]``."""
 
     row: FrameRow
     data: bytes
@@ -341,6 +220,61 @@ class Pack:
         ordinal = self._find(id)
         return None if ordinal is None else self.object_at(ordinal)
 
+    def payloads(self, ids: Sequence[ObjectId], at: int, kind: Kind) -> list[bytes]:
+        """The payloads of ``ids[at]`` and of those after it, as far as it pays to read them together.
+
+        None where the first is not in this pack; ObjectCorruptError where it is of another kind.
+        """
+        ordinal = self._find(ids[at])
+        if ordinal is None:
+            return []
+        row, data, ends = self._frame_of(ordinal)
+        if self._kind(row) != kind:
+            raise ObjectCorruptError(f"object {ids[at].hex()}", f"expected a {kind}, found a {self._kind(row)}")
+        if row.codec == FOLDED:
+            return self._folded_payloads(ids[at : at + _MOST_FOLDED], kind)
+        number = self._count_run(ids, at, ordinal, min(row.first + row.number - ordinal, len(ids) - at))
+        first = ordinal - row.first
+        return [data[start:end] for start, end in pairwise(ends[first : first + number + 1])]
+
+    def _folded_payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        """The payloads of those of *ids*, from the first on, that are folded in this pack; their ids are looked up together."""
+        parts: list[bytes] = []
+        ordinals: list[list[int]] = []
+        for id in ids:
+            ordinal = self._find(id)
+            if ordinal is None:
+                break
+            row, data, ends = self._frame_of(ordinal)
+            if row.codec != FOLDED or self._kind(row) != kind:
+                break
+            at = ordinal - row.first
+            part = data[ends[at] : ends[at + 1]]
+            try:
+                ordinals.append(ordinals_in(part, ordinal))
+            except ValueError as exc:
+                raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
+            parts.append(part)
+        named = iter(self._ids_of_entries(list(chain.from_iterable(ordinals))) or ())
+        together = [list(islice(named, len(own))) for own in ordinals]
+        return [
+            put_back(part, found or self._ids_of_entries(own) or self._ids_at(own))
+            for part, own, found in zip(parts, ordinals, together, strict=True)
+        ]
+
+    def _count_run(self, ids: Sequence[ObjectId], at: int, ordinal: int, most: int) -> int:
+        """How many of *ids* from ``ids[at]`` on, *most* at most, are the ids from *ordinal* on."""
+        start = self._ids_start + ordinal * ID_SIZE
+        table = self._map[start : start + min(most, 2) * ID_SIZE]
+        if table == b"".join(ids[at : at + min(most, 2)]):
+            table = self._map[start : start + most * ID_SIZE]
+            if table == b"".join(ids[at : at + most]):
+                return most
+        number = 1
+        while number < most and table[number * ID_SIZE : (number + 1) * ID_SIZE] == ids[at + number]:
+            number += 1
+        return number
+
     def contains(self, id: ObjectId) -> bool:
         """Whether the object is in this pack; an id that is not costs a search of the index and no more."""
         return self._find(id) is not None
@@ -352,7 +286,7 @@ class Pack:
         first = id[0]
         low = self._fanout[first - 1] if first else 0
         high = self._fanout[first]
-        key = _prefix(id)
+        key = prefix_of(id)
         at = bisect_left(self._prefixes, key, low, high)
         while at < high and self._prefixes[at] == key:
             ordinal = self._ordinals[at]
@@ -370,6 +304,31 @@ class Pack:
             self._check_ids(block)
         start = self._ids_start + ordinal * ID_SIZE
         return self._map[start : start + ID_SIZE]
+
+    def _ids_of_entries(self, ordinals: Sequence[int]) -> list[ObjectId] | None:
+        """The ids with those ordinals, where they are those of entries: every other one a commit, between them blobs.
+
+        A context's commits mostly follow each other in a pack, and so do its blobs; None where they do not.
+        """
+        if len(ordinals) < _LEAST_IDS or len(ordinals) % 2:
+            return None
+        commits, blobs = self._ids_in_row(ordinals[::2]), self._ids_in_row(ordinals[1::2])
+        if commits is None or blobs is None:
+            return None
+        ids = [b""] * len(ordinals)
+        ids[::2], ids[1::2] = commits, blobs
+        return ids
+
+    def _ids_in_row(self, ordinals: Sequence[int]) -> tuple[ObjectId, ...] | None:
+        """The ids with those ordinals, where each is one more than that before it."""
+        first, number = ordinals[0], len(ordinals)
+        if ordinals != list(range(first, first + number)) or first < 0 or first + number > self.count:
+            return None
+        for block in range(first // IDS_A_CHECK, (first + number - 1) // IDS_A_CHECK + 1):
+            if block not in self._checked:
+                self._check_ids(block)
+        start = self._ids_start + first * ID_SIZE
+        return struct.unpack(f"{ID_SIZE}s" * number, self._map[start : start + number * ID_SIZE])
 
     def _check_ids(self, block: int) -> None:
         start = self._ids_start + block * IDS_A_CHECK * ID_SIZE
@@ -400,6 +359,19 @@ class Pack:
             for ordinal in range(row.first, row.first + row.number):
                 yield self.id_at(ordinal), kind
 
+    def index_rows(self, first: int) -> Iterator[tuple[int, int]]:
+        """For the ids whose first byte is *first*, in order of id: what is in bytes 1 to 4, and the ordinal."""
+        low, high = self._fanout[first - 1] if first else 0, self._fanout[first]
+        return zip(self._prefixes[low:high], self._ordinals[low:high], strict=True)
+
+    def runs(self) -> Iterator[tuple[Kind, int, int]]:
+        """Runs of objects of one kind: the kind, the first ordinal, and how many."""
+        return ((self._kind(row), row.first, row.number) for row in self._rows)
+
+    def kind_at(self, ordinal: int) -> Kind:
+        """The kind of the object with that ordinal; no payload is read."""
+        return self._kind(self._rows[bisect_right(self._firsts, ordinal) - 1])
+
     def objects(self) -> Iterator[NewObject]:
         """Every object in the pack, in its order."""
         for row in self._rows:
@@ -413,8 +385,7 @@ class Pack:
 
     def object_at(self, ordinal: int) -> Object:
         """The object with that ordinal."""
-        number = bisect_right(self._firsts, ordinal) - 1
-        row, data, ends = self._frames.get(number) or self._frame(number)
+        row, data, ends = self._frame_of(ordinal)
         at = ordinal - row.first
         payload = data[ends[at] : ends[at + 1]]
         if row.codec == FOLDED:
@@ -422,19 +393,22 @@ class Pack:
         return Object(self._kind(row), payload)
 
     def _unfolded(self, folded: bytes, ordinal: int, row: FrameRow) -> bytes:
-        if len(self._hints) > _KEPT_HINTS:
-            self._hints.clear()
-        hints = self._hints
-
-        def id_at(found: int) -> ObjectId:
-            id = self.id_at(found)
-            hints[id] = found
-            return id
-
         try:
-            return unfold(folded, ordinal, id_at)
+            return put_back(folded, self._ids_at(ordinals_in(folded, ordinal)))
         except ValueError as exc:
             raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
+
+    def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
+        """The ids with those ordinals; where they are is remembered, for what an object names is mostly read next."""
+        ids = [self.id_at(ordinal) for ordinal in ordinals]
+        if len(self._hints) > _KEPT_HINTS:
+            self._hints.clear()
+        self._hints.update(zip(ids, ordinals, strict=True))
+        return ids
+
+    def _frame_of(self, ordinal: int) -> _Frame:
+        number = bisect_right(self._firsts, ordinal) - 1
+        return self._frames.get(number) or self._frame(number)
 
     def _frame(self, number: int) -> _Frame:
         """The unpacked frame; the last few are kept."""
@@ -446,11 +420,10 @@ class Pack:
             raw = codec.decompress(files.read_at(self._fd, row.stored, row.offset), row.raw)
         except ValueError as exc:
             raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
-        ends = [0, *accumulate(struct.unpack_from(f"<{row.number}I", raw))]
-        data = raw[4 * row.number :]
-        if ends[-1] != len(data):
+        ends = list(accumulate(struct.unpack_from(f"<{row.number}I", raw), initial=4 * row.number))
+        if ends[-1] != len(raw):
             raise ObjectCorruptError(self.path, "a frame's objects do not fill it", row.offset)
-        frame = self._frames[number] = _Frame(row, data, ends)
+        frame = self._frames[number] = _Frame(row, raw, ends)
         if len(self._frames) > _KEPT_FRAMES:
             self._frames.popitem(last=False)
         return frame
@@ -459,6 +432,12 @@ class Pack:
         """Let go of what was unpacked."""
         self._frames.clear()
         self._hints.clear()
+
+    def release(self) -> None:
+        """Let go of what was unpacked and of the pages of both files that were looked at: for who reads all of a store."""
+        self.forget()
+        for mapped in (self._map, self._index):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     def close(self) -> None:
         """Let go of the files; a map that stayed open would keep a file system busy."""

@@ -6,7 +6,7 @@ import os
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from blake3 import blake3
@@ -28,9 +28,9 @@ from tract.storage.pack import (
     SEAL_SIZE,
     TRAILER,
     FrameRow,
-    index_bytes,
     unfold,
 )
+from tract.storage.pack_writer import index_bytes
 from tract.storage.problems import Problem
 
 _KEPT_FRAMES = 4
@@ -99,6 +99,9 @@ class PackScan:
             at = start + block * ID_SIZE * IDS_A_CHECK
             self._error("pack-damaged", at, "its table of ids does not match its checksum")
         self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : checks + frames * FRAME.size])]
+        if sum(row.stored for row in self._rows) > len(data):
+            self._error("pack-damaged", end + checks, "its frames overlap")
+            self._rows = _apart(self._rows)
         self._dictionary = data[16 : 16 + dictionary]
         self._owner = [-1] * count
         for number, row in enumerate(self._rows):
@@ -212,6 +215,17 @@ class PackScan:
     def index(self) -> bytes:
         """The index this pack should have."""
         return index_bytes(self._ids, self._data[-SEAL_SIZE:])
+
+
+def _apart(rows: Sequence[FrameRow]) -> list[FrameRow]:
+    """The frames that begin behind the one before: a thousand rows about one frame would have it unpacked a thousand times."""
+    kept: list[FrameRow] = []
+    end = 0
+    for row in rows:
+        if row.offset >= end:
+            kept.append(row)
+            end = row.offset + row.stored
+    return kept
 
 
 def _mended_trailer(data: bytes, place: int) -> bytes | None:

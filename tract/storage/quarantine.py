@@ -15,7 +15,8 @@ from tract.objects.id import KINDS, ObjectId, is_hex
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.loose import LooseObjects
-from tract.storage.pack import Group, Pack, write_pack
+from tract.storage.pack import Pack
+from tract.storage.pack_writer import Group, write_pack
 
 PREFIX = "import-"
 LOOSE_LIMIT = 1024 * 1024
@@ -99,7 +100,11 @@ class Quarantine:
         by_kind = {kind: [new for new in self._pending.values() if new.kind == kind] for kind in KINDS}
         groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
         path = write_pack(self._path, groups, (new.payload for found in by_kind.values() for new in found))
-        self._packs.append(Pack(path))
+        try:
+            self._packs.append(Pack(path))
+        except OSError as exc:
+            exc.filename = exc.filename or path  # who cannot map a file says not which
+            raise
         self._pending = {}
         self._size = 0
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from tract.errors import ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object
 
@@ -29,6 +30,13 @@ class StoreStats(NamedTuple):
         return self.journal_size + self.pack_size + self.loose_size
 
 
+def payload_of(id: ObjectId, obj: Object, kind: Kind) -> bytes:
+    """The payload of an object that must be of that kind."""
+    if obj.kind != kind:
+        raise ObjectCorruptError(f"object {id.hex()}", f"expected a {kind}, found a {obj.kind}")
+    return obj.payload
+
+
 class ObjectStore(Protocol):
     """Objects by id, and the log of operations that made them real.
 
@@ -39,6 +47,13 @@ class ObjectStore(Protocol):
 
     def read(self, id: ObjectId) -> Object:
         """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's."""
+        ...
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        """The payloads of many objects of one kind, in the order of *ids*: what lies together is read at once.
+
+        Errors are those of ``read``; ObjectCorruptError also names an object of another kind.
+        """
         ...
 
     def contains(self, id: ObjectId) -> bool: ...

@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from tract.storage import files
@@ -42,11 +43,12 @@ def load_totals(path: str) -> dict[bytes, Totals]:
     """The totals in the file; one with anything wrong in it, or that grew too long, is removed, and what was whole in it is used."""
     try:
         data = files.read_file(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    except OSError:
+        return {}  # there are none yet, or what cannot be read is worked out again
     found = read_totals(data)
     if damaged_at(data) is not None or len(found) > _MOST_ROWS:
-        files.unlink(path)
+        with suppress(OSError):
+            files.unlink(path)
     return dict(found)
 
 

@@ -1,0 +1,68 @@
+"""Token counts on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tract.objects.model import new_blob
+from tract.storage.counts import BlobCount, add_counts, load_counts, prune_all_counts, prune_counts
+
+IDS = [new_blob({"n": n}).id for n in range(5000)]
+
+
+def make_file(folder: Path, *blocks: list[bytes]) -> str:
+    path = str(folder / "counts-letters-1")
+    for block in blocks:
+        add_counts(path, {id: BlobCount(at, at + 1) for at, id in enumerate(block)})
+    return path
+
+
+def test_pruning_leaves_what_is_kept(tmp_path):
+    path = make_file(tmp_path, IDS[:10], IDS[10:20])
+
+    assert 15 == prune_counts(path, set(IDS[8:13]).__contains__)
+
+    assert {IDS[8]: (8, 9), IDS[9]: (9, 10), IDS[10]: (0, 1), IDS[11]: (1, 2), IDS[12]: (2, 3)} == load_counts(path)
+    add_counts(path, {IDS[0]: BlobCount(7, 7)})
+    assert (7, 7) == load_counts(path)[IDS[0]]
+    assert [Path(path)] == list(tmp_path.iterdir())
+
+
+def test_a_file_of_which_nothing_goes_is_not_written(tmp_path):
+    path = make_file(tmp_path, IDS)
+    before = Path(path).stat()
+
+    assert 0 == prune_counts(path, lambda _: True)
+
+    assert (before.st_ino, before.st_mtime_ns) == (Path(path).stat().st_ino, Path(path).stat().st_mtime_ns)
+
+
+def test_a_large_file_is_pruned_in_blocks(tmp_path):
+    path = make_file(tmp_path, IDS)
+
+    assert 1 == prune_counts(path, lambda id: id != IDS[0])
+
+    assert set(IDS[1:]) == load_counts(path).keys()
+
+
+@pytest.mark.parametrize("data", [b"", b"short", b"tract counts 9\n\0" + bytes(80)])
+def test_what_is_no_file_of_counts_is_left_to_who_reads_it(tmp_path, data):
+    path = tmp_path / "counts-x"
+    path.write_bytes(data)
+    (tmp_path / "totals").write_bytes(data)
+
+    prune_all_counts(str(tmp_path), lambda _: False)
+
+    assert data == path.read_bytes() == (tmp_path / "totals").read_bytes()
+
+
+def test_what_was_torn_off_is_gone_and_the_rest_is_pruned(tmp_path):
+    path = Path(make_file(tmp_path, IDS[:3], IDS[3:6]))
+    path.write_bytes(path.read_bytes()[:-1])
+
+    prune_all_counts(str(tmp_path), lambda id: id != IDS[0])
+
+    assert {IDS[1], IDS[2]} == load_counts(str(path)).keys()
+    prune_all_counts(str(tmp_path / "missing"), lambda _: False)

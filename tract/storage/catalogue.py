@@ -1,0 +1,199 @@
+"""A number for every object of a store, so that gc can say something of millions of objects in a few bytes each.
+
+    number     0 … k-1                  k … k+n-1             …             after the last pack's
+    object     journal and loose ones   the youngest pack's   older packs'  those that were asked for and are in none
+
+An object that is in several places goes by its first number; the others are duplicates.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import groupby
+
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import Object
+from tract.storage.database import Database
+
+UNSEEN = 0
+REACHED = 1
+OPERATION = 2
+DUPLICATE = 3
+ABSENT = 4
+
+NONE = 0xFFFFFFFF
+"""No object's number."""
+
+# Numbers of the ids that were asked for last: the same few are asked for over and over.
+_KEPT_NUMBERS = 16384
+_READS_BEFORE_RELEASE = 8192
+
+
+class Catalogue:
+    """The objects that are in *store* when it is made, by number; for the holder of its ``maintenance``, for packs must not go.
+
+    Memory: 8 bytes for each object in a pack, and some hundred for each of the journal's and each loose one.
+    """
+
+    def __init__(self, store: Database) -> None:
+        self._store = store
+        self.packs = store.packs()
+        self.loose = store.loose_objects()
+        self._kinds: dict[ObjectId, Kind] = dict(store.journal_objects())
+        self._single = list(dict.fromkeys((*self._kinds, *self.loose)))
+        self._admitted: list[ObjectId] = []
+        self._number = {id: number for number, id in enumerate(self._single)}
+        self._recent: dict[ObjectId, int] = {}
+        self._reads = 0
+        self._bases: list[int] = []
+        self._names = sorted(self.packs, key=lambda name: (-self.packs[name], name))
+        self._opened = [store.pack(name) for name in self._names]
+        size = len(self._single)
+        for pack in self._opened:
+            self._bases.append(size)
+            size += pack.count
+        self.size = size
+        self._ends = [0]
+        self._prefixes = array("I")
+        self._numbers = array("I")
+        self._duplicates = array("I")
+        for first in range(256):
+            self._take_in(first)
+        self._written: dict[int, int] = {}
+        for number, id in enumerate(self._single):
+            self._take_single(number, id)
+        self.release()
+
+    def _take_in(self, first: int) -> None:
+        """Put the ids that begin with the byte *first* in order, over all packs."""
+        rows = []
+        for base, pack in zip(self._bases, self._opened, strict=True):
+            rows += [prefix << 32 | base + ordinal for prefix, ordinal in pack.index_rows(first)]
+        rows.sort()
+        self._prefixes.extend([row >> 32 for row in rows])
+        self._numbers.extend([row & NONE for row in rows])
+        self._ends.append(len(rows) + self._ends[-1])
+        if len(self._opened) > 1:
+            for _, alike in groupby(rows, key=lambda row: row >> 32):
+                self._note_duplicates([row & NONE for row in alike])
+
+    def _note_duplicates(self, numbers: list[int]) -> None:
+        if len(numbers) > 1:
+            firsts: set[ObjectId] = set()
+            for number in numbers:
+                id = self.id_of(number)
+                if id in firsts:
+                    self._duplicates.append(number)
+                firsts.add(id)
+
+    def _take_single(self, number: int, id: ObjectId) -> None:
+        packed = self._search(id)
+        if packed is not None:
+            self._duplicates.append(packed)
+            self._written[number] = self._written_in_pack(packed)
+
+    def marks(self) -> bytearray:
+        """A byte for each number: OPERATION and DUPLICATE where the object is one, UNSEEN for all others."""
+        marks = bytearray(self.size)
+        for base, pack in zip(self._bases, self._opened, strict=True):
+            for kind, first, number in pack.runs():
+                if kind == "operation":
+                    marks[base + first : base + first + number] = bytes([OPERATION]) * number
+        for number, id in enumerate(self._single):
+            if self._kinds.get(id) == "operation":
+                marks[number] = OPERATION
+        for number in self._duplicates:
+            marks[number] = DUPLICATE
+        return marks
+
+    def number_of(self, id: ObjectId) -> int | None:
+        """The object's number, None when it was in no place."""
+        number = self._recent.get(id)
+        if number is None:
+            number = self._number.get(id)
+            if number is None:
+                number = self._search(id)
+                if number is None:
+                    return None
+            if len(self._recent) >= _KEPT_NUMBERS:
+                self._recent.clear()
+            self._recent[id] = number
+        return number
+
+    def has(self, id: ObjectId) -> bool:
+        """Whether the object was in some place."""
+        number = self.number_of(id)
+        return number is not None and number < self.size
+
+    def _search(self, id: ObjectId) -> int | None:
+        low, high = self._ends[id[0]], self._ends[id[0] + 1]
+        key = int.from_bytes(id[1:5], "big")
+        at = bisect_left(self._prefixes, key, low, high)
+        while at < high and self._prefixes[at] == key:
+            number = self._numbers[at]
+            if self.id_of(number) == id:
+                return number
+            at += 1
+        return None
+
+    def admit(self, id: ObjectId) -> int:
+        """The object's number; one is given to an object that came later, or that is nowhere."""
+        number = self.number_of(id)
+        if number is None:
+            number = self._number[id] = self.size + len(self._admitted)
+            self._admitted.append(id)
+        return number
+
+    def id_of(self, number: int) -> ObjectId:
+        """The id of the object *number*."""
+        if number < len(self._single):
+            return self._single[number]
+        if number >= self.size:
+            return self._admitted[number - self.size]
+        at = bisect_right(self._bases, number) - 1
+        return self._opened[at].id_at(number - self._bases[at])
+
+    def is_single(self, number: int) -> bool:
+        """Whether the object is in the journal or a file of its own."""
+        return number < len(self._single)
+
+    def kind_of(self, number: int) -> Kind:
+        """The kind of an object that was there."""
+        if number < len(self._single):
+            id = self._single[number]
+            return self._kinds.get(id) or self._store.loose_kind(id)
+        at = bisect_right(self._bases, number) - 1
+        return self._opened[at].kind_at(number - self._bases[at])
+
+    def written(self, number: int) -> int | None:
+        """When the object was last written, in nanoseconds since 1970; None for one of the journal's: just now."""
+        if number < len(self._single):
+            id = self._single[number]
+            if id in self._kinds:
+                return None
+            return max(self.loose[id], self._written.get(number, 0))
+        return self._written_in_pack(number)
+
+    def _written_in_pack(self, number: int) -> int:
+        return self.packs[self._names[bisect_right(self._bases, number) - 1]]
+
+    def read(self, number: int) -> Object:
+        """The object; BlobNotFoundError when it is nowhere."""
+        self._reads += 1
+        if not self._reads % _READS_BEFORE_RELEASE:
+            self.release()
+        if len(self._single) <= number < self.size:
+            at = bisect_right(self._bases, number) - 1
+            return self._store.read_packed(self._names[at], number - self._bases[at])
+        return self._store.read(self.id_of(number))
+
+    def release(self) -> None:
+        """Let go of what was read from packs, to have it in memory no more."""
+        self._store.release()
+
+    def in_order(self) -> Iterator[int]:
+        """The numbers of all objects that were there: the single ones, then those of packs in order of id, whatever pack they are in."""
+        yield from range(len(self._single))
+        yield from self._numbers

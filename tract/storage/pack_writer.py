@@ -1,0 +1,227 @@
+"""Writing packs; what is in one, byte by byte, is in :mod:`tract.storage.pack`."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import struct
+import zlib
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, chain, islice, pairwise
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
+from tract.storage import files
+from tract.storage.compression import FrameCodec
+from tract.storage.pack import (
+    CHECK_SIZE,
+    FOLDED,
+    FRAME,
+    FRAME_SIZE,
+    ID_HEAD,
+    IDS_A_CHECK,
+    INDEX_MAGIC,
+    PACK_MAGIC,
+    PLAIN,
+    TRAILER,
+    FrameRow,
+    prefix_of,
+)
+
+SEAL_LEVEL = 3
+_INDEX_PIECE = 4096
+
+_KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
+
+# What only looks like an id in a text is no ordinal's id, and stays.
+_ID = re.compile(rb"\xc4\x20(.{32})", re.DOTALL)
+
+
+class Group(NamedTuple):
+    """Objects of one kind that are packed together, in this order."""
+
+    kind: Kind
+    ids: Sequence[ObjectId]
+
+
+class Packing(NamedTuple):
+    """What a pack is made of, to be taken one at a time, so that memory need not hold it.
+
+    *ids* are those of all payloads, in order; they are asked for after the last payload was taken.
+    *ordinal_of* says which of them an id is, None for any other; a payload is asked about when it is written.
+    """
+
+    groups: Iterable[tuple[Kind, Iterable[bytes]]]
+    ids: Iterable[ObjectId]
+    ordinal_of: Callable[[ObjectId], int | None]
+
+
+def packing_of(groups: Sequence[Group], payloads: Iterable[bytes]) -> Packing:
+    """The packing of objects whose ids are known; *payloads* are those of all groups' ids, in order."""
+    ids = [id for group in groups for id in group.ids]
+    rest = iter(payloads)
+    parts = ((group.kind, islice(rest, len(group.ids))) for group in groups)
+    return Packing(parts, ids, {id: at for at, id in enumerate(ids)}.get)
+
+
+def write_pack(
+    directory: str,
+    groups: Sequence[Group],
+    payloads: Iterable[bytes],
+    *,
+    level: int = SEAL_LEVEL,
+    dictionary: bytes = b"",
+) -> str:
+    """Write objects as one pack with its index, and give back the pack's path; *payloads* are those of all groups' ids, in order."""
+    return write_packing(directory, packing_of(groups, payloads), level=level, dictionary=dictionary)
+
+
+def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, dictionary: bytes = b"") -> str:
+    """Write a pack with its index, and give back the pack's path; memory holds a frame, and 12 bytes an object for the index.
+
+    The pack is on the disk under its name before its index is: a reader that finds the index finds the pack.
+    """
+    with files.NewFile(directory) as file:
+        writer = _PackWriter(file, level, dictionary, packing.ordinal_of)
+        seal = writer.write(packing)
+        # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
+        path = file.publish(f"pack-{seal.hex()[:40]}.pack")
+    with files.mapped(path) as table, files.NewFile(directory) as index:
+        for piece in _index_pieces(table, writer.ids_start, writer.count, seal):
+            index.write(piece)
+        index.publish(os.path.basename(path).removesuffix(".pack") + ".idx")
+    return path
+
+
+class _PackWriter:
+    """Writes one pack, front to back."""
+
+    def __init__(
+        self, file: files.NewFile, level: int, dictionary: bytes, ordinal_of: Callable[[ObjectId], int | None]
+    ) -> None:
+        self._file = file
+        self._hash = blake3()
+        self._dictionary = dictionary
+        self._plain = FrameCodec(level)
+        self._blobs = FrameCodec(level, dictionary)
+        self._rows: list[FrameRow] = []
+        self._ordinal_of = ordinal_of
+        self.count = 0
+        self.ids_start = 0
+
+    def write(self, packing: Packing) -> bytes:
+        """Write everything; the pack's seal."""
+        self._put(PACK_MAGIC + self._dictionary)
+        for kind, payloads in packing.groups:
+            self._write_group(kind, payloads)
+        self.ids_start = self._file.size
+        checks = self._write_ids(packing.ids)
+        tail = checks + b"".join([FRAME.pack(*row) for row in self._rows])
+        tail += TRAILER.pack(len(self._rows), self.count, self.ids_start, len(self._dictionary))
+        self._put(tail + blake3(tail).digest()[:CHECK_SIZE])
+        seal = self._hash.digest()
+        self._file.write(seal)
+        return seal
+
+    def _put(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._file.write(data)
+
+    def _write_ids(self, ids: Iterable[ObjectId]) -> bytes:
+        """Write the table of ids; its checks."""
+        checks: list[bytes] = []
+        rest = iter(ids)
+        while block := b"".join(islice(rest, IDS_A_CHECK)):
+            checks.append(zlib.crc32(block).to_bytes(4, "little"))
+            self._put(block)
+        if self._file.size - self.ids_start != self.count * ID_SIZE:
+            raise ValueError(f"{self.count} payloads, and another number of ids")
+        return b"".join(checks)
+
+    def _write_group(self, kind: Kind, payloads: Iterable[bytes]) -> None:
+        parts: list[bytes] = []
+        size = 0
+        for payload in payloads:
+            part = payload if kind == "blob" else fold(payload, self.count, self._ordinal_of)
+            if parts and size + len(payload) > FRAME_SIZE:
+                self._write_frame(kind, parts)
+                parts, size = [], 0
+            parts.append(part)
+            size += len(payload)
+            self.count += 1
+        if parts:
+            self._write_frame(kind, parts)
+
+    def _write_frame(self, kind: Kind, parts: list[bytes]) -> None:
+        raw = struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
+        codec = self._blobs if kind == "blob" else self._plain
+        frame = codec.compress(raw)
+        folded = PLAIN if kind == "blob" else FOLDED
+        first = self._rows[-1].first + self._rows[-1].number if self._rows else 0
+        self._rows.append(FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded))
+        self._put(frame)
+
+
+def fold(payload: bytes, ordinal: int, ordinal_of: Callable[[ObjectId], int | None]) -> bytes:
+    """*payload*, of the object *ordinal*, with the ids that have an ordinal taken out."""
+    pieces = _ID.split(payload)
+    distances: list[int] = []
+    gaps: list[int] = []
+    rest: list[bytes] = []
+    gap = 0
+    for at in range(1, len(pieces), 2):
+        before, id = pieces[at - 1], pieces[at]
+        rest.append(before)
+        gap += len(before)
+        found = ordinal_of(id)
+        if found is None or gap > 0xFFFF or len(distances) == 0xFFFF:
+            rest.append(ID_HEAD + id)
+            gap += len(ID_HEAD) + ID_SIZE
+            continue
+        distances.append(ordinal - found)
+        gaps.append(gap)
+        gap = 0
+    rest.append(pieces[-1])
+    number = len(distances)
+    return struct.pack(f"<H{number}i{number}H", number, *distances, *gaps) + b"".join(rest)
+
+
+def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
+    """The index of the pack that has *ids*, in its order."""
+    return b"".join(_index_pieces(b"".join(ids), 0, len(ids), pack_seal))
+
+
+def _index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: bytes) -> Iterator[bytes]:
+    """The index of the *count* ids in *table* from *start* on, piece by piece."""
+
+    def id_at(ordinal: int) -> ObjectId:
+        return table[start + ordinal * ID_SIZE : start + (ordinal + 1) * ID_SIZE]
+
+    firsts = bytes(id_at(at)[0] for at in range(count))
+    ends = list(accumulate(firsts.count(byte) for byte in range(256)))
+    order = array("I", bytes(4 * count))
+    free = [0, *ends[:-1]]
+    for at, first in enumerate(firsts):
+        order[free[first]] = at
+        free[first] += 1
+    # Sorted byte by byte, so that memory holds the ids of one first byte only.
+    for low, high in pairwise((0, *ends)):
+        order[low:high] = array("I", sorted(order[low:high], key=id_at))
+    seal = blake3()
+    head = INDEX_MAGIC + struct.pack("<II", count, 0) + pack_seal + struct.pack("<256I", *ends)
+    for piece in chain(
+        [head],
+        (struct.pack(f"<{len(part)}I", *[prefix_of(id_at(at)) for at in part]) for part in _parts(order)),
+        (struct.pack(f"<{len(part)}I", *part) for part in _parts(order)),
+    ):
+        seal.update(piece)
+        yield piece
+    yield seal.digest()
+
+
+def _parts(order: array[int]) -> Iterator[array[int]]:
+    return (order[at : at + _INDEX_PIECE] for at in range(0, len(order), _INDEX_PIECE))
