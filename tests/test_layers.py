@@ -15,6 +15,7 @@ LINES = (
     ("storage",),
     ("refs",),
     ("repo",),
+    ("reflog",),
     ("revision",),
     ("history",),
     ("compile", "llm"),

@@ -5,6 +5,7 @@
     HEAD, @       where this tract is
     HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
     main@{1}      where the ref was one move ago
+    ORIG_HEAD     where the branch was before the last reset, merge or rebase
 
 Plumbing also takes
 
@@ -15,11 +16,11 @@ Plumbing also takes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError
 from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
-from tract.objects.model import CommitOperation, RefValue
+from tract.objects.model import CommitOperation
+from tract.reflog import ref_history
 from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS
 from tract.repo import Repository
 
@@ -150,36 +151,13 @@ def _earlier(repo: Repository, name: str, moves: int, revision: str) -> ObjectId
         if found is None:
             raise CommitNotFoundError(revision, f"there is no ref named '{name}'")
         ref = found
+    now = repo.ref(ref)
+    if moves == 0 and isinstance(now, bytes):
+        return now
     for at, (value, _) in enumerate(ref_history(repo, ref)):
         if at == moves:
-            if not isinstance(value, bytes):
-                break
             return value
     raise CommitNotFoundError(revision, f"'{name or ref}' has not moved that often")
-
-
-def ref_history(repo: Repository, ref: str) -> Iterator[tuple[RefValue | None, str]]:
-    """What the ref held, newest first, each with the reason of the operation that brought it there.
-
-    HEAD's history follows the branch it was on.
-    """
-    name = repo.prefix + ref
-    head = name if ref in (HEAD, ORIG_HEAD) else None
-    symbolic = repo.refs.read(name)
-    watched = repo.prefix + symbolic if isinstance(symbolic, str) else name
-    before: RefValue | None = None
-    for _, operation in repo.refs.history():
-        for change in operation.changes:
-            if change.name == watched and watched != head:
-                yield change.new, operation.reason
-                before = change.old
-            elif change.name == head:
-                if isinstance(change.new, bytes):
-                    yield change.new, operation.reason
-                watched = repo.prefix + change.old if isinstance(change.old, str) else name
-                before = change.old if isinstance(change.old, bytes) else None
-    if before is not None:
-        yield before, ""
 
 
 def resolve_object(repo: Repository, name: str, kind: Kind | None = None) -> ObjectId:

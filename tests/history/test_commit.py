@@ -136,6 +136,17 @@ def test_what_cannot_be_kept_leaves_no_trace(fields: dict[str, Any]) -> None:
     assert ["a", "c"] == texts(repo)
 
 
+def test_a_message_over_the_limit_that_is_set_is_refused_with_both_and_the_setting() -> None:
+    repo = memory_repository(config=TractConfig(max_message_size=60))
+    say(repo, "short")
+    before = state(repo)
+
+    with pytest.raises(ContentValidationError, match="a message of 509 bytes is over the limit of 60 that max_message_size"):
+        say(repo, "x" * 500)
+
+    assert before == state(repo)
+
+
 def test_a_branch_that_moved_is_refused_and_a_detached_head_too() -> None:
     repo, (a, b) = make_repo("a", "b")
     before = state(repo)
@@ -278,10 +289,10 @@ def with_merges() -> tuple[Repository, dict[str, ObjectId]]:
     return repo, ids
 
 
-def test_ancestors_come_once_each_a_child_before_its_parents() -> None:
+def test_ancestors_come_once_each_a_child_before_its_parents_and_else_the_newer_first() -> None:
     repo, ids = with_merges()
 
-    assert ["n", "m", "c", "b", "x", "a"] == [commit.author for _, commit in ancestors(repo, [ids["n"]])]
+    assert ["n", "x", "m", "c", "b", "a"] == [commit.author for _, commit in ancestors(repo, [ids["n"]])]
     assert ["c", "b", "a"] == [commit.author for _, commit in ancestors(repo, [ids["b"], ids["c"], ids["b"]])]
     assert ["n", "m", "b", "a"] == [commit.author for _, commit in first_parents(repo, ids["n"])]
     assert [] == list(first_parents(repo, None))

@@ -23,8 +23,8 @@ from tract.history.context import (
     count_entries,
     entries,
     find_entry,
-    replace_entry,
 )
+from tract.history.tree_edit import replace_entry
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
 from tract.repo import DecodedObjects, Repository, memory_repository

@@ -453,3 +453,18 @@ def test_what_is_garbage_and_not_whole_is_left_out(tmp_path: Path) -> None:
 
     assert before - 2 == len(contents(target)[0])
     assert [] == problems(target)
+
+
+def test_a_note_about_what_gc_took_comes_along(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", make_store(tmp_path / "target")
+    with Tract.open(source) as t:
+        first = t.user("kept").commit_hash
+        t.annotate(t.user("dropped").commit_hash, "skip")
+        t._base.refs.update([RefEdit("refs/heads/main", bytes.fromhex(first))], reason="reset")
+        t.gc(orphan_retention_days=0)
+
+    with opened(target) as repo:
+        import_stream(repo, io.BytesIO(exported(source)), force=True)
+
+    assert exported(source) == exported(target)
+    assert check_repository(str(target / ".tract")).is_clean

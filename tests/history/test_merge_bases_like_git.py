@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tract.history.reachability import merge_bases, reachable
-from tract.history.walk import is_ancestor
+from tract.history.walk import ancestors, is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_commit
 from tract.refs.store import RefEdit
@@ -48,13 +48,13 @@ def tract_history(dag: Dag, times: list[int] | None = None) -> tuple[Repository,
 
 
 class Git:
-    def __init__(self, folder: Path, dag: Dag) -> None:
+    def __init__(self, folder: Path, dag: Dag, times: list[int] | None = None) -> None:
         self.folder = folder
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"}
         self.run("init", "-q")
         lines = []
         for n, parents in enumerate(dag):
-            lines += [f"commit refs/heads/n{n}", f"mark :{n + 1}", f"committer a <a> {1_700_000_000 + n} +0000", "data 0"]
+            lines += [f"commit refs/heads/n{n}", f"mark :{n + 1}", f"committer a <a> {1_700_000_000 + (n if times is None else times[n])} +0000", "data 0"]
             lines += [f"{'merge' if at else 'from'} :{parent + 1}" for at, parent in enumerate(parents)]
             lines.append("")
         self.run("fast-import", "--quiet", stdin="\n".join(lines) + "\n")
@@ -68,7 +68,10 @@ class Git:
         return done.stdout.split()
 
     def numbers(self, *argv: str) -> set[int]:
-        return {self.names[id] for id in self.run(*argv)}
+        return set(self.listed(*argv))
+
+    def listed(self, *argv: str) -> list[int]:
+        return [self.names[id] for id in self.run(*argv)]
 
 
 def test_a_criss_cross_has_two_best_ancestors_and_the_newer_comes_first() -> None:
@@ -117,3 +120,28 @@ def test_random_histories_have_the_ancestors_and_merge_bases_that_git_finds(tmp_
     for a, b, c in list(combinations(range(len(dag)), 3))[::10]:
         expected = git.numbers("merge-base", "--all", f"n{c}", f"n{b}", f"n{a}")
         assert expected == {number[id] for id in merge_bases(repo, ids[c], ids[b], ids[a])}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="compares with git")
+@pytest.mark.parametrize("dag", [CRISS_CROSS, *map(random_dag, range(4))], ids=["criss-cross", *map(str, range(4))])
+@pytest.mark.parametrize("clocks", ["right", "wrong"])
+def test_random_histories_are_listed_in_the_order_that_git_lists_them_in(tmp_path: Path, dag: Dag, clocks: str) -> None:
+    times = list(range(len(dag)))
+    if clocks == "wrong":
+        random.Random(len(dag)).shuffle(times)
+    git = Git(tmp_path, dag, times)
+    repo, ids = tract_history(dag, times)
+    number = {id: n for n, id in enumerate(ids)}
+    # Where clocks are wrong, git shows a parent before its child unless it is asked not to.
+    order = ["--date-order"] if clocks == "wrong" else []
+
+    for n in range(len(dag)):
+        assert git.listed("rev-list", *order, f"n{n}") == [number[id] for id, _ in ancestors(repo, [ids[n]])]
+        first = git.listed("rev-list", *order, "--first-parent", f"n{n}")
+        assert first == [number[id] for id, _ in reachable(repo, [ids[n]], first_parent=True)]
+    for a, b in combinations(range(len(dag)), 2):
+        both = git.listed("rev-list", *order, f"n{a}", f"n{b}")
+        assert both == [number[id] for id, _ in ancestors(repo, [ids[a], ids[b]])]
+        for one, other in ((a, b), (b, a)):
+            listed = git.listed("rev-list", *order, f"n{one}", f"^n{other}")
+            assert listed == [number[id] for id, _ in reachable(repo, [ids[one]], [ids[other]])]

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from unicodedata import normalize
 
-from tract.errors import BranchExistsError, BranchNotFoundError
+from tract.errors import (
+    BranchExistsError,
+    BranchNotFoundError,
+    CommitNotFoundError,
+    DetachedHeadError,
+    TractError,
+    UnmergedBranchError,
+)
+from tract.history.moves import check_target
+from tract.history.state import check_idle
+from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
+from tract.reflog import RENAMED
 from tract.refs.names import HEAD, HEADS, branch_ref, name_problem
 from tract.refs.store import RefEdit
 from tract.repo import Repository
@@ -14,14 +27,41 @@ _LONGEST = 60
 """Bytes of a name made from another; a number may come after."""
 
 
-def create_branch(repo: Repository, name: str, start: ObjectId) -> None:
-    """Give *start* the name *name*; BranchExistsError when there is such a branch."""
+@dataclass(frozen=True, slots=True, repr=False)
+class BranchInfo:
+    """A branch and the commit it is at, None before its first; *is_current* says whether HEAD is on it."""
+
+    name: str
+    commit_hash: str | None
+    is_current: bool
+
+    def __repr__(self) -> str:
+        return f"BranchInfo({'* ' if self.is_current else ''}{self.name} {(self.commit_hash or 'no commit yet')[:16]})"
+
+
+def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch: bool = False) -> None:
+    """Give *start* the name *name*, and with *switch* let HEAD be on it, all in one operation.
+
+    BranchExistsError when there is such a branch.
+    None for *start* is for a tract without commits: its first commit will make the branch that it is switched to.
+    """
     ref = branch_ref(name)
+    if start is not None:
+        check_target(repo, ref, start)
+    elif not switch:
+        raise CommitNotFoundError(HEAD, "there is no commit yet")
     with repo.objects.lock():
         repo.refs.refresh()
+        if switch:
+            check_idle(repo)
         if repo.ref(ref) is not None:
             raise BranchExistsError(f"branch '{name}' exists already")
-        repo.refs.update([RefEdit(repo.prefix + ref, start, None)], reason="branch: created")
+        edits = [] if start is None else [RefEdit(repo.prefix + ref, start, None)]
+        reason = "branch: created"
+        if switch:
+            reason = moving_reason(repo, name)
+            edits.append(RefEdit(repo.prefix + HEAD, ref, repo.ref(HEAD)))
+        repo.refs.update(edits, reason=reason)
 
 
 def list_branches(repo: Repository) -> dict[str, str]:
@@ -29,6 +69,12 @@ def list_branches(repo: Repository) -> dict[str, str]:
     return {
         name.removeprefix(HEADS): value.hex() for name, value in repo.local_refs(HEADS) if isinstance(value, bytes)
     }
+
+
+def describe_branches(repo: Repository) -> list[BranchInfo]:
+    """Every branch with a commit, in order of name."""
+    current = repo.head()[0]
+    return [BranchInfo(name, commit, HEADS + name == current) for name, commit in list_branches(repo).items()]
 
 
 def switch_branch(repo: Repository, name: str) -> None:
@@ -39,9 +85,69 @@ def switch_branch(repo: Repository, name: str) -> None:
         head = repo.ref(HEAD)
         if head == ref:
             return
+        check_idle(repo)
         if repo.ref(ref) is None:
             raise BranchNotFoundError(f"there is no branch '{name}'")
-        repo.refs.update([RefEdit(repo.prefix + HEAD, ref, head)], reason=f"switch: to {name}")
+        repo.refs.update([RefEdit(repo.prefix + HEAD, ref, head)], reason=moving_reason(repo, name))
+
+
+def moving_reason(repo: Repository, to: str) -> str:
+    """What the reflog says when HEAD goes to another branch, or to a commit of its own."""
+    branch, tip = repo.head()
+    here = branch.removeprefix(HEADS) if branch is not None else tip.hex()[:16] if tip is not None else HEAD
+    return f"checkout: moving from {here} to {to}"
+
+
+def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = False) -> dict[str, ObjectId]:
+    """Delete branches, all or none, and give back the commits they were at.
+
+    UnmergedBranchError when HEAD does not reach one of them, unless *force*.
+    """
+    with repo.objects.lock():
+        repo.refs.refresh()
+        head, tip = repo.head()
+        found: dict[str, ObjectId] = {}
+        for name in names:
+            ref = branch_ref(name)
+            if head == ref:
+                raise TractError(f"branch '{name}' cannot be deleted: HEAD is on it")
+            at = repo.ref(ref)
+            if not isinstance(at, bytes):
+                raise BranchNotFoundError(f"there is no branch '{name}'")
+            if not force and (tip is None or not is_ancestor(repo, at, tip)):
+                raise UnmergedBranchError(f"branch '{name}' is not merged into HEAD")
+            found[name] = at
+        edits = [RefEdit(repo.prefix + HEADS + name, None, at) for name, at in found.items()]
+        repo.refs.update(edits, reason=f"branch: deleted {', '.join(found)}")
+        return found
+
+
+def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = False) -> str:
+    """Give branch *old*, None for the one HEAD is on, the name *new*, and give back the name it had; HEAD and the reflog follow.
+
+    BranchExistsError when there is a branch *new*, unless *force*: then that name moves; but never that of the branch HEAD is on.
+    """
+    with repo.objects.lock():
+        repo.refs.refresh()
+        head, tip = repo.head()
+        if old is None and head is None:
+            raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+        ref = branch_ref(old) if old is not None else head or ""
+        wanted = branch_ref(new)
+        name, at, there = ref.removeprefix(HEADS), repo.ref(ref), repo.ref(wanted)
+        if at is None and ref != head:
+            raise BranchNotFoundError(f"there is no branch '{name}'")
+        if ref == wanted:
+            return name
+        if there is not None and (not force or wanted == head):
+            raise BranchExistsError(f"branch '{new}' exists already" + (", and HEAD is on it" if force else ""))
+        edits = []
+        if at is not None:
+            edits += [RefEdit(repo.prefix + ref, None, at), RefEdit(repo.prefix + wanted, at, there)]
+        if ref == head:
+            edits.append(RefEdit(repo.prefix + HEAD, wanted, ref))
+        repo.refs.update(edits, reason=f"{RENAMED}{name} to {new}")
+        return name
 
 
 def free_branch_name(repo: Repository, wanted: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tract.errors import DetachedHeadError, EditTargetError, RefMovedError
-from tract.history.context import EMPTY, Context, append_entry, nodes_of, replace_entry
+from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
+from tract.history.context import EMPTY, Context, append_entry, nodes_of
 from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
+from tract.history.state import check_no_merge
+from tract.history.tree_edit import replace_entry
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
 from tract.refs.store import ANY, Expected, RefEdit
@@ -43,6 +45,15 @@ class Change(NamedTuple):
     metadata: dict[str, Any] | None = None
 
 
+def _check_sizes(repo: Repository, blobs: Sequence[NewObject]) -> None:
+    limit = repo.config.max_message_size
+    for blob in blobs:
+        if len(blob.payload) > limit:
+            raise ContentValidationError(
+                f"a message of {len(blob.payload)} bytes is over the limit of {limit} that max_message_size sets"
+            )
+
+
 def write_commits(
     repo: Repository, drafts: Sequence[Draft], *, expected: Expected = ANY, reason: str | None = None
 ) -> list[ObjectId]:
@@ -52,6 +63,7 @@ def write_commits(
     RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on no branch.
     """
     blobs = [new_blob(draft.value) for draft in drafts]
+    _check_sizes(repo, blobs)
     with repo.objects.lock():
         repo.refs.refresh()
         branch, tip = repo.head()
@@ -59,6 +71,7 @@ def write_commits(
             raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
         if expected is not ANY and tip != expected:
             raise RefMovedError(branch, _hex(expected), _hex(tip))
+        check_no_merge(repo)
         new: list[NewObject] = []
         ids: list[ObjectId] = []
         at = tip

@@ -13,9 +13,10 @@ The entries after the last boundary stay in the commit itself: an append writes 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
+from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Node, new_node
 from tract.repo import Repository
@@ -35,7 +36,7 @@ class Context(NamedTuple):
 EMPTY = Context(None, ())
 
 
-class _Child(NamedTuple):
+class Child(NamedTuple):
     """A node as its parent names it: id and number of entries below."""
 
     id: ObjectId
@@ -63,8 +64,9 @@ def count_entries(repo: Repository, context: Context) -> int:
 def chunks(repo: Repository, context: Context) -> Iterator[tuple[ObjectId | None, tuple[ObjectId, ...]]]:
     """The context chunk by chunk, first to last, each with its node's id; the open one, without an id, comes last."""
     if context.tree is not None:
-        for leaf in _leaves(repo, context.tree):
-            yield leaf.id, repo.node(leaf.id).items
+        for leaves in _leaf_runs(repo, context.tree):
+            for id, leaf in zip(leaves, repo.nodes(leaves), strict=True):
+                yield id, leaf.items
     if context.open:
         yield None, context.open
 
@@ -77,15 +79,86 @@ def entries(repo: Repository, context: Context) -> list[Entry]:
     return result
 
 
+def entry_at(repo: Repository, context: Context, index: int) -> Entry:
+    """The entry number *index*, counted from 0; reads the nodes on the way to it. IndexError where there is none."""
+    closed = repo.node(context.tree).total if context.tree is not None else 0
+    if index < 0 or index >= closed + len(context.open) // 2:
+        raise IndexError(f"a context has no entry {index}")
+    items, at = context.open, index - closed
+    if context.tree is not None and at < 0:
+        leaf, start = next(nodes_from(repo, context.tree, 0, index))
+        items, at = repo.node(leaf.id).items, index - start
+    return items[2 * at], items[2 * at + 1]
+
+
+def index_of(repo: Repository, context: Context, commit: ObjectId) -> int | None:
+    """Where the message is that *commit* introduced, counted from 0; None when it is not in the context.
+
+    The search begins where the message stands in a history that only appended, and goes on to both sides: some nodes at the most usual, all of them for a commit that is not there.
+    """
+    if commit in context.open[::2]:
+        return count_entries(repo, context) - len(context.open) // 2 + context.open[::2].index(commit)
+    if context.tree is None:
+        return None
+    for leaf, start in _leaves_around(repo, context.tree, _guess(repo, commit)):
+        commits = repo.node(leaf.id).items[::2]
+        if commit in commits:
+            return start + commits.index(commit)
+    return None
+
+
 def find_entry(repo: Repository, context: Context, commit: ObjectId) -> ObjectId | None:
     """The blob of the message that *commit* introduced, or None when it is not in the context."""
-    closed = (repo.node(leaf.id).items for leaf in _leaves_backwards(repo, context))
-    for items in chain((context.open,), closed):  # newest first, and no leaf is read behind the one it is in
-        for at in range(0, len(items), 2):
-            if items[at] == commit:
-                blob: ObjectId = items[at + 1]
-                return blob
-    return None
+    index = index_of(repo, context, commit)
+    return None if index is None else entry_at(repo, context, index)[1]
+
+
+def _guess(repo: Repository, commit: ObjectId) -> int:
+    """Where the message of *commit* is likely to be: what came before it are its ancestors, and mostly messages."""
+    try:
+        return repo.commit(commit).generation - 1
+    except BlobNotFoundError:
+        return 0  # its history was cut off
+
+
+def _leaves_around(repo: Repository, root: ObjectId, index: int) -> Iterator[tuple[Child, int]]:
+    """All leaves with the numbers of their first entries: that with entry *index*, then its neighbours, nearer ones first."""
+    index = min(index, repo.node(root).total - 1)
+    after = nodes_from(repo, root, 0, index)
+    before = _leaves_before(repo, root, index)
+    for pair in zip_longest(after, before):
+        yield from (found for found in pair if found is not None)
+
+
+def nodes_from(repo: Repository, root: ObjectId, level: int, index: int) -> Iterator[tuple[Child, int]]:
+    """The nodes of one level from that with entry *index* on, each with the number of its first entry; nothing before them is read."""
+    node = repo.node(root)
+    if node.level <= level:
+        yield Child(root, node.total), 0
+        return
+    start = 0
+    for child in children_of(node):
+        if start + child.total > index:
+            if node.level == level + 1:
+                yield child, start
+            else:
+                for found, at in nodes_from(repo, child.id, level, index - start):
+                    yield found, start + at
+        start += child.total
+
+
+def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tuple[Child, int]]:
+    """The leaves before that with entry *index*, the nearest first, each with the number of its first entry; nothing after them is read."""
+    node = repo.node(root)
+    stop = node.total
+    for child in reversed(children_of(node) if node.level else ()):
+        start = stop - child.total
+        if node.level > 1 and start <= index:
+            for found, at in _leaves_before(repo, child.id, index - start):
+                yield found, start + at
+        elif node.level == 1 and stop <= index:
+            yield child, start
+        stop = start
 
 
 def append_entry(repo: Repository, context: Context, entry: Entry, new: list[NewObject]) -> Context:
@@ -93,27 +166,8 @@ def append_entry(repo: Repository, context: Context, entry: Entry, new: list[New
     open_ = context.open + entry
     if not closes(entry[0], len(open_) // 2):
         return Context(context.tree, open_)
-    leaf = _write_node(repo, Node(0, open_), new)
+    leaf = write_node(repo, Node(0, open_), new)
     return Context(_append_leaf(repo, context.tree, leaf, new), ())
-
-
-def replace_entry(repo: Repository, context: Context, entry: Entry, new: list[NewObject]) -> Context | None:
-    """The context with another blob for the message that the entry's commit introduced; None when it is not there.
-
-    Boundaries depend on the commits alone, so no chunk is cut anew.
-    """
-    commit, _ = entry
-    if commit in context.open[::2]:
-        return Context(context.tree, _replaced(context.open, entry))
-    if context.tree is None:
-        return None
-    leaves = list(_leaves(repo, context.tree))
-    for at in range(len(leaves) - 1, -1, -1):
-        items = repo.node(leaves[at].id).items
-        if commit in items[::2]:
-            leaves[at] = _write_node(repo, Node(0, _replaced(items, entry)), new)
-            return Context(_index(repo, leaves, new), context.open)
-    return None
 
 
 def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> list[NewObject]:
@@ -132,16 +186,27 @@ def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> l
     return list(found.values())
 
 
+def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
+    """The entries from number *index* on, counted from 0; nothing before it is read but its own chunk."""
+    leaves: list[tuple[Child, int]] = []
+    closed = 0 if context.tree is None else repo.node(context.tree).total
+    if context.tree is not None and index < closed:
+        leaves = list(nodes_from(repo, context.tree, 0, index))
+    first = leaves[0][1] if leaves else closed
+    items = [item for node in repo.nodes([leaf.id for leaf, _ in leaves]) for item in node.items] + list(context.open)
+    return list(zip(items[::2], items[1::2], strict=True))[index - first :]
+
+
 def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
     """The context of a list of entries, from nothing."""
-    leaves: list[_Child] = []
+    leaves: list[Child] = []
     open_: tuple[ObjectId, ...] = ()
     for entry in items:
         open_ += entry
         if closes(entry[0], len(open_) // 2):
-            leaves.append(_write_node(repo, Node(0, open_), new))
+            leaves.append(write_node(repo, Node(0, open_), new))
             open_ = ()
-    return Context(_index(repo, leaves, new) if leaves else None, open_)
+    return Context(index_over(repo, leaves, new) if leaves else None, open_)
 
 
 def closes(id: ObjectId, length: int) -> bool:
@@ -149,21 +214,16 @@ def closes(id: ObjectId, length: int) -> bool:
     return length >= MOST or (length >= LEAST and not id[-1] & _BOUNDARY_BITS)
 
 
-def _replaced(items: tuple[ObjectId, ...], entry: Entry) -> tuple[ObjectId, ...]:
-    at = items[::2].index(entry[0]) * 2
-    return (*items[:at], *entry, *items[at + 2 :])
-
-
-def _write_node(repo: Repository, node: Node, new: list[NewObject]) -> _Child:
+def write_node(repo: Repository, node: Node, new: list[NewObject]) -> Child:
     made = new_node(node)
     new.append(made)
     repo.keep_node(made.id, node)
-    return _Child(made.id, node.total)
+    return Child(made.id, node.total)
 
 
-def _cut(children: Sequence[_Child]) -> list[list[_Child]]:
+def cut(children: Sequence[Child]) -> list[list[Child]]:
     """The children in runs, one for each node above them; the last run may be unfinished."""
-    runs: list[list[_Child]] = [[]]
+    runs: list[list[Child]] = [[]]
     for child in children:
         if runs[-1] and closes(runs[-1][-1].id, len(runs[-1])):
             runs.append([])
@@ -171,40 +231,39 @@ def _cut(children: Sequence[_Child]) -> list[list[_Child]]:
     return runs
 
 
-def _index(repo: Repository, children: Sequence[_Child], new: list[NewObject]) -> ObjectId:
-    """The root over *children*, which are leaves; the store keeps only those nodes it has not got."""
-    level = 1
+def index_over(repo: Repository, children: Sequence[Child], new: list[NewObject], level: int = 0) -> ObjectId:
+    """The root over *children*, which are all nodes of a level; the store keeps only those nodes it has not got."""
     while len(children) > 1:
-        children = [_index_node(repo, level, run, new) for run in _cut(children)]
         level += 1
+        children = [index_node(repo, level, run, new) for run in cut(children)]
     return children[0].id
 
 
-def _index_node(repo: Repository, level: int, run: Sequence[_Child], new: list[NewObject]) -> _Child:
+def index_node(repo: Repository, level: int, run: Sequence[Child], new: list[NewObject]) -> Child:
     node = Node(level, tuple(part for child in run for part in child))
-    return _write_node(repo, node, new)
+    return write_node(repo, node, new)
 
 
-def _append_leaf(repo: Repository, root: ObjectId | None, leaf: _Child, new: list[NewObject]) -> ObjectId:
+def _append_leaf(repo: Repository, root: ObjectId | None, leaf: Child, new: list[NewObject]) -> ObjectId:
     """The root of the tree with one more leaf at its end: only the right edge is written anew.
 
-    The nodes to the left of the edge end at boundaries of their own, so what :func:`_index` would make of all leaves is the same.
+    The nodes to the left of the edge end at boundaries of their own, so what :func:`index_over` would make of all leaves is the same.
     """
     if root is None:
         return leaf.id
     spine = _right_edge(repo, root)
     if not spine:
-        return _index(repo, (_Child(root, repo.node(root).total), leaf), new)
+        return index_over(repo, (Child(root, repo.node(root).total), leaf), new)
     added = [leaf]
-    kept = _children(spine[-1])
+    kept = children_of(spine[-1])
     for level in range(1, len(spine) + 1):
         node = spine[-level]
         if level > 1:
-            kept = _children(node)[:-1]  # the last child was just made anew
-        added = [_index_node(repo, level, run, new) for run in _cut([*kept, *added])]
+            kept = children_of(node)[:-1]  # the last child was just made anew
+        added = [index_node(repo, level, run, new) for run in cut([*kept, *added])]
     while len(added) > 1:
         level += 1
-        added = [_index_node(repo, level, run, new) for run in _cut(added)]
+        added = [index_node(repo, level, run, new) for run in cut(added)]
     return added[0].id
 
 
@@ -218,22 +277,19 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
     return spine
 
 
-def _children(node: Node) -> list[_Child]:
-    return [_Child(id, total) for id, total in zip(node.items[::2], node.items[1::2], strict=True)]
+def children_of(node: Node) -> list[Child]:
+    return [Child(id, total) for id, total in zip(node.items[::2], node.items[1::2], strict=True)]
 
 
-def _leaves(repo: Repository, root: ObjectId) -> Iterator[_Child]:
+def _leaf_runs(repo: Repository, root: ObjectId) -> Iterator[Sequence[ObjectId]]:
+    """The ids of all leaves, first to last, some hundred at a time."""
     node = repo.node(root)
     if node.level == 0:
-        yield _Child(root, node.total)
-        return
-    for child in _children(node):
-        if node.level == 1:
-            yield child
-        else:
-            yield from _leaves(repo, child.id)
-
-
-def _leaves_backwards(repo: Repository, context: Context) -> Iterator[_Child]:
-    if context.tree is not None:
-        yield from reversed(list(_leaves(repo, context.tree)))
+        yield (root,)
+    elif node.level == 1:
+        yield node.items[::2]
+    elif node.level == 2:
+        yield tuple(chain.from_iterable(child.items[::2] for child in repo.nodes(node.items[::2])))
+    else:
+        for id in node.items[::2]:
+            yield from _leaf_runs(repo, id)

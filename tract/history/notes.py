@@ -153,7 +153,7 @@ class NoteTable:
 
     def has_any(self, commits: Iterable[ObjectId]) -> bool:
         """Whether one of the commits has a note."""
-        return not self._blobs.keys().isdisjoint(commits)
+        return bool(self._blobs) and not self._blobs.keys().isdisjoint(commits)
 
     def __len__(self) -> int:
         return len(self._blobs)

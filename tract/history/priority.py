@@ -24,6 +24,9 @@ class Priority(StrEnum):
     PINNED = "pinned"
 
 
+_PRIORITIES = tuple(priority.value for priority in Priority)
+
+
 @dataclass(frozen=True, slots=True)
 class PriorityAnnotation:
     """One time that somebody set a message's priority; *target* is the message's commit."""
@@ -45,9 +48,13 @@ def read_priority(name: Priority | str) -> Priority:
 
 
 def priority_of(note: Mapping[str, Any] | None, content_type: str) -> Priority:
-    """A message's priority: its newest note's, else pinned for an instruction and normal for the rest."""
-    if note is not None:
-        return Priority(note["priority"])
+    """A message's priority: its newest note's, else pinned for an instruction and normal for the rest.
+
+    A note that names none of the priorities (anybody may have written it) says nothing.
+    """
+    said = None if note is None else note.get("priority")
+    if said in _PRIORITIES:
+        return Priority(said)
     return Priority.PINNED if content_type == InstructionContent.content_type else Priority.NORMAL
 
 
@@ -67,7 +74,7 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
     """Every priority the message *target* was given, oldest first."""
     return [
         PriorityAnnotation(
-            target.hex(), Priority(note.body["priority"]), note.body.get("reason"), note.author, moment(note.time)
+            target.hex(), read_priority(note.body.get("priority")), note.body.get("reason"), note.author, moment(note.time)
         )
         for note in note_history(repo, PRIORITY, target)
     ][::-1]

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from tract.history.context import context_of
+from tract.history.walk import ancestors, in_date_order
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.repo import Repository
@@ -14,13 +15,26 @@ from tract.repo import Repository
 def reachable(
     repo: Repository, starts: Iterable[ObjectId], hidden: Iterable[ObjectId] = (), *, first_parent: bool = False
 ) -> Iterator[tuple[ObjectId, Commit]]:
-    """Every commit that *starts* reach and *hidden* do not, each once, a child always before its parents.
+    """Every commit that *starts* reach and *hidden* do not, each once, in the order of :func:`tract.history.walk.ancestors`.
 
     *first_parent* follows only the first parent from *starts*; what is hidden is hidden with all it reaches.
+    """
+    hidden = list(hidden)
+    if not hidden:
+        return ancestors(repo, starts, first_parent=first_parent)
+    return in_date_order(_not_hidden(repo, starts, hidden, first_parent), first_parent=first_parent)
+
+
+def _not_hidden(
+    repo: Repository, starts: Iterable[ObjectId], hidden: Iterable[ObjectId], first_parent: bool
+) -> dict[ObjectId, Commit]:
+    """What *starts* reach and *hidden* do not.
+
     A commit comes out of the queue after all its children, so what they say of it is known by then.
     """
     queue: list[tuple[int, int, ObjectId]] = []
     shown: dict[ObjectId, bool] = {}
+    found: dict[ObjectId, Commit] = {}
     waiting = 0  # commits in the queue that are shown so far: without any, the walk is over
 
     def add(id: ObjectId, show: bool) -> None:
@@ -42,10 +56,11 @@ def reachable(
         show = shown[id]
         if show:
             waiting -= 1
-            yield id, commit
+            found[id] = commit
         parents = commit.parents[:1] if show and first_parent else commit.parents
         for parent in parents:
             add(parent, show)
+    return found
 
 
 def context_objects(repo: Repository, id: ObjectId, seen: set[ObjectId]) -> Iterator[ObjectId]:

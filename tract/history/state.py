@@ -29,7 +29,7 @@ from tract.storage import files
 
 KEEPS = "keeps"
 FOLDER = "state"
-_NAME = re.compile(r"[a-z][a-z-]{0,40}")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 
@@ -66,13 +66,8 @@ def write_state(repo: Repository, name: str, value: Mapping[str, Any]) -> None:
     if repo.path is None:
         repo.states[repo.prefix + name] = data
         return
-    path = _path(repo, name)
-    folder = repo.path
-    for part in (*repo.prefix.split("/")[:-1], FOLDER):
-        above, folder = folder, os.path.join(folder, part)
-        if files.make_directory(folder):
-            files.sync_directory(above)
-    files.write_file(path, data, sync=True)
+    _make_folder(repo)
+    files.write_file(_path(repo, name), data, sync=True)
 
 
 def clear_state(repo: Repository, name: str) -> None:
@@ -80,6 +75,29 @@ def clear_state(repo: Repository, name: str) -> None:
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
         files.unlink(_path(repo, name))
+
+
+def text_path(repo: Repository, name: str) -> str:
+    """Where a text for the user lies, beside the states; its name is none that a state can have."""
+    assert repo.path is not None, "a store in memory has no texts"
+    assert not is_state(name), name
+    return os.path.join(repo.path, repo.prefix, FOLDER, name)
+
+
+def write_text(repo: Repository, name: str, text: str) -> None:
+    """Put a text where its user edits it."""
+    _make_folder(repo)
+    files.write_file(text_path(repo, name), text.encode(), sync=True)
+
+
+def read_text(repo: Repository, name: str) -> str:
+    """What the user made of it; FileNotFoundError where it is gone, UnicodeDecodeError where it is no text."""
+    return files.read_file(text_path(repo, name), _LONGEST).decode()
+
+
+def clear_text(repo: Repository, name: str) -> None:
+    """Take the text away; no error when it is gone."""
+    files.unlink(text_path(repo, name))
 
 
 def states(repo: Repository) -> tuple[str, ...]:
@@ -97,6 +115,19 @@ def check_idle(repo: Repository) -> None:
         error = _UNDER_WAY.get(name)
         if error is not None:
             raise error(f"a {name} is under way in tract '{repo.tract}'")
+
+
+def check_no_merge(repo: Repository) -> None:
+    """Raise MergeError when a merge is under way: a commit in the middle of it would leave it without its branch.
+
+    Every commit asks; this takes less than a microsecond, where listing all states takes several.
+    """
+    if repo.path is None:
+        under_way = f"{repo.prefix}merge" in repo.states
+    else:
+        under_way = files.exists(f"{repo.path}/{repo.prefix}{FOLDER}/merge")
+    if under_way:
+        raise MergeError(f"a merge is under way in tract '{repo.tract}'")
 
 
 def kept_commits(repo: Repository) -> Iterator[ObjectId]:
@@ -144,6 +175,14 @@ def _keeps(value: Mapping[str, Any]) -> Iterator[ObjectId]:
         id = parse_id(text) if isinstance(text, str) else None
         if id is not None:
             yield id
+
+
+def _make_folder(repo: Repository) -> None:
+    folder = repo.path or ""
+    for part in (*repo.prefix.split("/")[:-1], FOLDER):
+        above, folder = folder, os.path.join(folder, part)
+        if files.make_directory(folder):
+            files.sync_directory(above)
 
 
 def _path(repo: Repository, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -19,35 +19,88 @@ def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[Ob
         at = commit.parents[0] if commit.parents else None
 
 
-def ancestors(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Commit]]:
-    """Every commit reachable from *starts*, each once, a child always before its parents, the newer first beside it.
+def ancestors(
+    repo: Repository, starts: Iterable[ObjectId], *, first_parent: bool = False
+) -> Iterator[tuple[ObjectId, Commit]]:
+    """Every commit reachable from *starts*, each once, a child always before its parents, else the newer first, as git's ``--date-order``.
 
-    Generation numbers order the walk, so it reads no further than it is asked to.
+    A commit comes when all its children have. Generation numbers tell when they are known, so the walk reads little further than it is asked to.
     """
-    queue: list[tuple[int, int, ObjectId, Commit]] = []
-    seen: set[ObjectId] = set()
+    waiting: dict[ObjectId, int] = {}  # how many children of each commit are still to come, as far as is known
+    untold: list[tuple[int, ObjectId]] = []  # commits whose parents do not know of them, the highest generation first
+    ready: list[tuple[int, int, ObjectId]] = []
 
-    def add(id: ObjectId) -> None:
-        if id not in seen:
-            seen.add(id)
-            commit = repo.commit(id)
-            heapq.heappush(queue, (-commit.generation, -commit.time, id, commit))
+    def tell_parents(least: int) -> None:
+        """Let all commits of generation *least* and above be known to their parents."""
+        while untold and -untold[0][0] >= least:
+            for parent in _parents(repo.commit(heapq.heappop(untold)[1]), first_parent):
+                if parent not in waiting:
+                    waiting[parent] = 0
+                    heapq.heappush(untold, (-repo.commit(parent).generation, parent))
+                waiting[parent] += 1
 
     for id in starts:
-        add(id)
-    while queue:
-        _, _, id, commit = heapq.heappop(queue)
+        if id not in waiting:
+            waiting[id] = 0
+            heapq.heappush(untold, (-repo.commit(id).generation, id))
+    first = list(waiting)
+    tell_parents(1 + min((repo.commit(id).generation for id in first), default=0))
+    for id in first:
+        if not waiting[id]:
+            heapq.heappush(ready, _by_date(id, repo.commit(id)))
+    while ready:
+        id = heapq.heappop(ready)[2]
+        commit = repo.commit(id)
         yield id, commit
-        for parent in commit.parents:
-            add(parent)
+        for parent in _parents(commit, first_parent):
+            older = repo.commit(parent)
+            tell_parents(1 + older.generation)
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                heapq.heappush(ready, _by_date(parent, older))
+
+
+def in_date_order(
+    found: Mapping[ObjectId, Commit], *, first_parent: bool = False
+) -> Iterator[tuple[ObjectId, Commit]]:
+    """The commits of *found* in the order of :func:`ancestors`."""
+    waiting = dict.fromkeys(found, 0)
+    for commit in found.values():
+        for parent in _parents(commit, first_parent):
+            if parent in waiting:
+                waiting[parent] += 1
+    ready = [_by_date(id, commit) for id, commit in found.items() if not waiting[id]]
+    heapq.heapify(ready)
+    while ready:
+        id = heapq.heappop(ready)[2]
+        yield id, found[id]
+        for parent in _parents(found[id], first_parent):
+            if parent in waiting:
+                waiting[parent] -= 1
+                if not waiting[parent]:
+                    heapq.heappush(ready, _by_date(parent, found[parent]))
+
+
+def _parents(commit: Commit, first_parent: bool) -> tuple[ObjectId, ...]:
+    return commit.parents[:1] if first_parent else commit.parents
+
+
+def _by_date(id: ObjectId, commit: Commit) -> tuple[int, int, ObjectId]:
+    return -commit.time, -commit.generation, id
 
 
 def is_ancestor(repo: Repository, ancestor: ObjectId, descendant: ObjectId) -> bool:
-    """Whether *ancestor* is *descendant* or reachable from it."""
+    """Whether *ancestor* is *descendant* or reachable from it; no commit of a lower generation than *ancestor*'s is looked behind."""
     least = repo.commit(ancestor).generation
-    for id, commit in ancestors(repo, [descendant]):
+    seen = {descendant}
+    stack = [descendant]
+    while stack:
+        id = stack.pop()
         if id == ancestor:
             return True
-        if commit.generation < least:
-            return False
+        commit = repo.commit(id)
+        if commit.generation > least:
+            new = [parent for parent in commit.parents if parent not in seen]
+            seen.update(new)
+            stack += new
     return False

@@ -1,0 +1,62 @@
+"""Blame: which commit gave each message of a context what it now says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tract.history.diff import Change, changes_of
+from tract.history.walk import ancestors
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, Entry
+from tract.repo import Repository
+
+
+class Blamed(NamedTuple):
+    """A message of a context: the commit that introduced it, its content, and the commit that last changed that."""
+
+    commit: ObjectId
+    blob: ObjectId
+    changed: ObjectId
+
+
+def blame_entries(repo: Repository, tip: ObjectId | None, rows: Sequence[Entry]) -> list[Blamed]:
+    """The messages *rows* of the context at *tip*, in their order.
+
+    One walk back, which ends where the last message is accounted for.
+    A message nobody changed was last changed by the commit that introduced it; so was one whose history is not behind *tip*, as of a summary's.
+    """
+    pending = dict(rows)
+    found: dict[ObjectId, ObjectId] = {}
+    for id, commit in ancestors(repo, [] if tip is None else [tip]):
+        if not pending:
+            break
+        for message in list(_given(repo, id, commit, pending)):
+            found[message] = id
+            del pending[message]
+    return [Blamed(commit, blob, found.get(commit, commit)) for commit, blob in rows]
+
+
+def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[ObjectId, ObjectId]) -> Iterator[ObjectId]:
+    """Those of the messages *pending*, each with its blob, that commit *id* gave that blob."""
+    if id in pending:
+        yield id
+    if commit.operation is CommitOperation.EDIT:
+        if commit.target is not None and commit.target != id and pending.get(commit.target) == commit.content:
+            yield commit.target
+        return
+    if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
+        return
+    # A merge gives a message its content where no parent has it: a conflict was resolved.
+    beside = [
+        {change.commit for change in changes_of(repo, id, commit, at) if _is_new(commit, change, pending)}
+        for at in range(max(1, len(commit.parents)))
+    ]
+    yield from set.intersection(*beside) - {id}
+
+
+def _is_new(commit: Commit, change: Change[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
+    """Whether the change made the message what it is: what was only added had its content before, unless a revert brought it back."""
+    if change.after is None or pending.get(change.commit) != change.after:
+        return False
+    return change.kind == "changed" or (change.kind == "added" and commit.operation is CommitOperation.REVERT)

@@ -1,0 +1,102 @@
+"""Checking out: HEAD goes to a branch, or to a commit of its own, where nothing can be committed."""
+
+from __future__ import annotations
+
+from tract.errors import BranchNotFoundError
+from tract.history.branch import moving_reason, switch_branch
+from tract.history.moves import check_target
+from tract.history.state import check_idle
+from tract.objects.id import ObjectId
+from tract.objects.model import Operation, RefValue
+from tract.reflog import is_renaming, renamed_from
+from tract.refs.names import HEAD, HEADS, name_problem
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+from tract.revision import resolve_revision
+
+PREVIOUS = "-"
+"""Stands for where HEAD was before it was switched to where it is."""
+
+
+def checkout(repo: Repository, target: str) -> None:
+    """Switch to the branch *target*, or detach HEAD at the commit that any other revision names; ``-`` is where HEAD was before.
+
+    HEAD itself stays where it is. CommitNotFoundError or AmbiguousPrefixError for what names no one commit.
+    """
+    place = previous_place(repo) if target == PREVIOUS else target
+    if isinstance(place, bytes):
+        detach_head(repo, place, named=place.hex())
+    elif target == PREVIOUS or is_branch(repo, place):
+        switch_branch(repo, place)
+    elif place not in (HEAD, "@"):
+        detach_head(repo, resolve_revision(repo, place), named=place)
+    else:
+        resolve_revision(repo, HEAD)
+
+
+def switch(repo: Repository, name: str) -> None:
+    """Let HEAD be on branch *name*; ``-`` is where it was before, be that a branch or not.
+
+    BranchNotFoundError when there is no such branch.
+    """
+    if name == PREVIOUS:
+        checkout(repo, PREVIOUS)
+    else:
+        switch_branch(repo, name)
+
+
+def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:
+    """Put HEAD on the commit *target*, off its branch; *named* is what the user called it."""
+    check_target(repo, HEAD, target)
+    with repo.objects.lock():
+        repo.refs.refresh()
+        check_idle(repo)
+        reason = moving_reason(repo, named[:100])
+        repo.refs.update([RefEdit(repo.prefix + HEAD, target, repo.ref(HEAD))], reason=reason)
+
+
+def is_branch(repo: Repository, name: object) -> bool:
+    """Whether there is a branch *name*."""
+    return isinstance(name, str) and name_problem(name) is None and isinstance(repo.ref(HEADS + name), bytes)
+
+
+def previous_place(repo: Repository) -> str | ObjectId:
+    """The branch, or the commit where HEAD was detached, before HEAD was switched to where it is.
+
+    The operations tell; a branch that was renamed since is meant by its new name.
+    BranchNotFoundError when HEAD was nowhere else, or that branch is gone.
+    """
+    name = repo.prefix + HEAD
+    head = repo.ref(HEAD)
+    renamed: dict[str, str] = {}
+    for _, operation in repo.refs.history():
+        for change in operation.changes:
+            if change.new is not None:
+                before = renamed_from(operation, change.name)
+                if before is not None:
+                    renamed[before] = renamed.get(change.name, change.name)
+        for change in operation.changes:
+            if change.name != name or change.old is None:
+                continue
+            if change.new != head:
+                raise BranchNotFoundError("the previous branch is not known inside a batch in which HEAD moved")
+            if _is_switch(operation, change.old, change.new):
+                return _place(repo, change.old, renamed)
+            head = change.old
+    raise BranchNotFoundError("there is no previous branch: HEAD was nowhere else yet")
+
+
+def _is_switch(operation: Operation, old: RefValue, new: RefValue | None) -> bool:
+    """Whether a change of HEAD took it elsewhere: not a renaming of its branch, nor a reset of HEAD while it was detached."""
+    if isinstance(old, bytes) and isinstance(new, bytes):
+        return operation.reason.startswith("checkout: ")
+    return not is_renaming(operation)
+
+
+def _place(repo: Repository, value: RefValue, renamed: dict[str, str]) -> str | ObjectId:
+    if isinstance(value, bytes):
+        return value
+    ref = renamed.get(repo.prefix + value, repo.prefix + value).removeprefix(repo.prefix)
+    if repo.ref(ref) is None:
+        raise BranchNotFoundError(f"the previous branch '{ref.removeprefix(HEADS)}' is gone")
+    return ref.removeprefix(HEADS)

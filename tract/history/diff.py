@@ -1,0 +1,138 @@
+"""What differs between two lists of messages: which were added, removed, changed, and which stand elsewhere.
+
+    before   a  b  c  d  e          a message is known by the commit that introduced it
+    after    a  B  d  c  f          removed: e   added: f   changed: b   moved: d or c, the fewest that explain the order
+
+The lists are contexts, as ``(commit, blob)``, or anything else that pairs a commit with what it says.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from tract.history.context import EMPTY, Context, context_of, count_entries, entries
+from tract.history.tree_diff import Change as Part
+from tract.history.tree_diff import diff_contexts
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation
+from tract.repo import Repository
+
+_V = TypeVar("_V")
+
+Kind = Literal["added", "removed", "changed", "moved"]
+
+
+class Change(NamedTuple, Generic[_V]):
+    """One message that differs: what it was and is, and its places from 0; None on the side that has not got it.
+
+    One that changed may have *moved* as well.
+    """
+
+    commit: ObjectId
+    before: _V | None
+    after: _V | None
+    place_before: int | None
+    place_after: int | None
+    moved: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        if self.place_before is None:
+            return "added"
+        if self.place_after is None:
+            return "removed"
+        return "moved" if self.before == self.after else "changed"
+
+
+def compare_rows(before: Sequence[tuple[ObjectId, _V]], after: Sequence[tuple[ObjectId, _V]]) -> tuple[Change[_V], ...]:
+    """What differs between two lists of messages, in the order of *after*; where some gave way to others, what went comes first."""
+    start, end = _common_ends(before, after)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
+    old_places = {commit: at for at, (commit, _) in enumerate(old)}
+    new_places = {commit: at for at, (commit, _) in enumerate(new)}
+    shared = [new_places[commit] for commit, _ in old if commit in new_places]
+    found: list[Change[_V]] = []
+    old_at = new_at = 0
+    for place in [*longest_rising(shared), len(new)]:
+        stay = old_places[new[place][0]] if place < len(new) else len(old)
+        for at in range(old_at, stay):
+            commit, value = old[at]
+            if commit not in new_places:
+                found.append(Change(commit, value, None, start + at, None))
+        for at in range(new_at, place):
+            commit, value = new[at]
+            was = old_places.get(commit)
+            if was is None:
+                found.append(Change(commit, None, value, None, start + at))
+            else:
+                found.append(Change(commit, old[was][1], value, start + was, start + at, moved=True))
+        if place < len(new) and old[stay][1] != new[place][1]:
+            found.append(Change(new[place][0], old[stay][1], new[place][1], start + stay, start + place))
+        old_at, new_at = stay + 1, place + 1
+    return tuple(found)
+
+
+def _common_ends(before: Sequence[object], after: Sequence[object]) -> tuple[int, int]:
+    """How many rows are the same at the start, and how many of the others at the end."""
+    most = min(len(before), len(after))
+    start = 0
+    while start < most and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < most - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return start, end
+
+
+def longest_rising(numbers: Sequence[int]) -> list[int]:
+    """The most of *numbers*, in their order, that rise (by patience sorting)."""
+    tops: list[int] = []  # the lowest number that a rising run of each length can end in
+    ends: list[int] = []  # and where that number stands
+    before: list[int] = []  # for each number, where the one before it in its run stands
+    for at, number in enumerate(numbers):
+        pile = bisect_left(tops, number)
+        if pile == len(tops):
+            tops.append(number)
+            ends.append(at)
+        else:
+            tops[pile], ends[pile] = number, at
+        before.append(ends[pile - 1] if pile else -1)
+    found: list[int] = []
+    at = ends[-1] if ends else -1
+    while at >= 0:
+        found.append(numbers[at])
+        at = before[at]
+    return found[::-1]
+
+
+def compare_contexts(repo: Repository, before: Context, after: Context) -> tuple[Change[ObjectId], ...]:
+    """What differs between two contexts, blob by blob; only the nodes that differ are read."""
+    parts = list(diff_contexts(repo, before, after))
+    home = {commit: number for number, part in enumerate(parts) for commit, _ in part.old}
+    if any(home.get(commit, number) != number for number, part in enumerate(parts) for commit, _ in part.new):
+        # A message went from one part to another: which of them moved shows only beside those that did not.
+        return compare_rows(entries(repo, before), entries(repo, after))
+    return tuple(change for part in parts for change in _placed(part))
+
+
+def _placed(part: Part) -> Iterator[Change[ObjectId]]:
+    """What differs in one part of two contexts, by its places in them."""
+    for change in compare_rows(part.old, part.new):
+        was = None if change.place_before is None else part.old_start + change.place_before
+        now = None if change.place_after is None else part.new_start + change.place_after
+        yield change._replace(place_before=was, place_after=now)
+
+
+def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) -> tuple[Change[ObjectId], ...]:
+    """What commit *id* changed in the context of one of its parents, the first if not said; a root's is empty."""
+    if commit.operation is CommitOperation.NOTE:
+        return ()
+    context = context_of(id, commit)
+    if len(commit.parents) <= parent:
+        return compare_contexts(repo, EMPTY, context)
+    before = commit.parents[parent]
+    if commit.operation is CommitOperation.APPEND and commit.content is not None and len(commit.parents) == 1:
+        return (Change(id, None, commit.content, None, count_entries(repo, context) - 1),)
+    return compare_contexts(repo, context_of(before, repo.commit(before)), context)

@@ -1,0 +1,237 @@
+"""Merging another commit into HEAD's branch: planned as a value first, then made in one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
+from tract.history.context import Context, context_at, count_entries, entries, entries_from
+from tract.history.merge import Merged, merge_contexts
+from tract.history.notes import CONFIG, PRIORITY, NewNote, add_notes, note_history
+from tract.history.priority import Priority
+from tract.history.reachability import merge_bases
+from tract.history.tree_diff import diff_contexts
+from tract.history.tree_edit import splice
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
+from tract.refs.names import HEADS, ORIG_HEAD, TAGS
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected, RefEdit
+from tract.repo import Repository
+from tract.revision import find_ref, resolve_revision
+
+# Criss-cross upon criss-cross: that deep, nobody can tell which base a message came from, and the oldest one serves.
+_MOST_BASES_DEEP = 16
+
+# Entries before the first difference that a merge reads all the same, for people to see.
+_SHOWN_BEFORE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """What merging *source* into *branch* takes; *merged* is None where the branch only has to move forward.
+
+    *ours* and *theirs* are the two tips (*ours* is None on a branch without a commit), *bases* the best commits both reach.
+    *source_ref* is the branch that *source* names, None where it is no branch.
+    *shared* is how many messages both sides and the base begin with, which *merged* leaves out.
+    """
+
+    branch: str
+    ours: ObjectId | None
+    theirs: ObjectId
+    bases: tuple[ObjectId, ...]
+    source: str
+    source_ref: str | None
+    merged: Merged | None
+    shared: int = 0
+
+    @property
+    def branch_name(self) -> str:
+        return self.branch.removeprefix(HEADS)
+
+
+def plan_merge(
+    repo: Repository, source: str, *, no_ff: bool = False, allow_unrelated: bool = False, expected: Expected = ANY
+) -> MergePlan:
+    """What merging the revision *source* into HEAD's branch takes; nothing is written.
+
+    NothingToMergeError when the branch has it all; MergeError where the two never met, unless *allow_unrelated*.
+    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
+    *no_ff* makes a merge of what would only move forward.
+    """
+    branch, ours = repo.head()
+    if branch is None:
+        raise DetachedHeadError(f"cannot merge: HEAD is at commit {ours.hex()[:16] if ours else '?'}, not on a branch")
+    if expected is not ANY and ours != expected:
+        raise RefMovedError(branch, shown(expected), shown(ours))
+    theirs = resolve_revision(repo, source)
+    ref = find_ref(repo, source)
+    source_ref = ref if ref is not None and ref.startswith(HEADS) else None
+    name = branch.removeprefix(HEADS)
+    if source_ref == branch:
+        raise NothingToMergeError(f"branch '{name}' cannot be merged into itself")
+    if repo.commit(theirs).operation is CommitOperation.NOTE:
+        raise MergeError(f"cannot merge '{source}': it is a note, which has no context")
+    if ours is None:
+        return MergePlan(branch, None, theirs, (), source, source_ref, None)
+    bases = tuple(merge_bases(repo, ours, theirs))
+    if bases == (theirs,):
+        raise NothingToMergeError(f"nothing to merge: branch '{name}' has all of '{source}'")
+    if not bases and not allow_unrelated:
+        raise MergeError(f"cannot merge '{source}' into '{name}': they have no commit in common")
+    if bases == (ours,) and not no_ff:
+        return MergePlan(branch, ours, theirs, bases, source, source_ref, None)
+    shared, merged = merged_contexts(repo, ours, theirs, bases, skipped_since(repo, bases, ours))
+    return MergePlan(branch, ours, theirs, bases, source, source_ref, merged, shared)
+
+
+def merged_contexts(
+    repo: Repository, ours: ObjectId, theirs: ObjectId, bases: Sequence[ObjectId], hidden: AbstractSet[ObjectId]
+) -> tuple[int, Merged]:
+    """The merge of the contexts of two commits whose best common ancestors are *bases*: how many entries all begin with, and what comes after.
+
+    With one base, what all three begin with is not read, but for the last few, which let people see what came before.
+    """
+    sides = context_at(repo, ours), context_at(repo, theirs)
+    if len(bases) != 1:
+        base, mine, other = virtual_base(repo, bases), *(entries(repo, side) for side in sides)
+        return 0, merge_contexts(base, mine, other, hidden=hidden, is_virtual=True)
+    three = (context_at(repo, bases[0]), *sides)
+    shared = max(0, min(_common_start(repo, three[0], side) for side in sides) - _SHOWN_BEFORE)
+    base, mine, other = (entries_from(repo, context, shared) for context in three)
+    return shared, merge_contexts(base, mine, other, hidden=hidden)
+
+
+def _common_start(repo: Repository, base: Context, side: Context) -> int:
+    """How many entries the two begin with."""
+    first = next(diff_contexts(repo, base, side), None)
+    return count_entries(repo, base) if first is None else first.old_start
+
+
+def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]:
+    """The context that commits which came from all of *bases* have in common: of several, their own merge, the oldest leading.
+
+    Both sides of the merge reach every base, so what one side does not have of this, it removed.
+    """
+    known: dict[frozenset[ObjectId], Sequence[Entry]] = {}
+
+    def base_of(bases: Sequence[ObjectId], depth: int) -> Sequence[Entry]:
+        if not bases:
+            return ()
+        key = frozenset(bases)
+        if key not in known:
+            known[key] = merged_bases(bases, depth)
+        return known[key]
+
+    def merged_bases(bases: Sequence[ObjectId], depth: int) -> Sequence[Entry]:
+        done, *rest = reversed(bases)
+        merged: Sequence[Entry] = entries(repo, context_at(repo, done))
+        if depth == _MOST_BASES_DEEP:
+            return merged
+        older = [done]
+        for base in rest:
+            below = merge_bases(repo, base, *older)
+            before = base_of(below, depth + 1)
+            theirs = entries(repo, context_at(repo, base))
+            merged = merge_contexts(before, merged, theirs, is_virtual=len(below) != 1).entries
+            older.append(base)
+        return merged
+
+    return base_of(tuple(bases), 0)
+
+
+def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -> frozenset[ObjectId]:
+    """The messages that are hidden now and were hidden after the newest of *bases* was committed.
+
+    Skips are said of the whole tract, not on a branch: who edited a message on a branch may not have known.
+    """
+    if not bases or ours in bases:
+        return frozenset()
+    since = max(repo.commit(base).time for base in bases)
+    newest: dict[ObjectId, bool] = {}
+    for note in note_history(repo, PRIORITY):
+        if note.time <= since:
+            break
+        newest.setdefault(note.target, note.body["priority"] == Priority.SKIP)
+    return frozenset(target for target, is_skipped in newest.items() if is_skipped)
+
+
+def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:
+    """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation."""
+    with repo.objects.lock():
+        repo.refs.refresh()
+        edits = _edits(repo, plan, plan.theirs, delete_source)
+        repo.refs.update(edits, reason=f"merge {plan.source}: fast-forward")
+    return plan.theirs
+
+
+def write_merge(
+    repo: Repository,
+    plan: MergePlan,
+    items: Sequence[Entry],
+    blobs: Sequence[NewObject] = (),
+    *,
+    message: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+    delete_source: bool = False,
+) -> ObjectId:
+    """Commit *items* as the merge of the plan's two tips, and move the branch to it; the merge adds no message of its own.
+
+    *blobs* are those of settled conflicts; *config* becomes a note about the commit.
+    One operation: objects, notes and refs, or nothing. RefMovedError when the branch, HEAD or the source moved since the plan.
+    """
+    assert plan.ours is not None
+    with repo.objects.lock():
+        repo.refs.refresh()
+        new = list(blobs)
+        ours = context_at(repo, plan.ours)
+        context = splice(repo, ours, plan.shared, count_entries(repo, ours), items, new)
+        parents = (plan.ours, plan.theirs)
+        commit = Commit(
+            CommitOperation.MERGE,
+            parents,
+            None,
+            None,
+            context.tree,
+            context.open,
+            1 + max(repo.commit(parent).generation for parent in parents),
+            repo.clock(),
+            repo.author,
+            message if message is not None else default_message(repo, plan),
+            metadata,
+        )
+        made = new_commit(commit)
+        new.append(made)
+        edits = _edits(repo, plan, made.id, delete_source)
+        repo.keep_commit(made.id, commit)
+        if config:
+            edits.append(add_notes(repo, CONFIG, [NewNote(made.id, config, commit.time)], new))
+        repo.refs.update(edits, reason=f"merge {plan.source}: three-way", objects=new)
+    return made.id
+
+
+def default_message(repo: Repository, plan: MergePlan) -> str:
+    """What git writes on a merge: which branch, tag or commit, and into what."""
+    ref = find_ref(repo, plan.source) or ""
+    kind = "branch" if plan.source_ref is not None else "tag" if ref.startswith(TAGS) else "commit"
+    return f"Merge {kind} '{plan.source}' into {plan.branch_name}"
+
+
+def _edits(repo: Repository, plan: MergePlan, new: ObjectId, delete_source: bool) -> list[RefEdit]:
+    """The refs a merge moves, if they are where the plan saw them."""
+    branch, tip = repo.head()
+    if branch != plan.branch or tip != plan.ours:
+        raise RefMovedError(plan.branch, shown(plan.ours), shown(tip) if branch == plan.branch else branch or "a commit")
+    edits = [RefEdit(repo.prefix + plan.branch, new, plan.ours)]
+    if plan.ours is not None:
+        edits.append(RefEdit(repo.prefix + ORIG_HEAD, plan.ours))
+    if plan.source_ref is not None:
+        stays = None if delete_source else plan.theirs
+        edits.append(RefEdit(repo.prefix + plan.source_ref, stays, plan.theirs))
+    elif delete_source:
+        raise MergeError(f"cannot delete '{plan.source}': it is no branch")
+    return edits

@@ -1,0 +1,401 @@
+"""Replaying: commits made again on top of another commit, planned first and then run.
+
+    a ─ b ─ c ─ d     draft          a ─ b ─ x ─ y                main
+        └── x ─ y     main                       └── c' ─ d'      draft
+
+    commits_to_replay ─▸ plan_replay, plan_revert ─▸ ReplayPlan ─▸ run_replay (replay.py)
+
+A plan looks and writes nothing: it follows the contexts that the replay would make, message by message, and says what each commit would mean there.
+Messages that will be made anew go by the ids of the commits they come from until the plan is run.
+
+A replayed commit has the content, author, time, message and metadata of its original; what it edits or replies to is named by its new id where that was replayed too.
+Its priority and generation config go with it, and a note says where it came from; recorded usage does not, for it was paid once and counted another context.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tract.errors import CherryPickError
+from tract.history.context import context_at, entries, find_entry
+from tract.history.merge import Choice, ConflictKind, EntryConflict, merge_contexts, settle
+from tract.history.notes import ORIGIN, NoteTable, note_tip
+from tract.history.reachability import reachable
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
+from tract.repo import Repository
+
+Command = Literal["rebase", "cherry-pick", "revert"]
+
+ConcernKind = Literal[
+    "reply_target_missing",
+    "edit_target_missing",
+    "conflict",
+    "tool_pair_torn",
+    "edited_below_answers",
+]
+
+
+class Concern(NamedTuple):
+    """What a replay would do to the meaning of *commit*, one of those replayed.
+
+    Where *is_loss*, words would be lost or replace others unasked: somebody has to decide before it is run.
+    *message* is the message it is about, and *conflict* what stands against what, where two contents do.
+    """
+
+    kind: ConcernKind
+    commit: ObjectId
+    message: ObjectId
+    detail: str
+    is_loss: bool = False
+    conflict: EntryConflict | None = None
+
+
+class Step(NamedTuple):
+    """One commit of a replay.
+
+    *target* is what it edits or replies to; *context* is the whole context it makes, where it is neither append nor edit.
+    *blobs* are contents that somebody decided on, and that no commit has yet; *metadata* and *config* say who did, beside what the source has.
+    """
+
+    source: ObjectId
+    operation: CommitOperation
+    content: ObjectId | None
+    target: ObjectId | None
+    context: tuple[Entry, ...] | None = None
+    blobs: tuple[NewObject, ...] = ()
+    metadata: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = None
+
+
+class Dropped(NamedTuple):
+    """A commit that is not replayed, and why."""
+
+    source: ObjectId
+    reason: str
+
+
+Decision: TypeAlias = Literal["ours", "theirs"] | Mapping[str, Any]
+"""What becomes of a message that a commit would change against what is there.
+
+*ours* is what is there, *theirs* what the commit says; a map is another content.
+Of an edit whose message is not there, *ours* leaves nothing, and the others append a message.
+"""
+
+Decisions: TypeAlias = Mapping[tuple[ObjectId, ObjectId], Decision]
+"""Decisions by the commit that is replayed and the message it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlan:
+    """What a rebase, a cherry-pick or a revert would do; ``run_replay`` does it.
+
+    *old* is where the branch is, *onto* the commit the steps go on.
+    *context* is the context that comes of it, with replayed messages under the ids of their originals.
+    """
+
+    command: Command
+    branch: str
+    old: ObjectId | None
+    onto: ObjectId | None
+    steps: tuple[Step, ...]
+    dropped: tuple[Dropped, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+    context: tuple[Entry, ...] = field(default=(), repr=False)
+
+    @property
+    def losses(self) -> tuple[Concern, ...]:
+        """The concerns that somebody has to decide on."""
+        return tuple(concern for concern in self.concerns if concern.is_loss)
+
+
+def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> list[ObjectId]:
+    """What *tip* reaches and *upstream* does not, in the order to replay it: a merged branch's commits come after those it was merged into.
+
+    The summaries that a compression brought are part of it, and are not listed.
+    """
+    wanted = {id for id, _ in reachable(repo, [tip], [upstream])}
+    order: list[ObjectId] = []
+    seen: set[ObjectId] = set()
+    stack: list[tuple[ObjectId, bool]] = [(tip, False)]
+    while stack:
+        id, is_done = stack.pop()
+        if is_done:
+            order.append(id)
+            continue
+        if id in seen or id not in wanted:
+            continue
+        seen.add(id)
+        stack.append((id, True))
+        commit = repo.commit(id)
+        parents = commit.parents if commit.operation is CommitOperation.MERGE else commit.parents[:1]
+        stack.extend((parent, False) for parent in reversed(parents))
+    return order
+
+
+def plan_replay(
+    repo: Repository,
+    command: Command,
+    commits: Sequence[ObjectId],
+    *,
+    branch: str,
+    old: ObjectId | None,
+    onto: ObjectId | None,
+    sameness: Sameness,
+    decisions: Decisions | None = None,
+) -> ReplayPlan:
+    """What making *commits* again on *onto*, in that order, would do; nothing is written.
+
+    *old* is the tip of *branch*, which moves when the plan is run.
+    *decisions* say what becomes of what would be a loss.
+    """
+    before = repo.commit(commits[0]).parents[:1] if commits else ()
+    planner = _Planner(repo, onto, before[0] if before else None, sameness, decisions or {})
+    for id in commits:
+        planner.add(id)
+    return ReplayPlan(
+        command,
+        branch,
+        old,
+        onto,
+        tuple(planner.steps),
+        tuple(planner.dropped),
+        tuple(planner.concerns),
+        tuple(planner.context.items()),
+    )
+
+
+def plan_revert(
+    repo: Repository,
+    commits: Sequence[ObjectId],
+    *,
+    branch: str,
+    tip: ObjectId,
+    mainline: int | None = None,
+    decisions: Decisions | None = None,
+) -> ReplayPlan:
+    """What taking back *commits*, in that order, on *branch* at *tip* would do; nothing is written.
+
+    *mainline* is the number of the parent, from 1, that a merge is taken back to.
+    CherryPickError for a merge without one, and for a commit that did nothing.
+    """
+    planner = _Planner(repo, tip, tip, Sameness(repo), decisions or {})
+    for id in commits:
+        planner.take_back(id, mainline)
+    steps, concerns = tuple(planner.steps), tuple(planner.concerns)
+    return ReplayPlan("revert", branch, tip, tip, steps, (), concerns, tuple(planner.context.items()))
+
+
+class Sameness:
+    """Which messages are the same though they were replayed under other ids."""
+
+    def __init__(self, repo: Repository, table: NoteTable | None = None) -> None:
+        self._repo = repo
+        self._table = table if table is not None else NoteTable()
+        self._table.advance(repo, note_tip(repo, ORIGIN))
+
+    def first(self, id: ObjectId) -> ObjectId:
+        """The commit that *id* was first made as: itself, where it was not replayed."""
+        seen = {id}
+        while (note := self._table.get(self._repo, id)) is not None:
+            id = bytes.fromhex(note["from"])
+            if id in seen:
+                break
+            seen.add(id)
+        return id
+
+    def among(self, ids: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
+        """*ids* by their first commits."""
+        return {id: id for id in ids} if not len(self._table) else {self.first(id): id for id in ids}
+
+
+class _Planner:
+    """Follows the context as one commit after the other is replayed."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        onto: ObjectId | None,
+        before: ObjectId | None,
+        sameness: Sameness,
+        decisions: Decisions,
+    ) -> None:
+        self._repo = repo
+        self._decisions = decisions
+        self._origins = sameness
+        self.context: dict[ObjectId, ObjectId] = dict(entries(repo, context_at(repo, onto)))
+        self._there = sameness.among(self.context)
+        self._places = {id: at for at, id in enumerate(self.context)}
+        # Places of the messages that who made the first of the commits had not seen.
+        known = {commit for commit, _ in entries(repo, context_at(repo, before))}
+        self._unseen = [at for id, at in self._places.items() if id not in known]
+        self.steps: list[Step] = []
+        self.dropped: list[Dropped] = []
+        self.concerns: list[Concern] = []
+
+    def add(self, id: ObjectId) -> None:
+        commit = self._repo.commit(id)
+        if commit.operation is CommitOperation.APPEND:
+            self._append(id, commit)
+        elif commit.operation is CommitOperation.EDIT:
+            self._edit(id, commit)
+        elif commit.operation is CommitOperation.MERGE:
+            self._merge(id, commit)
+        else:
+            self._change(id, commit, commit.parents[0] if commit.parents else None)
+
+    def _append(self, id: ObjectId, commit: Commit) -> None:
+        assert commit.content is not None
+        if self._origins.first(id) in self._there:
+            self.dropped.append(Dropped(id, "the message is there already"))
+            return
+        target = commit.target
+        if target is not None:
+            message = self._message(target)
+            if message not in self.context and (target := self._here(message)) not in self.context:
+                detail = f"it replies to message {message.hex()[:16]}, which is not there"
+                self.concerns.append(Concern("reply_target_missing", id, id, detail))
+        self.steps.append(Step(id, CommitOperation.APPEND, commit.content, target))
+        self.context[id] = commit.content
+
+    def _here(self, message: ObjectId) -> ObjectId:
+        """The message of the context that *message* is, which may have been replayed before; itself where there is none."""
+        return message if message in self.context else self._there.get(self._origins.first(message), message)
+
+    def _message(self, target: ObjectId) -> ObjectId:
+        """The message that a reply to *target* replies to."""
+        commit = self._repo.commit(target)
+        while commit.operation is CommitOperation.EDIT and commit.target is not None:
+            target = commit.target
+            commit = self._repo.commit(target)
+        return target
+
+    def _edit(self, id: ObjectId, commit: Commit) -> None:
+        assert commit.target is not None
+        assert commit.content is not None
+        before = find_entry(self._repo, context_at(self._repo, commit.parents[0]), commit.target)
+        self._replace(id, self._here(commit.target), before, commit.content)
+
+    def _replace(self, id: ObjectId, target: ObjectId, before: ObjectId | None, content: ObjectId) -> None:
+        """Give the message *target* the *content* that replaced *before* where commit *id* was made."""
+        there = self.context.get(target)
+        decision = self._decisions.get((id, target))
+        if there == content:
+            self.dropped.append(Dropped(id, f"message {target.hex()[:16]} has that content already"))
+        elif there == before and there is not None:
+            self._note_answers(id, target)
+            self._set(Step(id, CommitOperation.EDIT, content, target))
+        elif decision is not None:
+            self._decide(id, target, content, decision)
+        elif there is None:
+            detail = f"it edits message {target.hex()[:16]}, which is not there"
+            conflict = EntryConflict(
+                ConflictKind.EDITED_AND_REMOVED, target, _entry(target, before), (), ((target, content),)
+            )
+            self.concerns.append(Concern("edit_target_missing", id, target, detail, True, conflict))
+        else:
+            detail = f"message {target.hex()[:16]} was edited there as well"
+            sides = (_entry(target, before), ((target, there),), ((target, content),))
+            conflict = EntryConflict(ConflictKind.BOTH_EDITED, target, *sides)
+            self.concerns.append(Concern("conflict", id, target, detail, True, conflict))
+
+    def _decide(self, id: ObjectId, target: ObjectId, content: ObjectId, decision: Decision) -> None:
+        if decision == "ours":
+            is_there = "stays as it is" if target in self.context else "is not there"
+            self.dropped.append(Dropped(id, f"message {target.hex()[:16]}, which it edits, {is_there}"))
+            return
+        blobs = (new_blob(dict(decision)),) if isinstance(decision, Mapping) else ()
+        chosen = blobs[0].id if blobs else content
+        if target in self.context:
+            self._set(Step(id, CommitOperation.EDIT, chosen, target, blobs=blobs))
+        else:
+            self._set(Step(id, CommitOperation.APPEND, chosen, None, blobs=blobs))
+
+    def _set(self, step: Step) -> None:
+        assert step.content is not None
+        self.steps.append(step)
+        is_edit = step.operation is CommitOperation.EDIT and step.target is not None
+        self.context[step.target if is_edit and step.target else step.source] = step.content
+
+    def _note_answers(self, id: ObjectId, target: ObjectId) -> None:
+        """Say so when messages that came after *target* were written without seeing the edit."""
+        place = self._places.get(target)
+        later = 0 if place is None else len(self._unseen) - bisect_right(self._unseen, place)
+        if later:
+            detail = f"{later} later messages were written before message {target.hex()[:16]} was edited so"
+            self.concerns.append(Concern("edited_below_answers", id, target, detail))
+
+    def _merge(self, id: ObjectId, commit: Commit) -> None:
+        """What a merge itself brought: the contents that none of its parents had."""
+        parents = [dict(entries(self._repo, context_at(self._repo, parent))) for parent in commit.parents]
+        for message, blob in entries(self._repo, context_at(self._repo, id)):
+            befores = [parent[message] for parent in parents if message in parent]
+            if blob not in befores and befores:
+                self._replace(id, message, self.context.get(message), blob)
+        self.dropped.append(Dropped(id, "a merge's commits are replayed one by one"))
+
+    def _change(self, id: ObjectId, commit: Commit, parent: ObjectId | None) -> None:
+        """Replay a compression, a revert or a new order: the change it made to its parent's context, made to this one."""
+        base, theirs = (entries(self._repo, context_at(self._repo, at)) for at in (parent, id))
+        self._apply(id, commit.operation, commit.target, base, theirs)
+
+    def take_back(self, id: ObjectId, mainline: int | None) -> None:
+        commit = self._repo.commit(id)
+        if len(commit.parents) > 1 and commit.operation is CommitOperation.MERGE and mainline is None:
+            raise CherryPickError(f"commit {id.hex()[:16]} is a merge: say which parent it is taken back to")
+        if mainline is not None and not 1 <= mainline <= max(1, len(commit.parents)):
+            raise CherryPickError(f"commit {id.hex()[:16]} has no parent number {mainline}")
+        parent = commit.parents[(mainline or 1) - 1] if commit.parents else None
+        base, theirs = (entries(self._repo, context_at(self._repo, at)) for at in (id, parent))
+        before = len(self.steps) + len(self.concerns)
+        self._apply(id, CommitOperation.REVERT, id, base, theirs)
+        if len(self.steps) + len(self.concerns) == before:
+            raise CherryPickError(f"commit {id.hex()[:16]} has nothing left in the context to take back")
+
+    def _apply(
+        self,
+        id: ObjectId,
+        operation: CommitOperation,
+        target: ObjectId | None,
+        base: Sequence[Entry],
+        theirs: Sequence[Entry],
+    ) -> None:
+        ours = tuple(self.context.items())
+        merged = merge_contexts(base, ours, theirs)
+        undecided = [one for one in merged.conflicts if (id, one.commit) not in self._decisions]
+        for conflict in undecided:
+            detail = f"message {conflict.commit.hex()[:16]} was changed there as well"
+            self.concerns.append(Concern("conflict", id, conflict.commit, detail, True, conflict))
+        if undecided:
+            return
+        blobs: list[NewObject] = []
+        choices: dict[ObjectId, Choice] = {}
+        for conflict in merged.conflicts:
+            decision = self._decisions[id, conflict.commit]
+            if isinstance(decision, Mapping):
+                blobs.append(new_blob(dict(decision)))
+            choices[conflict.commit] = blobs[-1].id if isinstance(decision, Mapping) else decision
+        after = settle(merged, merged.conflicts, choices)
+        if after == ours:
+            self.dropped.append(Dropped(id, "it changes nothing there"))
+            return
+        self._note_lost_questions(id, after)
+        self.context = dict(after)
+        self.steps.append(Step(id, operation, None, target, after, tuple(blobs)))
+
+    def _note_lost_questions(self, id: ObjectId, after: Sequence[Entry]) -> None:
+        """Name the replies that stay while what they reply to goes."""
+        kept = {commit for commit, _ in after}
+        gone = self.context.keys() - kept
+        for commit in kept if gone else ():
+            target = self._repo.commit(commit).target
+            if target is not None and self._message(target) in gone:
+                detail = f"message {commit.hex()[:16]} replies to {target.hex()[:16]}, which goes"
+                self.concerns.append(Concern("reply_target_missing", id, commit, detail))
+
+
+def _entry(commit: ObjectId, blob: ObjectId | None) -> tuple[Entry, ...]:
+    return () if blob is None else ((commit, blob),)

@@ -1,0 +1,177 @@
+"""What refs held, read from the operations, and what hard resets took out of it.
+
+    HEAD@{0}     reset --hard: moving to A     main  C -> A
+    (left out)   commit                        main  B -> C
+    (left out)   commit                        main  A -> B
+    HEAD@{1}     commit                        main  none -> A
+
+A hard reset drops the commits that the old tip reached and the new one does not: entries for them that are older than it are left out, of the ref that was reset, of HEAD and of ORIG_HEAD.
+An entry that another ref's reflog has stays, and so does one that is made later.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from tract.errors import BlobNotFoundError
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, Operation, RefChange, RefValue
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TRACTS
+from tract.repo import Repository
+
+HARD_RESET = "reset --hard: "
+"""What the reason of a hard reset begins with."""
+
+RENAMED = "branch: renamed "
+"""What the reason of a branch's renaming begins with."""
+
+UNDONE = "undo: "
+REDONE = "redo: "
+
+
+class HardResets:
+    """What hard resets dropped, learnt from the operations as they are passed, the newest first."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._dropped: dict[str, set[ObjectId]] = {}
+
+    def learn(self, operation: Operation) -> None:
+        """Take in *operation*, which is older than those before it."""
+        if not operation.reason.startswith((HARD_RESET, REDONE + HARD_RESET)):
+            return
+        for change in operation.changes:
+            prefix, local = split_tract(change.name)
+            moved = isinstance(change.old, bytes) and isinstance(change.new, bytes)
+            if moved and (local == HEAD or local.startswith(HEADS)):
+                dropped = dropped_by(self._repo, change.old, change.new)  # type: ignore[arg-type]  # both are ids
+                for name in (change.name, prefix + HEAD, prefix + ORIG_HEAD):
+                    self._dropped.setdefault(name, set()).update(dropped)
+
+    def left_out(self, name: str, value: RefValue | None) -> bool:
+        """Whether entries for *value* are left out of the reflog of the ref *name*, from the last operation that was learnt on."""
+        return value in self._dropped.get(name, ())
+
+    def dropped(self) -> frozenset[ObjectId]:
+        """All that was dropped so far."""
+        return frozenset().union(*self._dropped.values())
+
+
+def split_tract(name: str) -> tuple[str, str]:
+    """The prefix of the tract that the ref *name* is of, and its name in that tract."""
+    if not name.startswith(TRACTS):
+        return "", name
+    tract, _, local = name.removeprefix(TRACTS).partition("/")
+    return f"{TRACTS}{tract}/", local
+
+
+def dropped_by(repo: Repository, old: ObjectId, new: ObjectId) -> set[ObjectId]:
+    """The commits that *old* reaches and *new* does not; those that the store has no longer are passed over."""
+    queue: list[tuple[int, ObjectId]] = []
+    commits: dict[ObjectId, Commit] = {}
+    stays: dict[ObjectId, bool] = {}
+    waiting = 0  # commits in the queue that are dropped so far: without any, the walk is over
+
+    def add(id: ObjectId, stay: bool) -> None:
+        nonlocal waiting
+        before = stays.get(id)
+        if before is None:
+            try:
+                commits[id] = repo.commit(id)
+            except BlobNotFoundError:
+                return
+            heapq.heappush(queue, (-commits[id].generation, id))
+        stays[id] = stay or bool(before)
+        waiting += (not stays[id]) - (before is False)
+
+    add(old, False)
+    add(new, True)
+    while waiting:
+        id = heapq.heappop(queue)[1]
+        waiting -= not stays[id]
+        for parent in commits[id].parents:
+            add(parent, stays[id])
+    return {id for id, stay in stays.items() if not stay}
+
+
+def ref_entries(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, Operation | None]]:
+    """The commits the ref was at, newest first, each with the operation that brought it there.
+
+    The last may be one of which no operation tells any more, and then that is None.
+    HEAD was where the branch it was on was; a branch's entries begin with its making, and go on under the name it had before.
+    """
+    name = repo.prefix + ref
+    refs: dict[str, RefValue | None] = {}  # where refs were at the moment the walk has come to
+
+    def held(name: str) -> RefValue | None:
+        return refs[name] if name in refs else repo.refs.read(name)
+
+    resets = HardResets(repo)
+    value: RefValue | None = None
+    for _, operation in repo.refs.history():
+        changes = {change.name: change for change in operation.changes}
+        resets.learn(operation)
+        symbolic = held(name)
+        branch = repo.prefix + symbolic if isinstance(symbolic, str) else name
+        value_then = held(branch)
+        refs.update((change.name, change.old) for change in operation.changes)
+        if name not in changes and branch not in changes:
+            continue
+        if isinstance(value_then, bytes) and not resets.left_out(name, value_then):
+            yield value_then, operation
+        before = renamed_from(operation, name)
+        if before is not None:
+            name = before
+        value = held(name)
+        if value is None and ref != HEAD:
+            return
+        if isinstance(value, str):
+            value = held(repo.prefix + value)
+    if isinstance(value, bytes) and not resets.left_out(name, value):
+        yield value, None
+
+
+def ref_history(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, str]]:
+    """The commits the ref was at, newest first, each with the reason it came there, ``""`` where none is known any more."""
+    for value, operation in ref_entries(repo, ref):
+        yield value, "" if operation is None else operation.reason
+
+
+def is_renaming(operation: Operation) -> bool:
+    """Whether *operation* renamed a branch, or took that back."""
+    return operation.reason.removeprefix(UNDONE).removeprefix(REDONE).startswith(RENAMED)
+
+
+def renamed_from(operation: Operation, name: str) -> str | None:
+    """The name that the branch *name* had before *operation*, where that renamed it; both with the tract's prefix."""
+    if not is_renaming(operation):
+        return None
+    made = next((change for change in operation.changes if change.name == name), None)
+    gone = [change for change in operation.changes if change.new is None and made is not None and change.old == made.new]
+    return gone[0].name if len(gone) == 1 else None
+
+
+def kept_values(repo: Repository) -> Iterator[tuple[int, ObjectId]]:
+    """Every commit that a reflog of any tract still holds, with the microsecond of the operation that names it, the newest first."""
+    resets = HardResets(repo)
+    for _, operation in repo.refs.history():
+        resets.learn(operation)
+        for change in operation.changes:
+            for value in _values(change):
+                if not resets.left_out(change.name, value):
+                    yield operation.time, value
+
+
+def released_commits(repo: Repository) -> frozenset[ObjectId]:
+    """The commits that hard resets dropped: of these, gc may take at once what neither a ref nor one of :func:`kept_values` reaches."""
+    resets = HardResets(repo)
+    for _, operation in repo.refs.history():
+        resets.learn(operation)
+    return resets.dropped()
+
+
+def _values(change: RefChange) -> Iterator[ObjectId]:
+    for value in (change.new, change.old):
+        if isinstance(value, bytes):
+            yield value
