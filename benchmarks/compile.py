@@ -4,7 +4,7 @@
 
 The floor is one file with the messages' own MessagePack in zstd frames of 64 KiB: read, decompressed, unpacked, nothing checked.
 A cold compile opens the store and gives OpenAI's messages; an old commit is compiled in a handle that has compiled HEAD, and in a new one.
-Each round runs all of them once, in turn; medians and ratios are printed.
+Each round runs all of them once, in turn; medians of the processor time and ratios are printed.
 """
 
 from __future__ import annotations
@@ -62,29 +62,36 @@ def cold(store: str, commit: str | None = None) -> int:
         return len(tract.compile(at_commit=commit).to_openai())
 
 
+def cold_tokens(store: str) -> int:
+    with Tract.open(store) as tract:
+        return tract.compile().token_count
+
+
 def seconds(what: Callable[[], int]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     assert what() > 0
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def measure(store: str, floor: str, commits: list[str], rounds: int) -> dict[str, float]:
-    """Median seconds of each."""
-    random_commit = random.Random(5).choice
+    """Median seconds of each; of random commits as if they had all messages."""
+    random_number = random.Random(5).randrange
     times: dict[str, list[float]] = {}
     with Tract.open(store) as warm:
-        warm.compile().to_openai()
+        assert warm.compile().token_count > 0
         for _ in range(rounds):
-            old = random_commit(commits)
+            number = random_number(len(commits) // 10, len(commits))
+            old, share = commits[number], len(commits) / (number + 1)
             row = {
                 "floor: read, decompress, unpack": lambda: read_floor(floor),
                 "cold compile, to_openai": lambda: cold(store),
+                "cold compile, token count": lambda: cold_tokens(store),
                 "cold compile of a random commit": lambda old=old: cold(store, old),
                 "warm compile of a random commit": lambda old=old: len(warm.compile(at_commit=old)),
                 "warm compile of HEAD": lambda: len(warm.compile()),
             }
             for name, what in row.items():
-                times.setdefault(name, []).append(seconds(what))
+                times.setdefault(name, []).append(seconds(what) * (share if "random" in name else 1))
     return {name: statistics.median(found) for name, found in times.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,19 @@ import pytest
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
+from tract.history.collection.notes import find_stale_notes, prune_notes
 from tract.history.fsck.check import check_repository
 from tract.history.gc import DAY, LEVEL, collect, is_due, plan_gc, prune, run_gc
 from tract.history.moves import move_ref
+from tract.history.notes import NewNote, note_history, write_note
+from tract.history.state import write_state
 from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
 from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
 from tract.revision import ref_history
+from tract.storage.counts import load_counts
 from tract.storage.database import Database
-from tract.storage.pack import Group
+from tract.storage.pack_writer import Group, packing_of
 
 
 class Words:
@@ -114,6 +119,22 @@ def test_all_that_refs_reach_stays_whatever_the_retention(tmp_path):
     assert before[:3] == (texts(fresh), fresh.log(None), fresh.get_commit("HEAD~1"))
     assert "tagged" == fresh.get_content("v1").text
     assert_clean(tmp_path)
+
+
+@pytest.mark.parametrize("begun", ["before the plan", "after it"])
+def test_what_a_command_under_way_needs_stays(tmp_path, begun):
+    t = make_tract(tmp_path, "a")
+    [aside, lost] = say_aside(t, "b"), say_aside(t, "c")
+    state = {"keeps": [aside[0], "00" * 32]}  # of which one is nowhere
+    if begun == "before the plan":
+        write_state(repo_of(t), "rebase", state)
+    plan = planned(t)
+    write_state(repo_of(t), "rebase", state)
+
+    run_gc(repo_of(t), plan)
+
+    assert (True, False) == (has(t, aside[0]), has(t, lost[0]))
+    assert "b" == t.get_content(aside[0]).text
 
 
 def test_a_detached_head_is_a_root(tmp_path):
@@ -586,7 +607,7 @@ def test_a_pack_that_does_not_prove_right_is_removed_and_reported(tmp_path):
     blob = new_blob({"text": "a"})
 
     with pytest.raises(GCError, match="does not hash to its id"):
-        store_of(t).write_pack([Group("blob", [blob.id])], [b"\x80"], level=LEVEL)
+        store_of(t).write_pack(packing_of([Group("blob", [blob.id])], [b"\x80"]), level=LEVEL)
 
     assert set() == packs_in(tmp_path)
 
@@ -663,6 +684,117 @@ def test_a_contexts_texts_lie_together(tmp_path):
 
     order = [repo_of(t).blob(id)["text"] for id in plan.reachable["blob"]]
     assert [f"main {at}" for at in range(20)] + [f"other {at}" for at in range(20)] == order
+
+
+def test_notes_about_what_is_dropped_go_when_they_are_many(tmp_path):
+    t = make_tract(tmp_path, "a", "b")
+    kept = t.log(None)
+    t.annotate("HEAD", Priority.SKIP, reason="first")
+    for commit in say_aside(t, *(f"aside {at}" for at in range(60))):
+        t.annotate(commit, Priority.PINNED)
+    t.annotate("HEAD", Priority.PINNED, reason="then")
+    t.annotate("HEAD~1", Priority.SKIP)
+    before = [note for note in note_history(repo_of(t), "priority") if has(t, note.target.hex())]
+
+    t.gc(orphan_retention_days=0)
+
+    notes = list(note_history(repo_of(t), "priority"))
+    wanted = {bytes.fromhex(info.commit_hash) for info in kept}
+    assert [note[1:] for note in before if note.target in wanted] == [note[1:] for note in notes]
+    assert ["b"] == texts(t) == texts(make_tract(tmp_path))
+    assert_clean(tmp_path)
+    assert t.gc(orphan_retention_days=0).dropped > 60
+    assert ["b"] == texts(make_tract(tmp_path))
+    assert_clean(tmp_path)
+
+
+def test_few_notes_about_what_is_dropped_stay(tmp_path):
+    t = make_tract(tmp_path, *"abcdef")
+    for at in range(6):
+        t.annotate(f"HEAD~{at}", Priority.PINNED)
+    [aside] = say_aside(t, "aside")
+    t.annotate(aside, Priority.SKIP)
+    tip = repo_of(t).ref("refs/notes/priority")
+
+    t.gc(orphan_retention_days=0)
+
+    assert not has(t, aside)
+    assert tip == repo_of(t).ref("refs/notes/priority")
+    assert_clean(tmp_path)
+
+
+def test_notes_about_what_earlier_gcs_dropped_go_once_they_are_many(tmp_path):
+    t = make_tract(tmp_path, *(str(at) for at in range(8)))
+    for at in range(8):
+        t.annotate(f"HEAD~{at}", Priority.PINNED)
+    left = []
+    for number in range(6):
+        t.annotate(say_aside(t, f"aside {number}")[0], Priority.PINNED)
+        t.gc(orphan_retention_days=0)
+        left.append(len(list(note_history(repo_of(t), "priority"))))
+
+    assert [9, 10, 8, 9, 10, 8] == left
+    assert_clean(tmp_path)
+
+
+def test_notes_that_came_before_their_commits_stay(tmp_path):
+    t = make_tract(tmp_path, "a")
+    write_note(repo_of(t), "priority", NewNote(bytes(32), {"priority": "skip"}, 5), reason="brought from elsewhere")
+    say_aside(t, "b")
+
+    assert 2 == t.gc(orphan_retention_days=0).dropped
+
+    assert [bytes(32)] == [note.target for note in note_history(repo_of(t), "priority")]
+
+
+def test_a_note_made_while_notes_are_written_anew_wins(tmp_path):
+    t, other = make_tract(tmp_path, "a"), make_tract(tmp_path)
+    for commit in say_aside(t, *(f"aside {at}" for at in range(8))):
+        t.annotate(commit, Priority.PINNED)
+    stale = find_stale_notes(repo_of(t), {note.target for note in note_history(repo_of(t), "priority")}, lambda _: True)
+    other.annotate("HEAD", Priority.SKIP)
+
+    assert not prune_notes(repo_of(t), "refs/notes/priority", stale["refs/notes/priority"], lambda _: False)
+
+    assert 9 == len(list(note_history(repo_of(other), "priority")))
+    assert prune_notes(repo_of(t), "refs/notes/priority", stale["refs/notes/priority"], lambda _: False)
+    assert [] == texts(other) == texts(t)
+    assert 1 == len(list(note_history(repo_of(other), "priority")))
+
+
+def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):
+    t = make_tract(tmp_path, "a")
+    aside = say_aside(t, *(f"aside {at}" for at in range(20)))
+    assert t.compile().token_count < t.compile(at_commit=aside[-1]).token_count
+    t._space.blobs.flush()
+    [path] = (tmp_path / ".tract" / "cache").glob("counts-*")
+    assert len(load_counts(str(path))) > 20
+
+    t.gc(orphan_retention_days=0)
+
+    assert {t.log()[0].content_hash} == {id.hex() for id in load_counts(str(path))}
+    t.user("b")
+    assert ["a", "b"] == texts(t)
+    assert_clean(tmp_path)
+
+
+def test_a_plan_holds_a_few_bytes_an_object(tmp_path, monkeypatch):
+    """Ids in sets would be hundreds."""
+    monkeypatch.setattr("tract.storage.catalogue._KEPT_NUMBERS", 64)
+    held, objects = [], []
+    for number in (200, 1500):
+        t = make_tract(tmp_path / str(number))
+        t.extend({"role": "user", "content": str(at)} for at in range(number))
+        t.gc()
+        with store_of(t).maintenance():
+            tracemalloc.start()
+            plan = planned(t)
+            plan.catalogue.release()
+            objects.append(plan.reachable_count)
+            held.append(tracemalloc.get_traced_memory()[0])
+            tracemalloc.stop()
+
+    assert (held[1] - held[0]) / (objects[1] - objects[0]) < 40
 
 
 def test_progress_is_told(tmp_path):

@@ -17,6 +17,8 @@ from tract.history.moves import check_beside, check_is_for
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import Kind, ObjectId, parse_id
 from tract.objects.model import (
+    Commit,
+    CommitOperation,
     NewObject,
     Object,
     Operation,
@@ -158,6 +160,9 @@ class _Arrivals:
         self._kinds: dict[ObjectId, Kind] = {}
         self._generations: dict[ObjectId, int] = {}
         self._wanted: dict[ObjectId, tuple[Kind, int]] = {}
+        self._needed: set[ObjectId] = set()  # of those that are wanted, the commits that others than notes name
+        self._noted: set[ObjectId] = set()
+        self._before_notes: set[ObjectId] = set()
         self.operations = 0
         self.new = 0
 
@@ -197,9 +202,18 @@ class _Arrivals:
             if one is not None:
                 self._want(one, kind, line)
         self._want_entries(commit.open, line)
+        if commit.operation is CommitOperation.NOTE:
+            self._take_note(commit)
+        else:
+            self._needed.update(one for one in (*commit.open[::2], commit.target) if one in self._wanted)
         if len(self._generations) > _REMEMBERED:
             self._generations.clear()
         self._generations[id] = commit.generation
+
+    def _take_note(self, note: Commit) -> None:
+        if note.target is not None:
+            self._noted.add(note.target)
+        self._before_notes.update(note.parents)
 
     def _take_node(self, id: ObjectId, obj: Object, line: int) -> None:
         node = read_node(id, obj)
@@ -257,9 +271,20 @@ class _Arrivals:
         for id, (kind, line) in self._wanted.items():
             obj = self.find(id)
             if obj is None:
+                if kind == "commit" and id not in self._needed and self._is_noted(id):
+                    continue  # gc took what the note is about
                 self._reader.fail(f"it names {kind} {id.hex()}, which is neither in the stream nor in the store", line)
             if obj.kind != kind:
                 self._reader.fail(f"it names {id.hex()} as a {kind}, which is a {obj.kind}", line)
+
+    def _is_noted(self, id: ObjectId) -> bool:
+        """Whether a note is about *id*, in the stream or among the notes in the store that those of the stream follow."""
+        while id not in self._noted and self._before_notes:
+            at = self._before_notes.pop()
+            obj = None if at in self._kinds else self.find(at)
+            if obj is not None:
+                self._take_note(read_commit(at, obj))
+        return id in self._noted
 
     def check_history(self, last: ObjectId | None, refs: dict[str, RefValue]) -> None:
         """Refuse operations that are not one chain up to *last*, or do not lead to *refs*."""

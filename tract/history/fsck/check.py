@@ -217,7 +217,7 @@ def _check_packs(found: Examination) -> None:
 def _check_loose_objects(found: Examination) -> None:
     for name in found.layout.files:
         parts = name.split("/")
-        if len(parts) == 3 and parts[0] == "objects" and len(parts[1]) == 2 and len(parts[2]) == 62:
+        if len(parts) == 3 and parts[0] == "objects" and len(parts[1]) == 2 and len(parts[2]) == 62 and parts[2][0] != ".":
             try:
                 problem = check_loose(found.path, name, found.found)
             except (OSError, StorageError, ValueError) as exc:

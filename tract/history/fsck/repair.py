@@ -27,8 +27,8 @@ from tract.repo import format_text, write_config
 from tract.storage import files
 from tract.storage.journal import FIRST_STEP, create_journal
 from tract.storage.layout import ASIDE
-from tract.storage.pack import Group, write_pack
 from tract.storage.pack_check import PackScan
+from tract.storage.pack_writer import Group, write_pack
 
 Action: TypeAlias = Literal[
     "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack",

@@ -1,0 +1,142 @@
+"""A repair that is killed, at any call that changes the disk, and run again: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import Tract
+from tract.history.fsck.check import check_repository
+from tract.history.fsck.repair import plan_repair, run_repair
+from tract.repo import open_repository
+
+_CHANGING = [
+    "write", "pwrite", "ftruncate", "replace", "rename", "unlink", "link", "mkdir", "chmod", "fsync", "fdatasync",
+]  # fmt: skip
+_KILLED = 77
+
+
+def repair(folder: Path) -> list[str]:
+    """Repair the store; the problems that are left."""
+    store = str(folder / ".tract")
+    report = run_repair(plan_repair(check_repository(store)))
+    return sorted(f"{one.kind} {one.subject}" for one in report.problems if one.severity != "note")
+
+
+def repair_killed_at(folder: Path, number: int) -> bool:
+    """Repair in a process of its own that is gone before its change *number* of the disk; whether it came that far."""
+    child = os.fork()
+    if not child:
+        left = number
+
+        def dying(call: Callable[..., Any]) -> Callable[..., Any]:
+            def change(*args: Any, **options: Any) -> Any:
+                nonlocal left
+                if not left:
+                    if call.__name__ in ("write", "pwrite"):
+                        call(args[0], bytes(args[1])[: len(args[1]) // 2], *args[2:])
+                    os._exit(_KILLED)
+                left -= 1
+                return call(*args, **options)
+
+            return change
+
+        try:
+            for name in _CHANGING:
+                setattr(os, name, dying(getattr(os, name)))
+            repair(folder)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, _KILLED)
+    return code == _KILLED
+
+
+def make_store(folder: Path) -> Path:
+    """Two packs, and a journal with more; everything was on the disk."""
+    for part in range(3):
+        with Tract.open(folder, durability="full") as t:
+            for at in range(6):
+                t.user(f"message {part} {at}")
+            t.tag(f"v{part}")
+        if part < 2:
+            repo = open_repository(str(folder / ".tract"))
+            with repo.objects.lock():
+                repo.refs.refresh()
+                repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+            repo.close()
+    return folder
+
+
+def texts(folder: Path) -> list[str]:
+    with Tract.open(folder) as t:
+        return [str(message.content) for message in t.compile().messages]
+
+
+def contents(folder: Path) -> set[bytes]:
+    return {path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def packs(folder: Path) -> list[Path]:
+    return sorted((folder / ".tract/objects/pack").glob("*.pack"))
+
+
+def damage_journal(folder: Path) -> None:
+    journal = folder / ".tract/objects/journal"
+    flip(journal, journal.read_bytes().rfind(b"v2"))
+
+
+def damage_everything(folder: Path) -> None:
+    first, second = packs(folder)
+    flip(first, -1)
+    second.with_suffix(".idx").unlink()
+    damage_journal(folder)
+    (folder / ".tract/refs/tags/v1").write_text("0" * 64 + "\n")
+    (folder / ".tract/format").unlink()
+    shutil.rmtree(folder / ".tract/locks")
+
+
+def tear(folder: Path) -> None:
+    journal = folder / ".tract/objects/journal"
+    data = journal.read_bytes()
+    end = len(data.rstrip(b"\0"))
+    journal.write_bytes(data[: end - 9] + bytes(9) + data[end:])
+
+
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("damage", [damage_journal, damage_everything, tear])
+def test_what_a_killed_repair_left_is_repaired_by_the_next(
+    tmp_path: Path, damage: Callable[[Path], None], every: int
+) -> None:
+    damaged = make_store(tmp_path / "damaged")
+    damage(damaged)
+    whole = Path(shutil.copytree(damaged, tmp_path / "whole"))
+    problems = repair(whole)
+    expected = texts(whole)
+    kept = contents(damaged) & contents(whole)
+
+    number = 0
+    while True:
+        tried = Path(shutil.copytree(damaged, tmp_path / "tried"))
+        if not repair_killed_at(tried, number):
+            break
+
+        assert problems == repair(tried), number
+        assert expected == texts(tried), number
+        assert kept <= contents(tried), number
+        shutil.rmtree(tried)
+        number += every
+
+    assert number > 10

@@ -1,0 +1,102 @@
+"""The operations that the reflog keeps, folded into few objects; and what refs moved away from."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile, islice
+
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
+from tract.refs.operations import unfold_operation
+from tract.repo import Repository
+from tract.storage.catalogue import UNSEEN, Catalogue
+
+_STEPS_A_FOLD = 256
+
+
+def read_reflog(repo: Repository, catalogue: Catalogue, since: int, marks: bytearray, ages: array[int]) -> array[int]:
+    """The operations the reflog keeps, newest first; and in *ages* the time refs moved to or away from what is UNSEEN in *marks*.
+
+    The reflog goes back to the oldest operation that is younger than *since*: a clock that once was wrong cuts nothing off.
+    Times are in nanoseconds since 1970.
+    """
+    operations = array("I")
+    young = 0
+    before: ObjectId | None = None
+    for id, operation in repo.refs.history():
+        if id != before:
+            operations.append(catalogue.admit(id))
+            before = id
+        moment = operation.time * 1000
+        if moment >= since:
+            young = len(operations)
+        for change in operation.changes:
+            for value in (change.new, change.old):
+                number = catalogue.number_of(value) if isinstance(value, bytes) else None
+                if number is not None and number < catalogue.size and marks[number] == UNSEEN:
+                    ages[number] = max(ages[number], moment)
+    return operations[:young]
+
+
+def operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]:
+    """The operations after *last* that moved a ref, oldest first."""
+    since: list[Operation] = []
+    for id, operation in repo.refs.history():
+        if id == last:
+            break
+        if operation.changes:
+            since.append(operation)
+    return since[::-1]
+
+
+def kept_operations(
+    repo: Repository, operations: Sequence[ObjectId], since: int, dropped: Mapping[ObjectId, Kind]
+) -> Iterator[Operation]:
+    """Those of *operations*, which come newest first, that are younger than *since*, oldest first, without the changes that led to what is *dropped*."""
+
+    def is_old(operation: Operation) -> bool:
+        return operation.time * 1000 < since
+
+    without_dropped = _without(dropped)
+    for operation in dropwhile(is_old, _single_operations(repo, operations)):
+        changes = tuple(change for change in map(without_dropped, operation.changes) if change is not None)
+        if changes:
+            yield operation._replace(changes=changes)
+
+
+def _without(dropped: Mapping[ObjectId, Kind]) -> Callable[[RefChange], RefChange | None]:
+    """What to make of each change in turn: those to a dropped commit are left out, and the ref's next one begins where they did."""
+    held: dict[str, RefValue | None] = {}  # what refs were at before the changes that were just left out
+
+    def change_without(change: RefChange) -> RefChange | None:
+        before = None if change.old in dropped else change.old
+        if change.new in dropped:
+            held.setdefault(change.name, before)
+            return None
+        before = held.pop(change.name, before)
+        return None if before == change.new else RefChange(change.name, before, change.new)
+
+    return change_without
+
+
+def _single_operations(repo: Repository, ids: Sequence[ObjectId]) -> Iterator[Operation]:
+    """The operations in *ids*, which come newest first, one by one, oldest first."""
+    for id in reversed(ids):
+        operation = read_operation(id, repo.objects.read(id))
+        if operation.steps is None:
+            yield operation
+        else:
+            yield from reversed(list(unfold_operation(operation)))
+
+
+def fold_operations(operations: Iterable[Operation], previous: ObjectId | None) -> Iterator[NewObject]:
+    """Operations, oldest first, as few objects that still tell each; every one names the one before, the first *previous*."""
+    rest = iter(operations)
+    while some := list(islice(rest, _STEPS_A_FOLD)):
+        last = some[-1]
+        changes = tuple(change for operation in some for change in operation.changes)
+        steps = tuple(Step(one.time, one.actor, one.reason, len(one.changes)) for one in some)
+        folded = new_operation(Operation(previous, last.time, last.actor, "fold", changes, None, steps))
+        yield folded
+        previous = folded.id

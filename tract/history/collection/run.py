@@ -1,0 +1,226 @@
+"""Doing what a plan of gc says."""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from tract.history.collection.marks import REPORT_EVERY, Groups, Members, Progress, walk
+from tract.history.collection.notes import find_stale_notes, prune_notes
+from tract.history.collection.operations import fold_operations, kept_operations, operations_after
+from tract.history.collection.plan import GCPlan, database
+from tract.history.state import kept_commits
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import NewObject, Operation
+from tract.repo import Repository
+from tract.storage.catalogue import ABSENT, NONE, REACHED, UNSEEN, Catalogue
+from tract.storage.compression import train_dictionary
+from tract.storage.counts import prune_all_counts
+from tract.storage.database import Database
+from tract.storage.pack_writer import Packing
+
+LEVEL = 12
+AGGRESSIVE_LEVEL = 19
+
+_DICTIONARY_SIZE = 32 * 1024
+_LEAST_SAMPLES = 500
+_MOST_SAMPLES = 8000
+_MOST_SAMPLE_BYTES = 8 * 1024 * 1024
+_LONGEST_SAMPLE = 4096
+
+# What happened while the packs were written is followed without the lock until this little is left, or so often.
+_FEW_OPERATIONS = 64
+_MOST_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GCResult:
+    """What a gc did, or with *dry_run* would do.
+
+    *reachable*, *kept* (not reachable, but younger than the retention) and *dropped* count objects; operations are in none of them.
+    Sizes are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
+    """
+
+    reachable: int
+    kept: int
+    dropped: int
+    packs_before: int
+    packs_after: int
+    size_before: int
+    size_after: int | None
+    seconds: float
+    dry_run: bool = False
+
+
+def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
+    """Do what *plan* says. Killed at any point, it leaves a store that works.
+
+    Only for the holder of the store's ``maintenance``, who has held it since the plan was made.
+    """
+    started = time.monotonic()
+    store = database(repo)
+    level = AGGRESSIVE_LEVEL if aggressive else LEVEL
+    fresh, previous = _write_all(repo, store, plan, level, progress)
+    # What was missing may have been written since.
+    marks = bytearray(plan.marks.replace(bytes([ABSENT]), bytes([UNSEEN])))
+    last = plan.last
+    for _ in range(_MOST_ROUNDS):
+        repo.refs.refresh()
+        since = operations_after(repo, last)
+        if len(since) <= _FEW_OPERATIONS:
+            break
+        last = repo.refs.last
+        writing = _PackOrder(plan.catalogue, _saved(plan, since, marks), fold_operations(since, previous))
+        fresh.add(store.write_pack(writing.packing(), level=level))
+        previous = writing.last_operation
+    stale = find_stale_notes(repo, plan.dropped, plan.catalogue.has) if plan.dropped else {}
+    with store.lock():
+        repo.refs.refresh()
+        since = operations_after(repo, last)
+        saved = _saved(plan, since, marks, kept_commits(repo))
+        if saved:
+            fresh.add(store.write_pack(_PackOrder(plan.catalogue, saved).packing(), level=level))
+        head = list(fold_operations(since, previous))
+        store.rotate(head, repo.refs.keyframe(head[-1].id if head else previous, "gc"), without="operation")
+        repo.refs.refresh()
+        # Before the packs go, for the catalogue reads from them.
+        loose = {id: at for id, at in plan.loose.items() if _may_go(plan, id, marks)}
+        store.drop_packs(name for name in plan.packs if name not in fresh)
+        store.drop_loose(loose)
+        store.remove_leftovers()
+    if plan.dropped and repo.path is not None:
+        prune_all_counts(os.path.join(repo.path, "cache"), store.was_seen)
+        for name, gone in stale.items():
+            prune_notes(repo, name, gone, store.was_seen)
+    store.mark_collected()
+    return result_of(plan, len(store.packs()), store.stats().size, started)
+
+
+def result_of(plan: GCPlan, packs: int, size: int | None, started: float, *, dry_run: bool = False) -> GCResult:
+    """What is to be said of *plan*; *started* by the monotonic clock."""
+    return GCResult(
+        plan.reachable_count,
+        plan.kept_count,
+        len(plan.dropped),
+        len(plan.packs),
+        packs,
+        plan.size_before,
+        size,
+        time.monotonic() - started,
+        dry_run,
+    )
+
+
+def _may_go(plan: GCPlan, id: ObjectId, marks: bytearray) -> bool:
+    """Whether a loose object is in a pack now, or still wanted by nobody."""
+    number = plan.catalogue.admit(id)
+    return plan.marks[number] == REACHED or marks[number] != REACHED
+
+
+def _write_all(
+    repo: Repository, store: Database, plan: GCPlan, level: int, progress: Progress | None
+) -> tuple[set[str], ObjectId | None]:
+    """Write the pack with everything that is reachable, and those of what is kept for a while; their names, and the last operation."""
+    names: set[str] = set()
+    operations = kept_operations(repo, plan.operations, plan.reflog_since, plan.dropped)
+    folded = fold_operations(operations, None)
+    first = next(folded, None)
+    last: ObjectId | None = None
+    if first is not None or any(plan.reachable.values()):
+        dictionary = _train(plan.reachable["blob"])
+        writing = _PackOrder(plan.catalogue, plan.reachable, chain([] if first is None else [first], folded), progress)
+        names.add(store.write_pack(writing.packing(), level=level, dictionary=dictionary))
+        last = writing.last_operation
+    for written, groups in plan.kept.items():
+        if any(groups.values()):
+            names.add(store.write_pack(_PackOrder(plan.catalogue, groups).packing(), level=level, written=written))
+    return names, last
+
+
+class _PackOrder:
+    """The order of a new pack: *groups*, and *operations* that are made while it is written."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        groups: Groups,
+        operations: Iterable[NewObject] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._groups = [(kind, groups[kind]) for kind in KINDS if groups.get(kind)]
+        self._operations = operations
+        self._progress = progress
+        self._count = sum(len(members) for _, members in self._groups)
+        self._done = 0
+        self._made: dict[ObjectId, int] = {}
+        numbers = [members.numbers for _, members in self._groups]
+        self._ordinals = array("I", [NONE]) * (1 + max((max(column) for column in numbers), default=0))
+        for ordinal, number in enumerate(chain.from_iterable(numbers)):
+            self._ordinals[number] = ordinal
+
+    @property
+    def last_operation(self) -> ObjectId | None:
+        """The last of the operations that were written."""
+        return next(reversed(self._made), None)
+
+    def packing(self) -> Packing:
+        groups: list[tuple[Kind, Iterator[bytes]]] = [(kind, self._told(members)) for kind, members in self._groups]
+        return Packing([*groups, ("operation", self._make_operations())], self._ids(), self._ordinal_of)
+
+    def _ids(self) -> Iterator[ObjectId]:
+        for _, members in self._groups:
+            yield from members
+        yield from self._made
+        self._catalogue.release()
+
+    def _told(self, members: Members) -> Iterator[bytes]:
+        for payload in members.payloads():
+            yield payload
+            self._done += 1
+            if self._progress is not None and not self._done % REPORT_EVERY:
+                self._progress("packing", self._done, self._count)
+
+    def _make_operations(self) -> Iterator[bytes]:
+        for new in self._operations:
+            self._made[new.id] = self._count + len(self._made)
+            yield new.payload
+
+    def _ordinal_of(self, id: ObjectId) -> int | None:
+        number = self._catalogue.number_of(id)
+        if number is None or number >= len(self._ordinals):
+            return self._made.get(id)
+        ordinal = self._ordinals[number]
+        return ordinal if ordinal != NONE else self._made.get(id)
+
+
+def _train(blobs: Members) -> bytes:
+    """A dictionary for the blobs: it makes up for what a frame cannot see of the others."""
+    if len(blobs) < _LEAST_SAMPLES:
+        return b""
+    chosen = blobs[:: max(1, len(blobs) // _MOST_SAMPLES)]
+    samples = [payload[:_LONGEST_SAMPLE] for payload in chosen.payloads()]
+    while (size := sum(map(len, samples))) > _MOST_SAMPLE_BYTES:
+        samples = samples[::2]
+    return train_dictionary(samples, _DICTIONARY_SIZE) if size > 16 * _DICTIONARY_SIZE else b""
+
+
+def _saved(plan: GCPlan, since: Sequence[Operation], marks: bytearray, in_work: Iterable[ObjectId] = ()) -> Groups:
+    """What the operations in *since* made needed again of all that is to be dropped: a ref put on an old commit, a text said once more; and what commands under way need.
+
+    The walk stops at what is not UNSEEN in *marks*, so it costs what is new.
+    """
+    catalogue = plan.catalogue
+    changes = (change for operation in since for change in operation.changes)
+    values = (value for change in changes for value in (change.new, change.old) if isinstance(value, bytes))
+    roots = [catalogue.admit(id) for id in values]
+    roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
+    found: dict[Kind, array[int]] = {}
+    for number, kind, _ in walk(catalogue, roots, marks):
+        if plan.dropped.has(number) and catalogue.id_of(number) not in plan.loose:
+            found.setdefault(kind, array("I")).append(number)
+    return {kind: Members(catalogue, numbers) for kind, numbers in found.items()}
