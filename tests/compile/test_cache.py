@@ -85,3 +85,30 @@ def test_a_damaged_cache_is_counted_anew(damage, tmp_path):
 
     with open_tract(tmp_path, Counting()) as t:
         assert total == t.compile().token_count
+
+
+def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("tract.compile.cache._COUNTS_KEPT", 8)
+    counter = Counting()
+    with open_tract(tmp_path, counter) as t:
+        total = 0
+        for n in range(100):
+            t.user(f"message {n}")
+            total = t.compile().token_count
+            assert len(t._space.blobs._counts or ()) <= 8
+        asked = counter.asked
+
+        assert 100 * [2] == [info.token_count for info in t.log(None)]
+        assert t.compile(at_commit="HEAD").token_count == total
+
+        assert asked == counter.asked
+
+
+def test_a_memory_stores_counts_are_bounded_too(monkeypatch):
+    monkeypatch.setattr("tract.compile.cache._COUNTS_KEPT", 8)
+    t = open_tract(":memory:", Counting())
+    for n in range(40):
+        t.user(f"message {n}")
+
+    assert 40 * [2] == [info.token_count for info in t.log(None)]
+    assert len(t._space.blobs._counts or ()) + len(t._space.blobs._older) <= 16

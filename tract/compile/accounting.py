@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from tract.compile.compiled import CompiledContext, TokenCount, estimated_total
 from tract.compile.compiler import is_of_tool
+from tract.compile.message import Message
 from tract.compile.prefix import is_shown, prefix_change
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.tables import NoteTables
 from tract.compile.tokens import REPLY_PRIMING
-from tract.compile.usage import TokenUsage, counted_tokens, read_usage, usage_body
+from tract.compile.usage import TokenUsage, counted_tokens, estimated_tokens, read_usage, usage_body
 from tract.compile.workspace import Workspace, compile_head
-from tract.config import BudgetAction
+from tract.config import BudgetAction, TokenBudgetConfig
 from tract.errors import BudgetExceededError
 from tract.history.commit import Draft
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, NewNote, note_tip, write_note
+from tract.history.priority import Priority
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Entry
 from tract.revision import resolve_revision
 from tract.storage.totals import Totals
 
@@ -42,8 +44,27 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
     if budget is None:
         return
     before = compile_head(space)
-    current = token_total(space, before).total
-    added = _added_tokens(space, before, drafts)
+    _check_total(space, budget, token_total(space, before).total, _added_tokens(space, before, drafts))
+
+
+def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable[tuple[ObjectId, Message]]) -> None:
+    """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones count nothing."""
+    budget = space.repo.config.budget
+    if budget is None:
+        return
+    before = compile_head(space)
+    priorities = space.compiler.priorities
+
+    def is_shown(commit: ObjectId) -> bool:
+        note = priorities.get(space.repo, commit)
+        return note is None or note["priority"] != Priority.SKIP
+
+    added = sum(space.made_tokens(message) for commit, message in new if is_shown(commit))
+    added -= sum(space.message_tokens(blob) for commit, blob in gone if is_shown(commit))
+    _check_total(space, budget, token_total(space, before).total, added)
+
+
+def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
     if current + added <= budget.max_tokens:
         return
     if budget.action is BudgetAction.REJECT:
@@ -103,8 +124,8 @@ def _with_usage(space: Workspace, commit: ObjectId | None, total: int) -> TokenC
     if found is None:
         return TokenCount(total, counter)
     recorded_at, body = found
-    then = int(body["estimate"])
-    if body["counter"] != counter:
+    then = estimated_tokens(body)
+    if body.get("counter") != counter:
         then = estimated_total(space.compiler.compile(space.repo, recorded_at), space)
     counted = counted_tokens(body)
     return TokenCount(max(0, counted + total - then), f"api:{counted}{total - then:+d}")

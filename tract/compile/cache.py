@@ -24,6 +24,9 @@ from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
 
 _MESSAGES_KEPT = 131072
 
+# So many counts are kept, and as many again that nobody asked for since: some 8 MB.
+_COUNTS_KEPT = 16384
+
 # Counts are written this often, so that another process that looks at a running agent's store finds them.
 _MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
 _FLUSH_AT = 256
@@ -34,6 +37,7 @@ class BlobCache:
     """Messages and token counts by blob.
 
     Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
+    In memory are those of late; the others are read again when one is missing, at most once for each ``_COUNTS_KEPT`` new ones.
     """
 
     def __init__(self, repo: Repository, counter: TokenCounter) -> None:
@@ -42,6 +46,8 @@ class BlobCache:
         self._path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
         self._messages: dict[ObjectId, Message] = {}
         self._counts: dict[ObjectId, BlobCount] | None = None
+        self._older: dict[ObjectId, BlobCount] = {}
+        self._let_go = False  # of counts that the file still has
         self._unsaved: dict[ObjectId, BlobCount] = {}
         self._flushed_at = 0.0
 
@@ -67,16 +73,34 @@ class BlobCache:
 
     def _add(self, blob: ObjectId, value: Any) -> BlobCount:
         count = count_content(self.counter, readable_content(value))
-        self._loaded()[blob] = count
+        self._keep(blob, count)
         if self._path is not None:
             self._unsaved[blob] = count
             if len(self._unsaved) >= _FLUSH_AT or time.monotonic() > self._flushed_at + _FLUSH_AFTER_SECONDS:
                 self.flush()
         return count
 
+    def _keep(self, blob: ObjectId, count: BlobCount) -> None:
+        counts = self._loaded()
+        if len(counts) >= _COUNTS_KEPT:
+            self._let_go = self._let_go or bool(self._older and self._path)
+            self._older, self._counts = counts, {}
+            counts = self._counts
+        counts[blob] = count
+
     def known(self, blob: ObjectId) -> BlobCount | None:
         """The blob's tokens, if they were ever counted; never loads the tokenizer."""
-        return self._loaded().get(blob)
+        count = self._loaded().get(blob)
+        if count is None:
+            count = self._older.get(blob)
+            if count is None and self._let_go and self._path is not None:
+                self.flush()
+                self._let_go = False
+                self._older = load_counts(self._path)
+                count = self._older.get(blob)
+            if count is not None:
+                self._loaded()[blob] = count
+        return count
 
     def _loaded(self) -> dict[ObjectId, BlobCount]:
         if self._counts is None:
@@ -90,7 +114,8 @@ class BlobCache:
             try:
                 add_counts(self._path, self._unsaved)
             except OSError:
-                return
+                if len(self._unsaved) < _COUNTS_KEPT:
+                    return
             self._unsaved.clear()
 
 

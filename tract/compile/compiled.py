@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_text
+from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_chat, render_text
 from tract.compile.message import CompileWarning, Message
 from tract.compile.prefix import PrefixChange
 from tract.compile.snapshot import Counts, Snapshot, View
@@ -136,7 +136,10 @@ class CompiledContext:
         return render_text(self._shared)
 
     def _render(self, format: str, cache: CacheMode = None) -> Rendered:
-        rendered = render(self._shared, format, cache)
+        if format == "openai":
+            rendered = render_chat(self.snapshot.columns.messages.to_send(self.snapshot.length), cache)
+        else:
+            rendered = render(self._shared, format, cache)
         self._rendered[format] = rendered.warnings
         return rendered
 

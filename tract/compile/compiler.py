@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from tract.compile.cache import BlobCache, readable_content
 from tract.compile.formats import tool_ids
 from tract.compile.message import Message
+from tract.compile.messages import remembering
 from tract.compile.patch import Patch
 from tract.compile.repair import Repair, extend_repair, repair
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
@@ -48,14 +50,6 @@ class ContextCompiler(Protocol):
     def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]: ...
 
 
-class _Chunk(NamedTuple):
-    """A chunk of a context, decoded; every context it is part of shares it."""
-
-    commits: Sequence[ObjectId]
-    blobs: Sequence[ObjectId]
-    messages: Sequence[Message]
-
-
 class _Kept(NamedTuple):
     """What is remembered of one key: the entries that nobody hid, and what is sent of them, the same where no tool pair is torn."""
 
@@ -85,7 +79,9 @@ class Compiler:
         self._verify = verify
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._by_commit: dict[ObjectId | None, Key] = {}
-        self._chunks: dict[ObjectId, _Chunk] = {}
+        # The payloads of the blobs in a chunk, by its id: every context it is part of shares them.
+        self._chunks: dict[ObjectId, list[bytes]] = {}
+        self._decode = remembering()
         self._now = NoteTables(NoteTable(), ConfigTable())
 
     @property
@@ -141,7 +137,7 @@ class Compiler:
 
     def _grown(self, repo: Repository, key: Key, notes: NoteTables) -> _Kept | None:
         """What was compiled at a commit on the way, with what happened since; None where that is not to be had."""
-        if self._custom is not None:
+        if self._custom is not None or not self._by_commit:
             return None
         steps: list[tuple[ObjectId, Commit]] = []
         at = key.commit
@@ -166,7 +162,7 @@ class Compiler:
         steps: Iterable[tuple[ObjectId, Commit]],
         changed: Iterable[ObjectId],
     ) -> _Kept:
-        patch = Patch(repo, before.base, notes, self._blobs)
+        patch = Patch(repo, before.base, notes, self._decode)
         for id, commit in steps:
             patch.take_step(id, commit)
         for target in changed:
@@ -183,37 +179,51 @@ class Compiler:
         if self._custom is not None:
             snapshot = self._custom_snapshot(repo, key, notes, self._custom)
             return _Kept(snapshot, snapshot, None)
-        columns = Columns()
+        columns = Columns(self._decode)
         hidden: dict[ObjectId, ObjectId] = {}
-        for id, items in chunks(repo, context_at(repo, key.commit)):
-            chunk = self._chunk(repo, id, items)
-            if not notes.priorities.has_any(chunk.commits):
-                columns.add_all(*chunk)
-                continue
-            for commit, blob, message in zip(*chunk, strict=True):
+        items, payloads = self._read(repo, key.commit)
+        commits, blobs = items[::2], items[1::2]
+        if not notes.priorities.has_any(commits):
+            columns.add_all(commits, blobs, payloads)
+        else:
+            for commit, blob, payload in zip(commits, blobs, payloads, strict=True):
                 if notes.is_skipped(repo, commit):
                     hidden[commit] = blob
                 else:
-                    columns.add(commit, blob, message, None)
+                    columns.add(commit, blob, payload, None)
         if notes.configs.tip is not None:
             notes.configs.sort_out(repo, lambda commit: columns.place(commit) is not None or commit in hidden)
             columns.configs = [
                 notes.configs.of_words(repo, commit, blob)
                 for commit, blob in zip(columns.commits, columns.blobs, strict=True)
             ]
-        tools = any(is_of_tool(self._blobs.message(repo, blob)) for blob in hidden.values())
+        tools = any(map(is_of_tool, self._messages(repo, tuple(hidden.values()))))
         return self._with_whole_pairs(repo, Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
 
-    def _chunk(self, repo: Repository, id: ObjectId | None, items: Sequence[ObjectId]) -> _Chunk:
-        found = None if id is None or self._verify else self._chunks.get(id)
-        if found is None:
-            message = self._blobs.message
-            found = _Chunk(items[::2], items[1::2], [message(repo, blob) for blob in items[1::2]])
-            if id is not None:
-                if len(self._chunks) >= _CHUNKS_KEPT:
-                    del self._chunks[next(iter(self._chunks))]
-                self._chunks[id] = found
-        return found
+    def _read(self, repo: Repository, commit: ObjectId | None) -> tuple[list[ObjectId], list[bytes]]:
+        """The entries of the commit's context, flat, and the payload of each; what no other context has is read together."""
+        rows = list(chunks(repo, context_at(repo, commit)))
+        known = [None if id is None or self._verify else self._chunks.get(id) for id, _ in rows]
+        missing = [items[1::2] for (_, items), found in zip(rows, known, strict=True) if found is None]
+        read = repo.objects.payloads(list(chain.from_iterable(missing)), "blob")
+        payloads: list[bytes] = []
+        at = 0
+        for (id, items), found in zip(rows, known, strict=True):
+            if found is None:
+                found = read[at : at + len(items) // 2]
+                at += len(found)
+                if id is not None:
+                    self._keep_chunk(id, found)
+            payloads += found
+        return list(chain.from_iterable(items for _, items in rows)), payloads
+
+    def _keep_chunk(self, id: ObjectId, payloads: list[bytes]) -> None:
+        if len(self._chunks) >= _CHUNKS_KEPT:
+            del self._chunks[next(iter(self._chunks))]
+        self._chunks[id] = payloads
+
+    def _messages(self, repo: Repository, blobs: Sequence[ObjectId]) -> Iterator[Message]:
+        return map(self._decode, repo.objects.payloads(blobs, "blob"))
 
     def _with_whole_pairs(self, repo: Repository, base: Snapshot) -> _Kept:
         """*base* without the calls whose results are hidden, and the results whose calls are."""
@@ -225,9 +235,11 @@ class Compiler:
     def _hidden_in_order(self, repo: Repository, base: Snapshot) -> Iterator[Message | None]:
         """For every entry of the context, the message if it is hidden."""
         hidden = base.hidden.blobs
+        blobs = tuple(hidden.values())
+        payloads = dict(zip(blobs, repo.objects.payloads(blobs, "blob"), strict=True))
         for _, items in chunks(repo, context_at(repo, base.key.commit)):
             for commit in items[::2]:
-                yield self._blobs.message(repo, hidden[commit]) if commit in hidden else None
+                yield self._decode(payloads[hidden[commit]]) if commit in hidden else None
 
     def _custom_snapshot(
         self, repo: Repository, key: Key, notes: NoteTables, compiler: ContextCompiler
@@ -247,7 +259,7 @@ class Compiler:
         if not isinstance(messages, Sequence) or len(messages) != len(given):
             raise ContentValidationError("a context compiler must give one message, or None, for each entry")
         notes.configs.sort_out(repo, {commit for commit, _ in rows}.union(hidden).__contains__)
-        columns = Columns()
+        columns = Columns(self._decode)
         for (commit, blob), message in zip(rows, messages, strict=True):
             if message is None:
                 hidden[commit] = blob
@@ -302,6 +314,6 @@ def _is_same(mine: Snapshot, other: Snapshot) -> bool:
         and mine.warnings == other.warnings
         and mine.columns.commits[:length] == other.columns.commits
         and mine.columns.blobs[:length] == other.columns.blobs
-        and mine.columns.messages[:length] == other.columns.messages
+        and all(mine.columns.messages.is_same(other.columns.messages, at) for at in range(length))
         and mine.columns.configs[:length] == other.columns.configs
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tract.compile.usage import TokenUsage
 from tract.history.priority import Priority
 from tract.objects.message_format import JSON
 from tract.objects.model import CommitOperation
+
+if TYPE_CHECKING:
+    from tract.compile.diff import DiffResult  # a log shows no diff, and need not load it
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,10 +54,11 @@ class CommitInfo:
 
 @dataclass(frozen=True, slots=True)
 class CommitDetails:
-    """A commit, and its content as it was committed."""
+    """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
 
     commit: CommitInfo
     content: Any
+    changes: DiffResult
 
 
 @dataclass(frozen=True, slots=True)

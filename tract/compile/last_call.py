@@ -35,7 +35,7 @@ def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextT
     if then is None:
         return None
     sent: ObjectId | None = recorded_at
-    if body["answer"]:
+    if body.get("answer"):
         parents = repo.commit(recorded_at).parents
         sent = parents[0] if parents else None
     if then.get(PRIORITY) == note_tip(repo, PRIORITY):

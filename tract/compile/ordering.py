@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tract.compile.formats import Pairing
-from tract.compile.message import CompileWarning, Message
+from tract.compile.formats import tool_units
+from tract.compile.message import CompileWarning
 from tract.compile.snapshot import Snapshot
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.commit import edit_target
@@ -25,7 +25,7 @@ def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Sna
     if isinstance(order, str):
         raise ContentValidationError("order must be a list of revisions, not a text")
     asked = list(_rows(repo, snapshot, order))
-    units = _units(snapshot.columns.messages[: snapshot.length])
+    units = tool_units(snapshot.columns.messages[: snapshot.length]).of
     placed: dict[int, None] = {}
     for row in asked:
         placed.update(dict.fromkeys(units.get(row, (row,))))
@@ -51,20 +51,6 @@ def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Iterato
             raise ContentValidationError(f"order names message {message.hex()[:16]} twice")
         seen.add(row)
         yield row
-
-
-def _units(messages: Sequence[Message]) -> dict[int, tuple[int, ...]]:
-    """For each row that is part of a tool call's unit, all rows of it, in order."""
-    units: dict[int, list[int]] = {}
-    pairing = Pairing()
-    for row, message in enumerate(messages):
-        for call, _ in pairing.add(row, message):
-            unit = units.setdefault(call, [call])
-            for member in units.get(row, [row]):
-                if member not in unit:
-                    unit.append(member)
-                units[member] = unit
-    return {row: tuple(sorted(unit)) for row, unit in units.items()}
 
 
 def _kept_together(snapshot: Snapshot, asked: Sequence[int], placed: Sequence[int]) -> Iterator[CompileWarning]:

@@ -5,8 +5,8 @@ Appended rows go into the lists that the snapshot shares; anything else goes int
 
 from __future__ import annotations
 
-from tract.compile.cache import BlobCache
 from tract.compile.formats import tool_ids
+from tract.compile.messages import Decode
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tables import NoteTables
 from tract.history.context import chunks, context_at
@@ -21,10 +21,10 @@ class Patch:
     Take in the commits first, oldest first, and then the notes: both are looked up in *notes*, which is how it shall be in the end.
     """
 
-    def __init__(self, repo: Repository, before: Snapshot, notes: NoteTables, blobs: BlobCache) -> None:
+    def __init__(self, repo: Repository, before: Snapshot, notes: NoteTables, decode: Decode) -> None:
         self._repo = repo
         self._notes = notes
-        self._blobs = blobs
+        self._decode = decode
         self._columns: Columns = before.columns
         self._length = before.length
         self._hidden = before.hidden
@@ -73,6 +73,9 @@ class Patch:
                 if at is not None:
                     self._set_config(at)
 
+    def _payload(self, blob: ObjectId) -> bytes:
+        return self._repo.objects.payloads((blob,), "blob")[0]
+
     def _place(self, commit: ObjectId) -> int | None:
         at = self._columns.place(commit)
         return at if at is not None and at < self._length else None
@@ -88,7 +91,7 @@ class Patch:
         if len(self._columns) != self._length:
             self._own()  # another history went on from here
         config = self._notes.configs.of_words(self._repo, id, blob)
-        self._columns.add(id, blob, self._blobs.message(self._repo, blob), config)
+        self._columns.add(id, blob, self._payload(blob), config)
         self._length += 1
 
     def _edit(self, target: ObjectId, blob: ObjectId) -> None:
@@ -97,7 +100,7 @@ class Patch:
             return
         at = self._place(target)
         if at is not None:
-            self._own().replace(at, blob, self._blobs.message(self._repo, blob))
+            self._own().replace(at, blob, self._payload(blob))
             self._set_config(at)
 
     def _set_config(self, at: int) -> None:
@@ -109,7 +112,8 @@ class Patch:
         self._set_hidden({**self._hidden.blobs, commit: blob})
 
     def _set_hidden(self, blobs: dict[ObjectId, ObjectId]) -> None:
-        tools = any(any(tool_ids(self._blobs.message(self._repo, blob))) for blob in blobs.values())
+        payloads = self._repo.objects.payloads(tuple(blobs.values()), "blob")
+        tools = any(any(tool_ids(self._decode(payload))) for payload in payloads)
         self._hidden = Hidden(blobs, tools)
 
     def _show(self, target: ObjectId, tip: ObjectId | None) -> None:
@@ -118,8 +122,7 @@ class Patch:
         self._set_hidden({commit: blob for commit, blob in self._hidden.blobs.items() if commit != target})
         after = self._first_shown_after(target, tip)
         config = self._notes.configs.of_words(self._repo, target, blob)
-        message = self._blobs.message(self._repo, blob)
-        self._own().insert(self._length if after is None else after, target, blob, message, config)
+        self._own().insert(self._length if after is None else after, target, blob, self._payload(blob), config)
         self._length += 1
 
     def _first_shown_after(self, target: ObjectId, tip: ObjectId | None) -> int | None:

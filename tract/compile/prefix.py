@@ -74,7 +74,7 @@ def common_length(one: Snapshot, other: Snapshot) -> int:
         return least
     mine, others = one.columns.messages, other.columns.messages
     for at in range(least):
-        if mine[at] is not others[at] and mine[at] != others[at]:
+        if not mine.is_same(others, at):
             return at
     return least
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from tract.compile.accounting import context_totals
-from tract.compile.cache import readable_content
 from tract.compile.formats import copy_json
-from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
+from tract.compile.info import CommitInfo, StatusInfo
+from tract.compile.selection import Selection, test_of, walk
 from tract.compile.usage import usage_of
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError
@@ -18,12 +18,10 @@ from tract.history.context import context_at, entries
 from tract.history.notes import USAGE, note_tip
 from tract.history.priority import Priority, priority_of
 from tract.history.times import moment
-from tract.history.walk import ancestors, first_parents
 from tract.objects.content import from_value
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
-from tract.revision import resolve_revision
 
 _RECENT = 5
 
@@ -64,36 +62,29 @@ def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
 def _content_type(repo: Repository, commit: Commit) -> str:
     if commit.operation is CommitOperation.NOTE or commit.content is None:
         return commit.operation.value
-    return str(repo.blob(commit.content)["content_type"])
+    # A blob of no type, which hash-object and streams can bring, is read as freeform content.
+    return str(repo.blob(commit.content).get("content_type", "freeform"))
 
 
 def log(
     space: Workspace,
     *,
     limit: int | None,
-    op_filter: CommitOperation | str | None,
-    first_parent: bool,
-    start: str,
+    op_filter: CommitOperation | str | None = None,
+    first_parent: bool = False,
+    start: str | Sequence[str] = "HEAD",
+    skip: int = 0,
+    **filters: Any,
 ) -> list[CommitInfo]:
-    """The commits behind *start*, newest first; an empty list where there is no commit yet."""
-    repo = space.repo
-    if limit is not None and (type(limit) is not int or limit < 0):
-        raise ContentValidationError(f"limit must be a number of commits, not {limit!r}")
-    if start == "HEAD" and repo.head()[1] is None:
-        return []
-    wanted = None if op_filter is None else _read_operation(op_filter)
-    tip = resolve_revision(repo, start)
-    walk: Iterator[tuple[ObjectId, Commit]] = first_parents(repo, tip) if first_parent else ancestors(repo, [tip])
-    found = (id for id, commit in walk if wanted is None or commit.operation is wanted)
-    return [describe(space, id) for id in islice(found, limit)]
-
-
-def _read_operation(name: CommitOperation | str) -> CommitOperation:
-    try:
-        return CommitOperation(name)
-    except ValueError:
-        known = ", ".join(operation.value for operation in CommitOperation)
-        raise ContentValidationError(f"unknown operation {name!r}; known are {known}") from None
+    """The commits behind *start*, newest first; an empty list where there is no commit yet. *filters* are Selection's."""
+    for name, number in (("limit", limit), ("skip", skip)):
+        if number is not None and (type(number) is not int or number < 0):
+            raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
+    starts = (start,) if isinstance(start, str) else tuple(start)
+    selection = Selection(starts, op=op_filter, first_parent=first_parent, **filters)
+    asked_for = test_of(space, selection)
+    found = (id for id, commit in walk(space.repo, selection) if asked_for(id, commit))
+    return [describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit)]
 
 
 def content_at(space: Workspace, id: ObjectId) -> Any:
@@ -107,15 +98,6 @@ def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
     if commit.content is None:
         raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
     return commit.content
-
-
-def details(space: Workspace, id: ObjectId) -> CommitDetails:
-    """Commit *id* and its content; as plain fields where the content's type is not registered here."""
-    try:
-        content = content_at(space, id)
-    except ContentValidationError:
-        content = readable_content(space.repo.blob(_content_id(space.repo, id)))
-    return CommitDetails(describe(space, id), content)
 
 
 def status(space: Workspace) -> StatusInfo:
@@ -135,7 +117,7 @@ def status(space: Workspace) -> StatusInfo:
         totals.tokens.total,
         None if budget is None else budget.max_tokens,
         totals.tokens.source,
-        tuple(log(space, limit=_RECENT, op_filter=None, first_parent=False, start="HEAD")),
+        tuple(log(space, limit=_RECENT)),
     )
 
 

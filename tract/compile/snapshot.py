@@ -17,6 +17,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from tract.compile.formats import Pairing
 from tract.compile.message import CompileWarning, Message
+from tract.compile.messages import Decode, Item, Messages, message_in_payload
 from tract.objects.id import ObjectId
 
 _T = TypeVar("_T")
@@ -48,8 +49,8 @@ class Columns:
 
     __slots__ = ("_pairing", "_pairing_rows", "_places", "_totals", "blobs", "commits", "configs", "counts", "made", "messages")
 
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
+    def __init__(self, decode: Decode = message_in_payload) -> None:
+        self.messages = Messages(decode)
         self.commits: list[ObjectId] = []
         self.blobs: list[ObjectId] = []
         self.configs: list[Any] = []
@@ -69,7 +70,7 @@ class Columns:
             self._places = {commit: at for at, commit in enumerate(self.commits)}
         return self._places.get(commit)
 
-    def add(self, commit: ObjectId, blob: ObjectId, message: Message, config: Any, *, made: bool = False) -> None:
+    def add(self, commit: ObjectId, blob: ObjectId, message: Item, config: Any, *, made: bool = False) -> None:
         """One more row at the end."""
         if self._places is not None:
             self._places[commit] = len(self.commits)
@@ -80,10 +81,10 @@ class Columns:
         self.blobs.append(blob)
         self.configs.append(config)
 
-    def add_all(self, commits: Sequence[ObjectId], blobs: Sequence[ObjectId], messages: Sequence[Message]) -> None:
+    def add_all(self, commits: Sequence[ObjectId], blobs: Sequence[ObjectId], messages: Sequence[Item]) -> None:
         """Many rows, without configs."""
         self._places = None
-        self.messages += messages
+        self.messages.extend(messages)
         self.commits += commits
         self.blobs += blobs
         self.configs += [None] * len(commits)
@@ -91,20 +92,21 @@ class Columns:
     def copy(self, length: int) -> Columns:
         """The first *length* rows in lists of their own."""
         copy = Columns()
-        copy.messages = self.messages[:length]
+        copy.messages = self.messages.copy(length)
         copy.commits = self.commits[:length]
         copy.blobs = self.blobs[:length]
         copy.configs = self.configs[:length]
         copy.counts = self.counts[:length]
         copy.made = {at for at in self.made if at < length}
         copy._totals = self._totals[:length]
-        copy._places = None
+        # Copied, where they are known and of these rows alone: to look up all rows anew takes ten times as long.
+        copy._places = self._places.copy() if self._places is not None and len(self) == length else None
         return copy
 
     def select(self, rows: Sequence[int]) -> Columns:
         """Some of the rows, in another order where *rows* has one."""
         picked = Columns()
-        picked.messages = [self.messages[at] for at in rows]
+        picked.messages = self.messages.select(rows)
         picked.commits = [self.commits[at] for at in rows]
         picked.blobs = [self.blobs[at] for at in rows]
         picked.configs = [self.configs[at] for at in rows]
@@ -116,16 +118,16 @@ class Columns:
 
     # Only for who holds the only snapshot of these columns
 
-    def replace(self, at: int, blob: ObjectId, message: Message, *, made: bool = False) -> None:
+    def replace(self, at: int, blob: ObjectId, message: Item, *, made: bool = False) -> None:
         """Another message in row *at*."""
         self.blobs[at] = blob
-        self.messages[at] = message
+        self.messages.replace(at, message)
         (self.made.add if made else self.made.discard)(at)
         self._forget_from(at)
         if at < len(self.counts):
             self.counts[at] = _UNKNOWN
 
-    def insert(self, at: int, commit: ObjectId, blob: ObjectId, message: Message, config: Any) -> None:
+    def insert(self, at: int, commit: ObjectId, blob: ObjectId, message: Item, config: Any) -> None:
         """A row before row *at*."""
         self.messages.insert(at, message)
         self.commits.insert(at, commit)
@@ -139,7 +141,8 @@ class Columns:
 
     def remove(self, at: int) -> None:
         """Take row *at* out."""
-        for column in (self.messages, self.commits, self.blobs, self.configs, self.counts):
+        self.messages.remove(at)
+        for column in (self.commits, self.blobs, self.configs, self.counts):
             del column[at : at + 1]
         self.made = {row - (row > at) for row in self.made if row != at}
         self._places = None
@@ -156,14 +159,19 @@ class Columns:
         totals = self._totals
         if len(totals) < length:
             start = len(totals)
-            for at in range(start, length):
-                if at >= len(self.counts):
-                    self.counts.append(self._count(at, counter))
-                elif self.counts[at] == _UNKNOWN:
-                    self.counts[at] = self._count(at, counter)
+            self._count_rows(start, length, counter)
             before = totals[-1] if totals else 0
             totals += list(accumulate(self.counts[start:length], initial=before))[1:]
         return totals[length - 1] if length else 0
+
+    def _count_rows(self, start: int, stop: int, counter: Counts) -> None:
+        counts = self.counts
+        at = _first_unknown(counts, start, stop)
+        while at is not None:
+            counts[at] = self._count(at, counter)
+            at = _first_unknown(counts, at + 1, stop)
+        for at in range(len(counts), stop):
+            counts.append(self._count(at, counter))
 
     def _count(self, at: int, counter: Counts) -> int:
         if at in self.made:
@@ -180,6 +188,13 @@ class Columns:
             pairing.add(at, self.messages[at])
         self._pairing, self._pairing_rows = pairing, length
         return pairing.warnings()
+
+
+def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:
+    try:
+        return counts.index(_UNKNOWN, start, stop)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +223,7 @@ class View(Sequence[_T], Generic[_T]):
 
     __slots__ = ("_convert", "_items", "_length")
 
-    def __init__(self, items: list[Any], length: int, convert: Callable[[Any], _T] | None = None) -> None:
+    def __init__(self, items: Sequence[Any], length: int, convert: Callable[[Any], _T] | None = None) -> None:
         self._items = items
         self._length = length
         self._convert = convert
@@ -223,7 +238,7 @@ class View(Sequence[_T], Generic[_T]):
 
     def __getitem__(self, at: int | slice) -> _T | Sequence[_T]:
         if isinstance(at, slice):
-            return [self._one(item) for item in self._items[: self._length][at]]
+            return [self._one(self._items[row]) for row in range(self._length)[at]]
         if at < 0:
             at += self._length
         if not 0 <= at < self._length:

@@ -135,7 +135,7 @@ class _History:
         Usage that was recorded for what was sent says nothing of the answer: that is then the commit after it, if all such name one model.
         """
         own = self._model_of(note.target)
-        if own is not None or note.body["answer"]:
+        if own is not None or note.body.get("answer"):
             return own
         found = {self._model_of(child) for child in self._children.get(note.target, ())}
         return found.pop() if len(found) == 1 else None

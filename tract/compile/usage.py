@@ -185,16 +185,21 @@ def usage_body(usage: TokenUsage, *, answer: bool, counter: str, estimate: int) 
 
 
 def counted_tokens(body: Mapping[str, Any]) -> int:
-    """How many tokens the provider counted for the context at the note's commit."""
-    return int(body[INPUT]) + (int(body[OUTPUT]) if body["answer"] else 0)
+    """How many tokens the provider counted for the context at the note's commit; ContentValidationError for a note that does not say."""
+    return _number(body, INPUT) + (_number(body, OUTPUT) if body.get("answer") else 0)
+
+
+def estimated_tokens(body: Mapping[str, Any]) -> int:
+    """The counter's own figure for the same context; ContentValidationError for a note that does not say."""
+    return _number(body, "estimate")
 
 
 def usage_of(body: Mapping[str, Any]) -> TokenUsage:
-    """The usage that a note keeps."""
+    """The usage that a note keeps; ContentValidationError for a note that keeps none."""
     return TokenUsage(
-        body[INPUT],
-        body[OUTPUT],
-        body.get(CACHE_READ, 0),
-        body.get(CACHE_CREATION, 0),
+        _number(body, INPUT),
+        _number(body, OUTPUT),
+        _number(body, CACHE_READ, 0),
+        _number(body, CACHE_CREATION, 0),
         copy_json(body.get("original", {})),
     )

@@ -88,9 +88,10 @@ def is_claude_code_record(value: JSON) -> bool:
         return False
     if "parentUuid" in value:
         return True
-    if value.get("type") in ("user", "assistant"):
+    kind = value.get("type")
+    if kind in ("user", "assistant"):
         return isinstance(value.get("message"), dict) and "role" not in value
-    return value.get("type") in _OTHER_TYPES and any(key in value for key in _OTHER_KEYS)
+    return isinstance(kind, str) and kind in _OTHER_TYPES and any(key in value for key in _OTHER_KEYS)
 
 
 def read_claude_code(name: str, records: Iterable[tuple[int, JSON]], report: Report) -> Conversation | None:

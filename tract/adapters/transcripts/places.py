@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _SPACE = re.compile(r"\s*")
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^,\]}\s]+', re.DOTALL)
 
+_MOST_DIGITS = 12
+
 TOO_DEEP = "-Infinity"
 """What :func:`without_depths` puts in the place of a value: no JSON, but the decoder can be told what to make of it."""
 
 
-def line_of(text: str, place: str) -> int | None:
-    """The line, from 1, of the value at *place* (``messages[3]``, ``[0].traj[2]``), or None where there is no such value."""
-    at = _skip(text, 0)
-    for key, index in _STEP.findall(place):
-        found = _member(text, at, key) if key else _item(text, at, int(index))
-        if found is None:
+class Places:
+    """Where the values of one JSON text stand; cheap to ask for many of them in their order."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._members: dict[tuple[int, str], int | None] = {}
+        self._items: dict[int, tuple[int, int | None]] = {}  # of each list, the item that was asked for last
+
+    def line_of(self, place: str) -> int | None:
+        """The line, from 1, of the value at *place* (``messages[3]``, ``[0].traj[2]``), or None where there is no such value."""
+        at = _skip(self._text, 0)
+        for key, index in _STEP.findall(place):
+            found = self._member(at, key) if key else self._item(at, index)
+            if found is None:
+                return None
+            at = found
+        return bisect_right(self._starts, at)
+
+    def _member(self, at: int, key: str) -> int | None:
+        if (at, key) not in self._members:
+            self._members[at, key] = _member(self._text, at, key)
+        return self._members[at, key]
+
+    def _item(self, at: int, digits: str) -> int | None:
+        if self._text[at : at + 1] != "[" or len(digits) > _MOST_DIGITS:
             return None
-        at = found
-    return text.count("\n", 0, at) + 1
+        index = int(digits)
+        known, found = self._items.get(at, (0, _skip(self._text, at + 1)))
+        if known > index:
+            known, found = 0, _skip(self._text, at + 1)
+        while known < index and found is not None:
+            known, found = known + 1, _next(self._text, found)
+        self._items[at] = (known, found)
+        return found
 
 
 def without_depths(text: str, most: int) -> str:
@@ -66,17 +95,6 @@ def _next(text: str, at: int) -> int | None:
         return None
     comma = _skip(text, end)
     return _skip(text, comma + 1) if text[comma : comma + 1] == "," else None
-
-
-def _item(text: str, at: int, index: int) -> int | None:
-    if text[at : at + 1] != "[":
-        return None
-    found: int | None = _skip(text, at + 1)
-    for _ in range(index):
-        if found is None:
-            return None
-        found = _next(text, found)
-    return found
 
 
 def _member(text: str, at: int, key: str) -> int | None:

@@ -19,7 +19,7 @@ from tract.adapters.transcripts.claude_code import is_claude_code_record, read_c
 from tract.adapters.transcripts.formats import is_message, is_sharegpt_item
 from tract.adapters.transcripts.messages import read_messages
 from tract.adapters.transcripts.model import Conversation, Problem, Reading
-from tract.adapters.transcripts.places import line_of
+from tract.adapters.transcripts.places import Places
 from tract.adapters.transcripts.shapes import Found, NotFound, dig, find_conversations
 from tract.adapters.transcripts.sharegpt import read_sharegpt
 from tract.adapters.transcripts.strictjson import Refused, describe, parse
@@ -103,11 +103,12 @@ class _Reader:
 
     def _find_lines(self, data: bytes) -> None:
         """Say of problems that name a place in the document on which line it is."""
+        places: Places | None = None
         for number, problem in enumerate(self.problems):
             place = _PLACE.match(problem.detail)
             if problem.line is None and place is not None:
-                line = line_of(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"), place[1])
-                self.problems[number] = replace(problem, line=line)
+                places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+                self.problems[number] = replace(problem, line=places.line_of(place[1]))
 
     def _read_value(self, value: JSON) -> None:
         if value == [] or value == {}:

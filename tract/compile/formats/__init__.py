@@ -2,9 +2,16 @@
 
 from tract.compile.formats.caching import CacheMode
 from tract.compile.formats.content import message_from_raw, message_of
-from tract.compile.formats.pairing import Pairing, pairing_warnings, tool_ids
+from tract.compile.formats.pairing import Pairing, ToolUnits, pairing_warnings, tool_ids, tool_units
 from tract.compile.formats.parts import Rendered
-from tract.compile.formats.rendering import render, render_anthropic, render_gemini, render_openai, render_responses
+from tract.compile.formats.rendering import (
+    render,
+    render_anthropic,
+    render_chat,
+    render_gemini,
+    render_openai,
+    render_responses,
+)
 from tract.compile.formats.text import message_text, render_text
 from tract.compile.formats.values import compact_json, copy_json
 
@@ -12,6 +19,7 @@ __all__ = [
     "CacheMode",
     "Pairing",
     "Rendered",
+    "ToolUnits",
     "compact_json",
     "copy_json",
     "message_from_raw",
@@ -20,9 +28,11 @@ __all__ = [
     "pairing_warnings",
     "render",
     "render_anthropic",
+    "render_chat",
     "render_gemini",
     "render_openai",
     "render_responses",
     "render_text",
     "tool_ids",
+    "tool_units",
 ]

@@ -19,7 +19,7 @@ from itertools import groupby, takewhile
 from typing import Literal, TypeAlias
 
 from tract.compile.formats.parts import SYSTEM_ROLES
-from tract.compile.formats.values import items_of
+from tract.compile.formats.values import items_of, str_or_none
 from tract.errors import ContentValidationError
 from tract.objects.message_format import JSON
 
@@ -66,7 +66,7 @@ def mark_openai(messages: Sequence[dict[str, JSON]]) -> None:
 
 
 def _is_system(message: Mapping[str, JSON]) -> bool:
-    return message.get("role") in SYSTEM_ROLES
+    return str_or_none(message.get("role")) in SYSTEM_ROLES
 
 
 def _ends_of_turns(
@@ -74,7 +74,7 @@ def _ends_of_turns(
 ) -> list[dict[str, JSON]]:
     """The last message that can be marked of each of the last turns of *roles*, the latest first."""
     ends: list[dict[str, JSON]] = []
-    for of_roles, run in groupby(reversed(messages), lambda message: message.get("role") in roles):
+    for of_roles, run in groupby(reversed(messages), lambda message: str_or_none(message.get("role")) in roles):
         if of_roles:
             ends += [message for message in run if _last_markable(message, kinds) is not None][:1]
         if len(ends) == _TURNS:
@@ -90,7 +90,7 @@ def _last_markable(message: Mapping[str, JSON], kinds: frozenset[str]) -> int | 
     blocks = items_of(content)
     for at in range(len(blocks) - 1, -1, -1):
         block = blocks[at]
-        kind = block.get("type") if isinstance(block, Mapping) else None
+        kind = str_or_none(block.get("type")) if isinstance(block, Mapping) else None
         if kind in kinds and (kind != "text" or str(block.get("text", "")).strip()):
             return at
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from tract.compile.formats.openai import legacy_call_id
 from tract.compile.formats.parts import Notes
@@ -75,6 +76,30 @@ def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
     return pairing.warnings()
 
 
+class ToolUnits(NamedTuple):
+    """Messages that belong together: *of* has for each that calls a tool and was answered, or answers, all of its unit, in order.
+
+    *waiting* are those with a call that still waits for its result.
+    """
+
+    of: dict[int, tuple[int, ...]]
+    waiting: tuple[int, ...]
+
+
+def tool_units(messages: Sequence[Message]) -> ToolUnits:
+    """The units that the tool calls and results of *messages* form, by their places."""
+    units: dict[int, list[int]] = {}
+    pairing = Pairing()
+    for row, message in enumerate(messages):
+        for call, _ in pairing.add(row, message):
+            unit = units.setdefault(call, [call])
+            for member in units.get(row, [row]):
+                if member not in unit:
+                    unit.append(member)
+                units[member] = unit
+    return ToolUnits({row: tuple(sorted(unit)) for row, unit in units.items()}, pairing.waiting())
+
+
 class Pairing:
     """Which result answers which call, as far as messages were added, and what is wrong with them so far."""
 
@@ -110,6 +135,10 @@ class Pairing:
         if message.format != "responses":
             self._notes.add(index, "misplaced_tool_result", repr(id))
         return _take_first(self._missed, id)
+
+    def waiting(self) -> tuple[int, ...]:
+        """The messages with a call of the turn under way that no result answered yet."""
+        return tuple(sorted({place for places in self._waiting.values() for place in places}))
 
     def warnings(self) -> tuple[CompileWarning, ...]:
         """What is wrong, by message; calls of the turn under way still wait for their results."""

@@ -38,8 +38,20 @@ def render(messages: Sequence[Message], format: str, cache: CacheMode = None) ->
     return rendered
 
 
-def render_openai(messages: Sequence[Message]) -> Rendered:
-    """*messages* as a list of chat completions messages."""
+def render_chat(messages: Sequence[Message | dict[str, JSON]], cache: CacheMode = None) -> Rendered:
+    """*messages* as a list of chat completions messages, with cache marks where *cache* is ``auto``.
+
+    A dict among them is one already, and nobody else's: it becomes part of the result as it is.
+    """
+    check_cache(cache)
+    rendered = render_openai(messages)
+    if cache is not None:
+        mark_openai(rendered.value)
+    return rendered
+
+
+def render_openai(messages: Sequence[Message | dict[str, JSON]]) -> Rendered:
+    """*messages* as a list of chat completions messages; a dict is one already."""
     notes = Notes()
     value = _render_list(messages, "openai", notes, lambda turns: write_openai(turns, notes))
     return Rendered(value, _warnings(notes, "openai"))
@@ -130,22 +142,30 @@ def _turn(message: Message, index: int, notes: Notes) -> Turn:
 
 
 def _render_list(
-    messages: Sequence[Message],
+    messages: Sequence[Message | dict[str, JSON]],
     format: MessageFormat,
     notes: Notes,
     write: Callable[[Sequence[Turn]], list[dict[str, JSON]]],
 ) -> list[dict[str, JSON]]:
-    """Copies of the messages in *format*, and what *write* makes of each run of others between them."""
+    """Copies of the messages in *format* (a dict is one), and what *write* makes of each run of others between them."""
     value: list[dict[str, JSON]] = []
     turns: list[Turn] = []
+    roles = _ROLES[format]
     for index, message in enumerate(messages):
-        if message.format != format:
+        if isinstance(message, dict):
+            role = message.get("role", "")
+            if not isinstance(role, str) or role not in roles:
+                notes.add(index, "unknown_role", f"{role!r}, kept as it is")
+            own = message
+        elif message.format == format:
+            own = _copy(message, index, notes)
+        else:
             turns.append(_turn(message, index, notes))
             continue
         if turns:
             value += _write_run(turns, notes, write)
             turns = []
-        value.append(_copy(message, index, notes))
+        value.append(own)
     if turns:
         value += _write_run(turns, notes, write)
     return value

@@ -33,6 +33,7 @@ OFFICIAL_SHA256 = {
 """What the official ``.tiktoken`` file of each vocabulary hashes to (tiktoken_ext/openai_public.py)."""
 
 _COUNT = struct.Struct("<I")
+_LONGEST = 64 * 1024 * 1024
 
 
 def load_ranks(name: str) -> dict[bytes, int]:
@@ -63,6 +64,8 @@ def pack_tokens(tokens: Sequence[bytes]) -> bytes:
 def unpack_ranks(data: bytes) -> dict[bytes, int]:
     """The ranks in a data file; ValueError when it is none."""
     try:
+        if zstandard.frame_content_size(data) > _LONGEST:
+            raise ValueError(f"not a packed vocabulary: it would have more than {_LONGEST} bytes")
         packed = zstandard.ZstdDecompressor().decompress(data)
         (count,) = _COUNT.unpack_from(packed)
     except (zstandard.ZstdError, struct.error) as exc:
@@ -71,6 +74,8 @@ def unpack_ranks(data: bytes) -> dict[bytes, int]:
     lengths: Sequence[int] = packed[_COUNT.size : start]
     if long := lengths.count(0):
         bodies = start + _COUNT.size * long
+        if bodies > len(packed):
+            raise ValueError("not a packed vocabulary: it is cut off")
         long_lengths = (length for (length,) in _COUNT.iter_unpack(packed[start:bodies]))
         lengths = [length or next(long_lengths) for length in lengths]
         start = bodies

@@ -1,0 +1,129 @@
+"""Compiling from a packed store that no process remembers: the same messages, few nodes read, no more memory than they need."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import Priority, Tract
+from tract.compile.messages import Messages
+from tract.errors import ObjectCorruptError
+from tract.objects.model import new_blob
+
+NUMBER = 1500
+
+
+class Words:
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def say(number: int) -> dict[str, Any]:
+    return {"role": ("user", "assistant")[number % 2], "content": f"{number} " + "word " * (number % 50)}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A store of many messages after gc, some of them edited or of other kinds; and its commits."""
+    folder = tmp_path_factory.mktemp("packed")
+    chance = random.Random(4)
+    with Tract.open(folder, tokenizer=Words()) as t:
+        commits = [t.system("be brief").commit_hash]
+        commits += [info.commit_hash for info in t.extend(say(n) for n in range(NUMBER))]
+        t.user("by name")
+        for target in chance.sample(commits, 5):
+            t.edit(target, f"edited {target[:4]}")
+        t.annotate(commits[7], Priority.SKIP)
+        t.gc()
+        t.user("after gc")
+    return folder, commits
+
+
+@pytest.fixture
+def cold(packed: tuple[Path, list[str]]) -> Iterator[Tract]:
+    with Tract.open(packed[0], tokenizer=Words()) as t:
+        yield t
+
+
+def test_what_is_read_together_is_what_each_blob_says(packed, cold):
+    folder, _ = packed
+    context = cold.compile()
+
+    sent = context.to_openai()
+
+    with Tract.open(folder, tokenizer=Words(), verify_cache=True) as other:
+        one_by_one = other.compile()
+        assert [dict(message.raw) for message in one_by_one.messages] == sent
+        assert list(one_by_one.commit_hashes) == list(context.commit_hashes)
+        assert one_by_one.to_anthropic() == context.to_anthropic()
+        assert one_by_one.token_count == context.token_count
+    assert (NUMBER + 2, "after gc") == (len(sent), sent[-1]["content"])
+
+
+def test_what_was_sent_is_the_callers_own(cold):
+    context = cold.compile()
+    first = context.to_openai()
+
+    first[3]["content"] = first[4]["role"] = "changed"
+
+    assert context.to_openai()[3:5] != first[3:5]
+    assert context.messages[3].content == context.to_openai()[3]["content"]
+
+
+def test_an_old_commits_context_is_the_beginning_of_a_later_ones(packed, cold):
+    _, commits = packed
+    old = cold.compile(at_commit=commits[700])
+
+    assert commits[:7] + commits[8:701] == list(old.commit_hashes)
+
+
+def test_any_context_reads_its_nodes_and_no_others(packed):
+    folder, commits = packed
+    for at in (0, 15, 300, 900, NUMBER):
+        with Tract.open(folder, tokenizer=Words()) as t:
+            t.compile(at_commit=commits[at])
+            decoded = t._base.decoded
+            assert decoded is not None
+            notes = 1
+            assert len(decoded.nodes) <= 1.3 * (at + 1) / 16 + 8 + notes
+
+
+def test_messages_can_be_looked_at_after_the_tract_is_closed(packed):
+    with Tract.open(packed[0], tokenizer=Words()) as t:
+        context = t.compile()
+
+    assert "by name" == context.messages[-2].content
+
+
+def test_a_blob_that_is_no_message_names_itself_when_it_is_looked_at():
+    broken = b"\xc1" + new_blob({"a": "b"}).payload
+    messages = Messages(items=[broken])
+
+    with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
+        messages[0]
+    with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
+        messages.to_send(1)
+
+
+def test_a_compiled_context_takes_at_most_three_times_the_bytes_of_its_messages(tmp_path):
+    text = "word " * 60
+    with Tract.open(tmp_path, tokenizer=Words()) as t:
+        t.extend({"role": "user", "content": f"{n} {text}"} for n in range(4000))
+        t.gc()
+    with Tract.open(tmp_path, tokenizer=Words()) as t:
+        t.status()
+        tracemalloc.start()
+        context = t.compile()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert 4000 == len(context)
+    frames_kept = 32 * 64 * 1024
+    assert peak <= 3 * 4000 * len(text) + frames_kept

@@ -1,0 +1,145 @@
+"""Messages: a column of them, each decoded when somebody looks at it.
+
+A context is read as its blobs' payloads, which is a fifth of the work of making messages of them; most are never looked at but only sent.
+A payload says all there is to know of a blob's message, so it stands for it here, and what was decoded is found again by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias, overload
+
+from tract.compile.cache import message_in
+from tract.compile.message import Message
+from tract.objects.codec import encode, unpack, unpack_all
+from tract.objects.id import object_id
+from tract.objects.message_format import JSON
+from tract.objects.model import Object, read_blob
+
+Item: TypeAlias = Message | bytes
+"""A message, or the payload of the blob it is in."""
+
+Decode: TypeAlias = Callable[[bytes], Message]
+
+_MESSAGES_KEPT = 131072
+_AT_ONCE = 256
+
+# What every blob begins with that is a chat completions message: the rest of it is the encoding of the message itself.
+_CHAT = encode({"content_type": "message", "format": "openai", "message": {}})[:-1]
+_CHAT_SIZE = len(_CHAT)
+
+
+def message_in_payload(payload: bytes) -> Message:
+    """The message in a blob; ObjectCorruptError when there is none."""
+    return message_in(_value_in(payload))
+
+
+def remembering() -> Decode:
+    """``message_in_payload``, which gives the same message for the same payload as long as it remembers it."""
+    return lru_cache(_MESSAGES_KEPT)(message_in_payload)
+
+
+class Messages(Sequence[Message]):
+    """A list of messages, of which those that nobody looked at are not yet decoded."""
+
+    __slots__ = ("_decode", "_items")
+
+    def __init__(self, decode: Decode = message_in_payload, items: Iterable[Item] = ()) -> None:
+        self._decode = decode
+        self._items = list(items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, at: int) -> Message: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Message]: ...
+
+    def __getitem__(self, at: int | slice) -> Message | list[Message]:
+        if isinstance(at, slice):
+            return [self._message(item) for item in self._items[at]]
+        return self._message(self._items[at])
+
+    def __iter__(self) -> Iterator[Message]:
+        return map(self._message, self._items)
+
+    def _message(self, item: Item) -> Message:
+        return self._decode(item) if type(item) is bytes else item  # type: ignore[return-value]  # an Item is one or the other
+
+    def copy(self, length: int) -> Messages:
+        """The first *length* in a list of their own."""
+        return Messages(self._decode, self._items[:length])
+
+    def select(self, rows: Iterable[int]) -> Messages:
+        """Those in some of the rows, in the order of *rows*."""
+        items = self._items
+        return Messages(self._decode, [items[at] for at in rows])
+
+    def append(self, item: Item) -> None:
+        self._items.append(item)
+
+    def extend(self, items: Iterable[Item]) -> None:
+        self._items.extend(items)
+
+    def insert(self, at: int, item: Item) -> None:
+        self._items.insert(at, item)
+
+    def replace(self, at: int, item: Item) -> None:
+        self._items[at] = item
+
+    def remove(self, at: int) -> None:
+        del self._items[at]
+
+    def is_same(self, other: Messages, at: int) -> bool:
+        """Whether the two have equal messages in row *at*."""
+        mine, others = self._items[at], other._items[at]
+        return mine is others or mine == others or self[at] == other[at]
+
+    def to_send(self, length: int) -> list[Message | dict[str, JSON]]:
+        """The first *length* messages for somebody who sends them as chat completions: a dict is one as it is, and the caller's own.
+
+        Those come out of their payloads afresh, which costs less than a copy of what was decoded.
+        """
+        result: list[Message | dict[str, JSON]] = []
+        for start in range(0, length, _AT_ONCE):
+            part = self._items[start : min(start + _AT_ONCE, length)]
+            chats = [item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)]
+            values = _values_of(chats)
+            if values is not None and len(values) == len(part):
+                result += values
+                continue
+            own = iter(values or ())
+            for item in part:
+                if type(item) is bytes:
+                    sent = next(own, None) if item.startswith(_CHAT) else _spoken(item)
+                    result.append(self._decode(item) if sent is None else sent)
+                else:
+                    result.append(self._message(item))
+        return result
+
+
+def _spoken(payload: bytes) -> dict[str, JSON] | None:
+    """The chat completions message of a plain turn of a dialogue; None where the blob is anything else."""
+    value = _value_in(payload)
+    if value.get("content_type") != "dialogue" or "name" in value:
+        return None
+    return {"role": value["role"], "content": value["text"]}
+
+
+def _values_of(encodings: Sequence[bytes]) -> list[Any] | None:
+    """The values, or None when there is something wrong with one of them: whoever reads that alone will hear what it is."""
+    try:
+        return unpack_all(encodings)
+    except ValueError:
+        return None
+
+
+def _value_in(payload: bytes) -> Any:
+    try:
+        value = unpack(payload)
+    except ValueError:
+        value = None
+    # The error names the blob; its id is not worked out before there is one.
+    return value if type(value) is dict else read_blob(object_id("blob", payload), Object("blob", payload))
