@@ -19,8 +19,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "tract.api": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
+    "tract.compile.blame": ("BlameEntry",),
     "tract.compile.compiled": ("CompiledContext", "TokenCount"),
     "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
+    "tract.compile.diff": ("ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
     "tract.compile.info": ("CommitDetails", "CommitInfo", "StatusInfo"),
     "tract.compile.prefix": ("PrefixChange",),
     "tract.compile.message": ("CompileWarning", "Message"),
@@ -28,8 +30,37 @@ _HOMES = {
     "tract.compile.stream": ("MessageStream",),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
+    "tract.curation.conflicts": ("MergeConflict",),
+    "tract.curation.merging": ("MergeResolution", "MergeResult"),
+    "tract.curation.replaying": (
+        "CherryPickResult",
+        "DroppedCommit",
+        "RebaseResult",
+        "ReplayWarning",
+        "ReplayedCommit",
+        "RevertResult",
+    ),
+    "tract.curation.resolve": ("llm_resolver",),
+    "tract.history.branch": ("BranchInfo",),
     "tract.history.gc": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
+    "tract.history.reflog": ("ReflogEntry",),
+    "tract.history.undo": ("UndoMove", "UndoPlan"),
+    "tract.llm.anthropic": ("AnthropicClient",),
+    "tract.llm.callables": ("as_client",),
+    "tract.llm.drivers": ("AsyncLLMStream", "LLMStream"),
+    "tract.llm.openai": ("OpenAIClient",),
+    "tract.llm.prompts": ("Prompt", "load_prompt"),
+    "tract.llm.types": (
+        "LLMClient",
+        "LLMResponse",
+        "ResolveRequest",
+        "Resolution",
+        "ResolverCallable",
+        "SummariserCallable",
+        "Summary",
+        "SummaryRequest",
+    ),
     "tract.objects.content": (
         "ArtifactContent",
         "DialogueContent",
@@ -45,6 +76,7 @@ _HOMES = {
     "tract.objects.model": ("CommitOperation",),
     "tract.errors": (
         "AmbiguousPrefixError",
+        "BisectError",
         "BlobNotFoundError",
         "BranchExistsError",
         "BranchNotFoundError",
@@ -99,10 +131,16 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot
 
 if TYPE_CHECKING:
     from tract.api import Tract as Tract
+    from tract.compile.blame import BlameEntry as BlameEntry
     from tract.compile.compiled import CompiledContext as CompiledContext
     from tract.compile.compiled import TokenCount as TokenCount
     from tract.compile.compiler import ContextCompiler as ContextCompiler
     from tract.compile.compiler import ContextEntry as ContextEntry
+    from tract.compile.diff import ConfigChange as ConfigChange
+    from tract.compile.diff import DiffResult as DiffResult
+    from tract.compile.diff import DiffStat as DiffStat
+    from tract.compile.diff import MessageDiff as MessageDiff
+    from tract.compile.diff import MessageVersion as MessageVersion
     from tract.compile.info import CommitDetails as CommitDetails
     from tract.compile.info import CommitInfo as CommitInfo
     from tract.compile.info import StatusInfo as StatusInfo
@@ -120,10 +158,39 @@ if TYPE_CHECKING:
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
+    from tract.curation.conflicts import MergeConflict as MergeConflict
+    from tract.curation.merging import MergeResolution as MergeResolution
+    from tract.curation.merging import MergeResult as MergeResult
+    from tract.curation.replaying import CherryPickResult as CherryPickResult
+    from tract.curation.replaying import DroppedCommit as DroppedCommit
+    from tract.curation.replaying import RebaseResult as RebaseResult
+    from tract.curation.replaying import ReplayedCommit as ReplayedCommit
+    from tract.curation.replaying import ReplayWarning as ReplayWarning
+    from tract.curation.replaying import RevertResult as RevertResult
+    from tract.curation.resolve import llm_resolver as llm_resolver
     from tract.errors import *  # noqa: F403
+    from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.gc import GCResult as GCResult
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation
+    from tract.history.reflog import ReflogEntry as ReflogEntry
+    from tract.history.undo import UndoMove as UndoMove
+    from tract.history.undo import UndoPlan as UndoPlan
+    from tract.llm.anthropic import AnthropicClient as AnthropicClient
+    from tract.llm.callables import as_client as as_client
+    from tract.llm.drivers import AsyncLLMStream as AsyncLLMStream
+    from tract.llm.drivers import LLMStream as LLMStream
+    from tract.llm.openai import OpenAIClient as OpenAIClient
+    from tract.llm.prompts import Prompt as Prompt
+    from tract.llm.prompts import load_prompt as load_prompt
+    from tract.llm.types import LLMClient as LLMClient
+    from tract.llm.types import LLMResponse as LLMResponse
+    from tract.llm.types import Resolution as Resolution
+    from tract.llm.types import ResolverCallable as ResolverCallable
+    from tract.llm.types import ResolveRequest as ResolveRequest
+    from tract.llm.types import SummariserCallable as SummariserCallable
+    from tract.llm.types import Summary as Summary
+    from tract.llm.types import SummaryRequest as SummaryRequest
     from tract.objects.content import ArtifactContent as ArtifactContent
     from tract.objects.content import DialogueContent as DialogueContent
     from tract.objects.content import FreeformContent as FreeformContent

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tract.compile.accounting import check_budget, record_usage
+from tract.compile.bisection import first_bad
+from tract.compile.blame import BlameEntry, blame
 from tract.compile.cache import BlobCache
 from tract.compile.compiled import CompiledContext
 from tract.compile.compiler import Compiler, ContextCompiler
+from tract.compile.details import details
+from tract.compile.diff import DiffResult, diff
 from tract.compile.drafts import draft, drafts, tool_message
 from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
 from tract.compile.prefix import PrefixChange
-from tract.compile.report import content_at, describe, details, log, query_by_config, status, with_priority
+from tract.compile.report import content_at, describe, log, query_by_config, status, with_priority
 from tract.compile.spending import GROUPINGS, UsageReport, usage_report
 from tract.compile.stream import MessageStream, open_stream
 from tract.compile.tokens import TokenCounter, check_counter, counter_named
@@ -26,13 +31,35 @@ from tract.compile.versions import restoring_draft, versions_of
 from tract.compile.views import compile_at, sent
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError
+from tract.curation.merging import MergeResult, Strategy, land_merge, lands_at_once, prepare_merge
+from tract.curation.replaying import (
+    CherryPickResult,
+    RebaseResult,
+    Replay,
+    ReplayResult,
+    Request,
+    RevertResult,
+    as_revisions,
+    land_fast_forward,
+    land_replay,
+    prepare,
+    resolve_replay,
+)
+from tract.curation.resolve import Resolver, choose_resolver, resolve_conflicts
+from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError, TractError
 from tract.history.batch import Batch
+from tract.history.branch import BranchInfo, create_branch, delete_branches, describe_branches, rename_branch
+from tract.history.checkout import checkout, switch
 from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.gc import GCResult, collect
 from tract.history.notes import NoteTable
 from tract.history.priority import Priority, PriorityAnnotation, annotate, annotation_history, read_priority
-from tract.history.tags import create_tag, list_tags
+from tract.history.reflog import ReflogEntry, reflog
+from tract.history.reset import ResetMode, reset
+from tract.history.tags import create_tag, delete_tags, list_tags
+from tract.history.undo import UndoPlan, undo
+from tract.llm.callables import as_client
+from tract.llm.types import LLMClient
 from tract.objects.content import (
     BUILTIN,
     DialogueContent,
@@ -79,6 +106,8 @@ class Tract:
         self._lock = self._space.lock
         self._closed = False
         self._batch: Batch | None = None
+        self._client: LLMClient | None = None
+        self._prompts: str | Path | None = None
         # Where the branch was when this handle last looked: committing on anything else would answer messages nobody saw.
         self._seen: dict[str, Expected] = {}
 
@@ -273,12 +302,14 @@ class Tract:
                     with self._batch.part():
                         yield self
                     return
-                self._base.refs.refresh()
+                with _storage_errors():
+                    self._base.refs.refresh()
                 self._batch = Batch(self._base)
                 self._space.repo = self._batch.repo
                 try:
                     yield self
-                    self._batch.land(reason="batch")
+                    with _storage_errors():
+                        self._batch.land(reason="batch")
                 finally:
                     self._space.repo = self._base
                     self._batch = None
@@ -317,6 +348,11 @@ class Tract:
         """Every tag and its commit."""
         with self._looking() as space:
             return list_tags(space.repo)
+
+    def delete_tag(self, name: str) -> str:
+        """Forget a tag, and give back the id of its commit."""
+        with self._access() as space:
+            return delete_tags(space.repo, [name])[name].hex()
 
     def record_usage(self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None) -> CompiledContext:
         """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
@@ -411,11 +447,41 @@ class Tract:
         *,
         op_filter: CommitOperation | str | None = None,
         first_parent: bool = False,
-        start: str = "HEAD",
+        start: str | Sequence[str] = "HEAD",
+        all_refs: bool = False,
+        skip: int = 0,
+        merges: bool | None = None,
+        author: str | re.Pattern[str] | None = None,
+        grep: str | re.Pattern[str] | None = None,
+        text: str | None = None,
+        ignore_case: bool = False,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[CommitInfo]:
-        """The commits behind *start*, newest first."""
+        """The commits behind *start*, newest first, a child always before its parents.
+
+        *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
+        *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in what its message says.
+        *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away.
+        *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
+        """
         with self._looking() as space:
-            return log(space, limit=limit, op_filter=op_filter, first_parent=first_parent, start=start)
+            return log(
+                space,
+                limit=limit,
+                op_filter=op_filter,
+                first_parent=first_parent,
+                start=start,
+                all_refs=all_refs,
+                skip=skip,
+                merges=merges,
+                author=author,
+                grep=grep,
+                text=text,
+                ignore_case=ignore_case,
+                since=since,
+                until=until,
+            )
 
     def status(self) -> StatusInfo:
         """Where the tract is: branch, HEAD, messages, tokens against the budget."""
@@ -423,9 +489,218 @@ class Tract:
             return status(space)
 
     def show(self, revision: str = "HEAD") -> CommitDetails:
-        """A commit and its content."""
+        """A commit, its content, and what it changed."""
         with self._looking() as space:
             return details(space, resolve_revision(space.repo, revision))
+
+    def diff(
+        self,
+        a: str | CompiledContext | None = None,
+        b: str | CompiledContext | None = None,
+        *,
+        compiled: bool = False,
+        notes: Literal["now", "then"] = "now",
+    ) -> DiffResult:
+        """What differs between the contexts at *a* and at *b*: HEAD where *b* is None, and where *a* is, the first parent of *b*.
+
+        *compiled*, or a compiled context for *a* or *b*, compares what a model is sent: without what is hidden, *notes* being those of now or of when the commits were made.
+        """
+        with self._looking() as space:
+            return diff(space, a, b, compiled=compiled, notes=notes)
+
+    def blame(self, revision: str = "HEAD") -> list[BlameEntry]:
+        """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""
+        with self._looking() as space:
+            return blame(space, revision)
+
+    def bisect(
+        self,
+        good: str | Sequence[str],
+        bad: str,
+        test: Callable[[CompiledContext], bool | None],
+        *,
+        notes: Literal["now", "then"] = "now",
+    ) -> CommitInfo:
+        """The first commit whose context fails *test*, of those that *bad* reaches and *good* does not, with the fewest tests.
+
+        *test* says whether a context is good; None where that cannot be told, and the commits around it are tested.
+        *good* and *bad* themselves are taken to be what they are called. BisectError where no single commit can be named.
+        """
+        return first_bad(self._looking, good, bad, test, notes)
+
+    # Moving
+
+    def branch(self, name: str, *, source: str | None = None, switch: bool = True) -> BranchInfo:
+        """Make a branch at *source* (HEAD where None), and go to it unless *switch* is False; BranchExistsError when it is there already."""
+        with self._access() as space:
+            start = space.repo.head()[1] if source is None else resolve_revision(space.repo, source)
+            create_branch(space.repo, name, start, switch=switch)
+            self._look()
+            return BranchInfo(name, None if start is None else start.hex(), switch)
+
+    def list_branches(self) -> list[BranchInfo]:
+        """Every branch that has a commit, in order of name."""
+        with self._looking() as space:
+            return describe_branches(space.repo)
+
+    def switch(self, name: str) -> CommitInfo | None:
+        """Go to branch *name*, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet."""
+        with self._access() as space:
+            switch(space.repo, name)
+            return self._here()
+
+    def checkout(self, target: str) -> CommitInfo | None:
+        """Go to a branch, or look at the commit that any other revision names: HEAD is then detached, and commit raises DetachedHeadError.
+
+        ``-`` is where HEAD was before. Returns what is there.
+        """
+        with self._access() as space:
+            checkout(space.repo, target)
+            return self._here()
+
+    def rename_branch(self, old: str, new: str, *, force: bool = False) -> BranchInfo:
+        """Give a branch another name; HEAD and the reflog follow. BranchExistsError when that is taken, unless *force*."""
+        with self._access() as space:
+            rename_branch(space.repo, old, new, force=force)
+            self._look()
+            return next(info for info in describe_branches(space.repo) if info.name == new)
+
+    def delete_branch(self, name: str, *, force: bool = False) -> str:
+        """Delete a branch, and give back the id of its last commit; UnmergedBranchError when HEAD does not reach that, unless *force*."""
+        with self._access() as space:
+            return delete_branches(space.repo, [name], force=force)[name].hex()
+
+    def reset(self, target: str, *, mode: ResetMode = "soft") -> CommitInfo:
+        """Put the branch on another commit, and give that back.
+
+        ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
+        ``hard``: they do not, and the next gc may take it; until then ``undo`` brings it back.
+        """
+        with self._moving("reset") as (space, expected):
+            id = resolve_revision(space.repo, target)
+            reset(space.repo, id, mode=mode, named=target, expected=expected)
+            return describe(space, id)
+
+    def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:
+        """Where *ref*, HEAD or a branch or tag, has been, newest first."""
+        with self._looking() as space:
+            return reflog(space.repo, ref, limit)
+
+    def undo(self, *, dry_run: bool = False) -> UndoPlan:
+        """Put all branches, tags, notes and HEAD back to where they were before the last operation; the next undo takes that back.
+
+        *dry_run* only says what it would move.
+        """
+        with self._moving("undo") as (space, expected):
+            return undo(space.repo, dry_run=dry_run, expected=expected)
+
+    # Merging
+
+    def configure_llm(self, client: LLMClient | Callable[..., Any] | None, *, prompts: str | Path | None = None) -> None:
+        """Ask *client* wherever a model is needed: one of tract's own, or any function of messages; None for nobody.
+
+        *prompts* is a folder whose files take the place of tract's own prompts.
+        """
+        self._client, self._prompts = None if client is None else as_client(client), prompts
+
+    def merge(
+        self,
+        source_branch: str,
+        *,
+        resolver: Resolver | None = None,
+        strategy: Strategy = "auto",
+        no_ff: bool = False,
+        auto_commit: bool = False,
+        delete_branch: bool = False,
+        message: str | None = None,
+        allow_unrelated: bool = False,
+    ) -> MergeResult:
+        """Bring what *source_branch* (any revision) has into the current branch.
+
+        Without conflicts it is done when this returns: the branch moves forward, or gets a merge commit.
+        Conflicts stay in the result, and nothing moves, until ``commit_merge``; ``ours`` and ``theirs`` resolve them that way, a *resolver* (with ``semantic`` the configured model) each by itself, and with *auto_commit* nobody reviews that.
+        NothingToMergeError when the branch has it all; MergeError when the resolver fails or gives up.
+        """
+        asked = choose_resolver(resolver, self._client, strategy, self._prompts)
+        with self._moving("merge") as (space, expected):
+            result = prepare_merge(
+                space,
+                source_branch,
+                strategy=strategy,
+                no_ff=no_ff,
+                allow_unrelated=allow_unrelated,
+                delete_branch=delete_branch,
+                message=message,
+                expected=expected,
+            )
+        result = resolve_conflicts(result, asked)  # with nothing locked: a model takes its time
+        return self.commit_merge(result) if lands_at_once(result, auto_commit=auto_commit) else result
+
+    def commit_merge(self, result: MergeResult) -> MergeResult:
+        """Commit a merge that was reviewed.
+
+        MergeConflictError when a conflict is open; RefMovedError when the branch, HEAD or what is merged moved since.
+        """
+        with self._moving("merge") as (space, _):
+            return land_merge(space, result)
+
+    # Replaying
+
+    def rebase(
+        self,
+        target: str,
+        *,
+        onto: str | None = None,
+        resolver: Resolver | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> RebaseResult:
+        """Make the commits that *target* has not again on top of it, or of *onto*, and move the branch there; ``ORIG_HEAD`` is where it was.
+
+        Edits find the messages they edit under their new ids; priorities and generation configs go with the commits.
+        What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call.
+        *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done.
+        """
+        with self._moving("rebase") as (space, expected):
+            replay = prepare(space, Request("rebase", (target,), onto=onto, force=force), expected=expected)
+            if isinstance(replay, RebaseResult):
+                return replay if dry_run else land_fast_forward(space, replay)
+        return cast(RebaseResult, self._replay("rebase", replay, resolver, dry_run))
+
+    def cherry_pick(
+        self,
+        revision: str | Sequence[str],
+        *,
+        resolver: Resolver | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> CherryPickResult:
+        """Make one commit, several, or a range ``a..b`` again on the current branch; what goes with them and the rest as for :meth:`rebase`.
+
+        CherryPickError for what is there already, and for a merge.
+        """
+        request = Request("cherry-pick", as_revisions(revision), force=force)
+        with self._moving("cherry-pick") as (space, expected):
+            replay = cast(Replay, prepare(space, request, expected=expected))
+        return cast(CherryPickResult, self._replay("cherry-pick", replay, resolver, dry_run))
+
+    def revert(
+        self,
+        revision: str | Sequence[str],
+        *,
+        mainline: int | None = None,
+        resolver: Resolver | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> RevertResult:
+        """Take back what commits did, in a commit each: a message leaves the context, an edit gives back what it replaced.
+
+        *mainline* is the parent, from 1, that a merge is taken back to; the rest as for :meth:`rebase`.
+        """
+        request = Request("revert", as_revisions(revision), mainline=mainline, force=force)
+        with self._moving("revert") as (space, expected):
+            replay = cast(Replay, prepare(space, request, expected=expected))
+        return cast(RevertResult, self._replay("revert", replay, resolver, dry_run))
 
     # Looking after the store
 
@@ -457,6 +732,11 @@ class Tract:
         self._look()
         return [describe(space, id, str(one.value["content_type"])) for id, one in zip(ids, drafts, strict=True)]
 
+    def _replay(self, what: str, replay: Replay, resolver: Resolver | None, dry_run: bool) -> ReplayResult:
+        replay = resolve_replay(self._space, replay, choose_resolver(resolver, None, "auto"))
+        with self._moving(what) as (space, _):
+            return land_replay(space, replay, dry_run=dry_run)
+
     def _message(self, revision: str) -> ObjectId:
         repo = self._space.repo
         return edit_target(repo, resolve_revision(repo, revision))
@@ -465,6 +745,12 @@ class Tract:
         branch, tip = self._space.repo.head()
         if branch is not None:
             self._seen[branch] = tip
+
+    def _here(self) -> CommitInfo | None:
+        """Look, and say what is there."""
+        self._look()
+        tip = self._space.repo.head()[1]
+        return None if tip is None else describe(self._space, tip)
 
     @contextmanager
     def _access(self) -> Iterator[Workspace]:
@@ -482,6 +768,16 @@ class Tract:
             yield space
 
     _writing = _access
+
+    @contextmanager
+    def _moving(self, what: str) -> Iterator[tuple[Workspace, Expected]]:
+        """The workspace for a command that moves the branch otherwise than by committing, and where the branch must be then."""
+        with self._access() as space:
+            if self._batch is not None:
+                raise TractError(f"cannot {what} inside a batch")
+            branch, tip = space.repo.head()
+            yield space, tip if self._on_moved == "append" else self._seen.get(branch or "", tip)
+            self._look()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,7 +1,7 @@
 """The scenarios of tiers 1 and 2, and X.2, as far as the command line has them.
 
 Batches (1.3), streams (X.5) and recording a call's usage (1.2) are the API's alone; ``tract import`` of a file is what the shell has for many messages at once.
-Left for later issues: ``tract checkout`` and ``tract diff`` in 2.3.
+The rest of 2.3 is in test_debugging.py.
 """
 
 from __future__ import annotations

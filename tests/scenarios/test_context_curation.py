@@ -47,7 +47,7 @@ def test_2_2_instructions_are_pinned_and_noise_is_hidden(tmp_path):
 
 
 def test_2_3_what_the_model_saw_at_a_bad_answer_is_reconstructed(tmp_path):
-    """Checking out the commit and the diff itself come with later issues; here the two contexts are compared by hand."""
+    """Here the two contexts are compared by hand; test_debugging.py does it with checkout, diff and blame."""
     with Tract.open(tmp_path) as t:
         t.system("Answer from the manual.")
         figure = t.user("The limit is 40 bar.")

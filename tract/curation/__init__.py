@@ -1,0 +1,1 @@
+"""Judgement about a context, made by people or by models: how conflicts are resolved."""

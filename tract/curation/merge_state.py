@@ -1,0 +1,114 @@
+"""A merge under way: kept in the store until its user has resolved its conflicts, or gives it up.
+
+    state/merge                what is merged into what; docs/format.md lists the keys
+    state/MERGE_CONFLICTS.md   the conflicts, for an editor
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tract.compile.workspace import Workspace
+from tract.curation.conflict_file import conflict_document, merge_page, read_conflict_document
+from tract.curation.merging import MergeResolution, MergeResult, result_of_plan
+from tract.errors import MergeError
+from tract.history.merge import ConflictKind
+from tract.history.merging import MergePlan, merged_contexts
+from tract.history.state import (
+    KEEPS,
+    clear_state,
+    clear_text,
+    read_state,
+    read_text,
+    text_path,
+    write_state,
+    write_text,
+)
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+
+STATE = "merge"
+CONFLICTS = "MERGE_CONFLICTS.md"
+
+
+def keep_merge(space: Workspace, result: MergeResult) -> None:
+    """Write down a merge that waits for its user. The text first: without a state it means nothing."""
+    plan = result.plan
+    if result.unresolved:
+        write_text(space.repo, CONFLICTS, conflict_document(merge_page(result)))
+    write_state(
+        space.repo,
+        STATE,
+        {
+            "branch": plan.branch,
+            "source": plan.source,
+            "source_ref": plan.source_ref,
+            "ours": result.target_hash,
+            "theirs": result.source_hash,
+            "bases": list(result.base_hashes),
+            "skipped": [one.commit_hash for one in result.conflicts if one.kind is ConflictKind.EDITED_AND_SKIPPED],
+            "resolved": {one.commit_hash: one.taken for one in result.resolutions},
+            "conflicts": [one.commit_hash for one in result.unresolved],
+            "message": result.message,
+            "delete_branch": result.delete_branch,
+            KEEPS: [result.target_hash, result.source_hash],
+        },
+    )
+
+
+def kept_merge(space: Workspace) -> MergeResult:
+    """The merge under way, with what its user made of the conflicts; MergeError when there is none."""
+    state = merge_state(space.repo)
+    if state is None:
+        raise MergeError(f"no merge is under way in tract '{space.repo.tract}'")
+    result = replace(
+        result_of_plan(space, _plan(space.repo, state)),
+        message=state["message"],
+        delete_branch=state["delete_branch"],
+    )
+    result = result.with_resolution(
+        *(MergeResolution(commit, taken, resolved_by="strategy") for commit, taken in state["resolved"].items())
+    )
+    if not result.unresolved:
+        return result
+    try:
+        text = read_text(space.repo, CONFLICTS)
+    except FileNotFoundError:
+        raise MergeError(f"the file of conflicts '{conflicts_path(space.repo)}' is gone") from None
+    except UnicodeDecodeError as exc:
+        raise MergeError(f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+    return result.with_resolution(*read_conflict_document(merge_page(result), text))
+
+
+def merge_state(repo: Repository) -> dict[str, Any] | None:
+    """What is known of the merge under way, None where there is none."""
+    return read_state(repo, STATE)
+
+
+def conflicts_path(repo: Repository) -> str:
+    """Where the conflicts stand."""
+    return text_path(repo, CONFLICTS)
+
+
+def landed_merge(repo: Repository, state: dict[str, Any]) -> ObjectId | None:
+    """The commit of the merge under way where it was made already, by a process that died before it could say so."""
+    branch, tip = repo.head()
+    if branch != state["branch"] or tip is None:
+        return None
+    parents = [parent.hex() for parent in repo.commit(tip).parents]
+    return tip if parents == [state["ours"], state["theirs"]] else None
+
+
+def end_merge(repo: Repository) -> None:
+    """Forget the merge under way. The state first: without it the text means nothing."""
+    clear_state(repo, STATE)
+    clear_text(repo, CONFLICTS)
+
+
+def _plan(repo: Repository, state: dict[str, Any]) -> MergePlan:
+    ours, theirs = (bytes.fromhex(state[key]) for key in ("ours", "theirs"))
+    bases = tuple(map(bytes.fromhex, state["bases"]))
+    skipped = frozenset(map(bytes.fromhex, state["skipped"]))
+    shared, merged = merged_contexts(repo, ours, theirs, bases, skipped)
+    return MergePlan(state["branch"], ours, theirs, bases, state["source"], state["source_ref"], merged, shared)

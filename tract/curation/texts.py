@@ -1,0 +1,80 @@
+"""A message as a text that a person or a model can edit, and back.
+
+Where a message is a role and a text, it is that text, and only that changes; where it is more (tool calls, parts), it is its JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from tract.compile.formats.values import parse_json
+from tract.errors import ContentValidationError
+from tract.objects.content import BUILTIN, MessageContent, plain_json, to_value
+
+TextFormat = Literal["text", "json"]
+
+
+class MessageText(NamedTuple):
+    """The text of a message: its own words, or the whole of it as JSON."""
+
+    text: str
+    format: TextFormat
+
+
+def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> MessageText:
+    """The text of what a blob keeps; with *format* ``json`` the whole of it, whatever it is."""
+    place = _text_place(value)
+    if place is not None and format == "text":
+        holder, key = place
+        return MessageText(holder[key], "text")
+    shown = value["message"] if value.get("content_type") == "message" else value
+    return MessageText(json.dumps(shown, ensure_ascii=False, indent=2), "json")
+
+
+def value_with_text(value: Mapping[str, Any], text: str, format: TextFormat) -> dict[str, Any]:
+    """*value* with what *text* says in place of its own; everything else of a plain message stays as it is.
+
+    ContentValidationError when the text is not JSON where it has to be, or says no message.
+    """
+    if format == "json":
+        return _value_of_json(value, text)
+    plain_json("the text", text)
+    place = _text_place(value)
+    if place is None:
+        raise ContentValidationError("the message is more than a text; give the whole of it")
+    holder, key = place
+    if holder is value:
+        return {**value, key: text}
+    return {**value, "message": {**holder, key: text}}
+
+
+def _text_place(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | None:
+    """The map that holds the text, and its key in it; None for a message that is more than its text."""
+    kind = value.get("content_type")
+    if kind != "message":
+        key = "content" if kind == "artifact" else "text"
+        return (value, key) if isinstance(value.get(key), str) else None
+    raw = value["message"]
+    key = "output" if raw.get("type") == "function_call_output" else "content"
+    if isinstance(raw.get(key), str) and not raw.get("tool_calls") and not raw.get("function_call"):
+        return raw, key
+    return None
+
+
+def _value_of_json(value: Mapping[str, Any], text: str) -> dict[str, Any]:
+    try:
+        parsed = parse_json(text)
+    except ValueError as exc:
+        raise ContentValidationError(f"it is not JSON: {exc}") from exc
+    if not isinstance(parsed, dict):
+        raise ContentValidationError(f"it must be a JSON object, not {type(parsed).__name__}")
+    if value.get("content_type") == "message":
+        return to_value(MessageContent(parsed, format=value["format"]))
+    if parsed.get("content_type") != value.get("content_type"):
+        raise ContentValidationError(f"its content_type must stay {value.get('content_type')!r}")
+    if parsed["content_type"] in BUILTIN:
+        return to_value(parsed)
+    plain: dict[str, Any] = plain_json("it", parsed)  # a program's own type, which may not be known here
+    return plain
