@@ -131,11 +131,13 @@ def test_messages_are_put_first_and_edits_marked(run):
     assert ["TWO [edited]", "one"] == [m["content"] for m in shown]
 
 
-def test_a_moment_says_its_time_zone(run):
+def test_a_moment_is_a_date_a_time_or_words(run):
     run("commit", "one")
 
     assert [] == run("compile", "--time", "2001-01-01T00:00:00+00:00", "--format", "openai").json
     assert ["one"] == [m["content"] for m in run("compile", "--time", "2100-01-01T00:00Z", "--format", "openai").json]
-    for bad in ("yesterday", "2001-01-01T00:00:00"):
+    assert [] == run("compile", "--time", "yesterday", "--format", "openai").json
+    assert ["one"] == [m["content"] for m in run("compile", "--time", "2100-01-01", "--format", "openai").json]
+    for bad in ("monday", "2001-01-32"):
         outcome = run("compile", "--time", bad)
-        assert (128, "", 1) == (outcome.status, outcome.out, outcome.err.count("\n"))
+        assert (2, "", 1) == (outcome.status, outcome.out, outcome.err.count("\n"))

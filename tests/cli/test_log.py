@@ -144,3 +144,80 @@ def test_what_is_not_there_is_named(talk):
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile("log", *argv))
     assert "[/nope]" in hostile("log", *argv, COLUMNS="200").out
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts"),
+    [
+        (("HEAD~1..",), ["four"]),
+        (("HEAD~1", "^HEAD~3"), ["and\n2 + 3?", "4"]),
+        (("--skip", "1", "-n1"), ["and\n2 + 3?"]),
+        (("--reverse", "-n2"), ["and\n2 + 3?", "four"]),
+        (("--no-merges", "-n1"), ["four"]),
+        (("--merges",), []),
+        (("--grep", "^2 \\+ 3"), ["and\n2 + 3?"]),
+        (("--grep", "N1", "-i"), ["4"]),
+        (("--grep", "n0", "--grep", "n2"), ["and\n2 + 3?", "What is 2 + 2?"]),
+        (("--author", "nobody"), []),
+        (("-S4",), ["four", "4"]),
+        (("-S", "WHAT", "-i"), ["What is 2 + 2?"]),
+        (("--since", "2026-03-09T08:01Z", "--until", "2026-03-09 08:05+00:00"), ["and\n2 + 3?", "4"]),
+        (("--after", "2026-03-09T08:05+00:00"), ["four"]),
+        (("--since", "2 minutes ago"), []),
+        (("--before", "@0"), []),
+    ],
+)
+def test_commits_are_found_by_what_they_are(talk, argv, texts):
+    assert texts == [entry["text"] for entry in talk("log", "--json", *argv).json_lines]
+
+
+@pytest.mark.parametrize(
+    ("format", "first"),
+    [
+        ("%h %r %o %t %k: %s", "{id:.10} assistant edit 1 normal: four"),
+        ("tformat:%H%d", "{id} (HEAD -> main)"),
+        ("%D|%an|%N|%M|%P", "HEAD -> main|{author}|||{parent}"),
+        ("%p %at %aI %%", "{parent:.10} 1773043500 2026-03-09T08:05:00+00:00 %"),
+        ("%q %", "%q %"),
+        ("format:x", "x"),
+    ],
+)
+def test_a_format_has_placeholders(talk, format, first):
+    newest = talk("log", "--json", "-n1").json_lines[0]
+    expected = first.format(id=newest["commit"], parent=newest["parents"][0], author=newest["author"])
+
+    assert [expected] == talk("log", "-n1", "--format", format).out.splitlines()
+
+
+def test_a_format_may_take_several_lines(talk):
+    assert ["[and", "2 + 3?]", "[4", "]"] == talk("log", "-n2", "--skip", "1", "--format", "[%s%n%b]").out.splitlines()
+    assert ["* and", "| 2 + 3?"] == talk("log", "-n1", "--skip", "1", "--graph", "--format=%B").out.splitlines()
+
+
+def test_named_formats_show_more_or_less(talk):
+    short, full = (talk("log", "v1", "-n1", "--format", name).out for name in ("short", "full"))
+
+    assert "Date:" not in short
+    assert "… " not in full
+    assert talk("log", "--oneline").out == talk("log", "--format=oneline").out
+    assert talk("log").out == talk("log", "--pretty=medium").out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("--graph", "--reverse"), ("--merges", "--no-merges"), ("--skip=-1",), ("--format", "long"), ("--since", "monday"), ("--until", "")],
+    ids=" ".join,
+)
+def test_options_that_make_no_sense_are_refused(talk, argv):
+    outcome = talk("log", *argv)
+
+    assert (2, "", 1) == (outcome.status, outcome.out, outcome.err.count("\n"))
+
+
+def test_the_graph_leads_over_what_is_not_shown(talk):
+    assert ["* four", "* What is 2 + 2?"] == talk("log", "--graph", "--format=%s", "--grep", "four|What").out.splitlines()
+    assert ["* four"] == talk("log", "--graph", "--format=%s", "HEAD~1..").out.splitlines()
+
+
+def test_hostile_text_does_not_get_through_a_format(hostile, assert_safe):
+    assert_safe(hostile("log", "--format", "%an %s %b %B %N %r %D %M"))

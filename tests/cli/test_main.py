@@ -70,7 +70,7 @@ def test_an_unknown_command_is_a_usage_error_that_names_a_similar_one(anywhere):
     [
         ("log", "--nope"),
         ("log", "-n", "few"),
-        ("log", "a", "b"),
+        ("show", "a", "b"),
         ("annotate", "HEAD"),
         ("annotate", "HEAD", "loud"),
         ("log", "--oneline=yes"),

@@ -83,3 +83,13 @@ def test_what_is_not_plain_is_left_to_typer_which_says_why(argv):
 
 def test_a_number_is_short_for_that_many():
     assert 5 == parse(COMMAND, ["x", "-5"]).count
+
+
+def test_an_argument_may_take_all_that_is_left_as_it_stands():
+    params = (Param("action", required=True), Param("rest", many=True, verbatim=("run",)), Param("loud", ("--loud",), bool))
+    command = Command("try", "try things", lambda _console, _args: 0, params)
+
+    ran, said = parse(command, ["run", "--loud", "grep", "-q", "--loud", "--", "x"]), parse(command, ["say", "a", "--loud"])
+
+    assert (("grep", "-q", "--loud", "--", "x"), True) == (ran.rest, ran.loud)
+    assert (("a",), True) == (said.rest, said.loud)

@@ -30,6 +30,7 @@ class Param(NamedTuple):
     *required* is for arguments; an optional one that is not given has *default*.
     *choices* are the only values allowed.
     *bare* is the value of an option whose value may be left out; one that is given follows an ``=``.
+    *verbatim* is for an argument that takes all that is left: where the first argument is one of these, it takes even what looks like an option.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Param(NamedTuple):
     required: bool = False
     choices: tuple[str, ...] = ()
     bare: Any = None
+    verbatim: tuple[str, ...] = ()
 
 
 class Args:

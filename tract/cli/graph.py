@@ -20,21 +20,30 @@ class Graph:
     def __init__(self) -> None:
         self._columns: list[ObjectId] = []  # the commit that each column leads to, none twice
         self._edges: list[str] = []
+        self._ended: int | None = None  # the column that just came to its end, where no row shows that
+
+    def before(self, id: ObjectId) -> list[str]:
+        """The rows that are still to be drawn above the commit: without one, it could seem to lead to what stands above it."""
+        edges = self.edges()
+        if id not in self._columns and self._ended == len(self._columns):
+            edges.append(_row(len(self._columns)).rstrip())
+        return edges
 
     def add(self, id: ObjectId, parents: Sequence[ObjectId]) -> tuple[str, str]:
         """What stands before the commit's first line, and before the other lines about it."""
+        self._ended = None
         if id not in self._columns:
             self._columns.append(id)
         at = self._columns.index(id)
         lead = _row(len(self._columns), at, "*")
         below = _row(len(self._columns), at, "|" if parents else " ")
-        if not parents:
-            self._drop(at)
-            return lead, below
-        self._lead_on(at, parents[0])
-        for parent in parents[1:]:
-            self._open(min(at, len(self._columns) - 1), parent)
+        self._lead_on(at, parents)
         return lead, below
+
+    def pass_by(self, id: ObjectId, parents: Sequence[ObjectId]) -> None:
+        """Draw no star for the commit: whatever leads to it leads on to its parents."""
+        if id in self._columns:
+            self._lead_on(self._columns.index(id), parents)
 
     def edges(self) -> list[str]:
         """The rows between the commit that was added and the next."""
@@ -45,24 +54,24 @@ class Graph:
         """What stands beside an empty line before the next commit."""
         return _row(len(self._columns)).rstrip()
 
-    def _lead_on(self, at: int, parent: ObjectId) -> None:
-        """Column *at* leads to *parent*; where another does already, the right one of the two closes."""
-        if parent not in self._columns:
-            self._columns[at] = parent
+    def _lead_on(self, at: int, parents: Sequence[ObjectId]) -> None:
+        """Column *at* leads to *parents*: one opens to its right for each after the first; where two lead to one commit, the right one closes."""
+        if not parents:
+            self._drop(at)
             return
-        other = self._columns.index(parent)
-        self._columns[at] = parent
-        self._close(max(at, other), min(at, other))
+        self._columns[at] = parents[0]
+        for parent in parents[1:]:
+            self._open(at, parent)
+        for parent in parents:
+            places = [place for place, column in enumerate(self._columns) if column == parent]
+            if len(places) > 1:
+                self._close(places[1], places[0])
 
     def _open(self, at: int, parent: ObjectId) -> None:
-        """A column for *parent* to the right of column *at*, which closes at once where another leads there."""
-        known = parent in self._columns
+        """A column for *parent* to the right of column *at*."""
         width = len(self._columns)
         self._edges.append(_drawn({2 * k: "|" for k in range(at + 1)} | {2 * k + 1: "\\" for k in range(at, width)}))
         self._columns.insert(at + 1, parent)
-        if known:
-            other = next(k for k, column in enumerate(self._columns) if column == parent and k != at + 1)
-            self._close(max(at + 1, other), min(at + 1, other))
 
     def _close(self, at: int, into: int) -> None:
         """Column *at* ends in column *into*, which is to its left."""
@@ -77,6 +86,8 @@ class Graph:
         if at < len(self._columns) - 1:
             row = {2 * k: "|" for k in range(at)} | {2 * k - 1: "/" for k in range(at + 1, len(self._columns))}
             self._edges.append(_drawn(row))
+        else:
+            self._ended = at
         del self._columns[at]
 
 

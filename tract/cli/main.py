@@ -55,7 +55,11 @@ GROUPS = (
         {
             "status": ("status", "Show where the tract is: branch, messages, tokens"),
             "log": ("log", "Show the history"),
-            "show": ("show", "Show a commit and its content in full"),
+            "show": ("show", "Show a commit, its content in full, and what it changed"),
+            "diff": ("diff", "Show what differs between two contexts"),
+            "blame": ("blame", "Show which commit each message of the context comes from"),
+            "bisect": ("bisect", "Find the commit that turned the context bad"),
+            "reflog": ("reflog", "Show where HEAD or another ref has been"),
             "compile": ("compile", "Print the context as a model is sent it"),
             "usage": ("usage", "Add up the tokens that providers counted"),
         },
@@ -67,9 +71,28 @@ GROUPS = (
             "annotate": ("annotate", "Set a message's priority: skip, normal or pinned"),
             "pin": ("pin", "Keep messages from ever being compressed"),
             "skip": ("skip", "Hide messages from the model"),
-            "tag": ("tag", "List tags, or name a commit for good"),
-            "branch": ("branch", "List branches"),
+        },
+    ),
+    Group(
+        "go elsewhere, and back",
+        _PORCELAIN,
+        {
+            "branch": ("branch", "List, make, rename and delete branches"),
             "switch": ("switch", "Go to another branch"),
+            "checkout": ("checkout", "Go to a branch, or look at any commit"),
+            "tag": ("tag", "List tags, or name a commit for good"),
+            "reset": ("reset", "Put the branch on another commit"),
+            "undo": ("undo", "Take back what the last command did"),
+        },
+    ),
+    Group(
+        "bring histories together",
+        _PORCELAIN,
+        {
+            "merge": ("merge", "Bring what another branch has into this one"),
+            "rebase": ("rebase", "Make this branch's commits again on another"),
+            "cherry-pick": ("cherry_pick", "Make commits of another branch again on this one"),
+            "revert": ("revert", "Take back what commits did"),
         },
     ),
     Group(

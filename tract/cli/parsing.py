@@ -22,6 +22,7 @@ def parse(command: Command, argv: Sequence[str]) -> Args:
     """
     by_flag = {flag: param for param in command.params for flag in param.flags}
     values: dict[str, Any] = {param.name: _absent(param) for param in command.params}
+    verbatim = {word for param in command.params for word in param.verbatim}
     arguments: list[str] = []
     rest = list(argv)
     while rest:
@@ -31,6 +32,9 @@ def parse(command: Command, argv: Sequence[str]) -> Args:
             break
         if word == "-" or not word.startswith("-"):
             arguments.append(word)
+            if len(arguments) > 1 and arguments[0] in verbatim:
+                arguments += rest
+                break
             continue
         param, text = _split(word, by_flag)
         if param.type is bool:

@@ -1,35 +1,131 @@
-"""``tract branch``: the branches there are."""
+"""``tract branch``: list, make, rename and delete branches."""
 
 from __future__ import annotations
 
-from tract.cli.command import DONE, Args, Command, Param
-from tract.cli.console import Console
-from tract.history.branch import list_branches
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console, text_width
+from tract.cli.places import commit_text
+from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
+from tract.cli.rendering import SHORT
+from tract.compile.workspace import Workspace
+from tract.history.branch import create_branch, delete_branches, list_branches, rename_branch
+from tract.objects.id import parse_id
 from tract.refs.names import HEADS
+from tract.repo import Repository
+from tract.revision import resolve_revision
 
 
 def run(console: Console, args: Args) -> int:
-    with console.open_repository() as repo:
-        head, tip = repo.head()
-        current = None if head is None else head.removeprefix(HEADS)
-        if current is None and tip is not None and not args.json:
-            console.line("* ", console.paint(f"(HEAD detached at {tip.hex()[:10]})", "red"))
-        for name, commit in list_branches(repo).items():
-            if args.json:
-                console.print_json({"name": name, "commit": commit, "current": name == current})
-            else:
-                console.line("* " if name == current else "  ", console.paint(name, "green") if name == current else name)
+    deletes, renames = args.delete or args.force_delete, args.move or args.force_move
+    lists = args.list or args.show_current or args.verbose or is_filtered(args)
+    if deletes + renames + lists > 1:
+        console.error("listing, deleting and renaming exclude each other")
+        return USAGE
+    with console.open_workspace() as space:
+        if args.show_current:
+            return _show_current(console, space.repo)
+        if deletes:
+            return _delete(console, space.repo, args)
+        if renames:
+            return _rename(console, space.repo, args)
+        if lists or not args.names:
+            return _list(console, space, args)
+        return _create(console, space.repo, args)
+
+
+def _create(console: Console, repo: Repository, args: Args) -> int:
+    if len(args.names) > 2:
+        console.error("expected a branch and where it begins, no more")
+        return USAGE
+    name, start = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
+    create_branch(repo, name, resolve_revision(repo, start))
+    if args.json:
+        console.print_json({"name": name, "commit": list_branches(repo)[name], "current": False})
     return DONE
+
+
+def _delete(console: Console, repo: Repository, args: Args) -> int:
+    if not args.names:
+        console.error("expected a branch to delete")
+        return USAGE
+    for name, at in delete_branches(repo, args.names, force=args.force_delete).items():
+        if args.json:
+            console.print_json({"name": name, "commit": at.hex(), "deleted": True})
+        else:
+            console.line(f"Deleted branch {name} (was {at.hex()[:SHORT]}).")
+    return DONE
+
+
+def _rename(console: Console, repo: Repository, args: Args) -> int:
+    if not 1 <= len(args.names) <= 2:
+        console.error("expected the new name of a branch, and at most its old one before it")
+        return USAGE
+    *old, new = args.names
+    rename_branch(repo, old[0] if old else None, new, force=args.force_move)
+    if args.json:
+        console.print_json({"name": new, "commit": list_branches(repo).get(new), "current": repo.head()[0] == HEADS + new})
+    return DONE
+
+
+def _show_current(console: Console, repo: Repository) -> int:
+    branch = repo.head()[0]
+    if branch is not None:
+        console.line(branch.removeprefix(HEADS))
+    return DONE
+
+
+def _list(console: Console, space: Workspace, args: Args) -> int:
+    repo = space.repo
+    passes, patterns = read_filters(repo, args, args.names)
+    head, tip = repo.head()
+    current = None if head is None else head.removeprefix(HEADS)
+    found = matching(list_branches(repo), passes, patterns)
+    if args.json:
+        for name, commit in found.items():
+            console.print_json({"name": name, "commit": commit, "current": name == current})
+        return DONE
+    detached = current is None and tip is not None and not patterns and passes(tip)
+    title = f"(HEAD detached at {tip.hex()[:SHORT]})" if detached and tip is not None else ""
+    width = max(map(text_width, [*found, title]), default=0)
+    if detached and tip is not None:
+        console.line("* ", console.paint(title, "red"), _beside(console, space, args, title, tip.hex(), width))
+    for name, commit in found.items():
+        shown = console.paint(name, "green") if name == current else name
+        console.line("* " if name == current else "  ", shown, _beside(console, space, args, name, commit, width))
+    return DONE
+
+
+def _beside(console: Console, space: Workspace, args: Args, name: str, commit: str, width: int) -> str:
+    """With --verbose the commit, in a column of its own."""
+    id = parse_id(commit)
+    if not args.verbose or id is None:
+        return ""
+    return " " * (width - text_width(name) + 1) + commit_text(console, space, id, width + 3)
 
 
 COMMAND = Command(
     "branch",
-    "list branches",
+    "list, make, rename and delete branches",
     run,
-    (Param("json", ("--json",), bool, help="Print a JSON document a branch, one a line."),),
+    (
+        Param("names", metavar="NAME [START]", many=True, help="The branch to make, and where it begins (HEAD if not given); with --list, patterns."),
+        Param("list", ("-l", "--list"), bool, help="List the branches that match the patterns NAME, such as 'try-*'."),
+        Param("verbose", ("-v", "--verbose"), bool, help="List with the commit that each is at."),
+        *FILTERS,
+        Param("show_current", ("--show-current",), bool, help="Print the name of the branch HEAD is on; nothing where it is on none."),
+        Param("delete", ("-d", "--delete"), bool, help="Delete the branches NAME; all of them must be merged into HEAD."),
+        Param("force_delete", ("-D",), bool, help="Delete them in any case."),
+        Param("move", ("-m", "--move"), bool, help="Rename a branch: NAME is [OLD] NEW, and OLD the one HEAD is on if not given."),
+        Param("force_move", ("-M",), bool, help="The same, even if there is a branch NEW."),
+        Param("json", ("--json",), bool, help="Print a JSON document a branch, one a line."),
+    ),
     """
 The branch HEAD is on has a * before it.
+A new branch is not switched to: 'tract switch -c' does both.
 
-  $ tract branch
+  $ tract branch another-try HEAD~2
+  $ tract branch -v --no-merged
+  $ tract branch -m another-try try-2
+  $ tract branch -D try-2
 """,
 )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from tract.api import Tract
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.contexts import context_value
+from tract.cli.times import read_time
 from tract.compile.compiled import CompiledContext
 from tract.compile.formats import CacheMode
-from tract.history.times import read_moment
+from tract.errors import TimeArgumentError
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
 _CACHED = ("openai", "anthropic")
@@ -23,11 +26,16 @@ def run(console: Console, args: Args) -> int:
     if args.sent is not None and (args.at or args.time or args.order or args.then or args.edited or args.strict):
         console.error("--sent says all: it goes with --format, --cache and --json only")
         return USAGE
+    try:
+        time = None if args.time is None else read_time(args.time)
+    except TimeArgumentError as exc:
+        console.error(str(exc))
+        return USAGE
     with console.open_tract() as tract:
-        context = tract.sent(args.sent) if args.sent is not None else _compiled(tract, args)
+        context = tract.sent(args.sent) if args.sent is not None else _compiled(tract, args, time)
         rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
         if args.json:
-            console.print_json(_value(context, format, rendered))
+            console.print_json(context_value(context, format, rendered))
         elif format == "text":
             console.body(rendered)
         else:
@@ -37,10 +45,10 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _compiled(tract: Tract, args: Args) -> CompiledContext:
+def _compiled(tract: Tract, args: Args, time: datetime | None) -> CompiledContext:
     return tract.compile(
         at_commit=args.at,
-        at_time=None if args.time is None else read_moment(args.time),
+        at_time=time,
         order=args.order or None,
         include_edit_annotations=args.edited,
         strict=args.strict,
@@ -60,25 +68,6 @@ def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:
             return context.to_anthropic(cache=cache)
 
 
-def _value(context: CompiledContext, format: str, rendered: Any) -> dict[str, Any]:
-    commit = context.snapshot.key.commit
-    columns = zip(context.messages, context.commit_hashes, context.token_counts, strict=True)
-    return {
-        "commit": None if commit is None else commit.hex(),
-        "tokens": context.token_count,
-        "token_source": context.token_source,
-        "format": format,
-        "context": rendered,
-        "messages": [
-            {"commit": hash, "role": message.role, "name": message.name, "tokens": tokens}
-            for message, hash, tokens in columns
-        ],
-        "warnings": [
-            {"kind": w.kind, "detail": w.detail, "index": w.index, "commit": w.commit} for w in context.warnings
-        ],
-    }
-
-
 COMMAND = Command(
     "compile",
     "print the context as a model is sent it",
@@ -87,7 +76,7 @@ COMMAND = Command(
         Param("format", ("--format", "-f"), choices=_FORMATS, help="What to print: text for people (the default), or a provider's JSON."),
         Param("at", ("--at",), metavar="REVISION", help="The context at a commit, branch or tag; HEAD if not given."),
         Param("sent", ("--sent",), metavar="REVISION", help="What the model was shown to produce that commit."),
-        Param("time", ("--time",), metavar="TIME", help="The context at a moment, as 2026-11-21T08:30:00+01:00."),
+        Param("time", ("--time",), metavar="TIME", help="The context at a moment: 2026-01-31T12:00+01:00, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
         Param("then", ("--then",), bool, help="With the skips and configs as they were when the commit was made, not as they are now."),
         Param("order", ("--order",), many=True, metavar="REVISION", help="Put this message first; may be given several times, and the rest follows as it was."),
         Param("edited", ("--edited",), bool, help="Put ' [edited]' behind texts that were edited."),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
-from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.graph import Graph
+from tract.cli.placeholders import formatted
 from tract.cli.rendering import (
     Line,
     date_text,
@@ -21,61 +23,114 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
+from tract.cli.times import read_time
 from tract.compile.formats.values import parse_json
 from tract.compile.report import query_by_config
+from tract.compile.selection import Selection, test_of, walk
 from tract.compile.workspace import Workspace
-from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.walk import ancestors, first_parents
+from tract.errors import CommitNotFoundError, ContentValidationError, TimeArgumentError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit
 from tract.refs.names import HEADS
-from tract.revision import resolve_revision
 
 _EXCERPT_LINES = 4
 _CONDITION = re.compile(r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)", re.S)
+_FORMATS = ("oneline", "short", "medium", "full")
+_PREFIXES = ("format:", "tformat:")
+
+
+class _Row(NamedTuple):
+    """A commit to show, with the graph's rows above it, before its first line, before the others, and below."""
+
+    id: ObjectId
+    above: list[str]
+    lead: str = ""
+    beside: str = ""
+    below: Sequence[str] = ()
 
 
 def run(console: Console, args: Args) -> int:
+    problem = _clash(args)
+    if problem is not None:
+        console.error(problem)
+        return USAGE
+    try:
+        selection = _selection(args)
+    except TimeArgumentError as exc:
+        console.error(str(exc))
+        return USAGE
     with console.open_workspace() as space:
-        names = names_by_commit(space.repo)
-        graph = Graph() if args.graph else None
-        first = True
-        for id, commit in islice(_walk(space, args), None if args.max_count is None or args.max_count < 0 else args.max_count):
-            line = read_line(space, id)
-            if args.json:
-                console.print_json(line_value(line, names.get(line.id)))
-                continue
-            if not first and not args.oneline:
-                console.line(graph.bars() if graph is not None else "")
-            lead, below = ("", "") if graph is None else graph.add(id, commit.parents)
-            if args.oneline:
-                print_one_line(console, line, names.get(line.id), lead)
-            else:
-                _print_in_full(console, line, names.get(line.id), lead, below)
-            if graph is not None:
-                for row in graph.edges():
-                    console.line(row)
-            first = False
+        _print_all(console, space, args, _rows(space, args, selection))
     return DONE
 
 
-def _walk(space: Workspace, args: Args) -> Iterator[tuple[ObjectId, Commit]]:
-    repo = space.repo
-    if args.all:
-        tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
-        found = ancestors(repo, tips)
-    else:
-        if args.revision is None and repo.head()[1] is None:
-            branch = (repo.head()[0] or "").removeprefix(HEADS)
-            raise CommitNotFoundError("HEAD", f"branch '{branch}' has no commits yet")
-        tip = resolve_revision(repo, args.revision or "HEAD")
-        found = first_parents(repo, tip) if args.first_parent else ancestors(repo, [tip])
-    wanted = _with_config(space, args.config) if args.config else None
-    return (
-        item
-        for item in found
-        if (args.op is None or item[1].operation == args.op) and (wanted is None or item[0].hex() in wanted)
+def _clash(args: Args) -> str | None:
+    """What is wrong with the options together."""
+    if args.graph and args.reverse:
+        return "--graph and --reverse exclude each other"
+    if args.merges and args.no_merges:
+        return "--merges and --no-merges exclude each other"
+    if args.skip < 0:
+        return f"--skip takes a number of commits, not {args.skip}"
+    format = args.format
+    if format is not None and "%" not in format and not format.startswith(_PREFIXES) and format not in _FORMATS:
+        return f"--format takes {', '.join(_FORMATS)}, or a text with placeholders such as '%h %s', not {format!r}"
+    return None
+
+
+def _selection(args: Args) -> Selection:
+    return Selection(
+        args.revisions,
+        all_refs=args.all,
+        first_parent=args.first_parent,
+        op=args.op,
+        merges=True if args.merges else False if args.no_merges else None,
+        author=_any_of(args.author),
+        grep=_any_of(args.grep),
+        text=args.text,
+        ignore_case=args.ignore_case,
+        since=None if args.since is None else read_time(args.since),
+        until=None if args.until is None else read_time(args.until),
     )
+
+
+def _any_of(patterns: Sequence[str]) -> str | None:
+    """One pattern that matches where any of them does."""
+    return "|".join(f"(?:{pattern})" for pattern in patterns) if len(patterns) > 1 else next(iter(patterns), None)
+
+
+def _rows(space: Workspace, args: Args, selection: Selection) -> Iterator[_Row]:
+    repo = space.repo
+    branch, tip = repo.head()
+    if tip is None and not selection.starts and not selection.all_refs:
+        raise CommitNotFoundError("HEAD", f"branch '{(branch or '').removeprefix(HEADS)}' has no commits yet")
+    most = None if args.max_count is None or args.max_count < 0 else args.skip + args.max_count
+    found = islice(_drawn(space, args, selection), args.skip, most)
+    return iter(list(found)[::-1]) if args.reverse else found
+
+
+def _drawn(space: Workspace, args: Args, selection: Selection) -> Iterator[_Row]:
+    """The commits that are asked for, with the graph where one is."""
+    asked_for = test_of(space, selection)
+    wanted = _with_config(space, args.config) if args.config else None
+    commits = walk(space.repo, selection)
+    inside = None
+    if args.graph and any(".." in start or start.startswith("^") for start in selection.starts):
+        known = list(commits)  # no line is drawn to what a range leaves out
+        commits, inside = iter(known), {id for id, _ in known}
+    graph = Graph() if args.graph and not args.json else None
+    for id, commit in commits:
+        chosen = asked_for(id, commit) and (wanted is None or id.hex() in wanted)
+        if graph is None:
+            if chosen:
+                yield _Row(id, [])
+            continue
+        parents = commit.parents[:1] if args.first_parent else commit.parents
+        parents = parents if inside is None else tuple(parent for parent in parents if parent in inside)
+        if not chosen:
+            graph.pass_by(id, parents)
+            continue
+        above = graph.before(id)
+        yield _Row(id, [*above, graph.bars()], *graph.add(id, parents), graph.edges())
 
 
 def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
@@ -93,28 +148,66 @@ def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
     return frozenset(info.commit_hash for info in query_by_config(space, conditions))
 
 
-def _print_in_full(console: Console, line: Line, names: list[str] | None, lead: str, below: str) -> None:
+def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_Row]) -> None:
+    names = names_by_commit(space.repo)
+    format = "oneline" if args.oneline else args.format or "medium"
+    first = True
+    for row in rows:
+        line = read_line(space, row.id)
+        named = names.get(line.id)
+        if args.json:
+            console.print_json(line_value(line, named))
+            continue
+        bars = row.above[-1:] or [""]
+        for text in row.above[:-1]:
+            console.line(text)
+        if format == "oneline":
+            print_one_line(console, line, named, row.lead)
+        elif format in _FORMATS:
+            if not first:
+                console.line(*bars)
+            _print_in_full(console, line, named, row.lead, row.beside, format)
+        else:
+            pattern = next((format.removeprefix(prefix) for prefix in _PREFIXES if format.startswith(prefix)), format)
+            _print_formatted(console, formatted(pattern, line, named), row)
+        for text in row.below:
+            console.line(text)
+        first = False
+
+
+def _print_formatted(console: Console, text: str, row: _Row) -> None:
+    lead = row.lead
+    for part in text.split("\n"):
+        console.line(lead, Painted(part))
+        lead = row.beside
+
+
+def _print_in_full(console: Console, line: Line, names: list[str] | None, lead: str, below: str, format: str) -> None:
     info = line.info
     edge = Painted(below)
     console.line(lead, console.paint(f"commit {line.id}", "yellow"), paint_names(console, names), paint_marks(console, line))
     if len(info.parent_hashes) > 1:
         console.line(edge, "Merge:  ", " ".join(parent[:10] for parent in info.parent_hashes))
     console.line(edge, "Author: ", info.author)
-    console.line(edge, "Date:   ", date_text(info.created_at))
-    if info.message:
-        console.line(edge, "Note:   ", info.message)
+    if format != "short":
+        console.line(edge, "Date:   ", date_text(info.created_at))
+        if info.message:
+            console.line(edge, "Note:   ", info.message)
     tokens = tokens_text(info.token_count, exact=line.exact)
     console.line(below.rstrip())
     console.line(edge, "    ", paint_role(console, line.role), console.paint(f" ({tokens})", "dim"))
-    for text in _excerpt(line.text, console.width - 6 - len(below)):
+    if format == "full":
+        console.body(line.text, f"{below}    ")
+        return
+    for text in _excerpt(line.text, console.width - 6 - len(below), 1 if format == "short" else _EXCERPT_LINES):
         console.line(edge, "    ", Painted(text))
 
 
-def _excerpt(text: str, width: int) -> list[str]:
+def _excerpt(text: str, width: int, most: int) -> list[str]:
     """The first lines of a text, each cut to *width*; a last line says that there is more."""
     lines = [_cut(line, max(20, width)) for line in text[:20_000].split("\n") if line.strip()]
-    rest = len(lines) - _EXCERPT_LINES
-    return lines if rest <= 1 else [*lines[:_EXCERPT_LINES], f"… {rest} lines more"]
+    rest = len(lines) - most
+    return lines if rest <= 1 else [*lines[:most], f"… {rest} lines more"]
 
 
 def _cut(line: str, width: int) -> str:
@@ -128,22 +221,36 @@ COMMAND = Command(
     "show the history",
     run,
     (
-        Param("revision", metavar="REVISION", help="Where to begin; HEAD if not given."),
+        Param("revisions", many=True, metavar="REVISION", help="Where to begin; HEAD if not given. A..B is what B has and A has not, ^A leaves out what A has."),
         Param("oneline", ("--oneline",), bool, help="A line a commit."),
         Param("graph", ("--graph",), bool, help="Draw what came from what."),
         Param("max_count", ("-n", "--max-count"), int, metavar="N", help="Show no more than N commits; all of them if N is negative."),
-        Param("op", ("--op",), choices=("append", "edit", "merge", "compress"), help="Only commits that do this."),
+        Param("skip", ("--skip",), int, 0, metavar="N", help="Pass over the first N of them."),
+        Param("reverse", ("--reverse",), bool, help="Print the chosen commits oldest first."),
+        Param("op", ("--op",), choices=("append", "edit", "merge", "compress", "revert", "reorder", "note"), help="Only commits that do this."),
+        Param("author", ("--author",), many=True, metavar="PATTERN", help="Only commits whose author matches the regular expression; given again, either may."),
+        Param("grep", ("--grep",), many=True, metavar="PATTERN", help="Only commits whose note, or the text they brought, matches; given again, either may."),
+        Param("ignore_case", ("-i", "--regexp-ignore-case"), bool, help="Capital or small letters are the same to --author, --grep and -S."),
+        Param("text", ("-S",), metavar="TEXT", help="Only commits that change how often TEXT stands in the context: those that brought it, and those that took it away."),
+        Param("since", ("--since", "--after"), metavar="TIME", help="Only commits from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
+        Param("until", ("--until", "--before"), metavar="TIME", help="Only commits before then."),
         Param("config", ("--config",), metavar="CONDITION", many=True, help="Only commits whose generation config meets this, such as 'model=gpt-4o' or 'temperature>0.5' (= != > < >= <=); may be given again."),
+        Param("merges", ("--merges",), bool, help="Only merges."),
+        Param("no_merges", ("--no-merges",), bool, help="No merges."),
         Param("first_parent", ("--first-parent",), bool, help="Follow the first parents only."),
-        Param("all", ("--all",), bool, help="Begin at every branch."),
+        Param("all", ("--all",), bool, help="Begin at every branch and tag as well."),
+        Param("format", ("--format", "--pretty"), metavar="FORMAT", help="oneline, short, medium (the default), full, or a text with placeholders: %H %h %P %p %an %ad %ar %aI %at %s %b %B as in git, of the message's text; %N note, %r role, %t tokens, %o operation, %k priority, %M model, %d %D names, %n new line."),
         Param("json", ("--json",), bool, help="Print a JSON document a commit, one a line."),
     ),
     """
-Shows commits from newest to oldest: id, names, author, date, and the beginning of the message.
+Shows commits from newest to oldest, a child always before its parents: id, names, author, date, and the beginning of the message.
 A number of tokens after ~ is an estimate; 'tract compile --json' counts.
 
   $ tract log -n 5
   $ tract log --oneline --graph --all
+  $ tract log main..draft --format '%h %ar %r: %s'
+  $ tract log -S '60 days'
+  $ tract log --grep refund -i --since '2 days ago'
   $ tract log main~10 --op edit --json
   $ tract log --config model=gpt-4o --config 'temperature>0.5'
 """,

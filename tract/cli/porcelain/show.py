@@ -6,6 +6,7 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.diffs import diff_value, print_diff
 from tract.cli.rendering import (
     Line,
     date_text,
@@ -19,13 +20,17 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
+from tract.compile.diff import diff_of_commit
 from tract.compile.formats import compact_json
 from tract.compile.usage import TokenUsage
 from tract.compile.versions import versions_of
 from tract.compile.workspace import Workspace
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
+
+_TARGETS = {CommitOperation.EDIT: "Edits:    ", CommitOperation.REVERT: "Reverts:  "}
 
 
 def run(console: Console, args: Args) -> int:
@@ -35,16 +40,36 @@ def run(console: Console, args: Args) -> int:
         if args.history:
             return _show_history(console, space, args)
         id = resolve_revision(space.repo, args.revision)
-        line = read_line(space, id)
-        names = names_by_commit(space.repo).get(line.id)
-        history = annotation_history(space.repo, id)
         if args.json:
-            console.print_json(_value(space, id, line, names, history))
+            line = read_line(space, id)
+            names = names_by_commit(space.repo).get(line.id)
+            console.print_json(_value(space, id, line, names, annotation_history(space.repo, id)))
         else:
-            _print_header(console, line, names, history)
-            console.line("")
-            console.body(line.text, "    ")
+            show_commit(console, space, id)
     return DONE
+
+
+def show_commit(console: Console, space: Workspace, id: ObjectId) -> None:
+    """All there is to say of a commit."""
+    line = read_line(space, id)
+    _print_header(console, line, names_by_commit(space.repo).get(line.id), annotation_history(space.repo, id))
+    _print_body(console, space, id, line)
+
+
+def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) -> None:
+    """What the commit's message says, and, where it does more than add it, what it changed."""
+    commit = space.repo.commit(id)
+    if commit.content is not None:
+        console.line("")
+        console.body(line.text, "    ")
+    if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
+        return
+    changes = diff_of_commit(space, id)
+    console.line("")
+    if changes:
+        print_diff(console, changes)
+    else:
+        console.line("no message of the context differs from the first parent's" if commit.parents else "the context is empty")
 
 
 def _show_compiled(console: Console, args: Args) -> int:
@@ -80,10 +105,11 @@ def _print_header(console: Console, line: Line, names: list[str] | None, history
     console.line("Author:   ", info.author)
     console.line("Date:     ", date_text(info.created_at))
     console.line("Role:     ", paint_role(console, line.role))
-    console.line("Content:  ", info.content_type, f" {info.content_hash}" if info.content_hash else "")
-    console.line("Tokens:   ", tokens_text(info.token_count, exact=line.exact).removesuffix("s").removesuffix(" token"))
+    console.line("Content:  ", f"{info.content_type} {info.content_hash}" if info.content_hash else "none of its own")
+    if info.content_hash:
+        console.line("Tokens:   ", tokens_text(info.token_count, exact=line.exact).removesuffix("s").removesuffix(" token"))
     if info.response_to is not None:
-        console.line("Edits:    " if info.operation == "edit" else "Replies:  ", info.response_to)
+        console.line(_TARGETS.get(info.operation, "Replies:  "), info.response_to)
     if info.message:
         console.line("Note:     ", info.message)
     for note in history:
@@ -120,12 +146,13 @@ def _value(
             for n in history
         ],
         "value": None if content is None else space.repo.blob(content),
+        "changes": diff_value(diff_of_commit(space, id))["messages"],
     }
 
 
 COMMAND = Command(
     "show",
-    "show a commit and its content in full",
+    "show a commit, its content in full, and what it changed",
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),
@@ -136,6 +163,7 @@ COMMAND = Command(
     """
 Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
 Tool calls are shown as name(arguments).
+Of an edit, a merge or a revert, what it changed in the context of its first parent follows, as in 'tract diff'.
 
   $ tract show
   $ tract show 3fa9 --json

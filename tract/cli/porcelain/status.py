@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import Line, line_value, names_by_commit, print_one_line, read_line
+from tract.cli.under_way import merge_under_way, print_merge_under_way, print_replay_under_way, replays_under_way
 from tract.compile.accounting import ContextTotals, context_totals
 from tract.compile.last_call import SharedPrefix, prefix_of_last_call
 from tract.compile.workspace import Workspace
@@ -31,6 +32,8 @@ class _State(NamedTuple):
     budget: TokenBudgetConfig | None
     recent: list[Line]
     names: dict[str, list[str]]
+    merge: dict[str, Any] | None
+    replays: list[dict[str, Any]]
 
 
 def run(console: Console, args: Args) -> int:
@@ -60,6 +63,8 @@ def _read(space: Workspace) -> _State:
         repo.config.budget,
         [read_line(space, id) for id, _ in _first(first_parents(repo, tip))],
         names_by_commit(repo),
+        merge_under_way(repo),
+        [] if repo.path is None else replays_under_way(repo),
     )
 
 
@@ -74,6 +79,10 @@ def _print(console: Console, state: _State) -> None:
         console.line("On branch ", console.paint(state.branch, "bold green"))
     elif state.tip is not None:
         console.line(console.paint("HEAD detached at ", "red"), state.tip.hex()[:10])
+    if state.merge is not None:
+        print_merge_under_way(console, state.merge)
+    for replay in state.replays:
+        print_replay_under_way(console, replay)
     if state.tip is None:
         console.line("")
         console.line("No commits yet")
@@ -127,6 +136,8 @@ def _value(state: _State) -> dict[str, Any]:
         "token_source": state.totals.tokens.source,
         "prefix": None if state.prefix is None else state.prefix._asdict(),
         "token_budget": None if state.budget is None else state.budget.max_tokens,
+        "merge": state.merge,
+        "under_way": state.replays,
         "recent": [line_value(line, state.names.get(line.id)) for line in state.recent],
     }
 

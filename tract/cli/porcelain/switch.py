@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from tract.cli.command import DONE, Args, Command, Param
+from functools import partial
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.history.branch import switch_branch
-from tract.refs.names import HEADS
+from tract.cli.places import JSON, go
+from tract.history.branch import create_branch
+from tract.history.checkout import detach_head, switch
+from tract.revision import resolve_revision
 
 
 def run(console: Console, args: Args) -> int:
-    with console.open_repository() as repo:
-        already = repo.head()[0] == HEADS + args.name
-        switch_branch(repo, args.name)
-        console.note("Already on" if already else "Switched to branch", f" '{args.name}'")
+    if args.create is not None and args.detach:
+        console.error("--create and --detach exclude each other")
+        return USAGE
+    if args.create is None and args.name is None and not args.detach:
+        console.error("expected a branch, or '-' for the one before")
+        return USAGE
+    with console.open_workspace() as space:
+        if args.create is not None:
+            start = space.repo.head()[1] if args.name is None else resolve_revision(space.repo, args.name)
+            go(console, space, partial(create_branch, space.repo, args.create, start, switch=True), new=True, json=args.json)
+        elif args.detach:
+            named = args.name or "HEAD"
+            id = resolve_revision(space.repo, named)
+            go(console, space, partial(detach_head, space.repo, id, named=named), new=False, json=args.json)
+        else:
+            go(console, space, partial(switch, space.repo, args.name), new=False, json=args.json)
     return DONE
 
 
@@ -20,10 +36,17 @@ COMMAND = Command(
     "switch",
     "go to another branch",
     run,
-    (Param("name", metavar="NAME", required=True, help="The branch."),),
+    (
+        Param("name", metavar="NAME", help="The branch; '-' is where HEAD was before. With --create or --detach, any revision; HEAD if not given."),
+        Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW first."),
+        Param("detach", ("-d", "--detach"), bool, help="Go to a commit, off all branches: to look, not to commit."),
+        JSON,
+    ),
     """
 What is committed from then on goes to that branch.
 
   $ tract switch session-2
+  $ tract switch -c another-try HEAD~2
+  $ tract switch -
 """,
 )

@@ -2,25 +2,68 @@
 
 from __future__ import annotations
 
-from tract.cli.command import DONE, Args, Command, Param
-from tract.cli.console import Console
-from tract.history.tags import create_tag, list_tags
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console, text_width
+from tract.cli.places import commit_text
+from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
+from tract.cli.rendering import SHORT
+from tract.compile.workspace import Workspace
+from tract.history.tags import create_tag, delete_tags, list_tags
+from tract.objects.id import parse_id
+from tract.repo import Repository
 from tract.revision import resolve_revision
+
+_COLUMN = 15
 
 
 def run(console: Console, args: Args) -> int:
-    with console.open_repository() as repo:
-        if args.name is None:
-            for name, commit in list_tags(repo).items():
-                if args.json:
-                    console.print_json({"name": name, "commit": commit})
-                else:
-                    console.line(name)
-            return DONE
-        id = resolve_revision(repo, args.revision or "HEAD")
-        create_tag(repo, args.name, id)
+    lists = args.list or args.lines or is_filtered(args)
+    if args.delete and lists:
+        console.error("listing and deleting exclude each other")
+        return USAGE
+    with console.open_workspace() as space:
+        if args.delete:
+            return _delete(console, space.repo, args)
+        if lists or not args.names:
+            return _list(console, space, args)
+        return _create(console, space.repo, args)
+
+
+def _create(console: Console, repo: Repository, args: Args) -> int:
+    if len(args.names) > 2:
+        console.error("expected a tag and what it names, no more")
+        return USAGE
+    name, revision = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
+    id = resolve_revision(repo, revision)
+    create_tag(repo, name, id)
+    if args.json:
+        console.print_json({"name": name, "commit": id.hex()})
+    return DONE
+
+
+def _delete(console: Console, repo: Repository, args: Args) -> int:
+    if not args.names:
+        console.error("expected a tag to delete")
+        return USAGE
+    for name, at in delete_tags(repo, args.names).items():
         if args.json:
-            console.print_json({"name": args.name, "commit": id.hex()})
+            console.print_json({"name": name, "commit": at.hex(), "deleted": True})
+        else:
+            console.line(f"Deleted tag '{name}' (was {at.hex()[:SHORT]})")
+    return DONE
+
+
+def _list(console: Console, space: Workspace, args: Args) -> int:
+    passes, patterns = read_filters(space.repo, args, args.names)
+    for name, commit in matching(list_tags(space.repo), passes, patterns).items():
+        id = parse_id(commit)
+        if args.json:
+            console.print_json({"name": name, "commit": commit})
+        elif args.lines and id is not None:
+            gap = " " * max(1, _COLUMN - text_width(name) + 1)
+            console.line(name, gap, commit_text(console, space, id, text_width(name + gap)))
+        else:
+            console.line(name)
     return DONE
 
 
@@ -29,12 +72,18 @@ COMMAND = Command(
     "list tags, or name a commit for good",
     run,
     (
-        Param("name", metavar="NAME", help="The tag to make; without it, all tags are listed."),
-        Param("revision", metavar="REVISION", help="What it names; HEAD if not given."),
+        Param("names", metavar="NAME [REVISION]", many=True, help="The tag to make, and what it names (HEAD if not given); with --list, patterns. Without any, all tags are listed."),
+        Param("list", ("-l", "--list"), bool, help="List the tags that match the patterns NAME, such as 'v*'."),
+        Param("lines", ("-n",), bool, help="List with the commit that each names."),
+        *FILTERS,
+        Param("delete", ("-d", "--delete"), bool, help="Delete the tags NAME."),
         Param("json", ("--json",), bool, help="Print a JSON document a tag, one a line."),
     ),
     """
+A tag does not move: to give its name to another commit, delete it first.
+
   $ tract tag
   $ tract tag before-refactoring HEAD~3
+  $ tract tag -d before-refactoring
 """,
 )

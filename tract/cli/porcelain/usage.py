@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
+from tract.cli.times import read_time
 from tract.compile.spending import GROUPINGS, UsageReport, UsageRow, usage_report
+from tract.errors import TimeArgumentError
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _TITLES = ("calls", "in", "out", "cache read", "cache written")
@@ -17,8 +18,8 @@ _WIDEST = 40
 def run(console: Console, args: Args) -> int:
     by = tuple(name.strip() for name in args.by.split(",") if name.strip()) if args.by is not None else GROUPINGS
     try:
-        since, until = (None if text is None else _moment(text) for text in (args.since, args.until))
-    except ValueError as exc:
+        since, until = (None if text is None else read_time(text) for text in (args.since, args.until))
+    except TimeArgumentError as exc:
         console.error(str(exc))
         return USAGE
     with console.open_workspace() as space:
@@ -31,15 +32,6 @@ def run(console: Console, args: Args) -> int:
     else:
         console.line("no usage recorded")
     return DONE
-
-
-def _moment(text: str) -> datetime:
-    """The moment that ISO 8601 *text* names; one without a time zone is in the user's own."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no date or time such as 2026-01-31 or 2026-01-31T12:00") from None
-    return moment if moment.tzinfo is not None else moment.astimezone()
 
 
 def _print_table(console: Console, report: UsageReport, names: list[str]) -> None:
@@ -77,8 +69,8 @@ COMMAND = Command(
     run,
     (
         Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Only what is in this branch's history."),
-        Param("since", ("--since",), metavar="TIME", help="Only calls from this date or time on; without a time zone it is local."),
-        Param("until", ("--until",), metavar="TIME", help="Only calls before this date or time."),
+        Param("since", ("--since",), metavar="TIME", help="Only calls from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
+        Param("until", ("--until",), metavar="TIME", help="Only calls before then."),
         Param("by", ("--by",), metavar="WHAT", help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),

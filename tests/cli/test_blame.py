@@ -1,0 +1,70 @@
+"""``tract blame``."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tract import Tract
+
+
+@pytest.fixture
+def talk(run, tmp_path):
+    with Tract.open(tmp_path) as t:
+        t.user("How long?")
+        answer = t.commit({"role": "assistant", "content": "60 days"}, generation_config={"model": "m1"})
+        t.user("Thanks!")
+        t.annotate("HEAD~2", "pinned")
+        t.edit(answer.commit_hash, "30 days", message="wrong figure")
+    return run
+
+
+def test_a_line_a_message_names_who_gave_it_its_words(talk):
+    first, second, third = talk("blame").out.splitlines()
+    edit, _, answer, question = talk("rev-list", "HEAD").out.split()
+
+    assert re.fullmatch(rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 0\) user \[pinned\]: How long\? \(~?\d+ tokens\)", first)
+    assert second.startswith(f"{edit[:10]} (")
+    assert f" 1) assistant [edit of {answer[:10]}, m1]: 30 days (" in second
+    assert "user: Thanks!" in third
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts"),
+    [
+        ((), ["How long?", "30 days", "Thanks!"]),
+        (("-L", "1"), ["30 days"]),
+        (("-L1,2",), ["30 days", "Thanks!"]),
+        (("-L", "0,+2"), ["How long?", "30 days"]),
+        (("-L", "9"), []),
+        (("HEAD~1",), ["How long?", "60 days", "Thanks!"]),
+        (("--message", "HEAD"), ["30 days"]),
+        (("--message", "HEAD~3"), ["How long?"]),
+    ],
+)
+def test_some_messages_can_be_asked_for(talk, argv, texts):
+    assert texts == [line["text"] for line in talk("blame", "--json", *argv).json_lines]
+
+
+def test_json_has_both_commits_in_full(talk):
+    entry = talk("blame", "--json", "-L1").json_lines[0]
+
+    assert ("append", "edit", "wrong figure", "m1") == (entry["introduced_by"]["operation"], entry["changed_by"]["operation"], entry["changed_by"]["message"], entry["model"])  # fmt: skip
+    assert (1, entry["introduced_by"]["commit"], entry["changed_by"]["commit"]) == (entry["position"], entry["commit"], entry["changed"])
+
+
+@pytest.mark.parametrize(("argv", "status"), [(("-L", "x"), 2), (("-L", "3,1"), 2), (("nope",), 128), (("HEAD~3", "--message", "HEAD~1"), 128)])
+def test_what_makes_no_sense_is_refused(talk, argv, status):
+    outcome = talk("blame", *argv)
+
+    assert (status, "") == (outcome.status, outcome.out)
+
+
+def test_without_a_commit_there_is_nobody_to_blame(run):
+    assert (128, "") == run("blame")[:2]
+
+
+@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
+def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
+    assert_safe(hostile("blame", *argv))

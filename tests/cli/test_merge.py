@@ -1,0 +1,333 @@
+"""``tract merge``: forward, three-way, conflicts in a file, --continue and --abort."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract.history.fsck.check import check_repository
+
+Run = Callable[..., Any]
+
+
+def texts(run: Run) -> list[str]:
+    return [message["content"] for message in json.loads(run("compile", "--format", "openai").out)]
+
+
+def id_of(run: Run, revision: str = "HEAD") -> str:
+    return run("rev-parse", revision).out.strip()
+
+
+@pytest.fixture
+def parted(run: Run) -> Run:
+    """main and draft each have a message of their own after the first; HEAD is on main."""
+    run("commit", "a")
+    run("branch", "draft")
+    run("commit", "m1")
+    run("switch", "draft")
+    run("commit", "d1")
+    run("switch", "main")
+    return run
+
+
+@pytest.fixture
+def conflicting(parted: Run) -> Run:
+    """Both have edited the first message as well."""
+    first = id_of(parted, "HEAD~1")
+    parted("edit", first, "a main")
+    parted("switch", "draft")
+    parted("edit", first, "a draft")
+    parted("switch", "main")
+    return parted
+
+
+def conflict_file(folder: Path) -> Path:
+    return folder / ".tract" / "state" / "MERGE_CONFLICTS.md"
+
+
+def resolve(folder: Path, text: str) -> None:
+    """Put *text* in the place of everything between the two lines with @."""
+    path = conflict_file(folder)
+    path.write_text(re.sub(r"(?ms)^(@@@@@@@ \w+ 1/1 [^\n]*\n).*^(@@@@@@@ \w+ end)", rf"\1{text}\n\2", path.read_text()))
+
+
+def test_a_branch_that_is_behind_moves_forward(run: Run) -> None:
+    run("commit", "a")
+    run("switch", "-c", "draft")
+    run("commit", "b")
+    run("switch", "main")
+
+    done = run("merge", "draft")
+
+    assert (0, "Fast-forward") == (done.status, done.out.splitlines()[1])
+    assert ["a", "b"] == texts(run)
+    assert "merge draft: fast-forward" in run("reflog").out
+
+
+def test_parted_branches_are_merged(parted: Run) -> None:
+    done = parted("merge", "draft", "-m", "why", "--delete-branch")
+
+    assert (0, [f"[main {id_of(parted)[:10]}] why", " 1 message added"]) == (done.status, done.out.splitlines())
+    assert ["a", "m1", "d1"] == texts(parted)
+    assert ["* main"] == parted("branch").out.splitlines()
+
+
+def test_flags_say_whether_there_is_a_merge_commit(run: Run) -> None:
+    run("commit", "a")
+    run("switch", "-c", "draft")
+    run("commit", "b")
+    run("switch", "main")
+
+    assert "Merge branch 'draft' into main" in run("merge", "--no-ff", "draft").out
+    run("commit", "c")
+    run("switch", "draft")
+    run("commit", "d")
+    refused = run("merge", "--ff-only", "main")
+    assert (128, "tract: cannot fast-forward 'draft' to 'main': they have parted") == (
+        refused.status,
+        refused.err.splitlines()[0],
+    )
+
+
+def test_a_conflict_moves_nothing_and_waits_in_a_file(conflicting: Run, tmp_path: Path) -> None:
+    before = id_of(conflicting)
+
+    done = conflicting("merge", "draft")
+
+    assert 1 == done.status
+    assert re.match(r"CONFLICT \(both-edited\): message [0-9a-f]{10} \(user, message 0\)", done.out)
+    assert before == id_of(conflicting)
+    path = conflict_file(tmp_path)
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert f"Merge of 'draft' under way: 1 conflict in '{path}'" in conflicting("status").out
+    assert {"source": "draft", "conflicts": 1, "file": str(path)} == conflicting("status", "--json").json["merge"]
+
+
+def test_the_edited_file_is_what_the_merge_becomes(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft", "-m", "settled", "--delete-branch")
+    resolve(tmp_path, "a of both\nin two lines")
+
+    done = conflicting("merge", "--continue")
+
+    assert (0, "settled") == (done.status, done.out.splitlines()[0].partition("] ")[2])
+    assert ["a of both\nin two lines", "m1", "d1"] == texts(conflicting)
+    assert not conflict_file(tmp_path).exists()
+    assert conflicting("status", "--json").json["merge"] is None
+    assert ["* main"] == conflicting("branch").out.splitlines()
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def test_a_marker_that_is_left_is_a_conflict_still(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    edited = conflict_file(tmp_path).read_text().replace("a draft", "half done")
+    conflict_file(tmp_path).write_text(edited)
+
+    done = conflicting("merge", "--continue")
+
+    assert 1 == done.status
+    assert "section 1" in done.err
+    assert "a line with a marker left" in done.err
+    assert edited == conflict_file(tmp_path).read_text()
+    assert ["a main", "m1"] == texts(conflicting)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "is gone"),
+        (lambda path: path.write_text("nothing"), "is not whole"),
+        (lambda path: path.write_bytes(b"\xff"), "is not UTF-8 at byte 0"),
+    ],
+)
+def test_a_file_that_was_damaged_stops_the_merge_and_it_can_still_be_given_up(
+    conflicting: Run, tmp_path: Path, damage: Callable[[Path], object], words: str
+) -> None:
+    conflicting("merge", "draft")
+    damage(conflict_file(tmp_path))
+
+    done = conflicting("merge", "--continue")
+
+    assert (128, True) == (done.status, words in done.err)
+    assert 0 == conflicting("merge", "--abort").status
+    assert 1 == conflicting("merge", "draft").status
+
+
+def test_a_link_in_the_files_place_is_not_followed(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    path = conflict_file(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+    done = conflicting("merge", "--continue")
+
+    assert 128 == done.status
+    assert ["a main", "m1"] == texts(conflicting)
+
+
+def test_a_merge_that_was_given_up_leaves_nothing(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+
+    done = conflicting("merge", "--abort")
+
+    assert (0, "Merge of 'draft' given up; nothing was changed\n") == (done.status, done.err)
+    assert [] == list((tmp_path / ".tract" / "state").iterdir())
+    assert "there is no merge to abort" in conflicting("merge", "--abort").err
+    assert "no merge is under way" in conflicting("merge", "--continue").err
+    assert 0 == conflicting("commit", "on with it").status
+
+
+def test_a_state_that_is_damaged_can_be_given_up(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    (tmp_path / ".tract" / "state" / "merge").write_text("{}")
+
+    assert 128 == conflicting("merge", "--continue").status
+    assert 0 == conflicting("merge", "--abort").status
+    assert 0 == conflicting("commit", "on with it").status
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("commit", "x"), ("edit", "HEAD~1", "x"), ("merge", "draft"), ("switch", "draft"), ("checkout", "HEAD~1")],
+)
+def test_while_a_merge_is_under_way_nothing_else_moves_the_branch(conflicting: Run, argv: tuple[str, ...]) -> None:
+    conflicting("merge", "draft")
+    before = id_of(conflicting)
+
+    done = conflicting(*argv)
+
+    assert (128, "tract: a merge is under way in tract 'root'") == (done.status, done.err.splitlines()[0])
+    assert "'tract status' shows a merge under way" in done.err
+    assert before == id_of(conflicting)
+
+
+def test_a_branch_that_moved_all_the_same_is_not_overwritten(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    resolve(tmp_path, "both")
+    moved = id_of(conflicting, "HEAD~1")
+    conflicting("update-ref", "refs/heads/main", moved)
+
+    done = conflicting("merge", "--continue")
+
+    assert 128 == done.status
+    assert moved == id_of(conflicting)
+    assert conflict_file(tmp_path).exists()
+
+
+def test_a_merge_that_was_committed_before_its_process_died_is_not_made_again(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    resolve(tmp_path, "both")
+    state = tmp_path / ".tract" / "state" / "merge"
+    kept = state.read_bytes()
+    conflicting("merge", "--continue")
+    state.write_bytes(kept)
+    before = id_of(conflicting)
+
+    done = conflicting("merge", "--continue")
+
+    assert (0, before) == (done.status, id_of(conflicting))
+    assert "committed already" in done.err
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(("side", "text"), [("ours", "a main"), ("theirs", "a draft")])
+def test_a_side_can_be_given_the_conflicts(conflicting: Run, side: str, text: str) -> None:
+    assert 0 == conflicting("merge", "-X", side, "draft").status
+    assert [text, "m1", "d1"] == texts(conflicting)
+
+
+def test_no_commit_stops_before_the_merge_and_keeps_what_was_decided(conflicting: Run) -> None:
+    before = id_of(conflicting)
+
+    done = conflicting("merge", "--no-commit", "-X", "theirs", "draft")
+
+    assert (0, before) == (done.status, id_of(conflicting))
+    assert "no conflicts; 'tract merge --continue' commits it" in conflicting("status").out
+    assert 0 == conflicting("merge", "--continue").status
+    assert ["a draft", "m1", "d1"] == texts(conflicting)
+
+
+def test_a_dry_run_says_what_would_happen(conflicting: Run, tmp_path: Path) -> None:
+    would = conflicting("merge", "--dry-run", "draft", "--json")
+
+    assert 1 == would.status
+    assert ("conflict", False, ["a main"]) == (
+        would.json["kind"],
+        would.json["committed"],
+        [one["ours"] for one in would.json["conflicts"]],
+    )
+    assert not (tmp_path / ".tract" / "state").exists()
+    assert "without a conflict" in conflicting("merge", "-n", "-X", "ours", "draft").out
+    assert ["a main", "m1"] == texts(conflicting)
+
+
+def test_a_section_left_empty_removes_what_one_side_removed(parted: Run, tmp_path: Path) -> None:
+    first = id_of(parted, "HEAD~1")
+    parted("edit", first, "a main")
+    parted("switch", "draft")
+    done = parted("revert", first)
+    if done.status != 0:
+        pytest.skip("there is no revert yet")
+    parted("switch", "main")
+    assert "edited-and-removed" in parted("merge", "draft").out
+    resolve(tmp_path, "")
+
+    assert 0 == parted("merge", "--continue").status
+    assert ["m1", "d1"] == texts(parted)
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (("merge",), 2, "give what to merge, or --continue, or --abort"),
+        (("merge", "draft", "--abort"), 2, "one of them"),
+        (("merge", "main"), 128, "branch 'main' cannot be merged into itself"),
+        (("merge", "HEAD~1"), 128, "nothing to merge: branch 'main' has all of 'HEAD~1'"),
+        (("merge", "nowhere"), 128, "no commit named 'nowhere'"),
+        (("merge", "draft~0", "--delete-branch"), 128, "cannot delete 'draft~0': it is no branch"),
+        (("merge", "draft", "--strategy", "best"), 2, "best"),
+    ],
+)
+def test_what_cannot_be_merged_is_one_line(parted: Run, argv: tuple[str, ...], status: int, words: str) -> None:
+    before = id_of(parted)
+
+    done = parted(*argv)
+
+    assert (status, before) == (done.status, id_of(parted))
+    assert words in done.err
+
+
+def test_a_detached_head_is_told_to_go_to_a_branch(parted: Run) -> None:
+    parted("checkout", "HEAD~1")
+
+    done = parted("merge", "draft")
+
+    assert 128 == done.status
+    assert "cannot merge: HEAD is at commit" in done.err
+    assert "tract switch" in done.err
+
+
+def test_histories_that_never_met_need_to_be_asked_for(parted: Run) -> None:
+    parted("symbolic-ref", "HEAD", "refs/heads/other")
+    parted("commit", "x")
+
+    assert "they have no commit in common" in parted("merge", "main").err
+    assert 0 == parted("merge", "--allow-unrelated-histories", "main").status
+    assert ["x", "a", "m1"] == texts(parted)
+
+
+def test_hostile_texts_do_not_reach_the_terminal(hostile: Run, assert_safe: Any, hostile_text: str) -> None:
+    first = id_of(hostile)
+    hostile("branch", "draft")
+    hostile("edit", first, hostile_text + " main")
+    hostile("switch", "draft")
+    hostile("edit", first, hostile_text + " draft")
+    hostile("switch", "main")
+
+    for argv in (("merge", "-n", "draft"), ("merge", "draft", "--json"), ("status",), ("merge", "--continue")):
+        assert_safe(hostile(*argv))

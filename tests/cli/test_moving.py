@@ -1,0 +1,222 @@
+"""``tract checkout``, ``reset``, ``reflog`` and ``undo``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tract.history.state import write_state
+from tract.repo import open_repository
+
+
+@pytest.fixture
+def talk(run):
+    """Three commits on main; tag v1 is at the second."""
+    for text in ("one", "two", "three"):
+        run("commit", text)
+    run("tag", "v1", "HEAD~1")
+    return run
+
+
+def ids(run) -> list[str]:
+    """The commits behind HEAD, newest first."""
+    return [entry["commit"][:10] for entry in run("log", "--json").json_lines]
+
+
+def texts(run) -> list[str]:
+    return [entry["text"] for entry in run("log", "--json").json_lines]
+
+
+# Checkout
+
+
+def test_a_commit_is_looked_at_and_left_again(talk):
+    _three, two, one = ids(talk)
+
+    outcome = talk("checkout", "v1")
+    assert (0, "", f"HEAD is now at {two} user: two") == (*outcome[:2], outcome.err.splitlines()[0])
+    assert "'tract switch -c <name>' makes one here" in outcome.err
+    assert ["two", "one"] == texts(talk)
+
+    assert f"Previous HEAD position was {two} user: two\nHEAD is now at {one} user: one\n" == talk("checkout", "HEAD~1").err
+    assert f"Previous HEAD position was {one} user: one\nSwitched to branch 'main'\n" == talk("checkout", "main").err
+    assert f"HEAD is now at {one} user: one\n" == talk("checkout", "-").err.splitlines(keepends=True)[0]
+
+
+def test_committing_on_no_branch_says_how_to_go_on(talk):
+    talk("checkout", "v1")
+    before = talk("rev-parse", "HEAD").out
+
+    outcome = talk("commit", "four")
+
+    assert 128 == outcome.status
+    assert "hint: 'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one\n" in outcome.err
+    assert before == talk("rev-parse", "HEAD").out
+    talk("switch", "-c", "here")
+    assert 0 == talk("commit", "four").status
+    assert ["four", "two", "one"] == texts(talk)
+
+
+def test_checkout_makes_branches_too(talk):
+    assert "Switched to a new branch 'here'\n" == talk("checkout", "-b", "here", "v1").err
+    assert "Already on 'here'\n" == talk("checkout", "here").err
+    assert "HEAD is now at" in talk("switch", "--detach", "main").err
+
+
+def test_what_is_checked_out_is_shown_safely(hostile, assert_safe):
+    hostile("commit", "plain")
+
+    for argv in (("checkout", "HEAD~1"), ("checkout", "main"), ("reset", "HEAD~1"), ("branch", "-v"), ("tag", "x"), ("tag", "-n"), ("reflog",), ("undo",)):
+        outcome = hostile(*argv)
+        assert 0 == outcome.status, outcome
+        assert_safe(outcome)
+
+
+def test_where_head_went_is_told_to_machines(talk):
+    two = talk("rev-parse", "v1").out.strip()
+
+    assert {"branch": None, "commit": two, "detached": True} == talk("checkout", "v1", "--json").json
+    assert {"branch": "new", "commit": two, "detached": False} == talk("switch", "-c", "new", "--json").json
+    assert {"branch": "new", "commit": two, "detached": False} == talk("reset", "--hard", "--json", "v1").json
+    assert "main" == talk("switch", "--json", "main").json["branch"]
+
+
+# Reset
+
+
+def test_a_soft_reset_can_be_taken_back(talk):
+    three, two, one = ids(talk)
+
+    assert (0, "", f"HEAD is now at {one} user: one\n") == talk("reset", "HEAD~2")
+    assert three == talk("rev-parse", "--short", "ORIG_HEAD").out.strip()[:10]
+    talk("reset", "--soft", "ORIG_HEAD")
+
+    assert [three, two, one] == ids(talk)
+
+
+def test_a_hard_reset_is_forgotten(talk):
+    _three, _two, one = ids(talk)
+    talk("tag", "-d", "v1")
+
+    assert (0, "", f"HEAD is now at {one} user: one\n") == talk("reset", "--hard", "HEAD~2")
+
+    assert f"{one} HEAD@{{0}}: reset --hard: moving to HEAD~2\n{one} HEAD@{{1}}: commit: one\n" == talk("reflog").out
+    assert 128 == talk("rev-parse", "ORIG_HEAD").status
+
+
+@pytest.mark.parametrize("revision", ["nope", "HEAD~9", "main@{99}", "f" * 64, "\x1b[31m"])
+def test_what_names_nothing_moves_nothing(talk, assert_safe, revision):
+    before = talk("show-ref", "--head").out
+
+    for command in (("reset",), ("reset", "--hard"), ("checkout",), ("switch", "--detach"), ("branch", "new"), ("tag", "new")):
+        outcome = talk(*command, revision)
+        assert 128 == outcome.status
+        assert outcome.err.startswith("tract: no commit named ")
+        assert_safe(outcome)
+
+    assert before == talk("show-ref", "--head").out
+
+
+def test_a_merge_under_way_is_in_the_way(talk, tmp_path):
+    talk("branch", "side")
+    repo = open_repository(str(tmp_path / ".tract"))
+    write_state(repo, "merge", {"branch": "main"})
+    repo.close()
+    before = talk("show-ref", "--head").out
+
+    for argv in (("switch", "side"), ("checkout", "v1"), ("switch", "-c", "new"), ("reset", "v1"), ("undo",)):
+        outcome = talk(*argv)
+        assert 128 == outcome.status
+        assert "tract: a merge is under way in tract 'root'" == outcome.err.splitlines()[0]
+    assert before == talk("show-ref", "--head").out
+
+    assert 0 == talk("reset", "--hard").status
+    assert 0 == talk("switch", "side").status
+
+
+# Reflog
+
+
+def test_the_reflog_says_why_and_shows_what_was_said(talk):
+    three, two, one = ids(talk)
+    talk("checkout", "v1")
+    talk("switch", "-")
+
+    assert [
+        f"{three} HEAD@{{0}}: checkout: moving from {talk('rev-parse', 'v1').out[:16]} to main",
+        f"{two} HEAD@{{1}}: checkout: moving from main to v1",
+        f"{three} HEAD@{{2}}: commit: three",
+        f"{two} HEAD@{{3}}: commit: two",
+        f"{one} HEAD@{{4}}: commit: one",
+    ] == talk("reflog").out.splitlines()
+    assert f"{three} main@{{0}}: commit: three\n" == talk("reflog", "show", "main", "-n", "1").out
+    assert ["HEAD@{0}", "HEAD@{1}"] == [line["selector"] for line in talk("reflog", "-2", "--json").json_lines]
+
+
+def test_a_new_store_has_an_empty_reflog(run):
+    assert (0, "", "") == run("reflog")
+
+
+# Undo
+
+
+def test_an_undo_is_shown_and_done_and_taken_back(talk):
+    _three, two, _one = ids(talk)
+
+    assert f"would undo: tag: v1\n  refs/tags/v1  {two} -> deleted\n" == talk("undo", "--dry-run").out
+    assert "v1\n" == talk("tag").out
+    assert (0, f"undo: tag: v1\n  refs/tags/v1  {two} -> deleted\n", "") == talk("undo")
+    assert "" == talk("tag").out
+    assert (0, f"redo: tag: v1\n  refs/tags/v1  none -> {two}\n", "") == talk("undo")
+    assert "v1\n" == talk("tag").out
+
+
+def test_an_undo_takes_back_whatever_the_last_command_was(talk):
+    before = talk("show-ref", "--head").out
+
+    for argv in (
+        ("commit", "four"),
+        ("skip", "HEAD"),
+        ("reset", "--hard", "v1"),
+        ("switch", "-c", "side"),
+        ("branch", "-m", "trunk"),
+        ("tag", "-d", "v1"),
+        ("checkout", "v1"),
+        ("edit", "HEAD", "drei"),
+    ):
+        assert 0 == talk(*argv).status, argv
+        assert 0 == talk("undo").status
+        assert before == talk("show-ref", "--head").out
+        assert "* main\n" == talk("branch").out
+
+
+def test_an_undo_for_machines(talk):
+    head = talk("rev-parse", "HEAD").out.strip()
+    talk("commit", "four")
+
+    plan = talk("undo", "--json").json
+
+    assert ("commit", [("refs/heads/main", head)], False) == (
+        plan["reason"],
+        [(move["ref"], move["then"]) for move in plan["moves"]],
+        plan["dry_run"],
+    )
+
+
+def test_a_new_store_has_nothing_to_undo(run):
+    assert (128, "", "tract: there is nothing to undo in tract 'root'\n") == run("undo")
+
+
+HEAVY = ("typer", "rich", "pydantic", "httpx", "tiktoken", "regex", "asyncio", "tract.api")
+
+
+@pytest.mark.usefixtures("talk")
+def test_going_elsewhere_loads_nothing_heavy(tmp_path):
+    commands = [["switch", "-c", "x"], ["checkout", "v1"], ["branch", "-v"], ["tag", "-n"], ["reset", "HEAD~1"], ["reflog"], ["undo"]]
+    program = f"import sys; from tract.cli.main import main; print(*map(main, {commands!r}), [m for m in {HEAVY!r} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+
+    assert "0 0 0 0 0 0 0 []" == done.stdout.splitlines()[-1]

@@ -1,0 +1,196 @@
+"""tract rebase, cherry-pick and revert, as a user types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import HOSTILE, UNSAFE, Run
+
+
+@pytest.fixture
+def tract(anywhere: Run) -> Run:
+    """A store with a message on main and on side, and another on both after they parted."""
+    assert anywhere("init").status == 0
+    anywhere("commit", "--role", "user", "what is the fee?")
+    anywhere("branch", "side")
+    anywhere("commit", "--role", "assistant", "it is 5")
+    return anywhere
+
+
+def ids(tract: Run, revision: str = "HEAD") -> list[str]:
+    """The commits behind a revision, newest first."""
+    return [line["commit"] for line in tract("log", "--json", revision).json_lines]
+
+
+def part(tract: Run) -> None:
+    """Have both branches edit the first message."""
+    first = ids(tract)[-1]
+    tract("edit", first, "what is the monthly fee?")
+    tract("switch", "side")
+    tract("commit", "--role", "user", "and the limit?")
+    tract("edit", first, "what is the yearly fee?")
+
+
+def resolve(folder: Path, name: str, text: str) -> None:
+    """Edit a file with one conflict as a user would."""
+    path = folder / ".tract/state" / name
+    lines = path.read_text().split("\n")
+    marks = [at for at, line in enumerate(lines) if line.startswith("@@@@@@@")]
+    path.write_text("\n".join([*lines[: marks[0] + 1], text, *lines[marks[1] :]]))
+
+
+def texts(tract: Run) -> list[str]:
+    return [message["content"] for message in tract("compile", "--format", "openai").json]
+
+
+def test_a_rebase_lists_what_it_made(tract: Run) -> None:
+    tract("switch", "side")
+    tract("commit", "--role", "user", "and the limit?")
+    old = ids(tract)[0]
+
+    done = tract("rebase", "main")
+
+    new = ids(tract)[0]
+    assert f"{old[:10]} -> {new[:10]} user: and the limit?\nBranch 'side' is at {new[:10]}: 1 commit made\n" == done.out
+    assert ["what is the fee?", "it is 5", "and the limit?"] == texts(tract)
+    assert "Branch 'side' is up to date\n" == tract("rebase", "main").out
+
+
+def test_a_dry_run_says_it_and_moves_nothing(tract: Run) -> None:
+    tract("switch", "side")
+    tract("commit", "--role", "user", "and the limit?")
+    before = ids(tract)
+
+    found = tract("rebase", "--dry-run", "--json", "main")
+
+    assert (0, False, [{"source": before[0], "commit": None}]) == (found.status, found.json["done"], found.json["replayed"])
+    assert "Would make 1 commit on branch 'side'" in tract("rebase", "-n", "main").out
+    assert before == ids(tract)
+
+
+def test_a_conflict_waits_in_a_file_until_it_is_resolved(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    before = ids(tract)
+
+    stopped = tract("rebase", "main")
+    assert 1 == stopped.status
+    assert f"CONFLICT: commit {before[0][:10]}" in stopped.out
+    assert "REBASE_CONFLICTS.md" in tract("status").out
+    assert 1 == tract("rebase", "--continue").status
+    assert 128 == tract("merge", "main").status
+    assert 128 == tract("cherry-pick", "main").status
+    assert before == ids(tract)
+
+    resolve(tmp_path, "REBASE_CONFLICTS.md", "what are the fees?")
+    done = tract("rebase", "--continue")
+
+    assert 0 == done.status
+    assert ["what are the fees?", "it is 5", "and the limit?"] == texts(tract)
+    assert "under way" not in tract("status").out
+    assert [] == list((tmp_path / ".tract/state").iterdir())
+    assert 128 == tract("rebase", "--continue").status
+
+
+def test_giving_up_leaves_everything_as_it_was(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    before = ids(tract)
+    tract("rebase", "main")
+
+    assert 0 == tract("rebase", "--abort").status
+    assert before == ids(tract)
+    assert [] == list((tmp_path / ".tract/state").iterdir())
+    assert 128 == tract("rebase", "--abort").status
+
+
+def test_what_moved_meanwhile_is_not_gone_on_with(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    tract("rebase", "main")
+    tract("commit", "--role", "user", "one more")
+    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
+
+    refused = tract("rebase", "--continue")
+
+    assert (128, True) == (refused.status, "refs/heads/side" in refused.err)
+    assert 0 == tract("rebase", "--abort").status
+
+
+def test_a_rebase_that_died_before_it_could_say_so_is_only_forgotten(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    tract("rebase", "main")
+    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
+    state = (tmp_path / ".tract/state/rebase").read_bytes()
+    tract("rebase", "--continue")
+    after = ids(tract)
+    (tmp_path / ".tract/state/rebase").write_bytes(state)
+
+    again = tract("rebase", "--continue")
+
+    assert (0, after) == (again.status, ids(tract))
+    assert "was done already" in again.err
+    assert [] == list((tmp_path / ".tract/state").iterdir())
+
+
+def test_an_edit_is_picked_with_its_message_and_refused_without(tract: Run) -> None:
+    tract("switch", "side")
+    tract("commit", "--role", "user", "and the limit?")
+    tract("edit", "HEAD", "and the limits?")
+    tract("switch", "main")
+
+    assert 1 == tract("cherry-pick", "side").status
+    assert 0 == tract("cherry-pick", "--abort").status
+    assert 128 == tract("cherry-pick", "--force", "side").status
+    assert 0 == tract("cherry-pick", "main..side").status
+    assert ["what is the fee?", "it is 5", "and the limits?"] == texts(tract)
+    refused = tract("cherry-pick", "side~1")
+    assert (128, True) == (refused.status, "the message is there already" in refused.err)
+
+
+def test_a_reverted_message_leaves_the_context_and_can_come_back(tract: Run) -> None:
+    done = tract("revert", "HEAD")
+    assert 0 == done.status
+    assert ["what is the fee?"] == texts(tract)
+
+    tract("revert", "HEAD")
+    assert ["what is the fee?", "it is 5"] == texts(tract)
+    tract("undo")
+    assert ["what is the fee?"] == texts(tract)
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        (("rebase",), 2),
+        (("rebase", "main", "--abort"), 2),
+        (("cherry-pick",), 2),
+        (("revert", "--continue", "--abort"), 2),
+        (("revert", "-m", "x", "HEAD"), 2),
+        (("rebase", "nowhere"), 128),
+        (("cherry-pick", "nowhere"), 128),
+        (("revert", "nowhere"), 128),
+        (("revert", "-m", "2", "HEAD"), 128),
+        (("cherry-pick", "HEAD"), 128),
+        (("cherry-pick", "HEAD..HEAD"), 128),
+        (("rebase", "--continue"), 128),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_moves_nothing(tract: Run, argv: tuple[str, ...], status: int) -> None:
+    before = ids(tract)
+
+    refused = tract(*argv)
+
+    assert status == refused.status
+    assert "Traceback" not in refused.err
+    assert before == ids(tract)
+
+
+def test_texts_drive_no_terminal(tract: Run) -> None:
+    tract("switch", "side")
+    tract("commit", "--role", "user", HOSTILE)
+    tract("switch", "main")
+
+    shown = tract("cherry-pick", "side")
+
+    assert 0 == shown.status
+    assert not set(UNSAFE) & set(shown.out + shown.err)

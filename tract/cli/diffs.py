@@ -1,0 +1,179 @@
+"""How diffs look: a header a message, then its lines as git shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from tract.cli.console import Console, Painted, escape, one_line, text_width
+from tract.cli.rendering import SHORT, paint_role
+from tract.compile.diff import ConfigChange, DiffResult, DiffStat, MessageDiff, MessageVersion
+from tract.compile.formats import compact_json
+from tract.compile.textdiff import Piece, word_pieces
+
+_STYLES = {"-": "red", "+": "green"}
+
+
+def print_diff(console: Console, result: DiffResult, *, context: int = 3, words: bool = False) -> None:
+    """All messages that differ, with an empty line between them; then the configs of those that stand for others."""
+    configs = list(result.generation_config_changes)
+    for number, diff in enumerate(result.message_diffs):
+        if number:
+            console.line("")
+        own = [c for c in configs if c.commit_before == c.commit_after == diff.commit_hash]
+        _print_message(console, diff, own, context=context, words=words)
+    rest = [c for c in configs if c.commit_before != c.commit_after]
+    if rest:
+        console.line("")
+    for change in rest:
+        console.line(
+            console.paint("config", "bold"), f" {change.commit_before[:SHORT]} -> {change.commit_after[:SHORT]}  ", _config_text(change)
+        )  # fmt: skip
+
+
+def _print_message(
+    console: Console, diff: MessageDiff, configs: Sequence[ConfigChange], *, context: int, words: bool
+) -> None:
+    _print_header(console, diff)
+    if diff.before is not None and diff.after is not None:
+        if diff.before.role != diff.after.role:
+            _print_pair(console, "role", diff.before.role, diff.after.role)
+        keys = [key for key in diff.changed_keys if key != "role"]
+        if keys and diff.before.text == diff.after.text:
+            console.line(f"what it says is the same; these keys differ: {', '.join(keys)}")
+    for change in configs:
+        console.line("config ", _config_text(change))
+    for hunk in diff.hunks(context):
+        if diff.kind == "changed":
+            console.line(console.paint(hunk.header, "cyan"))
+        if words and diff.kind == "changed":
+            _print_words(console, hunk.lines)
+            continue
+        for mark, text in hunk.lines:
+            _print_piece(console, mark, text)
+
+
+def _print_piece(console: Console, mark: str, text: str) -> None:
+    line = mark + text
+    console.line(console.paint(line, _STYLES[mark]) if mark in _STYLES else line)
+
+
+def _print_header(console: Console, diff: MessageDiff) -> None:
+    places = [side.position for side in (diff.before, diff.after) if side is not None]
+    where = str(places[0]) if len(set(places)) == 1 else f"{places[0]} -> {places[1]}"
+    kind = f"{diff.kind}, moved" if diff.moved and diff.kind == "changed" else diff.kind
+    id = console.paint(diff.commit_hash[:SHORT], "yellow")
+    console.line(console.paint(f"message {where}", "bold"), " ", id, " ", paint_role(console, diff.role), ": ", kind)
+
+
+def _print_pair(console: Console, name: str, before: str, after: str) -> None:
+    console.line(f"{name} ", console.paint(f"-{one_line(before, 40)}", "red"), " ", console.paint(f"+{one_line(after, 40)}", "green"))
+
+
+def _config_text(change: ConfigChange) -> str:
+    return f"{change.field}: {compact_json(change.before)} -> {compact_json(change.after)}"
+
+
+def _print_words(console: Console, lines: Sequence[Piece]) -> None:
+    """The lines of a hunk with the words that changed in ``[-…-]`` and ``{+…+}``, as git marks them."""
+    for kept, run in groupby(lines, lambda line: line.mark == " "):
+        pieces = list(run)
+        if kept:
+            for piece in pieces:
+                console.line(piece.text)
+            continue
+        before, after = ("\n".join(piece.text for piece in pieces if piece.mark == mark) for mark in "-+")
+        shown = "".join(_marked(console, piece) for piece in word_pieces(before, after))
+        for line in shown.split("\n"):
+            console.line(Painted(line))
+
+
+def _marked(console: Console, piece: Piece) -> str:
+    """A run of words, line by line, so that no mark spans two lines; escaped."""
+    if piece.mark == " ":
+        return "\n".join(escape(part) for part in piece.text.split("\n"))
+    start, end = ("[-", "-]") if piece.mark == "-" else ("{+", "+}")
+    parts = piece.text.split("\n")
+    return "\n".join(console.paint(f"{start}{part}{end}", _STYLES[piece.mark]) if part else "" for part in parts)
+
+
+def print_stat(console: Console, result: DiffResult) -> None:
+    """A line a message with its tokens, and a last one with the sums."""
+    rows = [
+        (str((diff.after or diff.before).position), diff.commit_hash[:SHORT], one_line(diff.role, 20), diff.kind, f"{diff.token_delta:+}")  # type: ignore[union-attr]  # a message that differs is on one side at least
+        for diff in result.message_diffs
+    ]
+    widths = [max((text_width(row[at]) for row in rows), default=0) for at in range(5)]
+    for row in rows:
+        cells = [cell + " " * (widths[at] - text_width(cell)) for at, cell in enumerate(row[:4])]
+        cells[0] = " " * (widths[0] - len(row[0])) + row[0]
+        style = "green" if row[4].startswith("+") else "red"
+        console.line(" message ", "  ".join(Painted(cell) for cell in cells), "  ", console.paint(row[4].rjust(widths[4]), style))
+    console.line(" ", stat_text(result.stat))
+
+
+def stat_text(stat: DiffStat) -> str:
+    """The sums of a diff: ``2 messages added, 1 changed; 31 tokens more``."""
+    counts = [(stat.added, "added"), (stat.removed, "removed"), (stat.changed, "changed"), (stat.moved, "moved")]
+    said = [f"{count} {what}" for count, what in counts if count]
+    if not said:
+        return "no message differs"
+    first, _, rest = said[0].partition(" ")
+    said[0] = f"{first} message{'' if first == '1' else 's'} {rest}"
+    delta = stat.token_delta
+    tokens = f"{abs(delta)} token{'' if abs(delta) == 1 else 's'} {'more' if delta > 0 else 'less'}" if delta else "as many tokens"
+    return f"{', '.join(said)}; {tokens}"
+
+
+def diff_value(result: DiffResult, context: int = 3) -> dict[str, Any]:
+    """A diff for machines; tokens are counted."""
+    stat = result.stat
+    return {
+        "before": result.before_hash,
+        "after": result.after_hash,
+        "compiled": result.compiled,
+        "messages": [_message_value(diff, context) for diff in result.message_diffs],
+        "generation_config_changes": [
+            {"field": c.field, "before": c.before, "after": c.after, "commit_before": c.commit_before, "commit_after": c.commit_after}
+            for c in result.generation_config_changes
+        ],
+        "stat": {
+            "added": stat.added,
+            "removed": stat.removed,
+            "changed": stat.changed,
+            "moved": stat.moved,
+            "tokens_before": stat.tokens_before,
+            "tokens_after": stat.tokens_after,
+            "token_delta": stat.token_delta,
+        },
+    }  # fmt: skip
+
+
+def _message_value(diff: MessageDiff, context: int) -> dict[str, Any]:
+    return {
+        "kind": diff.kind,
+        "commit": diff.commit_hash,
+        "moved": diff.moved,
+        "before": _version_value(diff.before),
+        "after": _version_value(diff.after),
+        "token_delta": diff.token_delta,
+        "changed_keys": list(diff.changed_keys),
+        "hunks": [
+            {"header": hunk.header, "lines": [[piece.mark, piece.text] for piece in hunk.lines]}
+            for hunk in diff.hunks(context)
+        ],
+    }
+
+
+def _version_value(version: MessageVersion | None) -> dict[str, Any] | None:
+    if version is None:
+        return None
+    return {
+        "position": version.position,
+        "content": version.content_hash,
+        "role": version.role,
+        "text": version.text,
+        "tokens": version.token_count,
+        "generation_config": version.generation_config,
+    }

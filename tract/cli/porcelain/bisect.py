@@ -1,0 +1,240 @@
+"""``tract bisect``: find the commit that turned the context bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tract.api import Tract
+from tract.cli.command import DONE, FATAL, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.contexts import context_value
+from tract.cli.looking import LookingWorkspace
+from tract.cli.porcelain.show import show_commit
+from tract.cli.rendering import SHORT, Line, print_one_line, read_line
+from tract.compile.workspace import context_commit
+from tract.errors import BisectError
+from tract.history.bisect import (
+    Bisection,
+    Step,
+    Verdict,
+    clear_bisection,
+    next_step,
+    read_bisection,
+    write_bisection,
+)
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+
+_ACTIONS = ("start", "good", "bad", "skip", "reset", "run", "log", "next")
+_SKIP = 125
+_NO_VERDICT = 126
+"""From here on a status says that the command could not be run, or was killed: no verdict on the context."""
+
+
+def run(console: Console, args: Args) -> int:
+    problem = _problem(args)
+    if problem is not None:
+        console.error(problem)
+        return USAGE
+    if args.action == "run":
+        return _run_command(console, args)
+    with console.open_workspace() as space:
+        match args.action:
+            case "start":
+                return _start(console, space, args)
+            case "reset":
+                if read_bisection(space.repo) is None:
+                    console.note("no bisection is under way")
+                clear_bisection(space.repo)
+                return DONE
+            case "log":
+                return _print_log(console, space, args)
+            case "next":
+                return _report(console, space, _under_way(space.repo), args)
+            case _:
+                return _mark(console, space, args)
+
+
+def _problem(args: Args) -> str | None:
+    given = len(args.arguments)
+    if args.action in ("reset", "log", "next") and given:
+        return f"'tract bisect {args.action}' takes no argument"
+    if args.action == "bad" and given > 1:
+        return "one commit is the bad one; give one revision"
+    if args.action == "run" and not given:
+        return "'tract bisect run' needs a command"
+    return None
+
+
+def _under_way(repo: Repository) -> Bisection:
+    known = read_bisection(repo)
+    if known is None:
+        raise BisectError("no bisection is under way")
+    return known
+
+
+def _start(console: Console, space: LookingWorkspace, args: Args) -> int:
+    """Begin anew, with the bad commit and good ones where they are given."""
+    known = Bisection()
+    for number, name in enumerate(args.arguments):
+        known = known.marked("good" if number else "bad", context_commit(space.repo, name))
+    return _go_on(console, space, known, args)
+
+
+def _mark(console: Console, space: LookingWorkspace, args: Args) -> int:
+    """Take verdicts: on the revisions given, else on the commit that is to be tested, else on HEAD."""
+    repo = space.repo
+    known = read_bisection(repo) or Bisection()
+    verdict: Verdict = args.action
+    commits = [context_commit(repo, name) for name in args.arguments]
+    step = None
+    if not commits and known.bad is not None and known.good:
+        step = next_step(repo, known)
+        commits = [step.commit]
+    for commit in commits or [context_commit(repo, "HEAD")]:
+        known = known.marked(verdict, commit, step)
+    return _go_on(console, space, known, args)
+
+
+def _go_on(console: Console, space: LookingWorkspace, known: Bisection, args: Args) -> int:
+    """Keep what is known, and say what comes next."""
+    try:
+        return _report(console, space, known, args)
+    except BisectError as exc:
+        if not exc.candidates:
+            known = read_bisection(space.repo) or Bisection()  # what makes no sense is not kept
+        raise
+    finally:
+        write_bisection(space.repo, known)
+
+
+def _report(console: Console, space: LookingWorkspace, known: Bisection, args: Args) -> int:
+    if known.bad is None or not known.good:
+        missing = [what for what, given in (("a bad commit", known.bad), ("a good commit", known.good)) if not given]
+        if args.json:
+            console.print_json(_value(known, None))
+        else:
+            console.line(f"waiting for {' and '.join(missing)}")
+        return DONE
+    step = next_step(space.repo, known)
+    if args.json:
+        console.print_json(_value(known, step))
+    elif step.is_found:
+        _print_found(console, space, step.commit)
+    else:
+        _print_next(console, space, step)
+    return DONE
+
+
+def _print_found(console: Console, space: LookingWorkspace, id: ObjectId) -> None:
+    console.line(console.paint(id.hex(), "yellow"), " is the first bad commit")
+    show_commit(console, space, id)
+
+
+def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:
+    short = step.commit.hex()[:SHORT]
+    commits = f"{step.left} commit{'' if step.left == 1 else 's'}"
+    steps = f"{step.tests} step{'' if step.tests == 1 else 's'}"
+    if step.is_base:
+        console.line("bisecting: a good commit is not behind the bad one; where they parted must be tested first")
+    else:
+        console.line(f"bisecting: {commits} left to test after this (roughly {steps})")
+    print_one_line(console, read_line(space, step.commit), None)
+    console.line(f"see 'tract compile --at {short}', then say 'tract bisect good', 'bad' or 'skip'; HEAD stays where it is")
+
+
+def _value(known: Bisection, step: Step | None) -> dict[str, Any]:
+    """How far the search is, for machines."""
+    is_next = step is not None and not step.is_found
+    return {
+        "bad": None if known.bad is None else known.bad.hex(),
+        "good": [id.hex() for id in known.good],
+        "skipped": [id.hex() for id in known.skipped],
+        "next": step.commit.hex() if step is not None and is_next else None,
+        "left": step.left if step is not None and is_next else None,
+        "steps": step.tests if step is not None and is_next else None,
+        "first_bad": step.commit.hex() if step is not None and step.is_found else None,
+    }
+
+
+def _print_log(console: Console, space: LookingWorkspace, args: Args) -> int:
+    """What was said so far, as commands that say it again."""
+    known = _under_way(space.repo)
+    if args.json:
+        for verdict, id in known.verdicts:
+            console.print_json({"verdict": verdict, "commit": id.hex()})
+        return DONE
+    console.line("tract bisect start")
+    for verdict, id in known.verdicts:
+        line: Line = read_line(space, id)
+        print_one_line(console, line, None, "# ")
+        console.line(f"tract bisect {verdict} {id.hex()}")
+    return DONE
+
+
+def _run_command(console: Console, args: Args) -> int:
+    """Let a command judge one commit after the other, until the first bad one is found."""
+    with console.open_tract() as tract:
+        while True:
+            with console.open_workspace() as space:
+                known = _under_way(space.repo)
+                step = next_step(space.repo, known)
+                if step.is_found:
+                    return _report(console, space, known, args)
+                if not args.json:
+                    print_one_line(console, read_line(space, step.commit), None, "testing ")
+                    console.stdout.flush()
+            status = _judge(console, tract, step.commit.hex(), args.arguments, quiet=args.json)
+            if status >= _NO_VERDICT or status < 0:
+                how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+                console.error(f"'{args.arguments[0]}' {how}, which says nothing about commit {step.commit.hex()[:16]}")
+                console.hint("'tract bisect run' goes on from here, 'tract bisect reset' ends the search")
+                return FATAL
+            verdict: Verdict = "good" if status == 0 else "skip" if status == _SKIP else "bad"
+            with console.open_repository() as repo:
+                write_bisection(repo, _under_way(repo).marked(verdict, step.commit, step))
+
+
+def _judge(console: Console, tract: Tract, commit: str, command: Sequence[str], *, quiet: bool) -> int:
+    """The exit status of *command*, given the context at *commit* on its standard input."""
+    context = tract.compile(at_commit=commit)
+    document = json.dumps(context_value(context, "openai", context.to_openai())) + "\n"
+    done = subprocess.run(
+        command,
+        input=document.encode(),
+        cwd=console.folder,
+        env={**os.environ, **console.environ, "TRACT_BISECT_COMMIT": commit},
+        # A program that reads our JSON should not find the command's output in it.
+        stdout=sys.stderr.fileno() if quiet else None,
+        check=False,
+    )
+    return done.returncode
+
+
+COMMAND = Command(
+    "bisect",
+    "find the commit that turned the context bad",
+    run,
+    (
+        Param("action", metavar="ACTION", required=True, choices=_ACTIONS, help="start [BAD [GOOD...]]; good, bad or skip [REVISION...]; next; run COMMAND...; log; reset."),
+        Param("arguments", many=True, metavar="ARGUMENT", verbatim=("run",), help="Revisions, or the command to run."),
+        Param("json", ("--json",), bool, help="Print a JSON document, with log one a line; before the command of 'run'."),
+    ),
+    """
+Halves the commits between a bad one and good ones until the first bad one is found.
+HEAD stays where it is: look at the commit that is named with 'tract compile --at', then say 'good', 'bad' or 'skip'; without a revision that is about the commit named last.
+
+'run' lets a command judge: the context as 'tract compile --json' prints it is on its standard input, the commit's id in TRACT_BISECT_COMMIT.
+It exits with 0 for a good context, 1 to 124 for a bad one, 125 where that cannot be told; 126 and more stop the search, which the next 'run' takes up again.
+
+  $ tract bisect start HEAD main~80
+  $ tract bisect run sh -c '! grep -q "40 bar"'
+  $ tract bisect log
+  $ tract bisect reset
+""",
+)

@@ -1,0 +1,132 @@
+"""``tract blame``: which commit each message of the context comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console, Painted, one_line, text_width
+from tract.cli.rendering import SHORT, info_value, paint_role, tokens_text
+from tract.compile.blame import BlameEntry, blame
+from tract.compile.workspace import context_commit
+from tract.errors import CommitNotFoundError, EditTargetError
+from tract.history.commit import edit_target
+from tract.history.context import context_at, entries
+from tract.history.priority import Priority
+from tract.repo import Repository
+from tract.revision import resolve_revision
+
+_RANGE = re.compile(r"(\d{1,9})(?:,(\+?)(\d{1,9}))?")
+
+
+def run(console: Console, args: Args) -> int:
+    places = None if args.range is None else _places(args.range)
+    if args.range is not None and args.message is not None:
+        console.error("-L and --message exclude each other")
+        return USAGE
+    if args.range is not None and places is None:
+        console.error(f"-L takes places from 0, such as 3, 3,7 or 3,+2, not {args.range!r}")
+        return USAGE
+    with console.open_workspace() as space:
+        repo = space.repo
+        if args.revision == "HEAD" and repo.head()[1] is None:
+            raise CommitNotFoundError("HEAD", "there is no commit yet")
+        if args.message is not None:
+            places = _of_message(repo, args.revision, args.message)
+        found = blame(space, args.revision, places or slice(None))
+        exact = [space.blobs.known(bytes.fromhex(entry.content_hash)) is not None for entry in found]
+        if args.json:
+            for entry, is_exact in zip(found, exact, strict=True):
+                console.print_json(_value(entry, exact=is_exact))
+        else:
+            _print(console, found, exact)
+    return DONE
+
+
+def _places(text: str) -> slice | None:
+    """The places that ``3``, ``3,7`` or ``3,+2`` mean, the last one included."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        return None
+    start = int(match[1])
+    if match[3] is None:
+        return slice(start, start + 1)
+    end = start + int(match[3]) if match[2] else int(match[3]) + 1
+    return slice(start, end) if end > start else None
+
+
+def _of_message(repo: Repository, revision: str, name: str) -> slice:
+    """The place of a message in the context at *revision*."""
+    message = edit_target(repo, resolve_revision(repo, name))
+    rows = entries(repo, context_at(repo, context_commit(repo, revision)))
+    place = next((at for at, (commit, _) in enumerate(rows) if commit == message), None)
+    if place is None:
+        raise EditTargetError(f"commit {message.hex()[:16]} is no message of that context")
+    return slice(place, place + 1)
+
+
+def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool]) -> None:
+    """The commit that last changed each message, who made it and when, the place, and the message."""
+    authors = [one_line(entry.author, 20) for entry in found]
+    width = max(map(text_width, authors), default=0)
+    digits = len(str(found[-1].position)) if found else 1
+    for entry, author, is_exact in zip(found, authors, exact, strict=True):
+        when = f"{entry.changed.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        id = entry.changed_hash[:SHORT]
+        who = f" ({author}{' ' * (width - text_width(author))} {when} {entry.position:>{digits}}) "
+        marks = _marks(entry)
+        tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})"
+        taken = len(id) + text_width(who) + text_width(one_line(entry.role, 40)) + text_width(marks) + 2 + len(tokens)
+        text = Painted(one_line(entry.text, max(20, console.width - taken)))
+        console.line(
+            console.paint(id, "yellow"), Painted(who), paint_role(console, entry.role), console.paint(marks, "yellow"), ": ", text, console.paint(tokens, "dim")
+        )  # fmt: skip
+
+
+def _marks(entry: BlameEntry) -> str:
+    """The model behind its words, what message it is where a later commit changed it, and whether it is hidden or pinned."""
+    marks = [f"{entry.changed.operation.value} of {entry.commit_hash[:SHORT]}"] if entry.is_changed else []
+    if entry.model is not None:
+        marks.append(entry.model)
+    if entry.priority is not Priority.NORMAL:
+        marks.append("skipped" if entry.priority is Priority.SKIP else "pinned")
+    return f" [{one_line(', '.join(marks), 60)}]" if marks else ""
+
+
+def _value(entry: BlameEntry, *, exact: bool) -> dict[str, Any]:
+    return {
+        "position": entry.position,
+        "commit": entry.commit_hash,
+        "changed": entry.changed_hash,
+        "role": entry.role,
+        "text": entry.text[:200],
+        "model": entry.model,
+        "generation_config": entry.generation_config,
+        "tokens": entry.token_count,
+        "tokens_exact": exact,
+        "priority": entry.priority.value,
+        "introduced_by": info_value(entry.introduced),
+        "changed_by": info_value(entry.changed),
+    }
+
+
+COMMAND = Command(
+    "blame",
+    "show which commit each message of the context comes from",
+    run,
+    (
+        Param("revision", default="HEAD", metavar="REVISION", help="The context at this commit; HEAD if not given."),
+        Param("range", ("-L",), metavar="RANGE", help="Only the messages at these places, from 0: 3, 3,7 or 3,+2."),
+        Param("message", ("--message",), metavar="MESSAGE", help="Only this message, by the commit that introduced or edited it."),
+        Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
+    ),
+    """
+A line a message, hidden ones included: the commit that gave it its present words, who made it and when, its place in the context, its role, and in brackets the message's own id where that commit changed it, and the model that its generation config names.
+
+  $ tract blame
+  $ tract blame main~10 -L 3,7
+  $ tract blame --message 3fa9 --json
+""",
+)

@@ -1,0 +1,45 @@
+"""``tract checkout``: go to a branch, or look at any commit."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.places import JSON, go
+from tract.history.branch import create_branch
+from tract.history.checkout import checkout
+from tract.revision import resolve_revision
+
+
+def run(console: Console, args: Args) -> int:
+    if args.branch is None and args.target is None:
+        console.error("expected a branch or another revision")
+        return USAGE
+    with console.open_workspace() as space:
+        if args.branch is not None:
+            start = space.repo.head()[1] if args.target is None else resolve_revision(space.repo, args.target)
+            go(console, space, partial(create_branch, space.repo, args.branch, start, switch=True), new=True, json=args.json)
+        else:
+            go(console, space, partial(checkout, space.repo, args.target), new=False, json=args.json)
+    return DONE
+
+
+COMMAND = Command(
+    "checkout",
+    "go to a branch, or look at any commit",
+    run,
+    (
+        Param("target", metavar="REVISION", help="A branch, or any other revision; '-' is where HEAD was before."),
+        Param("branch", ("-b",), metavar="NEW", help="Make the branch NEW at REVISION (HEAD if not given) and go to it."),
+        JSON,
+    ),
+    """
+A branch is switched to.
+Any other revision detaches HEAD: 'log', 'status' and 'compile' then show that commit, and nothing can be committed until HEAD is on a branch again.
+
+  $ tract checkout HEAD~3
+  $ tract checkout -
+  $ tract checkout v1
+""",
+)

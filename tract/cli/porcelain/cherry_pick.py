@@ -1,0 +1,31 @@
+"""``tract cherry-pick``: make commits of another branch again on this one."""
+
+from __future__ import annotations
+
+from tract.cli.command import Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.replays import options, run_replay_command
+from tract.curation.replaying import Request
+
+
+def run(console: Console, args: Args) -> int:
+    return run_replay_command(console, args, Request("cherry-pick", tuple(args.revisions), force=args.force))
+
+
+COMMAND = Command(
+    "cherry-pick",
+    "make commits of another branch again on this one",
+    run,
+    (
+        Param("revisions", metavar="REVISION...", many=True, help="Commits, in the order to make them, or ranges such as 'main..draft'."),
+        *options("cherry-pick"),
+    ),
+    """
+A picked message keeps its words, author and time, and its priority and generation config go with it. An edit finds its message if that was picked or rebased before.
+What is there already is refused, or in a range left out. What is said of conflicts under 'tract help rebase' holds here too.
+
+  $ tract cherry-pick draft~2
+  $ tract cherry-pick main..draft
+  $ tract cherry-pick ORIG_HEAD
+""",
+)

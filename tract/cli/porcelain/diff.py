@@ -1,0 +1,64 @@
+"""``tract diff``: what differs between two contexts."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.diffs import diff_value, print_diff, print_stat
+from tract.compile.diff import DiffResult
+
+
+def run(console: Console, args: Args) -> int:
+    if len(args.revisions) > 2:
+        console.error(f"a diff is of two revisions, not of {len(args.revisions)}")
+        return USAGE
+    if args.unified < 0:
+        console.error(f"-U takes a number of lines, not {args.unified}")
+        return USAGE
+    with console.open_tract() as tract:
+        a, b = (*args.revisions, None, None)[:2]
+        compiled = args.compiled or args.then
+        result = tract.diff(a, b, compiled=compiled, notes="then" if args.then else "now")
+        if not args.quiet:
+            _print(console, args, result)
+    return NEGATIVE if result and (args.exit_code or args.quiet) else DONE
+
+
+def _print(console: Console, args: Args, result: DiffResult) -> None:
+    if args.json:
+        console.print_json(diff_value(result, args.unified))
+    elif args.name_only:
+        for diff in result.message_diffs:
+            console.line(diff.commit_hash)
+    elif args.stat:
+        print_stat(console, result)
+    else:
+        print_diff(console, result, context=args.unified, words=args.word_diff)
+
+
+COMMAND = Command(
+    "diff",
+    "show what differs between two contexts",
+    run,
+    (
+        Param("revisions", many=True, metavar="A [B]", help="What to compare: A with B, or with HEAD; A..B is the same, A...B is B and where it parted from A. Nothing: what the last commit changed."),
+        Param("stat", ("--stat",), bool, help="A line a message, with by how many tokens it grew or shrank."),
+        Param("compiled", ("--compiled",), bool, help="Compare what a model is sent: without hidden messages."),
+        Param("then", ("--then",), bool, help="The same, with what was hidden when each of the commits was made."),
+        Param("word_diff", ("--word-diff",), bool, help="Mark the words that changed: [-old-]{+new+}."),
+        Param("unified", ("-U", "--unified"), int, 3, metavar="N", help="Show N lines around each change; 3 if not given."),
+        Param("name_only", ("--name-only",), bool, help="Only the ids of the messages that differ."),
+        Param("exit_code", ("--exit-code",), bool, help="Exit with 1 when there is a difference."),
+        Param("quiet", ("-q", "--quiet"), bool, help="The same, and print nothing."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+A message is known by the commit that introduced it: one that was edited has changed, one that was reordered has moved.
+Its place counts from 0, as in 'tract compile'; tool calls are shown as name(arguments).
+
+  $ tract diff
+  $ tract diff main~10 --stat
+  $ tract diff formal..casual --word-diff
+  $ tract diff --compiled --quiet main draft || echo 'a model sees something else'
+""",
+)

@@ -1,0 +1,198 @@
+"""``tract merge``: bring what another branch has into this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import SHORT
+from tract.compile.workspace import Workspace
+from tract.curation.conflicts import MergeConflict
+from tract.curation.merge_state import conflicts_path, end_merge, keep_merge, kept_merge, landed_merge, merge_state
+from tract.curation.merging import MergeResult, land_merge, prepare_merge
+from tract.errors import MergeConflictError, MergeError, ObjectCorruptError
+
+
+def run(console: Console, args: Args) -> int:
+    modes = [args.source is not None, args.abort, args.go_on]
+    if sum(modes) != 1:
+        console.error("give what to merge, or --continue, or --abort: one of them")
+        return USAGE
+    with console.open_workspace() as space:
+        if args.abort:
+            return _abort(console, space)
+        if args.go_on:
+            return _continue(console, space, args)
+        return _merge(console, space, args)
+
+
+def _merge(console: Console, space: Workspace, args: Args) -> int:
+    result = prepare_merge(
+        space,
+        args.source,
+        strategy=args.strategy,
+        no_ff=args.no_ff,
+        allow_unrelated=args.allow_unrelated,
+        delete_branch=args.delete_branch,
+        message=args.message,
+    )
+    if args.ff_only and not result.is_fast_forward:
+        raise MergeError(f"cannot fast-forward '{result.target_branch}' to '{args.source}': they have parted")
+    if args.dry_run:
+        return _report(console, args, result)
+    if not result.is_fast_forward and (result.unresolved or args.no_commit):
+        keep_merge(space, result)
+        return _report(console, args, result, conflicts_path(space.repo) if result.unresolved else None)
+    return _report(console, args, land_merge(space, result))
+
+
+def _continue(console: Console, space: Workspace, args: Args) -> int:
+    state = merge_state(space.repo)
+    landed = None if state is None else landed_merge(space.repo, state)
+    if landed is not None:
+        end_merge(space.repo)
+        console.note(f"The merge was committed already: {landed.hex()[:SHORT]}")
+        return DONE
+    try:
+        result = kept_merge(space)
+    except MergeConflictError as exc:
+        console.error(str(exc))
+        console.hint(f"edit '{conflicts_path(space.repo)}', then run 'tract merge --continue'")
+        return NEGATIVE
+    done = land_merge(space, result)
+    end_merge(space.repo)
+    return _report(console, args, done)
+
+
+def _abort(console: Console, space: Workspace) -> int:
+    try:
+        state = merge_state(space.repo)
+    except ObjectCorruptError:
+        state = {"source": "?"}  # what cannot be gone on with can still be given up
+    if state is None:
+        raise MergeError("there is no merge to abort")
+    end_merge(space.repo)
+    console.note(f"Merge of '{state['source']}' given up; nothing was changed")
+    return DONE
+
+
+def _report(console: Console, args: Args, result: MergeResult, path: str | None = None) -> int:
+    if args.json:
+        console.print_json(_value(result, path))
+        return NEGATIVE if result.unresolved else DONE
+    if result.is_fast_forward:
+        _print_fast_forward(console, args, result)
+        return DONE
+    if result.is_committed:
+        console.line(f"[{result.target_branch} {(result.merge_commit_hash or '')[:SHORT]}] ", result.message or "")
+        _print_counts(console, result)
+        return DONE
+    for conflict in result.unresolved:
+        _print_conflict(console, conflict)
+    if not result.unresolved:
+        if args.dry_run:
+            console.line(f"Would merge '{result.source}' into '{result.target_branch}' without a conflict")
+            _print_counts(console, result)
+        else:
+            console.line("The merge has no conflict left; it was not committed, as you asked")
+            console.hint("'tract merge --continue' commits it, 'tract merge --abort' gives it up")
+        return DONE
+    if path is not None:
+        console.line(f"Nothing was merged yet: resolve the conflicts in '{path}'")
+        console.hint("then 'tract merge --continue' commits the merge; 'tract merge --abort' gives it up")
+    return NEGATIVE
+
+
+def _print_fast_forward(console: Console, args: Args, result: MergeResult) -> None:
+    old = (result.target_hash or "")[:SHORT] or "nothing"
+    would = "Would update" if args.dry_run else "Updating"
+    console.line(f"{would} {old}..{result.source_hash[:SHORT]}")
+    console.line("Fast-forward")
+
+
+def _print_counts(console: Console, result: MergeResult) -> None:
+    """What the branch gets, as git's last line of a merge says it."""
+    counts = _counts(result)
+    parts = [f"{counts[what]} message{'' if counts[what] == 1 else 's'} {what}" for what in counts if counts[what]]
+    console.line(" ", ", ".join(parts) or "no message changed")
+
+
+def _counts(result: MergeResult) -> dict[str, int]:
+    """How many messages of our side the merge adds, changes and removes; what conflicts become is not known here."""
+    merged = result.plan.merged
+    assert merged is not None
+    ours, new = dict(merged.ours), dict(merged.entries)
+    return {
+        "added": len(new.keys() - ours.keys()),
+        "changed": sum(1 for commit, blob in new.items() if ours.get(commit, blob) != blob),
+        "removed": len(ours.keys() - new.keys()),
+        "resolved": len(result.resolutions),
+    }
+
+
+def _print_conflict(console: Console, conflict: MergeConflict) -> None:
+    id = console.paint(conflict.commit_hash[:SHORT], "yellow")
+    kind = console.paint(f"CONFLICT ({conflict.kind})", "red")
+    console.line(kind, ": message ", id, f" ({conflict.role}, message {conflict.position})")
+
+
+def _value(result: MergeResult, path: str | None) -> dict[str, Any]:
+    return {
+        "kind": result.kind,
+        "source": result.source,
+        "branch": result.target_branch,
+        "ours": result.target_hash,
+        "theirs": result.source_hash,
+        "bases": list(result.base_hashes),
+        "committed": result.is_committed,
+        "commit": result.merge_commit_hash,
+        "conflicts": [
+            {
+                "message": one.commit_hash,
+                "kind": one.kind.value,
+                "role": one.role,
+                "position": one.position,
+                "format": one.format,
+                "base": one.base,
+                "ours": one.ours,
+                "theirs": one.theirs,
+            }
+            for one in result.conflicts
+        ],
+        "unresolved": [one.commit_hash for one in result.unresolved],
+        "file": path,
+    }
+
+
+COMMAND = Command(
+    "merge",
+    "bring what another branch has into this one",
+    run,
+    (
+        Param("source", metavar="BRANCH", help="What to merge: a branch, or any other revision."),
+        Param("no_ff", ("--no-ff",), bool, help="Make a merge commit also where the branch would only move forward."),
+        Param("ff_only", ("--ff-only",), bool, help="Only move the branch forward, or refuse."),
+        Param("strategy", ("--strategy", "-X"), default="auto", choices=("auto", "ours", "theirs"), help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same."),
+        Param("message", ("--message", "-m"), metavar="NOTE", help="The note on the merge commit."),
+        Param("no_commit", ("--no-commit",), bool, help="Stop before the merge commit, also without a conflict; --continue makes it."),
+        Param("delete_branch", ("--delete-branch",), bool, help="Delete the merged branch with the merge."),
+        Param("allow_unrelated", ("--allow-unrelated-histories",), bool, help="Merge a history that has no commit in common with this one."),
+        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; say what would happen. The exit status is 1 if there would be a conflict."),
+        Param("abort", ("--abort",), bool, help="Give up the merge under way; nothing was changed by it."),
+        Param("go_on", ("--continue",), bool, help="Commit the merge under way, with the conflicts as you resolved them."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+Where this branch has nothing of its own, it moves forward. Else the two contexts are merged message by message: what only one side edited, removed or added is taken; of what both appended, this branch's comes first.
+The merge commit adds no message to the context.
+
+What both sides changed is a conflict. Nothing moves then: the conflicts are written to a file, and the exit status is 1.
+Edit the file until every section is the message as it shall be, and run 'tract merge --continue'.
+
+  $ tract merge draft
+  $ tract merge draft --delete-branch -m 'the formal version'
+  $ tract merge -X theirs draft
+  $ tract merge --abort
+""",
+)

@@ -1,0 +1,45 @@
+"""``tract reset``: put the branch on another commit."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.places import JSON, print_head, print_place
+from tract.history.reset import reset
+from tract.revision import resolve_revision
+
+
+def run(console: Console, args: Args) -> int:
+    if args.soft and args.hard:
+        console.error("--soft and --hard exclude each other")
+        return USAGE
+    with console.open_workspace() as space:
+        # Where the branch is now: a revision such as HEAD~1 is one of that.
+        tip = space.repo.head()[1]
+        target = resolve_revision(space.repo, args.revision)
+        reset(space.repo, target, mode="hard" if args.hard else "soft", named=args.revision, expected=tip)
+        if args.json:
+            print_place(console, space)
+        else:
+            print_head(console, space)
+    return DONE
+
+
+COMMAND = Command(
+    "reset",
+    "put the branch on another commit",
+    run,
+    (
+        Param("revision", metavar="REVISION", default="HEAD", help="Where to; HEAD if not given."),
+        Param("soft", ("--soft",), bool, help="Keep what followed for a while: ORIG_HEAD and the reflog name it. This is what happens without an option."),
+        Param("hard", ("--hard",), bool, help="Drop what followed from ORIG_HEAD and the reflog too, so that the next gc may take it; a merge, cherry-pick or revert under way is given up."),
+        JSON,
+    ),
+    """
+'tract undo' takes back the one and the other, as long as gc has not run after a hard reset.
+
+  $ tract reset HEAD~1
+  $ tract reset ORIG_HEAD
+  $ tract reset --hard before-refactoring
+""",
+)
