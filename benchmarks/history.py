@@ -1,4 +1,4 @@
-"""Looking back and merging as the history grows: log, status, merge base, merge.
+"""Looking back, merging and replaying as the history grows: log, merge base, merge, rebase.
 
     python -m benchmarks.history [--sizes 1000,10000,100000]
 
@@ -76,7 +76,17 @@ def merge(tract: Tract) -> object:
     return plan
 
 
-ACTIONS = {"log -n 20": log, "branch and delete": branch, "merge base": merge_base, "merge": merge}
+def rebase(tract: Tract) -> object:
+    """Rebase ``draft`` onto ``main``, and put it back where it was."""
+    before = tract.get_commit("draft").commit_hash
+    tract.checkout("draft")
+    done = tract.rebase("main")
+    tract.reset(before)
+    tract.switch("main")
+    return done
+
+
+ACTIONS = {"log -n 20": log, "branch and delete": branch, "merge base": merge_base, "merge": merge, "rebase": rebase}
 
 
 def measure(sizes: list[int], folder: str) -> dict[int, dict[str, float]]:

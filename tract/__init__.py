@@ -30,8 +30,11 @@ _HOMES = {
     "tract.compile.stream": ("MessageStream",),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
+    "tract.curation.compressing": ("CompressResult", "CompressedPart", "PendingCompression"),
     "tract.curation.conflicts": ("MergeConflict",),
+    "tract.curation.expanding": ("ExpandResult",),
     "tract.curation.merging": ("MergeResolution", "MergeResult"),
+    "tract.curation.prefix_cost": ("CachePrices", "PrefixCost"),
     "tract.curation.replaying": (
         "CherryPickResult",
         "DroppedCommit",
@@ -41,6 +44,7 @@ _HOMES = {
         "RevertResult",
     ),
     "tract.curation.resolve": ("llm_resolver",),
+    "tract.curation.summarise": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
     "tract.history.gc": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
@@ -158,9 +162,15 @@ if TYPE_CHECKING:
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
+    from tract.curation.compressing import CompressedPart as CompressedPart
+    from tract.curation.compressing import CompressResult as CompressResult
+    from tract.curation.compressing import PendingCompression as PendingCompression
     from tract.curation.conflicts import MergeConflict as MergeConflict
+    from tract.curation.expanding import ExpandResult as ExpandResult
     from tract.curation.merging import MergeResolution as MergeResolution
     from tract.curation.merging import MergeResult as MergeResult
+    from tract.curation.prefix_cost import CachePrices as CachePrices
+    from tract.curation.prefix_cost import PrefixCost as PrefixCost
     from tract.curation.replaying import CherryPickResult as CherryPickResult
     from tract.curation.replaying import DroppedCommit as DroppedCommit
     from tract.curation.replaying import RebaseResult as RebaseResult
@@ -168,6 +178,7 @@ if TYPE_CHECKING:
     from tract.curation.replaying import ReplayWarning as ReplayWarning
     from tract.curation.replaying import RevertResult as RevertResult
     from tract.curation.resolve import llm_resolver as llm_resolver
+    from tract.curation.summarise import llm_summariser as llm_summariser
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.gc import GCResult as GCResult

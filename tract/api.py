@@ -31,7 +31,20 @@ from tract.compile.versions import restoring_draft, versions_of
 from tract.compile.views import compile_at, sent
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
+from tract.curation.compress import CompressionRange, checked_list, plan_compression
+from tract.curation.compressing import (
+    CompressionOptions,
+    CompressResult,
+    PendingCompression,
+    dry_run_of,
+    land_compression,
+    summed_up,
+)
+from tract.curation.expanding import ExpandResult, expand
 from tract.curation.merging import MergeResult, Strategy, land_merge, lands_at_once, prepare_merge
+from tract.curation.pending import approve, keep_compression, kept_compressions, reject
+from tract.curation.pieces import WINDOW, Asking
+from tract.curation.prefix_cost import CachePrices
 from tract.curation.replaying import (
     CherryPickResult,
     RebaseResult,
@@ -46,6 +59,7 @@ from tract.curation.replaying import (
     resolve_replay,
 )
 from tract.curation.resolve import Resolver, choose_resolver, resolve_conflicts
+from tract.curation.summarise import MustKeep, Summariser, choose_summariser, read_must_keep
 from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError, TractError
 from tract.history.batch import Batch
 from tract.history.branch import BranchInfo, create_branch, delete_branches, describe_branches, rename_branch
@@ -701,6 +715,106 @@ class Tract:
         with self._moving("revert") as (space, expected):
             replay = cast(Replay, prepare(space, request, expected=expected))
         return cast(RevertResult, self._replay("revert", replay, resolver, dry_run))
+
+    # Compressing
+
+    def compress(
+        self,
+        *,
+        commits: Sequence[str] | None = None,
+        from_commit: str | None = None,
+        to_commit: str | None = None,
+        target_tokens: int | None = None,
+        preserve: Sequence[str] | None = None,
+        auto_commit: bool = True,
+        content: Any = None,
+        instructions: str | None = None,
+        system_prompt: str | None = None,
+        keep_recent: int | None = None,
+        each_run: bool = False,
+        must_keep: Sequence[MustKeep] = (),
+        summariser: Summariser | None = None,
+        model: str | None = None,
+        window: int | None = None,
+        role: str = "assistant",
+        message: str | None = None,
+        prices: CachePrices | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> CompressResult | PendingCompression:
+        """Put a summary in the place of messages: of *commits*, of those from *from_commit* to *to_commit*, both included, or of everything before the recent part.
+
+        The recent part is the last exchange, but at most ten messages, or *keep_recent* messages.
+        Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
+        *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it, in pieces where the messages are more than *window* tokens, and *progress* is told how many summaries are done, of how many.
+        One summary stands for all, in the place of the first; *each_run* makes one for each run of messages that nothing divides.
+        CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; a missed target is in ``warnings``.
+        With ``auto_commit=False`` the compression waits for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
+        """
+        asked = CompressionRange(
+            None if commits is None else checked_list(commits),
+            from_commit,
+            to_commit,
+            keep_recent,
+            checked_list(preserve or ()),
+            each_run,
+        )
+        options = CompressionOptions(
+            content,
+            target_tokens,
+            read_must_keep(must_keep),
+            instructions,
+            system_prompt,
+            role,
+            message,
+            force,
+            prices or CachePrices(),
+        )
+        asking = None
+        if content is None and not dry_run:
+            who = choose_summariser(summariser, self._client, model=model, prompts=self._prompts)
+            asking = Asking(who, WINDOW if window is None else window, progress)
+        with self._moving("compress") as (space, expected):
+            plan = plan_compression(space, asked, expected=expected)
+            if dry_run:
+                return dry_run_of(space, plan, options)
+        pending = summed_up(space, plan, options, asking)  # with nothing locked: a model takes its time
+        with self._moving("compress") as (space, expected):
+            if not auto_commit:
+                return keep_compression(space, pending)
+            return land_compression(space, pending, expected=expected, force=force)
+
+    def approve_compression(self, pending: PendingCompression | str, *, force: bool = False) -> CompressResult:
+        """Commit a compression that was reviewed, or the one that waits under an id.
+
+        CompressionError when a message that would go was edited, pinned or hidden meanwhile, or is gone, and for a summary that is refused, unless *force*.
+        """
+        with self._moving("compress") as (space, expected):
+            return approve(space, pending, expected=expected, force=force)
+
+    def reject_compression(self, pending: PendingCompression | str) -> None:
+        """Forget a compression that waits; nothing was changed by it."""
+        with self._access() as space:
+            reject(space, pending)
+
+    def save_compression(self, pending: PendingCompression) -> PendingCompression:
+        """Keep a waiting compression as it was edited, so that other processes see it so; its tokens are counted."""
+        with self._access() as space:
+            return keep_compression(space, pending, again=True)
+
+    def pending_compressions(self) -> list[PendingCompression]:
+        """The compressions that wait to be approved."""
+        with self._looking() as space:
+            return kept_compressions(space.repo)
+
+    def expand(self, summary: str, *, branch: str | None = None) -> ExpandResult:
+        """Put the messages back that a summary stands for, on this branch, or on a new *branch* beside it.
+
+        They come back under their own ids, each in its place; the summary goes. CompressionError when it is not in the context, or its originals are not kept any more.
+        """
+        with self._moving("expand") as (space, expected):
+            return expand(space, summary, branch=branch, expected=expected)
 
     # Looking after the store
 

@@ -12,13 +12,6 @@ from tests.fuzz.target import Target, feed
 EXAMPLES = 8
 """For each eighth of a full weight."""
 
-AWAITED = {
-    "index-sealed": "storage/pack.py takes a fanout on trust",
-    "pack-sealed": "storage/pack.py takes the places of frames on trust",
-    "store-objects": "compile/cache.py takes a blob's fields on trust",
-}
-"""What is known and mended elsewhere; a name goes when its fix has come."""
-
 each_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 
 
@@ -31,10 +24,7 @@ def test_every_seed_is_taken(target: Target) -> None:
 
 
 @each_target
-def test_only_errors_of_tract_come_out(target: Target, request: pytest.FixtureRequest) -> None:
-    if target.name in AWAITED:
-        request.applymarker(pytest.mark.xfail(reason=AWAITED[target.name], strict=False))
-
+def test_only_errors_of_tract_come_out(target: Target) -> None:
     @settings(
         max_examples=max(5, EXAMPLES * target.weight),
         derandomize=True,

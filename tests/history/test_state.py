@@ -8,8 +8,21 @@ import pytest
 
 from tract.config import TractConfig
 from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError
+from tract.history.commit import Draft, write_commits
 from tract.history.fsck.check import check_repository
-from tract.history.state import check_idle, clear_state, kept_commits, read_state, states, write_state
+from tract.history.state import (
+    check_idle,
+    check_no_merge,
+    clear_state,
+    clear_text,
+    kept_commits,
+    read_state,
+    read_text,
+    states,
+    text_path,
+    write_state,
+    write_text,
+)
 from tract.repo import Repository, create_repository, memory_repository, open_repository
 
 ONE = "11" * 32
@@ -101,3 +114,29 @@ def test_fsck_names_a_damaged_state_and_nothing_else_of_the_folder(tmp_path: Pat
 
     found = check_repository(str(tmp_path / ".tract")).problems
     assert [(p.kind, p.path) for p in found] == [("state-damaged", "state/merge")]
+
+
+def test_a_text_for_the_user_lies_beside_the_states_of_its_tract(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path, "helper")
+    write_text(repo, "MERGE_CONFLICTS.md", "dräft\r\n")
+
+    path = tmp_path / ".tract/tracts/helper/state/MERGE_CONFLICTS.md"
+    assert (str(path), "dräft\r\n") == (text_path(repo, path.name), read_text(repo, path.name))
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert () == states(repo)
+    clear_text(repo, path.name)
+    clear_text(repo, path.name)
+    with pytest.raises(FileNotFoundError):
+        read_text(repo, path.name)
+
+
+def test_a_merge_under_way_is_noticed_by_every_commit(tmp_path: Path) -> None:
+    for repo in (make_repo(tmp_path), make_repo(tmp_path, "helper"), memory_repository()):
+        check_no_merge(repo)
+        write_state(repo, "rebase", {})
+        check_no_merge(repo)
+        write_state(repo, "merge", {})
+        with pytest.raises(MergeError, match="a merge is under way"):
+            write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": "x"})])
+        clear_state(repo, "merge")
+        check_no_merge(repo)

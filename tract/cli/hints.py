@@ -18,6 +18,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.SemanticSafetyError, "'--dry-run' shows all of it, and '--force' does it all the same"),
     (errors.RebaseError, "'tract status' shows a rebase under way; 'tract rebase --continue' or '--abort' ends it"),
     (errors.CherryPickError, "'tract log --oneline' lists commits; '--continue' or '--abort' ends a cherry-pick or revert under way"),
+    (errors.CompressionError, "'tract compress --dry-run' says what would go; 'tract compress --list' what waits for approval"),
     (errors.EditTargetError, "'tract log --oneline' lists the messages"),
     (errors.DetachedHeadError, "'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one"),
     (errors.BisectError, "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows what was said in it"),

@@ -71,6 +71,8 @@ GROUPS = (
             "annotate": ("annotate", "Set a message's priority: skip, normal or pinned"),
             "pin": ("pin", "Keep messages from ever being compressed"),
             "skip": ("skip", "Hide messages from the model"),
+            "compress": ("compress", "Put a summary in the place of messages"),
+            "expand": ("expand", "Put the messages back that a summary stands for"),
         },
     ),
     Group(

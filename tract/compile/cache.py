@@ -18,6 +18,7 @@ from tract.compile.tokens import (
 from tract.errors import ContentValidationError, TokenizerError
 from tract.objects.content import FreeformContent, from_value
 from tract.objects.id import ObjectId
+from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
 from tract.repo import Repository
 from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
@@ -144,11 +145,16 @@ def count_content(counter: TokenCounter, content: Any) -> BlobCount:
 
 
 def message_in(value: Any) -> Message:
-    """The message that a blob's map is; the two usual kinds without the detour over their classes."""
+    """The message that a blob's map is; the two usual kinds without the detour over their classes.
+
+    ContentValidationError for what is no map: the id of a blob proves what was written, not that tract wrote it.
+    """
+    if type(value) is not dict:
+        raise ContentValidationError(f"a message must be a map, not {type(value).__name__}")
     kind = value.get("content_type")
-    if kind == "message":
+    if kind == "message" and type(value.get("message")) is dict and value.get("format") in MESSAGE_FORMATS:
         return message_from_raw(value["message"], value["format"])
-    if kind == "dialogue" and "name" not in value:
+    if kind == "dialogue" and type(value.get("role")) is str and type(value.get("text")) is str and "name" not in value:
         return message_from_raw({"role": value["role"], "content": value["text"]}, "openai")
     return message_of(readable_content(value))
 

@@ -107,6 +107,8 @@ class Messages(Sequence[Message]):
             part = self._items[start : min(start + _AT_ONCE, length)]
             chats = [item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)]
             values = _values_of(chats)
+            if values is not None and not {dict}.issuperset(map(type, values)):
+                values = None
             if values is not None and len(values) == len(part):
                 result += values
                 continue

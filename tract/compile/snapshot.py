@@ -47,7 +47,7 @@ class Columns:
     ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens.
     """
 
-    __slots__ = ("_pairing", "_pairing_rows", "_places", "_totals", "blobs", "commits", "configs", "counts", "made", "messages")
+    __slots__ = ("_pairing", "_pairing_rows", "_places", "_places_shared", "_totals", "blobs", "commits", "configs", "counts", "made", "messages")
 
     def __init__(self, decode: Decode = message_in_payload) -> None:
         self.messages = Messages(decode)
@@ -58,6 +58,7 @@ class Columns:
         self.made: set[int] = set()
         self._totals: list[int] = []
         self._places: dict[ObjectId, int] | None = {}
+        self._places_shared = False
         self._pairing: Pairing | None = None
         self._pairing_rows = 0
 
@@ -68,11 +69,14 @@ class Columns:
         """The row of the message that *commit* introduced."""
         if self._places is None:
             self._places = {commit: at for at, commit in enumerate(self.commits)}
+            self._places_shared = False
         return self._places.get(commit)
 
     def add(self, commit: ObjectId, blob: ObjectId, message: Item, config: Any, *, made: bool = False) -> None:
         """One more row at the end."""
         if self._places is not None:
+            if self._places_shared:
+                self._places, self._places_shared = self._places.copy(), False
             self._places[commit] = len(self.commits)
         if made:
             self.made.add(len(self.commits))
@@ -99,8 +103,10 @@ class Columns:
         copy.counts = self.counts[:length]
         copy.made = {at for at in self.made if at < length}
         copy._totals = self._totals[:length]
-        # Copied, where they are known and of these rows alone: to look up all rows anew takes ten times as long.
-        copy._places = self._places.copy() if self._places is not None and len(self) == length else None
+        copy._places = None
+        if len(self) == length:  # both have the same places, until one of them gets another row
+            copy._places = self._places
+            copy._places_shared = self._places_shared = True
         return copy
 
     def select(self, rows: Sequence[int]) -> Columns:

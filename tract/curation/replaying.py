@@ -7,12 +7,12 @@ What a replay would do to meaning is a warning; what would lose words is an erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tract.compile.cache import message_in
 from tract.compile.drafts import checked_config
-from tract.compile.formats import pairing_warnings
+from tract.compile.formats import pairing_warnings, tool_ids
 from tract.compile.message import Message
 from tract.compile.workspace import Workspace
 from tract.curation.conflicts import MergeConflict, describe_conflicts
@@ -38,7 +38,7 @@ from tract.history.replay_plan import (
 from tract.history.state import check_idle
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, Object, read_blob
+from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
 from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
@@ -287,23 +287,18 @@ def _prepared(space: Workspace, planner: Planner, source: ObjectId, force: bool)
 
 def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss: bool) -> list[Concern]:
     """The tool calls and results that have their other half where they come from, or where they are, and would lose it."""
-    blobs = {new.id: new for step in plan.steps for new in step.blobs}
+    made = {new.id: new for step in plan.steps for new in step.blobs}
+    before = entries(space.repo, context_at(space.repo, plan.onto))
+    if not any(any(tool_ids(_message(space, blob, made))) for blob in _touched(plan, before)):
+        return []
 
     def problems(context: Sequence[Entry]) -> dict[tuple[ObjectId, str], str]:
-        messages: list[Message] = []
-        for _, blob in context:
-            made = blobs.get(blob)
-            value = None if made is None else read_blob(blob, Object(made.kind, made.payload))
-            messages.append(space.blobs.message(space.repo, blob) if value is None else message_in(value))
-        return {(context[w.index][0], w.kind): w.detail for w in pairing_warnings(messages) if w.index is not None}
+        found = pairing_warnings([_message(space, blob, made) for _, blob in context])
+        return {(context[w.index][0], w.kind): w.detail for w in found if w.index is not None}
 
     after = problems(plan.context)
-    if not after:
-        return []
-    known = (
-        problems(entries(space.repo, context_at(space.repo, plan.old))).keys()
-        | problems(entries(space.repo, context_at(space.repo, source))).keys()
-    )
+    there = entries(space.repo, context_at(space.repo, source))
+    known = problems(before).keys() | problems(there).keys() if after else set()
     sources = {step.source for step in plan.steps}
     last = plan.steps[-1].source if plan.steps else source
     return [
@@ -311,6 +306,22 @@ def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss
         for (message, kind), detail in after.items()
         if (message, kind) not in known
     ]
+
+
+def _touched(plan: ReplayPlan, before: Sequence[Entry]) -> Iterator[ObjectId]:
+    """The contents that come, go, or stand where something comes after them: pairs without any of these are as they were."""
+    yield from (blob for _, blob in before[-1:])
+    yield from (step.content for step in plan.steps if step.content is not None)
+    if any(step.context is not None for step in plan.steps):
+        yield from (blob for _, blob in set(before) ^ set(plan.context))
+
+
+def _message(space: Workspace, blob: ObjectId, made: Mapping[ObjectId, NewObject]) -> Message:
+    """The message in a blob of the store, or in one that is still to be written."""
+    new = made.get(blob)
+    if new is None:
+        return space.blobs.message(space.repo, blob)
+    return message_in(read_blob(blob, Object(new.kind, new.payload)))
 
 
 def _conflicts(space: Workspace, plan: ReplayPlan) -> dict[tuple[ObjectId, ObjectId], MergeConflict]:

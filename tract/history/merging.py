@@ -155,7 +155,7 @@ def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -
     for note in note_history(repo, PRIORITY):
         if note.time <= since:
             break
-        newest.setdefault(note.target, note.body["priority"] == Priority.SKIP)
+        newest.setdefault(note.target, note.body.get("priority") == Priority.SKIP)
     return frozenset(target for target, is_skipped in newest.items() if is_skipped)
 
 

@@ -131,6 +131,7 @@ class NoteTable:
             self._blobs.update(added)
             return frozenset(added)
         self._blobs = {}
+        self._bodies = {}  # gc writes notes anew, without those about what is gone
         if tip is not None:
             commit = repo.commit(tip)
             for _, items in chunks(repo, Context(commit.tree, commit.open)):

@@ -377,6 +377,8 @@ def mapped(path: str) -> Iterator[mmap.mmap]:
     fd = open_read(path)
     try:
         view = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+    except OSError as exc:
+        raise _named(exc, fd) from None
     finally:
         close(fd)
     with view:

@@ -183,6 +183,9 @@ class Pack:
             raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
         self._id_checks = memoryview(tail)[:checks].cast("I")
         self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : -TRAILER.size])]
+        if sum(row.stored for row in self._rows) > size:
+            # A thousand rows about one frame would have it unpacked a thousand times.
+            raise ObjectCorruptError(self.path, "its frames overlap", start + checks)
         self._firsts = [row.first for row in self._rows]
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
@@ -214,6 +217,9 @@ class Pack:
         self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
         self._prefixes = view[_PREFIX_START:end].cast("I")
         self._ordinals = view[end : end + 4 * count].cast("I")
+        fanout = self._fanout.tolist()
+        if fanout[-1] != count or fanout != sorted(fanout):
+            raise ObjectCorruptError(path, f"its fanout does not fit its {count} objects", _FANOUT_START)
 
     def read(self, id: ObjectId) -> Object | None:
         """The object, or None when it is not in this pack."""
@@ -387,6 +393,8 @@ class Pack:
         """The object with that ordinal."""
         row, data, ends = self._frame_of(ordinal)
         at = ordinal - row.first
+        if not 0 <= at < row.number:
+            raise ObjectCorruptError(self.path, f"no frame holds object number {ordinal}", row.offset)
         payload = data[ends[at] : ends[at + 1]]
         if row.codec == FOLDED:
             payload = self._unfolded(payload, ordinal, row)
@@ -415,6 +423,8 @@ class Pack:
         row = self._rows[number]
         if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > FOLDED or row.raw < 4 * row.number:
             raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
+        if row.offset + row.stored > self._ids_start:
+            raise ObjectCorruptError(self.path, f"a frame of {row.stored} bytes does not fit in it", row.offset)
         codec = self._blobs if self._kind(row) == "blob" else self._plain
         try:
             raw = codec.decompress(files.read_at(self._fd, row.stored, row.offset), row.raw)

@@ -1,0 +1,221 @@
+"""``tract compress``: put a summary in the place of messages."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from tract.api import Tract
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console, one_line
+from tract.cli.contents import given_text
+from tract.cli.models import MODEL_PARAMS, open_client
+from tract.cli.progress import Progress
+from tract.cli.rendering import SHORT
+from tract.curation.compressing import CompressResult, PendingCompression
+from tract.curation.pending import kept_compression
+
+_REVIEWS = ("approve", "reject", "edit", "show")
+
+
+def run(console: Console, args: Args) -> int:
+    modes = [name for name in (*_REVIEWS, "list") if getattr(args, name)]
+    if len(modes) > 1:
+        console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
+        return USAGE
+    with console.open_tract() as tract:
+        if args.list:
+            return _list(console, tract, args)
+        if modes:
+            return _review(console, tract, args, modes[0])
+        return _compress(console, tract, args)
+
+
+def _compress(console: Console, tract: Tract, args: Args) -> int:
+    content = None if args.content is None else given_text(console, args.content)
+    with ExitStack() as stack:
+        if content is None and not args.dry_run:
+            tract.configure_llm(stack.enter_context(open_client(console, args)))
+        progress = stack.enter_context(Progress(console, "summing up"))
+        found = tract.compress(
+            commits=args.commits or None,
+            from_commit=args.from_commit,
+            to_commit=args.to_commit,
+            keep_recent=args.keep_recent,
+            preserve=args.preserve,
+            each_run=args.each_run,
+            content=content,
+            target_tokens=args.target_tokens,
+            must_keep=args.must_keep,
+            instructions=args.instructions,
+            system_prompt=args.system_prompt,
+            model=args.model,
+            window=args.window,
+            role=args.role,
+            message=args.message,
+            auto_commit=not args.review,
+            force=args.force,
+            dry_run=args.dry_run,
+            progress=progress.show,
+        )
+    _report(console, args, found)
+    return DONE
+
+
+def _list(console: Console, tract: Tract, args: Args) -> int:
+    for one in tract.pending_compressions():
+        if args.json:
+            console.print_json(_value(one))
+        else:
+            lead = f"{one.id} {one.branch} ({one.gist}): "
+            console.line(console.paint(one.id, "yellow"), lead[len(one.id) :], one_line(one.text, max(20, console.width - len(lead))))
+    return DONE
+
+
+def _review(console: Console, tract: Tract, args: Args, mode: str) -> int:
+    with console.open_repository() as repo:
+        pending = kept_compression(repo, getattr(args, mode))
+    if mode == "approve":
+        _report(console, args, tract.approve_compression(pending, force=args.force))
+        return DONE
+    if mode == "reject":
+        tract.reject_compression(pending)
+        console.note(f"Compression {pending.id} rejected; nothing was changed")
+        return DONE
+    if mode == "edit":
+        text = given_text(console, args.content)
+        if text is None:
+            console.error("nothing to edit: give the new summary with --content, or pipe it in")
+            return USAGE
+        pending = tract.save_compression(pending.edit_summary(text))
+    _report(console, args, pending)
+    return DONE
+
+
+def _report(console: Console, args: Args, found: CompressResult | PendingCompression) -> None:
+    for warning in found.warnings:
+        where = f" ({warning.commit[:SHORT]})" if warning.commit else ""
+        console.warn(f"{warning.detail}{where}")
+    if args.json:
+        console.print_json(_value(found))
+    elif isinstance(found, PendingCompression):
+        _print_pending(console, found)
+    else:
+        _print_result(console, found)
+
+
+def _print_result(console: Console, found: CompressResult) -> None:
+    if found.commit_hash is None:
+        to = f" to about {found.prefix.new_tokens - found.prefix.invalidated_tokens + found.tokens_before}"
+        console.line(f"Would compress {_count(found.messages)}, {found.tokens_before} tokens{to}")
+    else:
+        console.line(f"[{found.branch} {found.commit_hash[:SHORT]}] Compressed {_count(found.messages)}")
+        console.line(f" {found.tokens_before} tokens to {found.tokens_after}", _beside(found))
+        for part in found.parts:
+            console.line(" ", console.paint((part.summary_hash or "")[:SHORT], "yellow"), f" stands for {_count(part.messages)}")
+        return
+    if found.kept or found.skipped_left:
+        console.line(_beside(found).removeprefix(";"))
+    _print_cost(console, found)
+
+
+def _beside(found: CompressResult) -> str:
+    kept = f"; {len(found.kept)} kept verbatim" if found.kept else ""
+    return kept + (f"; {found.skipped_left} hidden left" if found.skipped_left else "")
+
+
+def _print_cost(console: Console, found: CompressResult | PendingCompression) -> None:
+    cost = found.prefix
+    console.line(f" invalidates {cost.invalidated_tokens} of {cost.common_tokens + cost.invalidated_tokens} cached tokens; {cost.new_tokens} are cached anew")
+    calls = cost.break_even_calls
+    console.line(" never pays for itself" if calls is None else f" pays for itself after {calls} further call{'' if calls == 1 else 's'}")
+
+
+def _print_pending(console: Console, found: PendingCompression) -> None:
+    console.line("compression ", console.paint(found.id, "yellow"), f" of {_count(found.messages)} on {found.branch}: {found.tokens_before} tokens to {found.tokens_after}")
+    _print_cost(console, found)
+    for part in found.parts:
+        console.line()
+        console.body(part.text, "    ")
+    console.hint(f"'tract compress --approve {found.id}' commits it, '--edit' and '--reject' do what they say")
+
+
+def _count(messages: int) -> str:
+    return f"{messages} message{'' if messages == 1 else 's'}"
+
+
+def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
+    is_pending = isinstance(found, PendingCompression)
+    cost = found.prefix
+    return {
+        "id": found.id if is_pending else None,
+        "commit": None if is_pending else found.commit_hash,
+        "branch": found.branch,
+        "messages": found.messages,
+        "tokens_before": found.tokens_before,
+        "tokens_after": found.tokens_after,
+        "summaries": [
+            {
+                "summary": part.summary_hash,
+                "text": part.text,
+                "messages": part.messages,
+                "first": part.first,
+                "last": part.last,
+                "tokens_before": part.tokens_before,
+                "tokens_after": part.tokens_after,
+            }
+            for part in found.parts
+        ],
+        "kept": list(found.kept),
+        "skipped_left": found.skipped_left,
+        "warnings": [{"kind": one.kind, "detail": one.detail, "commit": one.commit} for one in found.warnings],
+        "prefix": {
+            "common_tokens": cost.common_tokens,
+            "invalidated_tokens": cost.invalidated_tokens,
+            "new_tokens": cost.new_tokens,
+            "summarising_cost": cost.summarising_cost,
+            "break_even_calls": cost.break_even_calls,
+        },
+    }
+
+
+COMMAND = Command(
+    "compress",
+    "put a summary in the place of messages",
+    run,
+    (
+        Param("from_commit", ("--from",), metavar="MESSAGE", help="The first message that goes."),
+        Param("to_commit", ("--to",), metavar="MESSAGE", help="The last message that goes."),
+        Param("commits", ("--commits",), metavar="MESSAGE", many=True, default=(), help="A message that goes; may be given several times."),
+        Param("keep_recent", ("--keep-recent",), int, metavar="N", help="The newest N messages stay; without it, and without a range, the last exchange does, but at most ten messages."),
+        Param("preserve", ("--preserve",), metavar="MESSAGE", many=True, default=(), help="A message that stays verbatim, as pinned ones do."),
+        Param("each_run", ("--each-run",), bool, help="A summary for each run of messages that nothing which stays divides, instead of one for all."),
+        Param("content", ("--content", "-c"), metavar="TEXT", help="The summary; '-' reads the standard input. Without it a model writes one."),
+        Param("target_tokens", ("--target-tokens",), int, metavar="N", help="About how long the summary shall be."),
+        Param("must_keep", ("--must-keep",), metavar="TEXT", many=True, default=(), help="What the summary has to contain, word for word; may be given several times."),
+        Param("instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."),
+        Param("system_prompt", ("--system-prompt",), metavar="TEXT", help="In place of tract's own prompt."),
+        *MODEL_PARAMS,
+        Param("window", ("--window",), int, metavar="N", help="How many tokens the model takes; what is longer is summed up in pieces."),
+        Param("role", ("--role", "-r"), default="assistant", metavar="ROLE", help="Whose message the summary is."),
+        Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
+        Param("review", ("--review",), bool, help="Commit nothing yet: the summary waits for --approve."),
+        Param("approve", ("--approve",), metavar="ID", help="Commit a compression that waits."),
+        Param("reject", ("--reject",), metavar="ID", help="Forget one."),
+        Param("edit", ("--edit",), metavar="ID", help="Give one another summary, that of --content."),
+        Param("show", ("--show",), metavar="ID", help="Print one."),
+        Param("list", ("--list", "-l"), bool, help="List those that wait."),
+        Param("force", ("--force", "-f"), bool, help="Take a summary that is longer than what it stands for, or lacks what it must keep."),
+        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing and ask nobody; print what would go, and what that does to a prompt cache."),
+        Param("json", ("--json",), bool, help="Print JSON."),
+    ),
+    """
+The summary stands where the first of the messages stood. Pinned messages stay verbatim, hidden ones leave, and a tool's call goes with its results.
+Nothing is lost: 'tract expand' puts the messages back, 'tract undo' takes the compression back.
+
+  $ tract compress --dry-run
+  $ tract compress --content 'We agreed on 30 days.' --to 3fa9
+  $ tract compress --target-tokens 500 --must-keep '30 days' --review
+  $ tract compress --approve 7094432c89
+""",
+)

@@ -1,0 +1,47 @@
+"""``tract expand``: put the messages back that a summary stands for."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import SHORT
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_tract() as tract:
+        done = tract.expand(args.summary, branch=args.branch)
+    if args.json:
+        console.print_json(
+            {
+                "commit": done.commit_hash,
+                "branch": done.branch,
+                "summary": done.summary_hash,
+                "messages": list(done.message_hashes),
+            }
+        )
+        return DONE
+    count = len(done.message_hashes)
+    lead = f"[{done.branch} {done.commit_hash[:SHORT]}] Expanded "
+    console.line(lead, console.paint(done.summary_hash[:SHORT], "yellow"), f": {count} message{'' if count == 1 else 's'} back")
+    if args.branch is not None:
+        console.hint(f"'tract switch {args.branch}' goes there")
+    return DONE
+
+
+COMMAND = Command(
+    "expand",
+    "put the messages back that a summary stands for",
+    run,
+    (
+        Param("summary", metavar="SUMMARY", required=True, help="The summary's commit, or that of the compression that made it."),
+        Param("branch", ("--branch", "-b"), metavar="NAME", help="Do it on a new branch, beside this one."),
+        Param("json", ("--json",), bool, help="Print JSON."),
+    ),
+    """
+The messages come back under their own ids, each in its place, with all that was done to the others since.
+'tract log --op compress' lists the compressions.
+
+  $ tract expand 3fa9
+  $ tract expand 3fa9 --branch in-full
+""",
+)
