@@ -26,6 +26,9 @@ HARD_RESET = "reset --hard: "
 RENAMED = "branch: renamed "
 """What the reason of a branch's renaming begins with."""
 
+TAKEN = " (gc took what it left)"
+"""Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
+
 UNDONE = "undo: "
 REDONE = "redo: "
 

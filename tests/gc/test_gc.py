@@ -364,7 +364,8 @@ def test_the_reflog_forgets_moves_to_what_was_dropped(tmp_path):
 
     t.gc(orphan_retention_days=0)
 
-    assert [t.head, first] == [value.hex() for value, reason in reflog(t) if reason]
+    # The move back to "a" stays, though it starts there now: undoing it would lead to what is gone.
+    assert [t.head, first, first] == [value.hex() for value, reason in reflog(t) if reason]
     assert "a" == t.get_content("main@{1}").text
     assert ["a", "d"] == texts(t)
     assert_clean(tmp_path)
@@ -808,3 +809,28 @@ def test_progress_is_told(tmp_path):
     assert ("packing", 4096, 6217) == (told[-1][0], told[-1][1], 6217)
     with pytest.raises(BlobNotFoundError):
         store_of(t).read(bytes(32))
+
+
+def test_what_a_hard_reset_dropped_goes_with_the_next_gc_and_what_a_soft_one_left_stays(tmp_path):
+    t = make_tract(tmp_path, "a", "b", "c")
+    soft = t.head
+    t.reset("HEAD~1")
+    t.user("d")
+    kept = t.user("e").commit_hash
+    t.branch("keep", switch=False)
+    hard = t.user("f").commit_hash
+    t.reset("HEAD~3", mode="hard")
+
+    assert 2 == t.gc().dropped  # f, and what it says
+    assert "c" == t.get_content(soft).text
+    assert "e" == t.get_content(kept).text
+    with pytest.raises(CommitNotFoundError):
+        t.get_content(hard)
+    with pytest.raises(TractError, match="gc took"):
+        t.undo()
+    assert ["a", "b"] == texts(t)
+
+    t.delete_branch("keep", force=True)
+    assert 0 == t.gc().dropped  # the branch's reflog still names it
+    assert "e" == t.get_content(kept).text
+    assert_clean(tmp_path)

@@ -16,7 +16,7 @@ from tract.compile.tokens import (
     count_message,
 )
 from tract.errors import ContentValidationError, TokenizerError
-from tract.objects.content import FreeformContent, from_value
+from tract.objects.content import BUILTIN, FreeformContent, from_value
 from tract.objects.id import ObjectId
 from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
@@ -163,10 +163,14 @@ def readable_content(value: Any) -> Any:
     """The content a blob's map stands for.
 
     A type that is registered in no process that reads it is still readable: as its map.
+    ContentValidationError for what says it is of a type of tract's own, and is not: that is never shown as something else.
     """
     try:
         return from_value(value)
     except ContentValidationError:
+        kind = value.get("content_type")
+        if isinstance(kind, str) and kind in BUILTIN:
+            raise
         return FreeformContent({key: item for key, item in value.items() if key != "content_type"})
 
 

@@ -12,7 +12,7 @@ from tract.errors import RefMovedError, TractError
 from tract.history.state import check_idle
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange
-from tract.reflog import REDONE, UNDONE, split_tract
+from tract.reflog import REDONE, TAKEN, UNDONE, split_tract
 from tract.refs.names import HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
@@ -97,11 +97,10 @@ def _plan(repo: Repository, operation: Operation, changes: list[RefChange]) -> U
 
 
 def _check_reachable(repo: Repository, operation: Operation, changes: list[RefChange]) -> None:
-    """Raise when an undo would lead to a commit that is gone; gc lets such a move begin where it ends."""
-    for change in changes:
-        gone = isinstance(change.old, bytes) and not repo.objects.contains(change.old)
-        if gone or change.old == change.new:
-            raise TractError(f"'{operation.reason}' cannot be undone: gc took the commits to go back to")
+    """Raise when an undo would lead to a commit that is gone; gc says so in the reason of such an operation."""
+    missing = any(isinstance(change.old, bytes) and not repo.objects.contains(change.old) for change in changes)
+    if missing or operation.reason.endswith(TAKEN):
+        raise TractError(f"'{operation.reason.removesuffix(TAKEN)}' cannot be undone: gc took the commits to go back to")
 
 
 def _short(value: str | None) -> str:

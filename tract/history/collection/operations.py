@@ -8,6 +8,7 @@ from itertools import dropwhile, islice
 
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
+from tract.reflog import TAKEN
 from tract.refs.operations import unfold_operation
 from tract.repo import Repository
 from tract.storage.catalogue import UNSEEN, Catalogue
@@ -62,7 +63,9 @@ def kept_operations(
     for operation in dropwhile(is_old, _single_operations(repo, operations)):
         changes = tuple(change for change in map(without_dropped, operation.changes) if change is not None)
         if changes:
-            yield operation._replace(changes=changes)
+            left = any(change.old in dropped and change.new not in dropped for change in operation.changes)
+            reason = operation.reason.removesuffix(TAKEN) + (TAKEN if left or operation.reason.endswith(TAKEN) else "")
+            yield operation._replace(changes=changes, reason=reason)
 
 
 def _without(dropped: Mapping[ObjectId, Kind]) -> Callable[[RefChange], RefChange | None]:
@@ -74,8 +77,8 @@ def _without(dropped: Mapping[ObjectId, Kind]) -> Callable[[RefChange], RefChang
         if change.new in dropped:
             held.setdefault(change.name, before)
             return None
-        before = held.pop(change.name, before)
-        return None if before == change.new else RefChange(change.name, before, change.new)
+        # A move back to where the ref was before what was dropped stays: it is what says that it was dropped.
+        return RefChange(change.name, held.pop(change.name, before), change.new)
 
     return change_without
 

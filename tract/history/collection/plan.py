@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from tract.errors import GCError
-from tract.history.collection.marks import Groups, Members, Progress, Unseen, mark
+from tract.history.collection.marks import Groups, Members, Progress, Unseen, mark, walk
 from tract.history.collection.operations import read_reflog
 from tract.history.state import kept_commits
 from tract.objects.id import ObjectId
+from tract.reflog import kept_values, released_commits
 from tract.repo import Repository
 from tract.storage.catalogue import OPERATION, REACHED, UNSEEN, Catalogue
 from tract.storage.database import Database
@@ -85,6 +87,7 @@ def plan_gc(
     reflog_since = moment - _nanoseconds(max(reflog_days, retention_days))
     ages = _unseen_ages(catalogue, marks, moment)
     operations = read_reflog(repo, catalogue, reflog_since, marks, ages)
+    _age_dropped(repo, catalogue, marks, ages)
     kept = _mark_young(catalogue, ages, moment - _nanoseconds(retention_days), marks, retention_days)
     stay_loose = catalogue.loose.keys() - packed_loose
     final = bytes(marks)
@@ -139,6 +142,19 @@ def _unseen_ages(catalogue: Catalogue, marks: bytearray, now: int) -> array[int]
             ages[number] = min(catalogue.written(number) or now, now)
         number = marks.find(UNSEEN, number + 1)
     return ages
+
+
+def _age_dropped(repo: Repository, catalogue: Catalogue, marks: bytearray, ages: array[int]) -> None:
+    """Let what only hard resets left behind be old at once: what no reflog holds any more, and nothing it holds needs."""
+    released = [number for id in released_commits(repo) if (number := catalogue.number_of(id)) is not None]
+    if not released:
+        return
+    spared = bytearray(marks)
+    held = [number for _, id in kept_values(repo) if (number := catalogue.number_of(id)) is not None]
+    deque(walk(catalogue, held, spared, gaps=True), maxlen=0)
+    for found in walk(catalogue, released, spared, gaps=True):
+        if found.number < len(ages):
+            ages[found.number] = 0
 
 
 def _mark_young(
