@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig, from_table, to_table
 from tract.errors import ConfigError
-from tract.objects.codec import MAX_SIZE
+from tract.objects.codec import MAX_DEPTH, MAX_SIZE
 from tract.repo import read_config
 
 NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -63,6 +63,7 @@ def test_an_action_may_be_given_by_name():
         ({"max_message_size": 0}, "from 1 to 268435456 bytes, not 0"),
         ({"max_message_size": MAX_SIZE + 1}, "not 268435457"),
         ({"max_message_size": 1.5}, "must be int"),
+        ({"max_message_depth": MAX_DEPTH + 1}, "from 1 to 128, not 129"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(settings, problem):

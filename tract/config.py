@@ -11,6 +11,7 @@ from tract.errors import ConfigError
 
 _LONGEST_TEXT = 1000
 _MOST_BYTES = 256 * 1024 * 1024  # what the format allows an object
+DEEPEST = 128  # likewise
 
 
 class BudgetAction(StrEnum):
@@ -47,7 +48,7 @@ class TractConfig:
     """The settings of a tract.
 
     *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
-    *max_message_size* is the most bytes that the content of a commit may have, as it is stored.
+    *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
     """
 
     token_budget: int | TokenBudgetConfig | None = None
@@ -56,6 +57,7 @@ class TractConfig:
     compile_cache_maxsize: int = 8
     author: str | None = None
     max_message_size: int = _MOST_BYTES
+    max_message_depth: int = DEEPEST
 
     def __post_init__(self) -> None:
         _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
@@ -71,9 +73,8 @@ class TractConfig:
                 raise ConfigError(f"{name} must be no longer than {_LONGEST_TEXT} characters")
         if self.compile_cache_maxsize < 1:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
-        _check_type("max_message_size", self.max_message_size, int)
-        if not 1 <= self.max_message_size <= _MOST_BYTES:
-            raise ConfigError(f"max_message_size must be from 1 to {_MOST_BYTES} bytes, not {self.max_message_size}")
+        _check_limit("max_message_size", self.max_message_size, _MOST_BYTES, " bytes")
+        _check_limit("max_message_depth", self.max_message_depth, DEEPEST)
         if self.token_budget is not None and not isinstance(self.token_budget, TokenBudgetConfig):
             TokenBudgetConfig(self.token_budget)
 
@@ -88,6 +89,12 @@ class TractConfig:
 def _check_type(name: str, value: object, expected: type) -> None:
     if type(value) is not expected:
         raise ConfigError(f"{name} must be {expected.__name__}, not {type(value).__name__}")
+
+
+def _check_limit(name: str, value: int, most: int, unit: str = "") -> None:
+    _check_type(name, value, int)
+    if not 1 <= value <= most:
+        raise ConfigError(f"{name} must be from 1 to {most}{unit}, not {value}")
 
 
 def to_table(config: TractConfig) -> dict[str, str | int]:

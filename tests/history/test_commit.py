@@ -147,6 +147,14 @@ def test_a_message_over_the_limit_that_is_set_is_refused_with_both_and_the_setti
     assert before == state(repo)
 
 
+def test_a_message_nested_deeper_than_is_set_is_refused() -> None:
+    repo = memory_repository(config=TractConfig(max_message_depth=3))
+    write_commits(repo, [Draft({"payload": {"a": [1]}})])
+
+    with pytest.raises(ContentValidationError, match="deeper than the 3 levels that max_message_depth sets"):
+        write_commits(repo, [Draft({"payload": {"a": [[1]]}})])
+
+
 def test_a_branch_that_moved_is_refused_and_a_detached_head_too() -> None:
     repo, (a, b) = make_repo("a", "b")
     before = state(repo)

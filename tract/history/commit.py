@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tract.config import DEEPEST
 from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
 from tract.history.context import EMPTY, Context, append_entry, nodes_of
 from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
 from tract.history.state import check_no_merge
 from tract.history.tree_edit import replace_entry
+from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
 from tract.refs.store import ANY, Expected, RefEdit
@@ -45,13 +47,18 @@ class Change(NamedTuple):
     metadata: dict[str, Any] | None = None
 
 
-def _check_sizes(repo: Repository, blobs: Sequence[NewObject]) -> None:
-    limit = repo.config.max_message_size
+def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
+    """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
+    config = repo.config
     for blob in blobs:
-        if len(blob.payload) > limit:
-            raise ContentValidationError(
-                f"a message of {len(blob.payload)} bytes is over the limit of {limit} that max_message_size sets"
-            )
+        if len(blob.payload) > config.max_message_size:
+            size, limit = len(blob.payload), config.max_message_size
+            raise ContentValidationError(f"a message of {size} bytes is over the limit of {limit} that max_message_size sets")
+    if config.max_message_depth < DEEPEST:
+        for draft in drafts:
+            if is_deeper(draft.value, config.max_message_depth):
+                limit = config.max_message_depth
+                raise ContentValidationError(f"a message is nested deeper than the {limit} levels that max_message_depth sets")
 
 
 def write_commits(
@@ -63,7 +70,7 @@ def write_commits(
     RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on no branch.
     """
     blobs = [new_blob(draft.value) for draft in drafts]
-    _check_sizes(repo, blobs)
+    _check_limits(repo, drafts, blobs)
     with repo.objects.lock():
         repo.refs.refresh()
         branch, tip = repo.head()

@@ -58,6 +58,14 @@ def pack(value: Any) -> bytes:
         raise ContentValidationError(_find_surrogate(value)) from None
 
 
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether maps and lists lie in one another more than *levels* deep in a value that was encoded."""
+    if not isinstance(value, (dict, list, tuple)):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(is_deeper(item, levels - 1) for item in inner)
+
+
 def unpack(data: bytes | memoryview) -> Any:
     """The value of an encoding whose id was checked; ValueError when it is no msgpack at all."""
     try:
