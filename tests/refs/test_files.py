@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,20 @@ def test_no_ref_file_is_written_through_a_symbolic_link(store: Path, repo: Repos
 
     assert b"untouched" == victim.read_bytes()
     assert tip != repo.head()[1]
+
+
+def test_no_ref_file_is_written_through_a_folder_that_is_a_symbolic_link(
+    store: Path, repo: Repository, tmp_path: Path
+) -> None:
+    repo.refs.update([RefEdit("refs/heads/a/b", say(repo, "a"))], reason="make")
+    (store / "refs" / "heads" / "a").rename(tmp_path / "victim")
+    (store / "refs" / "heads" / "a").symlink_to(tmp_path / "victim")
+    before = (tmp_path / "victim" / "b").read_bytes()
+
+    with closing(open_repository(str(store))) as other:
+        other.refs.update([RefEdit("refs/heads/a/b", say(other, "b"))], reason="move")
+
+    assert before == (tmp_path / "victim" / "b").read_bytes()
 
 
 def test_ref_files_are_private(store: Path, repo: Repository) -> None:

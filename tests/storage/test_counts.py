@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tract.objects.model import new_blob
+from tract.storage.check import check_counts
 from tract.storage.counts import BlobCount, add_counts, load_counts, prune_all_counts, prune_counts
+from tract.storage.totals import Totals, add_totals, damaged_at, load_totals
 
 IDS = [new_blob({"n": n}).id for n in range(5000)]
 
@@ -66,3 +68,18 @@ def test_what_was_torn_off_is_gone_and_the_rest_is_pruned(tmp_path):
 
     assert {IDS[1], IDS[2]} == load_counts(str(path)).keys()
     prune_all_counts(str(tmp_path / "missing"), lambda _: False)
+
+
+def test_a_file_whose_maker_died_before_the_first_row_is_whole_and_gets_it(tmp_path):
+    counts, totals = tmp_path / "counts-x", tmp_path / "totals"
+    for path in (counts, totals):
+        path.touch()
+
+    assert ({}, {}) == (load_counts(str(counts)), load_totals(str(totals)))
+    assert (({}, []), None) == (check_counts("cache/counts-x", b""), damaged_at(b""))
+
+    add_counts(str(counts), {IDS[0]: BlobCount(7, 8)})
+    add_totals(str(totals), {bytes(32): Totals(1, 0, 0, 7, False)})
+    assert {IDS[0]: (7, 8)} == load_counts(str(counts))
+    assert {bytes(32): (1, 0, 0, 7, False)} == load_totals(str(totals))
+    assert ([], None) == (check_counts("cache/counts-x", counts.read_bytes())[1], damaged_at(totals.read_bytes()))

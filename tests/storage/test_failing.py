@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tract.config import TractConfig
-from tract.errors import DurabilityError
+from tract.errors import DurabilityError, StorageError
 from tract.history.commit import Draft, write_commits
 from tract.objects.id import ObjectId
 from tract.repo import Repository, create_repository, open_repository
@@ -217,6 +217,24 @@ def test_an_error_at_any_call_of_a_sealing_commit_loses_nothing(
         done += 1
 
     assert done == generation(repo) == generation(open_one())
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_an_object_that_cannot_be_read_is_an_error_of_the_store_that_names_the_file(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, sealed: bool
+) -> None:
+    repo = open_one("process")
+    ids = [repo.commit(say(repo, f"message {n}")).content for n in range(3)]
+    if sealed:
+        with repo.objects.lock():
+            repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+        repo.objects.read(ids[0])
+        repo = open_one("process")
+    monkeypatch.setattr(os, "pread", Failing(os.pread, range(10**9), errno.EIO))
+
+    for read in (lambda: repo.objects.read(ids[1]), lambda: repo.objects.payloads(ids, "blob")):
+        with pytest.raises(StorageError, match=r"^the store cannot be used: '.*/objects/(journal|pack/.*)' Input/output"):
+            read()
 
 
 def test_a_disk_with_no_room_for_a_pack_still_takes_commits(

@@ -11,9 +11,10 @@ import pytest
 
 from tests.storage.conftest import operation
 from tract.errors import ObjectCorruptError
+from tract.objects.model import new_blob
 from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, Journal
 from tract.storage.journal_check import scan_journal
-from tract.storage.record import pack_record
+from tract.storage.record import LOOSE_LIMIT, pack_record
 
 NONCE = b"noncenon"
 
@@ -46,3 +47,21 @@ def test_a_journal_with_a_hole_every_few_bytes_is_checked_soon() -> None:
 
     assert "journal-hole" in {problem.kind for problem in scan.problems}
     assert time.process_time() - began < 2  # 0.02 s; it grew with the third power of the holes
+
+
+def test_records_that_unpack_to_much_are_damage_and_are_not_unpacked(tmp_path: Path) -> None:
+    big = new_blob({"text": "x" * (64 * 1024 * 1024)})
+    fits = new_blob({"text": "x" * (LOOSE_LIMIT - 100)})
+    records = [pack_record(big)] * 20 + [pack_record(fits), pack_record(operation("more"))]
+    data = journal(transaction(3, len(records), b"".join(records), 1))
+    path = tmp_path / "journal"
+    path.write_bytes(data)
+    opened = Journal(str(path))
+    began = time.process_time()
+
+    with pytest.raises(ObjectCorruptError, match="1048576 at most"):
+        opened.read(big.id)
+    assert fits.payload == opened.read(fits.id).payload
+    opened.close()
+    assert {"record-damaged"} <= {problem.kind for problem in scan_journal("journal", data).problems}
+    assert time.process_time() - began < 1  # 20 times 0.1 s before

@@ -78,3 +78,17 @@ def test_many_rows_about_one_frame_are_not_unpacked_each(tmp_path: Path) -> None
 
     assert "its frames overlap" in {problem.detail for problem in scan.problems}
     assert time.process_time() - began < 2  # 0.2 s; each row cost 0.1 s and 64 MiB before
+
+
+def test_a_frame_that_says_it_holds_more_objects_than_the_pack_is_damage(tmp_path: Path) -> None:
+    number = 600
+    raw = struct.pack(f"<{number}I", *[0] * number)
+    frame = zstandard.ZstdCompressor(write_checksum=True).compress(raw)
+    rows = [(16, len(frame), len(raw), 0, number), (16, len(frame), len(raw), number, 0)]
+    pack = Pack(put_pack(tmp_path, frame, rows))
+
+    try:
+        with pytest.raises(ObjectCorruptError, match="no object number 256"):
+            pack.payloads(IDS[:2] * number, 0, "blob")
+    finally:
+        pack.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -209,3 +211,47 @@ def test_failed_openings_leave_no_descriptor_open(tmp_path: Path) -> None:
             Pack(str(path))
 
     assert before == len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+@pytest.mark.parametrize("left", [0, 40, 4096, 20000])
+def test_a_file_cut_while_it_is_open_is_damage_or_nothing_and_kills_nobody(
+    tmp_path: Path, opened: list[Pack], suffix: str, left: int
+) -> None:
+    objects = sample(600)
+    path = pack_in(tmp_path, objects)
+    pack = Pack(str(path))
+    opened.append(pack)
+    os.chmod(path.with_suffix(suffix), 0o600)
+    os.truncate(path.with_suffix(suffix), left)
+
+    for new in objects:
+        with suppress(ObjectCorruptError):
+            assert Object(new.kind, new.payload) == pack.read(new.id)
+
+
+def test_more_ids_than_are_kept_are_read_again(tmp_path: Path, opened: list[Pack], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tract.storage.pack._KEPT_BLOCKS", 2)
+    objects = sample(1100)
+    pack = Pack(str(pack_in(tmp_path, objects)))
+    opened.append(pack)
+
+    assert [new.id for new in objects] * 2 == [pack.id_at(n) for n in (*range(len(objects)), *range(len(objects)))]
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+@pytest.mark.parametrize("call", ["pread", "fstat"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, suffix: str) -> None:
+    path = pack_in(tmp_path, sample(3)).with_suffix(suffix)
+    real = getattr(os, call)
+
+    def refuse(fd: int, *args: int) -> object:
+        if os.readlink(f"/proc/self/fd/{fd}") == str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(fd, *args)
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(OSError, match="Input/output") as caught:
+        Pack(str(path.with_suffix(".pack")))
+
+    assert str(path) == caught.value.filename

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from itertools import count
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tract.errors import (
 from tract.history.commit import Draft, write_commits
 from tract.objects.id import ObjectId
 from tract.repo import Repository, create_repository, find_repository, open_repository, read_format, store_path
+from tract.storage import files
 
 CONFIG = TractConfig(author="tester")
 
@@ -94,7 +96,10 @@ def test_a_folder_that_is_no_store_says_so(tmp_path: Path, store: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "objects", "objects/pack", "locks", "refs", "format", "config.toml", "objects/journal", "locks/journal"],
+    [
+        *("", "objects", "objects/pack", "locks", "refs", "refs/heads", "cache"),
+        *("format", "config.toml", "objects/journal", "locks/journal"),
+    ],
 )
 def test_a_symbolic_link_in_a_store_is_refused(store: Path, tmp_path: Path, name: str) -> None:
     open_and_close(store)
@@ -153,6 +158,18 @@ def test_everything_is_private_whatever_the_umask(tmp_path: Path, monkeypatch: p
     assert {0o700} == modes | {path.stat().st_mode & 0o777}
     assert {0o600} == {p.stat().st_mode & 0o777 for p in path.rglob("*") if p.is_file()}
     assert list(path.rglob("*.pack"))
+
+
+@pytest.mark.parametrize("umask", [0, 0o277, 0o777])
+def test_a_file_that_is_made_by_opening_it_has_its_mode_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        for number, make in enumerate((files.open_append, files.open_write)):
+            files.close(make(str(tmp_path / str(number))))
+    finally:
+        os.umask(before)
+
+    assert [0o600] * 2 == [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("at", range(7))
@@ -259,3 +276,38 @@ def test_a_store_that_cannot_be_made_leaves_no_folder_behind(tmp_path: Path, mon
         create_repository(str(tmp_path / "new" / ".tract"), TractConfig())
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_what_a_killed_maker_left_is_removed_by_the_next_an_hour_later(tmp_path: Path) -> None:
+    old, young, file, other = (tmp_path / name for name in (".tract.new-0a", ".tract.new-0b", ".tract.new-0c", ".tract.old"))
+    for folder in (old, young, other):
+        (folder / "objects").mkdir(parents=True)
+        (folder / "objects" / "journal").touch()
+    file.touch()
+    link = tmp_path / ".tract.new-0d"
+    link.symlink_to(other)
+    for path in (old, file, other):
+        os.utime(path, (0, time.time() - 3700))
+    os.utime(young, (0, time.time() - 3500))
+
+    create_repository(str(tmp_path / ".tract"), TractConfig())
+
+    assert {".tract", young.name, file.name, other.name, link.name} == set(os.listdir(tmp_path))
+
+
+def test_a_maker_that_slept_too_long_is_told_and_puts_no_part_of_a_store_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def replace_late(source: str, target: str) -> None:
+        if target.endswith(".tract"):
+            os.utime(source, (0, 0))
+            files.remove_abandoned(str(tmp_path), ".tract.new-", 3600)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_late)
+    with pytest.raises(StorageError, match="cannot create"):
+        create_repository(str(tmp_path / ".tract"), TractConfig())
+
+    assert [] == os.listdir(tmp_path)

@@ -76,6 +76,11 @@ class RefFiles:
             if change.new is not None:
                 self._write(change.name, change.new, self._durability)
 
+    def shows(self, change: RefChange) -> bool:
+        """Whether the ref's file holds the change's new value, or there is none where the ref is gone."""
+        found = self.read(change.name)
+        return (None if found is None else found[0]) == change.new
+
     def write_first(self, refs: Sequence[tuple[str, RefValue]]) -> None:
         """The files of a new store's refs, each on the disk when this returns."""
         for name, value in refs:
@@ -107,6 +112,7 @@ class RefFiles:
                 return fd
             self._forget(name)
         try:
+            self._check_folders(name)
             fd = files.open_write(self.path_of(name), create=False)
         except OSError:
             return None
@@ -137,11 +143,19 @@ class RefFiles:
                 files.unlink(directory)  # of a ref that is gone: a power cut undid its removal
             files.make_directory(directory)
 
+    def _check_folders(self, name: str) -> None:
+        """Refuse a symbolic link in the place of a folder on the way to *name*: opening a file looks at the last part only."""
+        for at, char in enumerate(name):
+            folder = self.path_of(name[:at])
+            if char == "/" and not files.is_file(folder):  # a file is that of a ref that is gone: a power cut undid its removal
+                files.check_directory(folder)
+
     def read(self, name: str) -> tuple[RefValue, bool] | None:
         """What the file of a ref says, or None when there is no file or its line is damaged."""
         if "refs/" in name and files.is_directory(self.path_of(name)):
             return None  # there were refs under this name
         try:
+            self._check_folders(name)
             return parse_line(name, files.read_file(self.path_of(name), _MAX_LINE))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
@@ -149,7 +163,7 @@ class RefFiles:
     def names(self) -> Iterator[str]:
         """Every ref that has a file."""
         for top in (HEAD, ORIG_HEAD):
-            if os.path.exists(self.path_of(top)):
+            if files.is_there(self.path_of(top)):
                 yield top
         yield from self._names_under("refs")
         for tract in files.list_directory(self.path_of(TRACTS)):

@@ -14,7 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from tract.errors import CommitNotFoundError, DurabilityError, RefMovedError, RefNameError, StorageError
+from tract.errors import (
+    BlobNotFoundError,
+    CommitNotFoundError,
+    DurabilityError,
+    ObjectCorruptError,
+    RefMovedError,
+    RefNameError,
+    StorageError,
+)
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     NewObject,
@@ -41,7 +49,21 @@ def now() -> int:
 class Mirror(Protocol):
     """Where changes of refs are shown beside the log."""
 
-    def write(self, changes: Sequence[RefChange]) -> None: ...
+    def write(self, changes: Sequence[RefChange]) -> None:
+        """Show the new values: first what went, then the others in their order."""
+        ...
+
+    def shows(self, change: RefChange) -> bool:
+        """Whether the change's new value is what is shown."""
+        ...
+
+    def check_against(self, store: ObjectStore, names: Sequence[str]) -> None:
+        """ObjectCorruptError where what is shown proves that an operation was lost."""
+        ...
+
+    def check_held(self, refs: OperationRefs, names: Sequence[str]) -> None:
+        """ObjectCorruptError where what is shown was never held, which proves the same."""
+        ...
 
     def close(self) -> None: ...
 
@@ -67,8 +89,8 @@ class OperationRefs:
         self._seen: list[ObjectId] = []
         self._taken = 0
         self._since_keyframe = 0
-        # Refs whose files may not show what they hold: of the last operation of another, and where writing one failed here.
-        self._doubtful: tuple[str, ...] = ()
+        # Refs whose files may not show what they hold: others may have died before they wrote them, or it failed here.
+        self._doubtful: set[str] = set()
         self._unshown: set[str] = set()
         self._last: ObjectId | None = None
         self._catch_up()
@@ -95,12 +117,38 @@ class OperationRefs:
             return
         if operations is not self._seen:
             self._seen, self._taken = operations, 0
+        taken = []
         for id in operations[self._taken :]:
             operation = read_operation(id, self._store.read(id))
             self._take(id, operation)
-            # The process that wrote it may have died before the ref files; the next writer sees to them.
-            self._doubtful = tuple(change.name for change in operation.changes)
+            taken.append(operation)
         self._taken = len(operations)
+        self._find_doubtful(taken)
+
+    def _find_doubtful(self, taken: Sequence[Operation]) -> None:
+        """Note which refs the writers of *taken* may have left unshown: those died, and the next writer sees to it.
+
+        Who writes shows what others did not before its own changes, the last of these last.
+        So where an operation's last change is shown, all before it are, and one look is mostly enough.
+        """
+        doubtful: set[str] = set()
+        for operation in reversed(taken):
+            if self._is_shown(_last_written(operation.changes)):
+                self._doubtful = doubtful
+                return
+            doubtful.update(change.name for change in operation.changes)
+            if operation.refs is not None:
+                doubtful.update(self._refs)  # what was changed before it cannot be told any more
+                break
+        self._doubtful |= doubtful
+
+    def _is_shown(self, change: RefChange | None) -> bool:
+        if change is None or self._mirror is None:
+            return True  # a keyframe that changes nothing is written when all is shown
+        try:
+            return self._mirror.shows(change)
+        except (OSError, StorageError):
+            return False
 
     def _take(self, id: ObjectId, operation: Operation) -> None:
         if operation.refs is not None:
@@ -194,15 +242,25 @@ class OperationRefs:
         if self._mirror is None:
             return
         late = self._unshown.union(self._doubtful).difference(change.name for change in changes)
-        self._doubtful = ()
+        self._doubtful = set()
         try:
-            if late:
-                self._mirror.write([RefChange(name, None, self._refs.get(name)) for name in sorted(late)])
+            behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(late)]
+            self._mirror.write([change for change in behind if not self._is_shown(change) and self._is_behind(change.name)])
             self._mirror.write(changes)
             self._unshown.clear()
         except (OSError, StorageError):
             # The operation has happened: an error now would say it has not. The next writer tries again.
             self._unshown = late.union(change.name for change in changes)
+
+    def _is_behind(self, name: str) -> bool:
+        """Whether what is shown of the ref is nothing, or older; what proves that an operation was lost stays, for fsck."""
+        assert self._mirror is not None
+        try:
+            self._mirror.check_against(self._store, [name])
+            self._mirror.check_held(self, [name])
+        except (ObjectCorruptError, BlobNotFoundError):
+            return False
+        return True
 
     def _seal_if_possible(self) -> None:
         """Seal now, or where that fails (there is no room for a pack, say) after one of the next operations."""
@@ -213,13 +271,20 @@ class OperationRefs:
         except DurabilityError as exc:
             if exc.visible:
                 raise
+        except StorageError as exc:
+            if not isinstance(exc.__cause__, OSError):
+                raise
 
     def _seal(self) -> None:
         self._store.seal(self.keyframe(self._last, "seal"))
         self._catch_up()
 
     def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
-        """An operation that changes nothing and says where every ref is; it goes on *previous*."""
+        """An operation that changes nothing and says where every ref is; it goes on *previous*.
+
+        Only for who holds the lock: what was not shown of the refs is shown first.
+        """
+        self._show(())
         return new_operation(Operation(previous, self._clock(), self._actor, reason, (), self._after(())))
 
     def close(self) -> None:
@@ -236,6 +301,12 @@ class OperationRefs:
             else:
                 yield from ((id, one) for one in unfold_operation(operation))
             id = operation.previous
+
+
+def _last_written(changes: Sequence[RefChange]) -> RefChange | None:
+    """The change that a mirror shows last."""
+    kept = [change for change in changes if change.new is not None]
+    return kept[-1] if kept else changes[-1] if changes else None
 
 
 def _move_names(table: NameTable, changes: Sequence[RefChange]) -> None:

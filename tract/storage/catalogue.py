@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import groupby
 
-from tract.objects.id import Kind, ObjectId
+from tract.objects.id import ID_SIZE, Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.database import Database
 
@@ -166,6 +166,13 @@ class Catalogue:
             return self._kinds.get(id) or self._store.loose_kind(id)
         at = bisect_right(self._bases, number) - 1
         return self._opened[at].kind_at(number - self._bases[at])
+
+    def stored_size(self, number: int) -> int:
+        """About how many bytes an object that was there takes up."""
+        if number < len(self._single):
+            return len(self.read(number).payload) + ID_SIZE
+        at = bisect_right(self._bases, number) - 1
+        return self._opened[at].stored_size_at(number - self._bases[at])
 
     def written(self, number: int) -> int | None:
         """When the object was last written, in nanoseconds since 1970; None for one of the journal's: just now."""

@@ -76,18 +76,25 @@ def check_loose(store: str, name: str, found: FoundObjects) -> Problem | None:
         detail = exc.detail
         return Problem("loose-damaged", "error", f"object {text}", name, exc.offset, detail, f"object {text[:16]}")
     if obj is not None:
-        found.add(id, FoundObject(obj.kind, name, 16, lambda: loose.read(id) or found.read(id)))
+        found.add(id, FoundObject(obj.kind, name, 16, lambda: _read_again(loose, id)))
     return None
 
 
+def _read_again(loose: LooseObjects, id: ObjectId) -> Object:
+    obj = loose.read(id)
+    if obj is None:  # gc took it since
+        raise BlobNotFoundError(id.hex())
+    return obj
+
+
 def check_counts(name: str, data: bytes) -> tuple[dict[ObjectId, BlobCount], list[Problem]]:
-    """The rows of a file of token counts, and what is wrong with it."""
+    """The rows of a file of token counts, and what is wrong with it; an empty one was made by who died before the first row."""
     counts: dict[ObjectId, BlobCount] = {}
 
     def problem(offset: int, detail: str) -> Problem:
         return Problem("counts-damaged", "warning", "token counts", name, offset, detail)
 
-    if data[:16] != COUNTS_MAGIC:
+    if data and data[:16] != COUNTS_MAGIC:
         return counts, [problem(0, "it does not begin as a file of token counts does")]
     position = 16
     problems: list[Problem] = []

@@ -53,7 +53,7 @@ def load_counts(path: str) -> dict[ObjectId, BlobCount]:
     except OSError:
         return counts  # there are none yet, or what cannot be read is counted again
     position = len(MAGIC)
-    whole = data[:position] == MAGIC
+    whole = data[:position] == MAGIC or not data
     while whole and position < len(data):
         end = _take_block(data, position, counts)
         whole = end is not None

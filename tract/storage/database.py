@@ -6,7 +6,6 @@ Reading asks the journal, then the packs, then the loose objects; a reader that 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +18,13 @@ from tract.storage.journal import Journal, create_journal
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
+from tract.storage.quarantine import remove_quarantines
+from tract.storage.record import LOOSE_LIMIT
 from tract.storage.store import Durability, StoreStats, payload_of
+from tract.storage.threads import ThreadLock
 
 JOURNAL_LIMIT = 4 * 1024 * 1024
 """A journal that is larger, in bytes, is sealed into a pack."""
-
-LOOSE_LIMIT = 1024 * 1024
-"""An object whose payload is larger, in bytes, gets a file of its own."""
 
 # Reading a whole pack would otherwise bring all of its ids to memory.
 _READS_BEFORE_RELEASE = 8192
@@ -33,8 +32,8 @@ _READS_BEFORE_RELEASE = 8192
 # Packs that keep their last unpacked frames, 2 MB each.
 _WARM_PACKS = 4
 
-# One transaction's records must fit in 32 bits, and in memory; a larger batch is cut into several before its operation.
-_TRANSACTION_LIMIT = 64 * 1024 * 1024
+# What alone would fill the journal, in bytes of payload, goes into a pack before its operation: else it were written, read back and packed at once.
+_TRANSACTION_LIMIT = JOURNAL_LIMIT
 
 
 def create_database(path: str, operation: NewObject) -> None:
@@ -54,7 +53,7 @@ class Database:
         self._pack_path = os.path.join(path, "pack")
         files.check_file(os.path.join(locks, "journal"))
         self._file_lock = files.FileLock(os.path.join(locks, "journal"))
-        self._thread_lock = threading.RLock()
+        self._thread_lock = ThreadLock()
         self._held = 0
         self._closed = False
         self._loose = LooseObjects(path)
@@ -64,6 +63,7 @@ class Database:
         self._warm: list[str] = []
         self._names_synced = False
         self.before_clearing: Callable[[], None] | None = None
+        self.after_replacing: Callable[[], None] | None = None
         try:
             self._journal = self._open_journal()
         except BaseException:
@@ -100,7 +100,7 @@ class Database:
                 self._packs.pop(name).close()
             for name in sorted(names - self._packs.keys()):
                 try:
-                    self._packs[name] = _open_pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+                    self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
                     opened = True
                     self._names_synced = False
                 except FileNotFoundError:
@@ -108,14 +108,16 @@ class Database:
         return opened
 
     def read(self, id: ObjectId) -> Object:
-        obj = self._read_known(id)
-        if obj is None:
-            self._check_open()
-            self.refresh()
-            self._open_packs()
+        try:
             obj = self._read_known(id)
             if obj is None:
-                raise BlobNotFoundError(id.hex())
+                self.refresh()
+                self._open_packs()
+                obj = self._read_known(id)
+        except OSError as exc:
+            raise files.as_storage_error(exc) from exc
+        if obj is None:
+            raise BlobNotFoundError(id.hex())
         return obj
 
     def _read_known(self, id: ObjectId) -> Object | None:
@@ -150,7 +152,10 @@ class Database:
         while len(result) < len(ids):
             recent = self._packs.get(self._recent)
             id = ids[len(result)]
-            found = [] if recent is None or id in self._journal.index else recent.payloads(ids, len(result), kind)
+            try:
+                found = [] if recent is None or id in self._journal.index else recent.payloads(ids, len(result), kind)
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
             result += found or [payload_of(id, self.read(id), kind)]
         return result
 
@@ -234,6 +239,8 @@ class Database:
             replaced.close()
             self._names_synced = False
             self._open_packs()
+            if self.after_replacing is not None:
+                self.after_replacing()
             changed = True
         return changed
 
@@ -450,12 +457,13 @@ class Database:
                 files.unlink(path)
 
     def remove_leftovers(self) -> None:
-        """Remove what processes that were killed left behind: half-written files, and packs that never got their index."""
+        """Remove what processes that were killed left behind: half-written files and imports, and packs that never got their index."""
         names = files.list_directory(self._pack_path)
         for name in names:
             is_pack = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
             if is_pack or name.startswith(".tmp-"):
                 files.unlink(os.path.join(self._pack_path, name))
+        remove_quarantines(self.path)
         folders = [self.path, *(os.path.join(self.path, f"{byte:02x}") for byte in range(256))]
         for folder in folders:
             for name in files.list_directory(folder):
@@ -488,17 +496,9 @@ class Database:
             raise ClosedError("the store is closed")
 
 
-def _open_pack(path: str) -> Pack:
-    try:
-        return Pack(path)
-    except OSError as exc:
-        exc.filename = exc.filename or path  # who cannot map a file says not which
-        raise
-
-
 def _prove(path: str) -> None:
     """Read all of a pack; GCError where an object does not hash to its id."""
-    pack = _open_pack(path)
+    pack = Pack(path)
     try:
         for number, new in enumerate(pack.objects()):
             if object_id(new.kind, new.payload) != new.id:

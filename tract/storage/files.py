@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from weakref import WeakSet
 
-from tract.errors import DurabilityError, LockTimeoutError, UnsafeRepositoryError
+from tract.errors import DurabilityError, LockTimeoutError, StorageError, UnsafeRepositoryError
 
 FILE_MODE = 0o600
 DIR_MODE = 0o700
@@ -31,7 +31,8 @@ def open_read(path: str) -> int:
 
 def open_write(path: str, *, create: bool = True) -> int:
     """A read-write descriptor on the regular file *path*, created empty when it is missing."""
-    return _checked(path, _open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
+    fd = _checked(path, _open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
+    return _usable(fd) if create else fd
 
 
 def open_write_or_read(path: str) -> int:
@@ -51,7 +52,7 @@ def is_writable(fd: int) -> bool:
 
 def open_append(path: str) -> int:
     """A descriptor whose writes go to the end of *path*, created when it is missing."""
-    return _checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
+    return _usable(_checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)))
 
 
 def create_exclusive(path: str) -> int:
@@ -89,6 +90,14 @@ def _checked(path: str, fd: int) -> int:
     return fd
 
 
+def _usable(fd: int) -> int:
+    """The descriptor of a file that may be new, with the mode that files have: a umask can take more than we do."""
+    with contextlib.suppress(OSError):  # another user's stays as it is
+        if os.fstat(fd).st_mode & 0o700 != FILE_MODE:
+            os.fchmod(fd, FILE_MODE)
+    return fd
+
+
 def close(fd: int) -> None:
     """Let go of a descriptor; what had to be on the disk was synced, and the descriptor is gone whatever the system says."""
     with contextlib.suppress(OSError):
@@ -101,6 +110,12 @@ def _named(exc: OSError, fd: int) -> OSError:
         with contextlib.suppress(OSError):
             exc.filename = os.readlink(f"/proc/self/fd/{fd}")
     return exc
+
+
+def as_storage_error(exc: OSError) -> StorageError:
+    """What the operating system refuses, such as one more open file, as an error of the store's."""
+    subject = f" '{exc.filename}'" if exc.filename else ""
+    return StorageError(f"the store cannot be used:{subject} {exc.strerror or exc}")
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
@@ -204,6 +219,15 @@ def time_of(path: str) -> int:
         return 0
 
 
+def stamp_of(path: str) -> tuple[int, int] | None:
+    """What changes when another file takes the place of *path*: its inode and when it was written; None when there is none."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def identity(fd: int) -> tuple[int, int]:
     """What tells the file behind *fd* from every other, as long as *fd* is open."""
     found = _status(fd)
@@ -271,6 +295,15 @@ def is_file(path: str) -> bool:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def is_there(path: str) -> bool:
+    """Whether anything is at *path*, be it a link to nothing; OSError where that cannot be told, and must not pass for a no."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def exists(path: str) -> bool:
@@ -418,6 +451,25 @@ def remove_tree(path: str) -> None:
 
     with contextlib.suppress(OSError):  # of a close that failed it tells all the same
         shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_abandoned(folder: str, prefix: str, seconds: float) -> None:
+    """Remove those folders of this user's in *folder* whose names begin with *prefix*, and in which nobody did anything for so long.
+
+    Each gets another name first: who made it and only slept finds it gone, not half of it.
+    """
+    with contextlib.suppress(OSError):
+        for name in list_directory(folder):
+            path = os.path.join(folder, name)
+            if name.startswith(prefix) and _is_abandoned(os.lstat(path), seconds):
+                renamed = os.path.join(folder, prefix + os.urandom(6).hex())
+                os.rename(path, renamed)
+                remove_tree(renamed)
+
+
+def _is_abandoned(found: os.stat_result, seconds: float) -> bool:
+    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return is_ours and time.time() - found.st_mtime > seconds
 
 
 def remove_empty(path: str) -> None:

@@ -42,7 +42,7 @@ from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage import files
-from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
+from tract.storage.record import HEADER, HEADER_SIZE, LOOSE_LIMIT, pack_record, unpack_record
 
 MAGIC = b"tract journal 1\n"
 FILE_HEADER_SIZE = 64
@@ -258,7 +258,7 @@ class Journal:
             stored = data[HEADER_SIZE : HEADER_SIZE + length]
             if len(stored) < length <= self._end - offset:
                 stored = files.read_at(self._fd, length, offset + HEADER_SIZE)
-        return unpack_record(id, header, stored, self.path, offset)
+        return unpack_record(id, header, stored, self.path, offset, LOOSE_LIMIT)
 
     def kind(self, id: ObjectId) -> Kind:
         """The kind of an object of this journal, without reading the rest of it."""

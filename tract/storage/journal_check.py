@@ -17,7 +17,7 @@ from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.journal import FILE_HEADER_SIZE, FIRST_STEP, MAGIC, SYNCED, TRANSACTION
 from tract.storage.problems import Problem
-from tract.storage.record import HEADER, HEADER_SIZE, unpack_record
+from tract.storage.record import HEADER, HEADER_SIZE, LOOSE_LIMIT, unpack_record
 
 _CRC_START = 12
 _FLAGS = 7
@@ -239,6 +239,6 @@ def _object_at(data: bytes, at: int, end: int) -> tuple[ObjectId, Object, int] |
         return None
     try:
         body = data[at + HEADER_SIZE : at + HEADER_SIZE + stored]
-        return id, unpack_record(id, header, body, "", at), HEADER_SIZE + stored
+        return id, unpack_record(id, header, body, "", at, LOOSE_LIMIT), HEADER_SIZE + stored
     except ObjectCorruptError:
         return None

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tract.storage.files import list_directory
 from tract.storage.problems import Problem
 
 ASIDE = "aside"
@@ -15,10 +16,10 @@ ASIDE = "aside"
 
 _REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive)/.+)"
 _KNOWN = re.compile(
-    rf"format|config\.toml|tracts/[^/]+/config\.toml|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc)|cache/(counts-.+|totals)|aside/.+"
+    rf"format|config\.toml|tracts/[^/]+/config\.toml|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc)|cache/(counts-.+|totals)|aside/.+"
     r"|objects/(journal|journal\.torn-\d+|pack/pack-[0-9a-f]{40}\.(pack|idx)|[0-9a-f]{2}/[0-9a-f]{62})"
 )
-_TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*")
+_TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*|objects/import-[0-9a-f]+/.+")
 
 # Missing ones are made again by whoever needs them, except where a writer counts on them.
 _NEEDED = ("objects", "objects/pack", "locks", "locks/journal", "locks/gc", "cache", "refs", "refs/heads")
@@ -46,6 +47,10 @@ def look_over(store: str) -> Layout:
         problems.extend(_access_problems(name, found))
         if stat.S_ISDIR(found.st_mode):
             directories.append(name)
+        elif name.startswith(ASIDE + "/"):
+            problems.append(Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept"))
+            if stat.S_ISREG(found.st_mode):
+                files.append(name)
         elif not stat.S_ISREG(found.st_mode):
             what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
             problems.append(Problem("not-a-file", "error", "file", name, None, f"it is {what}, which nobody follows"))
@@ -56,7 +61,7 @@ def look_over(store: str) -> Layout:
                 problems.append(Problem("leftover", "note", "file", name, None, detail))
             elif not _KNOWN.fullmatch(name):
                 problems.append(Problem("unknown-file", "note", "file", name, None, "it is none of the store's"))
-            elif name.startswith(("objects/journal.torn-", ASIDE + "/")):
+            elif name.startswith("objects/journal.torn-"):
                 problems.append(Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept"))
     present = {*files, *directories}
     for name in _NEEDED:
@@ -70,9 +75,12 @@ def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
     stack = [""]
     while stack:
         folder = stack.pop()
-        for entry in sorted(os.listdir(os.path.join(store, folder))):
+        for entry in list_directory(os.path.join(store, folder)):
             name = f"{folder}{entry}"
-            found = os.lstat(os.path.join(store, name))
+            try:
+                found = os.lstat(os.path.join(store, name))
+            except FileNotFoundError:
+                continue  # caches are written anew, and gc goes on, while this looks
             yield name, found
             if stat.S_ISDIR(found.st_mode):
                 stack.append(name + "/")

@@ -45,7 +45,7 @@ class LooseObjects:
         return unpack_record(id, body[16 : 16 + HEADER_SIZE], body[16 + HEADER_SIZE :], path, 16)
 
     def contains(self, id: ObjectId) -> bool:
-        return os.path.exists(self.path_of(id))
+        return files.is_there(self.path_of(id))
 
     def write(self, new: NewObject) -> None:
         """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -10,6 +9,7 @@ from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage.store import StoreStats, payload_of
+from tract.storage.threads import ThreadLock
 
 
 class MemoryStore:
@@ -18,7 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._objects: dict[ObjectId, Object] = {}
         self._operations: list[ObjectId] = []
-        self._lock = threading.RLock()
+        self._lock = ThreadLock()
         self._closed = False
 
     def read(self, id: ObjectId) -> Object:

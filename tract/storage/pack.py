@@ -43,7 +43,6 @@ The index finds, the pack's table of ids proves.
 
 from __future__ import annotations
 
-import mmap
 import struct
 import zlib
 from bisect import bisect_left, bisect_right
@@ -75,6 +74,7 @@ _FANOUT_START = 16 + 8 + SEAL_SIZE
 _PREFIX_START = _FANOUT_START + 256 * 4
 IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
+_KEPT_BLOCKS = 512  # of 8 KiB
 _KEPT_HINTS = 65536
 # How many folded objects are read together.
 _MOST_FOLDED = 512
@@ -157,7 +157,7 @@ class Pack:
         except BaseException:
             files.close(self._fd)
             raise
-        self._checked: set[int] = set()
+        self._blocks: dict[int, bytes] = {}
         self._frames: OrderedDict[int, _Frame] = OrderedDict()
         # Where ids that were just unfolded are: what a tree names is read next.
         self._hints: dict[ObjectId, int] = {}
@@ -165,10 +165,10 @@ class Pack:
     @property
     def size(self) -> int:
         """Bytes on disk, of pack and index."""
-        return len(self._map) + len(self._index)
+        return self._size + len(self._index)
 
     def _read_tables(self) -> None:
-        size = files.size_of(self._fd)
+        size = self._size = files.size_of(self._fd)
         _check_magic(self.path, files.read_at(self._fd, 16, 0), PACK_MAGIC)
         if size < 16 + PACK_END:
             raise ObjectCorruptError(self.path, "it is shorter than any pack", size)
@@ -190,29 +190,23 @@ class Pack:
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
         self._seal = end[-SEAL_SIZE:]
-        self._map = mmap.mmap(self._fd, size, prot=mmap.PROT_READ)
 
     def _open_index(self) -> None:
         path = self.index_path
-        fd = files.open_read(path)
-        try:
-            size = files.size_of(fd)
-            if size < _PREFIX_START + SEAL_SIZE:
-                raise ObjectCorruptError(path, "it is shorter than any index", size)
-            mapped = mmap.mmap(fd, size, prot=mmap.PROT_READ)
-        finally:
-            files.close(fd)
-        _check_magic(path, mapped[:16], INDEX_MAGIC)
-        count = int.from_bytes(mapped[16:20], "little")
+        data = files.read_file(path)
+        size = len(data)
+        if size < _PREFIX_START + SEAL_SIZE:
+            raise ObjectCorruptError(path, "it is shorter than any index", size)
+        _check_magic(path, data[:16], INDEX_MAGIC)
+        count = int.from_bytes(data[16:20], "little")
         if size != _PREFIX_START + 8 * count + SEAL_SIZE:
             raise ObjectCorruptError(path, f"its length does not fit its {count} objects", 16)
-        with memoryview(mapped) as view, view[:-SEAL_SIZE] as body:
-            if blake3(body).digest() != mapped[-SEAL_SIZE:]:
-                raise ObjectCorruptError(path, "it does not match its checksum", size - SEAL_SIZE)
-        if mapped[24:56] != self._seal or count != self.count:
+        view = memoryview(data)
+        if blake3(view[:-SEAL_SIZE]).digest() != data[-SEAL_SIZE:]:
+            raise ObjectCorruptError(path, "it does not match its checksum", size - SEAL_SIZE)
+        if data[24:56] != self._seal or count != self.count:
             raise ObjectCorruptError(path, "it is the index of another pack", 24)
-        self._index = mapped
-        view = memoryview(mapped)
+        self._index = data
         end = _PREFIX_START + 4 * count
         self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
         self._prefixes = view[_PREFIX_START:end].cast("I")
@@ -270,10 +264,9 @@ class Pack:
 
     def _count_run(self, ids: Sequence[ObjectId], at: int, ordinal: int, most: int) -> int:
         """How many of *ids* from ``ids[at]`` on, *most* at most, are the ids from *ordinal* on."""
-        start = self._ids_start + ordinal * ID_SIZE
-        table = self._map[start : start + min(most, 2) * ID_SIZE]
+        table = self._ids_from(ordinal, min(most, 2))
         if table == b"".join(ids[at : at + min(most, 2)]):
-            table = self._map[start : start + most * ID_SIZE]
+            table = self._ids_from(ordinal, most)
             if table == b"".join(ids[at : at + most]):
                 return most
         number = 1
@@ -305,11 +298,9 @@ class Pack:
         """The id of the object with that ordinal."""
         if not 0 <= ordinal < self.count:
             raise ObjectCorruptError(self.path, f"it has no object number {ordinal}")
-        block = ordinal // IDS_A_CHECK
-        if block not in self._checked:
-            self._check_ids(block)
-        start = self._ids_start + ordinal * ID_SIZE
-        return self._map[start : start + ID_SIZE]
+        number, at = divmod(ordinal, IDS_A_CHECK)
+        block = self._blocks.get(number) or self._read_ids(number)
+        return block[at * ID_SIZE : (at + 1) * ID_SIZE]
 
     def _ids_of_entries(self, ordinals: Sequence[int]) -> list[ObjectId] | None:
         """The ids with those ordinals, where they are those of entries: every other one a commit, between them blobs.
@@ -330,18 +321,31 @@ class Pack:
         first, number = ordinals[0], len(ordinals)
         if ordinals != list(range(first, first + number)) or first < 0 or first + number > self.count:
             return None
-        for block in range(first // IDS_A_CHECK, (first + number - 1) // IDS_A_CHECK + 1):
-            if block not in self._checked:
-                self._check_ids(block)
-        start = self._ids_start + first * ID_SIZE
-        return struct.unpack(f"{ID_SIZE}s" * number, self._map[start : start + number * ID_SIZE])
+        return struct.unpack(f"{ID_SIZE}s" * number, self._ids_from(first, number))
 
-    def _check_ids(self, block: int) -> None:
+    def _ids_from(self, first: int, number: int) -> bytes:
+        """The ids from ordinal *first* on, *number* of them, back to back."""
+        block, at = divmod(first, IDS_A_CHECK)
+        blocks = range(block, (first + number - 1) // IDS_A_CHECK + 1)
+        found = b"".join([self._blocks.get(block) or self._read_ids(block) for block in blocks])
+        return found[at * ID_SIZE : (at + number) * ID_SIZE]
+
+    def _read_ids(self, block: int) -> bytes:
+        """The ids that one check is about; those read last are kept.
+
+        Read, not mapped: who touches a map of a file that was cut since is killed (docs/decisions/0017).
+        """
         start = self._ids_start + block * IDS_A_CHECK * ID_SIZE
-        end = min(start + IDS_A_CHECK * ID_SIZE, self._ids_start + self.count * ID_SIZE)
-        if zlib.crc32(self._map[start:end]) != self._id_checks[block]:
+        number = min(IDS_A_CHECK, self.count - block * IDS_A_CHECK)
+        if number <= 0:
+            raise ObjectCorruptError(self.path, f"it has no object number {block * IDS_A_CHECK}")
+        ids = files.read_at(self._fd, number * ID_SIZE, start)
+        if zlib.crc32(ids) != self._id_checks[block]:
             raise ObjectCorruptError(self.path, "its table of ids does not match its checksum", start)
-        self._checked.add(block)
+        if len(self._blocks) >= _KEPT_BLOCKS:
+            del self._blocks[next(iter(self._blocks))]
+        self._blocks[block] = ids
+        return ids
 
     def find(self, prefix: str) -> list[ObjectId]:
         """The ids in this pack that begin with the hexadecimal digits *prefix*, of which there are two or more."""
@@ -377,6 +381,11 @@ class Pack:
     def kind_at(self, ordinal: int) -> Kind:
         """The kind of the object with that ordinal; no payload is read."""
         return self._kind(self._rows[bisect_right(self._firsts, ordinal) - 1])
+
+    def stored_size_at(self, ordinal: int) -> int:
+        """About how many bytes the object with that ordinal takes up: its share of its frame, and its id."""
+        row = self._rows[bisect_right(self._firsts, ordinal) - 1]
+        return row.stored // max(1, row.number) + ID_SIZE + 8
 
     def objects(self) -> Iterator[NewObject]:
         """Every object in the pack, in its order."""
@@ -444,18 +453,13 @@ class Pack:
         self._hints.clear()
 
     def release(self) -> None:
-        """Let go of what was unpacked and of the pages of both files that were looked at: for who reads all of a store."""
+        """Let go of what was unpacked and of the ids that were read: for who reads all of a store."""
         self.forget()
-        for mapped in (self._map, self._index):
-            mapped.madvise(mmap.MADV_DONTNEED)
+        self._blocks.clear()
 
     def close(self) -> None:
-        """Let go of the files; a map that stayed open would keep a file system busy."""
+        """Let go of the file."""
         files.close(self._fd)
-        for view in (self._fanout, self._prefixes, self._ordinals):
-            view.release()
-        self._index.close()
-        self._map.close()
 
 
 def _check_magic(path: str, found: bytes, expected: bytes) -> None:

@@ -3,7 +3,7 @@
     objects/import-<hex>/pack-*.pack, *.idx     what is not large, in packs
     objects/import-<hex>/ab/cdef…               loose objects
 
-``land`` renames them to where objects are. What is left over when a process dies is removed by the next one.
+``land`` renames them to where objects are. What is left over when a process dies is removed by the next one, or by gc.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from tract.storage import files
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, write_pack
+from tract.storage.record import LOOSE_LIMIT
 
 PREFIX = "import-"
-LOOSE_LIMIT = 1024 * 1024
-"""An object whose payload is larger, in bytes, gets a file of its own, as everywhere in the store."""
 
 # So many bytes of payloads are held in memory and become a pack: few packs, and no more memory than that.
 _PACK_LIMIT = 32 * 1024 * 1024
 _MOST_OBJECTS = 65536
+
+
+def remove_quarantines(path: str) -> None:
+    """Remove what imports that died left in the folder of objects *path*. Only for who keeps other imports away."""
+    for name in files.list_directory(path):
+        if name.startswith(PREFIX):
+            files.remove_tree(os.path.join(path, name))
 
 
 class Quarantine:
@@ -39,9 +45,7 @@ class Quarantine:
         self._loose = LooseObjects(self._path)
 
     def __enter__(self) -> Quarantine:
-        for name in files.list_directory(self._objects):
-            if name.startswith(PREFIX):
-                files.remove_tree(os.path.join(self._objects, name))
+        remove_quarantines(self._objects)
         files.make_directory(self._path)
         return self
 
@@ -100,11 +104,7 @@ class Quarantine:
         by_kind = {kind: [new for new in self._pending.values() if new.kind == kind] for kind in KINDS}
         groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
         path = write_pack(self._path, groups, (new.payload for found in by_kind.values() for new in found))
-        try:
-            self._packs.append(Pack(path))
-        except OSError as exc:
-            exc.filename = exc.filename or path  # who cannot map a file says not which
-            raise
+        self._packs.append(Pack(path))
         self._pending = {}
         self._size = 0
 

@@ -23,6 +23,9 @@ from tract.objects.id import KINDS, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage.compression import compress_record, decompress
 
+LOOSE_LIMIT = 1024 * 1024
+"""An object whose payload is larger, in bytes, gets a file of its own: none in the journal unpacks to more."""
+
 HEADER = struct.Struct("<BBHII32s")
 HEADER_SIZE = HEADER.size
 
@@ -46,8 +49,10 @@ def pack_record(new: NewObject) -> bytes:
     return HEADER.pack(_KIND_CODES[kind], _RAW, 0, size, size, id) + payload
 
 
-def unpack_record(expected: ObjectId, header: bytes, stored: bytes, subject: str, offset: int) -> Object:
-    """The object of a record, whose payload is proved by its id.
+def unpack_record(
+    expected: ObjectId, header: bytes, stored: bytes, subject: str, offset: int, limit: int = MAX_SIZE
+) -> Object:
+    """The object of a record, whose payload is proved by its id, and unpacks to *limit* bytes at most.
 
     ObjectCorruptError names *subject* (a file) and *offset*.
     """
@@ -55,6 +60,8 @@ def unpack_record(expected: ObjectId, header: bytes, stored: bytes, subject: str
     if id != expected or not 1 <= code <= len(KINDS) or length != len(stored) or size > MAX_SIZE:
         raise ObjectCorruptError(subject, f"the record of object {expected.hex()} has a damaged header", offset)
     if codec == _ZSTD:
+        if size > limit:
+            raise ObjectCorruptError(subject, f"object {expected.hex()} unpacks to {size} bytes, {limit} at most belong", offset)
         try:
             payload = decompress(stored, size)
         except ValueError as exc:

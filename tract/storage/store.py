@@ -46,7 +46,10 @@ class ObjectStore(Protocol):
     """
 
     def read(self, id: ObjectId) -> Object:
-        """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's."""
+        """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's.
+
+        StorageError when the system refuses to read it.
+        """
         ...
 
     def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:

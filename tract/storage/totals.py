@@ -65,9 +65,12 @@ def read_totals(data: bytes) -> list[tuple[bytes, Totals]]:
 
 
 def damaged_at(data: bytes) -> int | None:
-    """Where the first row begins that is not whole, None where all are; an empty file has none that is."""
+    """Where the first row begins that is not whole, None where all are.
+
+    An empty file is whole: who made it may have died before it wrote the first row.
+    """
     whole = len(read_totals(data)) * _SIZE
-    return None if whole == len(data) and data else whole
+    return None if whole == len(data) else whole
 
 
 def add_totals(path: str, totals: Mapping[bytes, Totals]) -> None:

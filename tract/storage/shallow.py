@@ -1,0 +1,103 @@
+"""The commits whose history was cut on purpose: what they name may be gone, and nothing is wrong.
+
+    3fa9…e1 parents 2026-11-21     its parents may be gone; its own context is whole
+    5c07…9b all 2026-11-21         its parents, its target and its context may be gone; its content is there
+    # check 5be1f3a2c4d60718       16 digits of the BLAKE3 of what is before it
+
+In order of id, with the day of the gc that cut it.
+Almost no store has this file.
+It is written whole before anything it is about is dropped, so what it does not name is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Literal, NamedTuple, cast
+
+from blake3 import blake3
+
+from tract.errors import ObjectCorruptError
+from tract.objects.id import ObjectId
+from tract.storage import files
+
+NAME = "shallow"
+
+Grade = Literal["parents", "all"]
+
+_CHECK = b"# check "
+_LINE = re.compile(rb"([0-9a-f]{64}) (parents|all) (\d{4}-\d\d-\d\d)\n")
+
+
+class Cut(NamedTuple):
+    """What may be gone behind a commit, and the day since when."""
+
+    grade: Grade
+    date: str
+
+
+def cut_line(id: ObjectId, cut: Cut) -> str:
+    """The line about one commit."""
+    return f"{id.hex()} {cut.grade} {cut.date}"
+
+
+def encode_shallow(cuts: Mapping[ObjectId, Cut]) -> bytes:
+    """The bytes of the file."""
+    body = "".join(f"{cut_line(id, cut)}\n" for id, cut in sorted(cuts.items())).encode()
+    return body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n"
+
+
+def decode_shallow(data: bytes, name: str) -> dict[ObjectId, Cut]:
+    """What the bytes of the file *name* say; ObjectCorruptError when they are not as they were written."""
+    body = data[: max(0, data.rfind(_CHECK))]
+    cuts = readable_cuts(body)
+    if encode_shallow(cuts) != data:
+        raise ObjectCorruptError(name, "it does not match its check line", len(body))
+    return cuts
+
+
+def readable_cuts(data: bytes) -> dict[ObjectId, Cut]:
+    """The lines that can be read, for who repairs a file that is damaged."""
+    found = (_LINE.fullmatch(line) for line in data.splitlines(keepends=True))
+    return {
+        bytes.fromhex(row[1].decode()): Cut(cast(Grade, row[2].decode()), row[3].decode())
+        for row in found
+        if row is not None
+    }
+
+
+def write_shallow(path: str, cuts: Mapping[ObjectId, Cut]) -> None:
+    """Put the file into the store *path*, whole and on the disk; without *cuts* there is none. Only for gc and repair, who hold the locks."""
+    name = os.path.join(path, NAME)
+    for left in files.list_directory(path):
+        if left.startswith(".tmp-") and left.endswith(f"-{NAME}"):  # nobody else writes it: one who did died
+            files.unlink(os.path.join(path, left))
+    if cuts:
+        files.write_file(name, encode_shallow(cuts), sync=True)
+    else:
+        files.unlink(name)
+
+
+class Shallow:
+    """The cuts of a store, as they were when it was last looked at; *path* is None for a store in memory, which has none."""
+
+    __slots__ = ("_name", "_stamp", "cuts")
+
+    def __init__(self, path: str | None) -> None:
+        self._name = None if path is None else os.path.join(path, NAME)
+        self._stamp: tuple[int, int] | None = None
+        self.cuts: dict[ObjectId, Cut] = {}
+
+    def reload(self) -> Iterable[ObjectId]:
+        """Look at the file anew; the commits of which it says something else than before."""
+        stamp = None if self._name is None else files.stamp_of(self._name)
+        if self._name is None or stamp == self._stamp:
+            return ()
+        cuts: dict[ObjectId, Cut] = {}
+        if stamp is not None:
+            with suppress(FileNotFoundError):  # it went since
+                cuts = decode_shallow(files.read_file(self._name), self._name)
+        before, self.cuts, self._stamp = self.cuts, cuts, stamp
+        return before.keys() ^ cuts.keys()
