@@ -29,6 +29,9 @@ RENAMED = "branch: renamed "
 TAKEN = " (gc took what it left)"
 """Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
 
+RELEASED = "gc: archives"
+"""The reason of an operation in which gc deletes an ORIG_HEAD whose archive goes; nobody undoes that."""
+
 UNDONE = "undo: "
 REDONE = "redo: "
 

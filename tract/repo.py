@@ -8,6 +8,7 @@
   objects/        journal, packs, loose objects
   locks/
   state/          what commands of several steps have done so far
+  shallow         commits whose history was cut on purpose
   cache/          derived; may be deleted at any time
 """
 
@@ -25,6 +26,7 @@ from tract.config import TractConfig, from_table, to_table
 from tract.errors import (
     ConfigError,
     FormatVersionError,
+    HistoryCutError,
     NotARepositoryError,
     ObjectCorruptError,
     StorageError,
@@ -38,12 +40,17 @@ from tract.refs.store import RefEdit, RefStore
 from tract.storage import files
 from tract.storage.database import Database, create_database
 from tract.storage.memory import MemoryStore
+from tract.storage.shallow import Shallow
 from tract.storage.store import Durability, ObjectStore
 
 FOLDER = ".tract"
 FORMAT_VERSION = "1"
 ROOT = "root"
 """The id of a store's root tract."""
+
+_BUILDING = f"{FOLDER}.new-"
+_ABANDONED_AFTER = 3600.0
+"""Seconds; a store is made in milliseconds."""
 
 _LONGEST_CONFIG = 64 * 1024
 _LONGEST_LINE = 4096
@@ -87,14 +94,29 @@ class Repository:
     clock: Callable[[], int] = now
     decoded: DecodedObjects | None = None
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
+    shallow: Shallow = field(default_factory=lambda: Shallow(None))
 
     def commit(self, id: ObjectId) -> Commit:
-        """The commit *id*."""
+        """The commit *id*; without its parents where its history was cut."""
         cache = self._decoded.commits
         found = cache.get(id)
         if found is None:
-            found = _keep(cache, id, read_commit(id, self.objects.read(id)), _COMMITS_KEPT)
+            found = read_commit(id, self.objects.read(id))
+            if id in self.shallow.cuts:
+                found = found._replace(parents=())
+            _keep(cache, id, found, _COMMITS_KEPT)
         return found
+
+    def check_whole(self, id: ObjectId) -> None:
+        """HistoryCutError when gc cut not only what was before the commit *id*, but its context too."""
+        cut = self.shallow.cuts.get(id)
+        if cut is not None and cut.grade == "all":
+            raise HistoryCutError(id.hex(), cut.date)
+
+    def look_at_shallow(self) -> None:
+        """Learn what gc cut since; costs a look at one name."""
+        for id in self.shallow.reload():
+            self._decoded.commits.pop(id, None)
 
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""
@@ -161,7 +183,7 @@ def find_repository(start: str) -> str | None:
     folder = os.path.abspath(start)
     while True:
         candidate = os.path.join(folder, FOLDER)
-        if os.path.lexists(candidate):
+        if files.is_there(candidate):
             return candidate  # a store or not: what is in its place must not be passed over for one further up
         parent = os.path.dirname(folder)
         if parent == folder:
@@ -179,14 +201,16 @@ def create_repository(path: str, config: TractConfig) -> None:
     """Lay out a new store at *path* (a folder ``.tract``), whole or not at all.
 
     Everything is built beside it and renamed into place, so a crash leaves no half-made store.
+    What it leaves is removed by the next that makes a store there, an hour later or more.
     """
     parent = os.path.dirname(path)
-    made = not os.path.lexists(parent)
+    made = not files.is_there(parent)
     try:
         files.make_directories(parent)
     except (FileExistsError, NotADirectoryError):
         raise NotARepositoryError(f"'{parent}' is not a folder") from None
-    building = os.path.join(parent, f"{FOLDER}.new-{os.urandom(6).hex()}")
+    files.remove_abandoned(parent, _BUILDING, _ABANDONED_AFTER)
+    building = os.path.join(parent, _BUILDING + os.urandom(6).hex())
     try:
         _lay_out(building, config)
         files.rename(building, path)
@@ -260,10 +284,10 @@ def open_repository(
     """
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
-    if not os.path.lexists(path):
+    if not files.is_there(path):
         raise NotARepositoryError(f"'{path}' does not exist")
     files.check_tree(path, safe_directories)
-    for name in ("objects", "objects/pack", "locks", "refs"):
+    for name in ("objects", "objects/pack", "locks", "refs", "tracts", "cache"):
         files.check_directory(os.path.join(path, name))
     read_format(path)
     prefix = _tract_prefix(tract)
@@ -276,7 +300,10 @@ def open_repository(
         if store.is_torn:
             _hear_witnesses(store, refs, mirror)
         store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
-        repo = Repository(store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects())
+        shallow = Shallow(path)
+        repo = Repository(store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), {}, shallow)
+        repo.look_at_shallow()
+        store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
         _show_last_state(repo, mirror)
         _create_head(repo)
     except BaseException:

@@ -93,6 +93,8 @@ def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
 
 def find_ref(repo: Repository, name: str) -> str | None:
     """The full name of the ref that *name* means, or None: as it stands, then a tag, then a branch, as in git."""
+    if not isinstance(name, str):
+        return None
     for candidate in (name, "refs/" + name, TAGS + name, HEADS + name):
         if candidate in (HEAD, ORIG_HEAD) or candidate.startswith("refs/"):
             value = repo.ref(candidate)

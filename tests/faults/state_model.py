@@ -140,17 +140,20 @@ def _with(before: tuple[Entry, ...], id: str, said: Said, target: str | None) ->
 
 @dataclass
 class HandleModel:
-    """What one open tract knows of where its branches are; a branch that is not in *seen* it never looked at."""
+    """What one open tract knows of where its branches are; a branch that is not in *seen* it never looked at, and *place* is the one HEAD was on."""
 
     tract: TractModel
     appends: bool
     seen: dict[str, str | None] = field(default_factory=dict)
+    place: str | None = None
 
     def look(self) -> None:
         self.seen[self.tract.branch] = self.tract.tip
+        self.place = self.tract.branch
 
     @property
     def is_stale(self) -> bool:
         """Whether the branch moved since this handle looked, and it wants to be told."""
         branch = self.tract.branch
-        return not self.appends and branch in self.seen and self.seen[branch] != self.tract.tip
+        elsewhere = self.place not in (None, branch)
+        return not self.appends and (elsewhere or (branch in self.seen and self.seen[branch] != self.tract.tip))

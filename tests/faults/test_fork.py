@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tract import Tract, TractConfig
+from tract import ClosedError, Tract, TractConfig
 from tract.history.walk import first_parents
 from tract.repo import create_repository, open_repository
 from tract.storage import files
@@ -126,6 +127,72 @@ def test_a_child_that_closes_its_copy_leaves_the_parent_at_work(tract: Tract) ->
     tract.user("after")
 
     assert ["before", "after"] == texts(tract)
+
+
+class SlowWords(Words):
+    """A counter that holds up whoever counts until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.is_counting, self.may_go_on = threading.Event(), threading.Event()
+
+    def count(self, text: str) -> int:
+        self.is_counting.set()
+        assert self.may_go_on.wait(30)
+        return super().count(text)
+
+
+def test_a_child_forked_while_another_thread_is_at_work_is_told_so_and_waits_for_nobody(tmp_path: Path) -> None:
+    counter = SlowWords()
+    with Tract.open(tmp_path, config=TractConfig(author="tester"), tokenizer=counter, durability="process") as t:
+        t.user("before")
+        thread = threading.Thread(target=lambda: t.compile().token_count)
+        thread.start()
+        assert counter.is_counting.wait(30)
+
+        def work() -> None:
+            signal.alarm(20)  # a child that waits for a thread it has not got would wait for ever
+            for call in (lambda: t.user("lost"), t.compile, lambda: t.head):
+                with pytest.raises(ClosedError, match="forked while another thread"):
+                    call()
+            t.close()
+            with Tract.open(tmp_path, tokenizer=Words()) as again:
+                again.user("by the child")
+
+        wait_for([forked(work)])
+        counter.may_go_on.set()
+        thread.join()
+
+        assert 2 == len(t.compile().messages)
+        t.user("after")
+        assert ["before", "by the child", "after"] == texts(t)
+
+
+def test_a_child_forked_while_another_thread_writes_is_told_so(tmp_path: Path) -> None:
+    create_repository(str(tmp_path / ".tract"), TractConfig(author="tester"))
+    repo = open_repository(str(tmp_path / ".tract"), durability="process")
+    holding, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with repo.objects.lock():
+            holding.set()
+            done.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert holding.wait(30)
+
+    def work() -> None:
+        signal.alarm(20)
+        with pytest.raises(ClosedError), repo.objects.lock():
+            raise AssertionError("the lock of another thread was taken")
+        repo.close()
+
+    wait_for([forked(work)])
+    done.set()
+    thread.join()
+    with repo.objects.lock():
+        repo.refs.refresh()
+    repo.close()
 
 
 def test_threads_share_one_handle(tract: Tract) -> None:

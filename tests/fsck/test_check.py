@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,26 @@ def test_a_store_that_is_open_raises_no_alarm(tmp_path: Path) -> None:
     with open_tract(tmp_path) as t:
         say(t, "a")
         assert [] == problems(tmp_path)
+
+
+def test_a_gc_that_takes_away_what_is_being_checked_raises_no_alarm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected(tmp_path)
+    with closing(open_repository(str(tmp_path / ".tract"))) as repo:
+        repo.objects.write_many([new_blob({"content_type": "freeform", "payload": {}})])
+    seen = []
+
+    def collect_now(found: Any) -> None:
+        seen.append(found.layout.under("objects/pack/"))
+        if len(seen) <= 2:
+            with closing(open_repository(str(tmp_path / ".tract"))) as repo:
+                collect(repo, retention_days=0, aggressive=len(seen) == 1)
+
+    monkeypatch.setattr("tract.history.fsck.check._check_format", collect_now)
+
+    assert [] == problems(tmp_path)
+    assert seen[0] != seen[-1]
 
 
 def test_checking_writes_nothing(tmp_path: Path) -> None:
@@ -320,15 +341,17 @@ def test_a_tool_result_without_its_call_is_a_warning(tmp_path: Path) -> None:
     assert [] == problems(tmp_path)
 
 
-def test_a_call_and_its_result_raise_no_alarm_also_when_both_are_skipped(tmp_path: Path) -> None:
+def test_a_call_and_its_result_raise_no_alarm_also_when_one_or_both_are_skipped(tmp_path: Path) -> None:
     with open_tract(tmp_path) as t:
-        t.commit(CALL)
+        call = t.commit(CALL)
         result = t.commit({"role": "tool", "tool_call_id": "c1", "content": "42"})
         say(t, *(f"message {n}" for n in range(50)))
         assert [] == conversation(tmp_path)
 
-        t.annotate(result.commit_hash, "skip")
-        assert [("warning", "unpaired_tool_call")] == conversation(tmp_path)
+        for hidden in ([result], [call], [call, result]):
+            for half in (call, result):
+                t.annotate(half.commit_hash, "skip" if half in hidden else "normal")
+            assert [] == conversation(tmp_path)
 
 
 def test_a_blob_that_is_no_message_is_an_error(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tract.history.fsck.repair import plan_repair, run_repair
 from tract.history.fsck.report import FsckReport
 from tract.history.gc import collect
 from tract.repo import open_repository
+from tract.storage.files import FileLock
 
 
 class Words:
@@ -358,3 +360,48 @@ def test_a_handle_that_is_open_meanwhile_goes_on_with_the_new_journal(store: Sto
         t.commit({"role": "user", "content": "b"})
     assert ["a", "b"] == store.texts()
     assert store.check().is_clean
+
+
+def test_what_another_repair_did_already_is_not_done_again(store: Store) -> None:
+    store.say("a")
+    store.damage("objects/journal", flip(20))
+    plan = plan_repair(store.check())
+    run_repair(plan)
+
+    assert run_repair(plan).is_clean
+    assert 1 == len(list(store.path.glob("aside/*/objects/journal")))
+
+
+def test_nothing_is_repaired_while_a_gc_is_at_work(store: Store) -> None:
+    store.say("a")
+    store.damage("objects/journal", flip(20))
+    before = (store.path / "objects" / "journal").read_bytes()
+    plan = plan_repair(store.check())
+    lock = FileLock(str(store.path / "locks" / "gc"))
+    lock.acquire()
+    thread = Thread(target=run_repair, args=(plan,))
+    thread.start()
+    try:
+        thread.join(0.05)
+        assert before == (store.path / "objects" / "journal").read_bytes()
+    finally:
+        lock.close()
+        thread.join()
+
+    assert store.check().is_clean
+
+
+@pytest.mark.parametrize("name", ["locks/gc", "locks/journal", "objects/pack/*.idx", "HEAD", "cache/totals"])
+def test_what_is_no_file_is_moved_aside_and_all_is_well(store: Store, name: str) -> None:
+    store.say("a", "b")
+    store.seal()
+    with store.open() as t:
+        t.status()
+    (store.path / "cache" / "totals").touch(0o600)
+    path = store.one(name)
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+    assert store.repair().is_clean
+    assert ["a", "b"] == store.texts()
+    assert "kept-aside" in [problem.kind for problem in store.check().problems]

@@ -577,13 +577,16 @@ def test_what_killed_processes_left_is_removed(tmp_path):
         objects / "pack" / "pack-00.pack",
         objects / ".tmp-1-journal",
         loose / ".tmp-1-x",
+        objects / "import-0123456789ab" / "pack-00.pack",
     ]
+    left[-1].parent.mkdir()
     for path in left:
         path.write_bytes(b"half")
 
     t.gc()
 
     assert [] == [path for path in left if path.exists()]
+    assert not left[-1].parent.exists()
 
 
 def test_a_store_with_something_missing_is_left_as_it_is(tmp_path):
@@ -615,7 +618,7 @@ def test_a_pack_that_does_not_prove_right_is_removed_and_reported(tmp_path):
 
 @pytest.mark.parametrize("days", [-1, float("nan")])
 def test_a_retention_that_is_none_is_refused(tmp_path, days):
-    with pytest.raises(GCError, match="retention must not be negative"):
+    with pytest.raises(GCError, match="must be a number of days"):
         make_tract(tmp_path, "a").gc(orphan_retention_days=days)
 
 
@@ -626,8 +629,6 @@ def test_stores_that_cannot_be_collected_say_so(tmp_path):
         t.gc()
     with pytest.raises(GCError, match="in memory"):
         Tract.open(":memory:").gc()
-    with pytest.raises(GCError, match="archive"):
-        t.gc(archive_retention_days=1)
 
 
 # When, and how

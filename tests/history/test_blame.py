@@ -108,6 +108,34 @@ def test_a_resolution_that_neither_side_had_is_the_merges():
         assert (a, merge.hex()) == blamed(t)[0]
 
 
+def test_a_resolution_of_what_one_side_removed_is_the_merges():
+    with Tract.open(":memory:") as t:
+        a = t.user("a").commit_hash
+        t.branch("draft")
+        t.edit(a, "draft")
+        t.switch("main")
+        t.revert(a)
+        result = t.merge("draft")
+
+        merge = t.commit_merge(result.edit_resolution(result.conflicts[0], "kept after all"))
+
+        assert [(a, merge.merge_commit_hash)] == blamed(t)
+
+
+def test_an_edit_that_came_back_as_it_was_is_not_the_merges():
+    with Tract.open(":memory:") as t:
+        a = t.user("a").commit_hash
+        t.branch("draft")
+        edit = t.edit(a, "draft").commit_hash
+        t.switch("main")
+        t.revert(a)
+        result = t.merge("draft")
+
+        t.commit_merge(result.take(result.conflicts[0], "theirs"))
+
+        assert [(a, edit)] == blamed(t)
+
+
 def test_a_revert_is_to_blame_for_the_words_it_brought_back():
     with Tract.open(":memory:") as t:
         repo = t._base

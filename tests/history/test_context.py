@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tract.config import TractConfig
+from tract.errors import ObjectCorruptError
 from tract.history.context import (
     EMPTY,
     LEAST,
@@ -22,11 +23,14 @@ from tract.history.context import (
     chunks,
     count_entries,
     entries,
+    entries_from,
+    entry_at,
     find_entry,
 )
+from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import replace_entry
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry, NewObject, Node
+from tract.objects.model import Entry, NewObject, Node, new_node
 from tract.repo import DecodedObjects, Repository, memory_repository
 
 
@@ -201,3 +205,33 @@ def test_lists_that_share_their_beginning_share_its_chunks() -> None:
     shared = {id for id, _ in chunks(repo, first)} & {id for id, _ in chunks(repo, second)}
 
     assert len(shared - {None}) >= 1000 // MOST
+
+
+def hostile(repo: Repository, levels: Sequence[int]) -> tuple[Repository, Context]:
+    """A context whose nodes claim these levels, from the root down to the lowest, which has one entry."""
+    (entry,) = make_list(1)
+    made = [new_node(Node(0, entry))]
+    for level in reversed(levels[:-1]):
+        made.append(new_node(Node(level, (made[-1].id, 1))))
+    return store(repo, list(made)), Context(made[-1].id, ())
+
+
+@pytest.mark.parametrize("levels", [[3] * 3000 + [0], [2, 1, 1, 0], [3, 0], [1, 2, 1, 0]])
+@pytest.mark.parametrize(
+    "read",
+    [
+        entries,
+        lambda repo, context: entry_at(repo, context, 0),
+        lambda repo, context: entries_from(repo, context, 0),
+        lambda repo, context: find_entry(repo, context, id_of("elsewhere")),
+        lambda repo, context: list(diff_contexts(repo, context, Context(None, make_list(1, 1)[0]))),
+    ],
+    ids=["entries", "entry_at", "entries_from", "find_entry", "diff"],
+)
+def test_nodes_that_lie_about_their_level_are_damage(
+    levels: list[int], read: Callable[[Repository, Context], object]
+) -> None:
+    repo, context = hostile(make_repo(), levels)
+
+    with pytest.raises(ObjectCorruptError, match="it is of level"):
+        read(repo, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, Ref
 from tract.history.commit import Draft, write_commits
 from tract.history.context import build_context, context_at, entries
 from tract.history.fsck.check import check_repository
-from tract.history.merge import ConflictKind, merge_contexts, settle
+from tract.history.merge import Choice, ConflictKind, merge_contexts, settle
 from tract.history.merging import MergePlan, fast_forward, merged_contexts, plan_merge, write_merge
 from tract.history.notes import CONFIG, PRIORITY, NewNote, NoteTable, note_tip, write_note
 from tract.history.reachability import merge_bases
+from tract.history.replay import run_replay
+from tract.history.replay_plan import plan_revert
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, NewObject, new_blob
 from tract.refs.store import RefEdit
@@ -305,6 +307,56 @@ def test_a_criss_cross_loses_nothing_and_removes_what_both_bases_lost() -> None:
     merge(repo, "draft")
 
     assert ["a2", "b", "m1", "d1", "m2", "d2"] == texts(repo)
+
+
+def crossed(ours: Callable[[Repository], object], theirs: Callable[[Repository], object]) -> MergePlan:
+    """main and draft have each merged the other, keeping their own where the two had parted; main is to merge draft again."""
+    repo, _ = make_repo("a", "b")
+    for name, act in (("draft", theirs), ("main", ours)):
+        go(repo, name)
+        act(repo)
+        branch(repo, f"old-{name}")
+    for name, other in (("main", "old-draft"), ("draft", "old-main")):
+        go(repo, name)
+        plan = plan_merge(repo, other)
+        assert plan.merged is not None
+        choices: dict[ObjectId, Choice] = {conflict.commit: "ours" for conflict in plan.merged.conflicts}
+        write_merge(repo, plan, settle(plan.merged, plan.merged.conflicts, choices))
+    go(repo, "main")
+    return plan_merge(repo, "draft")
+
+
+def edited_first(text: str) -> Callable[[Repository], object]:
+    return lambda repo: edit(repo, commits(repo)[0], text)
+
+
+def test_a_criss_cross_whose_merges_were_decided_differently_is_a_conflict_again() -> None:
+    plan = crossed(edited_first("ours"), edited_first("theirs"))
+
+    assert 2 == len(plan.bases)
+    assert plan.merged is not None
+    (conflict,) = plan.merged.conflicts
+    assert (ConflictKind.BOTH_EDITED, ()) == (conflict.kind, conflict.base)
+    assert conflict.ours != conflict.theirs
+
+
+def test_a_criss_cross_whose_merges_kept_different_removals_is_a_conflict_again() -> None:
+    def take_back(repo: Repository) -> None:
+        first, *_, tip = commits(repo)
+        plan = plan_revert(repo, [first], branch="refs/heads/main", tip=tip)
+        run_replay(repo, plan, tables={PRIORITY: NoteTable(), CONFIG: NoteTable()})
+
+    plan = crossed(take_back, edited_first("theirs"))
+
+    assert plan.merged is not None
+    assert [ConflictKind.EDITED_AND_REMOVED] == [conflict.kind for conflict in plan.merged.conflicts]
+
+
+def test_a_criss_cross_that_was_decided_alike_is_no_conflict() -> None:
+    plan = crossed(edited_first("same"), edited_first("same"))
+
+    assert plan.merged is not None
+    assert () == plan.merged.conflicts
 
 
 def test_criss_cross_upon_criss_cross_without_end_is_merged() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract.config import TractConfig
-from tract.errors import CommitNotFoundError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.branch import create_branch, delete_branches, rename_branch, switch_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
@@ -120,6 +120,14 @@ def test_a_ref_that_is_not_there_has_no_reflog():
 
     with pytest.raises(CommitNotFoundError, match="'nope': there is no ref of that name"):
         reflog(repo, "nope")
+
+
+@pytest.mark.parametrize("limit", [-1, True, "2", 1.0])
+def test_a_limit_is_a_number_of_entries(limit):
+    repo, _ = make_repo("a")
+
+    with pytest.raises(ContentValidationError, match="limit must be a number of entries"):
+        reflog(repo, limit=limit)
 
 
 def test_a_tract_without_commits_has_an_empty_reflog():

@@ -17,7 +17,8 @@ from tract.history.context import context_at, entries
 from tract.history.merging import plan_merge, write_merge
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, USAGE, NewNote, NoteTable, note_tip, write_note
 from tract.history.replay import Replayed, run_replay
-from tract.history.replay_plan import ReplayPlan, Sameness, commits_to_replay, plan_replay, plan_revert
+from tract.history.replay_plan import ReplayPlan, commits_to_replay, plan_replay, plan_revert
+from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, new_blob
 from tract.refs.names import ORIG_HEAD
@@ -159,6 +160,29 @@ def test_a_merged_branch_is_replayed_after_what_it_was_merged_into_with_its_reso
 
     assert ["a-both", "b", "c"] == before
     assert ["a-both", "x", "b", "c"] == texts(repo)
+
+
+def test_what_a_merge_left_out_and_its_commits_bring_back_is_a_warning() -> None:
+    repo, _ = make_repo("a")
+    say(repo, "x")
+    switch_branch(repo, "side")
+    create_branch(repo, "sub", tip(repo, SIDE))
+    say(repo, "b")
+    switch_branch(repo, "sub")
+    c = say(repo, "c")
+    switch_branch(repo, "side")
+    merge = plan_merge(repo, "sub")
+    assert merge.merged is not None
+    made = write_merge(repo, merge, [entry for entry in merge.merged.entries if entry[0] != c])
+    before = texts(repo)
+
+    plan = rebase_plan(repo)
+    run(repo, plan)
+
+    assert ["a", "b"] == before
+    assert ["a", "x", "b", "c"] == texts(repo)
+    (concern,) = plan.concerns
+    assert ("left_out_returns", made, c, False) == (concern.kind, concern.commit, concern.message, concern.is_loss)
 
 
 def test_what_both_edited_waits_for_a_decision_and_nothing_moves_without_one() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tract.history.diff import Change, changes_of
+from tract.history.expansion import EXPANDED
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry
@@ -49,14 +50,18 @@ def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[Obje
         return
     # A merge gives a message its content where no parent has it: a conflict was resolved.
     beside = [
-        {change.commit for change in changes_of(repo, id, commit, at) if _is_new(commit, change, pending)}
+        {change.commit: change.kind for change in changes_of(repo, id, commit, at) if _is_new(change, pending)}
         for at in range(max(1, len(commit.parents)))
     ]
-    yield from set.intersection(*beside) - {id}
+    # An expansion says nothing anew: what it brings back was said when it was said.
+    is_revert = commit.operation is CommitOperation.REVERT and EXPANDED not in (commit.metadata or {})
+    for message in beside[0]:
+        kinds = [kinds_there.get(message) for kinds_there in beside]
+        # What was only added had its content before, unless a revert brought it back.
+        if message != id and None not in kinds and (is_revert or "changed" in kinds):
+            yield message
 
 
-def _is_new(commit: Commit, change: Change[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
-    """Whether the change made the message what it is: what was only added had its content before, unless a revert brought it back."""
-    if change.after is None or pending.get(change.commit) != change.after:
-        return False
-    return change.kind == "changed" or (change.kind == "added" and commit.operation is CommitOperation.REVERT)
+def _is_new(change: Change[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
+    """Whether the message is of the change's making, as far as this one parent tells."""
+    return change.kind in ("added", "changed") and change.after is not None and pending.get(change.commit) == change.after

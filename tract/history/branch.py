@@ -48,6 +48,7 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
     ref = branch_ref(name)
     if start is not None:
         check_target(repo, ref, start)
+        repo.check_whole(start)
     elif not switch:
         raise CommitNotFoundError(HEAD, "there is no commit yet")
     with repo.objects.lock():

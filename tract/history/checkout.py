@@ -48,6 +48,7 @@ def switch(repo: Repository, name: str) -> None:
 def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:
     """Put HEAD on the commit *target*, off its branch; *named* is what the user called it."""
     check_target(repo, HEAD, target)
+    repo.check_whole(target)
     with repo.objects.lock():
         repo.refs.refresh()
         check_idle(repo)

@@ -47,13 +47,18 @@ class Change(NamedTuple):
     metadata: dict[str, Any] | None = None
 
 
+def check_size(repo: Repository, blob: NewObject) -> None:
+    """ContentValidationError for a content that is larger than the settings allow."""
+    size, limit = len(blob.payload), repo.config.max_message_size
+    if size > limit:
+        raise ContentValidationError(f"a message of {size} bytes is over the limit of {limit} that max_message_size sets")
+
+
 def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
     """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
     config = repo.config
     for blob in blobs:
-        if len(blob.payload) > config.max_message_size:
-            size, limit = len(blob.payload), config.max_message_size
-            raise ContentValidationError(f"a message of {size} bytes is over the limit of {limit} that max_message_size sets")
+        check_size(repo, blob)
     if config.max_message_depth < DEEPEST:
         for draft in drafts:
             if is_deeper(draft.value, config.max_message_depth):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from tract.errors import BlobNotFoundError
+from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Node, new_node
 from tract.repo import Repository
@@ -51,8 +51,11 @@ def context_of(id: ObjectId, commit: Commit) -> Context:
 
 
 def context_at(repo: Repository, id: ObjectId | None) -> Context:
-    """The context at commit *id*; the empty one where there is no commit yet."""
-    return EMPTY if id is None else context_of(id, repo.commit(id))
+    """The context at commit *id*; the empty one where there is no commit yet, HistoryCutError where it was cut."""
+    if id is None:
+        return EMPTY
+    repo.check_whole(id)
+    return context_of(id, repo.commit(id))
 
 
 def count_entries(repo: Repository, context: Context) -> int:
@@ -66,7 +69,7 @@ def chunks(repo: Repository, context: Context) -> Iterator[tuple[ObjectId | None
     if context.tree is not None:
         for leaves in _leaf_runs(repo, context.tree):
             for id, leaf in zip(leaves, repo.nodes(leaves), strict=True):
-                yield id, leaf.items
+                yield id, checked_node(id, leaf, 0).items
     if context.open:
         yield None, context.open
 
@@ -87,7 +90,7 @@ def entry_at(repo: Repository, context: Context, index: int) -> Entry:
     items, at = context.open, index - closed
     if context.tree is not None and at < 0:
         leaf, start = next(nodes_from(repo, context.tree, 0, index))
-        items, at = repo.node(leaf.id).items, index - start
+        items, at = node_of_level(repo, leaf.id, 0).items, index - start
     return items[2 * at], items[2 * at + 1]
 
 
@@ -101,7 +104,7 @@ def index_of(repo: Repository, context: Context, commit: ObjectId) -> int | None
     if context.tree is None:
         return None
     for leaf, start in _leaves_around(repo, context.tree, _guess(repo, commit)):
-        commits = repo.node(leaf.id).items[::2]
+        commits = node_of_level(repo, leaf.id, 0).items[::2]
         if commit in commits:
             return start + commits.index(commit)
     return None
@@ -142,6 +145,7 @@ def nodes_from(repo: Repository, root: ObjectId, level: int, index: int) -> Iter
             if node.level == level + 1:
                 yield child, start
             else:
+                node_of_level(repo, child.id, node.level - 1)
                 for found, at in nodes_from(repo, child.id, level, index - start):
                     yield found, start + at
         start += child.total
@@ -154,6 +158,7 @@ def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tup
     for child in reversed(children_of(node) if node.level else ()):
         start = stop - child.total
         if node.level > 1 and start <= index:
+            node_of_level(repo, child.id, node.level - 1)
             for found, at in _leaves_before(repo, child.id, index - start):
                 yield found, start + at
         elif node.level == 1 and stop <= index:
@@ -193,7 +198,9 @@ def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
     if context.tree is not None and index < closed:
         leaves = list(nodes_from(repo, context.tree, 0, index))
     first = leaves[0][1] if leaves else closed
-    items = [item for node in repo.nodes([leaf.id for leaf, _ in leaves]) for item in node.items] + list(context.open)
+    ids = [leaf.id for leaf, _ in leaves]
+    nodes = zip(ids, repo.nodes(ids), strict=True)
+    items = [item for id, node in nodes for item in checked_node(id, node, 0).items] + list(context.open)
     return list(zip(items[::2], items[1::2], strict=True))[index - first :]
 
 
@@ -273,8 +280,20 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
     node = repo.node(root)
     while node.level > 0:
         spine.append(node)
-        node = repo.node(node.items[-2])
+        node = node_of_level(repo, node.items[-2], node.level - 1)
     return spine
+
+
+def node_of_level(repo: Repository, id: ObjectId, level: int) -> Node:
+    """The node *id*, which must be of *level*: ObjectCorruptError else, for who goes down must get to an end."""
+    return checked_node(id, repo.node(id), level)
+
+
+def checked_node(id: ObjectId, node: Node, level: int) -> Node:
+    """The node, where it is of *level*; ObjectCorruptError where it is not."""
+    if node.level != level:
+        raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} where {level} belongs")
+    return node
 
 
 def children_of(node: Node) -> list[Child]:
@@ -292,4 +311,5 @@ def _leaf_runs(repo: Repository, root: ObjectId) -> Iterator[Sequence[ObjectId]]
         yield tuple(chain.from_iterable(child.items[::2] for child in repo.nodes(node.items[::2])))
     else:
         for id in node.items[::2]:
+            node_of_level(repo, id, node.level - 1)
             yield from _leaf_runs(repo, id)

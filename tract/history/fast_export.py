@@ -3,6 +3,7 @@
     tract stream 1
     objects <number>
     refs <number>
+    cuts <number>               only where history was cut: as many lines of ``shallow``, for commits of the stream
                                 a blank line ends the head, every object, and the refs
     <an object>                 as tract/objects/text.py says; a commit after its parents
                                 …
@@ -22,12 +23,14 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
+from tract.history.context import node_of_level
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import CommitOperation, RefValue
+from tract.objects.model import Commit, CommitOperation, RefValue
 from tract.objects.text import object_lines, ref_value_text
 from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range
+from tract.storage.shallow import Cut, cut_line
 
 FIRST_LINE = "tract stream 1"
 CHECK_DIGITS = 32
@@ -38,11 +41,12 @@ Progress = Callable[[int, int], None]
 
 
 class ExportPlan(NamedTuple):
-    """What a stream will hold, in its order; *last* is the newest operation, None where operations are left out."""
+    """What a stream will hold, in its order; *last* is the newest operation, None where operations are left out, and *cuts* what is in ``shallow``."""
 
     objects: tuple[ObjectId, ...]
     refs: tuple[tuple[str, RefValue], ...]
     last: ObjectId | None = None
+    cuts: tuple[tuple[ObjectId, Cut], ...] = ()
 
 
 def plan_store_export(repo: Repository, *, operations: bool = False) -> ExportPlan:
@@ -54,7 +58,7 @@ def plan_store_export(repo: Repository, *, operations: bool = False) -> ExportPl
     order.add_commits(value for _, value in refs if isinstance(value, bytes))
     order.add_rest()
     objects = [*order.objects, *(_operations(repo) if operations else ())]
-    return ExportPlan(tuple(objects), refs, last)
+    return ExportPlan(tuple(objects), refs, last, order.cuts(objects))
 
 
 def plan_revision_export(repo: Repository, revisions: Sequence[str]) -> ExportPlan:
@@ -74,7 +78,7 @@ def plan_revision_export(repo: Repository, revisions: Sequence[str]) -> ExportPl
     before.add_commits(hidden)
     order = _Order(repo, set(before.objects))
     order.add_commits(starts)
-    return ExportPlan(tuple(order.objects), tuple(sorted(refs.items())))
+    return ExportPlan(tuple(order.objects), tuple(sorted(refs.items())), None, order.cuts(order.objects))
 
 
 def _named_ref(repo: Repository, name: str) -> dict[str, RefValue]:
@@ -109,7 +113,7 @@ class _Order:
             if id in self._seen or id in met:
                 continue
             met.add(id)
-            commit = self._repo.commit(id)
+            commit = self._kept(id)
             found.append((commit.generation, commit.time, id))
             named = [*commit.open[::2], *(() if commit.target is None else (commit.target,))]
             if commit.tree is not None:
@@ -118,10 +122,21 @@ class _Order:
                 named = [one for one in named if self._repo.objects.contains(one)]  # gc may have taken what it is about
             stack.extend((*commit.parents, *named))
         for _, _, id in sorted(found):
-            commit = self._repo.commit(id)
+            commit = self._kept(id)
             if commit.tree is not None:
                 self.add_tree(commit.tree)
             self._add(*commit.open[1::2], *(() if commit.content is None else (commit.content,)), id)
+
+    def _kept(self, id: ObjectId) -> Commit:
+        """A commit without what may be gone of what it names."""
+        commit = self._repo.commit(id)
+        cut = self._repo.shallow.cuts.get(id)
+        return commit if cut is None or cut.grade == "parents" else commit._replace(target=None, tree=None, open=())
+
+    def cuts(self, ids: Iterable[ObjectId]) -> tuple[tuple[ObjectId, Cut], ...]:
+        """What was cut of those of *ids*."""
+        known = self._repo.shallow.cuts
+        return tuple(sorted((id, known[id]) for id in known.keys() & set(ids))) if known else ()
 
     def _entries_under(self, id: ObjectId, met: set[ObjectId]) -> Iterator[ObjectId]:
         """The commits of the entries under a node that was not met."""
@@ -133,6 +148,7 @@ class _Order:
             yield from node.items[::2]
         else:
             for child in node.items[::2]:
+                node_of_level(self._repo, child, node.level - 1)
                 yield from self._entries_under(child, met)
 
     def add_tree(self, id: ObjectId) -> None:
@@ -144,6 +160,7 @@ class _Order:
             self._add(*node.items[1::2])
         else:
             for child in node.items[::2]:
+                node_of_level(self._repo, child, node.level - 1)
                 self.add_tree(child)
         self._add(id)
 
@@ -198,7 +215,10 @@ def write_stream(
             write(bytes(pending))
             pending.clear()
 
-    put([FIRST_LINE, f"objects {len(plan.objects)}", f"refs {len(plan.refs)}", ""])
+    put([FIRST_LINE, f"objects {len(plan.objects)}", f"refs {len(plan.refs)}"])
+    if plan.cuts:
+        put([f"cuts {len(plan.cuts)}", *(cut_line(id, cut) for id, cut in plan.cuts)])
+    put([""])
     for done, id in enumerate(plan.objects):
         put([*object_lines(id, repo.objects.read(id)), ""])
         if progress is not None:

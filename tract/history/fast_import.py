@@ -6,7 +6,7 @@ Nothing is seen of a stream before all of it was read and found good: its object
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from blake3 import blake3
@@ -37,6 +37,7 @@ from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.quarantine import Quarantine
+from tract.storage.shallow import Cut, readable_cuts, write_shallow
 
 # JSON is longer than what it says, by escapes; more than this says too much.
 _LONGEST_OBJECT = 4 * MAX_SIZE
@@ -75,8 +76,8 @@ def import_stream(
         raise StorageError("a store in memory cannot take in a stream")
     with store.maintenance(), Quarantine(store.path) as quarantine:
         reader = _Reader(stream)
-        arrivals = _Arrivals(repo, store, quarantine, reader)
-        count, ref_count = _read_head(reader)
+        count, ref_count, cuts = _read_head(reader)
+        arrivals = _Arrivals(repo, store, quarantine, reader, cuts)
         for done in range(count):
             arrivals.take(reader.paragraph())
             if progress is not None:
@@ -89,11 +90,21 @@ def import_stream(
         with store.lock():
             repo.refs.refresh()
             edits = _edits(repo, refs, force=force)
+            _take_over_cuts(repo, cuts, arrivals)
             quarantine.land()
             taken = last is not None and _take_over(repo, store, last, refs)
             if not taken:
                 repo.refs.update(edits, reason="fast-import")
     return ImportResult(count, arrivals.new, len(refs), arrivals.operations, arrivals.operations if taken else 0)
+
+
+def _take_over_cuts(repo: Repository, cuts: Mapping[ObjectId, Cut], arrivals: _Arrivals) -> None:
+    """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
+    repo.look_at_shallow()
+    new = {id: cut for id, cut in cuts.items() if arrivals.brought(id)}
+    if new and repo.path is not None:
+        write_shallow(repo.path, {**new, **repo.shallow.cuts})
+        repo.look_at_shallow()
 
 
 class _Reader:
@@ -152,7 +163,10 @@ class _Reader:
 class _Arrivals:
     """The objects of a stream as they come: proved, put into quarantine, and asked what they hold."""
 
-    def __init__(self, repo: Repository, store: Database, quarantine: Quarantine, reader: _Reader) -> None:
+    def __init__(
+        self, repo: Repository, store: Database, quarantine: Quarantine, reader: _Reader, cuts: Mapping[ObjectId, Cut]
+    ) -> None:
+        self._cuts = cuts
         self._store = store
         self._quarantine = quarantine
         self._reader = reader
@@ -190,6 +204,11 @@ class _Arrivals:
 
     def _take_commit(self, id: ObjectId, obj: Object, line: int) -> None:
         commit = read_commit(id, obj)
+        cut = self._cuts.get(id)
+        if cut is not None:
+            commit = commit._replace(parents=())
+            if cut.grade == "all":
+                commit = commit._replace(target=None, tree=None, open=())
         for parent in commit.parents:
             if self._generation(parent, line) >= commit.generation:
                 self._reader.fail(f"its generation is not above that of its parent {parent.hex()}", line)
@@ -256,6 +275,11 @@ class _Arrivals:
             found = self._generations[parent] = read_commit(parent, obj).generation
         return found
 
+    def brought(self, id: ObjectId) -> bool:
+        """Whether the stream brought a commit that the store did not have."""
+        obj = None if self._store.was_seen(id) else self._quarantine.read(id)
+        return obj is not None and obj.kind == "commit"
+
     def find(self, id: ObjectId) -> Object | None:
         """The object, from the stream or from the store."""
         obj = self._quarantine.read(id)
@@ -310,14 +334,24 @@ def _is_new(repo: Repository) -> bool:
     return not any(isinstance(value, bytes) for _, value in repo.refs.list())
 
 
-def _read_head(reader: _Reader) -> tuple[int, int]:
-    """How many objects and refs the stream says it has."""
+def _read_head(reader: _Reader) -> tuple[int, int, dict[ObjectId, Cut]]:
+    """How many objects and refs the stream says it has, and what was cut of the history in it."""
     if reader.line(_LONGEST_NAME) != FIRST_LINE:
         reader.fail(f"expected '{FIRST_LINE}'")
-    counts = reader.number_of("objects"), reader.number_of("refs")
-    if reader.line():
+    objects, refs = reader.number_of("objects"), reader.number_of("refs")
+    cuts: dict[ObjectId, Cut] = {}
+    line = reader.line()
+    key, _, count = line.partition(" ")
+    if key == "cuts" and count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS:
+        for _ in range(int(count)):
+            read = readable_cuts(f"{reader.line(_LONGEST_NAME)}\n".encode())
+            if not read:
+                reader.fail("expected '<id> parents|all <date>'")
+            cuts.update(read)
+        line = reader.line()
+    if line:
         reader.fail("expected a blank line")
-    return counts
+    return objects, refs, cuts
 
 
 def _read_refs(reader: _Reader, arrivals: _Arrivals, count: int) -> dict[str, RefValue]:

@@ -20,6 +20,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tract.config import Retention, read_retention
+from tract.errors import ConfigError, GCError
+from tract.history.collection.cutting import Archive
 from tract.history.collection.marks import Progress
 from tract.history.collection.plan import DAY, REFLOG_DAYS, RETENTION_DAYS, GCPlan, database, plan_gc
 from tract.history.collection.run import AGGRESSIVE_LEVEL, LEVEL, GCResult, result_of, run_gc
@@ -32,9 +35,11 @@ __all__ = [
     "LEVEL",
     "REFLOG_DAYS",
     "RETENTION_DAYS",
+    "Archive",
     "GCPlan",
     "GCResult",
     "collect",
+    "collect_by_policy",
     "is_due",
     "plan_gc",
     "prune",
@@ -57,6 +62,8 @@ def collect(
     *,
     retention_days: float = RETENTION_DAYS,
     reflog_days: float = REFLOG_DAYS,
+    archives: Retention | None = None,
+    keep_pinned: bool = True,
     dry_run: bool = False,
     aggressive: bool = False,
     now: float | None = None,
@@ -69,6 +76,8 @@ def collect(
             repo,
             retention_days=retention_days,
             reflog_days=reflog_days,
+            archives=archives,
+            keep_pinned=keep_pinned,
             seal=not dry_run,
             now=now,
             progress=progress,
@@ -77,6 +86,38 @@ def collect(
             result = run_gc(repo, plan, aggressive=aggressive, progress=progress)
             return replace(result, seconds=time.monotonic() - started)
     return result_of(plan, len(plan.packs), None, started, dry_run=True)
+
+
+def collect_by_policy(
+    repo: Repository,
+    *,
+    orphans: float | str | None = None,
+    archives: float | str | None = None,
+    keep_pinned: bool | None = None,
+    dry_run: bool = False,
+    aggressive: bool = False,
+    progress: Progress | None = None,
+) -> GCResult:
+    """As :func:`collect`, with the retentions as settings say them; what is None is as the tract's settings have it."""
+    config = repo.config
+    orphans = config.orphan_retention_days if orphans is None else orphans
+    archives = config.archive_retention_days if archives is None else archives
+    try:
+        days = read_retention("orphan retention", orphans).days
+        window = None if archives is None else read_retention("archive retention", archives)
+    except ConfigError as exc:
+        raise GCError(str(exc)) from exc
+    if days is None:
+        raise GCError(f"orphan retention must be a time, not {orphans!r}")
+    return collect(
+        repo,
+        retention_days=days,
+        archives=window,
+        keep_pinned=config.keep_pinned if keep_pinned is None else keep_pinned,
+        dry_run=dry_run,
+        aggressive=aggressive,
+        progress=progress,
+    )
 
 
 def prune(

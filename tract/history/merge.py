@@ -51,6 +51,10 @@ class EntryConflict(NamedTuple):
     theirs: tuple[Entry, ...]
 
 
+UNDECIDED: ObjectId = bytes(32)
+"""The blob, in a base merged from several, of an entry that those treat differently: whatever a side made of it is its own decision."""
+
+
 Choice: TypeAlias = Literal["ours", "theirs", "both"] | ObjectId | None
 """How a conflict is settled: a side, everything of both, another blob for its entry, or None: without any of it."""
 
@@ -124,7 +128,13 @@ def _merged_blob(
 
 
 def _entry(commit: ObjectId, blob: ObjectId | None) -> tuple[Entry, ...]:
-    return () if blob is None else ((commit, blob),)
+    return () if blob is None or blob == UNDECIDED else ((commit, blob),)
+
+
+def with_conflicts_undecided(merged: Merged) -> tuple[Entry, ...]:
+    """The merged entries for a base of further merges: no side's answer to a conflict counts there as what both came from."""
+    open_ones = {commit for conflict in merged.conflicts for commit, _ in (*conflict.ours, *conflict.theirs)}
+    return tuple((commit, UNDECIDED if commit in open_ones else blob) for commit, blob in merged.entries)
 
 
 def _order(
@@ -194,7 +204,7 @@ def _both_replaced(
         theirs = tuple(one.entry for one in group if not one.is_ours)
         if ours and theirs:
             removed = base[group[0].start : max(one.end for one in group)]
-            gone = tuple(entry for entry in removed if entry[0] not in mine and entry[0] not in other)
+            gone = tuple(row for row in removed if row[0] not in mine and row[0] not in other and row[1] != UNDECIDED)
             yield EntryConflict(ConflictKind.BOTH_REPLACED, ours[0][0], gone, ours, theirs)
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
 from tract.history.context import Context, context_at, count_entries, entries, entries_from
-from tract.history.merge import Merged, merge_contexts
+from tract.history.merge import Merged, merge_contexts, with_conflicts_undecided
 from tract.history.notes import CONFIG, PRIORITY, NewNote, add_notes, note_history
 from tract.history.priority import Priority
 from tract.history.reachability import merge_bases
+from tract.history.sameness import named_alike
 from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import splice
 from tract.objects.id import ObjectId
@@ -94,15 +95,18 @@ def merged_contexts(
     """The merge of the contexts of two commits whose best common ancestors are *bases*: how many entries all begin with, and what comes after.
 
     With one base, what all three begin with is not read, but for the last few, which let people see what came before.
+    A message that was rebased or picked is the same under both its ids, and goes by ours.
     """
     sides = context_at(repo, ours), context_at(repo, theirs)
     if len(bases) != 1:
-        base, mine, other = virtual_base(repo, bases), *(entries(repo, side) for side in sides)
-        return 0, merge_contexts(base, mine, other, hidden=hidden, is_virtual=True)
+        mine, other = (entries(repo, side) for side in sides)
+        old, new = named_alike(repo, virtual_base(repo, bases), mine, other)
+        return 0, merge_contexts(old, mine, new, hidden=hidden, is_virtual=True)
     three = (context_at(repo, bases[0]), *sides)
     shared = max(0, min(_common_start(repo, three[0], side) for side in sides) - _SHOWN_BEFORE)
     base, mine, other = (entries_from(repo, context, shared) for context in three)
-    return shared, merge_contexts(base, mine, other, hidden=hidden)
+    old, new = named_alike(repo, base, mine, other)
+    return shared, merge_contexts(old, mine, new, hidden=hidden)
 
 
 def _common_start(repo: Repository, base: Context, side: Context) -> int:
@@ -115,6 +119,7 @@ def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]
     """The context that commits which came from all of *bases* have in common: of several, their own merge, the oldest leading.
 
     Both sides of the merge reach every base, so what one side does not have of this, it removed.
+    Where the bases disagree, each side has decided for itself, and decisions that differ are a conflict again.
     """
     known: dict[frozenset[ObjectId], Sequence[Entry]] = {}
 
@@ -136,7 +141,9 @@ def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]
             below = merge_bases(repo, base, *older)
             before = base_of(below, depth + 1)
             theirs = entries(repo, context_at(repo, base))
-            merged = merge_contexts(before, merged, theirs, is_virtual=len(below) != 1).entries
+            merged = with_conflicts_undecided(
+                merge_contexts(before, merged, theirs, is_virtual=len(below) != 1)
+            )
             older.append(base)
         return merged
 

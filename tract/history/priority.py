@@ -11,7 +11,7 @@ from typing import Any
 from tract.errors import ContentValidationError
 from tract.history.notes import PRIORITY, NewNote, note_history, write_note
 from tract.history.times import moment
-from tract.objects.content import InstructionContent
+from tract.objects.content import DialogueContent, InstructionContent, MessageContent
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 
@@ -24,6 +24,7 @@ class Priority(StrEnum):
     PINNED = "pinned"
 
 
+_INSTRUCTING = ("system", "developer")
 _PRIORITIES = tuple(priority.value for priority in Priority)
 
 
@@ -47,15 +48,28 @@ def read_priority(name: Priority | str) -> Priority:
         raise ContentValidationError(f"unknown priority {name!r}; known are {known}") from None
 
 
-def priority_of(note: Mapping[str, Any] | None, content_type: str) -> Priority:
+def priority_of(note: Mapping[str, Any] | None, content: Mapping[str, Any] | None) -> Priority:
     """A message's priority: its newest note's, else pinned for an instruction and normal for the rest.
+
+    *content* is the map that the message's blob is, None where there is none.
 
     A note that names none of the priorities (anybody may have written it) says nothing.
     """
     said = None if note is None else note.get("priority")
     if said in _PRIORITIES:
         return Priority(said)
-    return Priority.PINNED if content_type == InstructionContent.content_type else Priority.NORMAL
+    return Priority.PINNED if content is not None and _is_instruction(content) else Priority.NORMAL
+
+
+def _is_instruction(content: Mapping[str, Any]) -> bool:
+    """Whether a content instructs the model, in whichever format: then it is pinned unless somebody says otherwise."""
+    kind = content.get("content_type")
+    if kind == MessageContent.content_type:
+        message = content.get("message")
+        return isinstance(message, Mapping) and message.get("role") in _INSTRUCTING
+    if kind == DialogueContent.content_type:
+        return content.get("role") in _INSTRUCTING
+    return kind == InstructionContent.content_type
 
 
 def annotate(repo: Repository, target: ObjectId, priority: Priority, reason: str | None) -> PriorityAnnotation:

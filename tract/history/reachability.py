@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
-from tract.history.context import context_of
+from tract.history.context import context_of, node_of_level
 from tract.history.walk import ancestors, in_date_order
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -86,6 +86,7 @@ def _node_objects(repo: Repository, id: ObjectId, seen: set[ObjectId]) -> Iterat
         yield from _unseen(node.items[1::2], seen)
         return
     for child in node.items[::2]:
+        node_of_level(repo, child, node.level - 1)
         yield from _node_objects(repo, child, seen)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from tract.errors import CommitNotFoundError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.times import moment
 from tract.reflog import ref_entries
 from tract.refs.names import HEAD
@@ -39,9 +39,11 @@ def reflog(repo: Repository, ref: str = HEAD, limit: int | None = None) -> list[
 
     CommitNotFoundError when there is no such ref.
     """
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise ContentValidationError(f"limit must be a number of entries, not {limit!r}")
     name = HEAD if ref == "@" else find_ref(repo, ref)
     if name is None:
-        raise CommitNotFoundError(ref, "there is no ref of that name")
+        raise CommitNotFoundError(str(ref), "there is no ref of that name")
     shown = HEAD if ref == "@" else ref
     return [
         ReflogEntry(shown, index, value.hex(), operation.reason, operation.actor, moment(operation.time))

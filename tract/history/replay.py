@@ -11,6 +11,7 @@ from tract.history.commit import Change, add_commit
 from tract.history.context import build_context, nodes_of
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, NewNote, NoteTable, add_notes
 from tract.history.replay_plan import Command, ReplayPlan, Step
+from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
 from tract.refs.names import ORIG_HEAD
@@ -115,10 +116,11 @@ def _notes_beside(repo: Repository, run: _Run, command: Command, tables: Mapping
     """The notes that go with replayed commits, and those that say where they came from."""
     now = repo.clock()
     replayed = [] if command == "revert" else [one for one in run.made if one.made != one.source]
+    same = Sameness(repo)
     bodies: dict[str, dict[ObjectId, Any]] = {
         PRIORITY: {made: tables[PRIORITY].get(repo, source) for source, made in replayed},
         CONFIG: {made: tables[CONFIG].get(repo, source) for source, made in replayed} | run.configs,
-        ORIGIN: {made: {"by": command, "from": source.hex()} for source, made in replayed},
+        ORIGIN: {made: _origin(same, command, source) for source, made in replayed},
     }
     edits = []
     for namespace, found in bodies.items():
@@ -126,6 +128,12 @@ def _notes_beside(repo: Repository, run: _Run, command: Command, tables: Mapping
         if notes:
             edits.append(add_notes(repo, namespace, notes, run.new))
     return edits
+
+
+def _origin(same: Sameness, command: Command, source: ObjectId) -> dict[str, str]:
+    """Where a commit was made from, and as what it was first made: gc drops what is known of those in between."""
+    first = same.first(source)
+    return {"by": command, "from": source.hex()} | ({} if first == source else {"first": first.hex()})
 
 
 def _reason(repo: Repository, plan: ReplayPlan) -> str:

@@ -15,15 +15,16 @@ Its priority and generation config go with it, and a note says where it came fro
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tract.errors import CherryPickError
 from tract.history.context import context_at, entries, find_entry
 from tract.history.merge import Choice, ConflictKind, EntryConflict, merge_contexts, settle
-from tract.history.notes import ORIGIN, NoteTable, note_tip
 from tract.history.reachability import reachable
+from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.repo import Repository
@@ -36,6 +37,7 @@ ConcernKind = Literal[
     "conflict",
     "tool_pair_torn",
     "edited_below_answers",
+    "left_out_returns",
 ]
 
 
@@ -189,29 +191,6 @@ def plan_revert(
     return ReplayPlan("revert", branch, tip, tip, steps, (), concerns, tuple(planner.context.items()))
 
 
-class Sameness:
-    """Which messages are the same though they were replayed under other ids."""
-
-    def __init__(self, repo: Repository, table: NoteTable | None = None) -> None:
-        self._repo = repo
-        self._table = table if table is not None else NoteTable()
-        self._table.advance(repo, note_tip(repo, ORIGIN))
-
-    def first(self, id: ObjectId) -> ObjectId:
-        """The commit that *id* was first made as: itself, where it was not replayed."""
-        seen = {id}
-        while (note := self._table.get(self._repo, id)) is not None:
-            id = bytes.fromhex(note["from"])
-            if id in seen:
-                break
-            seen.add(id)
-        return id
-
-    def among(self, ids: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
-        """*ids* by their first commits."""
-        return {id: id for id in ids} if not len(self._table) else {self.first(id): id for id in ids}
-
-
 class _Planner:
     """Follows the context as one commit after the other is replayed."""
 
@@ -335,7 +314,16 @@ class _Planner:
             befores = [parent[message] for parent in parents if message in parent]
             if blob not in befores and befores:
                 self._replace(id, message, self.context.get(message), blob)
+        self._note_returned(id, {message for parent in parents for message in parent})
         self.dropped.append(Dropped(id, "a merge's commits are replayed one by one"))
+
+    def _note_returned(self, id: ObjectId, merged: AbstractSet[ObjectId]) -> None:
+        """Name the messages that the merge left out of what it *merged*, and that its commits, made one by one, bring back."""
+        kept = {message for message, _ in entries(self._repo, context_at(self._repo, id))}
+        for message in self.context:
+            if message in merged and message not in kept:
+                detail = f"message {message.hex()[:16]}, which the merge left out, is there again"
+                self.concerns.append(Concern("left_out_returns", id, message, detail))
 
     def _change(self, id: ObjectId, commit: Commit, parent: ObjectId | None) -> None:
         """Replay a compression, a revert or a new order: the change it made to its parent's context, made to this one."""
@@ -346,6 +334,8 @@ class _Planner:
         commit = self._repo.commit(id)
         if len(commit.parents) > 1 and commit.operation is CommitOperation.MERGE and mainline is None:
             raise CherryPickError(f"commit {id.hex()[:16]} is a merge: say which parent it is taken back to")
+        if mainline is not None and type(mainline) is not int:
+            raise CherryPickError(f"a parent's number is an int, not {type(mainline).__name__}")
         if mainline is not None and not 1 <= mainline <= max(1, len(commit.parents)):
             raise CherryPickError(f"commit {id.hex()[:16]} has no parent number {mainline}")
         parent = commit.parents[(mainline or 1) - 1] if commit.parents else None

@@ -33,6 +33,7 @@ def reset(repo: Repository, target: ObjectId, *, mode: ResetMode, named: str, ex
         raise ConfigError(f"mode must be 'soft' or 'hard', not {mode!r}")
     with repo.objects.lock():
         repo.refs.refresh()
+        repo.check_whole(target)
         under_way = states(repo)
         if mode == "soft" or "rebase" in under_way:
             check_idle(repo)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tract.history.context import Context
+from tract.history.context import Context, checked_node
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 from tract.repo import Repository
@@ -80,7 +80,8 @@ def _differences(
 
 def _opened(repo: Repository, parts: Sequence[_Part], level: int) -> list[_Part]:
     """The parts, with those of the highest *level* taken apart."""
-    nodes = iter(repo.nodes([part.key for part in parts if part.level == level and isinstance(part.key, bytes)]))
+    ids = [part.key for part in parts if part.level == level and isinstance(part.key, bytes)]
+    nodes = iter([checked_node(id, node, level) for id, node in zip(ids, repo.nodes(ids), strict=True)])
     result: list[_Part] = []
     for part in parts:
         if part.level < level:

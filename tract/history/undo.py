@@ -12,7 +12,7 @@ from tract.errors import RefMovedError, TractError
 from tract.history.state import check_idle
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange
-from tract.reflog import REDONE, TAKEN, UNDONE, split_tract
+from tract.reflog import REDONE, RELEASED, TAKEN, UNDONE, split_tract
 from tract.refs.names import HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
@@ -64,7 +64,7 @@ def plan_undo(repo: Repository) -> UndoPlan:
         changes = [change for change in operation.changes if split_tract(change.name)[0] == repo.prefix]
         if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
             break  # the making of the tract
-        if changes:
+        if changes and operation.reason != RELEASED:
             _check_reachable(repo, operation, changes)
             return _plan(repo, operation, changes)
     raise TractError(f"there is nothing to undo in tract '{repo.tract}'")

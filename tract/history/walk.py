@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
+from tract.errors import ObjectCorruptError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.repo import Repository
@@ -54,6 +55,8 @@ def ancestors(
         yield id, commit
         for parent in _parents(commit, first_parent):
             older = repo.commit(parent)
+            if older.generation >= commit.generation:
+                raise ObjectCorruptError(f"commit {id.hex()}", "its generation is not above its parent's")
             tell_parents(1 + older.generation)
             waiting[parent] -= 1
             if not waiting[parent]:

@@ -38,6 +38,8 @@ _OPERATIONS = {op.value: op for op in CommitOperation}
 MAX_LEVEL = 32
 """How high a tree can be: nodes have 8 items and more, but for the last of each level."""
 
+_MOST_GENERATIONS = 2**63  # the next one has an encoding too
+
 # What a datetime can say, in microseconds since 1970: years 1 to 9999.
 FIRST_TIME = -62_135_596_800_000_000
 LAST_TIME = 253_402_300_799_999_999
@@ -165,7 +167,7 @@ def read_commit(id: ObjectId, obj: Object) -> Commit:
     fields = _unpack(id, obj, "commit")
     try:
         operation, parents, content, target, tree, open_, generation, time, author, message, metadata = fields
-        if type(generation) is not int or type(author) is not str:
+        if type(generation) is not int or not 0 < generation < _MOST_GENERATIONS or type(author) is not str:
             raise ValueError("generation or author")
         if not (message is None or type(message) is str) or not (metadata is None or type(metadata) is dict):
             raise ValueError("message or metadata")

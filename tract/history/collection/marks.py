@@ -12,6 +12,7 @@ from tract.errors import BlobNotFoundError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, read_commit, read_node
 from tract.storage.catalogue import ABSENT, NONE, REACHED, UNSEEN, Catalogue
+from tract.storage.shallow import Cut
 
 REPORT_EVERY = 4096
 
@@ -66,9 +67,13 @@ class Unseen(Mapping[ObjectId, Kind]):
         return self._marks.count(UNSEEN)
 
     def __iter__(self) -> Iterator[ObjectId]:
+        return map(self._catalogue.id_of, self.numbers())
+
+    def numbers(self) -> Iterator[int]:
+        """Their numbers."""
         number = self._marks.find(UNSEEN)
         while number >= 0:
-            yield self._catalogue.id_of(number)
+            yield number
             number = self._marks.find(UNSEEN, number + 1)
 
     def __contains__(self, id: object) -> bool:
@@ -94,8 +99,57 @@ class Found(NamedTuple):
     commit: Commit | None
 
 
-def walk(catalogue: Catalogue, roots: Iterable[int], marks: bytearray, *, gaps: bool = False) -> Iterator[Found]:
-    """Every object reachable from *roots* that is UNSEEN in *marks*, where it becomes REACHED.
+class Border:
+    """Where walks end in a store of which history was cut, or is to be.
+
+    What a commit in *cuts* lacks is not asked for, and with *stops* a compress commit's parents are not followed but the commit is put in *compressions*.
+    The commits that contexts and targets name are not followed either but put in *named*: whoever walks decides whether their history is wanted, or only their message.
+    """
+
+    def __init__(self, catalogue: Catalogue, cuts: Mapping[ObjectId, Cut], *, stops: bool = False) -> None:
+        self._catalogue = catalogue
+        self._cuts = cuts
+        self._stops = stops
+        self._was_named = bytearray(catalogue.size)
+        self.named = array("I")
+        self.compressions: dict[int, Commit] = {}
+        self.cut = array("I")
+
+    def name(self, ids: Iterable[ObjectId]) -> None:
+        """Put commits in *named*, each once."""
+        for id in ids:
+            number = self._catalogue.admit(id)
+            if number >= len(self._was_named):
+                self._was_named.extend(bytes(number + 1 - len(self._was_named)))
+            if not self._was_named[number]:
+                self._was_named[number] = 1
+                self.named.append(number)
+
+    def was_named(self, number: int) -> bool:
+        """Whether a context or target named the commit."""
+        return number < len(self._was_named) and bool(self._was_named[number])
+
+    def named_by(self, number: int, id: ObjectId, commit: Commit) -> tuple[ObjectId, ...]:
+        """What a walk goes on to from a commit that is no note."""
+        content = () if commit.content is None else (commit.content,)
+        cut = self._cuts.get(id)
+        if cut is not None:
+            self.cut.append(number)
+            if cut.grade == "all":
+                return content
+        elif self._stops and commit.operation is CommitOperation.COMPRESS and commit.parents:
+            self.compressions[number] = commit
+        else:
+            content = (*commit.parents, *content)
+        self.name(commit.open[::2])
+        self.name(() if commit.target is None else (commit.target,))
+        return (*content, *commit.open[1::2], *(() if commit.tree is None else (commit.tree,)))
+
+
+def walk(
+    catalogue: Catalogue, roots: Iterable[int], marks: bytearray, *, gaps: bool = False, border: Border | None = None
+) -> Iterator[Found]:
+    """Every object reachable from *roots* that is UNSEEN in *marks*, where it becomes REACHED; no further than the *border*.
 
     Of a note its text is reached, and the notes before it, but not what they are about.
     *gaps* says that what is missing is passed over; it becomes ABSENT.
@@ -128,15 +182,23 @@ def walk(catalogue: Catalogue, roots: Iterable[int], marks: bytearray, *, gaps: 
         to = stack
         if obj.kind == "commit":
             commit = read_commit(catalogue.id_of(number), obj)
-            named, later = _named_by(commit)
-            for id in later:
-                push(number_of(id), of_notes)
+            if border is None or commit.operation is CommitOperation.NOTE:
+                named, later = _named_by(commit)
+                for id in later:
+                    push(number_of(id), of_notes)
+            else:
+                named = border.named_by(number, catalogue.id_of(number), commit)
         elif obj.kind == "tree":
             node = read_node(catalogue.id_of(number), obj)
             if node.level:
                 named, to = node.items[::2], of_notes if is_note else stack
+            elif is_note:
+                named = node.items[1::2]
+            elif border is None:
+                named = node.items
             else:
-                named = node.items[1::2] if is_note else node.items
+                border.name(node.items[::2])
+                named = node.items[1::2]
         else:
             named = ()
         for id in named:
@@ -166,30 +228,50 @@ def mark(
 
     What was said together lies together, oldest first; so distances to what came before are small.
     """
-    lines = _Lines()
-    trees, blobs = array("I"), array("I")
-    for done, found in enumerate(walk(catalogue, roots, marks, gaps=gaps), 1):
+    gathered = Gathered(catalogue, progress)
+    for found in walk(catalogue, roots, marks, gaps=gaps):
+        gathered.add(found)
+    return gathered.groups(roots)
+
+
+class Gathered:
+    """What walks came by, to be put in the order to pack it."""
+
+    def __init__(self, catalogue: Catalogue, progress: Progress | None = None) -> None:
+        self._catalogue = catalogue
+        self._progress = progress
+        self._lines = _Lines()
+        self._trees = array("I")
+        self._blobs = array("I")
+        self._done = 0
+
+    def add(self, found: Found) -> None:
         if found.commit is not None:
-            lines.add(catalogue, found.number, found.commit)
+            self._lines.add(self._catalogue, found.number, found.commit)
         else:
-            (trees if found.kind == "tree" else blobs).append(found.number)
-        if progress is not None and not done % REPORT_EVERY:
-            progress("marking", done, 0)
-    commits = lines.in_order(roots)
-    fresh = bytearray(len(marks))
-    for number in blobs:
-        fresh[number] = 1
-    texts = array("I")
-    for number in chain(lines.contents(commits), blobs):
-        if fresh[number]:
-            fresh[number] = 0
-            texts.append(number)
-    trees.reverse()  # a parent is met before its children, and distances should look back
-    return {
-        "blob": Members(catalogue, texts),
-        "tree": Members(catalogue, trees),
-        "commit": Members(catalogue, commits),
-    }
+            (self._trees if found.kind == "tree" else self._blobs).append(found.number)
+        self._done += 1
+        if self._progress is not None and not self._done % REPORT_EVERY:
+            self._progress("marking", self._done, 0)
+
+    def groups(self, roots: Sequence[int]) -> Groups:
+        """All of it, line by line from *roots*."""
+        catalogue = self._catalogue
+        commits = self._lines.in_order(roots)
+        fresh = bytearray(1 + max(self._blobs, default=0))
+        for number in self._blobs:
+            fresh[number] = 1
+        texts = array("I")
+        for number in chain(self._lines.contents(commits), self._blobs):
+            if number < len(fresh) and fresh[number]:
+                fresh[number] = 0
+                texts.append(number)
+        self._trees.reverse()  # a parent is met before its children, and distances should look back
+        return {
+            "blob": Members(catalogue, texts),
+            "tree": Members(catalogue, self._trees),
+            "commit": Members(catalogue, commits),
+        }
 
 
 class _Lines:

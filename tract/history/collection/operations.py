@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 
-from tract.objects.id import Kind, ObjectId
+from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
 from tract.reflog import TAKEN
 from tract.refs.operations import unfold_operation
@@ -52,35 +52,50 @@ def operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]
 
 
 def kept_operations(
-    repo: Repository, operations: Sequence[ObjectId], since: int, dropped: Mapping[ObjectId, Kind]
+    repo: Repository, operations: Sequence[ObjectId], since: int, telling: Telling
 ) -> Iterator[Operation]:
-    """Those of *operations*, which come newest first, that are younger than *since*, oldest first, without the changes that led to what is *dropped*."""
+    """Those of *operations*, which come newest first, that are younger than *since*, oldest first, without the changes that led to what is dropped."""
 
     def is_old(operation: Operation) -> bool:
         return operation.time * 1000 < since
 
-    without_dropped = _without(dropped)
     for operation in dropwhile(is_old, _single_operations(repo, operations)):
-        changes = tuple(change for change in map(without_dropped, operation.changes) if change is not None)
-        if changes:
-            left = any(change.old in dropped and change.new not in dropped for change in operation.changes)
-            reason = operation.reason.removesuffix(TAKEN) + (TAKEN if left or operation.reason.endswith(TAKEN) else "")
-            yield operation._replace(changes=changes, reason=reason)
+        told = telling.without_dropped(operation)
+        if told is not None:
+            yield told
 
 
-def _without(dropped: Mapping[ObjectId, Kind]) -> Callable[[RefChange], RefChange | None]:
-    """What to make of each change in turn: those to a dropped commit are left out, and the ref's next one begins where they did."""
-    held: dict[str, RefValue | None] = {}  # what refs were at before the changes that were just left out
+class Telling:
+    """Tells operations, one after the other, without what is *dropped*."""
 
-    def change_without(change: RefChange) -> RefChange | None:
-        before = None if change.old in dropped else change.old
-        if change.new in dropped:
-            held.setdefault(change.name, before)
+    def __init__(self, dropped: Container[ObjectId]) -> None:
+        self._dropped = dropped
+        self._held: dict[str, RefValue | None] = {}  # what refs were at before the changes that were just left out
+
+    def without_dropped(self, operation: Operation) -> Operation | None:
+        """*operation* without the changes that led to what is dropped, or None when it has no others; a ref's next change begins where they did."""
+        changes = tuple(change for change in map(self._change, operation.changes) if change is not None)
+        if not changes:
+            return None
+        left = any(change.old in self._dropped and change.new not in self._dropped for change in operation.changes)
+        reason = operation.reason.removesuffix(TAKEN) + (TAKEN if left or operation.reason.endswith(TAKEN) else "")
+        return operation._replace(changes=changes, reason=reason)
+
+    def _change(self, change: RefChange) -> RefChange | None:
+        before = None if change.old in self._dropped else change.old
+        if change.new in self._dropped:
+            self._held.setdefault(change.name, before)
             return None
         # A move back to where the ref was before what was dropped stays: it is what says that it was dropped.
-        return RefChange(change.name, held.pop(change.name, before), change.new)
+        return RefChange(change.name, self._held.pop(change.name, before), change.new)
 
-    return change_without
+    def without(self, operation: Operation, gone: Container[ObjectId]) -> Operation:
+        """*operation*, which came later, with the changes away from what is *gone* beginning where those before them did."""
+        changes = tuple(
+            RefChange(change.name, self._held.pop(change.name, None), change.new) if change.old in gone else change
+            for change in operation.changes
+        )
+        return operation._replace(changes=tuple(change for change in changes if change.old != change.new))
 
 
 def _single_operations(repo: Repository, ids: Sequence[ObjectId]) -> Iterator[Operation]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 
+from tract.config import Retention
 from tract.errors import GCError
+from tract.history.collection.archives import Separation
+from tract.history.collection.cutting import Archive, Cutting, LeftBehind
 from tract.history.collection.marks import Groups, Members, Progress, Unseen, mark, walk
 from tract.history.collection.operations import read_reflog
 from tract.history.state import kept_commits
@@ -33,6 +37,8 @@ class GCPlan:
     *operations* are those the reflog keeps, newest first; *last* is the newest there was, and *reflog_since* where the reflog begins.
     *packs* are replaced by the new ones, and *loose* objects too, unless they were written again meanwhile.
     *marks* says of each object of the *catalogue* what became of it.
+    *left_behind* are those that go, and those of which only a message stays: no reflog leads there any more.
+    *archives* are those that go; *cutting* says how, and is None in a store of which nothing was cut and nothing is to be.
     Times are in nanoseconds since 1970.
     """
 
@@ -48,6 +54,10 @@ class GCPlan:
     size_before: int
     reachable_count: int
     kept_count: int
+    dropped_size: int
+    archives: tuple[Archive, ...]
+    left_behind: Container[ObjectId] = field(repr=False, compare=False)
+    cutting: Cutting | None = field(repr=False, compare=False)
     catalogue: Catalogue = field(repr=False, compare=False)
     marks: bytes = field(repr=False, compare=False)
 
@@ -57,12 +67,15 @@ def plan_gc(
     *,
     retention_days: float = RETENTION_DAYS,
     reflog_days: float = REFLOG_DAYS,
+    archives: Retention | None = None,
+    keep_pinned: bool = True,
     seal: bool = True,
     now: float | None = None,
     progress: Progress | None = None,
 ) -> GCPlan:
     """Find what is reachable and what is not. Nothing is removed; with *seal* the journal's objects are brought into a pack first.
 
+    *archives* is how long what compressions left behind is kept, None for ever; with *keep_pinned* the pinned messages in it stay.
     *now* is the moment ages are told from, in seconds since 1970, None for this one.
     Only for the holder of the store's ``maintenance``.
     A store in which something reachable is missing or damaged is not collected: the error says what.
@@ -73,6 +86,7 @@ def plan_gc(
     moment = int((time.time() if now is None else now) * 1e9)
     with store.lock():
         repo.refs.refresh()
+        repo.look_at_shallow()
         if seal and store.has_new_objects():
             store.seal(repo.refs.keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
@@ -81,14 +95,28 @@ def plan_gc(
         roots = [catalogue.admit(value) for _, value in repo.refs.list() if isinstance(value, bytes)]
         in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
     marks = catalogue.marks()
-    reachable = mark(catalogue, [*roots, *in_work], marks, progress=progress)
+    separation: Separation | None = None
+    reachable: Groups = {}
+    if archives is None and not repo.shallow.cuts:
+        reachable = mark(catalogue, [*roots, *in_work], marks, progress=progress)
+    else:
+        oldest = 0 if archives is None or archives.days is None else moment - _nanoseconds(archives.days)
+        separation = Separation(repo, catalogue, marks, archives, oldest // 1000, progress)
+        separation.find_live([*roots, *in_work], keep_pinned=keep_pinned)
+    cutting = None if separation is None else separation.cutting
     reachable_count = marks.count(REACHED)
     packed_loose = {id for id in catalogue.loose if _has(catalogue, id, marks, REACHED) and not store.is_large(id)}
     reflog_since = moment - _nanoseconds(max(reflog_days, retention_days))
     ages = _unseen_ages(catalogue, marks, moment)
     operations = read_reflog(repo, catalogue, reflog_since, marks, ages)
     _age_dropped(repo, catalogue, marks, ages)
-    kept = _mark_young(catalogue, ages, moment - _nanoseconds(retention_days), marks, retention_days)
+    if separation is not None:
+        separation.age(ages)
+    kept = _mark_young(catalogue, ages, moment - _nanoseconds(retention_days), marks, retention_days, cutting)
+    kept_count = marks.count(REACHED) - reachable_count
+    if separation is not None:
+        reachable = separation.groups([*roots, *in_work])
+        reachable_count = marks.count(REACHED) - kept_count
     stay_loose = catalogue.loose.keys() - packed_loose
     final = bytes(marks)
     dropped = Unseen(catalogue, final)
@@ -104,7 +132,11 @@ def plan_gc(
         {id: written for id, written in catalogue.loose.items() if id in packed_loose or id in dropped},
         store.stats().size,
         reachable_count,
-        marks.count(REACHED) - reachable_count,
+        kept_count,
+        sum(catalogue.stored_size(number) for number in dropped.numbers()),
+        () if cutting is None else cutting.left_of(catalogue, final),
+        dropped if cutting is None else LeftBehind(dropped, cutting.messages_of(catalogue)),
+        cutting,
         catalogue,
         final,
     )
@@ -158,7 +190,12 @@ def _age_dropped(repo: Repository, catalogue: Catalogue, marks: bytearray, ages:
 
 
 def _mark_young(
-    catalogue: Catalogue, ages: array[int], oldest: int, marks: bytearray, retention_days: float
+    catalogue: Catalogue,
+    ages: array[int],
+    oldest: int,
+    marks: bytearray,
+    retention_days: float,
+    cutting: Cutting | None,
 ) -> dict[int, Groups]:
     """What the UNSEEN objects that are younger than *oldest* need that is UNSEEN too, by the time of its youngest.
 
@@ -173,7 +210,8 @@ def _mark_young(
     kept: dict[int, Groups] = {}
     for cell in sorted(together, reverse=True):
         members = sorted(together[cell], key=ages.__getitem__, reverse=True)
-        groups = mark(catalogue, members, marks, gaps=True)
+        gather = partial(mark, gaps=True) if cutting is None else cutting.gather
+        groups = gather(catalogue, members, marks)
         if any(groups.values()):
             kept[ages[members[0]]] = groups
     return kept

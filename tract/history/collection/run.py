@@ -9,19 +9,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from tract.history.collection.cutting import Archive
 from tract.history.collection.marks import REPORT_EVERY, Groups, Members, Progress, walk
 from tract.history.collection.notes import find_stale_notes, prune_notes
-from tract.history.collection.operations import fold_operations, kept_operations, operations_after
+from tract.history.collection.operations import Telling, fold_operations, kept_operations, operations_after
 from tract.history.collection.plan import GCPlan, database
 from tract.history.state import kept_commits
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import NewObject, Operation
+from tract.objects.model import NewObject, Operation, RefValue
+from tract.reflog import RELEASED
+from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.catalogue import ABSENT, NONE, REACHED, UNSEEN, Catalogue
 from tract.storage.compression import train_dictionary
 from tract.storage.counts import prune_all_counts
 from tract.storage.database import Database
 from tract.storage.pack_writer import Packing
+from tract.storage.shallow import Cut, write_shallow
 
 LEVEL = 12
 AGGRESSIVE_LEVEL = 19
@@ -43,6 +47,7 @@ class GCResult:
 
     *reachable*, *kept* (not reachable, but younger than the retention) and *dropped* count objects; operations are in none of them.
     Sizes are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
+    *dropped_size* is about how many of them *dropped* is; *archives* is what goes with each archive of a compression, the newest first, and all else that is dropped are orphans.
     """
 
     reachable: int
@@ -54,6 +59,8 @@ class GCResult:
     size_after: int | None
     seconds: float
     dry_run: bool = False
+    dropped_size: int = 0
+    archives: tuple[Archive, ...] = ()
 
 
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
@@ -64,7 +71,8 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
     started = time.monotonic()
     store = database(repo)
     level = AGGRESSIVE_LEVEL if aggressive else LEVEL
-    fresh, previous = _write_all(repo, store, plan, level, progress)
+    telling = Telling(plan.left_behind)
+    fresh, previous = _write_all(repo, store, plan, telling, level, progress)
     # What was missing may have been written since.
     marks = bytearray(plan.marks.replace(bytes([ABSENT]), bytes([UNSEEN])))
     last = plan.last
@@ -74,17 +82,20 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         if len(since) <= _FEW_OPERATIONS:
             break
         last = repo.refs.last
-        writing = _PackOrder(plan.catalogue, _saved(plan, since, marks), fold_operations(since, previous))
+        saved = _saved(plan, since, marks)
+        writing = _PackOrder(plan.catalogue, saved, fold_operations(_told(plan, telling, since, marks), previous))
         fresh.add(store.write_pack(writing.packing(), level=level))
         previous = writing.last_operation
     stale = find_stale_notes(repo, plan.dropped, plan.catalogue.has) if plan.dropped else {}
     with store.lock():
         repo.refs.refresh()
-        since = operations_after(repo, last)
-        saved = _saved(plan, since, marks, kept_commits(repo))
+        saved = _saved(plan, operations_after(repo, last), marks, kept_commits(repo))
         if saved:
             fresh.add(store.write_pack(_PackOrder(plan.catalogue, saved).packing(), level=level))
-        head = list(fold_operations(since, previous))
+        _release(repo, plan, marks)
+        since = operations_after(repo, last)
+        cuts = _cut(repo, plan, marks)
+        head = list(fold_operations(_told(plan, telling, since, marks), previous))
         store.rotate(head, repo.refs.keyframe(head[-1].id if head else previous, "gc"), without="operation")
         repo.refs.refresh()
         # Before the packs go, for the catalogue reads from them.
@@ -92,6 +103,9 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         store.drop_packs(name for name in plan.packs if name not in fresh)
         store.drop_loose(loose)
         store.remove_leftovers()
+        if repo.path is not None and cuts != repo.shallow.cuts:
+            write_shallow(repo.path, cuts)  # now without those that went
+            repo.look_at_shallow()
     if plan.dropped and repo.path is not None:
         prune_all_counts(os.path.join(repo.path, "cache"), store.was_seen)
         for name, gone in stale.items():
@@ -112,6 +126,8 @@ def result_of(plan: GCPlan, packs: int, size: int | None, started: float, *, dry
         size,
         time.monotonic() - started,
         dry_run,
+        plan.dropped_size,
+        plan.archives,
     )
 
 
@@ -122,11 +138,11 @@ def _may_go(plan: GCPlan, id: ObjectId, marks: bytearray) -> bool:
 
 
 def _write_all(
-    repo: Repository, store: Database, plan: GCPlan, level: int, progress: Progress | None
+    repo: Repository, store: Database, plan: GCPlan, telling: Telling, level: int, progress: Progress | None
 ) -> tuple[set[str], ObjectId | None]:
     """Write the pack with everything that is reachable, and those of what is kept for a while; their names, and the last operation."""
     names: set[str] = set()
-    operations = kept_operations(repo, plan.operations, plan.reflog_since, plan.dropped)
+    operations = kept_operations(repo, plan.operations, plan.reflog_since, telling)
     folded = fold_operations(operations, None)
     first = next(folded, None)
     last: ObjectId | None = None
@@ -215,12 +231,65 @@ def _saved(plan: GCPlan, since: Sequence[Operation], marks: bytearray, in_work: 
     The walk stops at what is not UNSEEN in *marks*, so it costs what is new.
     """
     catalogue = plan.catalogue
-    changes = (change for operation in since for change in operation.changes)
-    values = (value for change in changes for value in (change.new, change.old) if isinstance(value, bytes))
-    roots = [catalogue.admit(id) for id in values]
+    changes = [change for operation in since for change in operation.changes]
+    values = [change.new for change in changes]
+    values += [change.old for change in changes if not _is_archived(plan, change.old)]
+    roots = [catalogue.admit(value) for value in values if isinstance(value, bytes)]
     roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
     found: dict[Kind, array[int]] = {}
-    for number, kind, _ in walk(catalogue, roots, marks):
+    follow = walk if plan.cutting is None else plan.cutting.walk
+    for number, kind, _ in follow(catalogue, roots, marks):
         if plan.dropped.has(number) and catalogue.id_of(number) not in plan.loose:
             found.setdefault(kind, array("I")).append(number)
     return {kind: Members(catalogue, numbers) for kind, numbers in found.items()}
+
+
+def _is_archived(plan: GCPlan, value: RefValue | None) -> bool:
+    """Whether a ref that moved away from *value* left an archive that goes, which no reflog keeps."""
+    if plan.cutting is None or not isinstance(value, bytes):
+        return False
+    number = plan.catalogue.number_of(value)
+    return number is not None and number < len(plan.cutting.archived) and bool(plan.cutting.archived[number])
+
+
+def _is_gone(plan: GCPlan, id: ObjectId, marks: bytearray) -> bool:
+    """Whether a commit of the plan goes, or only its message stays."""
+    number = plan.catalogue.admit(id)
+    return marks[number] != REACHED or (plan.cutting is not None and number in plan.cutting.messages)
+
+
+def _release(repo: Repository, plan: GCPlan, marks: bytearray) -> None:
+    """Delete each ``ORIG_HEAD`` that still names what goes; only for the holder of the lock."""
+    released = () if plan.cutting is None else plan.cutting.released
+    edits = [
+        RefEdit(name, None, value)
+        for name, value in released
+        if repo.refs.read(name) == value and _is_gone(plan, value, marks)
+    ]
+    if edits:
+        repo.refs.update(edits, reason=RELEASED)
+
+
+def _told(plan: GCPlan, telling: Telling, since: Sequence[Operation], marks: bytearray) -> list[Operation]:
+    """The operations in *since* as they are kept: without the archives that go."""
+    if plan.cutting is None or not plan.cutting.released:
+        return list(since)
+    left = {change.old for operation in since for change in operation.changes if _is_archived(plan, change.old)}
+    gone = {id for id in left if isinstance(id, bytes) and _is_gone(plan, id, marks)}
+    told = (telling.without(operation, gone) for operation in since)
+    return [operation for operation in told if operation.changes]
+
+
+def _cut(repo: Repository, plan: GCPlan, marks: bytearray) -> dict[ObjectId, Cut]:
+    """Write down which commits lose what is behind them, beside those of which that was known; what is to stand there in the end.
+
+    Before anything goes: a commit that is not in ``shallow`` has all that it names.
+    """
+    if plan.cutting is None or repo.path is None:
+        return dict(repo.shallow.cuts)
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    cuts = plan.cutting.cuts_after(plan.catalogue, marks, date)
+    if not cuts.items() <= repo.shallow.cuts.items():
+        write_shallow(repo.path, {**repo.shallow.cuts, **cuts})
+        repo.look_at_shallow()
+    return cuts

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from blake3 import blake3
 
 from tract.errors import (
+    BlobNotFoundError,
     ConfigError,
     ContentValidationError,
     FormatVersionError,
@@ -24,6 +26,7 @@ from tract.errors import (
     NotARepositoryError,
     ObjectCorruptError,
     StorageError,
+    UnsafeRepositoryError,
 )
 from tract.history.fsck.graph import Graph, Root
 from tract.history.fsck.report import FsckReport, in_order
@@ -41,10 +44,13 @@ from tract.storage.journal_check import JournalScan, scan_journal
 from tract.storage.layout import Layout, look_over
 from tract.storage.pack_check import PackScan
 from tract.storage.problems import Problem
+from tract.storage.shallow import NAME as SHALLOW
+from tract.storage.shallow import Cut, decode_shallow, readable_cuts
 from tract.storage.totals import damaged_at
 
 JOURNAL = "objects/journal"
 _LONGEST_LINE = 4096
+_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -60,6 +66,9 @@ class Examination:
     record: RefRecord = field(default_factory=RefRecord)
     witnesses: dict[str, tuple[RefValue, bool]] = field(default_factory=dict)
     counts: dict[str, dict[ObjectId, BlobCount]] = field(default_factory=dict)
+    cuts: dict[ObjectId, Cut] = field(default_factory=dict)
+    cut_off: tuple[ObjectId, ...] = ()
+    history: AbstractSet[ObjectId] = frozenset()
     reached: set[ObjectId] = field(default_factory=set)
     commits: int = 0
 
@@ -78,17 +87,42 @@ def check_repository(path: str) -> FsckReport:
 
 
 def examine(path: str, *, locked: bool = False) -> Examination:
-    """Read all of the store at *path* that can be read; *locked* says that the caller keeps the writers out."""
-    if not os.path.isdir(path):
+    """Read all of the store at *path* that can be read; *locked* says that the caller keeps writers and gc out.
+
+    What a gc removed before it was read looks like damage: then all is read once more, and at last with gc kept out.
+    """
+    if locked:
+        return _examine(path, locked=True)
+    for _ in range(_TRIES):
+        with suppress(BlobNotFoundError):
+            found = _examine(path, locked=False)
+            if _was_collected(found):
+                continue
+            if all(problem.kind != "index-missing" for problem in found.problems):
+                return found
+            break  # a gc may be about to write the index
+    with _waiting(path, "gc"):
+        return _examine(path, locked=False)
+
+
+def _was_collected(found: Examination) -> bool:
+    """Whether a pack or a loose object that was listed is there no more."""
+    names = (*found.layout.under("objects/pack/pack-"), *_loose_names(found))
+    return any(not files.is_there(os.path.join(found.path, name)) for name in names)
+
+
+def _examine(path: str, *, locked: bool) -> Examination:
+    if not files.is_there(path) or not os.path.isdir(path):
         raise NotARepositoryError(f"'{path}' is not a folder")
-    with nullcontext() if locked else _writers_waiting(path):
+    with nullcontext() if locked else _waiting(path, "journal"):
         layout = look_over(path)
         if not {"format", JOURNAL, HEAD} & {*layout.files, *layout.directories} and "objects" not in layout.directories:
             raise NotARepositoryError(f"'{path}' is not a tract store: it has neither a format file nor objects")
         found = Examination(path, layout)
-        # What writers change is read now; packs and loose objects never change.
+        # What writers change is read now; packs and loose objects never change, but gc can remove them.
         journal = _read(found, JOURNAL)
-        lines = {name: data for name in _ref_names(layout) if (data := _read(found, name, _LONGEST_LINE)) is not None}
+        shallow = _read(found, SHALLOW)
+        lines = {name: data for name in _ref_names(layout) if (data := _read_listed(found, name, _LONGEST_LINE)) is not None}
     _check_format(found)
     _check_settings(found)
     _check_journal(found, journal)
@@ -96,6 +130,7 @@ def examine(path: str, *, locked: bool = False) -> Examination:
     _check_loose_objects(found)
     _check_payloads(found)
     _check_refs(found, lines)
+    _check_shallow(found, shallow)
     _check_graph(found)
     _check_states(found)
     _check_caches(found)
@@ -103,9 +138,9 @@ def examine(path: str, *, locked: bool = False) -> Examination:
 
 
 @contextmanager
-def _writers_waiting(path: str) -> Iterator[None]:
-    """Hold the writers' lock, so that journal and ref files are of one moment; without it where that cannot be."""
-    name = os.path.join(path, "locks", "journal")
+def _waiting(path: str, lock_name: str) -> Iterator[None]:
+    """Hold the lock of writers, so that journal and ref files are of one moment, or that of gc; without it where that cannot be."""
+    name = os.path.join(path, "locks", lock_name)
     lock = None
     try:
         if os.path.isfile(name):
@@ -122,8 +157,11 @@ def _writers_waiting(path: str) -> Iterator[None]:
 
 def _read(found: Examination, name: str, limit: int | None = None) -> bytes | None:
     """The bytes of a file of the store, or None where there is none; what cannot be read is a problem."""
-    if name not in found.layout.files:
-        return None
+    return _read_listed(found, name, limit) if name in found.layout.files else None
+
+
+def _read_listed(found: Examination, name: str, limit: int | None = None) -> bytes | None:
+    """The same of one of the files that were listed: to look each up among tens of thousands takes long."""
     try:
         return files.read_file(os.path.join(found.path, name), limit)
     except FileNotFoundError:
@@ -165,7 +203,7 @@ def _check_settings(found: Examination) -> None:
         detail = "it is missing; every setting is the default"
         found.problems.append(Problem("config-missing", "warning", "settings", "config.toml", None, detail, "the settings"))
     for name in names:
-        data = _read(found, name) or b""
+        data = _read_listed(found, name) or b""
         try:
             read_config(os.path.join(found.path, name))
         except (ConfigError, StorageError) as exc:
@@ -204,26 +242,37 @@ def _check_packs(found: Examination) -> None:
             continue
         try:
             pack = PackScan(found.path, name)
-            index = pack.check_index(found.path, name.removesuffix(".pack") + ".idx")
         except (OSError, StorageError) as exc:
             found.problems.append(Problem("unreadable", "error", "pack", name, None, f"it cannot be read: {exc}"))
             continue
+        index_name = name.removesuffix(".pack") + ".idx"
+        try:
+            index = pack.check_index(found.path, index_name)
+        except UnsafeRepositoryError:
+            index = Problem("index-missing", "warning", "index", index_name, None, "it is no file, so nobody reads the pack")
+        except (OSError, StorageError) as exc:
+            index = Problem("unreadable", "error", "index", index_name, None, f"it cannot be read: {exc}")
         found.packs.append(pack)
         found.problems.extend([*pack.problems, *([index] if index is not None else [])])
         for id, (kind, ordinal) in pack.objects.items():
             found.found.add(id, FoundObject(kind, name, None, partial(pack.load, ordinal)))
 
 
-def _check_loose_objects(found: Examination) -> None:
+def _loose_names(found: Examination) -> Iterator[str]:
     for name in found.layout.files:
         parts = name.split("/")
         if len(parts) == 3 and parts[0] == "objects" and len(parts[1]) == 2 and len(parts[2]) == 62 and parts[2][0] != ".":
-            try:
-                problem = check_loose(found.path, name, found.found)
-            except (OSError, StorageError, ValueError) as exc:
-                problem = Problem("unreadable", "error", "object", name, None, f"it cannot be read: {exc}")
-            if problem is not None:
-                found.problems.append(problem)
+            yield name
+
+
+def _check_loose_objects(found: Examination) -> None:
+    for name in _loose_names(found):
+        try:
+            problem = check_loose(found.path, name, found.found)
+        except (OSError, StorageError, ValueError) as exc:
+            problem = Problem("unreadable", "error", "object", name, None, f"it cannot be read: {exc}")
+        if problem is not None:
+            found.problems.append(problem)
 
 
 def _check_payloads(found: Examination) -> None:
@@ -299,8 +348,25 @@ def _readable_operations(found: Examination) -> dict[ObjectId, Operation]:
     return known
 
 
+def _check_shallow(found: Examination, data: bytes | None) -> None:
+    """Which commits had their history cut; of a damaged file what can be read is believed."""
+    if data is None:
+        return
+    try:
+        found.cuts = decode_shallow(data, SHALLOW)
+    except ObjectCorruptError as exc:
+        found.cuts = readable_cuts(data)
+        lost = "of which commits the history was cut"
+        found.problems.append(Problem("shallow-damaged", "error", "shallow", SHALLOW, exc.offset, exc.detail, lost))
+    for id in found.cuts:
+        place = found.found.get(id)
+        if place is None or place.kind != "commit":
+            detail = "it names no commit of the store"
+            found.problems.append(Problem("shallow-stale", "warning", f"commit {id.hex()}", SHALLOW, None, detail))
+
+
 def _check_graph(found: Examination) -> None:
-    graph = Graph(found.found)
+    graph = Graph(found.found, found.cuts)
     refs = found.record.refs
     roots = [Root(name, value) for name, value in sorted(refs.items()) if isinstance(value, bytes)]
     graph.walk(roots)
@@ -311,6 +377,8 @@ def _check_graph(found: Examination) -> None:
     found.problems.extend(graph.problems)
     found.reached = graph.reached.union(id for id, _ in found.record.operations)
     found.commits = len(graph.commits)
+    found.history = graph.commits.keys()
+    found.cut_off = graph.cut_off
 
 
 def _check_targets(found: Examination, graph: Graph) -> None:
@@ -334,7 +402,7 @@ def _check_states(found: Examination) -> None:
     for name in found.layout.files:
         parts = name.split("/")
         if parts[-2:-1] == [FOLDER] and name.startswith((FOLDER, TRACTS)) and is_state(parts[-1]):
-            data = _read(found, name) or b""
+            data = _read_listed(found, name) or b""
             try:
                 decode_state(data, name)
             except ObjectCorruptError as exc:

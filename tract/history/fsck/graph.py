@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError
@@ -11,6 +11,7 @@ from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, Node, read_commit, read_node
 from tract.storage.check import FoundObjects
 from tract.storage.problems import Problem, Severity
+from tract.storage.shallow import Cut
 
 
 class Root(NamedTuple):
@@ -24,12 +25,14 @@ class Root(NamedTuple):
 class Graph:
     """Walks from refs over the objects that could be read, and notes what is wrong on the way."""
 
-    def __init__(self, found: FoundObjects) -> None:
+    def __init__(self, found: FoundObjects, cuts: Mapping[ObjectId, Cut] | None = None) -> None:
         self._found = found
+        self._cuts = cuts or {}
         self._root = Root("", b"")
         self._totals: dict[tuple[ObjectId, bool], int | None] = {}
         self._missing: set[ObjectId] = set()
         self._in_notes = False  # what a note is about, and a list of notes, may be gone: gc asks no note
+        self._cut_off: list[ObjectId] = []
         self.problems: list[Problem] = []
         self.commits: dict[ObjectId, Commit] = {}
         self.reached: set[ObjectId] = set()
@@ -79,16 +82,41 @@ class Graph:
             self._problem("wrong-kind", f"{found.kind} {id.hex()}", f"{owner} needs a {kind} as {role}")
         return False
 
+    def _is_cut_off(self, id: ObjectId, commit: Commit) -> bool:
+        """Whether *id* is a compression whose history is missing, and nothing says that it was cut; that is noted."""
+        if commit.operation is not CommitOperation.COMPRESS or not commit.parents or commit.parents[0] in self._cuts:
+            return False
+        before = self._peek(commit.parents[0]) if commit.parents[0] in self._found else None
+        named = () if before is None else (*before.parents, before.content, before.target, before.tree, *before.open)
+        if before is not None and all(one is None or one in self._found for one in named):
+            return False
+        self._cut_off.append(id)
+        detail = "what it compressed is missing, and 'shallow', which would say that gc cut it, does not name it"
+        lost = f"what the compression {id.hex()[:16]} took out of the context, and all before it"
+        self._problem("history-missing", f"commit {id.hex()}", detail, lost)
+        return True
+
+    @property
+    def cut_off(self) -> tuple[ObjectId, ...]:
+        """The compress commits whose history is missing although nothing says that it was cut."""
+        return tuple(self._cut_off)
+
     def _check(self, id: ObjectId, commit: Commit) -> list[ObjectId]:
         """Check one commit; its parents that are there."""
         subject = f"commit {id.hex()}"
-        parents = [parent for parent in commit.parents if self._need(parent, "commit", subject, "parent")]
         if commit.content is not None:
             self._need(commit.content, "blob", subject, "content")
+        cut = self._cuts.get(id)
+        if cut is not None and cut.grade == "all":
+            return []
+        if cut is not None or self._is_cut_off(id, commit):
+            commit, cut = commit._replace(parents=()), cut or Cut("parents", "")  # they may be gone
+        parents = [parent for parent in commit.parents if self._need(parent, "commit", subject, "parent")]
         self._in_notes = commit.operation is CommitOperation.NOTE
         if commit.target is not None and not self._in_notes:
             self._need(commit.target, "commit", subject, "target")
-        self._check_generation(subject, commit)
+        if cut is None:
+            self._check_generation(subject, commit)
         total = self._check_context(subject, commit)
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
             self._check_step(subject, commit, total)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,7 +20,7 @@ from tract.errors import StorageError
 from tract.history.fsck.check import JOURNAL, Examination, check_repository, examine, is_signed
 from tract.history.fsck.report import FsckReport
 from tract.objects.id import KINDS, ObjectId
-from tract.objects.model import NewObject, Operation, RefChange, RefValue, new_operation
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, new_operation, read_commit
 from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, HEADS, TRACTS
 from tract.refs.operations import now, shown, unfold_operation
@@ -29,10 +30,13 @@ from tract.storage.journal import FIRST_STEP, create_journal
 from tract.storage.layout import ASIDE
 from tract.storage.pack_check import PackScan
 from tract.storage.pack_writer import Group, write_pack
+from tract.storage.shallow import NAME as SHALLOW
+from tract.storage.shallow import Cut, write_shallow
 
 Action: TypeAlias = Literal[
     "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack",
     "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
+    "write-shallow",
 ]  # fmt: skip
 
 _ACTOR = "fsck"
@@ -68,6 +72,8 @@ _BY_KIND: dict[str, tuple[Action, str]] = {
     "index-damaged": ("write-index", "make it anew from its pack"),
     "pack-missing": ("move-aside", "keep the index aside, it has no pack"),
     "journal-length": ("lengthen-journal", "write zeros behind it again"),
+    "shallow-damaged": ("write-shallow", "write it anew, for the commits that lack something"),
+    "shallow-stale": ("write-shallow", "write it anew, for the commits that lack something"),
     "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
 }
 
@@ -78,11 +84,13 @@ _REBUILT_FOR = frozenset(
 
 def plan_repair(report: FsckReport) -> RepairPlan:
     """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
-    found = examine(report.path)
+    return RepairPlan(report.path, _steps(examine(report.path)))
+
+
+def _steps(found: Examination) -> tuple[RepairStep, ...]:
     # A damaged pack is salvaged first: an index is made for what is left, and the journal by what can be read then.
-    steps = [*_layout_steps(found), *_file_steps(found), *_journal_steps(found)]
-    order = dict.fromkeys(steps)
-    return RepairPlan(report.path, tuple(order))
+    steps = [*_layout_steps(found), *_file_steps(found), *_journal_steps(found), *_shallow_steps(found)]
+    return tuple(dict.fromkeys(steps))
 
 
 def _layout_steps(found: Examination) -> Iterator[RepairStep]:
@@ -101,6 +109,11 @@ def _file_steps(found: Examination) -> Iterator[RepairStep]:
         action = _BY_KIND.get(problem.kind)
         if action is not None and problem.path.removesuffix(".idx") + ".pack" not in damaged:
             yield RepairStep(action[0], problem.path, action[1])
+
+
+def _shallow_steps(found: Examination) -> Iterator[RepairStep]:
+    if found.cut_off:
+        yield RepairStep("write-shallow", SHALLOW, "write it anew, for the commits that lack something")
 
 
 def _journal_steps(found: Examination) -> Iterator[RepairStep]:
@@ -174,19 +187,21 @@ def _likely_branch(refs: dict[str, RefValue], prefix: str) -> str:
 def run_repair(plan: RepairPlan) -> FsckReport:
     """Do what *plan* says, and check the store again: the report has what could not be repaired.
 
-    No writer is let in meanwhile; killed at any point, everything that was there is there or in ``aside``.
+    Neither a writer nor a gc is let in meanwhile, and what they made unnecessary since the plan was made is not done.
+    Killed at any point, everything that was there is there or in ``aside``.
     """
     repair = _Repair(plan.path)
-    for name in ("locks", "locks/journal"):
-        if not os.path.exists(os.path.join(plan.path, name)):
-            repair.make(name)
-    lock = files.FileLock(os.path.join(plan.path, "locks", "journal"))
-    try:
-        lock.acquire()
+    for name in ("locks", "locks/gc", "locks/journal"):
+        repair.make_usable(name)
+    with ExitStack() as held:
+        for name in ("gc", "journal"):
+            lock = files.FileLock(os.path.join(plan.path, "locks", name))
+            held.callback(lock.close)
+            lock.acquire()
+        needed = _steps(examine(plan.path, locked=True)) if plan.steps else ()
         for step in plan.steps:
-            repair.actions[step.action](step.path)
-    finally:
-        lock.close()
+            if step in needed:
+                repair.actions[step.action](step.path)
     return check_repository(plan.path)
 
 
@@ -211,11 +226,19 @@ class _Repair:
             "lengthen-journal": self._lengthen_journal,
             "rebuild-journal": self._rebuild_journal,
             "write-ref-file": self._write_ref_file,
+            "write-shallow": self._write_shallow,
             "drop-cache": lambda name: files.unlink(self._full(name)),
         }
 
     def _full(self, name: str) -> str:
         return os.path.join(self._path, name)
+
+    def make_usable(self, name: str) -> None:
+        """See to it that *name*, the folder of the locks or one of them, can be used as what it is."""
+        is_usable = files.is_directory if name == "locks" else files.is_file
+        if not is_usable(self._full(name)):
+            self._move_aside(name)
+            self.make(name)
 
     def make(self, name: str) -> None:
         if name.startswith("locks/"):
@@ -254,6 +277,10 @@ class _Repair:
     def _write_settings(self, name: str) -> None:
         self._copy_aside(name)
         write_config(self._full(name), TractConfig())
+
+    def _write_shallow(self, name: str) -> None:
+        self._copy_aside(name)
+        write_shallow(self._path, cuts_of(_examined(self._path)))
 
     def _sign_settings(self, name: str) -> None:
         data = files.read_file(self._full(name))
@@ -379,6 +406,21 @@ def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], afte
         RefChange(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     )
     return new_operation(Operation(previous, now(), _ACTOR, "fsck: repair", changes, tuple(sorted(after.items()))))
+
+
+def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
+    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept."""
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    cuts = {id: cut for id, cut in found.cuts.items() if _is_there(found, id)}
+    for id in found.cut_off:
+        cuts[id] = Cut("parents", date)
+    for id in found.reached - found.history:
+        if _is_there(found, id) and id not in cuts:
+            commit = read_commit(id, found.found.read(id))
+            rest = (*commit.open, *(one for one in (commit.tree, commit.target) if one is not None))
+            if any(one not in found.found for one in (*rest, *commit.parents)):
+                cuts[id] = Cut("all" if any(one not in found.found for one in rest) else "parents", date)
+    return cuts
 
 
 def signed_settings(data: bytes) -> bytes:

@@ -1,0 +1,137 @@
+"""Processes that die after their operation and before the ref files: the next writer shows what all of them left."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import Tract, TractConfig
+from tract.history.fsck.check import check_repository
+from tract.refs.files import RefFiles
+from tract.repo import open_repository
+
+
+class Words:
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def opened(folder: Path) -> Tract:
+    return Tract.open(folder, tokenizer=Words(), config=TractConfig(author="tester"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a store of one commit."""
+    with opened(tmp_path) as t:
+        t.user("first")
+    return tmp_path
+
+
+def killed_before_its_ref_files(folder: Path, work: Callable[[Tract], object]) -> None:
+    """Do *work* in a process that is killed when it first writes to any file but the journal."""
+    child = os.fork()
+    if child:
+        assert signal.SIGKILL == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) * -1
+        return
+    with suppress(BaseException), opened(folder) as t:
+        t.head  # noqa: B018  # what opening writes is written
+        write = os.pwrite
+
+        def dying(fd: int, *args: Any) -> int:
+            if not os.readlink(f"/proc/self/fd/{fd}").endswith("/journal"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return write(fd, *args)
+
+        os.pwrite = dying
+        work(t)
+    os._exit(1)
+
+
+def problems(folder: Path) -> list[tuple[str, str | None]]:
+    """What fsck finds, but for half-written files: those are never taken for anything."""
+    found = check_repository(str(folder / ".tract")).problems
+    return sorted((problem.kind, problem.path) for problem in found if problem.kind != "leftover")
+
+
+def leave_three_behind(folder: Path) -> None:
+    for name in ("one", "two", "three"):
+        killed_before_its_ref_files(folder, lambda t, name=name: t.tag(name))
+
+
+def test_a_ref_file_that_several_dead_processes_left_behind_is_written_by_the_next_writer(folder: Path) -> None:
+    leave_three_behind(folder)
+    assert [("ref-file-missing", f"refs/tags/{name}") for name in ("one", "three", "two")] == problems(folder)
+
+    with opened(folder) as t:
+        t.user("next")
+
+    assert [] == problems(folder)
+
+
+def test_a_handle_that_was_open_all_the_time_does_so_too(folder: Path) -> None:
+    with opened(folder) as t:
+        for name in ("one", "two"):
+            killed_before_its_ref_files(folder, lambda dying, name=name: dying.tag(name))
+            assert name in t.tags()
+        killed_before_its_ref_files(folder, lambda dying: dying.user("unshown"))
+        t.tag("last")
+
+    assert [] == problems(folder)
+
+
+def test_gc_leaves_no_ref_file_behind(folder: Path) -> None:
+    leave_three_behind(folder)
+
+    with opened(folder) as t:
+        t.gc()
+
+    assert [] == problems(folder)
+
+
+def test_what_was_behind_a_keyframe_is_found_as_well(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tract.refs.operations._KEYFRAME_EVERY", 1)
+    leave_three_behind(folder)
+
+    with opened(folder) as t:
+        t.user("next")
+
+    assert [] == problems(folder)
+
+
+def test_opening_looks_at_one_more_file_however_many_refs_there_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_at() -> int:
+        seen: list[str] = []
+        open_ = os.open
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", lambda path, *args: seen.append(path) or open_(path, *args))
+            open_repository(str(folder / ".tract")).close()
+        return sum("/refs/" in path or path.endswith("/HEAD") for path in seen)
+
+    few = looked_at()
+    with opened(folder) as t:
+        for number in range(40):
+            t.tag(f"v{number}")
+
+    assert few == looked_at() == 3
+
+
+def test_a_ref_file_that_proves_a_loss_is_not_written_over(folder: Path) -> None:
+    killed_before_its_ref_files(folder, lambda t: t.tag("v1"))
+    lost = bytes([7]) * 32
+    repo = open_repository(str(folder / ".tract"))
+    RefFiles(str(folder / ".tract"), "full").write_first([("refs/tags/v1", lost)])
+    repo.close()
+
+    with opened(folder) as t:
+        t.user("next")
+
+    assert (lost, True) == RefFiles(str(folder / ".tract"), "full").read("refs/tags/v1")

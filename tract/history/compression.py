@@ -1,0 +1,321 @@
+"""Compressions: messages leave a context and a summary takes their place; and what a summary was made of.
+
+    before      S  a  b  P  c  d  e         S is an instruction, P is pinned
+                   └────────┘               a, b and c are summed up
+    after       S  Σ     P     d  e
+
+    old head  ◂── compress commit           Σ is a commit of its own, without parents:
+    Σ         ◂──┘                          the compress commit names it as a merge names a branch
+
+A compress commit adds no message itself. What it took away is what the context of its first parent has and its own has not, so nothing of it is written twice, and it is there as long as that parent is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tract.errors import BlobNotFoundError, CompressionError, DetachedHeadError
+from tract.history.commit import check_size
+from tract.history.context import Context, append_entry, context_at, entries, nodes_of
+from tract.history.notes import CONFIG, NewNote, add_notes
+from tract.history.reset import orig_head
+from tract.history.state import check_idle
+from tract.history.tree_edit import splice
+from tract.history.walk import ancestors
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob, new_commit
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+
+SUMMARY = "summary"
+"""The key in a summary commit's metadata that says what it is."""
+
+COMPRESSED = "compressed"
+"""The key in a compress commit's metadata for what its summaries stand for."""
+
+
+class NewSummary(NamedTuple):
+    """A summary still to be made: *value* is its content, which takes the place of the first of *sources*.
+
+    *facts* are what the compress commit's metadata says of it beside its id; *config* becomes a note about it.
+    """
+
+    value: Mapping[str, Any]
+    sources: tuple[Entry, ...]
+    facts: Mapping[str, Any]
+    config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """What a compression writes on *branch*; *dropped* are hidden messages that leave without being summed up."""
+
+    branch: str
+    summaries: tuple[NewSummary, ...]
+    dropped: tuple[Entry, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    message: str | None = None
+
+    @property
+    def removed(self) -> tuple[Entry, ...]:
+        """Every entry that leaves the context."""
+        return (*(entry for one in self.summaries for entry in one.sources), *self.dropped)
+
+
+class Compressed(NamedTuple):
+    """The commit that a compression made, and those of its summaries."""
+
+    commit: ObjectId
+    summaries: tuple[ObjectId, ...]
+
+
+def write_compression(repo: Repository, compression: Compression) -> Compressed:
+    """Commit a compression, its summaries first, and move the branch to it; ``ORIG_HEAD`` is where it was.
+
+    One operation: objects, notes and refs, or nothing. The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
+    """
+    with repo.objects.lock():
+        repo.refs.refresh()
+        tip = check_branch(repo, compression.branch)
+        check_idle(repo)
+        new: list[NewObject] = []
+        commits = [_write_summary(repo, one, new) for one in compression.summaries]
+        made: list[NewObject] = []
+        context = _compressed(repo, tip, compression, commits, made)
+        new += nodes_of(repo, context, made)
+        count = sum(len(one.sources) for one in compression.summaries)
+        commit = Commit(
+            CommitOperation.COMPRESS,
+            (tip, *commits),
+            None,
+            None,
+            context.tree,
+            context.open,
+            1 + repo.commit(tip).generation,
+            repo.clock(),
+            repo.author,
+            compression.message or count_text(count),
+            {
+                COMPRESSED: [
+                    {SUMMARY: id.hex(), **one.facts} for id, one in zip(commits, compression.summaries, strict=True)
+                ],
+                **compression.metadata,
+            },
+        )
+        id = _add(repo, commit, new)
+        edits = [RefEdit(repo.prefix + compression.branch, id, tip), orig_head(repo, tip)]
+        configs = zip(commits, compression.summaries, strict=True)
+        notes = [NewNote(at, dict(one.config), commit.time) for at, one in configs if one.config]
+        if notes:
+            edits.append(add_notes(repo, CONFIG, notes, new))
+        repo.refs.update(edits, reason=f"compress: {count} message{'' if count == 1 else 's'}", objects=new)
+    return Compressed(id, tuple(commits))
+
+
+def count_text(count: int) -> str:
+    """What is written on a compression of *count* messages."""
+    return f"Compressed {count} message{'' if count == 1 else 's'}"
+
+
+def check_branch(repo: Repository, branch: str) -> ObjectId:
+    """The commit of HEAD's branch, which must be *branch*; DetachedHeadError or CompressionError when it is not."""
+    on, tip = repo.head()
+    if on is None:
+        raise DetachedHeadError(f"cannot compress: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+    if on != branch or tip is None:
+        raise CompressionError(f"the compression is one of '{branch}', and HEAD is on '{on}'")
+    return tip
+
+
+def _add(repo: Repository, commit: Commit, new: list[NewObject]) -> ObjectId:
+    made = new_commit(commit)
+    new.append(made)
+    repo.keep_commit(made.id, commit)
+    return made.id
+
+
+def _write_summary(repo: Repository, summary: NewSummary, new: list[NewObject]) -> ObjectId:
+    """The commit that introduces a summary: its context is itself alone."""
+    blob = new_blob(dict(summary.value))
+    check_size(repo, blob)
+    new.append(blob)
+    count = len(summary.sources)
+    about = {"messages": count, "first": summary.sources[0][0].hex(), "last": summary.sources[-1][0].hex()}
+    commit = Commit(
+        CommitOperation.APPEND,
+        (),
+        blob.id,
+        None,
+        None,
+        (),
+        1,
+        repo.clock(),
+        repo.author,
+        count_text(count),
+        {SUMMARY: about},
+    )
+    return _add(repo, commit, new)
+
+
+def _compressed(
+    repo: Repository,
+    tip: ObjectId,
+    compression: Compression,
+    commits: Sequence[ObjectId],
+    made: list[NewObject],
+) -> Context:
+    """The context at *tip* without what goes, with the summaries in their places."""
+    places = check_there(entries(repo, context_at(repo, tip)), compression.removed)
+    put: dict[int, Entry] = {}
+    for id, one in zip(commits, compression.summaries, strict=True):
+        put[min(places[commit] for commit, _ in one.sources)] = (id, new_blob(dict(one.value)).id)
+    context = _closed_context(repo, tip, made)
+    for start, stop in reversed(runs_of(sorted(places.values()))):
+        items = [put[at] for at in range(start, stop) if at in put]
+        context = splice(repo, context, start, stop, items, made)
+    return context
+
+
+def check_there(items: Sequence[Entry], wanted: Sequence[Entry]) -> dict[ObjectId, int]:
+    """Where each message of *wanted* stands among *items*; CompressionError for one that is gone or was edited."""
+    known = {commit: (at, blob) for at, (commit, blob) in enumerate(items)}
+    places: dict[ObjectId, int] = {}
+    for commit, blob in wanted:
+        at, now = known.get(commit, (-1, None))
+        if now is None:
+            raise CompressionError(f"message {commit.hex()[:16]} is no longer in the context; nothing was changed")
+        if now != blob:
+            raise CompressionError(f"message {commit.hex()[:16]} was edited since it was summed up; nothing was changed")
+        places[commit] = at
+    return places
+
+
+def runs_of(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Rising numbers as the runs they form: (first, one past the last)."""
+    runs: list[tuple[int, int]] = []
+    for at in places:
+        if runs and runs[-1][1] == at:
+            runs[-1] = (runs[-1][0], at + 1)
+        else:
+            runs.append((at, at + 1))
+    return runs
+
+
+def _closed_context(repo: Repository, tip: ObjectId, made: list[NewObject]) -> Context:
+    """The context at *tip*, with the chunk that its own entry may close."""
+    commit = repo.commit(tip)
+    before = Context(commit.tree, commit.open)
+    if commit.operation is CommitOperation.APPEND and commit.content is not None:
+        return append_entry(repo, before, (tip, commit.content), made)
+    return before
+
+
+# What a summary was made of
+
+
+def is_summary(repo: Repository, id: ObjectId) -> bool:
+    """Whether commit *id* introduced a summary."""
+    commit = repo.commit(id)
+    return commit.operation is CommitOperation.APPEND and not commit.parents and SUMMARY in (commit.metadata or {})
+
+
+def compression_of(repo: Repository, summary: ObjectId) -> ObjectId | None:
+    """The compress commit that brought the summary: the newest behind HEAD, else behind any branch; None where there is none."""
+    return compressions_of(repo, [summary]).get(summary)
+
+
+def compressions_of(repo: Repository, summaries: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
+    """The compress commits that brought the *summaries*, as ``compression_of`` finds them, with one walk for all.
+
+    One that took nothing away does not count: it was replayed where the messages were not.
+    """
+    wanted = set(summaries)
+    found: dict[ObjectId, ObjectId] = {}
+    heads = [tip for tip in (repo.head()[1],) if tip is not None]
+    branches = [value for _, value in repo.local_refs("refs/") if isinstance(value, bytes)]
+    for starts in (heads, branches):
+        for id, commit in ancestors(repo, starts) if wanted else ():
+            if commit.operation is CommitOperation.COMPRESS:
+                for summary in wanted.intersection(commit.parents[1:] or _told_summaries(commit)):
+                    if _took_any(repo, id, summary):
+                        found[summary] = id
+                        wanted.discard(summary)
+            if not wanted:
+                break
+    return found
+
+
+def _took_any(repo: Repository, compression: ObjectId, summary: ObjectId) -> bool:
+    """Whether messages went for the *summary*; yes where that cannot be told any more."""
+    try:
+        return bool(summaries_of(repo, compression)[summary])
+    except CompressionError:
+        return True
+
+
+def _told_summaries(commit: Commit) -> Iterator[ObjectId]:
+    """The summaries that a compress commit's metadata names: where gc cut its history it has no parents any more."""
+    told = (commit.metadata or {}).get(COMPRESSED)
+    for one in told if isinstance(told, list) else ():
+        named = parse_id(one[SUMMARY]) if isinstance(one, dict) and isinstance(one.get(SUMMARY), str) else None
+        if named is not None:
+            yield named
+
+
+def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tuple[Entry, ...]]:
+    """Each summary of a compress commit, with the messages it stands for, as they were then, in their order.
+
+    What was hidden and left the context goes with the summary before it. CompressionError when the originals are gone, or *compression* is no compress commit.
+    """
+    commit = repo.commit(compression)
+    cut = repo.shallow.cuts.get(compression)
+    if cut is not None and commit.operation is CommitOperation.COMPRESS:
+        raise CompressionError(f"what commit {compression.hex()[:16]} compressed is not kept any more: gc cut it on {cut.date}")
+    if commit.operation is not CommitOperation.COMPRESS or len(commit.parents) < 2:
+        raise CompressionError(f"commit {compression.hex()[:16]} is no compression")
+    try:
+        before = entries(repo, context_at(repo, commit.parents[0]))
+    except BlobNotFoundError as exc:
+        raise CompressionError(f"what commit {compression.hex()[:16]} compressed is not kept any more") from exc
+    kept = {id for id, _ in entries(repo, context_at(repo, compression))}
+    told = (commit.metadata or {}).get(COMPRESSED)
+    firsts = {one.get("first"): one.get(SUMMARY) for one in told if isinstance(one, dict)} if isinstance(told, list) else {}
+    summaries = {id.hex(): id for id in commit.parents[1:]}
+    found: dict[ObjectId, list[Entry]] = {id: [] for id in commit.parents[1:]}
+    current = commit.parents[1]
+    for entry in before:
+        if entry[0] not in kept:
+            current = summaries.get(firsts.get(entry[0].hex()) or "", current)
+            found[current].append(entry)
+    return {id: tuple(sources) for id, sources in found.items()}
+
+
+def sources_by_summary(repo: Repository, messages: Iterable[ObjectId]) -> dict[ObjectId, tuple[Entry, ...]]:
+    """What each summary among *messages* stands for; a summary whose originals are not kept any more stands for ()."""
+    summaries = [id for id in messages if is_summary(repo, id)]
+    found: dict[ObjectId, tuple[Entry, ...]] = dict.fromkeys(summaries, ())
+    for summary, compression in compressions_of(repo, summaries).items():
+        with suppress(CompressionError):
+            found[summary] = summaries_of(repo, compression)[summary]
+    return found
+
+
+def sources_of(repo: Repository, summary: ObjectId) -> tuple[Entry, ...]:
+    """The messages that *summary* stands for, as they were when it was made, in their order.
+
+    CompressionError when it is no summary, or they are not kept any more.
+    """
+    return summaries_of(repo, known_compression_of(repo, summary))[summary]
+
+
+def known_compression_of(repo: Repository, summary: ObjectId) -> ObjectId:
+    """The compress commit that brought the summary; CompressionError when it is no summary, or what it stands for is not kept any more."""
+    compression = compression_of(repo, summary)
+    if compression is not None:
+        return compression
+    if is_summary(repo, summary):
+        raise CompressionError(f"the messages that summary {summary.hex()[:16]} stands for are not kept any more")
+    raise CompressionError(f"commit {summary.hex()[:16]} is no summary that a compression of this tract brought")

@@ -1,0 +1,177 @@
+"""Expanding a summary: the messages that it stands for come back, and it goes.
+
+    now        S  Σ  P  d' e  f        since the compression d was edited and f appended
+    expanded   S  a  b  P  c  d' e  f
+
+What comes back are the original entries, under their own ids; all that was done to the others since stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError, DetachedHeadError, RefMovedError
+from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
+from tract.history.context import build_context, context_at, entries, nodes_of
+from tract.history.merge import merge_contexts
+from tract.history.reset import orig_head
+from tract.history.state import check_idle
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
+from tract.refs.names import branch_ref
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected, RefEdit
+from tract.repo import Repository
+
+EXPANDED = "expanded"
+"""The key in the expanding commit's metadata for the summary that went."""
+
+
+class Expansion(NamedTuple):
+    """What expanding *summary* at *head* makes: *sources* are the messages that come back, *context* is all of what there is then."""
+
+    head: ObjectId
+    summary: ObjectId
+    compression: ObjectId
+    sources: tuple[Entry, ...]
+    context: tuple[Entry, ...]
+
+
+def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
+    """What expanding the summary in the context at HEAD makes; nothing is written.
+
+    CompressionError when it is no summary, is not in the context, or its originals are gone.
+    """
+    _, head = repo.head()
+    if head is None:
+        raise CompressionError("nothing to expand: there is no commit yet")
+    compression = known_compression_of(repo, summary)
+    now = entries(repo, context_at(repo, head))
+    if summary not in dict(now):
+        outer = _summary_over(repo, now, summary)
+        why = f": summary {outer.hex()[:16]} stands for it" if outer is not None else ""
+        raise CompressionError(f"summary {summary.hex()[:16]} is not in the context at HEAD{why}")
+    sources = summaries_of(repo, compression)[summary]
+    _check_kept(repo, sources)
+    base = entries(repo, context_at(repo, compression))
+    before = entries(repo, context_at(repo, repo.commit(compression).parents[0]))
+    restored = _restored(before, base, sources)
+    stand_ins = _stand_ins(repo, now, dict(base))
+    names = {commit: first for first, commit in stand_ins.items()}
+    since = [(names.get(commit, commit), blob) for commit, blob in now]
+    # Those that come back lead: what somebody appended since comes behind them.
+    merged = merge_contexts(base, restored, since).entries
+    context = tuple((stand_ins.get(commit, commit), blob) for commit, blob in merged if commit != summary)
+    return Expansion(head, summary, compression, sources, context)
+
+
+def _stand_ins(repo: Repository, now: Sequence[Entry], base: Mapping[ObjectId, ObjectId]) -> dict[ObjectId, ObjectId]:
+    """The summaries made since, by the message of *base* that each stands in the place of: so a merge knows where they belong."""
+    found: dict[ObjectId, ObjectId] = {}
+    for commit, _ in now:
+        first = commit
+        while first not in base and is_summary(repo, first):
+            about = (repo.commit(first).metadata or {})[SUMMARY]
+            named = parse_id(about["first"]) if isinstance(about, dict) and isinstance(about.get("first"), str) else None
+            if named is None or not repo.objects.contains(named):
+                break
+            first = named
+        if first != commit and first in base:
+            found[first] = commit
+    present = {commit for commit, _ in now}
+    return {first: commit for first, commit in found.items() if first not in present}
+
+
+def _summary_over(repo: Repository, items: Sequence[Entry], message: ObjectId) -> ObjectId | None:
+    """The summary among *items* that *message* was summed up in, directly or not; None where there is none."""
+    for id, _ in items:
+        stack = [id] if is_summary(repo, id) else []
+        while stack:
+            compression = compression_of(repo, stack.pop())
+            inside = [] if compression is None else [one for sources in summaries_of(repo, compression).values() for one, _ in sources]
+            if message in inside:
+                return id
+            stack += [one for one in inside if is_summary(repo, one)]
+    return None
+
+
+def _restored(before: Sequence[Entry], after: Sequence[Entry], sources: Sequence[Entry]) -> Sequence[Entry]:
+    """The context *after* a compression with *sources* in their places again, and all its summaries still there."""
+    kept, back = dict(after), dict(sources)
+    both = [(commit, kept[commit]) for commit, _ in before if commit in kept]
+    mine = [(commit, kept.get(commit, blob)) for commit, blob in before if commit in kept or commit in back]
+    return merge_contexts(both, mine, after).entries
+
+
+def _check_kept(repo: Repository, sources: tuple[Entry, ...]) -> None:
+    for commit, blob in sources:
+        for id in (commit, blob):
+            if not repo.objects.contains(id):
+                detail = f"message {commit.hex()[:16]} is not kept any more"
+                raise CompressionError(f"the summary cannot be expanded: {detail}") from BlobNotFoundError(id.hex())
+
+
+def write_expansion(
+    repo: Repository, expansion: Expansion, *, branch: str | None = None, expected: Expected = ANY
+) -> ObjectId:
+    """Commit the expansion on HEAD's branch, or as the first commit of a new *branch*, where HEAD does not go.
+
+    RefMovedError when HEAD's branch is no longer where it was planned, or not at *expected*; BranchExistsError when *branch* is there already.
+    """
+    with repo.objects.lock():
+        repo.refs.refresh()
+        on, tip = repo.head()
+        if on is None and branch is None:
+            raise DetachedHeadError(f"cannot expand: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+        for wanted in (expansion.head, expected):
+            if wanted is not ANY and tip != wanted:
+                raise RefMovedError(on or "HEAD", shown(wanted), shown(tip))
+        if branch is None:
+            check_idle(repo)
+        elif repo.ref(branch_ref(branch)) is not None:
+            raise BranchExistsError(f"branch '{branch}' exists already")
+        new: list[NewObject] = []
+        id = _write(repo, expansion, new)
+        if branch is not None:
+            edits = [RefEdit(repo.prefix + branch_ref(branch), id, None)]
+        else:
+            edits = [RefEdit(f"{repo.prefix}{on}", id, tip), orig_head(repo, expansion.head)]
+        repo.refs.update(edits, reason=f"expand: {_message(expansion)}", objects=new)
+    return id
+
+
+def _message(expansion: Expansion) -> str:
+    count = len(expansion.sources)
+    return f"summary {expansion.summary.hex()[:10]} of {count} message{'' if count == 1 else 's'}"
+
+
+def _write(repo: Repository, expansion: Expansion, new: list[NewObject]) -> ObjectId:
+    metadata = {EXPANDED: expansion.summary.hex(), "messages": len(expansion.sources)}
+    message = f"Expanded {_message(expansion)}"
+    operation, target = CommitOperation.REVERT, expansion.compression
+    return write_context(repo, expansion.head, expansion.context, new, operation, target, message, metadata)
+
+
+def write_context(
+    repo: Repository,
+    head: ObjectId,
+    items: Sequence[Entry],
+    new: list[NewObject],
+    operation: CommitOperation,
+    target: ObjectId | None,
+    message: str,
+    metadata: dict[str, Any] | None,
+) -> ObjectId:
+    """Make a commit on *head* whose context are *items*, and that has no content: it and the nodes it needs are added to *new*."""
+    made: list[NewObject] = []
+    context = build_context(repo, items, made)
+    new += nodes_of(repo, context, made)
+    generation = 1 + repo.commit(head).generation
+    commit = Commit(
+        operation, (head,), None, target, context.tree, context.open, generation, repo.clock(), repo.author, message, metadata
+    )
+    made_commit = new_commit(commit)
+    new.append(made_commit)
+    repo.keep_commit(made_commit.id, commit)
+    return made_commit.id

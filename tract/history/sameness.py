@@ -1,0 +1,74 @@
+"""Sameness: which messages are one message, though a rebase or a cherry-pick made them again under other ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from tract.history.notes import ORIGIN, NoteTable, note_tip
+from tract.objects.id import ObjectId
+from tract.objects.model import Entry
+from tract.repo import Repository
+
+
+class Sameness:
+    """Looks up the notes that say what replayed commits were made from."""
+
+    def __init__(self, repo: Repository, table: NoteTable | None = None) -> None:
+        self._repo = repo
+        self._table = table if table is not None else NoteTable()
+        self._table.advance(repo, note_tip(repo, ORIGIN))
+
+    def __bool__(self) -> bool:
+        """Whether anything was ever replayed."""
+        return len(self._table) > 0
+
+    def first(self, id: ObjectId) -> ObjectId:
+        """The commit that *id* was first made as: itself, where it was not replayed."""
+        seen = {id}
+        while (note := self._table.get(self._repo, id)) is not None:
+            id = bytes.fromhex(note.get("first", note["from"]))
+            if id in seen:
+                break
+            seen.add(id)
+        return id
+
+    def among(self, ids: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
+        """*ids* by their first commits."""
+        return {self.first(id): id for id in ids} if self else {id: id for id in ids}
+
+
+def named_alike(
+    repo: Repository, base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry]
+) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """*base* and *theirs* with our ids for the messages that *ours* has under others, so that a merge takes them for one.
+
+    What was replayed since the base is in the base then as it was replayed, so that one side's edit of it is no conflict.
+    """
+    same = Sameness(repo)
+    if not same:
+        return base, theirs
+    mine = {commit for commit, _ in ours}
+    known = same.among(mine)
+    before, other = _renamed(same, base, mine, known), _renamed(same, theirs, mine, known)
+    old, new = {commit for commit, _ in before}, {commit for commit, _ in other} - {commit for commit, _ in theirs}
+    for commit in (commit for commit, _ in other if commit in new - old):
+        content = repo.commit(commit).content
+        if content is not None:
+            before.append((commit, content))
+    return before, other
+
+
+def _renamed(
+    same: Sameness, rows: Sequence[Entry], mine: AbstractSet[ObjectId], known: Mapping[ObjectId, ObjectId]
+) -> list[Entry]:
+    """*rows* under our ids; none of those is given twice, for a message that stands there twice is meant to."""
+    taken = {commit for commit, _ in rows}
+    found = []
+    for commit, blob in rows:
+        ours = commit if commit in mine else known.get(same.first(commit), commit)
+        if ours in taken:
+            ours = commit
+        taken.add(ours)
+        found.append((ours, blob))
+    return found
