@@ -52,6 +52,11 @@ def chat_marks(*raws: dict[str, Any]) -> list[Any]:
     return [mark for message in value for mark in marked(message.get("content"), "prompt_cache_breakpoint")]
 
 
+def item_marks(*raws: dict[str, Any]) -> list[Any]:
+    value = render(msgs("responses", *raws), "responses", "auto").value
+    return [mark for item in value for mark in marked(item.get("output", item.get("content")), "prompt_cache_breakpoint")]
+
+
 TALK = (say("system", "rules"), say("user", "a"), say("assistant", "b"), say("user", "c"), say("assistant", "d"), say("user", "e"))
 LOOP = (
     say("user", "look"),
@@ -171,6 +176,53 @@ def test_chat_completions_own_marks_count():
     own = [text(str(n), prompt_cache_breakpoint={"mode": "explicit"}) for n in range(2)]
 
     assert ["0", "1", "e"] == chat_marks(TALK[0], say("user", own), *TALK[2:])
+
+
+def test_a_file_at_the_end_of_a_chat_completions_turn_bears_the_mark():
+    file = {"type": "file", "file": {"file_id": "f"}}
+
+    assert ["file"] == chat_marks(say("user", [{"type": "text", "text": "read"}, file]))
+
+
+def test_responses_gets_the_ends_of_the_instructions_and_of_the_last_two_turns():
+    value = render(msgs("responses", *TALK), "responses", "auto").value
+    part = {"type": "input_text", "prompt_cache_breakpoint": {"mode": "explicit"}}
+
+    assert [[{**part, "text": words}] for words in ("rules", "c", "e")] == [value[at]["content"] for at in (0, 3, 5)]
+    assert ["a", "b", "d"] == [value[at]["content"] for at in (1, 2, 4)]
+
+
+def test_outputs_of_functions_are_part_of_a_responses_turn_and_other_items_are_not():
+    call = {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"}
+    found = {"type": "function_call_output", "call_id": "t", "output": "found"}
+    shell = {"type": "local_shell_call_output", "id": "s", "output": "x"}
+    thought = {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "hm"}]}
+    picture = [{"type": "input_image", "image_url": "https://example.org/a.png"}]
+
+    assert ["q", "found"] == item_marks(say("user", "q"), thought, call, found)
+    assert ["q", "found"] == item_marks(say("user", "q"), call, found, thought, call, shell)
+    assert ["q", "input_image"] == item_marks(say("user", "q"), call, {**found, "output": picture})
+    assert ["q"] == item_marks(say("user", "q"), say("assistant", [{"type": "output_text", "text": "a"}]))
+
+
+def test_responses_own_marks_count():
+    mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    own = [{"type": "input_text", "text": str(n), **mark} for n in range(2)]
+
+    assert ["0", "1", "e"] == item_marks(TALK[0], say("user", own), *TALK[2:])
+
+
+def test_marks_in_responses_are_what_the_sdk_takes():
+    pydantic = pytest.importorskip("pydantic")
+    responses = pytest.importorskip("openai.types.responses")
+    found = {"type": "function_call_output", "call_id": "t", "output": "found"}
+    value = render(msgs("responses", say("system", "rules"), found), "responses", "auto").value
+
+    easy = pydantic.TypeAdapter(responses.EasyInputMessageParam)
+    output = pydantic.TypeAdapter(responses.response_input_item_param.FunctionCallOutput)
+
+    assert value[0] == easy.validate_python(value[0])
+    assert value[1] == output.validate_python(value[1])
 
 
 def test_marks_are_what_the_sdks_take():

@@ -18,6 +18,7 @@ from tract.compile.formats import (
     pairing_warnings,
     render,
     render_anthropic,
+    render_gemini,
     render_openai,
     render_responses,
     render_text,
@@ -133,6 +134,21 @@ def test_a_call_and_a_result_without_ids_find_each_other():
 
     assert () == pairing_warnings([*messages, message_of(DialogueContent("user", "thanks"))])
     assert "call_look" == messages[1].raw["tool_call_id"]
+
+
+def test_a_tools_result_that_failed_is_an_error_wherever_there_is_a_word_for_it():
+    calls = [message_of(ToolIOContent("look", "call", {}, call_id=id)) for id in "ab"]
+    fine, failed = (ToolIOContent("look", "result", "x", status, id) for status, id in (("ok", "a"), ("error", "b")))
+    messages = [*calls, message_of(fine), message_of(failed)]
+
+    results = render_anthropic(messages).value["messages"][1]["content"]
+    chat = render_openai(messages)
+
+    assert [None, True] == [block.get("is_error") for block in results]
+    assert {"error": "x"} == render_gemini(messages).value["contents"][1]["parts"][1]["function_response"]["response"]
+    assert render_text(messages).endswith("[error] x\n")
+    assert chat_result("b", "x") == chat.value[-1]
+    assert [(3, "no_counterpart")] == facts(chat.warnings) == facts(render_responses(messages).warnings)
 
 
 def test_a_kind_of_a_program_becomes_the_json_of_its_fields():

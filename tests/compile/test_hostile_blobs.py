@@ -36,6 +36,15 @@ def test_a_map_of_an_unknown_type_is_freeform(value: dict[str, Any]) -> None:
     assert "assistant" == message_in(value).role
 
 
+@pytest.mark.parametrize("value", [{"role": "user"}, {"text": "x"}, {"role": 5, "text": "x"}, {"role": "user", "text": []}])
+def test_a_turn_without_role_or_text_is_not_sent(value: dict[str, Any]) -> None:
+    messages = Messages()
+    messages.append(encode({"content_type": "dialogue", **value}))
+
+    with pytest.raises(ContentValidationError):
+        messages.to_send(1)
+
+
 def test_a_chat_message_that_is_no_map_is_not_sent() -> None:
     payload = encode({"content_type": "message", "format": "openai", "message": {}})[:-1] + b"\x05"
 

@@ -25,8 +25,8 @@ def test_a_usage_note_that_says_no_numbers_is_refused(body: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("note", [{}, {"priority": "urgent"}, {"priority": []}])
 def test_a_note_of_no_known_priority_says_nothing(note: dict[str, Any]) -> None:
-    assert priority_of(note, "dialogue") is Priority.NORMAL
-    assert priority_of(note, "instruction") is Priority.PINNED
+    assert priority_of(note, {"content_type": "dialogue"}) is Priority.NORMAL
+    assert priority_of(note, {"content_type": "instruction"}) is Priority.PINNED
 
 
 @pytest.mark.parametrize("format", ["openai", "anthropic"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,6 +127,75 @@ def test_an_edits_config_is_the_messages_as_long_as_its_words_are_shown():
     assert {"t": 1} == t.get_commit(answer.commit_hash).generation_config
     t.edit(answer.commit_hash, "by hand")
     assert [{"t": 1}] == t.compile().generation_configs
+
+
+def test_of_edits_with_the_same_words_the_newest_gives_its_config_in_whatever_order_they_were_seen():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for first in (0, 1, 2, 3):
+        t = make_tract("a")
+        message = t.head
+        t.compile()
+        t.branch("other", switch=False)
+        for name, age in (("main", first), ("other", 2)):
+            t.switch(name)
+            t.edit(message, "A", generation_config={"by": name}, timestamp=start + timedelta(seconds=age))
+
+        contexts = [t.compile(at_commit=name) for name in ("main", "other")]
+
+        assert contexts[0].generation_configs == contexts[1].generation_configs
+        if first != 2:
+            assert [{"by": "main" if first > 2 else "other"}] == contexts[0].generation_configs
+
+
+def test_a_message_is_found_after_any_number_of_others_were_hidden_and_shown():
+    t = make_tract(*map(str, range(40)))
+    ids = list(t.compile().commit_hashes)
+    order = [ids[at * 17 % 40] for at in range(40)]
+
+    for number, commit in enumerate(order):
+        t.annotate(commit, Priority.SKIP)
+        t.user(f"more {number}")
+        t.edit(order[(number + 1) % 40], f"edited {number}")
+        t.compile()
+    for commit in order[::-1]:
+        t.annotate(commit, Priority.NORMAL)
+        t.compile()
+
+    assert ids == t.compile().commit_hashes[:40]
+    t.edit(order[3], "found")
+    assert "found" == t.compile().messages[ids.index(order[3])].content
+
+
+def test_a_context_with_more_changes_than_are_worth_looking_along_is_mapped_anew():
+    t = make_tract(*map(str, range(1100)))
+    ids = list(t.compile().commit_hashes)
+    columns = t.compile().snapshot.columns.copy(1100)
+    columns.place(ObjectId(bytes.fromhex(ids[0])))
+
+    for _ in range(600):
+        columns.remove(0)
+
+    assert [None, 0, 499] == [columns.place(ObjectId(bytes.fromhex(ids[at]))) for at in (599, 600, 1099)]
+
+
+def test_threads_that_ask_for_the_warnings_at_once_all_get_the_same():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(5):
+            t = make_tract("a")
+            assert () == t.compile().warnings
+            for number in range(30):
+                call = {"id": str(number), "type": "function", "function": {"name": "f", "arguments": "{}"}}
+                t.commit({"role": "assistant", "content": None, "tool_calls": [call]})
+                t.tool_result(str(number), "done")
+            context = t.compile()
+            with ThreadPoolExecutor(4) as threads:
+                found = list(threads.map(lambda _, context=context: context.warnings, range(4)))
+
+            assert [()] * 4 == found
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_an_edits_config_is_found_in_a_new_process(tmp_path):

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from tract import BranchNotFoundError, ContentValidationError, TimeArgumentError, Tract, UsageRow
-from tract.history.branch import create_branch, switch_branch
 
 MONDAY, TUESDAY = datetime(2026, 3, 2, 12, tzinfo=UTC), datetime(2026, 3, 3, 12, tzinfo=UTC)
 
@@ -33,10 +32,9 @@ def make_tract() -> Tract:
     t.user("hi")
     answer(t, "big", usage(100, 10, read=60, created=20))
     answer(t, "small", usage(50, 5))
-    create_branch(t._base, "side", bytes.fromhex(str(t.head)))
-    switch_branch(t._base, "side")
+    t.branch("side")
     answer(t, "big", usage(7, 3), TUESDAY, "no")
-    switch_branch(t._base, "main")
+    t.switch("main")
     answer(t, "big", usage(200, 20), TUESDAY)
     return t
 

@@ -216,3 +216,62 @@ def test_another_role_may_stream():
         s.write("dictated")
 
     assert "user" == t.compile().messages[-1].role
+
+
+CALLS = {
+    "role": "assistant",
+    "content": "Let me look.",
+    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}],
+}
+
+
+def test_an_answer_that_is_more_than_text_is_committed_as_the_message_it_is():
+    t = make_tract()
+
+    with t.stream(generation_config={"model": "m"}) as s:
+        s.write("Let me ")
+        s.write("look.")
+        s.content = CALLS
+        s.usage = USAGE
+
+    assert [CALLS] == t.compile().to_openai()[1:]
+    assert ({"model": "m"}, 5, None) == (s.commit.generation_config, s.commit.usage.output_tokens, s.commit.metadata)
+
+
+def test_content_may_come_without_any_text_and_be_taken_back():
+    t = make_tract()
+
+    with t.stream() as s:
+        s.content = {**CALLS, "content": None}
+    with t.stream() as other:
+        other.content = CALLS
+        other.content = None
+
+    assert ("message", None) == (s.commit.content_type, other.commit)
+    assert 2 == len(t.compile())
+
+
+def test_content_of_an_interrupted_stream_is_kept_and_marked():
+    t = make_tract()
+    s = t.stream()
+
+    s.content = CALLS
+    with pytest.raises(ConnectionError):
+        fill(s, then=ConnectionError)
+
+    assert {"partial": True} == s.commit.metadata
+    assert [CALLS] == t.compile().to_openai()[1:]
+
+
+@pytest.mark.parametrize("content", ["text", 3, {"no": "role"}, [CALLS]])
+def test_content_that_makes_no_sense_costs_no_text(content):
+    t = make_tract()
+
+    with t.stream() as s:
+        s.write("kept")
+        with pytest.raises(ContentValidationError):
+            s.content = content
+
+    assert ["Tell me a story.", "kept"] == texts(t)
+    with pytest.raises(ClosedError, match="a stream that has ended cannot be given content"):
+        s.content = CALLS

@@ -81,3 +81,51 @@ def test_what_is_no_version_of_the_message_is_refused(version, problem):
     with pytest.raises(EditTargetError, match=problem):
         t.restore(versions[0], version)
     assert versions[2] == t.head
+
+
+def conflict() -> tuple[Tract, str]:
+    """A tract on ``main`` with a message that was edited there and, otherwise, on ``draft``; and its id."""
+    t = Tract.open(":memory:")
+    message = t.user("one").commit_hash
+    t.branch("draft")
+    t.edit(message, "theirs")
+    t.switch("main")
+    t.edit(message, "ours")
+    return t, message
+
+
+def test_a_merge_that_gave_the_message_its_text_is_a_version_of_it():
+    t, message = conflict()
+    result = t.merge("draft")
+    merge = t.commit_merge(result.edit_resolution(result.conflicts[0], "both")).merge_commit_hash
+    t.edit(message, "later")
+
+    versions = t.edit_history(message)
+
+    assert ["append", "edit", "edit", "merge", "edit"] == [version.operation for version in versions]
+    assert merge == versions[3].commit_hash
+    t.restore(message, 3)
+    assert ["both"] == texts(t)
+    t.restore(message, 1)
+    t.restore(message, merge)
+    assert ["both"] == texts(t)
+
+
+def test_a_merge_that_took_one_sides_text_is_no_version():
+    t, message = conflict()
+    t.merge("draft", strategy="theirs", auto_commit=True)
+
+    assert ["theirs"] == texts(t)
+    assert ["append", "edit", "edit"] == [version.operation for version in t.edit_history(message)]
+
+
+def test_a_revert_of_an_edit_is_a_version():
+    t, versions = make_tract()
+
+    t.revert("HEAD")
+
+    assert "two" == texts(t)[1]
+    assert ["append", "edit", "edit", "revert"] == [version.operation for version in t.edit_history(versions[0])]
+    t.restore(versions[0], 2)
+    t.restore(versions[0], 3)
+    assert "two" == texts(t)[1]

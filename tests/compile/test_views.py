@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tract import CommitNotFoundError, ContentValidationError, DialogueContent, Priority, Tract
+from tract import (
+    CommitNotFoundError,
+    ContentValidationError,
+    DialogueContent,
+    FreeformContent,
+    InstructionContent,
+    MessageContent,
+    Priority,
+    ToolIOContent,
+    Tract,
+)
 
 
 class Words:
@@ -165,3 +175,39 @@ def test_inside_a_batch_then_is_now():
 def test_notes_are_of_now_or_then():
     with pytest.raises(ContentValidationError, match="'later'"):
         make_tract("a").compile(notes="later")
+
+
+def test_a_tool_that_failed_stays_an_error_in_every_view_of_it():
+    t = Tract.open(":memory:", verify_cache=True)
+    t.commit(ToolIOContent("look", "call", {}, call_id="c"))
+    result = t.commit(ToolIOContent("look", "result", "fine", status="ok", call_id="c"))
+    t.edit(result.commit_hash, ToolIOContent("look", "result", "no", status="error", call_id="c"))
+
+    for context in (t.compile(), t.compile(include_edit_annotations=True), t.compile(order=[result.commit_hash])):
+        block = context.to_anthropic()["messages"][1]["content"][0]
+        assert (True, True) == (block["is_error"], context.messages[1].is_error)
+
+
+@pytest.mark.parametrize(
+    ("content", "priority"),
+    [
+        (InstructionContent("be kind"), "pinned"),
+        (DialogueContent("system", "be kind"), "pinned"),
+        ({"role": "system", "content": "be kind"}, "pinned"),
+        ({"role": "developer", "content": [{"type": "text", "text": "be kind"}]}, "pinned"),
+        (MessageContent({"type": "message", "role": "developer", "content": "be kind"}, "responses"), "pinned"),
+        (MessageContent({"role": "system", "content": "be kind"}, "anthropic"), "pinned"),
+        (DialogueContent("user", "be kind"), "normal"),
+        ({"role": "user", "content": "be kind"}, "normal"),
+        (FreeformContent({"role": "system"}), "normal"),
+    ],
+)
+def test_instructions_are_pinned_by_default_in_whichever_format(content, priority):
+    t = Tract.open(":memory:")
+
+    info = t.commit(content)
+
+    assert priority == info.priority == t.get_commit("HEAD").priority == t.log()[0].priority
+    assert ([info] if priority == "pinned" else []) == t.pinned()
+    t.annotate("HEAD", Priority.NORMAL)
+    assert ("normal", []) == (t.get_commit("HEAD").priority, t.pinned())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tract.compile.compiled import CompiledContext, TokenCount, estimated_total
 from tract.compile.compiler import is_of_tool
-from tract.compile.message import Message
+from tract.compile.message import CompileWarning, Message
 from tract.compile.prefix import is_shown, prefix_change
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.tables import NoteTables
@@ -61,7 +61,8 @@ def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable
 
     added = sum(space.made_tokens(message) for commit, message in new if is_shown(commit))
     added -= sum(space.message_tokens(blob) for commit, blob in gone if is_shown(commit))
-    _check_total(space, budget, token_total(space, before).total, added)
+    if added > 0:  # what makes a context that is over it smaller is never in the way
+        _check_total(space, budget, token_total(space, before).total, added)
 
 
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
@@ -97,6 +98,7 @@ def compiled(space: Workspace, snapshot: Snapshot) -> CompiledContext:
         partial(_counts, space, snapshot),
         partial(token_total, space, snapshot),
         partial(prefix_change, space, snapshot),
+        partial(_torn_pairs, space, snapshot),
     )
 
 
@@ -104,6 +106,11 @@ def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
     with space.lock:
         snapshot.columns.total(snapshot.length, space)
         return View(snapshot.columns.counts, snapshot.length)
+
+
+def _torn_pairs(space: Workspace, snapshot: Snapshot) -> tuple[CompileWarning, ...]:
+    with space.lock:
+        return snapshot.columns.pairing_warnings(snapshot.length)
 
 
 def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:

@@ -11,6 +11,7 @@ from tract.compile.info import CommitInfo
 from tract.compile.report import describe
 from tract.compile.views import compile_at
 from tract.compile.workspace import Workspace, context_commit
+from tract.errors import BisectError
 from tract.history.bisect import Bisection, next_step
 
 Judge = Callable[[CompiledContext], bool | None]
@@ -38,4 +39,6 @@ def first_bad(
                 return describe(space, step.commit)
             context = compile_at(space, at_commit=step.commit.hex(), notes=notes)
         passed = test(context)
+        if isinstance(passed, str):  # what a model said: "bad" is as true as "good"
+            raise BisectError(f"the test answers with True, False or None, not with {passed[:40]!r}")
         known = known.marked("skip" if passed is None else "good" if passed else "bad", step.commit, step)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tract.compile.cache import message_in
 from tract.compile.formats import copy_json, message_text
-from tract.compile.info import CommitInfo
+from tract.compile.info import CommitInfo, state_with_count
 from tract.compile.report import describe
 from tract.compile.tables import ConfigTable
 from tract.compile.workspace import Workspace, context_commit
 from tract.history.blame import Blamed, blame_entries
+from tract.history.compression import sources_by_summary
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority
 from tract.objects.message_format import JSON
+from tract.objects.model import Entry
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,6 +25,7 @@ class BlameEntry:
     """A message of a context, hidden ones included: the commit that introduced it, and the last that changed what it says.
 
     The two are the same where nobody changed it. *position* counts from 0; *generation_config* is that of its present words.
+    *sources* are the messages that it stands for where it is a summary, as long as they are kept.
     """
 
     position: int
@@ -31,6 +35,7 @@ class BlameEntry:
     role: str
     text: str
     generation_config: dict[str, JSON] | None
+    sources: tuple[str, ...]
     _count: Callable[[], int] = field(compare=False)
 
     @property
@@ -69,6 +74,9 @@ class BlameEntry:
         """Its tokens as a message, framing included; counted when first asked for."""
         return self._count()
 
+    def __getstate__(self) -> list[Any]:
+        return state_with_count(self)
+
     def __repr__(self) -> str:
         change = f" changed by {self.changed_hash[:16]}" if self.is_changed else ""
         return f"BlameEntry({self.position} {self.commit_hash[:16]} {self.role}{change}: {self.text[:40]!r})"
@@ -89,14 +97,17 @@ def blame(space: Workspace, revision: str, places: slice = slice(None)) -> list[
     if configs.tip is not None:
         configs.sort_out(repo, {commit for commit, _ in rows}.__contains__)
     blamed = blame_entries(repo, tip, rows[places])
-    return [_entry(space, at, row, configs) for at, row in zip(chosen, blamed, strict=True)]
+    sources = sources_by_summary(repo, (row.commit for row in blamed))
+    return [_entry(space, at, row, configs, sources.get(row.commit, ())) for at, row in zip(chosen, blamed, strict=True)]
 
 
-def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable) -> BlameEntry:
+def _entry(
+    space: Workspace, position: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]
+) -> BlameEntry:
     repo = space.repo
     value = repo.blob(row.blob)
     as_introduced = repo.commit(row.commit).content == row.blob
-    introduced = describe(space, row.commit, str(value["content_type"]) if as_introduced else None)
+    introduced = describe(space, row.commit, value if as_introduced else None)
     changed = introduced if row.changed == row.commit else describe(space, row.changed)
     message = message_in(value)
     return BlameEntry(
@@ -107,5 +118,6 @@ def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable) -
         message.role,
         message_text(message),
         copy_json(configs.of_words(repo, row.commit, row.blob)),
+        tuple(commit.hex() for commit, _ in sources),
         lambda: space.message_tokens(row.blob),
     )

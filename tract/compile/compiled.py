@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_chat, render_text
 from tract.compile.message import CompileWarning, Message
@@ -35,6 +36,7 @@ class CompiledContext:
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _prefix: Callable[[Snapshot | str], PrefixChange]
+    _torn: Callable[[], tuple[CompileWarning, ...]]
     _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
 
     @property
@@ -80,7 +82,8 @@ class CompiledContext:
     @property
     def warnings(self) -> tuple[CompileWarning, ...]:
         """Torn tool pairs, what an order does to them, and what the renderings made so far could not express."""
-        found = (*self.problems, *(w for group in self._rendered.values() for w in group))
+        rendered = tuple(self._rendered.values())  # at once, for other threads may be rendering
+        found = (*self.problems, *(warning for group in rendered for warning in group))
         hashes = self.commit_hashes
         return tuple(
             warning
@@ -92,7 +95,7 @@ class CompiledContext:
     @property
     def problems(self) -> tuple[CompileWarning, ...]:
         """Those of the warnings that ``strict`` refuses, whatever the format."""
-        return (*self.snapshot.columns.pairing_warnings(self.snapshot.length), *self.snapshot.warnings)
+        return (*self._torn(), *self.snapshot.warnings)
 
     def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
         """What sending this context would cost a provider's prompt cache that holds *previous*.
@@ -108,9 +111,9 @@ class CompiledContext:
         """
         return self._render("openai", cache).value  # type: ignore[no-any-return]
 
-    def to_openai_responses(self) -> list[dict[str, JSON]]:
-        """The input items of an OpenAI response."""
-        return self._render("responses").value  # type: ignore[no-any-return]
+    def to_openai_responses(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
+        """The input items of an OpenAI response; *cache* as for :meth:`to_openai`."""
+        return self._render("responses", cache).value  # type: ignore[no-any-return]
 
     def to_anthropic(self, *, cache: CacheMode = None) -> dict[str, JSON]:
         """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API.
@@ -146,6 +149,17 @@ class CompiledContext:
     def __len__(self) -> int:
         return self.snapshot.length
 
+    # It cannot change, and gives away nothing but copies.
+
+    def __copy__(self) -> CompiledContext:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledContext:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a compiled context belongs to an open tract; pickle what to_openai() and its sisters give")
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompiledContext):
             return NotImplemented
@@ -161,7 +175,8 @@ class CompiledContext:
 
 
 def _copy_of(message: Message) -> Message:
-    return Message(message.role, copy_json(message.content), message.name, message.format, copy_json(message.raw))
+    content, raw = copy_json(message.content), copy_json(message.raw)
+    return Message(message.role, content, message.name, message.format, raw, message.is_error)
 
 
 def estimated_total(snapshot: Snapshot, counter: Counts) -> int:

@@ -75,6 +75,8 @@ class Compiler:
     ) -> None:
         self._blobs = blobs
         self._maxsize = max(1, maxsize)
+        if custom is not None and not callable(getattr(custom, "compile", None)):
+            raise ContentValidationError(f"context compiler {type(custom).__name__} has no method 'compile'")
         self._custom = custom
         self._verify = verify
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()

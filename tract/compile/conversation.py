@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tract.compile.cache import count_content, message_in, readable_content
-from tract.compile.formats.pairing import pairing_warnings
 from tract.compile.message import Message
+from tract.compile.repair import repair
+from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tokens import TokenCounter
 from tract.errors import TractError
 from tract.history.context import context_of
@@ -18,35 +19,49 @@ from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
 from tract.storage.problems import Problem
 
+_NO_KEY = Key(None, None, None)
+_NOTHING_HIDDEN = Hidden({}, tools=False)
+
 
 def conversation_problems(found: Examination) -> Iterator[Problem]:
     """Calls and results of tools without each other, and what no model can be sent, at the tip of every branch."""
+    seen: set[tuple[str, ObjectId]] = set()
     for name, tip in sorted(found.record.refs.items()):
         if HEADS not in name or not isinstance(tip, bytes):
             continue
+        place = (name[: name.index(HEADS)], tip)
+        if place in seen:
+            continue  # another branch at the same commit says the same
+        seen.add(place)
         try:
             entries = _entries(found, tip)
             skipped = _skipped(found, name)
         except TractError:
             continue  # what is missing is a problem already
-        yield from _problems_at(found, name, [entry for entry in entries if entry[0] not in skipped])
+        yield from _problems_at(found, name, entries, skipped)
 
 
-def _problems_at(found: Examination, name: str, entries: list[tuple[ObjectId, ObjectId]]) -> Iterator[Problem]:
-    messages: list[Message] = []
-    commits: list[ObjectId] = []
+def _problems_at(
+    found: Examination, name: str, entries: list[tuple[ObjectId, ObjectId]], skipped: set[ObjectId]
+) -> Iterator[Problem]:
+    shown = Columns()
+    hidden: list[Message | None] = []  # for every entry, the message where it is skipped
     for commit, blob in entries:
         try:
-            messages.append(message_in(read_blob(blob, found.found.read(blob))))
-            commits.append(commit)
+            message = message_in(read_blob(blob, found.found.read(blob)))
+            hidden.append(message if commit in skipped else None)
+            if commit not in skipped:
+                shown.add(commit, blob, message, None)
         except (TractError, KeyError, TypeError, AttributeError) as exc:
             place = found.found.get(blob)
             detail = f"its content is no message: {exc} (on '{name}')"
             path = place.path if place is not None else ""
             yield Problem("content-shape", "error", f"message {commit.hex()}", path, None, detail)
-    for warning in pairing_warnings(messages):
+    # The other half of a pair that was skipped is not sent either, so it is nothing to warn of.
+    sent = repair(Snapshot(_NO_KEY, shown, len(shown), _NOTHING_HIDDEN), hidden)
+    for warning in sent.columns.pairing_warnings(sent.length):
         at = warning.index
-        subject = f"message {commits[at].hex()}" if at is not None else f"ref '{name}'"
+        subject = f"message {sent.columns.commits[at].hex()}" if at is not None else f"ref '{name}'"
         yield Problem(warning.kind, "warning", subject, "", None, f"{warning.detail} (on '{name}')")
 
 
@@ -66,7 +81,7 @@ def _entries(found: Examination, tip: ObjectId) -> list[tuple[ObjectId, ObjectId
 
 
 def _skipped(found: Examination, branch: str) -> set[ObjectId]:
-    """The messages that are hidden from the model: nobody is sent a call whose result was skipped with it."""
+    """The messages that are hidden from the model."""
     tip = found.record.refs.get(branch[: branch.index(HEADS)] + NOTES + "priority")
     if not isinstance(tip, bytes):
         return set()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from tract.compile.compiled import CompiledContext
 from tract.compile.formats import copy_json, message_text
+from tract.compile.info import state_with_count
 from tract.compile.message import Message
 from tract.compile.snapshot import Snapshot
 from tract.compile.textdiff import Hunk, Piece, line_hunks, word_pieces
@@ -37,6 +38,9 @@ class MessageVersion:
     def token_count(self) -> int:
         """The message's tokens, its framing included; counted when first asked for."""
         return self._count()
+
+    def __getstate__(self) -> list[Any]:
+        return state_with_count(self)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -268,7 +272,7 @@ def _version(
     message: Message, blob: ObjectId, place: int, config: Any, count: Callable[[], int]
 ) -> MessageVersion:
     # A function of its own, because dataclasses.asdict would copy what a partial holds.
-    shown = Message(message.role, copy_json(message.content), message.name, message.format, copy_json(message.raw))
+    shown = replace(message, content=copy_json(message.content), raw=copy_json(message.raw))
     return MessageVersion(place, blob.hex(), message.role, message_text(message), copy_json(config), shown, lambda: count())
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tract.compile.accounting import usage_of_answer
+from tract.compile.credentials import find_credential
 from tract.compile.formats import compact_json
 from tract.compile.usage import read_usage
 from tract.compile.workspace import Workspace, current_blob
@@ -46,7 +47,7 @@ def draft(
         operation,
         target,
         message,
-        _checked_map("metadata", metadata),
+        _without_credentials("metadata", metadata),
         checked_config(generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
     )
@@ -122,42 +123,14 @@ def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] |
     return plain
 
 
-_SECRETS = frozenset(
-    [
-        "api_key",
-        "apikey",
-        "authorization",
-        "access_token",
-        "auth_token",
-        "bearer",
-        "token",
-        "secret",
-        "client_secret",
-        "password",
-        "cookie",
-    ]
-)
-
-
-_SECRET_ENDS = ("_api_key", "_secret", "_secret_key", "_password", "_access_token", "_auth_token")
-
-
-def _is_secret(key: str) -> bool:
-    plain = key.lower().replace("-", "_")
-    return plain in _SECRETS or plain.endswith(_SECRET_ENDS)
-
-
 def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """*config*, unless it holds what looks like a key: what is committed cannot be taken back."""
-    found = _checked_map("generation_config", config)
-    stack: list[Any] = [found]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, Mapping):
-            for key, value in item.items():
-                if _is_secret(key):
-                    raise ContentValidationError(f"generation_config: {key!r} looks like a secret; it is never stored")
-                stack.append(value)
-        elif isinstance(item, (list, tuple)):
-            stack.extend(item)
+    return _without_credentials("generation_config", config)
+
+
+def _without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    found = _checked_map(what, value)
+    name = find_credential(found)
+    if name is not None:
+        raise ContentValidationError(f"{what}: {name!r} looks like a secret; it is never stored")
     return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tract.compile.usage import TokenUsage
@@ -14,6 +15,11 @@ from tract.objects.model import CommitOperation
 
 if TYPE_CHECKING:
     from tract.compile.diff import DiffResult  # a log shows no diff, and need not load it
+
+
+def state_with_count(value: Any) -> list[Any]:
+    """The fields of a dataclass that counts its tokens when first asked to, for pickle: with the count, for its tract stays here."""
+    return [partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,6 +50,9 @@ class CommitInfo:
     def token_count(self) -> int:
         """The tokens of the content's text alone, without message framing; counted when first asked for."""
         return self._count()
+
+    def __getstate__(self) -> list[Any]:
+        return state_with_count(self)
 
     def __repr__(self) -> str:
         subject = f" {self.message!r}" if self.message else ""

@@ -14,6 +14,7 @@ class Message:
 
     ``raw`` is the whole message, every key of it, in ``format``.
     ``role`` and ``content`` are what a reader looks at first: for a Responses item without a role (a function call, its output, a reasoning item) the role it plays.
+    ``is_error`` is for a tool's result that failed and whose format has no word for that.
     """
 
     role: str
@@ -21,6 +22,7 @@ class Message:
     name: str | None
     format: MessageFormat
     raw: Mapping[str, JSON]
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,9 +125,10 @@ class Messages(Sequence[Message]):
 def _spoken(payload: bytes) -> dict[str, JSON] | None:
     """The chat completions message of a plain turn of a dialogue; None where the blob is anything else."""
     value = _value_in(payload)
-    if value.get("content_type") != "dialogue" or "name" in value:
+    role, text = value.get("role"), value.get("text")
+    if value.get("content_type") != "dialogue" or "name" in value or type(role) is not str or type(text) is not str:
         return None
-    return {"role": value["role"], "content": value["text"]}
+    return {"role": role, "content": text}
 
 
 def _values_of(encodings: Sequence[bytes]) -> list[Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tract.compile.formats import tool_units
 from tract.compile.message import CompileWarning
@@ -22,8 +22,8 @@ def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Sna
     A call's results go where the call goes, or it goes where the first of them goes; its warnings say so, and which answers now stand before what they reply to.
     CommitNotFoundError for what is no message of the context; ContentValidationError for one named twice.
     """
-    if isinstance(order, str):
-        raise ContentValidationError("order must be a list of revisions, not a text")
+    if isinstance(order, str) or not isinstance(order, Iterable):
+        raise ContentValidationError(f"order must be a list of revisions, not {type(order).__name__}")
     asked = list(_rows(repo, snapshot, order))
     units = tool_units(snapshot.columns.messages[: snapshot.length]).of
     placed: dict[int, None] = {}

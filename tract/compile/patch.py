@@ -5,6 +5,8 @@ Appended rows go into the lists that the snapshot shares; anything else goes int
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tract.compile.formats import tool_ids
 from tract.compile.messages import Decode
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
@@ -109,17 +111,19 @@ class Patch:
             self._own().configs[at] = config
 
     def _hide(self, commit: ObjectId, blob: ObjectId) -> None:
-        self._set_hidden({**self._hidden.blobs, commit: blob})
+        blobs = {**self._hidden.blobs, commit: blob}
+        replaced = self._hidden.tools and commit in self._hidden.blobs
+        self._hidden = Hidden(blobs, self._has_tools(blobs.values()) if replaced else self._hidden.tools or self._has_tools([blob]))
 
-    def _set_hidden(self, blobs: dict[ObjectId, ObjectId]) -> None:
-        payloads = self._repo.objects.payloads(tuple(blobs.values()), "blob")
-        tools = any(any(tool_ids(self._decode(payload))) for payload in payloads)
-        self._hidden = Hidden(blobs, tools)
+    def _has_tools(self, blobs: Iterable[ObjectId]) -> bool:
+        payloads = self._repo.objects.payloads(tuple(blobs), "blob")
+        return any(any(tool_ids(self._decode(payload))) for payload in payloads)
 
     def _show(self, target: ObjectId, tip: ObjectId | None) -> None:
         """Put a hidden message back, before the next one that is shown."""
         blob = self._hidden.blobs[target]
-        self._set_hidden({commit: blob for commit, blob in self._hidden.blobs.items() if commit != target})
+        hidden = {commit: blob for commit, blob in self._hidden.blobs.items() if commit != target}
+        self._hidden = Hidden(hidden, self._hidden.tools and self._has_tools(hidden.values()))
         after = self._first_shown_after(target, tip)
         config = self._notes.configs.of_words(self._repo, target, blob)
         self._own().insert(self._length if after is None else after, target, blob, self._payload(blob), config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -20,17 +20,20 @@ from tract.history.priority import Priority, priority_of
 from tract.history.times import moment
 from tract.objects.content import from_value
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation
+from tract.objects.model import CommitOperation
 from tract.repo import Repository
 
 _RECENT = 5
 
 
-def describe(space: Workspace, id: ObjectId, content_type: str | None = None) -> CommitInfo:
-    """What there is to say about commit *id*; *content_type* where the caller knows it spares a read."""
+def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
+    """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
     repo = space.repo
     commit = repo.commit(id)
-    kind = content_type or _content_type(repo, commit)
+    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
+        content = repo.blob(commit.content)
+    # A blob of no type, which hash-object and streams can bring, is read as freeform content.
+    kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
     space.compiler.advance_notes(repo)
     space.usages.advance(repo, note_tip(repo, USAGE))
     usage = space.usages.get(repo, id)
@@ -47,7 +50,7 @@ def describe(space: Workspace, id: ObjectId, content_type: str | None = None) ->
         copy_json(commit.metadata),
         copy_json(space.compiler.configs.get(repo, id)),
         None if usage is None else usage_of(usage),
-        priority_of(space.compiler.priorities.get(repo, id), kind),
+        priority_of(space.compiler.priorities.get(repo, id), content),
         commit.author,
         moment(commit.time),
         _text_counter(space, commit.content),
@@ -57,13 +60,6 @@ def describe(space: Workspace, id: ObjectId, content_type: str | None = None) ->
 def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
     """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
     return lambda: 0 if blob is None else space.text_tokens(blob)
-
-
-def _content_type(repo: Repository, commit: Commit) -> str:
-    if commit.operation is CommitOperation.NOTE or commit.content is None:
-        return commit.operation.value
-    # A blob of no type, which hash-object and streams can bring, is read as freeform content.
-    return str(repo.blob(commit.content).get("content_type", "freeform"))
 
 
 def log(

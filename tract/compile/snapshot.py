@@ -23,6 +23,9 @@ from tract.objects.id import ObjectId
 _T = TypeVar("_T")
 _UNKNOWN = -1
 
+# Looking along so many rows costs less than a new map of them all.
+_MOST_DRIFT = 512
+
 
 class Key(NamedTuple):
     """What a snapshot depends on: the commit, and the states of the notes it shows."""
@@ -45,9 +48,15 @@ class Columns:
 
     Rows that a snapshot shows are never changed, only more are added; who changes one does so in a copy of their own.
     ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens.
+
+    Where a commit's row is, a map says that is shared with the columns these were copied from.
+    Rows that were taken out or put in since (the *drift*) have moved others by no more than that.
     """
 
-    __slots__ = ("_pairing", "_pairing_rows", "_places", "_places_shared", "_totals", "blobs", "commits", "configs", "counts", "made", "messages")
+    __slots__ = (
+        *("_drift", "_pairing", "_pairing_rows", "_places", "_places_shared", "_totals"),
+        *("blobs", "commits", "configs", "counts", "made", "messages"),
+    )
 
     def __init__(self, decode: Decode = message_in_payload) -> None:
         self.messages = Messages(decode)
@@ -59,6 +68,7 @@ class Columns:
         self._totals: list[int] = []
         self._places: dict[ObjectId, int] | None = {}
         self._places_shared = False
+        self._drift = 0
         self._pairing: Pairing | None = None
         self._pairing_rows = 0
 
@@ -67,17 +77,26 @@ class Columns:
 
     def place(self, commit: ObjectId) -> int | None:
         """The row of the message that *commit* introduced."""
-        if self._places is None:
+        if self._places is None or self._drift > _MOST_DRIFT:
             self._places = {commit: at for at, commit in enumerate(self.commits)}
-            self._places_shared = False
-        return self._places.get(commit)
+            self._places_shared, self._drift = False, 0
+        at = self._places.get(commit)
+        if at is None or not self._drift:
+            return at
+        try:
+            return self.commits.index(commit, max(0, at - self._drift), at + self._drift + 1)
+        except ValueError:
+            return None  # it was taken out
 
-    def add(self, commit: ObjectId, blob: ObjectId, message: Item, config: Any, *, made: bool = False) -> None:
-        """One more row at the end."""
+    def _set_place(self, commit: ObjectId, at: int) -> None:
         if self._places is not None:
             if self._places_shared:
                 self._places, self._places_shared = self._places.copy(), False
-            self._places[commit] = len(self.commits)
+            self._places[commit] = at
+
+    def add(self, commit: ObjectId, blob: ObjectId, message: Item, config: Any, *, made: bool = False) -> None:
+        """One more row at the end."""
+        self._set_place(commit, len(self.commits))
         if made:
             self.made.add(len(self.commits))
         self.messages.append(message)
@@ -105,7 +124,7 @@ class Columns:
         copy._totals = self._totals[:length]
         copy._places = None
         if len(self) == length:  # both have the same places, until one of them gets another row
-            copy._places = self._places
+            copy._places, copy._drift = self._places, self._drift
             copy._places_shared = self._places_shared = True
         return copy
 
@@ -142,7 +161,8 @@ class Columns:
         if at < len(self.counts):
             self.counts.insert(at, _UNKNOWN)
         self.made = {row + (row >= at) for row in self.made}
-        self._places = None
+        self._drift += 1
+        self._set_place(commit, at)
         self._forget_from(at)
 
     def remove(self, at: int) -> None:
@@ -151,7 +171,7 @@ class Columns:
         for column in (self.commits, self.blobs, self.configs, self.counts):
             del column[at : at + 1]
         self.made = {row - (row > at) for row in self.made if row != at}
-        self._places = None
+        self._drift += 1
         self._forget_from(at)
 
     def _forget_from(self, at: int) -> None:

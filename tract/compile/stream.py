@@ -16,8 +16,11 @@ from tract.objects.content import DialogueContent
 PARTIAL = "partial"
 """The key in a commit's metadata that is true where the message was cut short."""
 
-Finish = Callable[[str, TokenUsage | None, bool], CommitInfo]
-"""Commits a text, with its usage; the last says whether it is only part of what was to come."""
+Finish = Callable[[Any, TokenUsage | None, bool], CommitInfo]
+"""Commits a content, with its usage; the last says whether it is only part of what was to come."""
+
+Check = Callable[[Any], object]
+"""Raises what committing a content would."""
 
 
 def open_stream(
@@ -36,24 +39,26 @@ def open_stream(
     example = DialogueContent(role, "-")
     checked = draft(space, example, message=message, metadata=metadata, generation_config=generation_config)
 
-    def finish(text: str, usage: TokenUsage | None, partial: bool) -> CommitInfo:
+    def finish(content: Any, usage: TokenUsage | None, partial: bool) -> CommitInfo:
         said = {**(checked.metadata or {}), PARTIAL: True} if partial else checked.metadata
-        content = DialogueContent(role, text)
-        return commit(content, message=message, metadata=said, generation_config=checked.config, usage=usage)
+        whole = DialogueContent(role, content) if isinstance(content, str) else content
+        return commit(whole, message=message, metadata=said, generation_config=checked.config, usage=usage)
 
-    return MessageStream(finish)
+    return MessageStream(finish, lambda content: draft(space, content))
 
 
 class MessageStream:
     """A message being received; at the end of its ``with`` block it is committed, once.
 
     Left by an exception, Ctrl-C included, what has arrived is committed and marked as partial, and the exception goes on.
-    Nothing written, nothing committed; text is all it takes.
+    Nothing written, nothing committed; text is all that is written, and ``content`` takes an answer that is more than that.
     Nothing is locked meanwhile; where the commit is refused at the end, as when the branch has moved, ``text`` still has it all.
     """
 
-    def __init__(self, finish: Finish) -> None:
+    def __init__(self, finish: Finish, check: Check) -> None:
         self._finish = finish
+        self._check = check
+        self._content: Any = None
         self._chunks: list[str] = []
         self._usage: TokenUsage | None = None
         self._ended = False
@@ -82,6 +87,23 @@ class MessageStream:
         self._check_open("given usage")
         self._usage = None if usage is None else read_usage(usage)
 
+    @property
+    def content(self) -> Any:
+        """The whole answer, where it is more than its text, as one with tool calls is; None where it is not.
+
+        Set it before the end, to anything that ``commit`` takes: it is committed in the text's place.
+        """
+        return self._content
+
+    @content.setter
+    def content(self, content: Any) -> None:
+        self._check_open("given content")
+        if isinstance(content, str):
+            raise ContentValidationError("a stream's content is a whole message; text is written")
+        if content is not None:
+            self._check(content)
+        self._content = content
+
     def close(self) -> None:
         """End the message and commit it, as the end of the block does."""
         self._end(partial=False)
@@ -107,9 +129,9 @@ class MessageStream:
     def _end(self, *, partial: bool) -> None:
         self._check_open("closed")
         self._ended = True
-        text = _whole(self.text)
-        if text:
-            self.commit = self._finish(text, self._usage, partial)
+        content = _whole(self.text) if self._content is None else self._content
+        if content != "":
+            self.commit = self._finish(content, self._usage, partial)
 
     def _check_open(self, what: str) -> None:
         if self._ended:

@@ -16,6 +16,7 @@ class ConfigTable(NoteTable):
     """The generation configs, also of edits: an edit that was given one gives it to the message, as long as its words are shown.
 
     A note on an edit names the edit; which message that is about is looked up once for each.
+    Where several edits, on branches of their own perhaps, gave a message the same words, the newest of them counts.
     """
 
     __slots__ = ("_of_edits", "_unsorted")
@@ -43,7 +44,7 @@ class ConfigTable(NoteTable):
             if commit.operation is CommitOperation.EDIT and commit.target is not None and commit.content is not None:
                 words = (commit.target, commit.content)
                 known = self._of_edits.get(words)
-                if known is None or repo.commit(known).generation <= commit.generation:
+                if known is None or _age(repo, known) < _age(repo, target):
                     self._of_edits[words] = target
         self._unsorted = []
 
@@ -51,6 +52,12 @@ class ConfigTable(NoteTable):
         """The config that the message *commit* was made with when it is what *blob* says; None where there is none."""
         edit = self._of_edits.get((commit, blob)) if self._of_edits else None
         return self.get(repo, commit if edit is None else edit)
+
+
+def _age(repo: Repository, edit: ObjectId) -> tuple[int, int, ObjectId]:
+    """What newer edits have more of; no two are the same age, for the answer must not depend on the order of looking."""
+    commit = repo.commit(edit)
+    return commit.generation, commit.time, edit
 
 
 class NoteTables(NamedTuple):

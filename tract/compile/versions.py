@@ -1,30 +1,49 @@
-"""Versions of a message: what it was committed as, and what edits made of it."""
+"""Versions of a message: what it was committed as, and what edits, merges and reverts made of it."""
 
 from __future__ import annotations
 
 from tract.compile.workspace import Workspace
 from tract.errors import EditTargetError
 from tract.history.commit import Draft, edit_target
+from tract.history.context import context_at, find_entry
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import Commit, CommitOperation
+from tract.repo import Repository
 from tract.revision import resolve_revision
+
+_ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.REORDER)
 
 
 def versions_of(space: Workspace, message: str) -> list[ObjectId]:
-    """The commits that gave the message its content, oldest first: the one that introduced it, then its edits behind HEAD.
+    """The commits that gave the message its content, oldest first: the one that introduced it, then those behind HEAD that changed it.
 
-    *message* may be any of them.
+    These are its edits, merges that resolved a conflict about it, and reverts.
+    *message* may be any of its versions but a merge or a revert.
     """
     repo = space.repo
     original = edit_target(repo, resolve_revision(repo, message))
     tip = repo.head()[1]
-    edits = [
-        id
-        for id, commit in ancestors(repo, [] if tip is None else [tip])
-        if commit.operation is CommitOperation.EDIT and commit.target == original
-    ]
-    return [original, *reversed(edits)]
+    behind = ancestors(repo, [] if tip is None else [tip])
+    changes = [id for id, commit in behind if _blob_given(repo, id, commit, original) is not None and id != original]
+    return [original, *reversed(changes)]
+
+
+def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectId) -> ObjectId | None:
+    """The content that commit *id* gave the message; None where that is as it was, or not in its context."""
+    if id == message:
+        return commit.content
+    if commit.operation is CommitOperation.EDIT:
+        return commit.content if commit.target == message else None
+    if commit.operation in _ADDS_OR_MOVES or not commit.parents:
+        return None
+    blob = find_entry(repo, context_at(repo, id), message)
+    if blob is None:
+        return None
+    before = [find_entry(repo, context_at(repo, parent), message) for parent in commit.parents]
+    # What no parent has was only brought in, as by an expansion, unless a revert brought it back.
+    was_there = commit.operation is CommitOperation.REVERT or any(before)
+    return blob if was_there and blob not in before else None
 
 
 def restoring_draft(space: Workspace, message: str, version: int | str, note: str | None) -> Draft:
@@ -36,11 +55,10 @@ def restoring_draft(space: Workspace, message: str, version: int | str, note: st
     repo = space.repo
     original = edit_target(repo, resolve_revision(repo, message))
     chosen = _numbered(space, message, version) if type(version) is int else resolve_revision(repo, str(version))
-    commit = repo.commit(chosen)
-    is_edit = commit.operation is CommitOperation.EDIT and commit.target == original
-    if commit.content is None or not (is_edit or chosen == original):
+    blob = _blob_given(repo, chosen, repo.commit(chosen), original)
+    if blob is None:
         raise EditTargetError(f"commit {chosen.hex()[:16]} is no version of message {original.hex()[:16]}")
-    return Draft(dict(repo.blob(commit.content)), CommitOperation.EDIT, original, note)
+    return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, note)
 
 
 def _numbered(space: Workspace, message: str, number: int) -> ObjectId:

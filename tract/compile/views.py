@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +18,7 @@ from tract.errors import ContentValidationError
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
+from tract.objects.message_format import JSON
 from tract.repo import Repository
 
 EDITED = " [edited]"
@@ -93,12 +95,17 @@ def _marked(message: Message) -> Message | None:
     key = "output" if "output" in message.raw and "content" not in message.raw else "content"
     content = message.raw.get(key)
     if isinstance(content, str):
-        return message_from_raw({**message.raw, key: content + EDITED}, message.format)
+        return _with(message, key, content + EDITED)
     if not isinstance(content, (list, tuple)):
         return None
     for at in range(len(content) - 1, -1, -1):
         part = content[at]
         if isinstance(part, dict) and isinstance(part.get("text"), str):
             parts = [*content[:at], {**part, "text": part["text"] + EDITED}, *content[at + 1 :]]
-            return message_from_raw({**message.raw, key: parts}, message.format)
+            return _with(message, key, parts)
     return None
+
+
+def _with(message: Message, key: str, value: JSON) -> Message:
+    made = message_from_raw({**message.raw, key: value}, message.format)
+    return replace(made, is_error=True) if message.is_error else made

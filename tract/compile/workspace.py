@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from tract.objects.model import CommitOperation
 from tract.refs.buffered import BufferedRefs
 from tract.repo import Repository
 from tract.revision import resolve_revision
+from tract.storage.threads import ThreadLock
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Workspace:
     usages: NoteTable
     types: dict[str, type[Any]]
     warn: Callable[[str], None]
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    lock: ThreadLock = field(default_factory=ThreadLock)
     """For one thread at a time: results count their tokens when they are first asked to."""
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""

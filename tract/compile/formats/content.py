@@ -5,7 +5,7 @@ The built-in kinds become chat completions messages, because every provider's fo
 
     instruction      system
     dialogue         its role, and its name if it has one
-    tool_io          call: assistant with one tool call; result: tool (its status is tract's own and is not sent)
+    tool_io          call: assistant with one tool call; result: tool, which is an error where its status is ``error``
     reasoning        assistant: no provider takes back a thought it has not signed, so it goes as plain text
     artifact         assistant: fenced when it has a language
     output           assistant
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from tract.compile.formats.openai import legacy_call_id
@@ -44,7 +44,9 @@ def message_of(content: Any) -> Message:
     """The message that *content* is; it shares what *content* holds."""
     if isinstance(content, MessageContent):
         return message_from_raw(content.message, message_format(content.format))
-    return message_from_raw(_raw_of(content), "openai")
+    message = message_from_raw(_raw_of(content), "openai")
+    is_error = isinstance(content, ToolIOContent) and content.direction == "result" and content.status == "error"
+    return replace(message, is_error=True) if is_error else message
 
 
 def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from tract.compile.formats.anthropic import join_system, own_system, write_system
 from tract.compile.formats.anthropic_body import Verbatim, write_body
-from tract.compile.formats.caching import CacheMode, check_cache, mark_anthropic, mark_openai
+from tract.compile.formats.caching import CacheMode, check_cache, mark_anthropic, mark_openai, mark_responses
 from tract.compile.formats.gemini import write_gemini, write_system_parts
 from tract.compile.formats.openai import write_openai
 from tract.compile.formats.parts import SYSTEM_ROLES, Notes, Rendered, Turn
@@ -26,14 +26,14 @@ def render(messages: Sequence[Message], format: str, cache: CacheMode = None) ->
     """*messages* in *format* or an alias of it; see the function of each format. ContentValidationError for others.
 
     ``gemini`` is written only: no message is kept in it.
-    With *cache* ``auto`` chat completions and Anthropic's messages get cache marks; the other formats have none.
+    With *cache* ``auto`` all but Gemini's contents, which have none, get cache marks.
     """
     check_cache(cache)
     if format == "gemini":
         return render_gemini(messages)
     name = message_format(format)
     rendered = _RENDERERS[name](messages)
-    if cache is not None and name in _MARKERS:
+    if cache is not None:
         _MARKERS[name](rendered.value)
     return rendered
 
@@ -130,6 +130,8 @@ def _copy(message: Message, index: int, notes: Notes) -> dict[str, JSON]:
     """What *message* is in its own format; a role that is none there stays, for a server that knows it."""
     if message.role not in _ROLES[message.format]:
         notes.add(index, "unknown_role", f"{message.role!r}, kept as it is")
+    if message.is_error:
+        notes.lost(index, "is_error of a tool result")
     copy: dict[str, JSON] = copy_json(message.raw)
     return copy
 
@@ -212,4 +214,8 @@ _RENDERERS: dict[MessageFormat, Callable[[Sequence[Message]], Rendered]] = {
     "anthropic": render_anthropic,
 }
 
-_MARKERS: dict[MessageFormat, Callable[[JSON], None]] = {"openai": mark_openai, "anthropic": mark_anthropic}
+_MARKERS: dict[MessageFormat, Callable[[JSON], None]] = {
+    "openai": mark_openai,
+    "responses": mark_responses,
+    "anthropic": mark_anthropic,
+}

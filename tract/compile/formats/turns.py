@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tract.compile.formats.anthropic import read_anthropic
 from tract.compile.formats.openai import read_openai
-from tract.compile.formats.parts import Turn
+from tract.compile.formats.parts import ToolResult, Turn
 from tract.compile.formats.responses import read_responses
 from tract.compile.message import Message
 from tract.objects.message_format import JSON, MessageFormat
@@ -20,4 +21,8 @@ _READERS: dict[MessageFormat, Callable[[Mapping[str, JSON], int], Turn]] = {
 
 def turn_of(message: Message, index: int = 0) -> Turn:
     """The neutral turn of *message*, which is message *index* of its context."""
-    return _READERS[message.format](message.raw, index)
+    turn = _READERS[message.format](message.raw, index)
+    if not message.is_error:
+        return turn
+    failed = tuple(replace(part, is_error=True) if isinstance(part, ToolResult) else part for part in turn.parts)
+    return replace(turn, parts=failed)
