@@ -192,3 +192,13 @@ def test_tool_results_never_grow_a_users_own_list():
 
     assert 2 == len(messages)
     assert [{"type": "text", "text": "a"}] == blocks
+
+
+def test_a_block_whose_citations_are_no_list_is_refused():
+    stream = AnthropicAssembler()
+    block = {"type": "text", "text": "", "citations": 5}
+    stream.take(Event("", json.dumps({"type": "content_block_start", "index": 0, "content_block": block})))
+    delta = {"type": "citations_delta", "citation": {}}
+
+    with pytest.raises(LLMResponseError, match="a block's citations must be a list, not a number"):
+        stream.take(Event("", json.dumps({"type": "content_block_delta", "index": 0, "delta": delta})))

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from tract.curation.conflicts import MergeConflict
-from tract.curation.merging import MergeResolution, MergeResult
+from tract.curation.merge_result import MergeResolution, MergeResult
 from tract.curation.texts import value_with_text
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.merge import ConflictKind

@@ -71,7 +71,7 @@ def _is_normal(space: Workspace, entry: Entry) -> bool:
     commit, blob = entry
     space.compiler.advance_notes(space.repo)
     note = space.compiler.priorities.get(space.repo, commit)
-    return priority_of(note, str(space.repo.blob(blob).get("content_type"))) is Priority.NORMAL
+    return priority_of(note, space.repo.blob(blob)) is Priority.NORMAL
 
 
 def describe_conflicts(

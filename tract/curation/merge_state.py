@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.curation.conflict_file import conflict_document, merge_page, read_conflict_document
-from tract.curation.merging import MergeResolution, MergeResult, result_of_plan
+from tract.curation.merge_result import MergeResolution, MergeResult
+from tract.curation.merging import result_of_plan
 from tract.errors import MergeError
 from tract.history.merge import ConflictKind
-from tract.history.merging import MergePlan, merged_contexts
+from tract.history.merging import MergePlan, default_message, merged_contexts
 from tract.history.state import (
     KEEPS,
     clear_state,
@@ -48,7 +49,8 @@ def keep_merge(space: Workspace, result: MergeResult) -> None:
             "theirs": result.source_hash,
             "bases": list(result.base_hashes),
             "skipped": [one.commit_hash for one in result.conflicts if one.kind is ConflictKind.EDITED_AND_SKIPPED],
-            "resolved": {one.commit_hash: one.taken for one in result.resolutions},
+            "overlapping": any(not one.must_be_resolved for one in result.conflicts),
+            "resolved": [asdict(one) for one in result.resolutions],
             "conflicts": [one.commit_hash for one in result.unresolved],
             "message": result.message,
             "delete_branch": result.delete_branch,
@@ -58,18 +60,23 @@ def keep_merge(space: Workspace, result: MergeResult) -> None:
 
 
 def kept_merge(space: Workspace) -> MergeResult:
-    """The merge under way, with what its user made of the conflicts; MergeError when there is none."""
+    """The merge under way, with what its user made of the conflicts; MergeError when there is none.
+
+    What is merged is what it was when the merge began: the branch it comes from may have gone on, or be gone.
+    """
     state = merge_state(space.repo)
     if state is None:
         raise MergeError(f"no merge is under way in tract '{space.repo.tract}'")
-    result = replace(
-        result_of_plan(space, _plan(space.repo, state)),
-        message=state["message"],
-        delete_branch=state["delete_branch"],
-    )
-    result = result.with_resolution(
-        *(MergeResolution(commit, taken, resolved_by="strategy") for commit, taken in state["resolved"].items())
-    )
+    plan = _plan(space.repo, state)
+    message, delete_branch = state["message"], state["delete_branch"]
+    if not delete_branch:
+        message = default_message(space.repo, plan) if message is None else message
+        plan = replace(plan, source_ref=None)
+    result = result_of_plan(space, plan, overlapping=state["overlapping"])
+    result = replace(result, message=message, delete_branch=delete_branch)
+    result = result.with_resolution(*(MergeResolution(**one) for one in state["resolved"]))
+    if not {one.commit_hash for one in result.resolutions} <= {one.commit_hash for one in result.conflicts}:
+        raise MergeError(f"the conflicts of the merge of '{plan.source}' are not those that were decided: priorities changed")
     if not result.unresolved:
         return result
     try:

@@ -7,16 +7,16 @@ Only ``land_merge`` writes. Between the steps nothing is locked, so that a resol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
 from tract.compile.accounting import check_budget_of_merge
-from tract.compile.cache import message_in, readable_content
+from tract.compile.cache import message_in
 from tract.compile.drafts import checked_config
 from tract.compile.workspace import Workspace
 from tract.curation.conflicts import MergeConflict, describe_conflicts, overlap
-from tract.curation.texts import value_with_text
+from tract.curation.merge_result import MergeResolution, MergeResult, Taken, count_of
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.context import context_at
 from tract.history.merge import Choice, EntryConflict, settle
@@ -24,7 +24,7 @@ from tract.history.merging import MergePlan, fast_forward, plan_merge, write_mer
 from tract.history.state import check_idle
 from tract.history.tree_diff import Change, diff_contexts
 from tract.objects.codec import unpack
-from tract.objects.content import ContentTypes, plain_json, to_value
+from tract.objects.content import plain_json
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, new_blob
 from tract.refs.names import HEADS
@@ -32,113 +32,6 @@ from tract.refs.store import ANY, Expected
 
 Strategy = Literal["auto", "ours", "theirs", "semantic"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "ours", "theirs", "semantic")
-
-Taken = Literal["content", "ours", "theirs", "both", "nothing"]
-"""What a resolution takes: a content of its own, a side, everything of both sides, or none of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class MergeResolution:
-    """How one conflict is settled.
-
-    *resolved_by* is ``person``, ``strategy`` or ``resolver``; the rest is what a resolver said of its decision.
-    """
-
-    commit_hash: str
-    taken: Taken
-    value: Mapping[str, Any] | None = field(default=None, repr=False)
-    resolved_by: Literal["person", "strategy", "resolver"] = "person"
-    reasoning: str | None = None
-    generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    usage: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    prompt: str | None = None
-
-    @property
-    def content(self) -> Any:
-        """The content the message gets; None where a side was taken."""
-        return None if self.value is None else readable_content(self.value)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class MergeResult:
-    """A merge, done or to be reviewed; ids are hexadecimal.
-
-    *target_branch* is the branch that moves, from *target_hash* (None where it had no commit); *source* is what is merged, at *source_hash*.
-    *merge_commit_hash* is the merge's own commit, None before it is committed and after a fast-forward.
-    ``edit_resolution`` and ``take`` give a new result; nothing moves before ``commit_merge``.
-    """
-
-    source: str
-    target_branch: str
-    source_hash: str
-    target_hash: str | None
-    base_hashes: tuple[str, ...]
-    is_fast_forward: bool
-    conflicts: tuple[MergeConflict, ...]
-    resolutions: tuple[MergeResolution, ...]
-    is_committed: bool
-    merge_commit_hash: str | None
-    message: str | None
-    delete_branch: bool
-    plan: MergePlan = field(repr=False, compare=False)
-    places: tuple[EntryConflict, ...] = field(repr=False, compare=False)
-    types: ContentTypes = field(repr=False, compare=False)
-
-    @property
-    def kind(self) -> Literal["fast-forward", "merge", "conflict"]:
-        """``conflict`` as long as a conflict waits for its resolution."""
-        return "fast-forward" if self.is_fast_forward else "conflict" if self.unresolved else "merge"
-
-    @property
-    def unresolved(self) -> tuple[MergeConflict, ...]:
-        """The conflicts that somebody has to resolve first."""
-        settled = {one.commit_hash for one in self.resolutions}
-        return tuple(one for one in self.conflicts if one.must_be_resolved and one.commit_hash not in settled)
-
-    def __repr__(self) -> str:
-        what = f"{self.kind} of {self.source!r} into {self.target_branch!r}"
-        conflicts = f", {_count(len(self.conflicts), 'conflict')} of which {len(self.unresolved)} open" if self.conflicts else ""
-        at = self.merge_commit_hash or (self.source_hash if self.is_committed else None)
-        return f"MergeResult({what}{conflicts}, {f'at {at[:16]}' if at else 'not committed'})"
-
-    def conflict(self, commit_hash: str) -> MergeConflict:
-        """The conflict that *commit_hash*, or a beginning of it, names; MergeError when there is none, or several."""
-        found = [one for one in self.conflicts if commit_hash and one.commit_hash.startswith(commit_hash)]
-        if len(found) != 1:
-            problem = "is no conflict" if not found else "names several conflicts"
-            raise MergeError(f"'{commit_hash}' {problem} of the merge of '{self.source}'")
-        return found[0]
-
-    def edit_resolution(self, conflict: MergeConflict | str, content: Any) -> MergeResult:
-        """The same merge with *content* for the message in conflict.
-
-        A text changes the message's words alone; anything else is the whole content, as ``commit`` takes it.
-        ContentValidationError when it cannot be that.
-        """
-        one = self._conflict(conflict)
-        if isinstance(content, str):
-            value = value_with_text(one.value, content, "text")
-        else:
-            value = to_value(content, self.types)
-        return self.with_resolution(MergeResolution(one.commit_hash, "content", value))
-
-    def take(self, conflict: MergeConflict | str, side: Literal["ours", "theirs", "both", "nothing"]) -> MergeResult:
-        """The same merge with one side of a conflict, with everything of both (ours where they differ), or with none of it."""
-        if side not in ("ours", "theirs", "both", "nothing"):
-            raise MergeError(f"a side is ours, theirs, both or nothing, not {side!r}")
-        return self.with_resolution(MergeResolution(self._conflict(conflict).commit_hash, side))
-
-    def with_resolution(self, *new: MergeResolution) -> MergeResult:
-        """The same merge with these resolutions in place of what there was for their conflicts."""
-        if self.is_committed:
-            raise MergeError(f"the merge of '{self.source}' is committed already")
-        named = {one.commit_hash for one in new}
-        kept = tuple(one for one in self.resolutions if one.commit_hash not in named)
-        return replace(self, resolutions=(*kept, *new))
-
-    def _conflict(self, conflict: MergeConflict | str) -> MergeConflict:
-        return self.conflict(conflict if isinstance(conflict, str) else conflict.commit_hash)
-
 
 def check_strategy(strategy: str) -> None:
     """MergeError for a strategy there is not."""
@@ -223,13 +116,13 @@ def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
         _refuse_unresolved(result)
     plan = result.plan
     if plan.merged is None:
-        _check_budget(space, diff_contexts(space.repo, *(context_at(space.repo, id) for id in (plan.ours, plan.theirs))), [])
+        check_budget_of_moving(space, plan.ours, plan.theirs)
         fast_forward(space.repo, plan, delete_source=result.delete_branch)
         return replace(result, is_committed=True)
     blobs: list[NewObject] = []
     choices = {ObjectId.fromhex(one.commit_hash): _choice(one, blobs) for one in result.resolutions}
     entries = settle(plan.merged, result.places, choices)
-    _check_budget(space, [Change(0, tuple(plan.merged.ours), 0, entries)], blobs)
+    check_budget_of_changes(space, [Change(0, tuple(plan.merged.ours), 0, entries)], blobs)
     id = write_merge(
         space.repo,
         plan,
@@ -243,8 +136,15 @@ def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
     return replace(result, is_committed=True, merge_commit_hash=id.hex(), message=space.repo.commit(id).message)
 
 
-def _check_budget(space: Workspace, changes: Iterable[Change], blobs: Sequence[NewObject]) -> None:
-    """Do what the budget says of a merge that would bring the context over it."""
+def check_budget_of_moving(space: Workspace, old: ObjectId | None, new: ObjectId) -> None:
+    """Do what the budget says of a branch that moves on from *old* to *new*."""
+    if space.repo.config.budget is not None:
+        changes = diff_contexts(space.repo, context_at(space.repo, old), context_at(space.repo, new))
+        check_budget_of_changes(space, changes, ())
+
+
+def check_budget_of_changes(space: Workspace, changes: Iterable[Change], blobs: Sequence[NewObject]) -> None:
+    """Do what the budget says of *changes* that would bring the context over it; *blobs* are contents still to be written."""
     repo = space.repo
     if repo.config.budget is None:
         return
@@ -264,13 +164,9 @@ def _refuse_unresolved(result: MergeResult) -> NoReturn:
     left = ", ".join(f"{one.commit_hash[:16]} ({one.kind})" for one in result.unresolved[:5])
     more = len(result.unresolved) - 5
     raise MergeConflictError(
-        f"merge of '{result.source}' has {_count(len(result.unresolved), 'conflict')} nobody resolved: {left}"
+        f"merge of '{result.source}' has {count_of(len(result.unresolved), 'conflict')} nobody resolved: {left}"
         + (f" and {more} more" if more > 0 else "")
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _choice(resolution: MergeResolution, blobs: list[NewObject]) -> Choice:

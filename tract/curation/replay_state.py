@@ -13,7 +13,7 @@ from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.curation.conflict_file import Page, conflict_document, read_conflict_document
-from tract.curation.merging import MergeResolution
+from tract.curation.merge_result import MergeResolution
 from tract.curation.replaying import Replay, Request, decide, prepare
 from tract.errors import CherryPickError, RebaseError, RefMovedError, TractError
 from tract.history.replay_plan import Command

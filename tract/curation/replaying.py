@@ -7,18 +7,33 @@ What a replay would do to meaning is a warning; what would lose words is an erro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tract.compile.cache import message_in
 from tract.compile.drafts import checked_config
-from tract.compile.formats import pairing_warnings, tool_ids
-from tract.compile.message import Message
 from tract.compile.workspace import Workspace
 from tract.curation.conflicts import MergeConflict, describe_conflicts
-from tract.curation.merging import MergeResolution, resolver_metadata
+from tract.curation.merge_result import MergeResolution
+from tract.curation.merging import check_budget_of_changes, check_budget_of_moving, resolver_metadata
+from tract.curation.replay_result import (
+    CherryPickResult,
+    DroppedCommit,
+    RebaseResult,
+    ReplayedCommit,
+    ReplayResult,
+    ReplayWarning,
+    RevertResult,
+)
 from tract.curation.resolve import Resolver, resolve_conflict
-from tract.errors import CherryPickError, DetachedHeadError, RebaseError, RefMovedError, SemanticSafetyError
+from tract.curation.tool_pairs import torn_pairs
+from tract.errors import (
+    CherryPickError,
+    CommitNotFoundError,
+    DetachedHeadError,
+    RebaseError,
+    RefMovedError,
+    SemanticSafetyError,
+)
 from tract.history.context import context_at, entries
 from tract.history.merge import Merged
 from tract.history.moves import RefMove, move_refs
@@ -26,19 +41,19 @@ from tract.history.notes import CONFIG, PRIORITY
 from tract.history.replay import run_replay
 from tract.history.replay_plan import (
     Command,
-    Concern,
     Decision,
     ReplayPlan,
-    Sameness,
     Step,
     commits_to_replay,
     plan_replay,
     plan_revert,
 )
+from tract.history.sameness import Sameness
 from tract.history.state import check_idle
+from tract.history.tree_diff import Change
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
+from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
@@ -46,84 +61,6 @@ from tract.revision import resolve_range, resolve_revision
 
 Decisions = Mapping[tuple[ObjectId, ObjectId], Decision]
 Planner = Callable[[Decisions], ReplayPlan]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayWarning:
-    """What a replay does to meaning: *commit_hash* is the commit replayed, *message_hash* the message it is about.
-
-    kind: ``reply_target_missing``, ``edited_below_answers``, ``edit_target_missing``, ``conflict`` or ``tool_pair_torn``.
-    """
-
-    kind: str
-    commit_hash: str
-    message_hash: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedCommit:
-    """A commit and what it was made again as; None as long as it was not."""
-
-    source_hash: str
-    commit_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DroppedCommit:
-    """A commit that was left out, and why."""
-
-    source_hash: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayResult:
-    """What a replay did, or would do where *is_done* is False; ids are hexadecimal.
-
-    *branch* goes from *old_head* to *new_head*; *onto_hash* is the commit that the replayed ones stand on.
-    """
-
-    branch: str
-    old_head: str | None
-    new_head: str | None
-    onto_hash: str | None
-    replayed: tuple[ReplayedCommit, ...] = ()
-    dropped: tuple[DroppedCommit, ...] = ()
-    warnings: tuple[ReplayWarning, ...] = ()
-    is_done: bool = True
-
-    @property
-    def commit_hash(self) -> str | None:
-        """The last commit that was made, None where none was."""
-        return self.replayed[-1].commit_hash if self.replayed else None
-
-    @property
-    def commit_hashes(self) -> tuple[str, ...]:
-        """The commits that were made, first to last."""
-        return tuple(one.commit_hash for one in self.replayed if one.commit_hash is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class RebaseResult(ReplayResult):
-    """What a rebase did; where *is_fast_forward*, the branch only moved on to *new_head*."""
-
-    is_fast_forward: bool = False
-
-    @property
-    def is_up_to_date(self) -> bool:
-        """Whether there was nothing to do."""
-        return self.is_done and self.old_head == self.new_head
-
-
-@dataclass(frozen=True, slots=True)
-class CherryPickResult(ReplayResult):
-    """What a cherry-pick did."""
-
-
-@dataclass(frozen=True, slots=True)
-class RevertResult(ReplayResult):
-    """What a revert did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +93,12 @@ class Request:
 
 
 def as_revisions(revisions: str | Sequence[str]) -> tuple[str, ...]:
-    """One revision or several, as several."""
-    return (revisions,) if isinstance(revisions, str) else tuple(revisions)
+    """One revision or several, as several; CommitNotFoundError for what is no text."""
+    found = tuple(revisions) if isinstance(revisions, (list, tuple)) else (revisions,)
+    for one in found:
+        if not isinstance(one, str):
+            raise CommitNotFoundError(repr(one), "a revision is a non-empty text")
+    return found
 
 
 def prepare(
@@ -275,53 +216,14 @@ def _prepared(space: Workspace, planner: Planner, source: ObjectId, force: bool)
         missing = [one for one in plan.losses if one.kind == "edit_target_missing"]
         decisions = {(c.commit, c.message): MergeResolution(c.message.hex(), "ours") for c in missing}
         plan = planner(_as_decisions(decisions)) if decisions else plan
-    torn = _torn_pairs(space, plan, source, is_loss=not force)
+    torn = torn_pairs(space, plan, source, is_loss=not force)
 
     def whole(made: Decisions) -> ReplayPlan:
         again = planner(made)
-        return replace(again, concerns=(*again.concerns, *_torn_pairs(space, again, source, is_loss=not force)))
+        return replace(again, concerns=(*again.concerns, *torn_pairs(space, again, source, is_loss=not force)))
 
     plan = replace(plan, concerns=(*plan.concerns, *torn))
     return Replay(plan, whole, _conflicts(space, plan), decisions)
-
-
-def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss: bool) -> list[Concern]:
-    """The tool calls and results that have their other half where they come from, or where they are, and would lose it."""
-    made = {new.id: new for step in plan.steps for new in step.blobs}
-    before = entries(space.repo, context_at(space.repo, plan.onto))
-    if not any(any(tool_ids(_message(space, blob, made))) for blob in _touched(plan, before)):
-        return []
-
-    def problems(context: Sequence[Entry]) -> dict[tuple[ObjectId, str], str]:
-        found = pairing_warnings([_message(space, blob, made) for _, blob in context])
-        return {(context[w.index][0], w.kind): w.detail for w in found if w.index is not None}
-
-    after = problems(plan.context)
-    there = entries(space.repo, context_at(space.repo, source))
-    known = problems(before).keys() | problems(there).keys() if after else set()
-    sources = {step.source for step in plan.steps}
-    last = plan.steps[-1].source if plan.steps else source
-    return [
-        Concern("tool_pair_torn", message if message in sources else last, message, detail, is_loss)
-        for (message, kind), detail in after.items()
-        if (message, kind) not in known
-    ]
-
-
-def _touched(plan: ReplayPlan, before: Sequence[Entry]) -> Iterator[ObjectId]:
-    """The contents that come, go, or stand where something comes after them: pairs without any of these are as they were."""
-    yield from (blob for _, blob in before[-1:])
-    yield from (step.content for step in plan.steps if step.content is not None)
-    if any(step.context is not None for step in plan.steps):
-        yield from (blob for _, blob in set(before) ^ set(plan.context))
-
-
-def _message(space: Workspace, blob: ObjectId, made: Mapping[ObjectId, NewObject]) -> Message:
-    """The message in a blob of the store, or in one that is still to be written."""
-    new = made.get(blob)
-    if new is None:
-        return space.blobs.message(space.repo, blob)
-    return message_in(read_blob(blob, Object(new.kind, new.payload)))
 
 
 def _conflicts(space: Workspace, plan: ReplayPlan) -> dict[tuple[ObjectId, ObjectId], MergeConflict]:
@@ -392,12 +294,17 @@ def check_safe(replay: Replay) -> None:
 
 
 def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> ReplayResult:
-    """Run the replay, unless *dry_run*, and say what it did; SemanticSafetyError when something is undecided."""
+    """Run the replay, unless *dry_run*, and say what it did.
+
+    SemanticSafetyError when something is undecided; BudgetExceededError when the context would be over a budget that is to refuse.
+    """
     plan = replay.plan
     made: dict[ObjectId, ObjectId] = {}
     new = plan.old
     if not dry_run:
         check_safe(replay)
+        if space.repo.config.budget is not None:
+            _check_budget(space, plan)
         space.compiler.advance_notes(space.repo)
         tables = {PRIORITY: space.compiler.priorities, CONFIG: space.compiler.configs}
         replayed = run_replay(space.repo, plan, tables=tables)
@@ -420,11 +327,18 @@ def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> R
     )
 
 
+def _check_budget(space: Workspace, plan: ReplayPlan) -> None:
+    before = entries(space.repo, context_at(space.repo, plan.old))
+    blobs = [blob for step in plan.steps for blob in step.blobs]
+    check_budget_of_changes(space, [Change(0, tuple(before), 0, plan.context)], blobs)
+
+
 def land_fast_forward(space: Workspace, result: RebaseResult) -> RebaseResult:
     """Move the branch on to where a rebase without replays ends."""
     if result.is_done or result.new_head is None or result.old_head is None:
         return result
     old, new = ObjectId.fromhex(result.old_head), ObjectId.fromhex(result.new_head)
+    check_budget_of_moving(space, old, new)
     moves = [RefMove(HEADS + result.branch, new, old), RefMove(ORIG_HEAD, old)]
     move_refs(space.repo, moves, reason=f"rebase: fast-forward to {new.hex()[:10]}")
     return replace(result, is_done=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tract.compile.formats import compact_json
 from tract.curation.conflicts import MergeConflict
-from tract.curation.merging import MergeResolution, MergeResult
+from tract.curation.merge_result import MergeResolution, MergeResult
 from tract.curation.texts import value_with_text
 from tract.errors import ContentValidationError, LLMConfigError, LLMError, LLMResponseError, MergeError
 from tract.llm.callables import as_client, read_resolution

@@ -111,7 +111,8 @@ class AnthropicAssembler:
                 text = need_text(delta.get("partial_json"), "an event's 'partial_json'")
                 self._inputs.setdefault(index, Pieces()).append(text)
             case "citations_delta":
-                block["citations"] = [*(block.get("citations") or []), delta.get("citation")]
+                known = need_list(block.get("citations") or [], "a block's citations")
+                block["citations"] = [*known, delta.get("citation")]
             case _:
                 # text, thinking, signature: each is a text that grows the block's own of that name
                 add_delta(block, {key: value for key, value in delta.items() if key != "type"})
