@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.config import BudgetAction, TokenBudgetConfig, TractConfig, from_table, to_table
+from tract.config import BudgetAction, Retention, TokenBudgetConfig, TractConfig, from_table, read_retention, to_table
 from tract.errors import ConfigError
 from tract.objects.codec import MAX_DEPTH, MAX_SIZE
 from tract.repo import read_config
@@ -64,6 +64,11 @@ def test_an_action_may_be_given_by_name():
         ({"max_message_size": MAX_SIZE + 1}, "not 268435457"),
         ({"max_message_size": 1.5}, "must be int"),
         ({"max_message_depth": MAX_DEPTH + 1}, "from 1 to 128, not 129"),
+        ({"summary_window": 499}, "500 tokens or more, not 499"),
+        ({"summary_window": 1e6}, "must be int"),
+        ({"cache_read_price": 0}, "cache_read_price must be a price over 0, not 0"),
+        ({"output_price": float("nan")}, "not nan"),
+        ({"cache_write_price": "1"}, "not '1'"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(settings, problem):
@@ -88,3 +93,34 @@ def test_a_config_file_that_is_far_too_long_is_refused_unread(tmp_path: Path, te
 
     with pytest.raises(ConfigError, match="more than"):
         read_config(str(path))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (7, Retention(7.0)),
+        (0.5, Retention(0.5)),
+        ("30d", Retention(30.0)),
+        ("12h", Retention(0.5)),
+        (" 3 ", Retention(3.0)),
+        ("500M", Retention(size=500_000_000)),
+        ("1.5k", Retention(size=1500)),
+    ],
+)
+def test_retentions_are_days_hours_or_sizes(said, meant):
+    assert meant == read_retention("archives", said)
+
+
+@pytest.mark.parametrize("said", [-1, float("nan"), float("inf"), True, "", "d", "soon", "3w", "-1h", "1e999"])
+def test_a_retention_that_says_nothing_is_refused(said):
+    with pytest.raises(ConfigError, match="archives must be a number of days, or a text like"):
+        read_retention("archives", said)
+
+
+def test_policies_of_retention_are_kept_in_the_settings():
+    config = TractConfig(orphan_retention_days="12h", archive_retention_days="500M", keep_pinned=False)
+
+    assert {"orphan_retention_days": "12h", "archive_retention_days": "500M", "keep_pinned": False} == to_table(config)
+    assert config == from_table(to_table(config))
+    with pytest.raises(ConfigError, match="orphan_retention_days must be a time, not '5M'"):
+        TractConfig(orphan_retention_days="5M")

@@ -21,6 +21,8 @@ LINES = (
     ("compile", "llm"),
     ("curation",),
     ("agents",),
+    ("opening",),
+    ("handle",),
     ("api",),
     ("adapters",),
     ("cli",),

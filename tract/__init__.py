@@ -30,12 +30,13 @@ _HOMES = {
     "tract.compile.stream": ("MessageStream",),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
-    "tract.curation.compressing": ("CompressResult", "CompressedPart", "PendingCompression"),
+    "tract.curation.compression_result": ("CompressResult", "CompressedPart", "PendingCompression"),
     "tract.curation.conflicts": ("MergeConflict",),
     "tract.curation.expanding": ("ExpandResult",),
-    "tract.curation.merging": ("MergeResolution", "MergeResult"),
+    "tract.curation.merge_result": ("MergeResolution", "MergeResult"),
     "tract.curation.prefix_cost": ("CachePrices", "PrefixCost"),
-    "tract.curation.replaying": (
+    "tract.curation.reordering": ("ReorderResult",),
+    "tract.curation.replay_result": (
         "CherryPickResult",
         "DroppedCommit",
         "RebaseResult",
@@ -46,6 +47,7 @@ _HOMES = {
     "tract.curation.resolve": ("llm_resolver",),
     "tract.curation.summarise": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
+    "tract.history.collection.cutting": ("Archive",),
     "tract.history.gc": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.history.reflog": ("ReflogEntry",),
@@ -96,6 +98,7 @@ _HOMES = {
         "EditTargetError",
         "FormatVersionError",
         "GCError",
+        "HistoryCutError",
         "ImportFormatError",
         "InvalidBranchNameError",
         "LLMAuthError",
@@ -162,25 +165,27 @@ if TYPE_CHECKING:
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
-    from tract.curation.compressing import CompressedPart as CompressedPart
-    from tract.curation.compressing import CompressResult as CompressResult
-    from tract.curation.compressing import PendingCompression as PendingCompression
+    from tract.curation.compression_result import CompressedPart as CompressedPart
+    from tract.curation.compression_result import CompressResult as CompressResult
+    from tract.curation.compression_result import PendingCompression as PendingCompression
     from tract.curation.conflicts import MergeConflict as MergeConflict
     from tract.curation.expanding import ExpandResult as ExpandResult
-    from tract.curation.merging import MergeResolution as MergeResolution
-    from tract.curation.merging import MergeResult as MergeResult
+    from tract.curation.merge_result import MergeResolution as MergeResolution
+    from tract.curation.merge_result import MergeResult as MergeResult
     from tract.curation.prefix_cost import CachePrices as CachePrices
     from tract.curation.prefix_cost import PrefixCost as PrefixCost
-    from tract.curation.replaying import CherryPickResult as CherryPickResult
-    from tract.curation.replaying import DroppedCommit as DroppedCommit
-    from tract.curation.replaying import RebaseResult as RebaseResult
-    from tract.curation.replaying import ReplayedCommit as ReplayedCommit
-    from tract.curation.replaying import ReplayWarning as ReplayWarning
-    from tract.curation.replaying import RevertResult as RevertResult
+    from tract.curation.reordering import ReorderResult as ReorderResult
+    from tract.curation.replay_result import CherryPickResult as CherryPickResult
+    from tract.curation.replay_result import DroppedCommit as DroppedCommit
+    from tract.curation.replay_result import RebaseResult as RebaseResult
+    from tract.curation.replay_result import ReplayedCommit as ReplayedCommit
+    from tract.curation.replay_result import ReplayWarning as ReplayWarning
+    from tract.curation.replay_result import RevertResult as RevertResult
     from tract.curation.resolve import llm_resolver as llm_resolver
     from tract.curation.summarise import llm_summariser as llm_summariser
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
+    from tract.history.collection.cutting import Archive as Archive
     from tract.history.gc import GCResult as GCResult
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,9 +11,8 @@ from typing import Any, Literal, cast
 from tract.compile.accounting import check_budget, record_usage
 from tract.compile.bisection import first_bad
 from tract.compile.blame import BlameEntry, blame
-from tract.compile.cache import BlobCache
 from tract.compile.compiled import CompiledContext
-from tract.compile.compiler import Compiler, ContextCompiler
+from tract.compile.compiler import ContextCompiler
 from tract.compile.details import details
 from tract.compile.diff import DiffResult, diff
 from tract.compile.drafts import draft, drafts, tool_message
@@ -25,33 +21,25 @@ from tract.compile.prefix import PrefixChange
 from tract.compile.report import content_at, describe, log, query_by_config, status, with_priority
 from tract.compile.spending import GROUPINGS, UsageReport, usage_report
 from tract.compile.stream import MessageStream, open_stream
-from tract.compile.tokens import TokenCounter, check_counter, counter_named
+from tract.compile.tokens import TokenCounter
 from tract.compile.usage import TokenUsage
 from tract.compile.versions import restoring_draft, versions_of
 from tract.compile.views import compile_at, sent
-from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.curation.compress import CompressionRange, checked_list, plan_compression
-from tract.curation.compressing import (
-    CompressionOptions,
-    CompressResult,
-    PendingCompression,
-    dry_run_of,
-    land_compression,
-    summed_up,
-)
+from tract.curation.compress import CompressionRange, plan_compression
+from tract.curation.compressing import dry_run_of, land_compression, summed_up
+from tract.curation.compression_result import CompressionOptions, CompressResult, PendingCompression
 from tract.curation.expanding import ExpandResult, expand
-from tract.curation.merging import MergeResult, Strategy, land_merge, lands_at_once, prepare_merge
+from tract.curation.merge_result import MergeResult
+from tract.curation.merging import Strategy, land_merge, lands_at_once, prepare_merge
 from tract.curation.pending import approve, keep_compression, kept_compressions, reject
-from tract.curation.pieces import WINDOW, Asking
+from tract.curation.pieces import Asking
 from tract.curation.prefix_cost import CachePrices
+from tract.curation.reordering import ReorderResult, reorder
+from tract.curation.replay_result import CherryPickResult, RebaseResult, ReplayResult, RevertResult
 from tract.curation.replaying import (
-    CherryPickResult,
-    RebaseResult,
     Replay,
-    ReplayResult,
     Request,
-    RevertResult,
     as_revisions,
     land_fast_forward,
     land_replay,
@@ -59,14 +47,13 @@ from tract.curation.replaying import (
     resolve_replay,
 )
 from tract.curation.resolve import Resolver, choose_resolver, resolve_conflicts
-from tract.curation.summarise import MustKeep, Summariser, choose_summariser, read_must_keep
-from tract.errors import ClosedError, ConfigError, GCError, NotARepositoryError, StorageError, TractError
-from tract.history.batch import Batch
+from tract.curation.summarise import MustKeep, Summariser, choose_summariser
+from tract.errors import ConfigError
+from tract.handle import Handle
 from tract.history.branch import BranchInfo, create_branch, delete_branches, describe_branches, rename_branch
 from tract.history.checkout import checkout, switch
 from tract.history.commit import Draft, edit_target, write_commits
-from tract.history.gc import GCResult, collect
-from tract.history.notes import NoteTable
+from tract.history.gc import GCResult, collect_by_policy
 from tract.history.priority import Priority, PriorityAnnotation, annotate, annotation_history, read_priority
 from tract.history.reflog import ReflogEntry, reflog
 from tract.history.reset import ResetMode, reset
@@ -75,55 +62,25 @@ from tract.history.undo import UndoPlan, undo
 from tract.llm.callables import as_client
 from tract.llm.types import LLMClient
 from tract.objects.content import (
-    BUILTIN,
     DialogueContent,
     InstructionContent,
     check_content_type,
 )
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.names import HEADS, branch_ref, check_tract_name
-from tract.refs.store import ANY, Expected
-from tract.repo import (
-    Repository,
-    create_repository,
-    find_repository,
-    memory_repository,
-    open_repository,
-    store_path,
-)
+from tract.opening import check_before_creating, open_or_create, storage_errors
 from tract.revision import resolve_revision
 from tract.storage.store import Durability
 
 
-class Tract:
+class Tract(Handle):
     """A context under version control.
 
     Open one with :meth:`open`; it is a context manager, and may be shared by threads.
     """
 
-    def __init__(
-        self,
-        repo: Repository,
-        *,
-        tokenizer: TokenCounter | None = None,
-        compiler: ContextCompiler | None = None,
-        on_moved: Literal["error", "append"] = "error",
-        verify_cache: bool = False,
-    ) -> None:
-        counter = tokenizer if tokenizer is not None else counter_named(repo.config.tokenizer_encoding)
-        blobs = BlobCache(repo, counter)
-        memo = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
-        self._space = Workspace(repo, blobs, memo, NoteTable(), dict(BUILTIN), _warn)
-        self._base = repo
-        self._on_moved = on_moved
-        self._lock = self._space.lock
-        self._closed = False
-        self._batch: Batch | None = None
-        self._client: LLMClient | None = None
-        self._prompts: str | Path | None = None
-        # Where the branch was when this handle last looked: committing on anything else would answer messages nobody saw.
-        self._seen: dict[str, Expected] = {}
+    _client: LLMClient | None = None
+    _prompts: str | Path | None = None
 
     # Opening
 
@@ -145,69 +102,18 @@ class Tract:
         A path that ends in ``.tract`` is the store itself; None means the nearest store above the working folder, else a new one in it; ``":memory:"`` is a store that is gone with the process.
         Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
         *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
-        *on_moved* says what a commit does on a branch that another process moved since this handle looked: raise RefMovedError, or append to what is there.
+        *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
-        _check_before_creating(tract_id, config, tokenizer, durability)
-        with _storage_errors():
-            repo = _open_or_create(path, tract_id, config, durability)
+        check_before_creating(tract_id, config, tokenizer, durability)
+        with storage_errors():
+            repo = open_or_create(path, tract_id, config, durability)
         try:
             return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
         except BaseException:
             repo.close()
             raise
-
-    def close(self) -> None:
-        """Let go of the store; anything but another ``close`` is an error from then on."""
-        with self._lock:
-            if not self._closed:
-                self._space.blobs.flush()
-                self._space.totals.flush()
-                self._closed = True
-                self._base.close()
-
-    def __enter__(self) -> Tract:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        where = self._base.path or ":memory:"
-        return f"Tract({where!r}, tract_id={self.tract_id!r}{', closed' if self._closed else ''})"
-
-    @property
-    def tract_id(self) -> str:
-        return self._base.tract
-
-    @property
-    def path(self) -> Path | None:
-        """The ``.tract`` folder; None for a store in memory."""
-        return None if self._base.path is None else Path(self._base.path)
-
-    @property
-    def config(self) -> TractConfig:
-        return self._base.config
-
-    @property
-    def head(self) -> str | None:
-        """The commit HEAD is at, None where there is none yet."""
-        with self._looking() as space:
-            tip = space.repo.head()[1]
-            return None if tip is None else tip.hex()
-
-    @property
-    def current_branch(self) -> str | None:
-        """The branch HEAD is on, None where it is detached."""
-        with self._looking() as space:
-            branch = space.repo.head()[0]
-            return None if branch is None else branch.removeprefix(HEADS)
-
-    @property
-    def is_detached(self) -> bool:
-        """Whether HEAD names a commit instead of a branch."""
-        return self.current_branch is None
 
     # Committing
 
@@ -294,42 +200,12 @@ class Tract:
 
         Set ``s.usage`` before the end to have it recorded with the commit.
         Left by an exception, what has arrived is committed with ``{"partial": true}`` in its metadata; the retry may edit that.
-        Text only; a message with tool calls is committed whole.
+        Set ``s.content`` to the whole message, in a provider's format for instance, where the answer is more than text, as one with tool calls is.
         """
         with self._access() as space:
             return open_stream(
                 space, self.commit, role, message=message, metadata=metadata, generation_config=generation_config
             )
-
-    @contextmanager
-    def batch(self) -> Iterator[Tract]:
-        """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
-
-        KeyboardInterrupt included. A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
-        RefMovedError at the end when another process moved the branch meanwhile: nothing was written; run it again.
-        """
-        with self._lock:
-            self._check_open()
-            seen = dict(self._seen)
-            try:
-                if self._batch is not None:
-                    with self._batch.part():
-                        yield self
-                    return
-                with _storage_errors():
-                    self._base.refs.refresh()
-                self._batch = Batch(self._base)
-                self._space.repo = self._batch.repo
-                try:
-                    yield self
-                    with _storage_errors():
-                        self._batch.land(reason="batch")
-                finally:
-                    self._space.repo = self._base
-                    self._batch = None
-            except BaseException:
-                self._seen = seen
-                raise
 
     def annotate(self, target: str, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
@@ -673,7 +549,7 @@ class Tract:
 
         Edits find the messages they edit under their new ids; priorities and generation configs go with the commits.
         What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call.
-        *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done.
+        *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done, and asks nobody.
         """
         with self._moving("rebase") as (space, expected):
             replay = prepare(space, Request("rebase", (target,), onto=onto, force=force), expected=expected)
@@ -736,7 +612,7 @@ class Tract:
         summariser: Summariser | None = None,
         model: str | None = None,
         window: int | None = None,
-        role: str = "assistant",
+        role: str | None = None,
         message: str | None = None,
         prices: CachePrices | None = None,
         progress: Callable[[int, int], object] | None = None,
@@ -748,42 +624,27 @@ class Tract:
         The recent part is the last exchange, but at most ten messages, or *keep_recent* messages.
         Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
         *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it, in pieces where the messages are more than *window* tokens, and *progress* is told how many summaries are done, of how many.
-        One summary stands for all, in the place of the first; *each_run* makes one for each run of messages that nothing divides.
+        One summary stands for all, in the place of the first: the assistant's message, or where it opens the conversation the user's, or that of *role*; *each_run* makes one for each run of messages that nothing divides.
         CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; a missed target is in ``warnings``.
         With ``auto_commit=False`` the compression waits for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
         """
-        asked = CompressionRange(
-            None if commits is None else checked_list(commits),
-            from_commit,
-            to_commit,
-            keep_recent,
-            checked_list(preserve or ()),
-            each_run,
-        )
+        asked = CompressionRange(commits, from_commit, to_commit, keep_recent, preserve or (), each_run)
         options = CompressionOptions(
-            content,
-            target_tokens,
-            read_must_keep(must_keep),
-            instructions,
-            system_prompt,
-            role,
-            message,
-            force,
-            prices or CachePrices(),
+            content, target_tokens, must_keep, instructions, system_prompt, role, message, force, prices or CachePrices.of(self.config)
         )
         asking = None
         if content is None and not dry_run:
             who = choose_summariser(summariser, self._client, model=model, prompts=self._prompts)
-            asking = Asking(who, WINDOW if window is None else window, progress)
+            asking = Asking(who, self.config.summary_window if window is None else window, progress)
         with self._moving("compress") as (space, expected):
             plan = plan_compression(space, asked, expected=expected)
             if dry_run:
                 return dry_run_of(space, plan, options)
         pending = summed_up(space, plan, options, asking)  # with nothing locked: a model takes its time
-        with self._moving("compress") as (space, expected):
+        with self._moving("compress") as (space, _):
             if not auto_commit:
                 return keep_compression(space, pending)
-            return land_compression(space, pending, expected=expected, force=force)
+            return land_compression(space, pending, force=force)  # wherever the branch is by now, for all is checked again
 
     def approve_compression(self, pending: PendingCompression | str, *, force: bool = False) -> CompressResult:
         """Commit a compression that was reviewed, or the one that waits under an id.
@@ -816,38 +677,70 @@ class Tract:
         with self._moving("expand") as (space, expected):
             return expand(space, summary, branch=branch, expected=expected)
 
+    def reorder(
+        self,
+        messages: Sequence[str],
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        strict: bool = False,
+        dry_run: bool = False,
+        message: str | None = None,
+    ) -> ReorderResult:
+        """Put *messages*, in this order, in front of *before*, behind *after*, or at the beginning of the context, as a commit.
+
+        Messages keep their ids, and tool calls their results; what that does to the meaning is in ``warnings``, or with *strict* a SemanticSafetyError.
+        """
+        with self._moving("reorder") as (space, expected):
+            return reorder(
+                space,
+                messages,
+                before=before,
+                after=after,
+                strict=strict,
+                dry_run=dry_run,
+                message=message,
+                expected=expected,
+            )
+
     # Looking after the store
 
     def gc(
         self,
         *,
-        orphan_retention_days: float = 7,
-        archive_retention_days: float | None = None,
+        orphan_retention_days: float | str | None = None,
+        archive_retention_days: float | str | None = None,
+        keep_pinned: bool | None = None,
         dry_run: bool = False,
         aggressive: bool = False,
     ) -> GCResult:
         """Pack what is reachable, of every tract in the store, and drop what nothing has reached for *orphan_retention_days*.
 
+        What compressions took out of contexts goes after *archive_retention_days*, and history with it, but for pinned messages with *keep_pinned*; then it cannot be expanded any more.
+        Retentions are days, or texts: ``"12h"``, ``"30d"``, for archives ``"500M"`` too, which keeps the newest; what is None is as the settings have it (7 days, for ever, True).
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
-        if archive_retention_days is not None:
-            raise GCError("archive_retention_days is for archives, which there are none of yet")
+        orphans, archives = orphan_retention_days, archive_retention_days
         with self._access() as space:
-            return collect(space.repo, retention_days=orphan_retention_days, dry_run=dry_run, aggressive=aggressive)
+            return collect_by_policy(
+                space.repo, orphans=orphans, archives=archives, keep_pinned=keep_pinned, dry_run=dry_run, aggressive=aggressive
+            )
 
     # Inside
 
     def _write(self, drafts: list[Draft]) -> list[CommitInfo]:
         space = self._space
         check_budget(space, drafts)
-        branch = space.repo.head()[0]
-        expected = ANY if self._on_moved == "append" else self._seen.get(branch or "", ANY)
-        ids = write_commits(space.repo, drafts, expected=expected)
+        ids = write_commits(space.repo, drafts, expected=self._expected())
         self._look()
-        return [describe(space, id, str(one.value["content_type"])) for id, one in zip(ids, drafts, strict=True)]
+        # The newest first: of more commits than are kept decoded, those are the ones that still are.
+        made = zip(reversed(ids), reversed(drafts), strict=True)
+        return [describe(space, id, one.value) for id, one in made][::-1]
 
     def _replay(self, what: str, replay: Replay, resolver: Resolver | None, dry_run: bool) -> ReplayResult:
-        replay = resolve_replay(self._space, replay, choose_resolver(resolver, None, "auto"))
+        asked = choose_resolver(resolver, None, "auto")
+        if not dry_run:
+            replay = resolve_replay(self._space, replay, asked)  # with nothing locked: a model takes its time
         with self._moving(what) as (space, _):
             return land_replay(space, replay, dry_run=dry_run)
 
@@ -855,103 +748,8 @@ class Tract:
         repo = self._space.repo
         return edit_target(repo, resolve_revision(repo, revision))
 
-    def _look(self) -> None:
-        branch, tip = self._space.repo.head()
-        if branch is not None:
-            self._seen[branch] = tip
-
     def _here(self) -> CommitInfo | None:
         """Look, and say what is there."""
         self._look()
         tip = self._space.repo.head()[1]
         return None if tip is None else describe(self._space, tip)
-
-    @contextmanager
-    def _access(self) -> Iterator[Workspace]:
-        """The workspace, for one thread at a time, as other processes left it."""
-        with self._lock, _storage_errors():
-            self._check_open()
-            self._space.repo.refs.refresh()
-            yield self._space
-
-    @contextmanager
-    def _looking(self) -> Iterator[Workspace]:
-        """The same, for what shows the user where the branch is."""
-        with self._access() as space:
-            self._look()
-            yield space
-
-    _writing = _access
-
-    @contextmanager
-    def _moving(self, what: str) -> Iterator[tuple[Workspace, Expected]]:
-        """The workspace for a command that moves the branch otherwise than by committing, and where the branch must be then."""
-        with self._access() as space:
-            if self._batch is not None:
-                raise TractError(f"cannot {what} inside a batch")
-            branch, tip = space.repo.head()
-            yield space, tip if self._on_moved == "append" else self._seen.get(branch or "", tip)
-            self._look()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError(f"{self!r} was closed")
-
-
-def _open_or_create(
-    path: str | Path | None, tract: str | None, config: TractConfig | None, durability: Durability
-) -> Repository:
-    if path == ":memory:":
-        return memory_repository(tract=tract, config=config)
-    _check_path(path)
-    store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
-    if store is None:
-        store = store_path(os.getcwd())
-    if not os.path.lexists(store):
-        create_repository(store, config or TractConfig())
-    return open_repository(store, tract=tract, config=config, durability=durability)
-
-
-def _check_path(path: str | Path | None) -> None:
-    """NotARepositoryError for what cannot be the path of a folder."""
-    problem = None
-    if path is not None and not isinstance(path, (str, bytes, os.PathLike)):
-        problem = f"a path is a text, not {type(path).__name__}"
-    elif path is not None:
-        try:
-            text = os.fsencode(path)
-            problem = "it is empty" if not text else "a path has no NUL in it" if b"\0" in text else None
-        except UnicodeEncodeError:
-            problem = "it is no text a file system takes"
-    if problem is not None:
-        raise NotARepositoryError(f"{path!r} is not a folder: {problem}")
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """What the operating system refuses, such as one more open file, as an error of the store's."""
-    try:
-        yield
-    except OSError as exc:
-        subject = f" '{exc.filename}'" if exc.filename else ""
-        raise StorageError(f"the store cannot be used:{subject} {exc.strerror or exc}") from exc
-
-
-def _check_before_creating(
-    tract: str | None, config: TractConfig | None, tokenizer: TokenCounter | None, durability: Durability
-) -> None:
-    """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
-    if tract is not None:
-        check_tract_name(tract)
-    if durability not in ("full", "process"):
-        raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
-    if config is not None:
-        branch_ref(config.default_branch)
-    if tokenizer is not None:
-        check_counter(tokenizer)
-    elif config is not None:
-        counter_named(config.tokenizer_encoding)
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)

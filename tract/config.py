@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tract.errors import ConfigError
 
 _LONGEST_TEXT = 1000
 _MOST_BYTES = 256 * 1024 * 1024  # what the format allows an object
 DEEPEST = 128  # likewise
+
+LEAST_WINDOW = 500
+"""The tokens that a model must take at the least to sum anything up."""
+
+_HOURS_A_DAY = 24
+_UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+
+
+class Retention(NamedTuple):
+    """How long something is kept that nobody needs: so many *days*, or the newest of it up to so many bytes (*size*); the other is None."""
+
+    days: float | None = None
+    size: int | None = None
+
+
+def read_retention(name: str, value: float | str) -> Retention:
+    """What ``7``, ``"7"``, ``"30d"``, ``"12h"`` or ``"500M"`` says; ConfigError for anything else, by the setting's *name*."""
+    text = str(value).strip().lower()
+    number, unit = (text[:-1], text[-1:]) if text[-1:].isalpha() else (text, "d")
+    try:
+        amount = float(number)
+    except ValueError:
+        amount = math.nan
+    is_known = unit in ("d", "h") or unit in _UNITS
+    if isinstance(value, bool) or not (math.isfinite(amount) and amount >= 0 and is_known):
+        raise ConfigError(f"{name} must be a number of days, or a text like '30d', '12h' or '500M', not {value!r}")
+    if unit in _UNITS:
+        return Retention(size=int(amount * _UNITS[unit]))
+    return Retention(days=amount / _HOURS_A_DAY if unit == "h" else amount)
 
 
 class BudgetAction(StrEnum):
@@ -49,6 +79,9 @@ class TractConfig:
 
     *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
     *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
+    *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps where it is not told: days, or texts like ``"12h"`` and, of archives, ``"500M"``; None keeps archives for ever.
+    *keep_pinned* keeps pinned messages of archives that go.
+    *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
     """
 
     token_budget: int | TokenBudgetConfig | None = None
@@ -58,6 +91,13 @@ class TractConfig:
     author: str | None = None
     max_message_size: int = _MOST_BYTES
     max_message_depth: int = DEEPEST
+    orphan_retention_days: float | str = 7
+    archive_retention_days: float | str | None = None
+    keep_pinned: bool = True
+    summary_window: int = 100_000  # the smallest windows of today take 128,000
+    cache_read_price: float = 0.1
+    cache_write_price: float = 1.25
+    output_price: float = 5.0
 
     def __post_init__(self) -> None:
         _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
@@ -75,6 +115,16 @@ class TractConfig:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
         _check_limit("max_message_size", self.max_message_size, _MOST_BYTES, " bytes")
         _check_limit("max_message_depth", self.max_message_depth, DEEPEST)
+        if read_retention("orphan_retention_days", self.orphan_retention_days).days is None:
+            raise ConfigError(f"orphan_retention_days must be a time, not {self.orphan_retention_days!r}")
+        if self.archive_retention_days is not None:
+            read_retention("archive_retention_days", self.archive_retention_days)
+        _check_type("keep_pinned", self.keep_pinned, bool)
+        _check_type("summary_window", self.summary_window, int)
+        if self.summary_window < LEAST_WINDOW:
+            raise ConfigError(f"summary_window must be {LEAST_WINDOW} tokens or more, not {self.summary_window}")
+        for name in ("cache_read_price", "cache_write_price", "output_price"):
+            check_price(name, getattr(self, name))
         if self.token_budget is not None and not isinstance(self.token_budget, TokenBudgetConfig):
             TokenBudgetConfig(self.token_budget)
 
@@ -84,6 +134,12 @@ class TractConfig:
         if self.token_budget is None or isinstance(self.token_budget, TokenBudgetConfig):
             return self.token_budget
         return TokenBudgetConfig(self.token_budget)
+
+
+def check_price(name: str, value: object) -> None:
+    """ConfigError for what is no price; *name* says which."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ConfigError(f"{name} must be a price over 0, not {value!r:.40}")
 
 
 def _check_type(name: str, value: object, expected: type) -> None:
@@ -97,9 +153,9 @@ def _check_limit(name: str, value: int, most: int, unit: str = "") -> None:
         raise ConfigError(f"{name} must be from 1 to {most}{unit}, not {value}")
 
 
-def to_table(config: TractConfig) -> dict[str, str | int]:
+def to_table(config: TractConfig) -> dict[str, str | float]:
     """The settings that differ from the default, flat, as config.toml keeps them."""
-    table: dict[str, str | int] = {}
+    table: dict[str, str | float] = {}
     default = TractConfig()
     for field in fields(config):
         value = getattr(config, field.name)

@@ -4,6 +4,7 @@
     ├── CommitNotFoundError          a revision names nothing
     ├── AmbiguousPrefixError         a prefix names several objects
     ├── BlobNotFoundError            an object that must exist does not
+    │   └── HistoryCutError          what was before a commit was cut by gc
     ├── ContentValidationError       a message, note or usage dict tract cannot keep
     ├── BudgetExceededError          a commit over a REJECT budget
     ├── EditTargetError              an edit of what is not in the context
@@ -73,6 +74,15 @@ class BlobNotFoundError(TractError):
     def __init__(self, id: str, detail: str = "") -> None:
         self.id = id
         super().__init__(f"object {id} not found" + (f": {detail}" if detail else ""))
+
+
+class HistoryCutError(BlobNotFoundError):
+    """Only the message of a commit is kept: its context and what was before it were cut by gc, on *date*."""
+
+    def __init__(self, id: str, date: str) -> None:
+        super().__init__(id)
+        self.date = date
+        self.args = (f"history behind {id[:16]} was cut by gc on {date}",)
 
 
 class ContentValidationError(TractError):

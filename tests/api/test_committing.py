@@ -395,6 +395,7 @@ def test_content_of_no_known_kind_is_refused(content, problem):
             {"generation_config": {"extra": [{"headers": {"Authorization": "k"}}]}},
             "'Authorization' looks like a secret",
         ),
+        ({"metadata": {"request": {"x-api-key": "k"}}}, "metadata: 'x-api-key' looks like a secret"),
         ({"usage": {"tokens": 5}}, "unknown shape.*tokens"),
         ({"usage": {}}, "unknown shape.*none"),
         ({"usage": 5}, "not int"),

@@ -81,6 +81,12 @@ def test_a_test_that_never_knows_leaves_candidates():
     assert 3 == len(caught.value.candidates)
 
 
+def test_a_judge_that_answers_in_words_is_no_judge() -> None:
+    t = make_tract("a", "b", "c", "d")
+    with pytest.raises(BisectError, match="True, False or None, not with 'bad'"):
+        t.bisect("HEAD~3", "HEAD", lambda _: "bad")  # type: ignore[arg-type, return-value]
+
+
 def test_with_the_notes_of_then_what_was_hidden_later_still_counts():
     t = make_tract("a", "b", "poison", "c", "d")
     poison = t.log()[2]

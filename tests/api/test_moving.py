@@ -339,3 +339,19 @@ def test_branching_and_looking_read_no_more_after_5000_commits_than_after_100(tm
     assert 0 == counts[5000]["list"]
     assert counts[5000]["log"] <= counts[100]["log"] + 20
     assert counts[5000]["status"] <= counts[100]["status"] + 20
+
+
+def test_a_branch_that_another_process_went_to_is_not_committed_on_unseen(tmp_path):
+    with Tract.open(tmp_path) as agent, Tract.open(tmp_path) as human, Tract.open(tmp_path, on_moved="append") as pool:
+        agent.user("a")
+        human.branch("q")
+
+        for act in (lambda: agent.user("for main"), lambda: agent.revert("HEAD"), lambda: agent.extend([])):
+            with pytest.raises(RefMovedError, match=r"'HEAD' moved: expected refs/heads/main, found refs/heads/q"):
+                act()
+        assert "q" == agent.current_branch  # it has looked now
+        agent.user("for q")
+        human.log()
+        human.switch("main")
+        pool.user("wherever HEAD is")
+        assert ["a", "wherever HEAD is"] == [message.content for message in human.compile().messages]

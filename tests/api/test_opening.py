@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -22,12 +24,15 @@ from tract import (
     NotARepositoryError,
     Priority,
     RefMovedError,
+    StorageError,
     TokenBudgetConfig,
     TokenizerError,
     Tract,
     TractConfig,
     TractError,
 )
+from tract.history.fsck.check import check_repository
+from tract.repo import find_repository
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -104,6 +109,29 @@ def test_without_a_path_and_a_store_above_one_is_made_here(tmp_path, monkeypatch
 
     with Tract.open() as t:
         assert tmp_path / ".tract" == t.path
+
+
+@pytest.mark.parametrize("path", [None, "."])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_store_that_cannot_be_looked_at_is_not_said_to_be_missing_nor_made_anew(tmp_path, monkeypatch, path, code):
+    Tract.open(tmp_path).close()
+    monkeypatch.chdir(tmp_path)
+    store = str(tmp_path / ".tract")
+    lstat = os.lstat
+
+    def refusing(name: object) -> os.stat_result:
+        if name == store:
+            raise OSError(code, os.strerror(code), name)
+        return lstat(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", refusing)
+        with pytest.raises(StorageError, match=f"'{store}' {os.strerror(code)}"):
+            Tract.open(path)
+        with pytest.raises(OSError, match=os.strerror(code)):
+            find_repository(str(tmp_path))
+        with pytest.raises(OSError, match=os.strerror(code)):
+            check_repository(store)
 
 
 def test_every_store_in_memory_is_its_own():

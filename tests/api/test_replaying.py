@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tract import Resolution, ResolveRequest, Tract
+from tract import BudgetAction, Resolution, ResolveRequest, TokenBudgetConfig, Tract, TractConfig
 from tract.errors import (
+    BudgetExceededError,
     CherryPickError,
     CommitNotFoundError,
     DetachedHeadError,
@@ -106,6 +108,34 @@ def test_a_dry_run_moves_nothing_and_says_the_same() -> None:
     assert not planned.is_done
     assert [None] == [one.commit_hash for one in planned.replayed]
     assert planned.replayed[0].source_hash == t.rebase("main").replayed[0].source_hash
+
+
+def test_a_dry_run_asks_nobody() -> None:
+    t = make_tract("a")
+    first = str(t.head)
+    t.edit(first, "main")
+    t.switch("side")
+    t.edit(first, "side")
+    asked: list[ResolveRequest] = []
+
+    planned = t.rebase("main", dry_run=True, resolver=asked.append)
+
+    assert [] == asked
+    assert ["conflict"] == [warning.kind for warning in planned.warnings]
+
+
+def test_a_result_says_what_it_is() -> None:
+    t = make_tract("a")
+    t.user("b")
+    old = str(t.head)
+    t.switch("side")
+    side = t.user("s").commit_hash
+
+    planned, done = t.rebase("main", dry_run=True), t.rebase("main")
+
+    assert f"RebaseResult(side at {side[:16]}, not done, 1 replayed)" == repr(planned)
+    assert f"RebaseResult(side {side[:16]} -> {str(t.head)[:16]}, 1 replayed)" == repr(done)
+    assert f"RebaseResult(side {str(t.head)[:16]} -> {str(t.head)[:16]})" == repr(t.rebase(old))
 
 
 def test_skips_pins_and_configs_follow_a_rebase() -> None:
@@ -316,3 +346,57 @@ def test_the_store_is_sound_after_replays_and_gc(tmp_path: Any) -> None:
     with Tract.open(tmp_path, tokenizer=Words(), verify_cache=True) as again:
         assert before == texts(again)
     assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def over_budget(path: Path) -> Tract:
+    """A tract whose side branch has more words than the budget allows; HEAD is on main, before them."""
+    with Tract.open(path, tokenizer=Words()) as t:
+        t.user("a")
+        t.branch("side")
+        t.user("words " * 80)
+        t.switch("main")
+    budget = TokenBudgetConfig(60, BudgetAction.REJECT)
+    return Tract.open(path, tokenizer=Words(), config=TractConfig(token_budget=budget))
+
+
+@pytest.mark.parametrize("command", ["cherry_pick", "rebase"])
+def test_a_replay_over_the_budget_is_refused_and_nothing_moves(command: str, tmp_path: Path) -> None:
+    with over_budget(tmp_path) as t:
+        t.user("more")
+        before = state(t)
+
+        with pytest.raises(BudgetExceededError):
+            getattr(t, command)("side")
+
+        assert before == state(t)
+
+
+def test_moving_on_over_the_budget_is_refused_and_taking_back_never(tmp_path: Path) -> None:
+    with over_budget(tmp_path) as t:
+        before = state(t)
+        with pytest.raises(BudgetExceededError):
+            t.rebase("side")
+        assert before == state(t)
+
+        t.reset("side")
+        t.revert("HEAD")
+
+        assert ["a"] == texts(t)
+
+
+@pytest.mark.parametrize("revision", [5, None, [5], ["HEAD", None]])
+def test_a_revision_that_is_no_text_names_no_commit(revision: Any) -> None:
+    t = make_tract("a")
+
+    for command in (t.cherry_pick, t.revert, t.rebase):
+        with pytest.raises(CommitNotFoundError):
+            command(revision)
+    with pytest.raises(CommitNotFoundError):
+        t.reflog(revision)
+
+
+def test_a_parent_that_is_no_number_is_refused() -> None:
+    mainline: Any = "first"
+
+    with pytest.raises(CherryPickError, match="int"):
+        make_tract("a").revert("HEAD", mainline=mainline)

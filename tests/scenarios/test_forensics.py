@@ -43,6 +43,11 @@ def test_x_3_in_python(tmp_path, report):
         assert [POISON] == [d.before.text for d in removed.message_diffs if d.kind == "removed"][:1]
         assert 79 == len(t.compile())
 
+        t.switch("main")
+        rebased = t.rebase(found.commit_hash, onto=f"{found.commit_hash}~1")
+        assert (38, ()) == (len(rebased.replayed), rebased.warnings)
+        assert t.head == t.get_commit("clean").commit_hash  # what is made again the same way is the same commit
+
 
 def test_x_3_on_the_command_line(tract, tmp_path, report):
     judge = tmp_path / "judge.py"
@@ -56,3 +61,16 @@ def test_x_3_on_the_command_line(tract, tmp_path, report):
     assert [report[41]] == [line["commit"] for line in tract("log", "--json", "-S", "9,400").json_lines]
     assert [f"+{POISON}"] == tract("diff", f"{report[41]}~1", report[41]).out.splitlines()[1:]
     assert 0 == tract("compile", "--at", f"{report[41]}~1").out.count(POISON)
+
+    assert 0 == tract("branch", "clean", f"{report[41]}~1").status
+    assert 0 == tract("switch", "clean").status
+    assert 0 == tract("cherry-pick", f"{report[41]}..main").status
+    assert 0 == tract("compile").out.count(POISON)
+    assert "79 messages" in tract("status").out
+    assert 1 == tract("diff", "--compiled", "--exit-code", "main", "clean").status
+
+    assert 0 == tract("switch", "main").status
+    moved = tract("rebase", report[41], "--onto", f"{report[41]}~1", "--json").json
+    assert (38, []) == (len(moved["replayed"]), moved["warnings"])
+    assert 0 == tract("diff", "--exit-code", "main", "clean").status
+    assert POISON in tract("compile", "--at", "ORIG_HEAD").out  # the old history is still there to look at

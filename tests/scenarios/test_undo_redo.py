@@ -46,6 +46,28 @@ def test_x_6_the_answer_that_was_taken_back_outlives_gc(tmp_path):
         assert [ASKED, FIRST] == texts(t)
 
 
+def test_x_6_the_answer_that_was_taken_back_is_picked_beside_the_new_one(tmp_path):
+    with Tract.open(tmp_path, verify_cache=True) as t:
+        t.user(ASKED)
+        first = t.assistant(FIRST, usage={"prompt_tokens": 8, "completion_tokens": 4, "total_tokens": 12})
+        t.reset("HEAD~1")
+        t.assistant(SECOND)
+        t.gc()  # nobody reaches the first any more, and it is kept all the same
+
+        picked = t.cherry_pick(first.commit_hash)
+
+        assert [ASKED, SECOND, FIRST] == texts(t)
+        assert first.commit_hash != picked.commit_hash == t.head
+        assert first.created_at == t.get_commit("HEAD").created_at
+        t.undo()
+        assert [ASKED, SECOND] == texts(t)
+
+        t.reset("HEAD~1")
+        t.cherry_pick(first.commit_hash)
+        assert [ASKED, FIRST] == texts(t)
+        assert first.commit_hash == t.head  # on its own parent it is the very same commit
+
+
 def test_x_6_undo_and_redo_without_a_name(tmp_path):
     with Tract.open(tmp_path) as t:
         t.user(ASKED)
@@ -93,6 +115,9 @@ def test_x_6_on_the_command_line(tract):
 
     assert 0 == tract("undo").status
     assert [ASKED, SECOND] == contents(tract)
+    assert 0 == tract("cherry-pick", "ORIG_HEAD").status
+    assert [ASKED, SECOND, FIRST] == contents(tract)
+    assert 0 == tract("undo").status
     assert 0 == tract("reset", "--hard", "HEAD~1").status
     assert [ASKED] == contents(tract)
     assert SECOND not in tract("reflog").out
