@@ -68,3 +68,9 @@ def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
     assert 15 == talk("skip", "HEAD~2", "-n", "--json").json["invalidated_tokens"]
     assert [Priority.NORMAL] * 3 == priorities(tmp_path)
     assert before == talk("log", "--json").out
+
+
+def test_an_undo_names_the_priority_it_takes_back(talk):
+    talk("skip", "HEAD")
+
+    assert "would undo: annotate: skip " in talk("undo", "--dry-run").out

@@ -37,7 +37,7 @@ def test_a_line_a_message_names_who_gave_it_its_words(talk):
         (("-L", "1"), ["30 days"]),
         (("-L1,2",), ["30 days", "Thanks!"]),
         (("-L", "0,+2"), ["How long?", "30 days"]),
-        (("-L", "9"), []),
+        (("-L", "1,9"), ["30 days", "Thanks!"]),
         (("HEAD~1",), ["How long?", "60 days", "Thanks!"]),
         (("--message", "HEAD"), ["30 days"]),
         (("--message", "HEAD~3"), ["How long?"]),
@@ -68,3 +68,9 @@ def test_without_a_commit_there_is_nobody_to_blame(run):
 @pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
 def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
     assert_safe(hostile("blame", *argv))
+
+
+def test_a_place_behind_the_last_message_is_an_error(talk):
+    done = talk("blame", "-L", "9")
+
+    assert (128, "", "tract: there is no message 9 in that context") == (done.status, done.out, done.err.splitlines()[0])

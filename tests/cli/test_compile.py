@@ -47,12 +47,12 @@ def test_cache_marks_are_put_where_the_format_has_them(talk):
     assert {"mode": "explicit"} == talk("compile", "--json", "--cache", "auto").json["context"][1]["content"][0]["prompt_cache_breakpoint"]
 
 
-@pytest.mark.parametrize("argv", [(), ("--format", "gemini"), ("--format", "responses", "--json")])
+@pytest.mark.parametrize("argv", [(), ("--format", "gemini"), ("--format", "text", "--json")])
 def test_cache_marks_in_a_format_without_them_are_a_usage_error(talk, argv):
     outcome = talk("compile", "--cache", "auto", *argv)
 
     assert (2, "") == (outcome.status, outcome.out)
-    assert "--cache goes with --format openai or anthropic" in outcome.err
+    assert "--cache goes with --format openai, responses, anthropic, not " in outcome.err
 
 
 def test_responses_items_are_printed_too(talk):

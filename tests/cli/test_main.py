@@ -183,6 +183,33 @@ def test_a_full_disk_below_the_output_is_an_error():
     )
 
 
+@pytest.mark.parametrize("argv", [["branch", "--help"], ["help"]])
+def test_a_full_disk_below_any_output_is_an_error(argv):
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    err = io.StringIO()
+
+    assert 128 == main(argv, console=Console(stdout=Full(), stderr=err))
+    assert err.getvalue().startswith("tract: the output cannot be written: no space left on device; ")
+
+
+def test_an_error_of_the_system_without_a_name_is_not_said_to_be_one_of_the_output(anywhere, monkeypatch):
+    failing(monkeypatch, OSError(24, "Too many open files"))
+
+    assert (128, "", "tract: too many open files\n") == anywhere("branch")
+
+
+def test_what_was_printed_before_a_command_failed_is_not_lost(tmp_path):
+    tract("init", cwd=tmp_path)
+    tract("commit", "hello", cwd=tmp_path)
+    printed = tract("rev-parse", "HEAD", "nothing-of-that-name", cwd=tmp_path)
+
+    assert 128 == printed.returncode
+    assert 65 == len(printed.stdout)
+
+
 def test_an_exceeded_budget_is_a_line_of_warning(anywhere):
     anywhere("init", "--token-budget", "5")
 

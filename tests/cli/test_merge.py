@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.llm.server import LLMServer, llm_process, llm_server
 from tract.history.fsck.check import check_repository
+
+__all__ = ["llm_process", "llm_server"]
 
 Run = Callable[..., Any]
 
@@ -202,7 +205,7 @@ def test_while_a_merge_is_under_way_nothing_else_moves_the_branch(conflicting: R
     done = conflicting(*argv)
 
     assert (128, "tract: a merge is under way in tract 'root'") == (done.status, done.err.splitlines()[0])
-    assert "'tract status' shows a merge under way" in done.err
+    assert "'tract status' shows what is under way" in done.err
     assert before == id_of(conflicting)
 
 
@@ -331,3 +334,151 @@ def test_hostile_texts_do_not_reach_the_terminal(hostile: Run, assert_safe: Any,
 
     for argv in (("merge", "-n", "draft"), ("merge", "draft", "--json"), ("status",), ("merge", "--continue")):
         assert_safe(hostile(*argv))
+
+
+@pytest.mark.parametrize("move", [("update-ref", "refs/heads/draft", "draft~1"), ("branch", "-D", "draft")])
+def test_what_is_merged_is_what_it_was_when_the_merge_began(conflicting: Run, tmp_path: Path, move: tuple[str, ...]) -> None:
+    theirs = id_of(conflicting, "draft")
+    conflicting("merge", "draft")
+    resolve(tmp_path, "both")
+    assert 0 == conflicting(*move).status
+
+    done = conflicting("merge", "--continue")
+
+    assert (0, "Merge branch 'draft' into main") == (done.status, done.out.splitlines()[0].partition("] ")[2])
+    assert theirs == id_of(conflicting, "HEAD^2")
+    assert ["both", "m1", "d1"] == texts(conflicting)
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def test_a_branch_that_is_to_go_with_the_merge_stays_where_it_moved_on(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft", "--delete-branch")
+    resolve(tmp_path, "both")
+    before = id_of(conflicting)
+    conflicting("update-ref", "refs/heads/draft", "draft~1")
+
+    done = conflicting("merge", "--continue")
+
+    assert (128, before) == (done.status, id_of(conflicting))
+    assert "'tract merge --abort' gives this merge up" in done.err
+    assert conflict_file(tmp_path).exists()
+
+
+def test_giving_up_a_merge_that_was_committed_says_so(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+    resolve(tmp_path, "both")
+    state = tmp_path / ".tract" / "state" / "merge"
+    kept = state.read_bytes()
+    conflicting("merge", "--continue")
+    state.write_bytes(kept)
+
+    done = conflicting("merge", "--abort")
+
+    assert (0, False) == (done.status, state.exists())
+    assert f"committed already: {id_of(conflicting)[:10]}" in done.err
+
+
+def test_an_undo_that_is_refused_prints_nothing_of_what_it_would_do(conflicting: Run) -> None:
+    conflicting("merge", "draft")
+
+    done = conflicting("undo")
+
+    assert (128, "") == (done.status, done.out)
+    assert "a merge is under way" in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (("merge", "draft", "--ff-only"), "without --ff-only they are merged"),
+        (("merge", "--continue"), "'tract merge <branch>' begins one"),
+        (("rebase", "--abort"), "'tract rebase <upstream>' begins one"),
+    ],
+)
+def test_a_hint_fits_what_went_wrong(parted: Run, argv: tuple[str, ...], hint: str) -> None:
+    assert hint in parted(*argv).err
+
+
+def test_a_model_decides_and_the_commit_says_which_it_was(conflicting: Run, llm_server: LLMServer) -> None:
+    llm_server.script("RESOLVED\na of both", "KEEP")
+
+    done = conflicting("merge", "-X", "semantic", "draft", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+
+    assert 0 == done.status
+    assert "(user, message 0): a of both" in done.out
+    assert ["a of both", "m1", "d1"] == texts(conflicting)
+    (commit,) = [json.loads(line) for line in conflicting("log", "-n", "1", "--json").out.splitlines()]
+    assert "merge-conflict" == commit["metadata"]["resolved_by"]["prompt"]
+    assert "key" not in str(commit).split()
+
+
+def test_what_a_model_decided_waits_until_the_merge_goes_on(conflicting: Run, llm_server: LLMServer) -> None:
+    before = id_of(conflicting)
+    llm_server.script("RESOLVED\na of both", "RESOLVED\nm1 and d1")
+    keys = {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": llm_server.url}
+    waiting = conflicting("merge", "-X", "semantic", "--no-commit", "draft", **keys)
+    assert (0, before) == (waiting.status, id_of(conflicting))
+    assert 2 == waiting.out.count("Resolved message")
+
+    assert 0 == conflicting("merge", "--continue").status  # asks nobody again
+
+    assert ["a of both", "m1 and d1"] == texts(conflicting)
+    (commit,) = [json.loads(line) for line in conflicting("log", "-n", "1", "--json").out.splitlines()]
+    assert {"content"} == {one["taken"] for one in commit["metadata"]["conflicts"]}
+    assert "resolved_by" in commit["metadata"]
+    assert 2 == len(llm_server.requests())
+
+
+def test_what_a_model_leaves_open_is_for_the_user_beside_what_it_decided(conflicting: Run, tmp_path: Path, llm_server: LLMServer) -> None:
+    llm_server.script("KEEP", "RESOLVED\nm1 and d1")
+
+    waiting = conflicting("merge", "-X", "semantic", "draft", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    resolve(tmp_path, "a of mine")
+    done = conflicting("merge", "--continue")
+
+    assert (1, 0) == (waiting.status, done.status)
+    assert ["a of mine", "m1 and d1"] == texts(conflicting)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [(None, 128, "neither OPENAI_API_KEY nor ANTHROPIC_API_KEY is set"), ("ABORT too different", 128, "gave up"), ("Sure!", 128, "begins with neither")],
+)
+def test_a_model_that_cannot_be_asked_or_answers_nonsense_moves_nothing(
+    conflicting: Run, llm_server: LLMServer, answer: str | None, status: int, words: str
+) -> None:
+    before = id_of(conflicting)
+    if answer is not None:
+        llm_server.script(answer)
+    keys = {} if answer is None else {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": llm_server.url}
+
+    done = conflicting("merge", "-X", "semantic", "draft", **keys)
+
+    assert (status, "") == (done.status, done.out)
+    assert words in done.err.splitlines()[0]
+    assert before == id_of(conflicting)
+    assert 128 == conflicting("merge", "--abort").status  # none is under way
+
+
+def test_with_json_the_ends_of_a_merge_are_documents_too(conflicting: Run, tmp_path: Path) -> None:
+    conflicting("merge", "draft")
+
+    left = conflicting("merge", "--continue", "--json")
+    given_up = conflicting("merge", "--abort", "--json")
+
+    assert (1, False, str(conflict_file(tmp_path))) == (left.status, left.json["done"], left.json["file"])
+    assert (0, {"done": False, "commit": None}) == (given_up.status, given_up.json)
+
+
+def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(conflicting: Run, llm_server: LLMServer) -> None:
+    llm_server.script("RESOLVED\na of both", "RESOLVED\nm1 and d1")
+    conflicting("merge", "-X", "semantic", "--no-commit", "draft", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    before = id_of(conflicting)
+    assert 0 == conflicting("pin", "HEAD~1").status
+
+    done = conflicting("merge", "--continue")
+
+    assert 128 == done.status
+    assert "are not those that were decided" in done.err
+    assert before == id_of(conflicting)
+    assert 0 == conflicting("merge", "--abort").status

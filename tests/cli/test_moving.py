@@ -173,6 +173,15 @@ def test_an_undo_is_shown_and_done_and_taken_back(talk):
     assert "v1\n" == talk("tag").out
 
 
+def test_an_undo_of_a_redo_reads_as_the_first_undo_did(talk):
+    talk("tag", "v1")
+
+    first, _, third = (talk("undo").out for _ in range(3))
+
+    assert first == third
+    assert first.startswith("undo: tag: v1\n")
+
+
 def test_an_undo_takes_back_whatever_the_last_command_was(talk):
     before = talk("show-ref", "--head").out
 

@@ -194,3 +194,86 @@ def test_texts_drive_no_terminal(tract: Run) -> None:
 
     assert 0 == shown.status
     assert not set(UNSAFE) & set(shown.out + shown.err)
+
+
+def test_a_dry_run_tells_of_conflicts_as_the_command_does(tract: Run) -> None:
+    part(tract)
+
+    found = tract("rebase", "--dry-run", "main")
+
+    assert 1 == found.status
+    assert found.out.startswith("CONFLICT: commit ")
+    assert "Would make" not in found.out
+
+
+@pytest.mark.parametrize("command", ["rebase", "cherry-pick", "revert"])
+def test_a_damaged_state_can_be_given_up(tract: Run, tmp_path: Path, command: str) -> None:
+    folder = tmp_path / ".tract/state"
+    folder.mkdir()
+    (folder / command).write_text("{}")
+    assert 128 == tract("undo").status
+
+    done = tract(command, "--abort")
+
+    assert (0, []) == (done.status, list(folder.iterdir()))
+    assert "damaged" in done.err
+
+
+def test_a_replay_whose_branch_moved_says_how_to_begin_it_anew(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    tract("rebase", "main")
+    tract("commit", "one more")
+
+    done = tract("rebase", "--continue")
+
+    assert 128 == done.status
+    assert "'tract rebase --abort' gives it up, to begin it anew" in done.err
+    assert (tmp_path / ".tract/state/REBASE_CONFLICTS.md").exists()
+
+
+def test_giving_up_a_rebase_that_was_done_says_so(tract: Run, tmp_path: Path) -> None:
+    part(tract)
+    tract("rebase", "main")
+    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
+    state = (tmp_path / ".tract/state/rebase").read_bytes()
+    tract("rebase", "--continue")
+    after = ids(tract)
+    (tmp_path / ".tract/state/rebase").write_bytes(state)
+
+    done = tract("rebase", "--abort")
+
+    assert (0, after) == (done.status, ids(tract))
+    assert f"done already: {after[0][:10]}" in done.err
+
+
+def test_a_revert_names_what_it_takes_back(tract: Run) -> None:
+    said = ids(tract)[0]
+    tract("revert", "HEAD")
+    tract("revert", "HEAD")
+
+    again, back = tract("log", "-n", "2", "--oneline").out.splitlines()
+
+    assert f'revert [revert of {said[:10]}]: Revert "it is 5"' in back
+    assert 'Reapply "it is 5"' in again
+
+
+def test_a_merge_can_be_reverted_as_the_hint_says(tract: Run) -> None:
+    tract("switch", "side")
+    tract("commit", "and the limit?")
+    tract("merge", "main")
+
+    assert "tract revert -m 1" in tract("revert", "HEAD").err
+    assert 0 == tract("revert", "-m", "1", "HEAD").status
+    assert ["what is the fee?", "and the limit?"] == texts(tract)
+
+
+def test_with_json_the_ends_of_a_replay_are_documents_too(tract: Run) -> None:
+    part(tract)
+    tract("rebase", "main")
+
+    left = tract("rebase", "--continue", "--json")
+    given_up = tract("rebase", "--abort", "--json")
+
+    assert (1, False) == (left.status, left.json["done"])
+    assert left.json["file"].endswith("REBASE_CONFLICTS.md")
+    assert (0, {"done": False, "commit": None}) == (given_up.status, given_up.json)

@@ -62,6 +62,17 @@ def test_too_many_tokens_are_said_to_be_too_many(anywhere):
     assert "Over the budget by " in anywhere("status").out
 
 
+def test_compressions_that_wait_for_their_review_are_told(run):
+    for text in ("a question that is long enough", "an answer that is long enough", "more"):
+        run("commit", text)
+    waiting = run("compress", "--content", "short", "--review", "--json").json["id"]
+
+    assert f"\n1 compression to review: 'tract compress --show {waiting}' shows it\n" in run("status").out
+    assert [waiting] == [one["id"] for one in run("status", "--json").json["compressions"]]
+    run("compress", "--approve", waiting)
+    assert "to review" not in run("status").out
+
+
 def test_json_has_the_figures(run):
     run("commit", "hello")
 
@@ -112,3 +123,25 @@ def test_the_prefix_shared_with_the_last_recorded_call_is_told(run, tmp_path):
     assert {"messages": 1, "tokens": system, "sent": sent} == run("status", "--json").json["prefix"]
     run("skip", "HEAD~4")
     assert 0 == run("status", "--json").json["prefix"]["tokens"]
+
+
+def test_a_bisection_under_way_is_told(run):
+    run("commit", "one")
+    assert run("status", "--json").json["bisection"] is None
+    run("bisect", "start", "HEAD")
+
+    assert "Bisection under way: 1 bad, 0 good, 0 skipped; 'tract bisect next'" in run("status").out
+    assert {"bad": run("rev-parse", "HEAD").out.strip(), "good": 0, "skipped": 0} == run("status", "--json").json["bisection"]
+
+
+@pytest.mark.parametrize(("name", "end"), [("merge", "tract merge --abort"), ("bisect", "tract bisect reset")])
+def test_what_is_damaged_of_a_command_under_way_hides_nothing_else(run, tmp_path, name, end):
+    (tmp_path / ".tract" / "state").mkdir()
+    (tmp_path / ".tract" / "state" / name).write_text("{}")
+
+    done = run("status")
+
+    assert (0, "On branch main") == (done.status, done.out.splitlines()[0])
+    assert f"'{end}' gives up what was under way" in done.err
+    assert 0 == run(*end.split()[1:]).status
+    assert "" == run("status").err

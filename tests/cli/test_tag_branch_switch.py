@@ -235,3 +235,19 @@ def test_a_new_store_can_begin_on_another_branch(run):
     run("commit", "one")
 
     assert "* trunk\n" == run("branch").out
+
+
+@pytest.mark.parametrize("argv", [("tag", "side"), ("branch", "v1"), ("switch", "-c", "v1"), ("checkout", "-b", "v1"), ("branch", "-m", "side", "v1")])
+def test_a_name_that_is_a_tag_and_a_branch_is_warned_of(talk, argv):
+    assert "" == talk("tag", "v1", "HEAD~1").err
+
+    done = talk(*argv)
+
+    assert 0 == done.status
+    assert f"warning: '{'side' if argv[0] == 'tag' else 'v1'}' is a tag and a branch" in done.err
+
+
+def test_the_current_branch_is_a_line_of_json_too(talk):
+    assert [{"name": "main", "commit": ids(talk)[0], "current": True}] == talk("branch", "--show-current", "--json").json_lines
+    talk("checkout", "HEAD~1")
+    assert "" == talk("branch", "--show-current", "--json").out

@@ -75,3 +75,48 @@ def test_a_hostile_model_name_does_not_reach_the_terminal(run, tmp_path, hostile
 
     assert_safe(run("usage"))
     assert hostile_text == run("usage", "--json").json["rows"][0]["model"]
+
+
+def test_what_a_provider_counted_is_recorded_for_the_context_it_was_sent(run, tmp_path):
+    with Tract.open(tmp_path) as t:
+        first = t.user("hi").commit_hash
+        t.user("there")
+
+    assert "40 tokens (api:40+0)\n" == run("usage", "--record", '{"input_tokens": 40, "output_tokens": 2}').out
+    assert {"token_count": 9, "token_source": "api:9+0"} == run(
+        "usage", "--record", '{"prompt_tokens": 9, "completion_tokens": 1}', "--at", first, "--json"
+    ).json
+    assert (2, 49) == tuple(run("usage", "--json").json["total"][key] for key in ("calls", "input_tokens"))
+
+
+def test_an_answers_usage_comes_with_its_commit(run, tmp_path):
+    with Tract.open(tmp_path) as t:
+        t.user("hi")
+
+    run("commit", "--role", "assistant", "--usage", '{"input_tokens": 7, "output_tokens": 2}', "ho")
+
+    with Tract.open(tmp_path) as t:
+        assert ("api:9+0", 2) == (t.compile().token_source, t.get_commit("HEAD").usage.output_tokens)
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "problem"),
+    [
+        (("usage", "--record", "{}"), 128, "usage of unknown shape"),
+        (("usage", "--record", '{"input_tokens": -1}'), 128, "must be a number of tokens"),
+        (("usage", "--record", "nonsense"), 128, "--record is not JSON"),
+        (("usage", "--record", '{"input_tokens": 1}', "--by", "day"), 2, "--record goes with --at and --json only"),
+        (("usage", "--at", "HEAD"), 2, "--at goes with --record"),
+        (("commit", "--usage", '{"output_tokens": 1}', "x"), 128, "usage of unknown shape"),
+    ],
+)
+def test_usage_that_makes_no_sense_is_refused_and_nothing_recorded(run, tmp_path, argv, status, problem):
+    with Tract.open(tmp_path) as t:
+        t.user("hi")
+
+    outcome = run(*argv)
+
+    assert status == outcome.status
+    assert problem in outcome.err
+    with Tract.open(tmp_path) as t:
+        assert (1, 0) == (len(t.compile()), t.usage().total.calls)

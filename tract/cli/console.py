@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tract.errors import NotARepositoryError
 from tract.refs.names import TRACTS, check_tract_name
 from tract.repo import FOLDER, ROOT, Repository, find_repository, open_repository, store_path
+from tract.storage.files import is_there
 
 if TYPE_CHECKING:
     from tract.api import Tract
@@ -98,6 +99,10 @@ def _columns(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
+class OutputError(OSError):
+    """The standard output or error that cannot be written to; a reader that went away stays a BrokenPipeError."""
+
+
 class Console:
     """Where a command reads and writes, and how it finds its store.
 
@@ -127,7 +132,7 @@ class Console:
 
     def line(self, *parts: str) -> None:
         """Print one line: the parts, each escaped unless it is painted."""
-        self.stdout.write(_join(parts) + "\n")
+        _write(self.stdout, _join(parts) + "\n")
 
     def body(self, text: str, indent: str = "") -> None:
         """Print *text* of any number of lines, escaped."""
@@ -135,25 +140,30 @@ class Console:
         if lines[-1] == "":
             lines.pop()
         for line in lines:
-            self.stdout.write((indent + line).rstrip() + "\n" if indent else line + "\n")
+            _write(self.stdout, (indent + line).rstrip() + "\n" if indent else line + "\n")
 
     def print_json(self, value: Any) -> None:
         """Print one JSON document, on a line of its own; ASCII only, so that nothing in it can drive a terminal."""
         # JSON leaves the control character DEL as it is.
-        self.stdout.write(json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
+        _write(self.stdout, json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
 
     def write_bytes(self, data: bytes) -> None:
         """Write *data* to the standard output as it is; not for a terminal."""
         buffer = getattr(self.stdout, "buffer", None)
         if buffer is None:  # a stream of text in a test or a program
-            self.stdout.write(data.decode("utf-8", "replace"))
+            _write(self.stdout, data.decode("utf-8", "replace"))
             return
-        self.stdout.flush()
-        buffer.write(data)
+        self.flush()
+        _write(buffer, data)
+
+    def flush(self) -> None:
+        """Bring what was printed to who reads it."""
+        with output_errors():
+            self.stdout.flush()
 
     def note(self, *parts: str) -> None:
         """Print one line for people, beside the results: on the standard error."""
-        self.stderr.write(_join(parts) + "\n")
+        _write(self.stderr, _join(parts) + "\n")
 
     def error(self, text: str) -> None:
         """Say what failed."""
@@ -264,7 +274,7 @@ class Console:
         if self.tract not in (None, ROOT):
             name = check_tract_name(str(self.tract))
             # Opening an unknown tract would make it.
-            if not os.path.lexists(os.path.join(store, TRACTS, name)):
+            if not is_there(os.path.join(store, TRACTS, name)):
                 raise NotARepositoryError(f"there is no tract named '{name}' in '{store}'")
         safe = self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep)
         author = self.environ.get("TRACT_AUTHOR_NAME")
@@ -285,6 +295,22 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except ValueError:
         return False
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """Tell an error of writing to the standard output or error from those of the store: OutputError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise OutputError(exc.errno, exc.strerror or str(exc)) from exc
+
+
+def _write(stream: Any, data: str | bytes) -> None:
+    with output_errors():
+        stream.write(data)
 
 
 def _join(parts: tuple[str, ...]) -> str:

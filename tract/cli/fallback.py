@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from tract.cli.command import USAGE, Args, Command, Param
-from tract.cli.console import Console
+from tract.cli.console import Console, output_errors
 
 
 def parse_with_typer(command: Command, argv: Sequence[str], console: Console) -> tuple[Args | None, int]:
@@ -58,7 +58,8 @@ def _new_app(*, add_completion: bool) -> typer.Typer:
 
 
 def _run(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> int:
-    with contextlib.redirect_stdout(console.stdout), contextlib.redirect_stderr(console.stderr):
+    redirected = contextlib.redirect_stdout(console.stdout), contextlib.redirect_stderr(console.stderr)
+    with redirected[0], redirected[1], output_errors():
         try:
             app(list(argv), prog_name=name)
         except SystemExit as exc:

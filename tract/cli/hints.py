@@ -4,6 +4,27 @@ from __future__ import annotations
 
 from tract import errors
 
+_UNDER_WAY = "'tract status' shows what is under way: '--continue' goes on with it, '--abort' gives it up"
+
+_SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
+    (errors.CommitNotFoundError, "no commit yet", "'tract commit' records the first message"),
+    (errors.CommitNotFoundError, "no commits yet", "'tract commit' records the first message"),
+    (errors.RebaseError, "has no commit to", "'tract commit' records the first message"),
+    (errors.CherryPickError, "has no commit to", "'tract commit' records the first message"),
+    (errors.MergeError, "have parted", "without --ff-only they are merged; 'tract rebase' makes this branch's commits again on top"),
+    (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them all the same"),
+    (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
+    (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
+    (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
+    (errors.MergeError, " under way ", _UNDER_WAY),
+    (errors.MergeError, "file of conflicts", _UNDER_WAY),
+    (errors.CherryPickError, "a cherry-pick is under way", _UNDER_WAY),
+    (errors.CompressionError, "the summary is refused", "'--force' takes it all the same, with '--review' for you to edit it first"),
+    (errors.CherryPickError, "a revert is under way", _UNDER_WAY),
+    (errors.CherryPickError, "file of conflicts", _UNDER_WAY),
+)
+"""What goes before the hint for a kind of error, where its message says this."""
+
 _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.NotARepositoryError, "'tract init' makes a store, 'tract import --as tract' a tract in it"),
     (errors.AmbiguousPrefixError, "give more digits of the id"),
@@ -14,10 +35,10 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.TagExistsError, "a tag does not move; 'tract tag -d <name>' deletes it"),
     (errors.NothingToMergeError, "'tract branch' lists the branches, 'tract log --oneline --graph --all' shows where they part"),
     (errors.MergeConflictError, "resolve the conflicts, then 'tract merge --continue'"),
-    (errors.MergeError, "'tract status' shows a merge under way; 'tract merge --continue' or '--abort' ends it"),
+    (errors.MergeError, "'tract branch' lists the branches, 'tract status' shows a merge under way"),
     (errors.SemanticSafetyError, "'--dry-run' shows all of it, and '--force' does it all the same"),
-    (errors.RebaseError, "'tract status' shows a rebase under way; 'tract rebase --continue' or '--abort' ends it"),
-    (errors.CherryPickError, "'tract log --oneline' lists commits; '--continue' or '--abort' ends a cherry-pick or revert under way"),
+    (errors.RebaseError, _UNDER_WAY),
+    (errors.CherryPickError, "'tract log --oneline' lists commits, 'tract status' shows a cherry-pick or revert under way"),
     (errors.CompressionError, "'tract compress --dry-run' says what would go; 'tract compress --list' what waits for approval"),
     (errors.EditTargetError, "'tract log --oneline' lists the messages"),
     (errors.DetachedHeadError, "'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one"),
@@ -32,4 +53,6 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
 
 def hint_for(exc: errors.TractError) -> str | None:
     """What could be done about *exc*, or None."""
-    return next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)
+    said = str(exc)
+    found = (hint for kind, words, hint in _SAID if isinstance(exc, kind) and words in said)
+    return next(found, None) or next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)

@@ -9,12 +9,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NamedTuple
 
 from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Args, Command
-from tract.cli.console import Console, utf8_streams
+from tract.cli.console import Console, OutputError, utf8_streams
 from tract.cli.parsing import NotPlainError, parse
 from tract.errors import TractError
 
@@ -73,6 +74,7 @@ GROUPS = (
             "skip": ("skip", "Hide messages from the model"),
             "compress": ("compress", "Put a summary in the place of messages"),
             "expand": ("expand", "Put the messages back that a summary stands for"),
+            "reorder": ("reorder", "Put messages in another place of the context"),
         },
     ),
     Group(
@@ -149,20 +151,20 @@ def main(argv: Sequence[str], *, console: Console | None = None) -> int:
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = lambda message, *_: console.warn(str(message))
             status = _dispatch(list(argv), console)
-            console.stdout.flush()
+            console.flush()
             return status
     except BrokenPipeError:
         _drop_output(console)
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except TractError as exc:
-        console.error(str(exc))
-        _show_hint(console, exc)
-    except OSError as exc:
-        _report_os_error(console, exc)
+    except OutputError as exc:
+        _drop_output(console)
+        console.error(f"the output cannot be written: {_reason(exc)}; what the command did stays done")
     except Exception as exc:  # noqa: BLE001  # the last line of defence: a person never sees a traceback unasked
-        _report_bug(console, exc)
+        with suppress(OSError, ValueError):  # what failed first is what is told
+            console.flush()
+        _report(console, exc)
     return FATAL
 
 
@@ -270,6 +272,18 @@ def _print_help(console: Console) -> None:
     console.line("'tract help <command>' or 'tract <command> --help' says more about a command.")
 
 
+def _report(console: Console, exc: Exception) -> None:
+    """Say what failed."""
+    if isinstance(exc, TractError):
+        console.error(str(exc))
+        _show_hint(console, exc)
+    elif isinstance(exc, OSError):
+        name = exc.filename
+        console.error(f"'{os.fsdecode(name)}': {_reason(exc)}" if isinstance(name, (str, bytes)) else _reason(exc))
+    else:
+        _report_bug(console, exc)
+
+
 def _show_hint(console: Console, exc: TractError) -> None:
     from tract.cli.hints import hint_for  # only when something failed
 
@@ -278,13 +292,8 @@ def _show_hint(console: Console, exc: TractError) -> None:
         console.hint(hint)
 
 
-def _report_os_error(console: Console, exc: OSError) -> None:
-    reason = (exc.strerror or str(exc)).lower()
-    _drop_output(console)
-    if isinstance(exc.filename, (str, bytes)):
-        console.error(f"'{os.fsdecode(exc.filename)}': {reason}")
-    else:
-        console.error(f"the output cannot be written: {reason}; what the command did stays done")
+def _reason(exc: OSError) -> str:
+    return (exc.strerror or str(exc)).lower()
 
 
 def _report_bug(console: Console, exc: Exception) -> None:

@@ -9,7 +9,8 @@ from tract.cli.console import Console, one_line
 from tract.cli.rendering import SHORT, read_line
 from tract.compile.workspace import Workspace
 from tract.objects.id import ObjectId
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, TAGS
+from tract.repo import Repository
 
 JSON = Param("json", ("--json",), bool, help="Print a JSON document: the branch HEAD is on then, and the commit it is at.")
 
@@ -33,6 +34,12 @@ def print_place(console: Console, space: Workspace) -> None:
     branch, tip = space.repo.head()
     name = None if branch is None else branch.removeprefix(HEADS)
     console.print_json({"branch": name, "commit": None if tip is None else tip.hex(), "detached": branch is None})
+
+
+def warn_of_twin(console: Console, repo: Repository, name: str) -> None:
+    """Say so where *name* is both a tag and a branch: a revision of that name is the tag, as in git."""
+    if repo.ref(TAGS + name) is not None and repo.ref(HEADS + name) is not None:
+        console.warn(f"'{name}' is a tag and a branch: as a revision it means the tag, and 'refs/heads/{name}' the branch")
 
 
 def go(console: Console, space: Workspace, move: Callable[[], None], *, new: bool, json: bool) -> None:

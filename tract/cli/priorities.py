@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,8 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
             change = partial(_annotate_all, tract, targets, priority)
             print_dry_run(console, tract, change, json=args.json)
             return
-        with tract.batch():
+        # A batch of one would hide from the reflog, and from an undo, what it did.
+        with tract.batch() if len(targets) > 1 else nullcontext():
             done = [tract.annotate(target, priority, reason=args.reason) for target in targets]
         for note in done:
             if args.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from tract.cli.console import Console, Painted, is_terminal, one_line
+from tract.cli.console import Console, Painted, is_terminal, one_line, output_errors
 
 _QUIET_SECONDS = 1.0
 _BETWEEN_SECONDS = 0.1
@@ -37,11 +37,14 @@ class Progress:
         self._write(f"{one_line(self._what, max(20, self._console.width - 32))} [{bar:<20}] {share:4.0%}")
 
     def _write(self, text: str) -> None:
-        self._console.stderr.write(f"\r\x1b[K{Painted(text)}")
-        self._console.stderr.flush()
+        self._put(f"\r\x1b[K{Painted(text)}")
         self._shown = True
+
+    def _put(self, text: str) -> None:
+        with output_errors():
+            self._console.stderr.write(text)
+            self._console.stderr.flush()
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         if self._shown:
-            self._console.stderr.write("\r\x1b[K")
-            self._console.stderr.flush()
+            self._put("\r\x1b[K")

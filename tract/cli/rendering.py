@@ -12,6 +12,7 @@ from tract.compile.report import describe
 from tract.compile.workspace import Workspace
 from tract.history.priority import Priority
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SHORT = 10
 """The digits of an id that people are shown."""
+
+_QUOTED = 60
+"""The columns that a revert's line has for what it takes back."""
 
 _ROLE_STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "assistant": "cyan", "tool": "blue"}
 
@@ -42,9 +46,25 @@ def read_line(space: Workspace, id: ObjectId) -> Line:
     info = describe(space, id)
     content = space.repo.commit(id).content
     if content is None:
-        return Line(info, info.operation.value, info.message or "", True)
+        return Line(info, info.operation.value, info.message or _of_revert(space, id), True)
     message = space.blobs.message(space.repo, content)
     return Line(info, message.role, message_text(message), space.blobs.known(content) is not None)
+
+
+def _of_revert(space: Workspace, id: ObjectId) -> str:
+    """What git would note on a revert: what it takes back, or makes again; nothing for other commits."""
+    repo = space.repo
+    verb = ""
+    commit = repo.commit(id)
+    while commit.operation is CommitOperation.REVERT and commit.target is not None:
+        verb = "Reapply" if verb == "Revert" else "Revert"
+        if not repo.objects.contains(commit.target):
+            return verb  # one that was reverted here without being in this history, and is gone
+        commit = repo.commit(commit.target)
+    if not verb:
+        return ""
+    text = "" if commit.content is None else message_text(space.blobs.message(repo, commit.content))
+    return f'{verb} "{one_line(text or commit.message or commit.operation.value, _QUOTED)}"'
 
 
 def names_by_commit(repo: Repository) -> dict[str, list[str]]:
@@ -82,8 +102,8 @@ def paint_role(console: Console, role: str) -> Painted:
 def paint_marks(console: Console, line: Line) -> Painted:
     """What is special about a commit, in square brackets: hidden, pinned, an edit of another."""
     marks = []
-    if line.info.operation == "edit" and line.info.response_to is not None:
-        marks.append(f"edit of {line.info.response_to[:SHORT]}")
+    if line.info.operation in (CommitOperation.EDIT, CommitOperation.REVERT) and line.info.response_to is not None:
+        marks.append(f"{line.info.operation.value} of {line.info.response_to[:SHORT]}")
     elif line.info.operation != "append":
         marks.append(line.info.operation.value)
     if line.info.priority is not Priority.NORMAL:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Param
+from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Param
 from tract.cli.console import Console
 from tract.cli.places import commit_text
 from tract.cli.rendering import SHORT
+from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
+from tract.curation.replay_result import RebaseResult, ReplayResult
 from tract.curation.replay_state import (
     conflicts_path,
     end_replay,
@@ -17,17 +19,8 @@ from tract.curation.replay_state import (
     landed_replay,
     replay_under_way,
 )
-from tract.curation.replaying import (
-    RebaseResult,
-    Replay,
-    ReplayResult,
-    Request,
-    check_safe,
-    land_fast_forward,
-    land_replay,
-    prepare,
-)
-from tract.errors import MergeConflictError
+from tract.curation.replaying import Replay, Request, check_safe, land_fast_forward, land_replay, prepare
+from tract.errors import MergeConflictError, ObjectCorruptError, RefMovedError
 from tract.history.replay_plan import Command
 from tract.objects.id import ObjectId
 
@@ -51,7 +44,7 @@ def run_replay_command(console: Console, args: Args, request: Request) -> int:
         return USAGE
     with console.open_workspace() as space:
         if args.abort:
-            return _abort(console, space, command)
+            return _abort(console, space, args, command)
         if args.go_on:
             return _continue(console, space, args, command)
         replay = prepare(space, request)
@@ -64,6 +57,10 @@ def _go(console: Console, space: Workspace, args: Args, request: Request, replay
     """Run the replay, or where somebody has to decide first, write down what about."""
     undecided = len(replay.conflicts)
     if args.dry_run:
+        if replay.plan.losses and not args.json:
+            _print_losses(console, replay)
+            console.line(f"Would stop here: the {request.command} needs somebody to decide")
+            return NEGATIVE
         _report(console, space, args, land_replay(space, replay, dry_run=True))
         return NEGATIVE if replay.plan.losses else DONE
     if undecided < len(replay.plan.losses):
@@ -80,21 +77,38 @@ def _continue(console: Console, space: Workspace, args: Args, command: Command) 
     landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
     if landed is not None:
         end_replay(space.repo, command)
+        print_given_up(console, args, landed)
         console.note(f"The {command} was done already: {landed.hex()[:SHORT]}")
         return DONE
+    path = conflicts_path(space.repo, command)
     try:
         request, replay = kept_replay(space, command)
     except MergeConflictError as exc:
+        print_left(console, args, exc, path)
         console.error(str(exc))
-        console.hint(f"edit '{conflicts_path(space.repo, command)}', then run 'tract {command} --continue'")
+        console.hint(f"edit '{path}', then run 'tract {command} --continue'")
         return NEGATIVE
+    except RefMovedError as exc:
+        console.error(str(exc))
+        console.hint(f"'tract {command} --abort' gives it up, to begin it anew; copy what you need of '{path}' first")
+        return FATAL
     return _go(console, space, args, request, replay)
 
 
-def _abort(console: Console, space: Workspace, command: Command) -> int:
-    replay_under_way(space.repo, command)
+def _abort(console: Console, space: Workspace, args: Args, command: Command) -> int:
+    try:
+        landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
+    except ObjectCorruptError as exc:
+        end_replay(space.repo, command)  # what cannot be gone on with can still be given up
+        print_given_up(console, args, None)
+        console.note(f"The {command} is given up; what was known of it was damaged: {exc}")
+        return DONE
     end_replay(space.repo, command)
-    console.note(f"The {command} is given up; nothing was changed")
+    print_given_up(console, args, landed)
+    if landed is None:
+        console.note(f"The {command} is given up; nothing was changed")
+    else:
+        console.note(f"The {command} was done already: {landed.hex()[:SHORT]}; 'tract undo' takes it back")
     return DONE
 
 
@@ -104,12 +118,16 @@ def _print_conflicts(console: Console, space: Workspace, args: Args, command: Co
         planned = _value(land_replay(space, replay, dry_run=True))
         console.print_json({**planned, "file": path, "unresolved": [message.hex() for _, message in replay.conflicts]})
         return NEGATIVE
-    for concern in replay.plan.losses:
-        id = console.paint(concern.commit.hex()[:SHORT], "yellow")
-        console.line(console.paint("CONFLICT", "red"), ": commit ", id, ": ", concern.detail)
+    _print_losses(console, replay)
     console.line(f"Nothing was changed yet: resolve the conflicts in '{path}'")
     console.hint(f"then 'tract {command} --continue' goes on; 'tract {command} --abort' gives it up")
     return NEGATIVE
+
+
+def _print_losses(console: Console, replay: Replay) -> None:
+    for concern in replay.plan.losses:
+        id = console.paint(concern.commit.hex()[:SHORT], "yellow")
+        console.line(console.paint("CONFLICT", "red"), ": commit ", id, ": ", concern.detail)
 
 
 def _report(console: Console, space: Workspace, args: Args, result: ReplayResult) -> int:

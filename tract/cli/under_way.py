@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from tract.cli.command import Args
 from tract.cli.console import Console
+from tract.curation.pending import kept_compressions
+from tract.errors import MergeConflictError
+from tract.history.bisect import read_bisection
 from tract.history.state import read_state, states, text_path
+from tract.objects.id import ObjectId
 from tract.repo import Repository
+
+
+def print_given_up(console: Console, args: Args, landed: ObjectId | None) -> None:
+    """With --json: what became of the command under way; *landed* is where it went where it was done already."""
+    if args.json:
+        console.print_json({"done": landed is not None, "commit": None if landed is None else landed.hex()})
+
+
+def print_left(console: Console, args: Args, problem: MergeConflictError, path: str) -> None:
+    """With --json: what is left to do in the file of conflicts."""
+    if args.json:
+        console.print_json({"done": False, "problem": str(problem), "file": path})
 
 
 def merge_under_way(repo: Repository) -> dict[str, Any] | None:
@@ -36,6 +53,33 @@ def replays_under_way(repo: Repository) -> list[dict[str, Any]]:
             file = text_path(repo, f"{name.upper().replace('-', '_')}_CONFLICTS.md")
             found.append({"command": name, "file": file})
     return found
+
+
+def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
+    """The bad commit, and how many were called good and skipped; None where no bisection is under way."""
+    known = read_bisection(repo)
+    if known is None:
+        return None
+    return {"bad": None if known.bad is None else known.bad.hex(), "good": len(known.good), "skipped": len(known.skipped)}
+
+
+def compressions_waiting(repo: Repository) -> list[dict[str, Any]]:
+    """The compressions that wait to be approved; they stand in nobody's way."""
+    return [{"id": one.id, "branch": one.branch, "gist": one.gist} for one in kept_compressions(repo)]
+
+
+def print_compressions_waiting(console: Console, waiting: list[dict[str, Any]]) -> None:
+    """Say how many compressions wait, and how to see them."""
+    count = len(waiting)
+    lead = console.paint(f"{count} compression{'' if count == 1 else 's'} to review", "yellow")
+    console.line(lead, ": 'tract compress --list' shows them" if count > 1 else f": 'tract compress --show {waiting[0]['id']}' shows it")
+
+
+def print_bisection_under_way(console: Console, bisection: dict[str, Any]) -> None:
+    """Say that a bisection waits; it stands in nobody's way."""
+    bad, good, skipped = 0 if bisection["bad"] is None else 1, bisection["good"], bisection["skipped"]
+    lead = console.paint("Bisection under way", "yellow")
+    console.line(lead, f": {bad} bad, {good} good, {skipped} skipped; 'tract bisect next' says where, 'tract bisect reset' ends it")
 
 
 def print_replay_under_way(console: Console, replay: dict[str, Any]) -> None:

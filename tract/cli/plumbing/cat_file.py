@@ -143,7 +143,7 @@ def _run_batch(console: Console, args: Args) -> int:
         for name in input_lines(console):
             repo.refs.refresh()
             _answer(console, repo, name, payload=args.batch)
-            console.stdout.flush()  # whoever asks may wait for the answer before asking on
+            console.flush()  # whoever asks may wait for the answer before asking on
     return DONE
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import TractError
-from tract.history.context import Context, context_of, entries
+from tract.history.context import Context, context_of, entries, node_of_level
 from tract.objects.id import ObjectId
 from tract.objects.model import Node
 from tract.repo import Repository
@@ -65,6 +65,7 @@ def _node_rows(repo: Repository, id: ObjectId, *, recursive: bool) -> Iterator[d
     node = repo.node(id)
     if recursive and node.level > 0:
         for child in node.items[::2]:
+            node_of_level(repo, child, node.level - 1)
             yield from _node_rows(repo, child, recursive=True)
     else:
         yield from _rows_of(node)

@@ -127,7 +127,7 @@ class _Transaction:
                 self._commit()
             self._close()
         self._console.line(f"{step}: ok")
-        self._console.stdout.flush()  # whoever asks may wait for the answer before going on
+        self._console.flush()  # whoever asks may wait for the answer before going on
 
     def finish(self) -> None:
         """The input is at its end."""

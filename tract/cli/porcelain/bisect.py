@@ -17,7 +17,7 @@ from tract.cli.looking import LookingWorkspace
 from tract.cli.porcelain.show import show_commit
 from tract.cli.rendering import SHORT, Line, print_one_line, read_line
 from tract.compile.workspace import context_commit
-from tract.errors import BisectError
+from tract.errors import BisectError, ObjectCorruptError
 from tract.history.bisect import (
     Bisection,
     Step,
@@ -48,10 +48,7 @@ def run(console: Console, args: Args) -> int:
             case "start":
                 return _start(console, space, args)
             case "reset":
-                if read_bisection(space.repo) is None:
-                    console.note("no bisection is under way")
-                clear_bisection(space.repo)
-                return DONE
+                return _reset(console, space.repo, args)
             case "log":
                 return _print_log(console, space, args)
             case "next":
@@ -69,6 +66,18 @@ def _problem(args: Args) -> str | None:
     if args.action == "run" and not given:
         return "'tract bisect run' needs a command"
     return None
+
+
+def _reset(console: Console, repo: Repository, args: Args) -> int:
+    try:
+        if read_bisection(repo) is None:
+            console.note("no bisection is under way")
+    except ObjectCorruptError as exc:
+        console.note(f"what was known of the bisection was damaged: {exc}")
+    clear_bisection(repo)
+    if args.json:
+        console.print_json(_value(Bisection(), None))
+    return DONE
 
 
 def _under_way(repo: Repository) -> Bisection:
@@ -188,7 +197,7 @@ def _run_command(console: Console, args: Args) -> int:
                     return _report(console, space, known, args)
                 if not args.json:
                     print_one_line(console, read_line(space, step.commit), None, "testing ")
-                    console.stdout.flush()
+                    console.flush()
             status = _judge(console, tract, step.commit.hex(), args.arguments, quiet=args.json)
             if status >= _NO_VERDICT or status < 0:
                 how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -37,6 +37,8 @@ def run(console: Console, args: Args) -> int:
             places = _of_message(repo, args.revision, args.message)
         found = blame(space, args.revision, places or slice(None))
         exact = [space.blobs.known(bytes.fromhex(entry.content_hash)) is not None for entry in found]
+        if args.range is not None and not found:
+            raise EditTargetError(f"there is no message {places.start if places else 0} in that context")
         if args.json:
             for entry, is_exact in zip(found, exact, strict=True):
                 console.print_json(_value(entry, exact=is_exact))
@@ -86,8 +88,10 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
 
 
 def _marks(entry: BlameEntry) -> str:
-    """The model behind its words, what message it is where a later commit changed it, and whether it is hidden or pinned."""
+    """The model behind its words, how many messages it stands for, what message it is where a later commit changed it, and whether it is hidden or pinned."""
     marks = [f"{entry.changed.operation.value} of {entry.commit_hash[:SHORT]}"] if entry.is_changed else []
+    if entry.sources:
+        marks.append(f"stands for {len(entry.sources)} message{'' if len(entry.sources) == 1 else 's'}")
     if entry.model is not None:
         marks.append(entry.model)
     if entry.priority is not Priority.NORMAL:
@@ -107,6 +111,7 @@ def _value(entry: BlameEntry, *, exact: bool) -> dict[str, Any]:
         "tokens": entry.token_count,
         "tokens_exact": exact,
         "priority": entry.priority.value,
+        "sources": list(entry.sources),
         "introduced_by": info_value(entry.introduced),
         "changed_by": info_value(entry.changed),
     }
@@ -124,6 +129,7 @@ COMMAND = Command(
     ),
     """
 A line a message, hidden ones included: the commit that gave it its present words, who made it and when, its place in the context, its role, and in brackets the message's own id where that commit changed it, and the model that its generation config names.
+Of a summary it says how many messages it stands for: 'tract show' lists them, 'tract blame <compression>~1' blames them.
 
   $ tract blame
   $ tract blame main~10 -L 3,7

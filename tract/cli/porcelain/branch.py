@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, text_width
-from tract.cli.places import commit_text
+from tract.cli.places import commit_text, warn_of_twin
 from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
@@ -23,7 +23,7 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     with console.open_workspace() as space:
         if args.show_current:
-            return _show_current(console, space.repo)
+            return _show_current(console, space.repo, args)
         if deletes:
             return _delete(console, space.repo, args)
         if renames:
@@ -39,6 +39,7 @@ def _create(console: Console, repo: Repository, args: Args) -> int:
         return USAGE
     name, start = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
     create_branch(repo, name, resolve_revision(repo, start))
+    warn_of_twin(console, repo, name)
     if args.json:
         console.print_json({"name": name, "commit": list_branches(repo)[name], "current": False})
     return DONE
@@ -62,13 +63,18 @@ def _rename(console: Console, repo: Repository, args: Args) -> int:
         return USAGE
     *old, new = args.names
     rename_branch(repo, old[0] if old else None, new, force=args.force_move)
+    warn_of_twin(console, repo, new)
     if args.json:
         console.print_json({"name": new, "commit": list_branches(repo).get(new), "current": repo.head()[0] == HEADS + new})
     return DONE
 
 
-def _show_current(console: Console, repo: Repository) -> int:
-    branch = repo.head()[0]
+def _show_current(console: Console, repo: Repository, args: Args) -> int:
+    branch, tip = repo.head()
+    if args.json and branch is not None:
+        commit = None if tip is None else tip.hex()
+        console.print_json({"name": branch.removeprefix(HEADS), "commit": commit, "current": True})
+        return DONE
     if branch is not None:
         console.line(branch.removeprefix(HEADS))
     return DONE

@@ -6,7 +6,7 @@ from functools import partial
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.places import JSON, go
+from tract.cli.places import JSON, go, warn_of_twin
 from tract.history.branch import create_branch
 from tract.history.checkout import checkout
 from tract.revision import resolve_revision
@@ -20,6 +20,7 @@ def run(console: Console, args: Args) -> int:
         if args.branch is not None:
             start = space.repo.head()[1] if args.target is None else resolve_revision(space.repo, args.target)
             go(console, space, partial(create_branch, space.repo, args.branch, start, switch=True), new=True, json=args.json)
+            warn_of_twin(console, space.repo, args.branch)
         else:
             go(console, space, partial(checkout, space.repo, args.target), new=False, json=args.json)
     return DONE

@@ -18,8 +18,11 @@ def run(console: Console, args: Args) -> int:
         return NEGATIVE
     content = content_from_json(text) if args.json else message_of_role(args.role, text, args.name, args.call_id)
     config = None if args.config is None else read_json(args.config, "--config")
+    usage = None if args.usage is None else read_json(args.usage, "--usage")
     with console.open_tract() as tract:
-        info = tract.commit(content, message=args.message, response_to=args.reply_to, generation_config=config)
+        info = tract.commit(
+            content, message=args.message, response_to=args.reply_to, generation_config=config, usage=usage
+        )
         print_commit(console, tract, info)
     return DONE
 
@@ -37,6 +40,7 @@ COMMAND = Command(
         Param("name", ("--name",), metavar="NAME", help="The speaker's name."),
         Param("call_id", ("--call-id",), metavar="ID", help="For --role tool: the call that it answers."),
         Param("config", ("--config",), metavar="JSON", help="The generation config it was made with, kept beside the commit."),
+        Param("usage", ("--usage",), metavar="JSON", help="The tokens that the provider counted for this answer, as it said them; kept beside the commit."),
     ),
     """
 Records one message at the end of the context.
@@ -45,6 +49,7 @@ The newline that ends piped text is not recorded.
   $ tract commit --role system 'You are terse.'
   $ tract commit 'What is 2 + 2?'
   $ ask-the-model | tract commit --role assistant -m 'first try'
+  $ tract commit --role assistant --usage '{"input_tokens": 20, "output_tokens": 1}' 4
   $ tract commit --json '{"role": "tool", "tool_call_id": "c1", "content": "4"}'
 """,
 )

@@ -15,13 +15,13 @@ from tract.compile.formats import CacheMode
 from tract.errors import TimeArgumentError
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
-_CACHED = ("openai", "anthropic")
+_CACHED = ("openai", "responses", "anthropic")
 
 
 def run(console: Console, args: Args) -> int:
     format = args.format or ("openai" if args.json else "text")
     if args.cache and format not in _CACHED:
-        console.error(f"--cache goes with --format {' or '.join(_CACHED)}, not {format}")
+        console.error(f"--cache goes with --format {', '.join(_CACHED)}, not {format}")
         return USAGE
     if args.sent is not None and (args.at or args.time or args.order or args.then or args.edited or args.strict):
         console.error("--sent says all: it goes with --format, --cache and --json only")
@@ -61,7 +61,7 @@ def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:
         case "openai":
             return context.to_openai(cache=cache)
         case "responses":
-            return context.to_openai_responses()
+            return context.to_openai_responses(cache=cache)
         case "gemini":
             return context.to_gemini()
         case _:
@@ -80,7 +80,7 @@ COMMAND = Command(
         Param("then", ("--then",), bool, help="With the skips and configs as they were when the commit was made, not as they are now."),
         Param("order", ("--order",), many=True, metavar="REVISION", help="Put this message first; may be given several times, and the rest follows as it was."),
         Param("edited", ("--edited",), bool, help="Put ' [edited]' behind texts that were edited."),
-        Param("cache", ("--cache",), choices=("auto",), help="Put the provider's cache breakpoints into openai's or anthropic's messages."),
+        Param("cache", ("--cache",), choices=("auto",), help="Put the provider's cache breakpoints into openai's, responses' or anthropic's messages."),
         Param("strict", ("--strict",), bool, help="Fail when a tool's call and its result are torn apart."),
         Param("json", ("--json",), bool, help="Print a JSON document with the context, its tokens and the commit of each message."),
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,8 +13,9 @@ from tract.cli.contents import given_text
 from tract.cli.models import MODEL_PARAMS, open_client
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
-from tract.curation.compressing import CompressResult, PendingCompression
+from tract.curation.compression_result import CompressResult, PendingCompression
 from tract.curation.pending import kept_compression
+from tract.errors import CompressionError
 
 _REVIEWS = ("approve", "reject", "edit", "show")
 
@@ -33,6 +35,7 @@ def run(console: Console, args: Args) -> int:
 
 def _compress(console: Console, tract: Tract, args: Args) -> int:
     content = None if args.content is None else given_text(console, args.content)
+    patterns = [_pattern(one) for one in args.must_match]
     with ExitStack() as stack:
         if content is None and not args.dry_run:
             tract.configure_llm(stack.enter_context(open_client(console, args)))
@@ -46,7 +49,7 @@ def _compress(console: Console, tract: Tract, args: Args) -> int:
             each_run=args.each_run,
             content=content,
             target_tokens=args.target_tokens,
-            must_keep=args.must_keep,
+            must_keep=(*args.must_keep, *patterns),
             instructions=args.instructions,
             system_prompt=args.system_prompt,
             model=args.model,
@@ -60,6 +63,13 @@ def _compress(console: Console, tract: Tract, args: Args) -> int:
         )
     _report(console, args, found)
     return DONE
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as exc:
+        raise CompressionError(f"'{text}' is no regular expression: {exc}") from exc
 
 
 def _list(console: Console, tract: Tract, args: Args) -> int:
@@ -145,11 +155,10 @@ def _count(messages: int) -> str:
 
 
 def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
-    is_pending = isinstance(found, PendingCompression)
     cost = found.prefix
     return {
-        "id": found.id if is_pending else None,
-        "commit": None if is_pending else found.commit_hash,
+        "id": found.id if isinstance(found, PendingCompression) else None,
+        "commit": found.commit_hash if isinstance(found, CompressResult) else None,
         "branch": found.branch,
         "messages": found.messages,
         "tokens_before": found.tokens_before,
@@ -193,11 +202,12 @@ COMMAND = Command(
         Param("content", ("--content", "-c"), metavar="TEXT", help="The summary; '-' reads the standard input. Without it a model writes one."),
         Param("target_tokens", ("--target-tokens",), int, metavar="N", help="About how long the summary shall be."),
         Param("must_keep", ("--must-keep",), metavar="TEXT", many=True, default=(), help="What the summary has to contain, word for word; may be given several times."),
+        Param("must_match", ("--must-match",), metavar="PATTERN", many=True, default=(), help="The same with a regular expression."),
         Param("instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."),
         Param("system_prompt", ("--system-prompt",), metavar="TEXT", help="In place of tract's own prompt."),
         *MODEL_PARAMS,
         Param("window", ("--window",), int, metavar="N", help="How many tokens the model takes; what is longer is summed up in pieces."),
-        Param("role", ("--role", "-r"), default="assistant", metavar="ROLE", help="Whose message the summary is."),
+        Param("role", ("--role", "-r"), metavar="ROLE", help="Whose message the summary is; the assistant's if not given, or the user's where it opens the conversation."),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("review", ("--review",), bool, help="Commit nothing yet: the summary waits for --approve."),
         Param("approve", ("--approve",), metavar="ID", help="Commit a compression that waits."),

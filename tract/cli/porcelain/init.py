@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from tract.cli.command import DONE, Args, Command, Param
@@ -10,12 +9,13 @@ from tract.cli.console import Console
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
 from tract.refs.names import branch_ref
 from tract.repo import create_repository, open_repository, store_path
+from tract.storage.files import is_there
 
 
 def run(console: Console, args: Args) -> int:
     given = args.folder if args.folder is not None else console.environ.get("TRACT_DIR") or "."
     store = store_path(console.path(given))
-    exists = os.path.lexists(store)
+    exists = is_there(store)
     if exists:
         _settle(console, store, args)
     else:

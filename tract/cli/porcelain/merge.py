@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
-from tract.cli.console import Console
+from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console, one_line
+from tract.cli.models import MODEL_PARAMS, open_client
 from tract.cli.rendering import SHORT
+from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
 from tract.curation.conflicts import MergeConflict
+from tract.curation.merge_result import MergeResult
 from tract.curation.merge_state import conflicts_path, end_merge, keep_merge, kept_merge, landed_merge, merge_state
-from tract.curation.merging import MergeResult, land_merge, prepare_merge
-from tract.errors import MergeConflictError, MergeError, ObjectCorruptError
+from tract.curation.merging import land_merge, prepare_merge
+from tract.curation.resolve import llm_resolver, resolve_conflicts
+from tract.curation.texts import text_of_value
+from tract.errors import MergeConflictError, MergeError, ObjectCorruptError, RefMovedError
 
 
 def run(console: Console, args: Args) -> int:
@@ -21,7 +26,7 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     with console.open_workspace() as space:
         if args.abort:
-            return _abort(console, space)
+            return _abort(console, space, args)
         if args.go_on:
             return _continue(console, space, args)
         return _merge(console, space, args)
@@ -41,6 +46,9 @@ def _merge(console: Console, space: Workspace, args: Args) -> int:
         raise MergeError(f"cannot fast-forward '{result.target_branch}' to '{args.source}': they have parted")
     if args.dry_run:
         return _report(console, args, result)
+    if args.strategy == "semantic" and result.conflicts:
+        with open_client(console, args) as client:
+            result = resolve_conflicts(result, llm_resolver(client, model=args.model))
     if not result.is_fast_forward and (result.unresolved or args.no_commit):
         keep_merge(space, result)
         return _report(console, args, result, conflicts_path(space.repo) if result.unresolved else None)
@@ -52,28 +60,42 @@ def _continue(console: Console, space: Workspace, args: Args) -> int:
     landed = None if state is None else landed_merge(space.repo, state)
     if landed is not None:
         end_merge(space.repo)
+        print_given_up(console, args, landed)
         console.note(f"The merge was committed already: {landed.hex()[:SHORT]}")
         return DONE
+    path = conflicts_path(space.repo)
     try:
-        result = kept_merge(space)
+        done = land_merge(space, kept_merge(space))
     except MergeConflictError as exc:
+        print_left(console, args, exc, path)
         console.error(str(exc))
-        console.hint(f"edit '{conflicts_path(space.repo)}', then run 'tract merge --continue'")
+        console.hint(f"edit '{path}', then run 'tract merge --continue'")
         return NEGATIVE
-    done = land_merge(space, result)
+    except RefMovedError as exc:
+        console.error(str(exc))
+        console.hint(f"'tract merge --abort' gives this merge up, to begin it anew; copy what you need of '{path}' first")
+        return FATAL
     end_merge(space.repo)
     return _report(console, args, done)
 
 
-def _abort(console: Console, space: Workspace) -> int:
+def _abort(console: Console, space: Workspace, args: Args) -> int:
     try:
         state = merge_state(space.repo)
-    except ObjectCorruptError:
-        state = {"source": "?"}  # what cannot be gone on with can still be given up
+    except ObjectCorruptError as exc:
+        end_merge(space.repo)  # what cannot be gone on with can still be given up
+        print_given_up(console, args, None)
+        console.note(f"The merge is given up; what was known of it was damaged: {exc}")
+        return DONE
     if state is None:
         raise MergeError("there is no merge to abort")
+    landed = landed_merge(space.repo, state)
     end_merge(space.repo)
-    console.note(f"Merge of '{state['source']}' given up; nothing was changed")
+    print_given_up(console, args, landed)
+    if landed is None:
+        console.note(f"Merge of '{state['source']}' given up; nothing was changed")
+    else:
+        console.note(f"The merge was committed already: {landed.hex()[:SHORT]}; 'tract undo' takes it back")
     return DONE
 
 
@@ -86,8 +108,10 @@ def _report(console: Console, args: Args, result: MergeResult, path: str | None 
         return DONE
     if result.is_committed:
         console.line(f"[{result.target_branch} {(result.merge_commit_hash or '')[:SHORT]}] ", result.message or "")
+        _print_decisions(console, result)
         _print_counts(console, result)
         return DONE
+    _print_decisions(console, result)
     for conflict in result.unresolved:
         _print_conflict(console, conflict)
     if not result.unresolved:
@@ -129,6 +153,16 @@ def _counts(result: MergeResult) -> dict[str, int]:
         "removed": len(ours.keys() - new.keys()),
         "resolved": len(result.resolutions),
     }
+
+
+def _print_decisions(console: Console, result: MergeResult) -> None:
+    """What a model made of the messages in conflict."""
+    for one in result.resolutions:
+        if one.resolved_by == "resolver" and one.value is not None:
+            conflict = result.conflict(one.commit_hash)
+            lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.position}): "
+            said = text_of_value(one.value).text
+            console.line(lead, one_line(said, max(20, console.width - len(lead))))
 
 
 def _print_conflict(console: Console, conflict: MergeConflict) -> None:
@@ -173,7 +207,8 @@ COMMAND = Command(
         Param("source", metavar="BRANCH", help="What to merge: a branch, or any other revision."),
         Param("no_ff", ("--no-ff",), bool, help="Make a merge commit also where the branch would only move forward."),
         Param("ff_only", ("--ff-only",), bool, help="Only move the branch forward, or refuse."),
-        Param("strategy", ("--strategy", "-X"), default="auto", choices=("auto", "ours", "theirs"), help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same."),
+        Param("strategy", ("--strategy", "-X"), default="auto", choices=("auto", "ours", "theirs", "semantic"), help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same; semantic asks a model, also about what both sides appended."),
+        *MODEL_PARAMS,
         Param("message", ("--message", "-m"), metavar="NOTE", help="The note on the merge commit."),
         Param("no_commit", ("--no-commit",), bool, help="Stop before the merge commit, also without a conflict; --continue makes it."),
         Param("delete_branch", ("--delete-branch",), bool, help="Delete the merged branch with the merge."),
@@ -189,10 +224,12 @@ The merge commit adds no message to the context.
 
 What both sides changed is a conflict. Nothing moves then: the conflicts are written to a file, and the exit status is 1.
 Edit the file until every section is the message as it shall be, and run 'tract merge --continue'.
+With '-X semantic' a model decides, and what it decided is on the merge commit; with --no-commit it waits for your --continue. The key is read from OPENAI_API_KEY or ANTHROPIC_API_KEY.
 
   $ tract merge draft
   $ tract merge draft --delete-branch -m 'the formal version'
   $ tract merge -X theirs draft
+  $ tract merge -X semantic --no-commit draft
   $ tract merge --abort
 """,
 )

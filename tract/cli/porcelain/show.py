@@ -8,6 +8,7 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.diffs import diff_value, print_diff
 from tract.cli.rendering import (
+    SHORT,
     Line,
     date_text,
     info_value,
@@ -25,6 +26,7 @@ from tract.compile.formats import compact_json
 from tract.compile.usage import TokenUsage
 from tract.compile.versions import versions_of
 from tract.compile.workspace import Workspace
+from tract.history.compression import is_summary, sources_by_summary
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
@@ -62,6 +64,8 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
     if commit.content is not None:
         console.line("")
         console.body(line.text, "    ")
+    if is_summary(space.repo, id):
+        _print_sources(console, space, id)
     if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
         return
     changes = diff_of_commit(space, id)
@@ -70,6 +74,19 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
         print_diff(console, changes)
     else:
         console.line("no message of the context differs from the first parent's" if commit.parents else "the context is empty")
+
+
+def _print_sources(console: Console, space: Workspace, summary: ObjectId) -> None:
+    """The messages that a summary stands for, a line each."""
+    sources = sources_by_summary(space.repo, [summary])[summary]
+    console.line("")
+    if not sources:
+        console.line("the messages that this stands for are not kept any more")
+        return
+    console.line(f"stands for {len(sources)} message{'' if len(sources) == 1 else 's'}:")
+    for source, _ in sources:
+        print_one_line(console, read_line(space, source), None)
+    console.hint(f"'tract expand {summary.hex()[:SHORT]}' puts them back")
 
 
 def _show_compiled(console: Console, args: Args) -> int:
@@ -147,6 +164,7 @@ def _value(
         ],
         "value": None if content is None else space.repo.blob(content),
         "changes": diff_value(diff_of_commit(space, id))["messages"],
+        "sources": [source.hex() for source, _ in sources_by_summary(space.repo, [id]).get(id, ())],
     }
 
 
@@ -164,6 +182,7 @@ COMMAND = Command(
 Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
 Tool calls are shown as name(arguments).
 Of an edit, a merge or a revert, what it changed in the context of its first parent follows, as in 'tract diff'.
+Of a summary the messages follow that it stands for.
 
   $ tract show
   $ tract show 3fa9 --json

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import Line, line_value, names_by_commit, print_one_line, read_line
-from tract.cli.under_way import merge_under_way, print_merge_under_way, print_replay_under_way, replays_under_way
+from tract.cli.under_way import (
+    bisection_under_way,
+    compressions_waiting,
+    merge_under_way,
+    print_bisection_under_way,
+    print_compressions_waiting,
+    print_merge_under_way,
+    print_replay_under_way,
+    replays_under_way,
+)
 from tract.compile.accounting import ContextTotals, context_totals
 from tract.compile.last_call import SharedPrefix, prefix_of_last_call
 from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig
+from tract.errors import ObjectCorruptError
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
-from tract.repo import ROOT
+from tract.repo import ROOT, Repository
+
+_T = TypeVar("_T")
 
 _RECENT = 3
 _BAR = 24
@@ -34,11 +47,13 @@ class _State(NamedTuple):
     names: dict[str, list[str]]
     merge: dict[str, Any] | None
     replays: list[dict[str, Any]]
+    bisection: dict[str, Any] | None
+    compressions: list[dict[str, Any]]
 
 
 def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
-        state = _read(space)
+        state = _read(console, space)
         space.estimates.flush()
         space.totals.flush()
         if args.json:
@@ -48,7 +63,16 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _read(space: Workspace) -> _State:
+def _readable(console: Console, read: Callable[[Repository], _T | None], repo: Repository, end: str) -> _T | None:
+    """What is known of a command under way; a warning where that is damaged, for all else can still be told."""
+    try:
+        return read(repo)
+    except ObjectCorruptError as exc:
+        console.warn(f"{exc}; '{end}' gives up what was under way")
+        return None
+
+
+def _read(console: Console, space: Workspace) -> _State:
     repo = space.repo
     branch, tip = repo.head()
     totals = context_totals(space, tip)
@@ -63,8 +87,10 @@ def _read(space: Workspace) -> _State:
         repo.config.budget,
         [read_line(space, id) for id, _ in _first(first_parents(repo, tip))],
         names_by_commit(repo),
-        merge_under_way(repo),
+        _readable(console, merge_under_way, repo, "tract merge --abort"),
         [] if repo.path is None else replays_under_way(repo),
+        _readable(console, bisection_under_way, repo, "tract bisect reset"),
+        compressions_waiting(repo),
     )
 
 
@@ -83,6 +109,10 @@ def _print(console: Console, state: _State) -> None:
         print_merge_under_way(console, state.merge)
     for replay in state.replays:
         print_replay_under_way(console, replay)
+    if state.bisection is not None:
+        print_bisection_under_way(console, state.bisection)
+    if state.compressions:
+        print_compressions_waiting(console, state.compressions)
     if state.tip is None:
         console.line("")
         console.line("No commits yet")
@@ -138,6 +168,8 @@ def _value(state: _State) -> dict[str, Any]:
         "token_budget": None if state.budget is None else state.budget.max_tokens,
         "merge": state.merge,
         "under_way": state.replays,
+        "bisection": state.bisection,
+        "compressions": state.compressions,
         "recent": [line_value(line, state.names.get(line.id)) for line in state.recent],
     }
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.places import JSON, go
+from tract.cli.places import JSON, go, warn_of_twin
 from tract.history.branch import create_branch
 from tract.history.checkout import detach_head, switch
 from tract.revision import resolve_revision
@@ -23,6 +23,7 @@ def run(console: Console, args: Args) -> int:
         if args.create is not None:
             start = space.repo.head()[1] if args.name is None else resolve_revision(space.repo, args.name)
             go(console, space, partial(create_branch, space.repo, args.create, start, switch=True), new=True, json=args.json)
+            warn_of_twin(console, space.repo, args.create)
         elif args.detach:
             named = args.name or "HEAD"
             id = resolve_revision(space.repo, named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, text_width
-from tract.cli.places import commit_text
+from tract.cli.places import commit_text, warn_of_twin
 from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
@@ -36,6 +36,7 @@ def _create(console: Console, repo: Repository, args: Args) -> int:
     name, revision = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
     id = resolve_revision(repo, revision)
     create_tag(repo, name, id)
+    warn_of_twin(console, repo, name)
     if args.json:
         console.print_json({"name": name, "commit": id.hex()})
     return DONE

@@ -5,14 +5,18 @@ from __future__ import annotations
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import SHORT
+from tract.history.state import check_idle
 from tract.history.undo import UndoPlan, plan_undo, run_undo
 from tract.objects.id import HEX_SIZE, is_hex
+from tract.reflog import REDONE, UNDONE
 from tract.refs.names import HEADS
 
 
 def run(console: Console, args: Args) -> int:
     with console.open_repository() as repo:
         plan = plan_undo(repo)
+        if not args.dry_run:
+            check_idle(repo)  # before anything is printed that then is not done
         if not args.json:
             _print(console, plan, dry_run=args.dry_run)
         if not args.dry_run:
@@ -25,7 +29,7 @@ def run(console: Console, args: Args) -> int:
 def _print(console: Console, plan: UndoPlan, *, dry_run: bool) -> None:
     """What is taken back and where every ref goes: before it is done."""
     verb = "redo" if plan.is_redo else "undo"
-    console.line(f"would {verb}" if dry_run else verb, ": ", console.paint(plan.reason.removeprefix("undo: "), "bold"))
+    console.line(f"would {verb}" if dry_run else verb, ": ", console.paint(plan.reason.removeprefix(UNDONE).removeprefix(REDONE), "bold"))
     width = max(len(move.ref.removeprefix(HEADS)) for move in plan.moves)
     for move in plan.moves:
         now, then = _shown(move.now, "none"), _shown(move.then, "deleted")

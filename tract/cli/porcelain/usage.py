@@ -6,6 +6,7 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
+from tract.cli.contents import read_json
 from tract.cli.times import read_time
 from tract.compile.spending import GROUPINGS, UsageReport, UsageRow, usage_report
 from tract.errors import TimeArgumentError
@@ -16,6 +17,11 @@ _WIDEST = 40
 
 
 def run(console: Console, args: Args) -> int:
+    if args.record is not None:
+        return _record(console, args)
+    if args.at is not None:
+        console.error("--at goes with --record")
+        return USAGE
     by = tuple(name.strip() for name in args.by.split(",") if name.strip()) if args.by is not None else GROUPINGS
     try:
         since, until = (None if text is None else read_time(text) for text in (args.since, args.until))
@@ -31,6 +37,21 @@ def run(console: Console, args: Args) -> int:
         _print_table(console, report, [name for name in ("day", "branch", "model") if name in by])
     else:
         console.line("no usage recorded")
+    return DONE
+
+
+def _record(console: Console, args: Args) -> int:
+    if args.branch is not None or args.since is not None or args.until is not None or args.by is not None:
+        console.error("--record goes with --at and --json only")
+        return USAGE
+    usage = read_json(args.record, "--record")
+    with console.open_tract() as tract:
+        context = tract.record_usage(usage, head_hash=args.at)
+        value = {"token_count": context.token_count, "token_source": context.token_source}
+    if args.json:
+        console.print_json(value)
+    else:
+        console.line(f"{value['token_count']} tokens ({value['token_source']})")
     return DONE
 
 
@@ -72,6 +93,8 @@ COMMAND = Command(
         Param("since", ("--since",), metavar="TIME", help="Only calls from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
         Param("until", ("--until",), metavar="TIME", help="Only calls before then."),
         Param("by", ("--by",), metavar="WHAT", help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone."),
+        Param("record", ("--record",), metavar="JSON", help="Keep what a provider counted for the context that it was sent, as the provider said it."),
+        Param("at", ("--at",), metavar="REVISION", help="With --record: the commit whose context that was; HEAD if not given."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
@@ -81,5 +104,6 @@ A call is on the branch its commit is on, the default branch where several share
 
   $ tract usage
   $ tract usage --by model --since 2026-01-01 --json
+  $ tract usage --record '{"input_tokens": 1234, "output_tokens": 56}'
 """,
 )

@@ -1,0 +1,69 @@
+"""(1) Append one message and commit it; and many at once."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from typing import Any
+
+from benchmarks.harness import Bench, Row, at_most, read_texts, rows_of, used, warm_up
+from benchmarks.peers import Durability, Peer, peer_class
+
+TITLE = "Append one message and commit it"
+
+
+def measure(
+    peer: type[Peer], *, folder: str, texts: str, number: int, durability: Durability, many: bool = False
+) -> dict[str, Any]:
+    """Commits a second, and microseconds of the median commit; of many at once the rate alone."""
+    warm_up(peer)
+    said = read_texts(texts)[:number]
+    with tempfile.TemporaryDirectory(dir=folder) as inside:
+        one = peer()
+        one.open(inside, durability)
+        cpu, start = used(), time.perf_counter()
+        times = one.append_many(said) if many else one.append_all(said)
+        wall, cpu = time.perf_counter() - start, used() - cpu
+        if not times:
+            return {}
+        assert one.load() == said, "what was loaded is not what was appended"
+        one.close()
+    result = {"a second": number / wall, "cpu µs": cpu / number * 1e6}
+    if isinstance(times, list):
+        tenth = max(1, number // 10)
+        result["p50 µs"] = statistics.median(times) * 1e6
+        result["p99 µs"] = sorted(times)[int(number * 0.99)] * 1e6
+        result["last tenth / first"] = statistics.median(times[-tenth:]) / statistics.median(times[:tenth])
+    return result
+
+
+def run(bench: Bench) -> list[Row]:
+    rows: list[Row] = []
+    sizes = ((100, 5), (1_000, 5), (10_000, 3)) if not bench.quick else ((100, 1),)
+    for durability in bench.durabilities:
+        for number, rounds in sizes:
+            names = [name for name in at_most(bench.peers, number) if durability in peer_class(name).durability]
+            names = [name for name in names if peer_class(name).append_all is not Peer.append_all or _one(name)]
+            if durability == "full" and number == 10_000:
+                continue  # a sync costs what it costs; a thousand say it
+            rows += rows_of(
+                "append", f"{number:,} messages, one commit each, durability {durability}",
+                bench.interleaved("append", names, _task(bench, number, durability), bench.rounds(rounds)), durability,
+            )  # fmt: skip
+    number = bench.size(10_000, 200)
+    names = [name for name in at_most(bench.peers, number) if peer_class(name).append_many is not Peer.append_many]
+    for durability in bench.durabilities:
+        able = [name for name in names if durability in peer_class(name).durability and not name.startswith("floor")]
+        found = bench.interleaved("append", able, _task(bench, number, durability, many=True), bench.rounds(5))
+        rows += rows_of("append", f"{number:,} messages at once, durability {durability}", found, durability)
+    return rows
+
+
+def _one(name: str) -> bool:
+    return peer_class(name).append is not Peer.append
+
+
+def _task(bench: Bench, number: int, durability: str, *, many: bool = False) -> Any:
+    task = {"folder": bench.folder, "texts": bench.texts(number), "number": number, "durability": durability}
+    return lambda _: {**task, "many": many}

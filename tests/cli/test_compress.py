@@ -1,0 +1,169 @@
+"""``tract compress`` and ``tract expand``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.llm.server import LLMServer, llm_process, llm_server, text
+
+__all__ = ["llm_process", "llm_server"]
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def talk(run: Run) -> Run:
+    """Three exchanges."""
+    for at in range(3):
+        run("commit", "--role", "user", f"question {at} that is long enough")
+        run("commit", "--role", "assistant", f"answer {at} that is long enough")
+    return run
+
+
+def texts(run: Run) -> list[str]:
+    return [message["content"] for message in json.loads(run("compile", "--format", "openai").out)]
+
+
+def test_a_summary_from_the_command_line_or_the_standard_input(talk: Run) -> None:
+    done = talk("compress", "--content", "They asked.", "--to", "HEAD~4")
+    assert 0 == done.status
+    lines = done.out.splitlines()
+    assert lines[0].startswith("[main ")
+    assert lines[0].endswith("] Compressed 2 messages")
+    assert " 22 tokens to 7" == lines[1]
+    assert lines[2].endswith(" stands for 2 messages")
+
+    talk("compress", "--content", "-", stdin="They asked twice.\n")
+    assert ["They asked twice.", "question 2 that is long enough", "answer 2 that is long enough"] == texts(talk)
+
+
+def test_a_dry_run_asks_nobody_and_says_what_it_costs(talk: Run) -> None:
+    before = texts(talk)
+
+    done = talk("compress", "-n")
+
+    assert ["Would compress 4 messages, 44 tokens to about 5", " invalidates 66 of 66 cached tokens; 27 are cached anew", " pays for itself after 26 further calls"] == done.out.splitlines()
+    assert before == texts(talk)
+
+
+def test_review_show_edit_approve_and_reject(talk: Run) -> None:
+    one = talk("compress", "--content", "Σ one", "--review", "--json").json
+    two = talk("compress", "--content", "Σ two", "--review", "--json").json
+    assert 6 == len(texts(talk))
+    assert sorted([one["id"], two["id"]]) == [line.split()[0] for line in talk("compress", "--list").out.splitlines()]
+    assert "    Σ one" in talk("compress", "--show", one["id"]).out
+
+    rejected = talk("compress", "--reject", two["id"])
+    assert (0, f"Compression {two['id']} rejected; nothing was changed\n") == (rejected.status, rejected.err)
+    assert "    Σ 1\n" in talk("compress", "--edit", one["id"][:4], "--content", "Σ 1").out
+    assert 0 == talk("compress", "--approve", one["id"]).status
+
+    assert "Σ 1" == texts(talk)[0]
+    gone = talk("compress", "--approve", one["id"])
+    assert 128 == gone.status
+    assert "is no compression that waits" in gone.err
+
+
+def test_a_model_named_by_the_environment_sums_up(talk: Run, llm_server: LLMServer) -> None:
+    llm_server.script("Two questions.", text("Three questions."))
+
+    done = talk("compress", "--target-tokens", "50", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    assert (0, "Two questions.") == (done.status, texts(talk)[0])
+    talk("commit", "more")
+    done = talk("compress", "--provider", "anthropic", "--force", OPENAI_API_KEY="x", ANTHROPIC_API_KEY="key", ANTHROPIC_BASE_URL=llm_server.address)
+    assert (0, "Three questions.") == (done.status, texts(talk)[0])
+
+    first, second = llm_server.requests()
+    assert ("small", "/v1/messages") == (first.body["model"], second.path)
+
+
+def test_what_is_missed_is_a_warning_and_what_is_refused_an_error(talk: Run) -> None:
+    refused = talk("compress", "--content", "short", "--must-keep", "30 days")
+    assert 128 == refused.status
+    assert "tract: the summary is refused: it does not contain '30 days'" in refused.err
+    assert "hint: " in refused.err
+
+    done = talk("compress", "--content", "short, and more than that", "--target-tokens", "2")
+    assert 0 == done.status
+    assert "warning: the summary is too long: it has 6 tokens, and 2 were asked for" in done.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        (["--approve", "a", "--reject", "b"], 2, "two commands"),
+        (["--content", "x", "--commits", "nope"], 128, "nope"),
+        ([], 128, "neither OPENAI_API_KEY nor ANTHROPIC_API_KEY is set"),
+        (["--provider", "anthropic"], 128, "ANTHROPIC_API_KEY is not set"),
+        (["--content", "x", "--keep-recent", "99"], 128, "nothing to compress"),
+    ],
+)
+def test_mistakes_are_told(talk: Run, argv: list[str], status: int, words: str) -> None:
+    done = talk("compress", *argv)
+
+    assert status == done.status
+    assert words in done.err
+    assert 6 == len(texts(talk))
+
+
+def test_expand_puts_the_messages_back_here_or_on_a_branch(talk: Run) -> None:
+    before = texts(talk)
+    talk("compress", "--content", "They asked.")
+
+    beside = talk("expand", "HEAD", "--branch", "full")
+    assert beside.out.startswith("[full ")
+    assert 3 == len(texts(talk))
+    done = talk("expand", "HEAD")
+    assert done.out.endswith(": 4 messages back\n")
+    assert before == texts(talk)
+    assert 128 == talk("expand", "HEAD~1").status
+
+
+def test_show_and_blame_see_through_a_summary(talk: Run) -> None:
+    sources = [entry["commit"] for entry in talk("blame", "--json").json_lines][:4]
+    done = talk("compress", "--content", "They asked.", "--json").json
+    (summary,) = (one["summary"] for one in done["summaries"])
+
+    shown = talk("show", summary)
+    assert sources == talk("show", summary, "--json").json["sources"]
+    assert "stands for 4 messages:\n" + sources[0][:10] in shown.out
+    assert f"hint: 'tract expand {summary[:10]}'" in shown.err
+    assert [sources, [], []] == [entry["sources"] for entry in talk("blame", "--json").json_lines]
+    assert "[stands for 4 messages]: They asked." in talk("blame").out
+    assert [] == talk("show", "--json").json["sources"]
+
+    talk("expand", summary)
+    assert sources == [entry["changed"] for entry in talk("blame", "--json").json_lines][:4]
+
+
+def test_patterns_must_match(talk: Run) -> None:
+    refused = talk("compress", "--content", "in short", "--must-match", r"\d days")
+    assert (128, True) == (refused.status, r"it does not contain /\d days/" in refused.err)
+    assert "is no regular expression" in talk("compress", "--content", "x", "--must-match", "(").err
+    assert 0 == talk("compress", "--content", "in 3 days", "--must-match", r"\d days").status
+
+
+def test_hostile_texts_drive_no_terminal(hostile: Run, hostile_text: str, assert_safe: Callable[[Any], None]) -> None:
+    hostile("commit", "--role", "assistant", "a " * 200)
+    hostile("commit", "b")
+    for argv in (["-n"], ["--content", f"x {hostile_text}", "--review"], ["--list"], ["--content", f"y {hostile_text}"]):
+        done = hostile("compress", *argv)
+        assert 0 == done.status
+        assert_safe(done)
+
+
+def test_reorder_moves_messages_and_says_what_that_means(talk: Run) -> None:
+    first, answer = (talk("rev-parse", f"HEAD~{at}").out.strip() for at in (5, 4))
+
+    plan = talk("reorder", answer, "--dry-run")
+    assert (0, "Would move 1 message\n 66 tokens are no longer cached by a provider\n") == (plan.status, plan.out)
+    assert f"warning: message {answer[:10]}: it answered message {first[:16]}, which comes after it" in plan.err
+    assert 128 == talk("reorder", answer, "--strict").status
+    done = talk("reorder", answer, "--after", "HEAD", "--json").json
+
+    assert ([answer], "answer 0 that is long enough") == (done["moved"], texts(talk)[-1])
+    assert "Moved 1 message" in talk("reorder", answer, "--before", first).out

@@ -1,0 +1,63 @@
+"""``tract reorder``: put messages in another place of the context."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import SHORT
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_tract() as tract:
+        done = tract.reorder(
+            args.messages,
+            before=args.before,
+            after=args.after,
+            strict=args.strict,
+            dry_run=args.dry_run,
+            message=args.message,
+        )
+    for one in done.warnings:
+        console.warn(f"message {(one.commit or '')[:SHORT]}: {one.detail}")
+    if args.json:
+        console.print_json(
+            {
+                "commit": done.commit_hash,
+                "branch": done.branch,
+                "order": list(done.order),
+                "moved": list(done.moved),
+                "warnings": [{"kind": one.kind, "detail": one.detail, "commit": one.commit} for one in done.warnings],
+                "invalidated_tokens": done.invalidated_tokens,
+            }
+        )
+        return DONE
+    count = f"{len(done.moved)} message{'' if len(done.moved) == 1 else 's'}"
+    if done.commit_hash is None:
+        console.line(f"Would move {count}")
+    else:
+        console.line(f"[{done.branch} {done.commit_hash[:SHORT]}] Moved {count}")
+    console.line(f" {done.invalidated_tokens} tokens are no longer cached by a provider")
+    return DONE
+
+
+COMMAND = Command(
+    "reorder",
+    "put messages in another place of the context",
+    run,
+    (
+        Param("messages", metavar="MESSAGE", required=True, many=True, help="The messages that move, in the order they shall have."),
+        Param("before", ("--before",), metavar="MESSAGE", help="In front of this one; without it, and without --after, they come first."),
+        Param("after", ("--after",), metavar="MESSAGE", help="Behind this one."),
+        Param("strict", ("--strict",), bool, help="Refuse an order that changes the meaning."),
+        Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
+        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; print what would move."),
+        Param("json", ("--json",), bool, help="Print JSON."),
+    ),
+    """
+Messages keep their ids, a tool's call keeps its results. What the order does to the meaning is said on the standard error.
+'tract compile --order' does the same for one compilation, and commits nothing.
+
+  $ tract reorder 3fa9 --after HEAD~4
+  $ tract reorder 3fa9 b0c4 --dry-run
+""",
+)
