@@ -104,7 +104,7 @@ def paint_marks(console: Console, line: Line) -> Painted:
     marks = []
     if line.info.operation in (CommitOperation.EDIT, CommitOperation.REVERT) and line.info.response_to is not None:
         marks.append(f"{line.info.operation.value} of {line.info.response_to[:SHORT]}")
-    elif line.info.operation != "append":
+    elif line.info.operation != "append" and line.info.operation.value != line.role:
         marks.append(line.info.operation.value)
     if line.info.priority is not Priority.NORMAL:
         marks.append("skipped" if line.info.priority is Priority.SKIP else "pinned")
@@ -126,13 +126,14 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
     id = console.paint(line.id[:SHORT], "yellow")
     decoration = paint_names(console, names)
     marks = paint_marks(console, line)
-    tokens = tokens_text(line.info.token_count, exact=line.exact)
+    # A merge, a compression or a new order says nothing of its own.
+    tokens = "" if line.info.content_hash is None else f" ({tokens_text(line.info.token_count, exact=line.exact)})"
     role = paint_role(console, line.role)
-    plain = f"{lead}{line.id[:SHORT]} {line.role}:  ({tokens})"
+    plain = f"{lead}{line.id[:SHORT]} {line.role}: {tokens}"
     beside = sum(len(name) + 2 for name in names) + 1 if names else 0
     room = max(20, console.width - text_width(plain) - beside - (text_width(marks) if marks else 0))
     text = Painted(one_line(line.text, room))
-    console.line(lead, id, decoration, " ", role, marks, ": ", text, console.paint(f" ({tokens})", "dim"))
+    console.line(lead, id, decoration, " ", role, marks, ": ", text, console.paint(tokens, "dim") if tokens else "")
 
 
 def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from tract.cli.command import Args
 from tract.cli.console import Console
-from tract.curation.pending import kept_compressions
 from tract.errors import MergeConflictError
 from tract.history.bisect import read_bisection
 from tract.history.state import read_state, states, text_path
@@ -65,6 +64,11 @@ def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
 
 def compressions_waiting(repo: Repository) -> list[dict[str, Any]]:
     """The compressions that wait to be approved; they stand in nobody's way."""
+    if not any(name.startswith("compress-") for name in states(repo)):
+        return []
+    # What reads them takes a fifth of a short command to load, and there are seldom any.
+    from tract.curation.pending import kept_compressions
+
     return [{"id": one.id, "branch": one.branch, "gist": one.gist} for one in kept_compressions(repo)]
 
 

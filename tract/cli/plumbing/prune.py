@@ -42,6 +42,6 @@ COMMAND = Command(
         Param("retention", ("--retention",), metavar="DAYS", help="Keep what became unreachable so lately (7)."),
     ),
     """
-Where there is nothing to drop, nothing is written. `tract gc` does this too, and packs the store.
+Where there is nothing to drop, nothing is written. 'tract gc' does this too, and packs the store.
 """,
 )

@@ -36,7 +36,7 @@ COMMAND = Command(
         JSON,
     ),
     """
-'tract undo' takes back the one and the other, as long as gc has not run after a hard reset.
+'tract undo' takes a reset back; after --hard only as long as gc has not run.
 
   $ tract reset HEAD~1
   $ tract reset ORIG_HEAD

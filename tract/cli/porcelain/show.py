@@ -181,7 +181,7 @@ COMMAND = Command(
     """
 Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
 Tool calls are shown as name(arguments).
-Of an edit, a merge or a revert, what it changed in the context of its first parent follows, as in 'tract diff'.
+Of an edit, a merge, a compression and whatever else is no new message, what it changed in the context of its first parent follows, as in 'tract diff'.
 Of a summary the messages follow that it stands for.
 
   $ tract show
