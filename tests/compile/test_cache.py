@@ -87,6 +87,22 @@ def test_a_damaged_cache_is_counted_anew(damage, tmp_path):
         assert total == t.compile().token_count
 
 
+def test_who_looks_at_the_newest_messages_reads_no_other_counts_and_finds_the_oldest_all_the_same(tmp_path):
+    with open_tract(tmp_path, Counting()) as t:
+        infos = t.extend([{"role": "user", "content": f"message {n}"} for n in range(3000)])
+        assert 3000 == len(t.compile().token_counts)
+    counter = Counting()
+
+    with open_tract(tmp_path, counter) as t:
+        blobs = t._space.blobs
+        assert 20 * [2] == [info.token_count for info in t.log(20)]
+        assert 20 <= len(blobs._counts or ()) < 1000
+        assert 2 == infos[0].token_count == t.log(1, start=infos[0].commit_hash)[0].token_count
+        assert 3000 == len(blobs._counts or ())
+
+    assert 0 == counter.asked
+
+
 def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, monkeypatch):
     monkeypatch.setattr("tract.compile.cache._COUNTS_KEPT", 8)
     counter = Counting()

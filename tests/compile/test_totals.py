@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from tract import Priority, Tract
+from tract.cli.looking import looking_workspace
+from tract.compile.accounting import ContextTotals, context_totals
+from tract.repo import open_repository
 from tract.storage.totals import Totals, add_totals, load_totals
 
 
@@ -80,3 +85,52 @@ def test_totals_are_those_of_a_compile_after_anything(tmp_path):
             context = t.compile()
             assert first == figures(t)
             assert (len(context), context.token_count) == (first[0], first[2])
+
+
+def estimates(folder) -> tuple[ContextTotals, bool]:
+    """What a process that loads no tokenizer says of the context, and whether it read the context for that."""
+    with closing(open_repository(str(folder / ".tract"))) as repo:
+        space = looking_workspace(repo, print)
+        totals = context_totals(space, repo.head()[1])
+        return totals, bool(repo.decoded.nodes)
+
+
+def test_totals_with_estimates_in_them_are_remembered_until_the_tokens_are_counted(tmp_path):
+    with Tract.open(tmp_path, durability="process") as t:
+        t.extend({"role": "user", "content": f"message {n}"} for n in range(300))
+
+    first, has_read = estimates(tmp_path)
+    assert (300, 300, True) == (first.messages, first.estimated, has_read)
+    assert (first, False) == estimates(tmp_path)
+
+    with Tract.open(tmp_path, durability="process") as t:
+        t.user("one more")
+    more, has_read = estimates(tmp_path)
+    assert (301, 301, False) == (more.messages, more.estimated, has_read)
+    assert more.counted > first.counted
+
+    with Tract.open(tmp_path, durability="process") as t:
+        t.annotate("HEAD", Priority.SKIP)
+    skipped, has_read = estimates(tmp_path)
+    assert (300, 1, 300, True) == (skipped.messages, skipped.skipped, skipped.estimated, has_read)
+
+    with Tract.open(tmp_path, durability="process") as t:
+        total = t.compile().token_count
+    exact, has_read = estimates(tmp_path)
+    assert (300, 0, total, False) == (exact.messages, exact.estimated, exact.tokens.total, has_read)
+
+    with Tract.open(tmp_path, durability="process") as t:
+        t.user("not counted yet")
+    grown, has_read = estimates(tmp_path)
+    assert (301, 1, False) == (grown.messages, grown.estimated, has_read)
+
+
+def test_estimates_are_worked_out_anew_when_some_tokens_were_counted_since(tmp_path):
+    with Tract.open(tmp_path, durability="process") as t:
+        t.extend({"role": "user", "content": f"message {n}"} for n in range(20))
+    assert 20 == estimates(tmp_path)[0].estimated
+
+    with Tract.open(tmp_path, durability="process") as t:
+        assert 3 == t.log(1)[0].token_count
+
+    assert 19 == estimates(tmp_path)[0].estimated

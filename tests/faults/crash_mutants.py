@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 from tests.faults.crash_workloads import replaced
-from tract import api
+from tract import opening
 from tract import repo as repo_module
 from tract.objects.model import NewObject
 from tract.refs import files as ref_files
@@ -170,7 +170,7 @@ def _create_in_place() -> Callable[[], AbstractContextManager[None]]:
         repo_module._lay_out(path, config)
         files.sync_directory(repo_module.os.path.dirname(path))
 
-    return _patched(api, create_repository=create)
+    return _patched(opening, create_repository=create)
 
 
 def _index_before_pack() -> Callable[[], AbstractContextManager[None]]:

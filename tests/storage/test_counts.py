@@ -8,7 +8,7 @@ import pytest
 
 from tract.objects.model import new_blob
 from tract.storage.check import check_counts
-from tract.storage.counts import BlobCount, add_counts, load_counts, prune_all_counts, prune_counts
+from tract.storage.counts import BlobCount, add_counts, load_counts, newest_counts, prune_all_counts, prune_counts
 from tract.storage.totals import Totals, add_totals, damaged_at, load_totals
 
 IDS = [new_blob({"n": n}).id for n in range(5000)]
@@ -47,6 +47,60 @@ def test_a_large_file_is_pruned_in_blocks(tmp_path):
     assert 1 == prune_counts(path, lambda id: id != IDS[0])
 
     assert set(IDS[1:]) == load_counts(path).keys()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 256])
+def test_the_newest_are_read_from_the_end_of_a_long_file(tmp_path, rows):
+    path = make_file(tmp_path, *(IDS[at : at + rows] for at in range(0, len(IDS), rows)))
+    every = load_counts(path)
+
+    newest = newest_counts(path)
+
+    assert newest is not None
+    assert len(IDS) // 10 < len(newest) < len(IDS) // 5
+    assert newest.items() <= every.items()
+    assert set(IDS[-len(newest) :]) == newest.keys()
+
+
+def test_the_newest_are_found_after_a_rewrite(tmp_path):
+    path = make_file(tmp_path, IDS)
+    assert newest_counts(path) is None  # one block, longer than what is looked at
+    prune_counts(path, lambda id: id != IDS[0])
+
+    newest = newest_counts(path)
+
+    assert newest is not None
+    assert newest.items() <= load_counts(path).items()
+    assert IDS[-1] in newest
+
+
+@pytest.mark.parametrize("at", [0, -1, -41, -(8 + 40 * 7)])
+def test_where_anything_is_wrong_at_the_end_the_newest_are_not_read(tmp_path, at):
+    path = Path(make_file(tmp_path, *(IDS[at : at + 7] for at in range(0, 4900, 7))))
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+    assert newest_counts(str(path)) is None
+
+
+def test_what_was_torn_off_leaves_no_newest_and_a_short_file_is_read_whole(tmp_path):
+    path = Path(make_file(tmp_path, IDS[:256], IDS[256:300]))
+    assert newest_counts(str(path)) is None
+    assert newest_counts(str(tmp_path / "missing")) is None
+    path = Path(make_file(tmp_path, IDS[300:556], IDS[556:812], IDS[812:4000]))
+    path.write_bytes(path.read_bytes()[:-8])
+
+    assert newest_counts(str(path)) is None
+
+
+def test_a_damaged_block_hides_what_is_before_it_from_who_reads_the_newest(tmp_path):
+    path = Path(make_file(tmp_path, *(IDS[at : at + 7] for at in range(0, 4900, 7))))
+    data = bytearray(path.read_bytes())
+    data[-(8 + 40 * 7) * 3 - 1] ^= 1
+    path.write_bytes(data)
+
+    assert set(IDS[4879:4900]) == (newest_counts(str(path)) or {}).keys()
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"tract counts 9\n\0" + bytes(80)])

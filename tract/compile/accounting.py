@@ -177,14 +177,12 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
     notes = space.compiler.advance_notes(space.repo)
     if space.compiler.is_custom:
         return _compiled_totals(space, commit)
-    known = _known_totals(space, commit, notes)
+    known, estimated = _known_totals(space, commit, notes) or _walked_totals(space, commit, notes)
     if known is None:
-        known, estimated = _walked_totals(space, commit, notes)
-        if known is None:
-            return _compiled_totals(space, commit)
-    else:
-        estimated = 0
-    if commit is not None and not estimated:
+        return _compiled_totals(space, commit)
+    if commit is not None and estimated:
+        space.totals.put_estimated(commit, notes.priorities.tip, space.blobs.kept, known, estimated)
+    elif commit is not None:
         space.totals.put(commit, notes.priorities.tip, known)
     tokens = _with_usage(space, commit, known.tokens + (REPLY_PRIMING if known.messages else 0))
     return ContextTotals(
@@ -197,29 +195,36 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
     )
 
 
-def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> Totals | None:
-    """The totals that are remembered, with the messages that were appended since."""
+def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals, int] | None:
+    """The totals that are remembered, with the messages that were appended since, and how many messages are estimated."""
+    kept = "" if space.exact else space.blobs.kept
     added: list[ObjectId] = []
     at = commit
     while at is not None and len(added) < _MOST_STEPS:
         known = space.totals.get(at, notes.priorities.tip)
         if known is not None:
-            return _grown_totals(space, known, added)
+            return _grown_totals(space, known, 0, added)
+        guessed = None if space.exact else space.totals.get_estimated(at, notes.priorities.tip, kept)
+        if guessed is not None:
+            return _grown_totals(space, *guessed, added)
         found = space.repo.commit(at)
         if found.operation is not CommitOperation.APPEND or found.content is None or len(found.parents) != 1:
             return None
-        if notes.priorities.has_any([at]) or space.blobs.known(found.content) is None:
+        if notes.priorities.has_any([at]) or (space.exact and space.blobs.known(found.content) is None):
             return None
         added.append(found.content)
         at = found.parents[0]
     return None
 
 
-def _grown_totals(space: Workspace, known: Totals, added: Sequence[ObjectId]) -> Totals | None:
+def _grown_totals(
+    space: Workspace, known: Totals, estimated: int, added: Sequence[ObjectId]
+) -> tuple[Totals, int] | None:
     if added and known.tools:
         return None  # one may answer a call that is hidden
     tokens = sum(space.message_tokens(blob) for blob in added)
-    return known._replace(messages=known.messages + len(added), tokens=known.tokens + tokens)
+    estimated += 0 if space.exact else sum(space.blobs.known(blob) is None for blob in added)
+    return known._replace(messages=known.messages + len(added), tokens=known.tokens + tokens), estimated
 
 
 def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals | None, int]:

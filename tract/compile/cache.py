@@ -21,7 +21,7 @@ from tract.objects.id import ObjectId
 from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
 from tract.repo import Repository
-from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts
+from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts, newest_counts
 
 _MESSAGES_KEPT = 131072
 
@@ -38,6 +38,7 @@ class BlobCache:
     """Messages and token counts by blob.
 
     Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
+    At first only the newest are read, for who looks at a few messages; all when one is missing.
     In memory are those of late; the others are read again when one is missing, at most once for each ``_COUNTS_KEPT`` new ones.
     """
 
@@ -48,6 +49,7 @@ class BlobCache:
         self._messages: dict[ObjectId, Message] = {}
         self._counts: dict[ObjectId, BlobCount] | None = None
         self._older: dict[ObjectId, BlobCount] = {}
+        self._has_newest = False  # and none that the file has before them
         self._let_go = False  # of counts that the file still has
         self._unsaved: dict[ObjectId, BlobCount] = {}
         self._flushed_at = 0.0
@@ -92,6 +94,10 @@ class BlobCache:
     def known(self, blob: ObjectId) -> BlobCount | None:
         """The blob's tokens, if they were ever counted; never loads the tokenizer."""
         count = self._loaded().get(blob)
+        if count is None and self._has_newest and self._path is not None:
+            self._has_newest = False
+            self._counts = load_counts(self._path)
+            count = self._counts.get(blob)
         if count is None:
             count = self._older.get(blob)
             if count is None and self._let_go and self._path is not None:
@@ -105,8 +111,19 @@ class BlobCache:
 
     def _loaded(self) -> dict[ObjectId, BlobCount]:
         if self._counts is None:
-            self._counts = {} if self._path is None else load_counts(self._path)
+            newest = None if self._path is None else newest_counts(self._path)
+            self._has_newest = newest is not None
+            self._counts = newest or ({} if self._path is None else load_counts(self._path))
         return self._counts
+
+    @property
+    def kept(self) -> str:
+        """What changes whenever the file of counts does: its size and time."""
+        try:
+            status = os.stat(self._path or "")
+        except OSError:
+            return ""
+        return f"{status.st_size}-{status.st_mtime_ns}"
 
     def flush(self) -> None:
         """Write the new counts; a cache that cannot be written is no error, for it can be made again."""

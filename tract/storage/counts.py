@@ -29,7 +29,9 @@ from tract.storage import files
 MAGIC = b"tract counts 1\n".ljust(16, b"\0")
 _BLOCK = struct.Struct("<II")
 _ROW = struct.Struct("<32sII")
-_ROWS_A_BLOCK = 4096
+_ROWS_A_BLOCK = 256  # as many as are added at once at most: the newest bytes hold whole blocks
+_NEWEST_BYTES = 32768
+_STEP = 8  # every block begins at a multiple of it
 
 
 class BlobCount(NamedTuple):
@@ -62,6 +64,37 @@ def load_counts(path: str) -> dict[ObjectId, BlobCount]:
         with contextlib.suppress(OSError):
             files.unlink(path)
     return counts
+
+
+def newest_counts(path: str) -> dict[ObjectId, BlobCount] | None:
+    """The counts at the end of the file, some hundreds however long it is; None where it is short, or anything is wrong with it, and ``load_counts`` is to read it.
+
+    Blocks are found from the end backwards: there is one where the number of rows leads to the end, or to a block found before, and the checksum is right.
+    What passes for a block amid rows does no harm: its ids are no blob's.
+    """
+    try:
+        data = _newest_bytes(path)
+    except OSError:
+        return None
+    counts: dict[ObjectId, BlobCount] = {}
+    begins = {len(data)}
+    for position in range(len(data) - _BLOCK.size, -1, -_STEP):
+        number, _ = _BLOCK.unpack_from(data, position)
+        if number and position + _BLOCK.size + number * _ROW.size in begins and _take_block(data, position, counts):
+            begins.add(position)
+    return counts or None
+
+
+def _newest_bytes(path: str) -> bytes:
+    """The end of a long file of counts, from where a block may begin; nothing of another file."""
+    fd = files.open_read(path)
+    try:
+        size = files.size_of(fd)
+        if size <= 2 * _NEWEST_BYTES or size % _STEP or files.read_at(fd, len(MAGIC), 0) != MAGIC:
+            return b""
+        return files.read_at(fd, _NEWEST_BYTES, size - _NEWEST_BYTES)
+    finally:
+        files.close(fd)
 
 
 def _take_block(data: bytes, position: int, counts: dict[ObjectId, BlobCount]) -> int | None:
