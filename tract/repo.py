@@ -113,6 +113,12 @@ class Repository:
         if cut is not None and cut.grade == "all":
             raise HistoryCutError(id.hex(), cut.date)
 
+    def check_history(self, id: ObjectId) -> None:
+        """Raise HistoryCutError when the parents of commit *id* were cut: what it did cannot be told any more."""
+        cut = self.shallow.cuts.get(id)
+        if cut is not None:
+            raise HistoryCutError(id.hex(), cut.date)
+
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""
         for id in self.shallow.reload():

@@ -420,3 +420,26 @@ def test_a_stream_cuts_nothing_of_what_the_store_has_itself(tmp_path):
     assert {} == shallow_of(tmp_path / "there")
     assert 8 == len(there.log(None))
     assert has(there, ids[0])
+
+
+def test_what_a_cut_compression_did_is_neither_taken_back_nor_made_again(tmp_path: Path) -> None:
+    with Tract.open(tmp_path, tokenizer=Words(), durability="process") as t:
+        ids = [t.user(f"m{n}").commit_hash for n in range(6)]
+        t.branch("side", source=ids[2], switch=False)
+        t.annotate(ids[1], "skip")
+        t.compress(content="S", keep_recent=2)
+        t.user("n")
+        t.gc(archive_retention_days=0, orphan_retention_days=0)
+        before = [message.content for message in t.compile().messages]
+
+        for act in (lambda: t.revert("HEAD~1"), lambda: t.rebase("side"), lambda: t.revert(ids[4])):
+            with pytest.raises(HistoryCutError, match="was cut by gc on"):
+                act()
+        assert before == [message.content for message in t.compile().messages]
+        assert () == t.show(ids[4]).changes.message_diffs  # what it changed, nobody can tell any more
+        assert "m4" == t.show(ids[4]).content.text
+
+    with Tract.open(tmp_path, tokenizer=Words()) as t:
+        assert before == [message.content for message in t.compile().messages]
+        assert before[:-1] == [message.content for message in t.sent("HEAD").messages]
+        assert before == [message.content for message in t.compile(notes="then").messages]

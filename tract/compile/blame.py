@@ -8,7 +8,7 @@ from typing import Any
 
 from tract.compile.cache import message_in
 from tract.compile.formats import copy_json, message_text
-from tract.compile.info import CommitInfo, state_with_count
+from tract.compile.info import CommitInfo, rebuilt_with_count
 from tract.compile.report import describe
 from tract.compile.tables import ConfigTable
 from tract.compile.workspace import Workspace, context_commit
@@ -74,8 +74,8 @@ class BlameEntry:
         """Its tokens as a message, framing included; counted when first asked for."""
         return self._count()
 
-    def __getstate__(self) -> list[Any]:
-        return state_with_count(self)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt_with_count(self)
 
     def __repr__(self) -> str:
         change = f" changed by {self.changed_hash[:16]}" if self.is_changed else ""

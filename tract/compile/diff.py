@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tract.compile.compiled import CompiledContext
 from tract.compile.formats import copy_json, message_text
-from tract.compile.info import state_with_count
+from tract.compile.info import rebuilt_with_count
 from tract.compile.message import Message
 from tract.compile.snapshot import Snapshot
 from tract.compile.textdiff import Hunk, Piece, line_hunks, word_pieces
@@ -39,8 +39,8 @@ class MessageVersion:
         """The message's tokens, its framing included; counted when first asked for."""
         return self._count()
 
-    def __getstate__(self) -> list[Any]:
-        return state_with_count(self)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt_with_count(self)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -191,8 +191,10 @@ def diff(
 
 
 def diff_of_commit(space: Workspace, id: ObjectId) -> DiffResult:
-    """What commit *id* changed in the context of its first parent."""
+    """What commit *id* changed in the context of its first parent; nothing, where gc cut that and nobody can tell."""
     repo = space.repo
+    if id in repo.shallow.cuts:
+        return _result(None, id, iter(()))
     return _result(_parent(space, id), id, _diffs_of_blobs(space, changes_of(repo, id, repo.commit(id))))
 
 

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from tract.compile.diff import DiffResult  # a log shows no diff, and need not load it
 
 
-def state_with_count(value: Any) -> list[Any]:
-    """The fields of a dataclass that counts its tokens when first asked to, for pickle: with the count, for its tract stays here."""
-    return [partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value)]
+def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
+    """For pickle, how to make a dataclass again that counts its tokens when first asked to: with the count, for its tract stays here.
+
+    Not ``__getstate__``: before Python 3.11.4 a frozen dataclass with slots puts its own in the place of ours.
+    """
+    parts = (partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value))
+    return type(value), tuple(parts)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,8 +55,8 @@ class CommitInfo:
         """The tokens of the content's text alone, without message framing; counted when first asked for."""
         return self._count()
 
-    def __getstate__(self) -> list[Any]:
-        return state_with_count(self)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt_with_count(self)
 
     def __repr__(self) -> str:
         subject = f" {self.message!r}" if self.message else ""

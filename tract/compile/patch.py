@@ -68,7 +68,7 @@ class Patch:
         elif target in self._hidden.blobs:
             if not skipped:
                 self._show(target, tip)
-        else:
+        elif self._repo.objects.contains(target):  # a note may be about a commit that gc took
             commit = self._repo.commit(target)
             if commit.operation is CommitOperation.EDIT and commit.target is not None:
                 at = self._place(commit.target)

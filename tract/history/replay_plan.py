@@ -217,6 +217,8 @@ class _Planner:
 
     def add(self, id: ObjectId) -> None:
         commit = self._repo.commit(id)
+        if commit.operation is not CommitOperation.APPEND:
+            self._repo.check_history(id)
         if commit.operation is CommitOperation.APPEND:
             self._append(id, commit)
         elif commit.operation is CommitOperation.EDIT:
@@ -331,6 +333,7 @@ class _Planner:
         self._apply(id, commit.operation, commit.target, base, theirs)
 
     def take_back(self, id: ObjectId, mainline: int | None) -> None:
+        self._repo.check_history(id)
         commit = self._repo.commit(id)
         if len(commit.parents) > 1 and commit.operation is CommitOperation.MERGE and mainline is None:
             raise CherryPickError(f"commit {id.hex()[:16]} is a merge: say which parent it is taken back to")
