@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.faults.dying import killed_at
 from tract import Tract
 from tract.history.fsck.check import check_repository
 from tract.history.fsck.repair import plan_repair, run_repair
 from tract.repo import open_repository
-
-_CHANGING = [
-    "write", "pwrite", "ftruncate", "replace", "rename", "unlink", "link", "mkdir", "chmod", "fsync", "fdatasync",
-]  # fmt: skip
-_KILLED = 77
 
 
 def repair(folder: Path) -> list[str]:
@@ -26,36 +21,6 @@ def repair(folder: Path) -> list[str]:
     store = str(folder / ".tract")
     report = run_repair(plan_repair(check_repository(store)))
     return sorted(f"{one.kind} {one.subject}" for one in report.problems if one.severity != "note")
-
-
-def repair_killed_at(folder: Path, number: int) -> bool:
-    """Repair in a process of its own that is gone before its change *number* of the disk; whether it came that far."""
-    child = os.fork()
-    if not child:
-        left = number
-
-        def dying(call: Callable[..., Any]) -> Callable[..., Any]:
-            def change(*args: Any, **options: Any) -> Any:
-                nonlocal left
-                if not left:
-                    if call.__name__ in ("write", "pwrite"):
-                        call(args[0], bytes(args[1])[: len(args[1]) // 2], *args[2:])
-                    os._exit(_KILLED)
-                left -= 1
-                return call(*args, **options)
-
-            return change
-
-        try:
-            for name in _CHANGING:
-                setattr(os, name, dying(getattr(os, name)))
-            repair(folder)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, _KILLED)
-    return code == _KILLED
 
 
 def make_store(folder: Path) -> Path:
@@ -130,7 +95,7 @@ def test_what_a_killed_repair_left_is_repaired_by_the_next(
     number = 0
     while True:
         tried = Path(shutil.copytree(damaged, tmp_path / "tried"))
-        if not repair_killed_at(tried, number):
+        if not killed_at(number, partial(repair, tried)):
             break
 
         assert problems == repair(tried), number

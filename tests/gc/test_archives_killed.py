@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from tests.faults.dying import killed_at
 from tract import Priority, Tract
 from tract.history.fsck.check import check_repository
 
-_CHANGING = [
-    "write", "pwrite", "ftruncate", "replace", "rename", "unlink", "link", "mkdir", "chmod", "fsync", "fdatasync", "utime",
-]  # fmt: skip
-_KILLED = 77
 # What may be left behind without harm: the next writer or gc sees to it.
 _LEFT_BEHIND = {"leftover", "torn-end", "ref-file-behind", "ref-file-missing", "index-missing", "kept-aside"}
 _LEFT_BEHIND |= {"shallow-stale"}  # killed after the packs went, before their commits went from the file
@@ -34,36 +29,6 @@ def opened(folder: Path) -> Tract:
 def collect(folder: Path) -> None:
     with opened(folder) as t:
         t.gc(orphan_retention_days=0, archive_retention_days=0)
-
-
-def killed_at(folder: Path, number: int) -> bool:
-    """Collect in a process of its own that is gone before its change *number* of the disk; whether it came that far."""
-    child = os.fork()
-    if not child:
-        left = number
-
-        def dying(call: Callable[..., Any]) -> Callable[..., Any]:
-            def change(*args: Any, **options: Any) -> Any:
-                nonlocal left
-                if not left:
-                    if call.__name__ in ("write", "pwrite"):
-                        call(args[0], bytes(args[1])[: len(args[1]) // 2], *args[2:])
-                    os._exit(_KILLED)
-                left -= 1
-                return call(*args, **options)
-
-            return change
-
-        try:
-            for name in _CHANGING:
-                setattr(os, name, dying(getattr(os, name)))
-            collect(folder)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert code in (0, _KILLED)
-    return code == _KILLED
 
 
 def make_store(folder: Path) -> list[str]:
@@ -97,7 +62,7 @@ def test_killed_at_any_change_a_gc_of_archives_loses_nothing(tmp_path: Path) -> 
     is_killed = True
     while is_killed:
         shutil.copytree(whole, folder)
-        is_killed = killed_at(folder, number)
+        is_killed = killed_at(number, partial(collect, folder))
         problems = {problem.kind for problem in check_repository(str(folder / ".tract")).problems}
         assert problems <= _LEFT_BEHIND, number
         with opened(folder) as t:

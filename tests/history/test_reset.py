@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tract.config import TractConfig
-from tract.curation.merge_state import CONFLICTS, STATE
+from tract.curation.merge_state import STATE
 from tract.errors import CherryPickError, ConfigError, MergeError, RebaseError, RefMovedError, StorageError
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, write_note
 from tract.history.reset import orig_head, reset
-from tract.history.state import states, write_state, write_text
+from tract.history.state import conflicts_name, states, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.store import RefEdit
@@ -115,7 +116,7 @@ def test_the_file_of_conflicts_of_a_merge_that_is_given_up_goes(tmp_path):
     create_repository(path, TractConfig())
     repo = open_repository(path, durability="process")
     (a,) = write_commits(repo, [Draft({"content_type": "instruction", "text": "a"})])
-    write_text(repo, CONFLICTS, "private")
+    write_text(repo, conflicts_name(STATE), "private")
     write_state(repo, STATE, {"branch": "main"})
 
     reset(repo, a, mode="hard", named="HEAD")
@@ -151,3 +152,16 @@ def test_others_set_orig_head_in_their_own_operation():
     repo.refs.update([orig_head(repo, b)], reason="rebase: onto side")
 
     assert b == repo.ref(ORIG_HEAD)
+
+
+def test_a_hard_reset_takes_the_text_of_the_conflicts_with_the_command_it_ends(tmp_path: Path) -> None:
+    create_repository(str(tmp_path / ".tract"), TractConfig())
+    repo = open_repository(str(tmp_path / ".tract"))
+    (first,) = write_commits(repo, [Draft({"text": "a"})])
+    for name in ("cherry-pick", "merge", "revert"):
+        write_state(repo, name, {})
+        write_text(repo, conflicts_name(name), "…")
+
+    reset(repo, first, mode="hard", named="HEAD")
+
+    assert [] == list((tmp_path / ".tract/state").iterdir())

@@ -12,8 +12,6 @@ from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
 from tract.curation.replay_result import RebaseResult, ReplayResult
 from tract.curation.replay_state import (
-    conflicts_path,
-    end_replay,
     keep_replay,
     kept_replay,
     landed_replay,
@@ -22,6 +20,7 @@ from tract.curation.replay_state import (
 from tract.curation.replaying import Replay, Request, check_safe, land_fast_forward, land_replay, prepare
 from tract.errors import MergeConflictError, ObjectCorruptError, RefMovedError
 from tract.history.replay_plan import Command
+from tract.history.state import conflicts_path, end_state
 from tract.objects.id import ObjectId
 
 
@@ -69,14 +68,14 @@ def _go(console: Console, space: Workspace, args: Args, request: Request, replay
         keep_replay(space, request, replay)
         return _print_conflicts(console, space, args, request.command, replay)
     done = land_replay(space, replay)
-    end_replay(space.repo, request.command)
+    end_state(space.repo, request.command)
     return _report(console, space, args, done)
 
 
 def _continue(console: Console, space: Workspace, args: Args, command: Command) -> int:
     landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
     if landed is not None:
-        end_replay(space.repo, command)
+        end_state(space.repo, command)
         print_given_up(console, args, landed)
         console.note(f"The {command} was done already: {landed.hex()[:SHORT]}")
         return DONE
@@ -99,11 +98,11 @@ def _abort(console: Console, space: Workspace, args: Args, command: Command) -> 
     try:
         landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
     except ObjectCorruptError as exc:
-        end_replay(space.repo, command)  # what cannot be gone on with can still be given up
+        end_state(space.repo, command)  # what cannot be gone on with can still be given up
         print_given_up(console, args, None)
         console.note(f"The {command} is given up; what was known of it was damaged: {exc}")
         return DONE
-    end_replay(space.repo, command)
+    end_state(space.repo, command)
     print_given_up(console, args, landed)
     if landed is None:
         console.note(f"The {command} is given up; nothing was changed")

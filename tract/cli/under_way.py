@@ -8,7 +8,7 @@ from tract.cli.command import Args
 from tract.cli.console import Console
 from tract.errors import MergeConflictError
 from tract.history.bisect import read_bisection
-from tract.history.state import read_state, states, text_path
+from tract.history.state import conflicts_path, read_state, states
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 
@@ -31,7 +31,7 @@ def merge_under_way(repo: Repository) -> dict[str, Any] | None:
     if state is None:
         return None
     count = len(state["conflicts"])
-    return {"source": state["source"], "conflicts": count, "file": text_path(repo, "MERGE_CONFLICTS.md") if count else None}
+    return {"source": state["source"], "conflicts": count, "file": conflicts_path(repo, "merge") if count else None}
 
 
 def print_merge_under_way(console: Console, merge: dict[str, Any]) -> None:
@@ -49,8 +49,7 @@ def replays_under_way(repo: Repository) -> list[dict[str, Any]]:
     found = []
     for name in states(repo):
         if name in ("rebase", "cherry-pick", "revert"):
-            file = text_path(repo, f"{name.upper().replace('-', '_')}_CONFLICTS.md")
-            found.append({"command": name, "file": file})
+            found.append({"command": name, "file": conflicts_path(repo, name)})
     return found
 
 

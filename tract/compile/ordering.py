@@ -8,9 +8,8 @@ from tract.compile.formats import tool_units
 from tract.compile.message import CompileWarning
 from tract.compile.snapshot import Snapshot
 from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.commit import edit_target
+from tract.history.commit import edit_target, edited_message
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
 from tract.repo import Repository
 from tract.revision import resolve_revision
 
@@ -78,7 +77,5 @@ def _early_replies(
 def _replies_to(repo: Repository, snapshot: Snapshot, message: ObjectId) -> int | None:
     """The row of what the message is a reply to, None where it is none or that is not shown."""
     target = repo.commit(message).target
-    while target is not None and repo.commit(target).operation is CommitOperation.EDIT:
-        target = repo.commit(target).target
-    row = None if target is None else snapshot.columns.place(target)
+    row = None if target is None else snapshot.columns.place(edited_message(repo, target))
     return row if row is not None and row < snapshot.length else None

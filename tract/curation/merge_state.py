@@ -16,28 +16,18 @@ from tract.curation.merging import result_of_plan
 from tract.errors import MergeError
 from tract.history.merge import ConflictKind
 from tract.history.merging import MergePlan, default_message, merged_contexts
-from tract.history.state import (
-    KEEPS,
-    clear_state,
-    clear_text,
-    read_state,
-    read_text,
-    text_path,
-    write_state,
-    write_text,
-)
+from tract.history.state import KEEPS, conflicts_name, read_conflicts, read_state, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 
 STATE = "merge"
-CONFLICTS = "MERGE_CONFLICTS.md"
 
 
 def keep_merge(space: Workspace, result: MergeResult) -> None:
     """Write down a merge that waits for its user. The text first: without a state it means nothing."""
     plan = result.plan
     if result.unresolved:
-        write_text(space.repo, CONFLICTS, conflict_document(merge_page(result)))
+        write_text(space.repo, conflicts_name(STATE), conflict_document(merge_page(result)))
     write_state(
         space.repo,
         STATE,
@@ -79,23 +69,13 @@ def kept_merge(space: Workspace) -> MergeResult:
         raise MergeError(f"the conflicts of the merge of '{plan.source}' are not those that were decided: priorities changed")
     if not result.unresolved:
         return result
-    try:
-        text = read_text(space.repo, CONFLICTS)
-    except FileNotFoundError:
-        raise MergeError(f"the file of conflicts '{conflicts_path(space.repo)}' is gone") from None
-    except UnicodeDecodeError as exc:
-        raise MergeError(f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+    text = read_conflicts(space.repo, STATE)
     return result.with_resolution(*read_conflict_document(merge_page(result), text))
 
 
 def merge_state(repo: Repository) -> dict[str, Any] | None:
     """What is known of the merge under way, None where there is none."""
     return read_state(repo, STATE)
-
-
-def conflicts_path(repo: Repository) -> str:
-    """Where the conflicts stand."""
-    return text_path(repo, CONFLICTS)
 
 
 def landed_merge(repo: Repository, state: dict[str, Any]) -> ObjectId | None:
@@ -105,12 +85,6 @@ def landed_merge(repo: Repository, state: dict[str, Any]) -> ObjectId | None:
         return None
     parents = [parent.hex() for parent in repo.commit(tip).parents]
     return tip if parents == [state["ours"], state["theirs"]] else None
-
-
-def end_merge(repo: Repository) -> None:
-    """Forget the merge under way. The state first: without it the text means nothing."""
-    clear_state(repo, STATE)
-    clear_text(repo, CONFLICTS)
 
 
 def _plan(repo: Repository, state: dict[str, Any]) -> MergePlan:

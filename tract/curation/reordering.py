@@ -11,11 +11,9 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress import INSTRUCTIONS
 from tract.curation.places import Places
 from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError, SemanticSafetyError
-from tract.history.commit import edit_target
+from tract.history.commit import edit_target, edited_message
 from tract.history.ordering import write_order
 from tract.history.state import check_idle
-from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
@@ -180,10 +178,8 @@ def _overtaken(places: Places, position: Mapping[int, int]) -> Iterator[CompileW
 
 def _replies_to(places: Places, at: int) -> int | None:
     repo = places.space.repo
-    target: ObjectId | None = repo.commit(places.items[at][0]).target
-    while target is not None and repo.commit(target).operation is CommitOperation.EDIT:
-        target = repo.commit(target).target
-    return None if target is None else places.index.get(target)
+    target = repo.commit(places.items[at][0]).target
+    return None if target is None else places.index.get(edited_message(repo, target))
 
 
 def _warning(places: Places, at: int, kind: str, detail: str) -> CompileWarning:

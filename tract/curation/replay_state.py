@@ -15,18 +15,9 @@ from tract.compile.workspace import Workspace
 from tract.curation.conflict_file import Page, conflict_document, read_conflict_document
 from tract.curation.merge_result import MergeResolution
 from tract.curation.replaying import Replay, Request, decide, prepare
-from tract.errors import CherryPickError, RebaseError, RefMovedError, TractError
+from tract.errors import RefMovedError
 from tract.history.replay_plan import Command
-from tract.history.state import (
-    KEEPS,
-    clear_state,
-    clear_text,
-    read_state,
-    read_text,
-    text_path,
-    write_state,
-    write_text,
-)
+from tract.history.state import KEEPS, UNDER_WAY, conflicts_name, read_conflicts, read_state, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.refs.operations import shown
 from tract.repo import Repository
@@ -36,14 +27,14 @@ from tract.revision import resolve_range
 def keep_replay(space: Workspace, request: Request, replay: Replay) -> None:
     """Write down a replay that waits for its user. The text first: without a state it means nothing."""
     plan = replay.plan
-    write_text(space.repo, _text_name(request.command), conflict_document(_page(request.command, replay)))
+    write_text(space.repo, conflicts_name(request.command), conflict_document(_page(request.command, replay)))
     write_state(
         space.repo,
         request.command,
         {
             "branch": plan.branch,
-            "old": _hex(plan.old),
-            "onto": _hex(plan.onto),
+            "old": shown(plan.old),
+            "onto": shown(plan.onto),
             "request": {
                 "revisions": list(request.revisions),
                 "onto": request.onto,
@@ -73,7 +64,7 @@ def replay_under_way(repo: Repository, command: Command) -> dict[str, Any]:
     """What is known of the *command* under way; RebaseError or CherryPickError when there is none."""
     state = read_state(repo, command)
     if state is None:
-        raise _error(command)(f"no {command} is under way in tract '{repo.tract}'")
+        raise UNDER_WAY[command](f"no {command} is under way in tract '{repo.tract}'")
     return state
 
 
@@ -84,7 +75,7 @@ def kept_replay(space: Workspace, command: Command) -> tuple[Request, Replay]:
     """
     state = replay_under_way(space.repo, command)
     branch, tip = space.repo.head()
-    if branch != state["branch"] or _hex(tip) != state["old"]:
+    if branch != state["branch"] or shown(tip) != state["old"]:
         raise RefMovedError(state["branch"], state["old"], shown(tip) if branch == state["branch"] else branch)
     asked = state["request"]
     request = Request(command, tuple(asked["revisions"]), asked["onto"], asked["mainline"], asked["force"])
@@ -105,12 +96,7 @@ def kept_replay(space: Workspace, command: Command) -> tuple[Request, Replay]:
         for one in state["decided"]
     }
     replay = decide(space, replay, decided)
-    try:
-        text = read_text(space.repo, _text_name(command))
-    except FileNotFoundError:
-        raise _error(command)(f"the file of conflicts '{conflicts_path(space.repo, command)}' is gone") from None
-    except UnicodeDecodeError as exc:
-        raise _error(command)(f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+    text = read_conflicts(space.repo, command)
     made = read_conflict_document(_page(command, replay), text)
     return request, decide(space, replay, dict(zip(replay.conflicts, map(_taken, made), strict=True)))
 
@@ -120,16 +106,10 @@ def _taken(resolution: MergeResolution) -> MergeResolution:
     return resolution if resolution.value is not None else MergeResolution(resolution.commit_hash, "ours")
 
 
-def end_replay(repo: Repository, command: Command) -> None:
-    """Forget the replay under way. The state first: without it the text means nothing."""
-    clear_state(repo, command)
-    clear_text(repo, _text_name(command))
-
-
 def landed_replay(repo: Repository, command: Command, state: Mapping[str, Any]) -> ObjectId | None:
     """Where the branch went when the replay was run already, by a process that died before it could say so."""
     branch, tip = repo.head()
-    if branch is None or branch != state["branch"] or tip is None or _hex(tip) == state["old"]:
+    if branch is None or branch != state["branch"] or tip is None or shown(tip) == state["old"]:
         return None
     for _, operation in repo.refs.history():
         for change in operation.changes:
@@ -139,15 +119,6 @@ def landed_replay(repo: Repository, command: Command, state: Mapping[str, Any]) 
     return None
 
 
-def conflicts_path(repo: Repository, command: Command) -> str:
-    """Where the conflicts stand."""
-    return text_path(repo, _text_name(command))
-
-
-def _text_name(command: Command) -> str:
-    return f"{command.upper().replace('-', '_')}_CONFLICTS.md"
-
-
 def _page(command: Command, replay: Replay) -> Page:
     plan = replay.plan
     heading = {"rebase": "Rebase of", "cherry-pick": "Cherry-pick on", "revert": "Revert on"}[command]
@@ -155,14 +126,6 @@ def _page(command: Command, replay: Replay) -> Page:
         (one.request.ours_name, f"{'without ' if command == 'revert' else ''}{one.request.theirs_name}")
         for one in replay.conflicts.values()
     ]
-    seed = f"{_hex(plan.old)} {_hex(plan.onto)} {len(replay.decisions)}"
+    seed = f"{shown(plan.old)} {shown(plan.onto)} {len(replay.decisions)}"
     branch = plan.branch.removeprefix("refs/heads/")
     return Page(f"{heading} '{branch}'", seed, command, tuple(names), tuple(replay.conflicts.values()))
-
-
-def _error(command: Command) -> type[TractError]:
-    return RebaseError if command == "rebase" else CherryPickError
-
-
-def _hex(id: ObjectId | None) -> str | None:
-    return None if id is None else id.hex()

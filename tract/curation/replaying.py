@@ -138,14 +138,7 @@ def _prepare_rebase(space: Workspace, request: Request, branch: str, tip: Object
         return RebaseResult(name, tip.hex(), tip.hex(), base.hex())
     if request.onto is None and is_ancestor(repo, tip, upstream):
         return RebaseResult(name, tip.hex(), base.hex(), base.hex(), is_fast_forward=True, is_done=False)
-    commits = commits_to_replay(repo, tip, upstream)
-
-    def planner(decisions: Decisions) -> ReplayPlan:
-        same = Sameness(space.repo)
-        return plan_replay(
-            space.repo, "rebase", commits, branch=branch, old=tip, onto=base, sameness=same, decisions=decisions
-        )
-
+    planner = _replanner(space, "rebase", commits_to_replay(repo, tip, upstream), branch, tip, base)
     return _prepared(space, planner, tip, request.force)
 
 
@@ -159,17 +152,26 @@ def _prepare_cherry_pick(space: Workspace, request: Request, branch: str, tip: O
         ):
             raise CherryPickError(f"'{text}' is a merge: its messages are those of the commits it merged")
 
-    def planner(decisions: Decisions) -> ReplayPlan:
-        same = Sameness(space.repo)
-        return plan_replay(
-            space.repo, "cherry-pick", commits, branch=branch, old=tip, onto=tip, sameness=same, decisions=decisions
-        )
-
+    planner = _replanner(space, "cherry-pick", commits, branch, tip, tip)
     replay = _prepared(space, planner, commits[-1], request.force)
     if not replay.plan.steps and not replay.plan.concerns:
         first = replay.plan.dropped[0]
         raise CherryPickError(f"nothing to pick from commit {first.source.hex()[:16]}: {first.reason}")
     return replay
+
+
+def _replanner(
+    space: Workspace, command: Command, commits: Sequence[ObjectId], branch: str, old: ObjectId | None, onto: ObjectId | None
+) -> Planner:
+    """Plans the replay of *commits*, once more whenever something was decided."""
+    same = Sameness(space.repo)
+
+    def planner(decisions: Decisions) -> ReplayPlan:
+        return plan_replay(
+            space.repo, command, commits, branch=branch, old=old, onto=onto, sameness=same, decisions=decisions
+        )
+
+    return planner
 
 
 def _prepare_revert(space: Workspace, request: Request, branch: str, tip: ObjectId | None) -> Replay:
@@ -317,10 +319,10 @@ def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> R
     }
     return kinds[plan.command](
         plan.branch.removeprefix(HEADS),
-        _hex(plan.old),
-        _hex(new),
-        _hex(plan.onto),
-        tuple(ReplayedCommit(step.source.hex(), _hex(made.get(step.source))) for step in plan.steps),
+        shown(plan.old),
+        shown(new),
+        shown(plan.onto),
+        tuple(ReplayedCommit(step.source.hex(), shown(made.get(step.source))) for step in plan.steps),
         tuple(DroppedCommit(one.source.hex(), one.reason) for one in plan.dropped),
         replay.warnings,
         not dry_run,
@@ -342,7 +344,3 @@ def land_fast_forward(space: Workspace, result: RebaseResult) -> RebaseResult:
     moves = [RefMove(HEADS + result.branch, new, old), RefMove(ORIG_HEAD, old)]
     move_refs(space.repo, moves, reason=f"rebase: fast-forward to {new.hex()[:10]}")
     return replace(result, is_done=True)
-
-
-def _hex(id: ObjectId | None) -> str | None:
-    return None if id is None else id.hex()

@@ -155,14 +155,21 @@ def _edited(
 
 
 def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
-    """The message that an edit of *target* is about: an edit of an edit edits the original."""
-    commit = repo.commit(target)
+    """The message that an edit of *target* is about; EditTargetError where that is none."""
+    message = edited_message(repo, target)
+    operation = repo.commit(message).operation
+    if operation is not CommitOperation.APPEND:
+        raise EditTargetError(f"commit {message.hex()[:16]} is a {operation}, which is no message")
+    return message
+
+
+def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
+    """The commit that the edit *id* is about, where that is an edit too the one it is about, and so on; *id* itself where it is no edit."""
+    commit = repo.commit(id)
     while commit.operation is CommitOperation.EDIT and commit.target is not None:
-        target = commit.target
-        commit = repo.commit(target)
-    if commit.operation is not CommitOperation.APPEND:
-        raise EditTargetError(f"commit {target.hex()[:16]} is a {commit.operation}, which is no message")
-    return target
+        id = commit.target
+        commit = repo.commit(id)
+    return id
 
 
 def _add_beside(

@@ -26,10 +26,8 @@ class Replayed(NamedTuple):
     made: ObjectId
 
 
-def run_replay(
-    repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteTable], beside: Sequence[RefEdit] = ()
-) -> tuple[Replayed, ...]:
-    """Make the commits of *plan* and move its branch to the last: one operation, with their notes and the edits *beside*.
+def run_replay(repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteTable]) -> tuple[Replayed, ...]:
+    """Make the commits of *plan* and move its branch to the last: one operation, with their notes.
 
     *tables* hold the notes that go with the commits, by namespace.
     RebaseError or CherryPickError where something is still undecided; RefMovedError when the branch is no longer where it was.
@@ -44,7 +42,7 @@ def run_replay(
         run = _Run(batch.repo, plan.onto)
         for step in plan.steps:
             run.make(step)
-        edits = [RefEdit(repo.prefix + plan.branch, run.at, plan.old), *beside]
+        edits = [RefEdit(repo.prefix + plan.branch, run.at, plan.old)]
         if plan.command == "rebase":
             edits.append(RefEdit(repo.prefix + ORIG_HEAD, plan.old))
         edits += _notes_beside(repo, run, plan.command, tables)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tract.errors import CherryPickError
+from tract.history.commit import edited_message
 from tract.history.context import context_at, entries, find_entry
 from tract.history.merge import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.reachability import reachable
@@ -217,11 +218,11 @@ class _Planner:
 
     def add(self, id: ObjectId) -> None:
         commit = self._repo.commit(id)
-        if commit.operation is not CommitOperation.APPEND:
-            self._repo.check_history(id)
         if commit.operation is CommitOperation.APPEND:
             self._append(id, commit)
-        elif commit.operation is CommitOperation.EDIT:
+            return
+        self._repo.check_history(id)
+        if commit.operation is CommitOperation.EDIT:
             self._edit(id, commit)
         elif commit.operation is CommitOperation.MERGE:
             self._merge(id, commit)
@@ -235,7 +236,7 @@ class _Planner:
             return
         target = commit.target
         if target is not None:
-            message = self._message(target)
+            message = edited_message(self._repo, target)
             if message not in self.context and (target := self._here(message)) not in self.context:
                 detail = f"it replies to message {message.hex()[:16]}, which is not there"
                 self.concerns.append(Concern("reply_target_missing", id, id, detail))
@@ -245,14 +246,6 @@ class _Planner:
     def _here(self, message: ObjectId) -> ObjectId:
         """The message of the context that *message* is, which may have been replayed before; itself where there is none."""
         return message if message in self.context else self._there.get(self._origins.first(message), message)
-
-    def _message(self, target: ObjectId) -> ObjectId:
-        """The message that a reply to *target* replies to."""
-        commit = self._repo.commit(target)
-        while commit.operation is CommitOperation.EDIT and commit.target is not None:
-            target = commit.target
-            commit = self._repo.commit(target)
-        return target
 
     def _edit(self, id: ObjectId, commit: Commit) -> None:
         assert commit.target is not None
@@ -385,7 +378,7 @@ class _Planner:
         gone = self.context.keys() - kept
         for commit in kept if gone else ():
             target = self._repo.commit(commit).target
-            if target is not None and self._message(target) in gone:
+            if target is not None and edited_message(self._repo, target) in gone:
                 detail = f"message {commit.hex()[:16]} replies to {target.hex()[:16]}, which goes"
                 self.concerns.append(Concern("reply_target_missing", id, commit, detail))
 

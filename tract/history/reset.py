@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 from tract.errors import ConfigError, RefMovedError
 from tract.history.moves import check_target
-from tract.history.state import check_idle, clear_state, clear_text, states
+from tract.history.state import check_idle, end_state, states
 from tract.objects.id import ObjectId
 from tract.reflog import HARD_RESET, dropped_by
 from tract.refs.names import HEAD, ORIG_HEAD
@@ -21,7 +21,7 @@ from tract.repo import Repository
 ResetMode: TypeAlias = Literal["soft", "hard"]
 
 # As in git, a hard reset is also a way out of these, with the texts they left for their user; a rebase has its own.
-_ENDED = {"cherry-pick": None, "merge": "MERGE_CONFLICTS.md", "revert": None}
+_ENDED = ("cherry-pick", "merge", "revert")
 
 
 def reset(repo: Repository, target: ObjectId, *, mode: ResetMode, named: str, expected: Expected = ANY) -> None:
@@ -47,22 +47,14 @@ def reset(repo: Repository, target: ObjectId, *, mode: ResetMode, named: str, ex
             edits += [orig_head(repo, tip)] if mode == "soft" else _without_orig_head(repo, tip, target)
         lead = HARD_RESET if mode == "hard" else "reset: "
         repo.refs.update(edits, reason=f"{lead}moving to {named[:100]}")
-        _give_up(repo, under_way)
+        for name in under_way:
+            if name in _ENDED:
+                end_state(repo, name)
 
 
 def orig_head(repo: Repository, tip: ObjectId) -> RefEdit:
     """The edit that lets ORIG_HEAD name *tip*, for the operation of a reset, merge or rebase that moves a branch away from it."""
     return RefEdit(repo.prefix + ORIG_HEAD, tip, repo.ref(ORIG_HEAD))
-
-
-def _give_up(repo: Repository, under_way: tuple[str, ...]) -> None:
-    """Forget the merge or other command that a hard reset ends. The state first: without it the text means nothing."""
-    for name in under_way:
-        text = _ENDED.get(name)
-        if name in _ENDED:
-            clear_state(repo, name)
-        if text is not None and repo.path is not None:
-            clear_text(repo, text)
 
 
 def _without_orig_head(repo: Repository, tip: ObjectId, target: ObjectId) -> list[RefEdit]:

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 
-_UNDER_WAY: dict[str, type[TractError]] = {
+UNDER_WAY: dict[str, type[TractError]] = {
     "merge": MergeError,
     "rebase": RebaseError,
     "cherry-pick": CherryPickError,
@@ -77,6 +77,33 @@ def clear_state(repo: Repository, name: str) -> None:
         files.unlink(_path(repo, name))
 
 
+def end_state(repo: Repository, name: str) -> None:
+    """Forget the command *name* and the text of its conflicts. The state first: without it the text means nothing."""
+    clear_state(repo, name)
+    if repo.path is not None:
+        clear_text(repo, conflicts_name(name))
+
+
+def conflicts_name(command: str) -> str:
+    """What the text with the conflicts of a merge, rebase, cherry-pick or revert is called."""
+    return f"{command.upper().replace('-', '_')}_CONFLICTS.md"
+
+
+def conflicts_path(repo: Repository, command: str) -> str:
+    """Where that text lies."""
+    return text_path(repo, conflicts_name(command))
+
+
+def read_conflicts(repo: Repository, command: str) -> str:
+    """The text of the conflicts of the *command* under way, as its user left it; its error where that is gone or no UTF-8."""
+    try:
+        return read_text(repo, conflicts_name(command))
+    except FileNotFoundError:
+        raise UNDER_WAY[command](f"the file of conflicts '{conflicts_path(repo, command)}' is gone") from None
+    except UnicodeDecodeError as exc:
+        raise UNDER_WAY[command](f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+
+
 def text_path(repo: Repository, name: str) -> str:
     """Where a text for the user lies, beside the states; its name is none that a state can have."""
     assert repo.path is not None, "a store in memory has no texts"
@@ -112,7 +139,7 @@ def states(repo: Repository) -> tuple[str, ...]:
 def check_idle(repo: Repository) -> None:
     """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way."""
     for name in states(repo):
-        error = _UNDER_WAY.get(name)
+        error = UNDER_WAY.get(name)
         if error is not None:
             raise error(f"a {name} is under way in tract '{repo.tract}'")
 

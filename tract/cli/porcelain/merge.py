@@ -12,11 +12,12 @@ from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
 from tract.curation.conflicts import MergeConflict
 from tract.curation.merge_result import MergeResult
-from tract.curation.merge_state import conflicts_path, end_merge, keep_merge, kept_merge, landed_merge, merge_state
+from tract.curation.merge_state import STATE, keep_merge, kept_merge, landed_merge, merge_state
 from tract.curation.merging import land_merge, prepare_merge
 from tract.curation.resolve import llm_resolver, resolve_conflicts
 from tract.curation.texts import text_of_value
 from tract.errors import MergeConflictError, MergeError, ObjectCorruptError, RefMovedError
+from tract.history.state import conflicts_path, end_state
 
 
 def run(console: Console, args: Args) -> int:
@@ -51,7 +52,7 @@ def _merge(console: Console, space: Workspace, args: Args) -> int:
             result = resolve_conflicts(result, llm_resolver(client, model=args.model))
     if not result.is_fast_forward and (result.unresolved or args.no_commit):
         keep_merge(space, result)
-        return _report(console, args, result, conflicts_path(space.repo) if result.unresolved else None)
+        return _report(console, args, result, conflicts_path(space.repo, STATE) if result.unresolved else None)
     return _report(console, args, land_merge(space, result))
 
 
@@ -59,11 +60,11 @@ def _continue(console: Console, space: Workspace, args: Args) -> int:
     state = merge_state(space.repo)
     landed = None if state is None else landed_merge(space.repo, state)
     if landed is not None:
-        end_merge(space.repo)
+        end_state(space.repo, STATE)
         print_given_up(console, args, landed)
         console.note(f"The merge was committed already: {landed.hex()[:SHORT]}")
         return DONE
-    path = conflicts_path(space.repo)
+    path = conflicts_path(space.repo, STATE)
     try:
         done = land_merge(space, kept_merge(space))
     except MergeConflictError as exc:
@@ -75,7 +76,7 @@ def _continue(console: Console, space: Workspace, args: Args) -> int:
         console.error(str(exc))
         console.hint(f"'tract merge --abort' gives this merge up, to begin it anew; copy what you need of '{path}' first")
         return FATAL
-    end_merge(space.repo)
+    end_state(space.repo, STATE)
     return _report(console, args, done)
 
 
@@ -83,14 +84,14 @@ def _abort(console: Console, space: Workspace, args: Args) -> int:
     try:
         state = merge_state(space.repo)
     except ObjectCorruptError as exc:
-        end_merge(space.repo)  # what cannot be gone on with can still be given up
+        end_state(space.repo, STATE)  # what cannot be gone on with can still be given up
         print_given_up(console, args, None)
         console.note(f"The merge is given up; what was known of it was damaged: {exc}")
         return DONE
     if state is None:
         raise MergeError("there is no merge to abort")
     landed = landed_merge(space.repo, state)
-    end_merge(space.repo)
+    end_state(space.repo, STATE)
     print_given_up(console, args, landed)
     if landed is None:
         console.note(f"Merge of '{state['source']}' given up; nothing was changed")
