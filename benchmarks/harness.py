@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Bench:
     only: tuple[str, ...] = ()
     most_rounds: int = 99
     durabilities: tuple[str, ...] = ("process", "full")
+    largest: int = 100_000
     missing: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,11 +71,11 @@ class Bench:
         return tempfile.mkdtemp(dir=self.folder)
 
     def texts(self, number: int, length: int = 300) -> str:
-        """A file with *number* messages, made once."""
-        path = os.path.join(self.folder, f"texts-{number}-{length}.json")
+        """A file with *number* messages, one a line, made once."""
+        path = os.path.join(self.folder, f"texts-{number}-{length}.jsonl")
         if not os.path.exists(path):
             with open(path, "w") as file:
-                json.dump(conversation(number, length), file)
+                file.writelines(json.dumps(message) + "\n" for message in conversation(number, length))
         return path
 
     def store(self, peer: str, number: int, *, length: int = 300, gc: bool = False, one_by_one: bool = False) -> str:
@@ -82,7 +84,7 @@ class Bench:
         if key not in self._stores:
             folder = self.new_folder()
             self.child(
-                "build", peer, folder=folder, texts=self.texts(number, length), number=number, gc=gc, one_by_one=one_by_one
+                "build", peer, folder=folder, texts=self.texts(number, length), gc=gc, one_by_one=one_by_one
             )
             self._stores[key] = folder
         return self._stores[key]
@@ -148,9 +150,14 @@ def conversation(number: int, length: int = 300) -> list[Message]:
 
 
 def read_texts(path: str) -> list[Message]:
+    return next(read_portions(path, sys.maxsize), [])
+
+
+def read_portions(path: str, size: int) -> Iterator[list[Message]]:
+    """The messages in a file, so many at a time."""
     with open(path) as file:
-        found: list[Message] = json.load(file)
-    return found
+        while portion := [json.loads(line) for line in islice(file, size)]:
+            yield portion
 
 
 def unavailable(name: str) -> str | None:

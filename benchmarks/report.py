@@ -92,7 +92,7 @@ def table(rows: Sequence[Row], first: str) -> str:
     for row in rows:
         mine = row.values.get(first)
         ratio = f"{mine / own:.2f}" if own and mine else ""
-        cells = [_number(row.values[name]) if name in row.values else "" for name in columns]
+        cells = [number_text(row.values[name]) if name in row.values else "" for name in columns]
         if not row.values:
             cells[0] = "cannot"
         lines.append("| " + " | ".join([row.peer, *cells, ratio, str(row.rounds)]) + " |")
@@ -110,7 +110,7 @@ def peers_table(bench: Bench) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -133,7 +133,7 @@ def bars(rows: Iterable[Row], column: str, title: str) -> str:
         fill = "#2f6f4f" if name.startswith("tract") else "#9aa5b1"
         lines.append(f'<text x="196" y="{y + 13}" text-anchor="end">{name}</text>')
         lines.append(f'<rect x="204" y="{y}" width="{max(width, 1):.1f}" height="17" fill="{fill}"/>')
-        lines.append(f'<text x="{210 + width:.1f}" y="{y + 13}">{_number(value)}</text>')
+        lines.append(f'<text x="{210 + width:.1f}" y="{y + 13}">{number_text(value)}</text>')
     height = 44 + len(found) * 22
     style = 'font-family="sans-serif" font-size="12" fill="#222"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" {style}>'

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.config import BudgetAction, Retention, TokenBudgetConfig, TractConfig, from_table, read_retention, to_table
+from tract.config import (
+    FOR_EVER,
+    BudgetAction,
+    Retention,
+    TokenBudgetConfig,
+    TractConfig,
+    from_table,
+    read_retention,
+    to_table,
+)
 from tract.errors import ConfigError
 from tract.objects.codec import MAX_DEPTH, MAX_SIZE
 from tract.repo import read_config
@@ -105,22 +114,28 @@ def test_a_config_file_that_is_far_too_long_is_refused_unread(tmp_path: Path, te
         (" 3 ", Retention(3.0)),
         ("500M", Retention(size=500_000_000)),
         ("1.5k", Retention(size=1500)),
+        ("never", FOR_EVER),
+        (" Forever", FOR_EVER),
+        (float("inf"), FOR_EVER),
     ],
 )
 def test_retentions_are_days_hours_or_sizes(said, meant):
     assert meant == read_retention("archives", said)
 
 
-@pytest.mark.parametrize("said", [-1, float("nan"), float("inf"), True, "", "d", "soon", "3w", "-1h", "1e999"])
+@pytest.mark.parametrize("said", [-1, float("nan"), float("-inf"), "inf", True, "", "d", "soon", "3w", "-1h", "1e999", "1e308T"])
 def test_a_retention_that_says_nothing_is_refused(said):
     with pytest.raises(ConfigError, match="archives must be a number of days, or a text like"):
         read_retention("archives", said)
 
 
 def test_policies_of_retention_are_kept_in_the_settings():
-    config = TractConfig(orphan_retention_days="12h", archive_retention_days="500M", keep_pinned=False)
+    config = TractConfig(
+        orphan_retention_days="5M", archive_retention_days=float("inf"), keep_pinned=False, keep_merge_bases=False
+    )
+    said = {"orphan_retention_days": "5M", "archive_retention_days": "never", "keep_pinned": False}
 
-    assert {"orphan_retention_days": "12h", "archive_retention_days": "500M", "keep_pinned": False} == to_table(config)
+    assert {**said, "keep_merge_bases": False} == to_table(config)
     assert config == from_table(to_table(config))
-    with pytest.raises(ConfigError, match="orphan_retention_days must be a time, not '5M'"):
-        TractConfig(orphan_retention_days="5M")
+    with pytest.raises(ConfigError, match="orphan_retention_days must be a number of days"):
+        TractConfig(orphan_retention_days=None)

@@ -20,13 +20,16 @@ _HOMES = {
     "tract.api": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
     "tract.compile.blame": ("BlameEntry",),
-    "tract.compile.compiled": ("CompiledContext", "TokenCount"),
+    "tract.compile.compiled": ("CompiledContext",),
     "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
+    "tract.compile.details": ("CommitDetails",),
     "tract.compile.diff": ("ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
-    "tract.compile.info": ("CommitDetails", "CommitInfo", "StatusInfo"),
+    "tract.compile.figures": ("TokenCount",),
+    "tract.compile.info": ("CommitInfo",),
     "tract.compile.prefix": ("PrefixChange",),
     "tract.compile.message": ("CompileWarning", "Message"),
     "tract.compile.spending": ("UsageReport", "UsageRow"),
+    "tract.compile.status": ("StatusInfo",),
     "tract.compile.stream": ("MessageStream",),
     "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.compile.usage": ("TokenUsage",),
@@ -47,7 +50,7 @@ _HOMES = {
     "tract.curation.resolve": ("llm_resolver",),
     "tract.curation.summarise": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
-    "tract.history.collection.cutting": ("Archive",),
+    "tract.history.collection.cutting": ("Archive", "HeldArchive"),
     "tract.history.gc": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.history.reflog": ("ReflogEntry",),
@@ -140,22 +143,22 @@ if TYPE_CHECKING:
     from tract.api import Tract as Tract
     from tract.compile.blame import BlameEntry as BlameEntry
     from tract.compile.compiled import CompiledContext as CompiledContext
-    from tract.compile.compiled import TokenCount as TokenCount
     from tract.compile.compiler import ContextCompiler as ContextCompiler
     from tract.compile.compiler import ContextEntry as ContextEntry
+    from tract.compile.details import CommitDetails as CommitDetails
     from tract.compile.diff import ConfigChange as ConfigChange
     from tract.compile.diff import DiffResult as DiffResult
     from tract.compile.diff import DiffStat as DiffStat
     from tract.compile.diff import MessageDiff as MessageDiff
     from tract.compile.diff import MessageVersion as MessageVersion
-    from tract.compile.info import CommitDetails as CommitDetails
+    from tract.compile.figures import TokenCount as TokenCount
     from tract.compile.info import CommitInfo as CommitInfo
-    from tract.compile.info import StatusInfo as StatusInfo
     from tract.compile.message import CompileWarning as CompileWarning
     from tract.compile.message import Message as Message
     from tract.compile.prefix import PrefixChange as PrefixChange
     from tract.compile.spending import UsageReport as UsageReport
     from tract.compile.spending import UsageRow as UsageRow
+    from tract.compile.status import StatusInfo as StatusInfo
     from tract.compile.stream import MessageStream as MessageStream
     from tract.compile.tokens import EstimateTokenCounter as EstimateTokenCounter
     from tract.compile.tokens import NullTokenCounter as NullTokenCounter
@@ -186,6 +189,7 @@ if TYPE_CHECKING:
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.collection.cutting import Archive as Archive
+    from tract.history.collection.cutting import HeldArchive as HeldArchive
     from tract.history.gc import GCResult as GCResult
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation

@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tract.compile.accounting import check_budget, record_usage
-from tract.compile.bisection import first_bad
-from tract.compile.blame import BlameEntry, blame
-from tract.compile.compiled import CompiledContext
-from tract.compile.compiler import ContextCompiler
-from tract.compile.details import details
-from tract.compile.diff import DiffResult, diff
 from tract.compile.drafts import draft, drafts, tool_message
-from tract.compile.info import CommitDetails, CommitInfo, StatusInfo
-from tract.compile.prefix import PrefixChange
-from tract.compile.report import content_at, describe, log, query_by_config, status, with_priority
-from tract.compile.spending import GROUPINGS, UsageReport, usage_report
-from tract.compile.stream import MessageStream, open_stream
-from tract.compile.tokens import TokenCounter
-from tract.compile.usage import TokenUsage
-from tract.compile.versions import restoring_draft, versions_of
+from tract.compile.report import content_at, describe, describe_made, log, query_by_config, with_priority
+from tract.compile.usage import GROUPINGS
 from tract.compile.views import compile_at, sent
-from tract.config import TractConfig
-from tract.curation.compress import CompressionRange, plan_compression
-from tract.curation.compressing import dry_run_of, land_compression, summed_up
-from tract.curation.compression_result import CompressionOptions, CompressResult, PendingCompression
-from tract.curation.expanding import ExpandResult, expand
-from tract.curation.merge_result import MergeResult
-from tract.curation.merging import Strategy, land_merge, lands_at_once, prepare_merge
-from tract.curation.pending import approve, keep_compression, kept_compressions, reject
-from tract.curation.pieces import Asking
-from tract.curation.prefix_cost import CachePrices
-from tract.curation.reordering import ReorderResult, reorder
-from tract.curation.replay_result import CherryPickResult, RebaseResult, ReplayResult, RevertResult
-from tract.curation.replaying import (
-    Replay,
-    Request,
-    as_revisions,
-    land_fast_forward,
-    land_replay,
-    prepare,
-    resolve_replay,
-)
-from tract.curation.resolve import Resolver, choose_resolver, resolve_conflicts
-from tract.curation.summarise import MustKeep, Summariser, choose_summariser
 from tract.errors import ConfigError
 from tract.handle import Handle
-from tract.history.branch import BranchInfo, create_branch, delete_branches, describe_branches, rename_branch
+from tract.history.branch import (
+    BranchInfo,
+    create_branch,
+    delete_branches,
+    describe_branch,
+    describe_branches,
+    rename_branch,
+)
 from tract.history.checkout import checkout, switch
-from tract.history.commit import Draft, edit_target, write_commits
-from tract.history.gc import GCResult, collect_by_policy
+from tract.history.commit import Draft, edit_target, make_commits
 from tract.history.priority import Priority, PriorityAnnotation, annotate, annotation_history, read_priority
-from tract.history.reflog import ReflogEntry, reflog
-from tract.history.reset import ResetMode, reset
 from tract.history.tags import create_tag, delete_tags, list_tags
-from tract.history.undo import UndoPlan, undo
-from tract.llm.callables import as_client
-from tract.llm.types import LLMClient
 from tract.objects.content import (
     DialogueContent,
     InstructionContent,
@@ -71,6 +34,41 @@ from tract.objects.model import CommitOperation
 from tract.opening import check_before_creating, open_or_create, storage_errors
 from tract.revision import resolve_revision
 from tract.storage.store import Durability
+
+# What committing and compiling do without is loaded by the methods that need it: to load all of it takes longer than most programs run.
+if TYPE_CHECKING:
+    import re
+    from datetime import datetime
+    from pathlib import Path
+
+    from tract.compile.blame import BlameEntry
+    from tract.compile.compiled import CompiledContext
+    from tract.compile.compiler import ContextCompiler
+    from tract.compile.details import CommitDetails
+    from tract.compile.diff import DiffResult
+    from tract.compile.info import CommitInfo
+    from tract.compile.prefix import PrefixChange
+    from tract.compile.spending import UsageReport
+    from tract.compile.status import StatusInfo
+    from tract.compile.stream import MessageStream
+    from tract.compile.tokens import TokenCounter
+    from tract.compile.usage import TokenUsage
+    from tract.config import TractConfig
+    from tract.curation.compression_result import CompressResult, PendingCompression
+    from tract.curation.expanding import ExpandResult
+    from tract.curation.merge_result import MergeResult
+    from tract.curation.merging import Strategy
+    from tract.curation.prefix_cost import CachePrices
+    from tract.curation.reordering import ReorderResult
+    from tract.curation.replay_result import CherryPickResult, RebaseResult, ReplayResult, RevertResult
+    from tract.curation.replaying import Replay
+    from tract.curation.resolve import Resolver
+    from tract.curation.summarise import MustKeep, Summariser
+    from tract.history.gc import GCResult
+    from tract.history.reflog import ReflogEntry
+    from tract.history.reset import ResetMode
+    from tract.history.undo import UndoPlan
+    from tract.llm.types import LLMClient
 
 
 class Tract(Handle):
@@ -136,7 +134,7 @@ class Tract(Handle):
         *generation_config* and *usage* are kept beside the commit: neither is in its hash.
         *timestamp* is an aware datetime, now where None.
         """
-        with self._writing() as space:
+        with self._writing(response_to, usage) as space:
             one = draft(
                 space,
                 content,
@@ -179,13 +177,20 @@ class Tract(Handle):
         return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
 
     def edit_history(self, message: str) -> list[CommitInfo]:
-        """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD."""
+        """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD, as far as gc did not cut them."""
+        from tract.compile.versions import versions_of
+
         with self._looking() as space:
             return [describe(space, id) for id in versions_of(space, message)]
 
     def restore(self, target: str, version: int | str, *, message: str | None = None) -> CommitInfo:
-        """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it."""
-        with self._writing() as space:
+        """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it.
+
+        HistoryCutError for a place that counts over history that gc cut: 0, places counted back from -1 and commits are what they were.
+        """
+        from tract.compile.versions import restoring_draft
+
+        with self._writing(target) as space:
             return self._write([restoring_draft(space, target, version, message)])[0]
 
     def stream(
@@ -202,6 +207,8 @@ class Tract(Handle):
         Left by an exception, what has arrived is committed with ``{"partial": true}`` in its metadata; the retry may edit that.
         Set ``s.content`` to the whole message, in a provider's format for instance, where the answer is more than text, as one with tool calls is.
         """
+        from tract.compile.stream import open_stream
+
         with self._access() as space:
             return open_stream(
                 space, self.commit, role, message=message, metadata=metadata, generation_config=generation_config
@@ -282,6 +289,8 @@ class Tract(Handle):
 
         *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
         """
+        from tract.compile.spending import usage_report
+
         with self._looking() as space:
             return usage_report(space, branch=branch, since=since, until=until, by=by)
 
@@ -308,6 +317,7 @@ class Tract(Handle):
         *include_edit_annotations* puts `` [edited]`` behind texts that were edited.
         *notes* ``then``: with the skips and configs as they were when the commit was made.
         *strict* raises where a tool's call and its result are torn apart, or had to be mended, or *order* changes the meaning.
+        Messages are read from packs when they are sent or looked at: where one is damaged, that raises ObjectCorruptError.
         """
         with self._looking() as space:
             return compile_at(
@@ -375,11 +385,15 @@ class Tract(Handle):
 
     def status(self) -> StatusInfo:
         """Where the tract is: branch, HEAD, messages, tokens against the budget."""
+        from tract.compile.status import status
+
         with self._looking() as space:
             return status(space)
 
     def show(self, revision: str = "HEAD") -> CommitDetails:
         """A commit, its content, and what it changed."""
+        from tract.compile.details import details
+
         with self._looking() as space:
             return details(space, resolve_revision(space.repo, revision))
 
@@ -395,11 +409,15 @@ class Tract(Handle):
 
         *compiled*, or a compiled context for *a* or *b*, compares what a model is sent: without what is hidden, *notes* being those of now or of when the commits were made.
         """
+        from tract.compile.diff import diff
+
         with self._looking() as space:
             return diff(space, a, b, compiled=compiled, notes=notes)
 
     def blame(self, revision: str = "HEAD") -> list[BlameEntry]:
         """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""
+        from tract.compile.blame import blame
+
         with self._looking() as space:
             return blame(space, revision)
 
@@ -416,6 +434,8 @@ class Tract(Handle):
         *test* says whether a context is good; None where that cannot be told, and the commits around it are tested.
         *good* and *bad* themselves are taken to be what they are called. BisectError where no single commit can be named.
         """
+        from tract.compile.bisection import first_bad
+
         return first_bad(self._looking, good, bad, test, notes)
 
     # Moving
@@ -453,7 +473,7 @@ class Tract(Handle):
         with self._access() as space:
             rename_branch(space.repo, old, new, force=force)
             self._look()
-            return next(info for info in describe_branches(space.repo) if info.name == new)
+            return describe_branch(space.repo, new)
 
     def delete_branch(self, name: str, *, force: bool = False) -> str:
         """Delete a branch, and give back the id of its last commit; UnmergedBranchError when HEAD does not reach that, unless *force*."""
@@ -466,6 +486,8 @@ class Tract(Handle):
         ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
         ``hard``: they do not, and the next gc may take it; until then ``undo`` brings it back.
         """
+        from tract.history.reset import reset
+
         with self._moving("reset") as (space, expected):
             id = resolve_revision(space.repo, target)
             reset(space.repo, id, mode=mode, named=target, expected=expected)
@@ -473,6 +495,8 @@ class Tract(Handle):
 
     def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:
         """Where *ref*, HEAD or a branch or tag, has been, newest first."""
+        from tract.history.reflog import reflog
+
         with self._looking() as space:
             return reflog(space.repo, ref, limit)
 
@@ -481,6 +505,8 @@ class Tract(Handle):
 
         *dry_run* only says what it would move.
         """
+        from tract.history.undo import undo
+
         with self._moving("undo") as (space, expected):
             return undo(space.repo, dry_run=dry_run, expected=expected)
 
@@ -491,6 +517,8 @@ class Tract(Handle):
 
         *prompts* is a folder whose files take the place of tract's own prompts.
         """
+        from tract.llm.callables import as_client
+
         self._client, self._prompts = None if client is None else as_client(client), prompts
 
     def merge(
@@ -511,6 +539,9 @@ class Tract(Handle):
         Conflicts stay in the result, and nothing moves, until ``commit_merge``; ``ours`` and ``theirs`` resolve them that way, a *resolver* (with ``semantic`` the configured model) each by itself, and with *auto_commit* nobody reviews that.
         NothingToMergeError when the branch has it all; MergeError when the resolver fails or gives up.
         """
+        from tract.curation.merging import lands_at_once, prepare_merge
+        from tract.curation.resolve import choose_resolver, resolve_conflicts
+
         asked = choose_resolver(resolver, self._client, strategy, self._prompts)
         with self._moving("merge") as (space, expected):
             result = prepare_merge(
@@ -531,6 +562,8 @@ class Tract(Handle):
 
         MergeConflictError when a conflict is open; RefMovedError when the branch, HEAD or what is merged moved since.
         """
+        from tract.curation.merging import land_merge
+
         with self._moving("merge") as (space, _):
             return land_merge(space, result)
 
@@ -551,11 +584,14 @@ class Tract(Handle):
         What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call.
         *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done, and asks nobody.
         """
+        from tract.curation.replay_result import RebaseResult
+        from tract.curation.replaying import Request, land_fast_forward, prepare
+
         with self._moving("rebase") as (space, expected):
             replay = prepare(space, Request("rebase", (target,), onto=onto, force=force), expected=expected)
             if isinstance(replay, RebaseResult):
                 return replay if dry_run else land_fast_forward(space, replay)
-        return cast(RebaseResult, self._replay("rebase", replay, resolver, dry_run))
+        return cast("RebaseResult", self._replay("rebase", replay, resolver, dry_run))
 
     def cherry_pick(
         self,
@@ -569,10 +605,12 @@ class Tract(Handle):
 
         CherryPickError for what is there already, and for a merge.
         """
+        from tract.curation.replaying import Request, as_revisions, prepare
+
         request = Request("cherry-pick", as_revisions(revision), force=force)
         with self._moving("cherry-pick") as (space, expected):
-            replay = cast(Replay, prepare(space, request, expected=expected))
-        return cast(CherryPickResult, self._replay("cherry-pick", replay, resolver, dry_run))
+            replay = cast("Replay", prepare(space, request, expected=expected))
+        return cast("CherryPickResult", self._replay("cherry-pick", replay, resolver, dry_run))
 
     def revert(
         self,
@@ -587,10 +625,12 @@ class Tract(Handle):
 
         *mainline* is the parent, from 1, that a merge is taken back to; the rest as for :meth:`rebase`.
         """
+        from tract.curation.replaying import Request, as_revisions, prepare
+
         request = Request("revert", as_revisions(revision), mainline=mainline, force=force)
         with self._moving("revert") as (space, expected):
-            replay = cast(Replay, prepare(space, request, expected=expected))
-        return cast(RevertResult, self._replay("revert", replay, resolver, dry_run))
+            replay = cast("Replay", prepare(space, request, expected=expected))
+        return cast("RevertResult", self._replay("revert", replay, resolver, dry_run))
 
     # Compressing
 
@@ -625,9 +665,17 @@ class Tract(Handle):
         Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
         *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it, in pieces where the messages are more than *window* tokens, and *progress* is told how many summaries are done, of how many.
         One summary stands for all, in the place of the first: the assistant's message, or where it opens the conversation the user's, or that of *role*; *each_run* makes one for each run of messages that nothing divides.
-        CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; a missed target is in ``warnings``.
+        CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; one that a model wrote then waits in :meth:`pending_compressions`. A missed target is in ``warnings``.
         With ``auto_commit=False`` the compression waits for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
         """
+        from tract.curation.compress import CompressionRange, plan_compression
+        from tract.curation.compressing import dry_run_of, summed_up
+        from tract.curation.compression_result import CompressionOptions
+        from tract.curation.pending import finish_compression
+        from tract.curation.pieces import Asking
+        from tract.curation.prefix_cost import CachePrices
+        from tract.curation.summarise import choose_summariser
+
         asked = CompressionRange(commits, from_commit, to_commit, keep_recent, preserve or (), each_run)
         options = CompressionOptions(
             content, target_tokens, must_keep, instructions, system_prompt, role, message, force, prices or CachePrices.of(self.config)
@@ -642,30 +690,36 @@ class Tract(Handle):
                 return dry_run_of(space, plan, options)
         pending = summed_up(space, plan, options, asking)  # with nothing locked: a model takes its time
         with self._moving("compress") as (space, _):
-            if not auto_commit:
-                return keep_compression(space, pending)
-            return land_compression(space, pending, force=force)  # wherever the branch is by now, for all is checked again
+            return finish_compression(space, pending, auto_commit=auto_commit, force=force)
 
     def approve_compression(self, pending: PendingCompression | str, *, force: bool = False) -> CompressResult:
         """Commit a compression that was reviewed, or the one that waits under an id.
 
         CompressionError when a message that would go was edited, pinned or hidden meanwhile, or is gone, and for a summary that is refused, unless *force*.
         """
+        from tract.curation.pending import approve
+
         with self._moving("compress") as (space, expected):
             return approve(space, pending, expected=expected, force=force)
 
     def reject_compression(self, pending: PendingCompression | str) -> None:
         """Forget a compression that waits; nothing was changed by it."""
+        from tract.curation.pending import reject
+
         with self._access() as space:
             reject(space, pending)
 
     def save_compression(self, pending: PendingCompression) -> PendingCompression:
         """Keep a waiting compression as it was edited, so that other processes see it so; its tokens are counted."""
+        from tract.curation.pending import keep_compression
+
         with self._access() as space:
             return keep_compression(space, pending, again=True)
 
     def pending_compressions(self) -> list[PendingCompression]:
         """The compressions that wait to be approved."""
+        from tract.curation.pending import kept_compressions
+
         with self._looking() as space:
             return kept_compressions(space.repo)
 
@@ -674,6 +728,8 @@ class Tract(Handle):
 
         They come back under their own ids, each in its place; the summary goes. CompressionError when it is not in the context, or its originals are not kept any more.
         """
+        from tract.curation.expanding import expand
+
         with self._moving("expand") as (space, expected):
             return expand(space, summary, branch=branch, expected=expected)
 
@@ -691,6 +747,8 @@ class Tract(Handle):
 
         Messages keep their ids, and tool calls their results; what that does to the meaning is in ``warnings``, or with *strict* a SemanticSafetyError.
         """
+        from tract.curation.reordering import reorder
+
         with self._moving("reorder") as (space, expected):
             return reorder(
                 space,
@@ -711,19 +769,29 @@ class Tract(Handle):
         orphan_retention_days: float | str | None = None,
         archive_retention_days: float | str | None = None,
         keep_pinned: bool | None = None,
+        keep_merge_bases: bool | None = None,
         dry_run: bool = False,
         aggressive: bool = False,
     ) -> GCResult:
         """Pack what is reachable, of every tract in the store, and drop what nothing has reached for *orphan_retention_days*.
 
         What compressions took out of contexts goes after *archive_retention_days*, and history with it, but for pinned messages with *keep_pinned*; then it cannot be expanded any more.
-        Retentions are days, or texts: ``"12h"``, ``"30d"``, for archives ``"500M"`` too, which keeps the newest; what is None is as the settings have it (7 days, for ever, True).
+        With *keep_merge_bases* it stays while two branches could not be merged without it.
+        Retentions are days, or texts: ``"12h"``, ``"30d"``, ``"500M"``, which keeps the newest, and ``"never"``, or ``math.inf``, for ever.
+        What is None is for each tract as its settings have it (7 days, for ever, True, True).
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
-        orphans, archives = orphan_retention_days, archive_retention_days
+        from tract.history.gc import collect_by_policy
+
         with self._access() as space:
             return collect_by_policy(
-                space.repo, orphans=orphans, archives=archives, keep_pinned=keep_pinned, dry_run=dry_run, aggressive=aggressive
+                space.repo,
+                orphans=orphan_retention_days,
+                archives=archive_retention_days,
+                keep_pinned=keep_pinned,
+                keep_merge_bases=keep_merge_bases,
+                dry_run=dry_run,
+                aggressive=aggressive,
             )
 
     # Inside
@@ -731,13 +799,14 @@ class Tract(Handle):
     def _write(self, drafts: list[Draft]) -> list[CommitInfo]:
         space = self._space
         check_budget(space, drafts)
-        ids = write_commits(space.repo, drafts, expected=self._expected())
+        made = make_commits(space.repo, drafts, expected=self._expected)
         self._look()
-        # The newest first: of more commits than are kept decoded, those are the ones that still are.
-        made = zip(reversed(ids), reversed(drafts), strict=True)
-        return [describe(space, id, one.value) for id, one in made][::-1]
+        return describe_made(space, made, [one.value for one in drafts])
 
     def _replay(self, what: str, replay: Replay, resolver: Resolver | None, dry_run: bool) -> ReplayResult:
+        from tract.curation.replaying import land_replay, resolve_replay
+        from tract.curation.resolve import choose_resolver
+
         asked = choose_resolver(resolver, None, "auto")
         if not dry_run:
             replay = resolve_replay(self._space, replay, asked)  # with nothing locked: a model takes its time

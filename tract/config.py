@@ -19,6 +19,7 @@ LEAST_WINDOW = 500
 
 _HOURS_A_DAY = 24
 _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_NEVER = "never"
 
 
 class Retention(NamedTuple):
@@ -28,19 +29,28 @@ class Retention(NamedTuple):
     size: int | None = None
 
 
+FOR_EVER = Retention(days=math.inf)
+
+
 def read_retention(name: str, value: float | str) -> Retention:
-    """What ``7``, ``"7"``, ``"30d"``, ``"12h"`` or ``"500M"`` says; ConfigError for anything else, by the setting's *name*."""
+    """What ``7``, ``"7"``, ``"30d"``, ``"12h"``, ``"500M"`` or ``"never"`` says; ConfigError for anything else, by the setting's *name*.
+
+    ``"never"`` (nothing of it ever goes), ``"forever"`` and ``math.inf`` are the same.
+    """
     text = str(value).strip().lower()
+    if value == math.inf or text in (_NEVER, "forever"):
+        return FOR_EVER
     number, unit = (text[:-1], text[-1:]) if text[-1:].isalpha() else (text, "d")
     try:
         amount = float(number)
     except ValueError:
         amount = math.nan
     is_known = unit in ("d", "h") or unit in _UNITS
+    amount *= _UNITS.get(unit, 1)
     if isinstance(value, bool) or not (math.isfinite(amount) and amount >= 0 and is_known):
-        raise ConfigError(f"{name} must be a number of days, or a text like '30d', '12h' or '500M', not {value!r}")
+        raise ConfigError(f"{name} must be a number of days, or a text like '30d', '12h', '500M' or 'never', not {value!r}")
     if unit in _UNITS:
-        return Retention(size=int(amount * _UNITS[unit]))
+        return Retention(size=int(amount))
     return Retention(days=amount / _HOURS_A_DAY if unit == "h" else amount)
 
 
@@ -79,8 +89,8 @@ class TractConfig:
 
     *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
     *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
-    *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps where it is not told: days, or texts like ``"12h"`` and, of archives, ``"500M"``; None keeps archives for ever.
-    *keep_pinned* keeps pinned messages of archives that go.
+    *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps of this tract where it is not told: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``; None is ``"never"``, for archives only.
+    *keep_pinned* keeps pinned messages of archives that go, and *keep_merge_bases* the archives in which two branches parted.
     *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
     """
 
@@ -94,6 +104,7 @@ class TractConfig:
     orphan_retention_days: float | str = 7
     archive_retention_days: float | str | None = None
     keep_pinned: bool = True
+    keep_merge_bases: bool = True
     summary_window: int = 100_000  # the smallest windows of today take 128,000
     cache_read_price: float = 0.1
     cache_write_price: float = 1.25
@@ -115,11 +126,14 @@ class TractConfig:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
         _check_limit("max_message_size", self.max_message_size, _MOST_BYTES, " bytes")
         _check_limit("max_message_depth", self.max_message_depth, DEEPEST)
-        if read_retention("orphan_retention_days", self.orphan_retention_days).days is None:
-            raise ConfigError(f"orphan_retention_days must be a time, not {self.orphan_retention_days!r}")
-        if self.archive_retention_days is not None:
-            read_retention("archive_retention_days", self.archive_retention_days)
+        for name in ("orphan_retention_days", "archive_retention_days"):
+            kept = getattr(self, name)
+            if kept == math.inf:
+                object.__setattr__(self, name, _NEVER)  # as config.toml says it
+            elif kept is not None or name == "orphan_retention_days":
+                read_retention(name, kept)
         _check_type("keep_pinned", self.keep_pinned, bool)
+        _check_type("keep_merge_bases", self.keep_merge_bases, bool)
         _check_type("summary_window", self.summary_window, int)
         if self.summary_window < LEAST_WINDOW:
             raise ConfigError(f"summary_window must be {LEAST_WINDOW} tokens or more, not {self.summary_window}")

@@ -77,12 +77,12 @@ class BlobNotFoundError(TractError):
 
 
 class HistoryCutError(BlobNotFoundError):
-    """Only the message of a commit is kept: its context and what was before it were cut by gc, on *date*."""
+    """What was asked for lies behind commit *id*, where gc cut history on *date*; *failed* says what could not be done."""
 
-    def __init__(self, id: str, date: str) -> None:
+    def __init__(self, id: str, date: str, failed: str = "") -> None:
         super().__init__(id)
         self.date = date
-        self.args = (f"history behind {id[:16]} was cut by gc on {date}",)
+        self.args = (f"{failed}{': ' if failed else ''}history behind {id[:16]} was cut by gc on {date}",)
 
 
 class ContentValidationError(TractError):
@@ -162,7 +162,11 @@ class BisectError(TractError):
 
 
 class CompressionError(TractError):
-    """A compression that cannot be done."""
+    """A compression that cannot be done; ``pending`` is the id under which it waits where its summary was refused, else None."""
+
+    def __init__(self, message: str, pending: str | None = None) -> None:
+        self.pending = pending
+        super().__init__(message)
 
 
 class GCError(TractError):

@@ -10,10 +10,9 @@ Who commits, merges or resets on a branch that another process moved since this 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal, Self
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Literal, Self
 
 from tract.compile.cache import BlobCache
 from tract.compile.compiler import Compiler, ContextCompiler
@@ -23,12 +22,15 @@ from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError
 from tract.history.batch import Batch
 from tract.history.notes import NoteTable
-from tract.objects.content import BUILTIN
 from tract.opening import storage_errors
 from tract.refs.names import HEAD, HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
+from tract.storage.files import as_storage_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Handle:
@@ -46,7 +48,7 @@ class Handle:
         counter = tokenizer if tokenizer is not None else counter_named(repo.config.tokenizer_encoding)
         blobs = BlobCache(repo, counter)
         memo = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
-        self._space = Workspace(repo, blobs, memo, NoteTable(), dict(BUILTIN), _warn)
+        self._space = Workspace(repo, blobs, memo, NoteTable(), _warn)
         self._base = repo
         self._on_moved = on_moved
         self._lock = self._space.lock
@@ -87,6 +89,8 @@ class Handle:
     @property
     def path(self) -> Path | None:
         """The ``.tract`` folder; None for a store in memory."""
+        from pathlib import Path  # the command line does without
+
         return None if self._base.path is None else Path(self._base.path)
 
     @property
@@ -157,13 +161,21 @@ class Handle:
             raise RefMovedError(HEAD, shown(self._place), branch or shown(tip))
         return self._seen.get(branch or "", ANY)
 
-    @contextmanager
-    def _access(self) -> Iterator[Workspace]:
+    def _access(self) -> AbstractContextManager[Workspace]:
         """The workspace, for one thread at a time, as other processes left it."""
-        with self._lock, storage_errors():
-            self._check_open()
-            self._space.repo.refs.refresh()
-            yield self._space
+        return _Access(self, self._refresh)
+
+    def _writing(self, *about: object) -> AbstractContextManager[Workspace]:
+        """The same, for committing: that looks at what other processes did when it has locked them out.
+
+        It is looked at before where the commit is *about* something that is there, or there is a budget to keep.
+        """
+        first = any(one is not None for one in about) or self._space.repo.config.budget is not None
+        return _Access(self, self._refresh if first else self._check_open)
+
+    def _refresh(self) -> None:
+        self._check_open()
+        self._space.repo.refs.refresh()
 
     @contextmanager
     def _looking(self) -> Iterator[Workspace]:
@@ -171,8 +183,6 @@ class Handle:
         with self._access() as space:
             self._look()
             yield space
-
-    _writing = _access
 
     @contextmanager
     def _moving(self, what: str) -> Iterator[tuple[Workspace, Expected]]:
@@ -187,6 +197,42 @@ class Handle:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError(f"{self!r} was closed")
+
+
+class _Access(AbstractContextManager[Workspace]):
+    """A handle's workspace, for ``with``; what the operating system refuses inside is an error of the store's.
+
+    Every commit passes through here, and a generator's would take longer.
+    """
+
+    __slots__ = ("_first", "_handle", "_is_held")
+
+    def __init__(self, handle: Handle, first: Callable[[], None]) -> None:
+        self._handle = handle
+        self._first = first
+
+    def __enter__(self) -> Workspace:
+        handle = self._handle
+        handle._lock.acquire()
+        try:
+            self._first()
+        except BaseException as exc:
+            handle._lock.release()
+            if isinstance(exc, OSError):
+                raise as_storage_error(exc) from exc
+            raise
+        self._is_held = True
+        return handle._space
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        self._is_held = False
+        self._handle._lock.release()
+        if isinstance(exc, OSError):
+            raise as_storage_error(exc) from exc
+
+    def __del__(self) -> None:
+        if getattr(self, "_is_held", False):  # Ctrl-C came when ``__exit__`` began
+            self._handle._lock.release()
 
 
 def _warn(text: str) -> None:

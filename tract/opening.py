@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tract.compile.tokens import TokenCounter, check_counter, counter_named
 from tract.config import TractConfig
@@ -21,6 +21,9 @@ from tract.repo import (
 )
 from tract.storage.files import as_storage_error, is_there
 from tract.storage.store import Durability
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def check_before_creating(

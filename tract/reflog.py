@@ -30,7 +30,10 @@ TAKEN = " (gc took what it left)"
 """Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
 
 RELEASED = "gc: archives"
-"""The reason of an operation in which gc deletes an ORIG_HEAD whose archive goes; nobody undoes that."""
+"""The reason of an operation in which gc deletes an ORIG_HEAD whose archive goes."""
+
+RENOTED = "gc: notes"
+"""The reason of one in which gc writes notes anew, without those about what is gone."""
 
 UNDONE = "undo: "
 REDONE = "redo: "
@@ -142,6 +145,11 @@ def ref_history(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, str]]:
     """The commits the ref was at, newest first, each with the reason it came there, ``""`` where none is known any more."""
     for value, operation in ref_entries(repo, ref):
         yield value, "" if operation is None else operation.reason
+
+
+def is_of_gc(operation: Operation) -> bool:
+    """Whether gc made *operation*, and no user; nobody undoes that."""
+    return operation.reason.removesuffix(TAKEN) in (RELEASED, RENOTED)
 
 
 def is_renaming(operation: Operation) -> bool:

@@ -18,12 +18,14 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 from blake3 import blake3
 
 from tract.config import TractConfig, from_table, to_table
 from tract.errors import (
+    BlobNotFoundError,
     ConfigError,
     FormatVersionError,
     HistoryCutError,
@@ -32,7 +34,7 @@ from tract.errors import (
     StorageError,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node, read_nodes
+from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
 from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, TRACTS, branch_ref, check_tract_name
 from tract.refs.operations import OperationRefs, first_operation, now
@@ -40,7 +42,7 @@ from tract.refs.store import RefEdit, RefStore
 from tract.storage import files
 from tract.storage.database import Database, create_database
 from tract.storage.memory import MemoryStore
-from tract.storage.shallow import Shallow
+from tract.storage.shallow import UNTOLD, Shallow
 from tract.storage.store import Durability, ObjectStore
 
 FOLDER = ".tract"
@@ -72,7 +74,9 @@ class DecodedObjects:
 
 def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
     if len(cache) >= limit:
-        del cache[next(iter(cache))]
+        # Many at once: a dict looks for its first key by passing over all that were deleted before it.
+        for old in list(islice(cache, limit // 16)):
+            cache.pop(old, None)
     cache[id] = value
     return value
 
@@ -97,27 +101,35 @@ class Repository:
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
 
     def commit(self, id: ObjectId) -> Commit:
-        """The commit *id*; without its parents where its history was cut."""
+        """The commit *id*; without its parents where its history was cut, and without a target that went with them."""
         cache = self._decoded.commits
         found = cache.get(id)
         if found is None:
-            found = read_commit(id, self.objects.read(id))
+            found = self._read_commit(id)
             if id in self.shallow.cuts:
-                found = found._replace(parents=())
+                is_gone = found.target is not None and not self.objects.contains(found.target)
+                found = found._replace(parents=(), target=None if is_gone else found.target)
             _keep(cache, id, found, _COMMITS_KEPT)
         return found
 
-    def check_whole(self, id: ObjectId) -> None:
-        """HistoryCutError when gc cut not only what was before the commit *id*, but its context too."""
+    def _read_commit(self, id: ObjectId) -> Commit:
+        try:
+            return read_commit(id, self.objects.read(id))
+        except BlobNotFoundError:
+            # Nobody asks for a commit that nothing names, and of what gc cut 'shallow' keeps everybody away.
+            raise BlobNotFoundError(id.hex(), UNTOLD) from None
+
+    def check_whole(self, id: ObjectId, failed: str = "") -> None:
+        """HistoryCutError when gc cut not only what was before the commit *id*, but its context too; *failed* is what that prevents."""
         cut = self.shallow.cuts.get(id)
         if cut is not None and cut.grade == "all":
-            raise HistoryCutError(id.hex(), cut.date)
+            raise HistoryCutError(id.hex(), cut.date, failed or "only a commit's message is kept, not its context")
 
-    def check_history(self, id: ObjectId) -> None:
-        """Raise HistoryCutError when the parents of commit *id* were cut: what it did cannot be told any more."""
+    def check_history(self, id: ObjectId, failed: str = "") -> None:
+        """HistoryCutError when the parents of commit *id* were cut: what it did cannot be told any more; *failed* is what that prevents."""
         cut = self.shallow.cuts.get(id)
         if cut is not None:
-            raise HistoryCutError(id.hex(), cut.date)
+            raise HistoryCutError(id.hex(), cut.date, failed)
 
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""
@@ -137,7 +149,7 @@ class Repository:
         cache = self._decoded.nodes
         found = {id: cache.get(id) for id in ids}
         missing = [id for id, node in found.items() if node is None]
-        for id, read in zip(missing, read_nodes(missing, self.objects.payloads(missing, "tree")), strict=True):
+        for id, read in zip(missing, self.objects.nodes(missing), strict=True):
             found[id] = _keep(cache, id, read, _NODES_KEPT)
         return [node for id in ids if (node := found[id]) is not None]
 

@@ -134,11 +134,13 @@ def _step(repo: Repository, at: ObjectId, suffix: str, revision: str) -> ObjectI
             return at
         parents = repo.commit(at).parents
         if number > len(parents):
+            repo.check_history(at, f"no commit named '{revision}'")
             raise CommitNotFoundError(revision, f"commit {at.hex()[:16]} has {len(parents)} parents")
         return parents[number - 1]
     for _ in range(min(number, _MOST_STEPS)):
         parents = repo.commit(at).parents
         if not parents:
+            repo.check_history(at, f"no commit named '{revision}'")
             raise CommitNotFoundError(revision, "the history does not reach that far back")
         at = parents[0]
     return at

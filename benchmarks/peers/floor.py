@@ -25,7 +25,7 @@ class FloorPeer(Peer):
 
     def append_many(self, messages: Sequence[Message]) -> bool:
         compress = zstandard.ZstdCompressor(level=9).compress
-        with open(self.path, "wb") as file:
+        with open(self.path, "ab") as file:
             frame = b""
             for message in messages:
                 frame += msgpack.packb(message)

@@ -95,19 +95,23 @@ class FastImportPeer(Peer):
 
     def open(self, folder: str, durability: Durability) -> None:
         self.folder = folder
-        if not os.path.exists(os.path.join(folder, "HEAD")):
+        self._is_new = not os.path.exists(os.path.join(folder, "HEAD"))
+        if self._is_new:
             git(folder, "init", "-q", "--bare", "-b", "main")
             if durability == "process":
                 git(folder, "config", "core.fsync", "none")
 
     def append_many(self, messages: Sequence[Message]) -> bool:
         stream = [b"feature done\n"]
+        begins = b"" if self._is_new else b"from refs/heads/main^0\n"
+        self._is_new = False
         for at, message in enumerate(messages):
             data = json.dumps(message, ensure_ascii=False).encode()
             stream.append(
-                b"commit refs/heads/main\ncommitter a <a@example.com> %d +0000\ndata 0\nM 100644 inline %s\ndata %d\n%s\n"
-                % (1_700_000_000 + at, FILE.encode(), len(data), data)
+                b"commit refs/heads/main\ncommitter a <a@example.com> %d +0000\ndata 0\n%sM 100644 inline %s\ndata %d\n%s\n"
+                % (1_700_000_000 + at, begins, FILE.encode(), len(data), data)
             )
+            begins = b""
         git(self.folder, "fast-import", "--quiet", data=b"".join([*stream, b"done\n"]))
         return True
 

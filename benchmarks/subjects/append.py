@@ -5,32 +5,36 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Literal
 
 from benchmarks.harness import Bench, Row, at_most, read_texts, rows_of, used, warm_up
 from benchmarks.peers import Durability, Peer, peer_class
+from benchmarks.peers.with_tract import TractPeer
 
 TITLE = "Append one message and commit it"
+How = Literal["alone", "at once", "in a batch"]
 
 
 def measure(
-    peer: type[Peer], *, folder: str, texts: str, number: int, durability: Durability, many: bool = False
+    peer: type[Peer], *, folder: str, texts: str, number: int, durability: Durability, how: How = "alone"
 ) -> dict[str, Any]:
-    """Commits a second, and microseconds of the median commit; of many at once the rate alone."""
+    """Commits a second, and microseconds of the median commit; of many at once, or one by one in a batch of tract's, the rate alone."""
     warm_up(peer)
     said = read_texts(texts)[:number]
     with tempfile.TemporaryDirectory(dir=folder) as inside:
         one = peer()
         one.open(inside, durability)
         cpu, start = used(), time.perf_counter()
-        times = one.append_many(said) if many else one.append_all(said)
+        with one.tract.batch() if how == "in a batch" and isinstance(one, TractPeer) else nullcontext():
+            times = one.append_many(said) if how == "at once" else one.append_all(said)
         wall, cpu = time.perf_counter() - start, used() - cpu
         if not times:
             return {}
         assert one.load() == said, "what was loaded is not what was appended"
         one.close()
     result = {"a second": number / wall, "cpu µs": cpu / number * 1e6}
-    if isinstance(times, list):
+    if isinstance(times, list) and how == "alone":
         tenth = max(1, number // 10)
         result["p50 µs"] = statistics.median(times) * 1e6
         result["p99 µs"] = sorted(times)[int(number * 0.99)] * 1e6
@@ -55,8 +59,11 @@ def run(bench: Bench) -> list[Row]:
     names = [name for name in at_most(bench.peers, number) if peer_class(name).append_many is not Peer.append_many]
     for durability in bench.durabilities:
         able = [name for name in names if durability in peer_class(name).durability and not name.startswith("floor")]
-        found = bench.interleaved("append", able, _task(bench, number, durability, many=True), bench.rounds(5))
+        found = bench.interleaved("append", able, _task(bench, number, durability, "at once"), bench.rounds(5))
         rows += rows_of("append", f"{number:,} messages at once, durability {durability}", found, durability)
+        able = [name for name in bench.peers if name.startswith("tract")]
+        found = bench.interleaved("append", able, _task(bench, number, durability, "in a batch"), bench.rounds(5))
+        rows += rows_of("append", f"{number:,} messages, committed in one batch, durability {durability}", found, durability)
     return rows
 
 
@@ -64,6 +71,6 @@ def _one(name: str) -> bool:
     return peer_class(name).append is not Peer.append
 
 
-def _task(bench: Bench, number: int, durability: str, *, many: bool = False) -> Any:
+def _task(bench: Bench, number: int, durability: str, how: How = "alone") -> Any:
     task = {"folder": bench.folder, "texts": bench.texts(number), "number": number, "durability": durability}
-    return lambda _: {**task, "many": many}
+    return lambda _: {**task, "how": how}

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks.harness import read_texts
+from benchmarks.harness import read_portions, read_texts
 from benchmarks.peers import Peer
 
-_PORTION = 20_000
+_PORTION = 10_000
 
 
 def measure(
-    peer: type[Peer], *, folder: str, texts: str, number: int, gc: bool, one_by_one: bool = False
+    peer: type[Peer], *, folder: str, texts: str, gc: bool, one_by_one: bool = False
 ) -> dict[str, Any]:
-    said = read_texts(texts)[:number]
     one = peer()
     one.open(folder, "process")
-    if one_by_one or not peer.names_each or not all(one.append_many(said[at : at + _PORTION]) for at in range(0, number, _PORTION)):
-        assert one.append_all(said) is not None
+    if one_by_one or not peer.names_each or not all(map(one.append_many, read_portions(texts, _PORTION))):
+        assert one.append_all(read_texts(texts)) is not None
     if gc:
         one.gc()
     with open(places_file(folder), "w") as file:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.harness import ROOT, Bench, Row, rows_of, size_of, used
 from benchmarks.peers import Peer, peer_class
 from benchmarks.peers.with_tract import TractPeer
-from tract.adapters.importing import import_conversation
+from tract.adapters.importing import Importer
 from tract.adapters.transcripts import Conversation, read_transcript
 from tract.errors import ImportFormatError
 
@@ -40,7 +40,9 @@ def measure(peer: type[Peer], *, folder: str) -> dict[str, Any]:
         one.open(inside, "process")
         cpu, start = used(), time.perf_counter()
         if isinstance(one, TractPeer):
-            number = sum(import_conversation(one.tract._base, each, place="branch").messages for each in read)
+            importer = Importer(one.tract._base, count=one.counts)
+            number = sum(importer.take(each).messages for each in read)
+            importer.finish()
         else:
             if one.append_many(said) is None:
                 return {}
@@ -65,7 +67,7 @@ def measure(peer: type[Peer], *, folder: str) -> dict[str, Any]:
 def run(bench: Bench) -> list[Row]:
     if not os.path.isdir(CORPUS) or bench.quick:
         return []
-    able = ("tract", "JSONL", "sqlite3 table", "sqlite3 commit store", "SQLiteSession", "git fast-import")
+    able = ("tract", "tract, tokens not asked for", "JSONL", "sqlite3 table", "sqlite3 commit store", "SQLiteSession", "git fast-import")
     names = [name for name in bench.peers if name in able and peer_class(name)]
     found = bench.interleaved("corpus", names, lambda _: {"folder": bench.folder}, bench.rounds(3))
     return rows_of("corpus", f"all of {Path(CORPUS).name}, as it was published", found)

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from tract import Tract
-from tract.adapters.importing import import_conversation
+from tract.adapters.importing import Importer, import_conversation
 from tract.adapters.transcripts import Branch, Conversation, Turn
+from tract.compile.cache import BlobCache
+from tract.compile.tokens import counter_named
 from tract.config import TractConfig
-from tract.history.branch import list_branches
+from tract.history.branch import create_branch, list_branches
+from tract.history.context import context_at, entries
 from tract.refs.names import HEADS
 from tract.repo import Repository, create_repository, memory_repository, open_repository
 
@@ -100,6 +103,45 @@ def test_a_name_that_is_taken_gets_a_number():
 
     assert ["talk", "talk-2", "talk-3"] == [result.branches[0].name for result in results]
     assert ["talk", "talk", "talk"] == [result.wanted for result in results]
+
+
+def test_a_name_that_came_meanwhile_is_taken_for_who_imports_several():
+    repo = memory_repository()
+    importer = Importer(repo)
+    names = []
+
+    for name in ("talk", "Talk", "talk-3", "other/talk"):
+        names.append(importer.take(conversation(Branch("main", talk("a")), name=name)).branches[0].name)
+        create_branch(repo, f"seen-{len(names)}/x", repo.ref(HEADS + names[-1]))
+        names.append(importer.take(conversation(Branch("main", talk("b")), name=f"seen-{len(names)}")).branches[0].name)
+
+    assert ["talk", "seen-1-2", "Talk-2", "seen-3-2", "talk-3", "seen-5-2", "other-talk", "seen-7-2"] == names
+
+
+def test_a_name_whose_messages_were_all_refused_is_free_for_the_next():
+    repo = memory_repository()
+    importer = Importer(repo)
+
+    refused = importer.take(conversation(Branch("main", (turn(2**70),))))
+    taken = importer.take(conversation(Branch("main", talk("a"))))
+
+    assert (0, "talk") == (refused.messages, taken.branches[0].name)
+
+
+@pytest.mark.parametrize("count", [True, False])
+def test_tokens_are_counted_on_the_way_or_left_to_who_asks(tmp_path, count):
+    store = str(tmp_path / ".tract")
+    create_repository(store, TractConfig())
+    repo = open_repository(store)
+    importer = Importer(repo, count=count)
+
+    importer.take(conversation(Branch("main", talk("a b", "c"))), place="here")
+    importer.finish()
+
+    counts = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+    blobs = [blob for _, blob in entries(repo, context_at(repo, repo.head()[1]))]
+    assert ([2, 1] if count else [None, None]) == [known and known.text for known in map(counts.known, blobs)]
+    repo.close()
 
 
 def test_a_tract_of_its_own_begins_on_its_default_branch(tmp_path):

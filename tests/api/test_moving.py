@@ -78,6 +78,13 @@ def test_a_branch_before_the_first_commit_gets_it():
     assert [BranchInfo("draft", t.head, True)] == t.list_branches()
 
 
+def test_a_branch_without_commits_is_renamed():
+    t = make_tract()
+
+    assert BranchInfo("trunk", None, True) == t.rename_branch("main", "trunk")
+    assert (None, "trunk") == (t.head, t.current_branch)
+
+
 def test_a_branch_is_renamed_and_deleted():
     t = make_tract("a")
     t.branch("draft")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from benchmarks.harness import Bench, Row, conversation, rows_of
 from benchmarks.peers import PEERS, WITHOUT_EXTRAS, Peer, peer_class
 from benchmarks.report import as_json, as_markdown, bars, machine
+from benchmarks.startup import TYPER, commands, make_store, start
 from benchmarks.subjects import append, disk, load
 from benchmarks.subjects.build import measure as build
 
@@ -89,6 +91,28 @@ def test_every_peer_says_what_it_lacks_or_is_tract_itself():
     assert set(WITHOUT_EXTRAS) < PEERS.keys()
 
 
+@pytest.mark.parametrize("name", EACH)
+def test_what_is_appended_many_at_once_goes_on_what_is_there(open_peer, name):
+    one = open_peer(name)
+    if not one.append_many(SAID[:15]):
+        pytest.skip("it takes one at a time")
+    one.close()
+    one = open_peer(name)
+
+    one.append_many(SAID[15:])
+
+    assert SAID == one.load()
+
+
+@pytest.mark.parametrize("how", ["at once", "in a batch"])
+def test_many_at_once_and_in_a_batch_are_measured_by_their_rate(tmp_path, how):
+    texts = Bench(str(tmp_path), quick=True).texts(NUMBER)
+
+    found = append.measure(peer_class("tract"), folder=str(tmp_path), texts=texts, number=NUMBER, durability="process", how=how)
+
+    assert {"a second", "cpu µs"} == found.keys()
+
+
 def test_a_measurement_checks_what_was_loaded_and_gives_numbers(tmp_path):
     bench = Bench(str(tmp_path), quick=True, only=("tract", "JSONL"))
     texts = bench.texts(NUMBER)
@@ -96,7 +120,7 @@ def test_a_measurement_checks_what_was_loaded_and_gives_numbers(tmp_path):
     tract = peer_class("tract")
 
     appended = append.measure(tract, folder=str(tmp_path), texts=texts, number=NUMBER, durability="process")
-    build(tract, folder=store, texts=texts, number=NUMBER, gc=True)
+    build(tract, folder=store, texts=texts, gc=True)
     loaded = load.measure(tract, folder=store, texts=texts, number=NUMBER, seed=1)
     weighed = disk.measure(peer_class("JSONL"), folder=bench.new_folder(), texts=texts, number=NUMBER)
 
@@ -130,3 +154,13 @@ def test_a_peer_that_fails_is_missing_with_the_reason_and_the_others_go_on(tmp_p
 
     assert {} == found
     assert "JSONL (memory)" in bench.missing
+
+
+def test_every_command_whose_start_is_measured_runs(tmp_path):
+    table = commands(sys.executable, {3: make_store(str(tmp_path), 3)})
+
+    for name, words in table.items():
+        cpu, wall = start(words)
+        assert 0 < cpu, name
+        assert 0 < wall, name
+    assert [sys.executable, "-c", "import typer"] == table[TYPER]

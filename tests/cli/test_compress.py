@@ -43,10 +43,11 @@ def test_a_summary_from_the_command_line_or_the_standard_input(talk: Run) -> Non
 
 def test_a_dry_run_asks_nobody_and_says_what_it_costs(talk: Run) -> None:
     before = texts(talk)
+    first, last = (talk("rev-parse", f"HEAD~{back}").out[:10] for back in (5, 2))
 
     done = talk("compress", "-n")
 
-    assert ["Would compress 4 messages, 44 tokens to about 5", " invalidates 66 of 66 cached tokens; 27 are cached anew", " pays for itself after 26 further calls"] == done.out.splitlines()
+    assert ["Would compress 4 messages, 44 tokens to about 5", f" {first} to {last}, 4 messages", " invalidates 66 of 66 cached tokens; 27 are cached anew", " pays for itself after 26 further calls"] == done.out.splitlines()
     assert before == texts(talk)
 
 
@@ -55,7 +56,9 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
     two = talk("compress", "--content", "Σ two", "--review", "--json").json
     assert 6 == len(texts(talk))
     assert sorted([one["id"], two["id"]]) == [line.split()[0] for line in talk("compress", "--list").out.splitlines()]
-    assert "    Σ one" in talk("compress", "--show", one["id"]).out
+    shown = talk("compress", "--show", one["id"]).out
+    first, last = (one["summaries"][0][name][:10] for name in ("first", "last"))
+    assert f"in place of {first} to {last}, 4 messages:\n    Σ one\n" in shown
 
     rejected = talk("compress", "--reject", two["id"])
     assert (0, f"Compression {two['id']} rejected; nothing was changed\n") == (rejected.status, rejected.err)
@@ -92,6 +95,38 @@ def test_what_is_missed_is_a_warning_and_what_is_refused_an_error(talk: Run) -> 
     assert "warning: the summary is too long: it has 6 tokens, and 2 were asked for" in done.err
 
 
+def test_a_models_summary_that_is_refused_waits(talk: Run, llm_server: LLMServer) -> None:
+    environ = {"OPENAI_API_KEY": "key", "OPENAI_BASE_URL": llm_server.url}
+    llm_server.script(*["In short."] * 3)
+
+    refused = talk("compress", "--must-keep", "30 days", **environ)
+
+    (waiting,) = talk("compress", "--list", "--json").json_lines
+    assert (128, True) == (refused.status, waiting["refused"])
+    assert f"it waits as compression '{waiting['id']}'" in refused.err
+    assert "hint: no model need be asked again: '--approve <id> --force'" in refused.err
+    assert f"{waiting['id']} main (4 messages, 44 tokens to 7, refused): In short." in talk("compress", "--list").out
+    shown = talk("compress", "--show", waiting["id"])
+    assert "warning: the summary is unfit: it does not contain '30 days'" in shown.err
+    assert f"'tract compress --approve {waiting['id']} --force' commits it" in shown.err
+    assert 128 == talk("compress", "--approve", waiting["id"]).status
+    assert 0 == talk("compress", "--approve", waiting["id"], "--force").status
+    assert "In short." == texts(talk)[0]
+
+
+def test_hidden_messages_that_leave_are_counted(talk: Run) -> None:
+    talk("skip", "HEAD~4")
+
+    done = talk("compress", "--content", "They asked.")
+
+    first, tokens, summary = done.out.splitlines()
+    assert first.endswith("Compressed 3 messages")
+    assert tokens.endswith("; 1 hidden left")
+    assert summary.endswith(" stands for 3 messages and 1 hidden")
+    assert "stands for 4 messages" in talk("blame").out
+    assert talk("expand", "HEAD").out.endswith(": 4 messages back\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "status", "words"),
     [
@@ -108,6 +143,24 @@ def test_mistakes_are_told(talk: Run, argv: list[str], status: int, words: str) 
     assert status == done.status
     assert words in done.err
     assert 6 == len(texts(talk))
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["expand", "HEAD"], "'tract log --op compress' lists the compressions"),
+        (["compress", "--approve", "zz"], "'tract compress --list' says what waits"),
+        (["compress", "--content", "x", "--keep-recent", "6"], "'--from' and '--to', say what goes"),
+    ],
+)
+def test_a_hint_is_about_what_went_wrong(talk: Run, argv: list[str], hint: str) -> None:
+    said = talk(*argv).err.splitlines()
+    assert 2 == len(said)
+    assert hint in said[1]
+
+
+def test_a_wrong_option_has_no_hint_about_anything_else(talk: Run) -> None:
+    assert ["tract: target_tokens must be a positive whole number, not 0"] == talk("compress", "--content", "x", "--target-tokens", "0").err.splitlines()
 
 
 def test_expand_puts_the_messages_back_here_or_on_a_branch(talk: Run) -> None:

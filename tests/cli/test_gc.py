@@ -81,11 +81,11 @@ def test_quiet_says_nothing(run):
 
 @pytest.mark.parametrize("command", ["gc", "prune"])
 @pytest.mark.parametrize("days", ["x", "-1", "nan", "inf", ""])
-def test_a_retention_is_a_number_of_days(run, command, days):
+def test_a_retention_is_days_hours_a_size_or_never(run, command, days):
     outcome = run(command, f"--retention={days}")
 
     assert 2 == outcome.status
-    assert outcome.err.startswith("tract: --retention takes a number of days")
+    assert outcome.err.startswith("tract: --retention takes days, hours, a size or never")
 
 
 def test_prune_lists_what_it_would_drop_and_drops_it(run, tmp_path):
@@ -105,3 +105,111 @@ def test_prune_lists_what_it_would_drop_and_drops_it(run, tmp_path):
 def test_gc_outside_a_store_makes_none(anywhere, tmp_path):
     assert 128 == anywhere("gc").status
     assert [] == list(tmp_path.iterdir())
+
+
+def leave_a_branch_in_an_archive(tmp_path) -> str:
+    """Compress on main after a branch parted; the compress commit."""
+    with Tract.open(tmp_path) as t:
+        ids = [t.user(text).commit_hash for text in "abcd"]
+        t.branch("side", source=ids[1])
+        t.user("s")
+        t.switch("main")
+        t.compress(content="sum", keep_recent=1, force=True)
+        return t.head or ""
+
+
+def test_gc_keeps_the_archive_in_which_a_branch_parted_and_says_why(run, tmp_path):
+    compression = leave_a_branch_in_an_archive(tmp_path)
+    reason = rf"  archive of {compression[:10]} \(\d{{4}}-\d\d-\d\d\): (would be )?kept, for it has the merge bases with side\n"
+
+    dry = run("gc", "-n", "--archive-retention", "0").out
+    assert re.search(reason, dry)
+    assert "would be dropped" not in dry
+    document = run("gc", "--archive-retention", "0", "--json").json
+    assert [(compression, ["refs/heads/side"])] == [(one["commit"], one["branches"]) for one in document["held"]]
+    assert 0 == run("merge", "side").status
+    assert [] == run("gc", "-n", "--archive-retention", "0", "--json").json["held"]  # merged, they have more in common
+    run("undo")
+
+    dry = run("gc", "-n", "--archive-retention", "0", "--drop-merge-bases").out
+    assert f"  archive of {compression[:10]}" in dry
+    assert "    side would lose the merge bases that were in it\n" in dry
+    done = run("gc", "--archive-retention", "0", "--drop-merge-bases", "--json").json
+    assert [["refs/heads/side"]] == [one["parted"] for one in done["archives"]]
+    assert [] == done["held"]
+
+
+def test_gc_says_that_an_archive_stays_because_of_orphans(run, tmp_path):
+    with Tract.open(tmp_path) as t:
+        for text in "abcd":
+            t.user(text)
+        t.compress(content="sum", keep_recent=1, force=True)
+        compression = t.head or ""
+        t.branch("aside", source="HEAD~1")  # before the compression
+        t.user("tried")
+        t.switch("main")
+        t.delete_branch("aside", force=True)
+
+    for _ in range(2):
+        out = run("gc", "--archive-retention", "0").out
+        assert re.search(rf"  archive of {compression[:10]} \(.*\): kept, for orphans that are kept need it\n", out)
+    document = run("gc", "--archive-retention", "0", "--retention", "0", "--json").json
+    assert ([], [compression]) == (document["held"], [one["commit"] for one in document["archives"]])
+
+
+def test_a_dry_run_says_the_bytes_that_the_run_says(run, tmp_path):
+    leave_a_branch_in_an_archive(tmp_path)
+    run("branch", "-D", "side")
+    leave_something(tmp_path)
+    asked = ("--archive-retention", "0", "--retention", "0", "--json")
+
+    planned, done = run("gc", "-n", *asked).json, run("gc", *asked).json
+
+    for name in ("reachable", "kept", "dropped", "dropped_size", "archives", "orphans", "held", "size_before"):
+        assert planned[name] == done[name], name
+    assert 1 == len(done["archives"])
+    assert done["dropped_size"] == done["orphans"]["size"] + done["archives"][0]["size"]
+
+
+def test_an_option_keeps_for_ever_what_the_settings_let_go(run, tmp_path):
+    aside = leave_something(tmp_path)
+    (tmp_path / ".tract" / "config.toml").write_text('orphan_retention_days = 0\narchive_retention_days = "0h"\n')
+
+    assert [] == run("gc", "--archive-retention", "never", "--retention", "forever", "--json").json["archives"]
+    assert has(tmp_path, aside)
+    assert 2 == run("gc", "--retention", "1M", "--json").json["kept"]
+    run("gc")
+
+    assert not has(tmp_path, aside)
+
+
+@pytest.mark.parametrize("option", ["--expire=now", "--expire=all", "--expire=0.seconds.ago", "--retention=0h"])
+def test_prune_takes_all_of_it_when_told_so(run, tmp_path, option):
+    aside = leave_something(tmp_path)
+
+    assert f"{aside} commit" in run("prune", "-v", option).out
+    assert not has(tmp_path, aside)
+
+
+@pytest.mark.parametrize("option", ["--expire=never", "--expire=2.weeks.ago", "--expire=2001-01-01", "--retention=1M"])
+def test_prune_leaves_what_is_young_enough(run, tmp_path, option):
+    aside = leave_something(tmp_path)
+
+    assert "" == run("prune", "-v", option).out
+    assert has(tmp_path, aside)
+
+
+def test_prune_goes_by_the_settings_without_an_option(run, tmp_path):
+    aside = leave_something(tmp_path)
+
+    assert "" == run("prune", "-v").out
+    (tmp_path / ".tract" / "config.toml").write_text("orphan_retention_days = 0\n")
+
+    assert f"{aside} commit" in run("prune", "-v").out
+
+
+def test_prune_refuses_what_is_no_time(run):
+    wrong = run("prune", "--expire", "soon")
+    assert (2, True) == (wrong.status, wrong.err.startswith("tract: --expire takes a time, now or never: 'soon' is no"))
+    both = run("prune", "--expire", "now", "--retention", "3")
+    assert (2, "tract: --expire and --retention say the same; give one of them\n") == (both.status, both.err)

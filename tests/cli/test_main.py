@@ -272,6 +272,47 @@ def test_a_command_that_looks_loads_nothing_heavy(run, tmp_path, argv):
     assert "" == done.stdout.splitlines()[-1]
 
 
+# What the commands of every day do without. Most of their time is the loading of modules, a third of a millisecond each:
+# whoever makes one load more of these shall know it, and have a reason.
+DISPENSABLE = (
+    *("asyncio", "hashlib", "hmac", "httpx", "importlib.metadata", "json", "logging", "pathlib", "secrets", "tempfile", "tiktoken"),
+    *("tract.objects.content", "tract.compile.compiled", "tract.compile.accounting", "tract.compile.prefix"),
+    *("tract.compile.blame", "tract.compile.diff", "tract.compile.spending", "tract.compile.status", "tract.compile.stream"),
+    *("tract.compile.formats.rendering", "tract.compile.formats.caching", "tract.compile.formats.content"),
+    *("tract.history.commit", "tract.history.diff", "tract.history.bisect", "tract.history.gc", "tract.history.collection"),
+    *("tract.cli.diffs", "tract.cli.placeholders", "tract.cli.times", "tract.handle", "tract.opening", "tract.api"),
+    *("tract.adapters", "tract.curation", "tract.llm"),
+)
+RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.compile.formats.rendering", "tract.compile.formats.caching")
+COMPILING = ("tract.compile.accounting", "tract.history.commit", *RENDERING)
+# Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
+EVERYDAY = (
+    (("log",), (), 94),
+    (("status",), (), 94),
+    (("show",), ("tract.history.commit",), 96),
+    (("branch",), (), 95),
+    (("switch", "-c", "other"), (), 95),
+    (("tag",), (), 93),
+    (("diff",), ("tract.cli.diffs", "tract.compile.diff", "tract.history.diff", *RENDERING), 102),
+    (("compile",), ("tract.cli.times", *COMPILING), 100),
+    (("commit", "good night"), ("tract.api", "tract.handle", "tract.opening", "tract.objects.content", "tract.compile.formats.content", *COMPILING), 115),
+)
+
+
+@pytest.mark.parametrize(("argv", "needed", "most"), EVERYDAY, ids=[argv[0] for argv, _, _ in EVERYDAY])
+def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, needed, most):
+    for text in ("hello", "good day"):
+        run("commit", text)
+    program = f"import sys; before = set(sys.modules); from tract.cli.main import main; main({argv!r}); print(*(sys.modules.keys() - before))"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+
+    loaded = done.stdout.splitlines()[-1].split()
+    kept_out = [name for name in DISPENSABLE if name not in needed]
+    assert [] == [name for name in loaded if any(f"{name}.".startswith(f"{other}.") for other in kept_out)]
+    assert most >= len([name for name in loaded if name.split(".")[0] == "tract"])
+
+
 def test_shells_can_ask_for_completions(tmp_path):
     done = tract(cwd=tmp_path, _TRACT_COMPLETE="complete_bash", COMP_WORDS="tract sta", COMP_CWORD="1")
     script = tract("--show-completion", "bash", cwd=tmp_path)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tract import Tract
+from tract.compile.cache import BlobCache, count_content, readable_content
+from tract.config import TractConfig
+from tract.errors import ContentValidationError
+from tract.repo import memory_repository
 
 
 class Counting:
@@ -128,3 +135,51 @@ def test_a_memory_stores_counts_are_bounded_too(monkeypatch):
 
     assert 40 * [2] == [info.token_count for info in t.log(None)]
     assert len(t._space.blobs._counts or ()) + len(t._space.blobs._older) <= 16
+
+
+_ROLES = st.sampled_from(["user", "assistant", "developer", "tool", "function", "my own", "", "\n", "a\x00b", 5, None])
+_TEXTS = st.one_of(st.text(max_size=20), st.sampled_from([None, 7, [{"type": "text", "text": "a b"}]]))
+_MORE = st.sampled_from([{}, {}, {"name": "n"}, {"name": None}, {"tool_call_id": "x"}])
+
+
+class Lengths:
+    """Says of every text, the empty one too, something else than of most others."""
+
+    name = "lengths"
+
+    def count(self, text: str) -> int:
+        return 3 + len(text) + sum(map(ord, text)) % 13
+
+
+@given(
+    st.one_of(
+        st.builds(
+            lambda role, text, more: {"content_type": "dialogue", "role": role, "text": text, **more},
+            _ROLES,
+            _TEXTS,
+            _MORE,
+        ),
+        st.builds(
+            lambda role, text, more, format, beside: {
+                "content_type": "message",
+                "format": format,
+                "message": {"role": role, "content": text, **more},
+                **beside,
+            },
+            _ROLES,
+            _TEXTS,
+            _MORE,
+            st.sampled_from(["openai", "anthropic", "responses"]),
+            st.sampled_from([{}, {}, {"beside": 1}]),
+        ),
+    )
+)
+def test_a_plain_message_counts_as_it_would_by_its_class(value: dict[str, Any]) -> None:
+    def answer(count: Any) -> Any:
+        try:
+            return count()
+        except ContentValidationError as exc:
+            return str(exc)
+
+    blobs = BlobCache(memory_repository(config=TractConfig(author="tester")), Lengths())
+    assert answer(lambda: count_content(Lengths(), readable_content(value))) == answer(lambda: blobs.count_value(value))

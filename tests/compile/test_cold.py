@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tracemalloc
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tract.errors import ObjectCorruptError
 from tract.objects.model import new_blob
 
 NUMBER = 1500
+FRAMES_KEPT = 32 * 64 * 1024
 
 
 class Words:
@@ -91,8 +93,9 @@ def test_any_context_reads_its_nodes_and_no_others(packed):
             t.compile(at_commit=commits[at])
             decoded = t._base.decoded
             assert decoded is not None
+            read = len(decoded.nodes) + len(t._space.compiler._chunks)
             notes = 1
-            assert len(decoded.nodes) <= 1.3 * (at + 1) / 16 + 8 + notes
+            assert at // 32 - 1 <= read <= 1.3 * (at + 1) / 16 + 8 + notes
 
 
 def test_messages_can_be_looked_at_after_the_tract_is_closed(packed):
@@ -112,7 +115,7 @@ def test_a_blob_that_is_no_message_names_itself_when_it_is_looked_at():
         messages.to_send(1)
 
 
-def test_a_compiled_context_takes_at_most_three_times_the_bytes_of_its_messages(tmp_path):
+def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_with_what_is_sent_three_times_them(tmp_path):
     text = "word " * 60
     with Tract.open(tmp_path, tokenizer=Words()) as t:
         t.extend({"role": "user", "content": f"{n} {text}"} for n in range(4000))
@@ -121,9 +124,27 @@ def test_a_compiled_context_takes_at_most_three_times_the_bytes_of_its_messages(
         t.status()
         tracemalloc.start()
         context = t.compile()
-        _, peak = tracemalloc.get_traced_memory()
+        _, compiled = tracemalloc.get_traced_memory()
+        sent = context.to_openai()
+        _, whole = tracemalloc.get_traced_memory()
         tracemalloc.stop()
 
-    assert 4000 == len(context)
-    frames_kept = 32 * 64 * 1024
-    assert peak <= 3 * 4000 * len(text) + frames_kept
+    assert 4000 == len(context) == len(sent)
+    size = 4000 * len(text)
+    assert compiled <= 1.25 * size
+    assert whole <= 3 * size + FRAMES_KEPT
+
+
+def test_a_damaged_frame_is_an_error_of_whoever_reads_its_messages(tmp_path):
+    with Tract.open(tmp_path, tokenizer=Words()) as t:
+        t.extend({"role": "user", "content": f"{n} " + "word " * n} for n in range(200))
+        t.gc()
+    (pack,) = (tmp_path / ".tract" / "objects" / "pack").glob("*.pack")
+    whole = bytearray(pack.read_bytes())
+    whole[len(whole) // 20] ^= 1
+    os.chmod(pack, 0o600)
+    pack.write_bytes(whole)
+
+    for read in (lambda context: context.to_openai(), lambda context: context.messages[0], lambda context: context.to_text()):
+        with Tract.open(tmp_path, tokenizer=Words()) as t, pytest.raises(ObjectCorruptError, match=pack.name):
+            read(t.compile())

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from tract import Priority, Tract
 from tract.cli.looking import looking_workspace
-from tract.compile.accounting import ContextTotals, context_totals
+from tract.compile.figures import ContextTotals, context_totals
 from tract.repo import open_repository
 from tract.storage.totals import Totals, add_totals, load_totals
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,9 @@ from tract.history.context import context_at, entries
 from tract.history.fsck.check import check_repository
 from tract.objects.model import Entry
 
+ROOT = Path(__file__).resolve().parents[2]
 SESSION = (
-    Path(__file__).resolve().parents[3] / "shared" / "corpus" / "entireio+cli" / "0b" / "0195f27fed" / "0" / "full.jsonl"
+    ROOT.parent / "shared" / "corpus" / "entireio+cli" / "0b" / "0195f27fed" / "0" / "full.jsonl"
 )
 
 
@@ -73,3 +77,26 @@ def test_a_real_conversation_compressed_three_times_over(tmp_path: Path) -> None
 
 def summary_of(request: SummaryRequest) -> str:
     return f"{len(request.messages)} messages, the first by the {request.messages[0]['role']}"
+
+
+def test_the_script_prints_what_is_left_message_by_message() -> None:
+    argv = [ROOT / "scripts" / "compress-corpus", ROOT / "docs" / "samples" / "support.json"]
+
+    done = subprocess.run(
+        [sys.executable, *argv, "--every", "9", "--recent", "4", "--json"], capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [
+        (0, "system", "pinned"),
+        (None, "user", "summary of 5"),
+        (4, "assistant", "pinned"),
+        (13, "assistant", "pinned"),
+        (14, "user", ""),
+        (15, "assistant", "calls 1 tools"),
+        (16, "tool", "1 tool results"),
+        (17, "assistant", ""),
+    ] == [(row["place"], row["role"], row["what"]) for row in rows]
+    assert rows[1]["text"].startswith("(5 messages so far) - (5 messages so far) - (3 messages so far) - ")
+    assert 289 == sum(row["tokens"] for row in rows)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
-from tests.faults.crash_workloads import replaced
+from tests.faults.crash_gc_mutants import gc_mutants
+from tests.faults.crash_mutant import Mutant, during, nothing, patched
+from tests.faults.crash_recording import replaced
 from tract import opening
 from tract import repo as repo_module
 from tract.objects.model import NewObject
@@ -22,39 +24,12 @@ from tract.storage.journal import Journal
 from tract.storage.loose import LooseObjects
 
 
-class Mutant(NamedTuple):
-    """A step that is left out while ``apply()`` is entered."""
-
-    name: str
-    apply: Callable[[], AbstractContextManager[None]]
-    redundant: str = ""
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
-def _patched(target: Any, **values: Any) -> Callable[[], AbstractContextManager[None]]:
-    return lambda: replaced(target, **values)
-
-
-def _during(target: Any, name: str, **inside: Any) -> Callable[[], AbstractContextManager[None]]:
-    """While *name* of *target* runs, functions of ``files`` are others."""
-    real = getattr(target, name)
-
-    def changed(*args: Any, **options: Any) -> Any:
-        with replaced(files, **inside):
-            return real(*args, **options)
-
-    return _patched(target, **{name: changed})
-
-
 def _without_sync_before(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
     def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
         self._synced = self._end
         real(self, objects, sync=sync, keyframe=keyframe)
 
-    return _patched(Journal, append=append)
+    return patched(Journal, append=append)
 
 
 def _operation_before_objects(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
@@ -63,27 +38,27 @@ def _operation_before_objects(real: Any = Journal.append) -> Callable[[], Abstra
         real(self, objects, sync=sync, keyframe=keyframe)
         self.operations.pop()
 
-    return _patched(Journal, append=append)
+    return patched(Journal, append=append)
 
 
 def _journal_before_pack() -> Callable[[], AbstractContextManager[None]]:
     def seal(self: Database, keyframe: NewObject) -> None:
-        objects = [self._as_new(id) for id in self._journal.index]
+        objects = list(self._journal.objects())
         self._begin_journal((keyframe,))
         self._write_pack(objects)
-        self._open_packs()
+        self._look()
 
-    return _patched(Database, seal=seal)
+    return patched(Database, seal=seal)
 
 
 def _seal_without_pack_sync() -> Callable[[], AbstractContextManager[None]]:
     real = Database._write_pack
 
     def write(self: Database, objects: Sequence[NewObject]) -> None:
-        with replaced(files, sync_data=_nothing, sync_directory=_nothing):
+        with replaced(files, sync_data=nothing, sync_directory=nothing):
             real(self, objects)
 
-    return _patched(Database, _write_pack=write)
+    return patched(Database, _write_pack=write)
 
 
 def _no_crc() -> Callable[[], AbstractContextManager[None]]:
@@ -95,14 +70,14 @@ def _no_crc() -> Callable[[], AbstractContextManager[None]]:
         end = position + size + length
         return None if end > len(data) or (number is not None and found != number) else end - position
 
-    return _patched(Journal, _whole_transaction=whole)
+    return patched(Journal, _whole_transaction=whole)
 
 
 def _no_clearing() -> Callable[[], AbstractContextManager[None]]:
     def clear(self: Journal, _aside: str) -> None:
         self.torn = False
 
-    return _patched(Journal, clear_torn_end=clear)
+    return patched(Journal, clear_torn_end=clear)
 
 
 def _not_written_anew() -> Callable[[], AbstractContextManager[None]]:
@@ -110,7 +85,7 @@ def _not_written_anew() -> Callable[[], AbstractContextManager[None]]:
         files.sync_data(self._fd, "journal", visible=visible)
         self._synced = self._end
 
-    return _patched(Journal, _sync=sync)
+    return patched(Journal, _sync=sync)
 
 
 def _shown_before_it_happened() -> Callable[[], AbstractContextManager[None]]:
@@ -120,11 +95,11 @@ def _shown_before_it_happened() -> Callable[[], AbstractContextManager[None]]:
         self._show(changes)
         real(self, changes, reason, objects)
 
-    return _patched(OperationRefs, _write=write)
+    return patched(OperationRefs, _write=write)
 
 
 def _always_synced_line() -> Callable[[], AbstractContextManager[None]]:
-    return _patched(ref_files, _DURABILITY={"full": "synced", "process": "synced"})
+    return patched(ref_files, _DURABILITY={"full": "synced", "process": "synced"})
 
 
 def _always_synced_flag() -> Callable[[], AbstractContextManager[None]]:
@@ -133,7 +108,7 @@ def _always_synced_flag() -> Callable[[], AbstractContextManager[None]]:
     def pack(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
         return real(nonce, objects, number, flags | journal.SYNCED)
 
-    return _patched(journal, _pack_transaction=pack)
+    return patched(journal, _pack_transaction=pack)
 
 
 def _any_number() -> Callable[[], AbstractContextManager[None]]:
@@ -142,16 +117,16 @@ def _any_number() -> Callable[[], AbstractContextManager[None]]:
     def whole(self: Journal, data: bytes, position: int, _number: int | None) -> int | None:
         return real(self, data, position, None)
 
-    return _patched(Journal, _whole_transaction=whole)
+    return patched(Journal, _whole_transaction=whole)
 
 
 def _loose_without(sync_data: bool, names: bool) -> Callable[[], AbstractContextManager[None]]:
     inside = {}
     if sync_data:
-        inside["sync_data"] = _nothing
+        inside["sync_data"] = nothing
     if names:
-        inside["sync_directory"] = _nothing
-    return _during(LooseObjects, "write", **inside)
+        inside["sync_directory"] = nothing
+    return during(LooseObjects, "write", **inside)
 
 
 def _loose_dedup_without_sync() -> Callable[[], AbstractContextManager[None]]:
@@ -161,7 +136,7 @@ def _loose_dedup_without_sync() -> Callable[[], AbstractContextManager[None]]:
         if not self.contains(new.id):
             real(self, new)
 
-    return _patched(LooseObjects, write=write)
+    return patched(LooseObjects, write=write)
 
 
 def _create_in_place() -> Callable[[], AbstractContextManager[None]]:
@@ -170,7 +145,7 @@ def _create_in_place() -> Callable[[], AbstractContextManager[None]]:
         repo_module._lay_out(path, config)
         files.sync_directory(repo_module.os.path.dirname(path))
 
-    return _patched(opening, create_repository=create)
+    return patched(opening, create_repository=create)
 
 
 def _index_before_pack() -> Callable[[], AbstractContextManager[None]]:
@@ -208,28 +183,12 @@ def _index_before_pack() -> Callable[[], AbstractContextManager[None]]:
     return apply
 
 
-def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
-    """The old packs go before the new journal is there."""
-    real_rotate, real_drop = Database.rotate, Database.drop_packs
-    waiting: list[Callable[[], None]] = []
-
-    def rotate(self: Database, objects: Any, keyframe: NewObject, *, without: Any) -> None:
-        waiting.append(lambda: real_rotate(self, objects, keyframe, without=without))
-
-    def drop(self: Database, names: Any) -> None:
-        real_drop(self, names)
-        waiting.pop()()
-        waiting.clear()
-
-    return _patched(Database, rotate=rotate, drop_packs=drop)
-
-
 def mutants() -> list[Mutant]:
     """Every one of them; made anew, for each remembers the function it stands in for."""
     return [
-        Mutant("commit: no sync of the journal", _patched(Journal, _sync=_nothing)),
+        Mutant("commit: no sync of the journal", patched(Journal, _sync=nothing)),
         Mutant("commit: no sync of what others wrote before a synced transaction", _without_sync_before()),
-        Mutant("commit: names of journal and store not synced again", _patched(Database, _sync_names=_nothing)),
+        Mutant("commit: names of journal and store not synced again", patched(Database, _sync_names=nothing)),
         Mutant("commit: operation in a write before its objects", _operation_before_objects()),
         Mutant("commit: ref file says synced before the sync", _shown_before_it_happened()),
         Mutant("commit: unsynced ref lines say synced", _always_synced_line()),
@@ -237,7 +196,7 @@ def mutants() -> list[Mutant]:
         Mutant("failed sync: bytes not written anew", _not_written_anew()),
         Mutant("recovery: a transaction's CRC is not checked", _no_crc()),
         Mutant("recovery: torn end not cleared", _no_clearing()),
-        Mutant("recovery: torn end cleared, but not synced", _during(Journal, "clear_torn_end", sync_data=_nothing)),
+        Mutant("recovery: torn end cleared, but not synced", during(Journal, "clear_torn_end", sync_data=nothing)),
         Mutant(
             "recovery: a transaction's number is not checked",
             _any_number(),
@@ -246,23 +205,19 @@ def mutants() -> list[Mutant]:
         Mutant("seal: new journal before the pack", _journal_before_pack()),
         Mutant("seal: pack and index not synced", _seal_without_pack_sync()),
         Mutant("seal: index before its pack", _index_before_pack()),
-        Mutant("seal: new journal not synced", _during(database, "create_journal", sync_data=_nothing)),
+        Mutant("seal: new journal not synced", during(database, "create_journal", sync_data=nothing)),
         Mutant(
-            "seal: folder not synced after the rename", _during(database, "create_journal", sync_directory=_nothing)
+            "seal: folder not synced after the rename", during(database, "create_journal", sync_directory=nothing)
         ),
-        Mutant("write_file: no sync of the data", _during(files, "write_file", sync_data=_nothing)),
-        Mutant("write_file: no sync of the folder", _during(files, "write_file", sync_directory=_nothing)),
+        Mutant("write_file: no sync of the data", during(files, "write_file", sync_data=nothing)),
+        Mutant("write_file: no sync of the folder", during(files, "write_file", sync_directory=nothing)),
         Mutant("loose: no sync of the data", _loose_without(sync_data=True, names=False)),
         Mutant("loose: no sync of the names", _loose_without(sync_data=False, names=True)),
         Mutant("loose: an object that is there is not synced again", _loose_dedup_without_sync()),
         Mutant("create: not built aside", _create_in_place()),
         Mutant(
             "create: folders above the store not synced",
-            _during(repo_module.files, "make_directories", sync_directory=_nothing),
+            during(repo_module.files, "make_directories", sync_directory=nothing),
         ),
-        Mutant("gc: old packs go before the new journal", _gc_drops_first()),
-        Mutant(
-            "gc: index and pack removed without a sync between",
-            _during(Database, "_unlink_packs", sync_directory=_nothing),
-        ),
+        *gc_mutants(),
     ]

@@ -2,170 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import random
-import secrets
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from contextlib import suppress
 
-from tests.faults.crash_disk import Change, Killed, Recorder, watched
-from tract.api import Tract
-from tract.compile.tokens import EstimateTokenCounter
-from tract.errors import DurabilityError, TractError
+from tests.faults.crash_recording import Life, moves_of
+from tract.errors import DurabilityError
 from tract.history import gc
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
-from tract.objects.model import RefChange
 from tract.refs.store import ANY
-from tract.storage import database, files, journal
 from tract.storage.store import Durability
-
-Moves = tuple[tuple[RefChange, ...], ...]
-"""What the operations of a store did, oldest first, without those that moved nothing."""
-
-
-class Done(NamedTuple):
-    """A mark: what the workload was told is done. *moves* is the number of operations, *texts* the context at HEAD then."""
-
-    moves: int
-    durability: Durability
-    texts: tuple[str, ...]
-
-
-class Recording(NamedTuple):
-    """A workload as it went: its changes, and what the operations of the store it left did."""
-
-    name: str
-    before: list[Change]
-    changes: list[Change]
-    start: int  # the change from which its states are worth looking at
-    moves: Moves
-    problems: list[str]
-    weight: int = 8  # its share of the states, beside the others'
-
-
-class _Seeded:
-    """Clock, nonces and names for temporary files, the same in every run."""
-
-    def __init__(self, seed: int, behind: Any) -> None:
-        self._chance = random.Random(seed)
-        self._now = 2_000_000_000_000_000_000  # later than any file's time, so that gc takes nothing for young
-        self._behind = behind
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._behind, name)
-
-    def time_ns(self) -> int:
-        self._now += 1_000_000
-        return self._now
-
-    monotonic_ns = time_ns
-
-    def time(self) -> float:
-        return self.time_ns() / 1e9
-
-    def urandom(self, size: int) -> bytes:
-        return self._chance.randbytes(size)
-
-    def token_hex(self, size: int) -> str:
-        return self._chance.randbytes(size).hex()
-
-
-@contextmanager
-def replaced(target: Any, **values: Any) -> Iterator[None]:
-    """Attributes of *target* are *values* inside."""
-    before = {name: getattr(target, name) for name in values}
-    for name, value in values.items():
-        setattr(target, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(target, name, value)
-
-
-@contextmanager
-def small_store() -> Iterator[None]:
-    """Limits so small that a short workload seals, writes loose objects, cuts a batch and reserves space."""
-    with (
-        replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _TRANSACTION_LIMIT=6000),
-        replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192),
-    ):
-        yield
-
-
-@contextmanager
-def recorded(recorder: Recorder, seed: int) -> Iterator[None]:
-    """Everything done inside goes through *recorder*, with clocks and random names that are the same in every run."""
-    with ExitStack() as stack:
-        stack.enter_context(replaced(files, os=recorder, remove_tree=recorder.remove_tree))
-        for module in [module for name, module in sys.modules.items() if name.startswith("tract.")]:
-            for name, real in (("os", os), ("time", time), ("secrets", secrets)):
-                if getattr(module, name, None) is real:
-                    stack.enter_context(replaced(module, **{name: _Seeded(seed, real)}))
-        stack.enter_context(small_store())
-        stack.enter_context(watched(recorder))
-        yield
-
-
-def open_tract(folder: str | Path, durability: Durability = "full", **options: Any) -> Tract:
-    return Tract.open(folder, durability=durability, tokenizer=EstimateTokenCounter(), on_moved="append", **options)
-
-
-def texts(tract: Tract) -> tuple[str, ...]:
-    return tuple(str(message.content) for message in tract.compile().messages)
-
-
-def moves_of(tract: Tract) -> Moves:
-    tract._base.refs.refresh()
-    return tuple(one.changes for _, one in tract._base.refs.history() if one.changes)[::-1]
-
-
-class Life:
-    """What a workload does things through: it notes what was acknowledged."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.folder = os.path.join(recorder.root, "projects", "mine")
-        self.problems: list[str] = []
-        self._open: list[Tract] = []
-        self._words = random.Random(7)
-
-    def live(self, run: Callable[[Life], None]) -> None:
-        """Do what *run* says; an error is a problem, which a protocol that lacks a step may well have before any power cut."""
-        try:
-            run(self)
-        except (TractError, OSError) as exc:
-            self.problems.append(f"it fails before any power cut: {exc!r}")
-
-    def open(self, durability: Durability = "full", **options: Any) -> Tract:
-        tract = open_tract(self.folder, durability, **options)
-        self._open.append(tract)
-        return tract
-
-    def text(self, size: int = 0) -> str:
-        """A text that does not compress, *size* characters long or 8 to 300."""
-        return self._words.randbytes((size or self._words.randrange(8, 300)) // 2).hex()
-
-    def done(self, tract: Tract, durability: Durability) -> None:
-        """The step before returned, so it must hold from now on."""
-        shown = texts(tract) if tract.tract_id == "root" else ()
-        self.recorder.mark(Done(len(moves_of(tract)), durability, shown))
-
-    def close(self, tract: Tract) -> None:
-        self._open.remove(tract)
-        tract.close()
-
-    def die(self) -> None:
-        """Let go of all descriptors as the kernel does for a killed process, and go on as another."""
-        for tract in self._open:
-            tract._base.close()
-        self._open.clear()
-        self.recorder.revive()
 
 
 def life_of_a_chat(life: Life, durability: Durability) -> None:
@@ -366,46 +212,6 @@ def life_after_a_cut(life: Life) -> None:
         life.done(tract, "process")
     life.close(tract)
     life_after(life)
-
-
-def _recording(name: str, recorder: Recorder, life: Life, start: int) -> Recording:
-    life.die()
-    problems = [*life.problems, *(f"not through tract.storage.files: {call}" for call in recorder.around)]
-    changes, moves = recorder.changes, ()
-    try:
-        with small_store(), open_tract(life.folder) as tract:
-            moves = moves_of(tract)
-    except (TractError, OSError) as exc:
-        problems.append(f"the store cannot be opened afterwards: {exc!r}")
-    if problems:
-        changes = []  # what would be expected of its states is not known
-    return Recording(name, recorder.before, changes, start, moves, sorted(set(problems)))
-
-
-def record(
-    name: str, run: Callable[[Life], None], root: Path, *, seed: int = 1, fail_syncs: Sequence[int] = ()
-) -> Recording:
-    """The recording of one life in the folder *root*."""
-    recorder = Recorder(root, fail_syncs=fail_syncs)
-    life = Life(recorder)
-    with recorded(recorder, seed):
-        life.live(run)
-    return _recording(name, recorder, life, 0)
-
-
-def record_killed(
-    name: str, run: Callable[[Life], None], then: Callable[[Life], None], root: Path, kill_at: int, *, seed: int = 1
-) -> Recording:
-    """One life that is killed at a change, and another after it."""
-    recorder = Recorder(root, kill_at=kill_at)
-    life = Life(recorder)
-    with recorded(recorder, seed):
-        with suppress(Killed):
-            life.live(run)
-        start = len(recorder.changes)
-        life.die()
-        life.live(then)
-    return _recording(name, recorder, life, start)
 
 
 WORKLOADS: dict[str, Callable[[Life], None]] = {

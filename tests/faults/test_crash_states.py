@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.crash_disk import ALL, Change, Disk, Fate, Recorder, watched
+from tests.faults.crash_disk import ALL, Disk, Fate
 from tests.faults.crash_mutants import mutants
+from tests.faults.crash_recorder import Change, Recorder, watched
 from tests.faults.crash_states import (
     all_recordings,
     explore,
+    recordings_of_killed_archives,
     recordings_of_killed_lives,
     recordings_of_whole_lives,
+    recordings_with_archives,
     recordings_with_failing_syncs,
     summary,
 )
@@ -56,6 +59,9 @@ def test_no_power_cut_of_the_sample_loses_what_was_acknowledged():
         ("loose: no sync of the names", recordings_of_whole_lives),
         ("failed sync: bytes not written anew", recordings_with_failing_syncs),
         ("commit: operation in a write before its objects", lambda seed: recordings_of_killed_lives(seed, every=6)),
+        ("archives: shallow written after the packs went", recordings_with_archives),
+        ("archives: name of shallow not synced", recordings_with_archives),
+        ("archives: ref files not synced before what they held is forgotten", lambda seed: recordings_of_killed_archives(seed, every=6)),
     ],
 )
 def test_a_protocol_without_one_of_its_steps_is_caught(name, record):
@@ -71,7 +77,7 @@ def test_a_protocol_without_one_of_its_steps_is_caught(name, record):
 @pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
 def test_every_step_of_the_protocol_is_needed_or_defence_behind_another(mutant):
     with mutant.apply():
-        result = explore(all_recordings(SEED), states=4000, seed=SEED, stop_at=1)
+        result = explore(all_recordings(SEED, only=mutant.only), states=4000, seed=SEED, stop_at=1)
 
     assert bool(result.failures) is not bool(mutant.redundant)
 

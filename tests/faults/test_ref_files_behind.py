@@ -135,3 +135,47 @@ def test_a_ref_file_that_proves_a_loss_is_not_written_over(folder: Path) -> None
         t.user("next")
 
     assert (lost, True) == RefFiles(str(folder / ".tract"), "full").read("refs/tags/v1")
+
+
+def test_gc_brings_old_ref_files_up_to_date_before_it_forgets_what_they_hold(folder: Path) -> None:
+    """As after a power cut, which brings back the file of a tag that was deleted, and an old line of a branch."""
+    store = folder / ".tract"
+    with opened(folder) as t:
+        t.extend([{"role": "user", "content": f"message {at} of several"} for at in range(4)])
+        t.tag("v1", "HEAD~1")
+        tag, branch = ((store / "refs" / name).read_bytes() for name in ("tags/v1", "heads/main"))
+        t.compress(content="short", keep_recent=0)
+        t.delete_tag("v1")
+    (store / "refs" / "tags" / "v1").write_bytes(tag)
+    (store / "refs" / "heads" / "main").write_bytes(branch)
+
+    with opened(folder) as t:
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+
+    assert not (store / "refs" / "tags" / "v1").exists()
+    with opened(folder) as t:
+        assert ["short"] == [message.content for message in t.compile().messages]
+        t.user("next")
+    assert () == tuple(check_repository(str(store)).problems)
+
+
+def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = folder / ".tract"
+    with opened(folder) as t:
+        t.branch("a/b", switch=False)
+        with Tract.open(folder, tract_id="helper", tokenizer=Words()) as helper:
+            helper.user("of its own")
+        synced: list[str] = []
+        for name, call in (("fsync", os.fsync), ("fdatasync", os.fdatasync)):
+
+            def sync(fd: int, call: Callable[[int], None] = call) -> None:
+                synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{fd}"), store))
+                call(fd)
+
+            monkeypatch.setattr(os, name, sync)
+        t.gc()
+
+    shown = {"HEAD", "refs/heads/main", "refs/heads/a/b", "tracts/helper/HEAD", "tracts/helper/refs/heads/main"}
+    folders = {".", "refs/heads", "refs/heads/a", "tracts/helper", "tracts/helper/refs/heads"}
+    last_journal = max(at for at, name in enumerate(synced) if name.endswith("-journal"))
+    assert shown | folders <= set(synced[:last_journal])

@@ -19,7 +19,7 @@ from tract.cli.looking import looking_workspace
 from tract.cli.plumbing.for_each_ref import COMMAND as FOR_EACH_REF
 from tract.cli.plumbing.hash_object import COMMAND as HASH_OBJECT
 from tract.cli.plumbing.ref_transaction import run_transactions
-from tract.cli.retention import parse_days
+from tract.cli.retention import is_retention
 from tract.compile.usage import TokenUsage, usage_body
 from tract.config import TokenBudgetConfig, TractConfig
 from tract.errors import TractError
@@ -122,7 +122,7 @@ def _terminal(data: bytes) -> None:
 
 def _times(data: bytes) -> None:
     text = text_of(data)
-    parse_days(text, 1.0)
+    is_retention(text)
     microseconds(read_moment(text), "a time")
 
 

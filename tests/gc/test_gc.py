@@ -666,13 +666,13 @@ def test_prune_leaves_a_store_alone_in_which_there_is_nothing_to_drop(tmp_path):
     t.gc()
     before = files_in(tmp_path / ".tract" / "objects")
 
-    assert {} == prune(repo_of(t), retention_days=0)
+    assert {} == prune(repo_of(t), orphans=0)
     assert before == files_in(tmp_path / ".tract" / "objects")
 
     [aside] = say_aside(t, "b")
-    assert sorted(["blob", "commit"]) == sorted(prune(repo_of(t), retention_days=0, dry_run=True).values())
+    assert sorted(["blob", "commit"]) == sorted(prune(repo_of(t), orphans=0, dry_run=True).values())
     assert has(t, aside)
-    assert bytes.fromhex(aside) in prune(repo_of(t), retention_days=0)
+    assert bytes.fromhex(aside) in prune(repo_of(t), orphans=0)
     assert not has(t, aside)
 
 

@@ -26,6 +26,7 @@ from tract.history.branch import (
     list_branches,
     rename_branch,
     switch_branch,
+    taken_branch_names,
 )
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
@@ -303,11 +304,14 @@ def test_a_name_that_is_taken_gets_a_number():
     create_branch(repo, "side-2", tip)
     create_branch(repo, "deep/one", tip)
 
-    assert "side-3" == free_branch_name(repo, "side")
-    assert "main-2" == free_branch_name(repo, "main")
-    assert "deep-2" == free_branch_name(repo, "deep")
-    assert "free" == free_branch_name(repo, "free")
+    taken = taken_branch_names(repo)
+
+    assert "side-3" == free_branch_name("side", taken)
+    assert "main-2" == free_branch_name("main", taken)
+    assert "deep-2" == free_branch_name("deep", taken)
+    assert "free" == free_branch_name("free", taken)
+    assert "Free-2" == free_branch_name("Free", taken)
 
 
 def test_the_unborn_branch_head_is_on_is_taken_too():
-    assert "main-2" == free_branch_name(make_repo(), "main")
+    assert "main-2" == free_branch_name("main", taken_branch_names(make_repo()))

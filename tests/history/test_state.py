@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,11 @@ from tract.errors import CherryPickError, MergeError, ObjectCorruptError, Rebase
 from tract.history.commit import Draft, write_commits
 from tract.history.fsck.check import check_repository
 from tract.history.state import (
+    UNDER_WAY,
     check_idle,
-    check_no_merge,
     clear_state,
     clear_text,
+    end_state,
     kept_commits,
     read_state,
     read_text,
@@ -34,6 +38,10 @@ def make_repo(folder: Path, tract: str | None = None) -> Repository:
     if not (folder / ".tract").exists():
         create_repository(path, TractConfig())
     return open_repository(path, tract=tract)
+
+
+def say(repo: Repository, text: str) -> None:
+    write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])
 
 
 def test_a_state_is_what_was_written_until_it_is_cleared(tmp_path: Path) -> None:
@@ -130,13 +138,49 @@ def test_a_text_for_the_user_lies_beside_the_states_of_its_tract(tmp_path: Path)
         read_text(repo, path.name)
 
 
-def test_a_merge_under_way_is_noticed_by_every_commit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNDER_WAY)
+def test_what_is_under_way_is_noticed_by_every_commit(tmp_path: Path, name: str) -> None:
     for repo in (make_repo(tmp_path), make_repo(tmp_path, "helper"), memory_repository()):
-        check_no_merge(repo)
-        write_state(repo, "rebase", {})
-        check_no_merge(repo)
+        write_state(repo, "bisect", {})
+        write_state(repo, name, {})
+        with pytest.raises(UNDER_WAY[name], match=f"a {name} is under way"):
+            say(repo, "x")
+        assert repo.head()[1] is None
+        clear_state(repo, name)
+        say(repo, "x")
+
+
+def test_where_nothing_is_under_way_there_is_no_folder_to_look_into(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path)
+    folder = tmp_path / ".tract/state"
+    for _ in range(2):
+        assert not folder.exists()
+        write_text(repo, "MERGE_CONFLICTS.md", "x")
         write_state(repo, "merge", {})
-        with pytest.raises(MergeError, match="a merge is under way"):
-            write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": "x"})])
-        clear_state(repo, "merge")
-        check_no_merge(repo)
+        write_state(repo, "bisect", {})
+        end_state(repo, "merge")
+        assert ["bisect"] == os.listdir(folder)
+        clear_state(repo, "bisect")
+        clear_state(repo, "bisect")
+
+
+def test_a_state_is_written_though_another_process_takes_the_folder_away(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path)
+    folder = tmp_path / ".tract/state"
+    is_done = threading.Event()
+
+    def take_away() -> None:
+        while not is_done.wait(0.001):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    taker = threading.Thread(target=take_away)
+    taker.start()
+    try:
+        for number in range(20):
+            write_state(repo, "bisect", {"number": number})
+            assert {"number": number} == read_state(repo, "bisect")
+            clear_state(repo, "bisect")
+    finally:
+        is_done.set()
+        taker.join()

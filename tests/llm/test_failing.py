@@ -171,9 +171,10 @@ def test_a_silent_server_is_given_up(way, llm_server):
 def test_a_body_that_drips_is_given_up(way, llm_server):
     began = time.monotonic()
 
-    with pytest.raises(LLMResponseError, match="no whole answer within 0\\.3 s"):
+    with pytest.raises(LLMResponseError, match="no whole answer within 0\\.3 s") as caught:
         ask(way, make_client("openai", llm_server, timeout=0.3), model="drip")
 
+    assert caught.value.is_transient
     assert time.monotonic() - began < 2
     assert 1 == len(llm_server.requests())
 

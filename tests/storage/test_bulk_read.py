@@ -9,7 +9,7 @@ import pytest
 
 from tests.storage.conftest import OpenDatabase, blob, operation
 from tract.errors import FormatVersionError, ObjectCorruptError
-from tract.objects.model import Commit, CommitOperation, NewObject, Node, new_commit, new_node
+from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_commit, new_node, read_node
 from tract.storage.database import Database
 
 
@@ -51,6 +51,44 @@ def test_objects_read_together_are_what_they_are_alone(database: OpenDatabase) -
             assert [new.payload for new in order] == [store.read(new.id).payload for new in order]
 
 
+def test_nodes_and_chunks_and_blobs_read_together_are_what_they_are_alone(database: OpenDatabase) -> None:
+    objects = make_history(1600)
+    sealed(database(), objects).close()
+    trees = [new for new in objects if new.kind == "tree"]
+    blobs = [new for new in objects if new.kind == "blob"]
+    for order in (trees, trees[::-1], random.Random(2).sample(trees, len(trees))):
+        nodes = [read_node(new.id, Object("tree", new.payload)) for new in order]
+        assert nodes == database().nodes([new.id for new in order])
+        leaves = [(new.id, node.items) for new, node in zip(order, nodes, strict=True) if node.level == 0]
+        found = database().chunks([id for id, _ in leaves])
+        assert [len(items) // 2 for _, items in leaves] == list(found.sizes)
+        assert [id for _, items in leaves for id in items[::2]] == list(found.commits)
+        assert [id for _, items in leaves for id in items[1::2]] == list(found.blobs)
+    for some in (blobs, blobs[::-1], blobs[100:900], blobs[::3], [*blobs[:500], blobs[3], *blobs[700:]]):
+        assert [new.payload for new in some] == list(database().blobs([new.id for new in some]))
+
+
+def test_a_node_above_the_chunks_is_no_chunk(database: OpenDatabase) -> None:
+    objects = make_history(64)
+    sealed(database(), objects).close()
+    root = next(new for new in objects if new.kind == "tree" and read_node(new.id, Object("tree", new.payload)).level)
+
+    with pytest.raises(ObjectCorruptError, match="it is of level 1 where 0 belongs"):
+        database().chunks([root.id])
+
+
+def test_blobs_are_those_of_the_moment_they_were_read(database: OpenDatabase, tmp_path: Path) -> None:
+    objects = make_history(1600)
+    store = sealed(database(), objects)
+    wanted = [new for new in objects if new.kind == "blob"]
+    blobs = store.blobs([new.id for new in wanted])
+    store.close()
+    for path in (tmp_path / "objects" / "pack").iterdir():
+        path.unlink()
+
+    assert [new.payload for new in wanted] == list(blobs)
+
+
 def test_a_flipped_bit_is_seen_or_changes_nothing(database: OpenDatabase, tmp_path: Path) -> None:
     objects = make_history(64)
     sealed(database(), objects).close()
@@ -64,6 +102,10 @@ def test_a_flipped_bit_is_seen_or_changes_nothing(database: OpenDatabase, tmp_pa
             for kind in ("blob", "tree", "commit"):
                 wanted = [new for new in objects if new.kind == kind]
                 assert [new.payload for new in wanted] == store.payloads([new.id for new in wanted], kind)
+            for new in (new for new in objects if new.kind == "tree"):
+                assert [read_node(new.id, Object("tree", new.payload))] == database().nodes([new.id])
+            blobs = [new for new in objects if new.kind == "blob"]
+            assert [new.payload for new in blobs] == list(store.blobs([new.id for new in blobs]))
         except (ObjectCorruptError, FormatVersionError):
             seen += 1
     assert seen > 100

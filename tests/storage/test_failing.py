@@ -224,7 +224,8 @@ def test_an_object_that_cannot_be_read_is_an_error_of_the_store_that_names_the_f
     open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, sealed: bool
 ) -> None:
     repo = open_one("process")
-    ids = [repo.commit(say(repo, f"message {n}")).content for n in range(3)]
+    # Smaller ones that were just written are still in memory.
+    ids = [repo.commit(say(repo, f"message {n} " + "x" * 20_000)).content for n in range(3)]
     if sealed:
         with repo.objects.lock():
             repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))

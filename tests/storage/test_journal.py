@@ -144,15 +144,34 @@ def test_a_byte_wrong_before_a_synced_transaction_is_damage(database: Open, tmp_
 
 
 def test_damage_that_appears_under_an_open_handle_is_reported_by_its_reads(database: Open, tmp_path: Path) -> None:
-    store = database()
+    store, reader = database(), database()
     start = append(store, "a")
     append(store, "b")
+    reader.refresh()
     data = bytearray(journal_in(tmp_path).read_bytes())
     data[start + 28 + 44] ^= 1
     journal_in(tmp_path).write_bytes(data)
 
     with pytest.raises(ObjectCorruptError, match="do not match its id"):
-        store.read(blob("b").id)
+        reader.read(blob("b").id)
+    assert blob("b").payload == store.read(blob("b").id).payload  # who wrote it has it in memory still
+
+
+def test_what_is_in_a_small_pack_of_many_may_be_written_again_and_what_is_in_the_largest_is_not(database: Open) -> None:
+    store = database()
+    kept = [blob(number) for number in range(40)]
+    store.append(kept, operation("largest"), keyframe=False)
+    store.seal(operation("seal"))
+    for number in range(6):
+        store.append([blob(f"{number}, alone")], operation(f"{number}"), keyframe=False)
+        store.seal(operation(f"seal {number}"))
+
+    before = store.stats().journal_objects
+    store.append([kept[7], blob("0, alone"), blob("5, alone")], operation("again"), keyframe=False)
+
+    assert 7 == store.stats().packs
+    assert 2 == store.stats().journal_objects - before
+    assert [kept[7].payload, blob("5, alone").payload] == [store.read(id).payload for id in (kept[7].id, blob("5, alone").id)]
 
 
 def test_a_hole_between_unsynced_transactions_is_set_aside_and_cleared(database: Open, tmp_path: Path) -> None:
@@ -245,6 +264,21 @@ def test_a_journal_that_shrinks_under_an_open_handle_is_damage(database: Open, t
 
     with pytest.raises(ObjectCorruptError, match="shorter"):
         store.refresh()
+
+
+def test_a_journal_that_is_cut_anywhere_is_never_sealed(database: Open, tmp_path: Path) -> None:
+    store = database()
+    for number in range(3):
+        end = append(store, f"message {number}")
+    path = tmp_path / "objects" / "journal"
+    whole = path.read_bytes()
+    for size in range(FILE_HEADER_SIZE, end, 7):
+        with store.lock():
+            os.truncate(path, size)
+            with pytest.raises(ObjectCorruptError, match="journal"):
+                store.seal(operation("seal"))
+            path.write_bytes(whole)
+    assert has(database(), "message 2")
 
 
 def test_space_is_written_ahead_in_steps(database: Open, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tract.errors import FormatVersionError, ObjectCorruptError, TractError
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
-from tract.storage.pack import Pack, unfold
+from tract.storage.folding import unfold
+from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, fold, write_pack
 
 # Bytes that look like an id in msgpack, where there is none.

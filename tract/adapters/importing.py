@@ -19,13 +19,14 @@ from tract.compile.tokens import REPLY_PRIMING, counter_named
 from tract.compile.usage import read_usage, usage_body
 from tract.errors import ContentValidationError
 from tract.history.batch import Batch
-from tract.history.branch import cleaned_name, free_branch_name
+from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
 from tract.history.commit import Draft, write_commits
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
 from tract.objects.codec import encode
 from tract.objects.content import MessageContent, to_value
 from tract.objects.id import ObjectId
+from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
 from tract.refs.store import RefEdit
 from tract.repo import Repository
@@ -76,31 +77,62 @@ class ImportResult:
 def import_conversation(
     repo: Repository, conversation: Conversation, *, place: Place = "branch", name: str | None = None
 ) -> ImportResult:
-    """Commit every line of *conversation*, all in one operation.
+    """Commit every line of *conversation*, as an :class:`Importer` does."""
+    importer = Importer(repo)
+    result = importer.take(conversation, place=place, name=name)
+    importer.finish()
+    return result
 
-    The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
-    HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
-    A message that cannot be kept is left out and listed in ``refused``.
-    Tokens are counted on the way, so that what only looks at the store later has exact figures.
+
+class Importer:
+    """Takes in conversations one after the other; what it counted it does not look up again.
+
+    With *count*, tokens are counted on the way, so that what only looks at the store later has exact figures; ``finish`` writes down the last of them.
+    Without, they are for whoever asks, but for what goes with recorded usage.
     """
-    repo.refs.refresh()
-    wanted = name if name is not None else conversation.name
-    if place == "tract":
-        repo = _in_new_tract(repo, wanted)
-    batch = Batch(repo)
-    if place == "tract":
-        batch.repo.refs.update([RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason="")
-    head = batch.repo.ref(HEAD)
-    writer = _Writer(batch.repo, conversation)
-    for number, line in enumerate(conversation.branches):
-        if number == 0 and place != "branch" and isinstance(head, str):
-            writer.write_line(line, head.removeprefix(HEADS))
-        else:
-            writer.write_line(line, free_branch_name(batch.repo, _line_name(wanted, number, line)))
-    batch.repo.refs.update([RefEdit(repo.prefix + HEAD, head)], reason="")
-    batch.land(reason=f"import: {conversation.name[:72]}")
-    writer.blobs.flush()
-    return ImportResult(wanted, repo.tract, tuple(writer.done), tuple(writer.refused))
+
+    def __init__(self, repo: Repository, *, count: bool = True) -> None:
+        self._repo = repo
+        self._count = count
+        self._blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+        self._taken: set[str] = set()
+        self._last: ObjectId | None = None
+
+    def take(self, conversation: Conversation, *, place: Place = "branch", name: str | None = None) -> ImportResult:
+        """Commit every line of *conversation*, all in one operation.
+
+        The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
+        HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
+        A message that cannot be kept is left out and listed in ``refused``.
+        """
+        repo = self._repo
+        repo.refs.refresh()
+        if repo.refs.last != self._last:  # at first, when somebody else wrote, or where not every name was used
+            self._taken = taken_branch_names(repo)
+        self._last = None
+        wanted = name if name is not None else conversation.name
+        if place == "tract":
+            repo = _in_new_tract(repo, wanted)
+        taken = self._taken if place != "tract" else {repo.config.default_branch.casefold()}
+        batch = Batch(repo)
+        if place == "tract":
+            batch.repo.refs.update([RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason="")
+        head = batch.repo.ref(HEAD)
+        writer = _Writer(batch.repo, conversation, self._blobs, count=self._count)
+        for number, line in enumerate(conversation.branches):
+            if number == 0 and place != "branch" and isinstance(head, str):
+                writer.write_line(line, head.removeprefix(HEADS))
+            else:
+                writer.write_line(line, free_branch_name(_line_name(wanted, number, line), taken))
+        batch.repo.refs.update([RefEdit(repo.prefix + HEAD, head)], reason="")
+        batch.land(reason=f"import: {conversation.name[:72]}")
+        if all(line.tip is not None for line in writer.done):
+            self._last = repo.refs.last
+        return ImportResult(wanted, repo.tract, tuple(writer.done), tuple(writer.refused))
+
+    def finish(self) -> None:
+        """Write down the counts that are not on the disk yet."""
+        self._blobs.flush()
 
 
 def _line_name(wanted: str, number: int, line: Branch) -> str:
@@ -120,9 +152,10 @@ def _in_new_tract(repo: Repository, wanted: str) -> Repository:
 class _Writer:
     """The lines of one conversation on their way into a batch."""
 
-    def __init__(self, repo: Repository, conversation: Conversation) -> None:
+    def __init__(self, repo: Repository, conversation: Conversation, blobs: BlobCache, *, count: bool) -> None:
         self.repo = repo
-        self.blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+        self.blobs = blobs
+        self._count = count
         self._beside = conversation.metadata
         self.done: list[ImportedBranch] = []
         self.refused: list[Refused] = []
@@ -137,14 +170,14 @@ class _Writer:
         start = self.repo.head()[1]
         turns = line.turns[len(known) :]
         drafts = self._drafts(turns)
-        ids = iter(write_commits(self.repo, [draft for draft in drafts if draft is not None]))
+        made = [pair for pair in drafts if pair is not None]
+        ids = iter(write_commits(self.repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
         tips = list(known)
         for draft in drafts:
             tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
         self._tips.append(tips)
         tip = self.repo.head()[1]
-        made = sum(draft is not None for draft in drafts)
-        self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), made, len(known)))
+        self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), len(made), len(known)))
 
     def _go_to(self, ref: str, start: ObjectId | None) -> None:
         """Let HEAD be on *ref*, which is at *start* from then on if it is new."""
@@ -153,10 +186,11 @@ class _Writer:
             edits.append(RefEdit(self.repo.prefix + ref, start, None))
         self.repo.refs.update(edits, reason="")
 
-    def _drafts(self, turns: Sequence[Turn]) -> list[Draft | None]:
-        """A draft for each turn, None for one that was refused; each is checked, so that the rest can be written."""
-        drafts: list[Draft | None] = []
-        running = _RunningTotal(self.repo, self.blobs)
+    def _drafts(self, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
+        """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
+        drafts: list[tuple[Draft, NewObject] | None] = []
+        is_counted = self._count or any(turn.usage is not None for turn in turns)
+        running = _RunningTotal(self.repo, self.blobs) if is_counted else None
         time: int | None = None
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
@@ -164,7 +198,7 @@ class _Writer:
                 draft = Draft(
                     to_value(MessageContent(turn.message, turn.format)), metadata=self._metadata(turn), time=time
                 )
-                encode(draft.value)
+                blob = new_blob(draft.value)
                 if draft.metadata is not None:
                     encode(draft.metadata)
             except ContentValidationError as exc:
@@ -172,7 +206,9 @@ class _Writer:
                 drafts.append(None)
                 continue
             self._beside = {}
-            drafts.append(self._with_usage(draft, turn, running.add(draft.value)))
+            if running is not None:
+                draft = self._with_usage(draft, turn, running.add(blob.id, draft.value))
+            drafts.append((draft, blob))
         return drafts
 
     def _metadata(self, turn: Turn) -> dict[str, Any] | None:
@@ -207,7 +243,7 @@ class _RunningTotal:
         before = entries(repo, context_at(repo, repo.head()[1]))
         self._total = REPLY_PRIMING + sum(blobs.count(repo, blob).message for _, blob in before)
 
-    def add(self, value: dict[str, Any]) -> int:
+    def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
         """The tokens of the context with one more message."""
-        self._total += self._blobs.count_value(value).message
+        self._total += self._blobs.count_new(blob, value).message
         return self._total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.adapters.transcripts.strictjson import Refused, flaw, parse
 from tract.cli.console import Console, is_terminal
 from tract.errors import ContentValidationError
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent
@@ -35,6 +34,8 @@ def message_of_role(role: str, text: str, name: str | None = None, call_id: str 
 
 def read_json(text: str, what: str) -> dict[str, Any]:
     """The JSON object in *text*."""
+    from tract.adapters.transcripts.strictjson import Refused, flaw, parse  # brings readers that text needs not
+
     value = parse(text.encode("utf-8", "surrogateescape"))
     if isinstance(value, Refused):
         raise ContentValidationError(f"{what} is not JSON: {value.reason}")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from tract import errors
 
 _UNDER_WAY = "'tract status' shows what is under way: '--continue' goes on with it, '--abort' gives it up"
+_NAMED_UNDER_WAY = re.compile(r"\Aa (merge|rebase|cherry-pick|revert) is under way ")
+
+_COMPRESSIONS = "'tract log --op compress' lists the compressions, 'tract show' of one its summaries"
 
 _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.CommitNotFoundError, "no commit yet", "'tract commit' records the first message"),
@@ -16,18 +21,32 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
     (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
-    (errors.MergeError, " under way ", _UNDER_WAY),
     (errors.MergeError, "file of conflicts", _UNDER_WAY),
-    (errors.CherryPickError, "a cherry-pick is under way", _UNDER_WAY),
+    (errors.CompressionError, "it waits as", "no model need be asked again: '--approve <id> --force' takes it as it is, '--edit <id> --content …' gives it other words"),
     (errors.CompressionError, "the summary is refused", "'--force' takes it all the same, with '--review' for you to edit it first"),
-    (errors.CherryPickError, "a revert is under way", _UNDER_WAY),
+    (errors.CompressionError, "is no summary", _COMPRESSIONS),
+    (errors.CompressionError, "is no compression that", "'tract compress --list' says what waits for approval"),
+    (errors.CompressionError, "is no compression", _COMPRESSIONS),
+    (errors.CompressionError, "several summaries", "'tract expand <summary>' takes one of them"),
+    (errors.CompressionError, "nothing to compress", "'tract log' lists the messages; '--keep-recent 0', or '--from' and '--to', say what goes"),
+    (errors.CompressionError, "nothing was changed", "'tract compress --reject <id>' forgets one that waited; 'tract compress --dry-run' says what would go now"),
     (errors.CherryPickError, "file of conflicts", _UNDER_WAY),
+    (errors.MergeError, " under way ", _UNDER_WAY),
+    (
+        errors.HistoryCutError,
+        "no commit in common",
+        "'tract cherry-pick <commit>' takes over single messages; 'tract merge --allow-unrelated-histories' all, summed up here or not",
+    ),
+    (errors.HistoryCutError, "where the two parted", "'tract cherry-pick <commit>' takes over single messages by their ids"),
+    (errors.HistoryCutError, "version", "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1"),
 )
 """What goes before the hint for a kind of error, where its message says this."""
 
 _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.NotARepositoryError, "'tract init' makes a store, 'tract import --as tract' a tract in it"),
     (errors.AmbiguousPrefixError, "give more digits of the id"),
+    (errors.HistoryCutError, "'tract log' goes back as far as history is kept; what is in the context is whole"),
+    (errors.BlobNotFoundError, "'tract fsck' says what is missing, 'tract fsck --repair' mends what can be mended"),
     (errors.CommitNotFoundError, "'tract log --oneline' lists commits, 'tract branch' and 'tract tag' names"),
     (errors.BranchNotFoundError, "'tract branch' lists the branches, 'tract checkout' takes any revision"),
     (errors.BranchExistsError, "'tract branch' lists the branches, 'tract switch <branch>' goes to one"),
@@ -39,7 +58,6 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.SemanticSafetyError, "'--dry-run' shows all of it, and '--force' does it all the same"),
     (errors.RebaseError, _UNDER_WAY),
     (errors.CherryPickError, "'tract log --oneline' lists commits, 'tract status' shows a cherry-pick or revert under way"),
-    (errors.CompressionError, "'tract compress --dry-run' says what would go; 'tract compress --list' what waits for approval"),
     (errors.EditTargetError, "'tract log --oneline' lists the messages"),
     (errors.DetachedHeadError, "'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one"),
     (errors.BisectError, "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows what was said in it"),
@@ -54,5 +72,8 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
 def hint_for(exc: errors.TractError) -> str | None:
     """What could be done about *exc*, or None."""
     said = str(exc)
+    named = _NAMED_UNDER_WAY.match(said)
+    if named is not None:
+        return f"'tract {named[1]} --continue' goes on with it, 'tract {named[1]} --abort' gives it up"
     found = (hint for kind, words, hint in _SAID if isinstance(exc, kind) and words in said)
     return next(found, None) or next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)

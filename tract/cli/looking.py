@@ -9,7 +9,6 @@ from tract.compile.compiler import Compiler
 from tract.compile.tokens import EstimateTokenCounter, counter_named
 from tract.compile.workspace import Workspace
 from tract.history.notes import NoteTable
-from tract.objects.content import BUILTIN
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 
@@ -33,6 +32,6 @@ def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingW
     """A workspace for looking at *repo*."""
     blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
     compiler = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize)
-    space = LookingWorkspace(repo, blobs, compiler, NoteTable(), dict(BUILTIN), warn, exact=False)
+    space = LookingWorkspace(repo, blobs, compiler, NoteTable(), warn, exact=False)
     space.estimates = BlobCache(repo, EstimateTokenCounter())
     return space

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.cli.console import Console, Painted, one_line, text_width
-from tract.compile.formats import message_of, message_text
+from tract.compile.formats import message_text
 from tract.compile.info import CommitInfo
 from tract.compile.report import describe
 from tract.compile.workspace import Workspace
@@ -138,6 +138,8 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
 
 def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
     """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``."""
+    from tract.compile.formats import message_of  # who only looks needs no classes of content
+
     message = message_of(tract.get_content(info.commit_hash))
     line = Line(info, message.role, message_text(message), False)
     lead = f"[{tract.current_branch or 'detached HEAD'} {line.id[:SHORT]}] "

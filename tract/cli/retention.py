@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
+from tract.config import read_retention
+from tract.errors import ConfigError
 
 
-def parse_days(text: str | None, default: float) -> float | None:
-    """The days that an option says, *default* where it was not given; None when it is no number of days."""
-    if text is None:
-        return default
+def is_retention(text: str | None) -> bool:
+    """Whether an option says how long something is kept, or nothing."""
     try:
-        days = float(text)
-    except ValueError:
-        return None
-    return days if days >= 0 and math.isfinite(days) else None
+        return text is None or bool(read_retention("", text))
+    except ConfigError:
+        return False

@@ -7,7 +7,6 @@ from typing import Any
 from tract.cli.command import Args
 from tract.cli.console import Console
 from tract.errors import MergeConflictError
-from tract.history.bisect import read_bisection
 from tract.history.state import conflicts_path, read_state, states
 from tract.objects.id import ObjectId
 from tract.repo import Repository
@@ -55,6 +54,10 @@ def replays_under_way(repo: Repository) -> list[dict[str, Any]]:
 
 def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
     """The bad commit, and how many were called good and skipped; None where no bisection is under way."""
+    if "bisect" not in states(repo):
+        return None
+    from tract.history.bisect import read_bisection  # there is seldom one
+
     known = read_bisection(repo)
     if known is None:
         return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from tract.compile.formats import message_from_raw, message_of
+from tract.compile.formats import message_from_raw
 from tract.compile.message import Message
 from tract.compile.tokens import (
+    TOKENS_PER_MESSAGE,
     EstimateTokenCounter,
     TokenCounter,
     checked_count,
@@ -16,7 +18,6 @@ from tract.compile.tokens import (
     count_message,
 )
 from tract.errors import ContentValidationError, TokenizerError
-from tract.objects.content import BUILTIN, FreeformContent, from_value
 from tract.objects.id import ObjectId
 from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
@@ -24,6 +25,7 @@ from tract.repo import Repository
 from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts, newest_counts
 
 _MESSAGES_KEPT = 131072
+_ROLES_KEPT = 64
 
 # So many counts are kept, and as many again that nobody asked for since: some 8 MB.
 _COUNTS_KEPT = 16384
@@ -52,7 +54,9 @@ class BlobCache:
         self._has_newest = False  # and none that the file has before them
         self._let_go = False  # of counts that the file still has
         self._unsaved: dict[ObjectId, BlobCount] = {}
+        self._made: set[ObjectId] = set()
         self._flushed_at = 0.0
+        self._roles: dict[str, int] = {}
 
     def message(self, repo: Repository, blob: ObjectId) -> Message:
         """The blob's content as a message; shared, not to be changed."""
@@ -70,18 +74,35 @@ class BlobCache:
 
     def count_value(self, value: dict[str, Any]) -> BlobCount:
         """The tokens of what is about to become a blob; kept for when it is one."""
-        blob = new_blob(value).id
+        return self.count_new(new_blob(value).id, value)
+
+    def count_new(self, blob: ObjectId, value: dict[str, Any]) -> BlobCount:
+        """The same where the blob's id is known already."""
         known = self.known(blob)
         return known if known is not None else self._add(blob, value)
 
     def _add(self, blob: ObjectId, value: Any) -> BlobCount:
-        count = count_content(self.counter, readable_content(value))
+        count = _count_map(self.counter, value, self._role_tokens)
         self._keep(blob, count)
         if self._path is not None:
             self._unsaved[blob] = count
             if len(self._unsaved) >= _FLUSH_AT or time.monotonic() > self._flushed_at + _FLUSH_AFTER_SECONDS:
                 self.flush()
         return count
+
+    def _role_tokens(self, role: str) -> int:
+        tokens = self._roles.get(role)
+        if tokens is None:
+            if len(self._roles) >= _ROLES_KEPT:
+                self._roles.clear()
+            tokens = self._roles[role] = checked_count(self.counter, role)
+        return tokens
+
+    def note_made(self, blobs: Iterable[ObjectId]) -> None:
+        """Remember that *blobs* were just made: the file is not read for them, which would take longer with every message of the store."""
+        if len(self._made) > _COUNTS_KEPT:
+            self._made.clear()
+        self._made.update(blobs)
 
     def _keep(self, blob: ObjectId, count: BlobCount) -> None:
         counts = self._loaded()
@@ -93,7 +114,9 @@ class BlobCache:
 
     def known(self, blob: ObjectId) -> BlobCount | None:
         """The blob's tokens, if they were ever counted; never loads the tokenizer."""
-        count = self._loaded().get(blob)
+        count = (self._counts or self._loaded()).get(blob)
+        if count is None and blob in self._made:
+            return self._older.get(blob)
         if count is None and self._has_newest and self._path is not None:
             self._has_newest = False
             self._counts = load_counts(self._path)
@@ -152,13 +175,46 @@ class _CountsOnce:
         return count
 
 
+def _count_map(counter: TokenCounter, value: Any, count_role: Callable[[str], int]) -> BlobCount:
+    """The tokens of what a blob's map stands for; a message that is a role and a text is counted without making it one."""
+    plain = _role_and_text(value)
+    if plain is None:
+        return count_content(counter, readable_content(value))
+    role, text = plain
+    tokens = checked_count(counter, text)
+    return _checked_total(counter, BlobCount(tokens, TOKENS_PER_MESSAGE + count_role(role) + tokens))
+
+
 def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     """The tokens of *content*: of its text alone, and of the message it becomes."""
+    from tract.compile.formats import message_of  # classes that plain messages are read without (see message_in)
+
     once = _CountsOnce(counter)
-    count = BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
+    return _checked_total(counter, BlobCount(once.count(content_text(content)), count_message(once, message_of(content))))
+
+
+def _checked_total(counter: TokenCounter, count: BlobCount) -> BlobCount:
     if max(count) > _MOST_TOKENS:
         raise TokenizerError(f"token counter '{counter.name}' counted {max(count)} tokens in one message")
     return count
+
+
+def _role_and_text(value: Any) -> tuple[str, str] | None:
+    """The role and the text of a message that has nothing else, as most do; None for any other."""
+    if type(value) is not dict or len(value) != 3:
+        return None
+    kind = value.get("content_type")
+    if kind == "dialogue":
+        role, text = value.get("role"), value.get("text")
+    elif kind == "message" and value.get("format") == "openai" and type(value.get("message")) is dict:
+        raw = value["message"]
+        if len(raw) != 2:
+            return None
+        role, text = raw.get("role"), raw.get("content")
+    else:
+        return None
+    # A role that no message may have is for the long way to refuse.
+    return (role, text) if type(role) is str and type(text) is str and role and role.isprintable() else None
 
 
 def message_in(value: Any) -> Message:
@@ -173,6 +229,8 @@ def message_in(value: Any) -> Message:
         return message_from_raw(value["message"], value["format"])
     if kind == "dialogue" and type(value.get("role")) is str and type(value.get("text")) is str and "name" not in value:
         return message_from_raw({"role": value["role"], "content": value["text"]}, "openai")
+    from tract.compile.formats import message_of  # most stores have only the two usual kinds, and its classes take 4 ms
+
     return message_of(readable_content(value))
 
 
@@ -182,6 +240,8 @@ def readable_content(value: Any) -> Any:
     A type that is registered in no process that reads it is still readable: as its map.
     ContentValidationError for what says it is of a type of tract's own, and is not: that is never shown as something else.
     """
+    from tract.objects.content import BUILTIN, FreeformContent, from_value  # as above
+
     try:
         return from_value(value)
     except ContentValidationError:
@@ -193,4 +253,5 @@ def readable_content(value: Any) -> Any:
 
 def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
     """The blob's tokens by an offline estimate, for where loading a tokenizer would take too long."""
-    return count_content(EstimateTokenCounter(), readable_content(repo.blob(blob)))
+    counter = EstimateTokenCounter()
+    return _count_map(counter, repo.blob(blob), counter.count)

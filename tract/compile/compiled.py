@@ -6,23 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tract.compile.figures import TokenCount
 from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_chat, render_text
 from tract.compile.message import CompileWarning, Message
 from tract.compile.prefix import PrefixChange
-from tract.compile.snapshot import Counts, Snapshot, View
-from tract.compile.tokens import REPLY_PRIMING
+from tract.compile.snapshot import Snapshot, View
 from tract.objects.message_format import JSON
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCount:
-    """A context's tokens: *total*, and how it is known, as ``tiktoken:o200k_base`` or ``api:1234+56``.
-
-    After ``api:`` come what the provider counted and the estimate for what came after; the estimate is negative where the context has shrunk since.
-    """
-
-    total: int
-    source: str
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -177,8 +166,3 @@ class CompiledContext:
 def _copy_of(message: Message) -> Message:
     content, raw = copy_json(message.content), copy_json(message.raw)
     return Message(message.role, content, message.name, message.format, raw, message.is_error)
-
-
-def estimated_total(snapshot: Snapshot, counter: Counts) -> int:
-    """The tokens of the whole context by a counter: its messages and what begins the answer."""
-    return snapshot.columns.total(snapshot.length, counter) + (REPLY_PRIMING if snapshot.length else 0)

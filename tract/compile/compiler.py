@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain, islice
 from typing import Any, NamedTuple, Protocol
 
 from tract.compile.cache import BlobCache, readable_content
@@ -17,9 +17,10 @@ from tract.compile.repair import Repair, extend_repair, repair
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tables import ConfigTable, NoteTables, advance_to_now
 from tract.errors import ContentValidationError, TractError
-from tract.history.context import chunks, context_at
+from tract.history.context import chunk_ids, chunks, context_at
 from tract.history.notes import NoteTable, notes_between
 from tract.objects.id import ObjectId
+from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 
@@ -58,6 +59,22 @@ class _Kept(NamedTuple):
     repair: Repair | None
 
 
+class _Source(NamedTuple):
+    """Entries that were read together, and the payloads of their blobs."""
+
+    commits: Ids
+    blobs: Ids
+    payloads: Sequence[bytes]
+
+
+class _Chunk(NamedTuple):
+    """Where the entries of a chunk are: *number* of them, from number *at* of *source* on."""
+
+    source: _Source
+    at: int
+    number: int
+
+
 class Compiler:
     """Compiles the contexts of one repository, and remembers what it compiled.
 
@@ -81,8 +98,8 @@ class Compiler:
         self._verify = verify
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._by_commit: dict[ObjectId | None, Key] = {}
-        # The payloads of the blobs in a chunk, by its id: every context it is part of shares them.
-        self._chunks: dict[ObjectId, list[bytes]] = {}
+        # Every context that a chunk is part of shares what was read of it.
+        self._chunks: dict[ObjectId, _Chunk] = {}
         self._decode = remembering()
         self._now = NoteTables(NoteTable(), ConfigTable())
 
@@ -107,7 +124,12 @@ class Compiler:
         return self._now
 
     def compile(self, repo: Repository, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:
-        """The snapshot at *commit*, with *notes*, or where None with the notes as they are now."""
+        """The snapshot at *commit*, with *notes*, or where None with the notes as they are now.
+
+        HistoryCutError where its context was cut, though it may be remembered: what gc took is gone for all at once.
+        """
+        if commit is not None:
+            repo.check_whole(commit)
         if notes is None:
             notes = self.advance_notes(repo)
         key = Key(commit, notes.priorities.tip, notes.configs.tip)
@@ -183,8 +205,7 @@ class Compiler:
             return _Kept(snapshot, snapshot, None)
         columns = Columns(self._decode)
         hidden: dict[ObjectId, ObjectId] = {}
-        items, payloads = self._read(repo, key.commit)
-        commits, blobs = items[::2], items[1::2]
+        commits, blobs, payloads = self._read(repo, key.commit)
         if not notes.priorities.has_any(commits):
             columns.add_all(commits, blobs, payloads)
         else:
@@ -202,27 +223,34 @@ class Compiler:
         tools = any(map(is_of_tool, self._messages(repo, tuple(hidden.values()))))
         return self._with_whole_pairs(repo, Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
 
-    def _read(self, repo: Repository, commit: ObjectId | None) -> tuple[list[ObjectId], list[bytes]]:
-        """The entries of the commit's context, flat, and the payload of each; what no other context has is read together."""
-        rows = list(chunks(repo, context_at(repo, commit)))
-        known = [None if id is None or self._verify else self._chunks.get(id) for id, _ in rows]
-        missing = [items[1::2] for (_, items), found in zip(rows, known, strict=True) if found is None]
-        read = repo.objects.payloads(list(chain.from_iterable(missing)), "blob")
-        payloads: list[bytes] = []
-        at = 0
-        for (id, items), found in zip(rows, known, strict=True):
-            if found is None:
-                found = read[at : at + len(items) // 2]
-                at += len(found)
-                if id is not None:
-                    self._keep_chunk(id, found)
-            payloads += found
-        return list(chain.from_iterable(items for _, items in rows)), payloads
+    def _read(self, repo: Repository, commit: ObjectId | None) -> _Source:
+        """The entries of the commit's context, and their payloads; what no other context has is read together."""
+        context = context_at(repo, commit)
+        ids = chunk_ids(repo, context)
+        known = [None if self._verify else self._chunks.get(id) for id in ids]
+        missing = [id for id, found in zip(ids, known, strict=True) if found is None]
+        entries = repo.objects.chunks(missing)
+        commits = Ids(entries.commits.raw + join_ids(context.open[::2]))
+        blobs = Ids(entries.blobs.raw + join_ids(context.open[1::2]))
+        read = _Source(commits, blobs, repo.objects.blobs(blobs))
+        places = accumulate(entries.sizes, initial=0)
+        made = [_Chunk(read, at, number) for at, number in zip(places, entries.sizes, strict=False)]
+        self._keep_chunks(zip(missing, made, strict=True))
+        if len(missing) == len(ids):
+            return read
+        new = iter(made)
+        parts = [found or next(new) for found in known]
+        parts.append(_Chunk(read, len(entries.commits), len(context.open) // 2))
+        return _Source(
+            Ids(b"".join([join_ids(part.source.commits[part.at : part.at + part.number]) for part in parts])),
+            Ids(b"".join([join_ids(part.source.blobs[part.at : part.at + part.number]) for part in parts])),
+            list(chain.from_iterable([part.source.payloads[part.at : part.at + part.number] for part in parts])),
+        )
 
-    def _keep_chunk(self, id: ObjectId, payloads: list[bytes]) -> None:
-        if len(self._chunks) >= _CHUNKS_KEPT:
-            del self._chunks[next(iter(self._chunks))]
-        self._chunks[id] = payloads
+    def _keep_chunks(self, made: Iterable[tuple[ObjectId, _Chunk]]) -> None:
+        self._chunks.update(made)
+        for id in list(islice(self._chunks, max(0, len(self._chunks) - _CHUNKS_KEPT))):
+            del self._chunks[id]
 
     def _messages(self, repo: Repository, blobs: Sequence[ObjectId]) -> Iterator[Message]:
         return map(self._decode, repo.objects.payloads(blobs, "blob"))

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from tract.compile.cache import readable_content
-from tract.compile.diff import diff_of_commit
-from tract.compile.info import CommitDetails
+from tract.compile.diff import DiffResult, diff_of_commit
+from tract.compile.info import CommitInfo
 from tract.compile.report import content_at, describe
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
 from tract.objects.id import ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDetails:
+    """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
+
+    commit: CommitInfo
+    content: Any
+    changes: DiffResult
 
 
 def details(space: Workspace, id: ObjectId) -> CommitDetails:

@@ -18,6 +18,7 @@ from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.context import context_at
 from tract.history.diff import Change, Kind, changes_of, compare_contexts, compare_rows
 from tract.history.reachability import merge_bases
+from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 
@@ -205,6 +206,9 @@ def _ends(space: Workspace, text: str) -> tuple[str, str]:
         ends = [context_commit(space.repo, side or "HEAD") for side in (left, right)]
         bases = merge_bases(space.repo, ends[0], ends[1])
         if not bases:
+            cut = cut_behind(space.repo, ends)
+            if cut is not None:
+                space.repo.check_history(cut, f"no commit named '{text}': the two have no commit in common any more")
             raise CommitNotFoundError(text, "the two have no commit in common")
         return bases[0].hex(), ends[1].hex()
     left, _, right = text.partition("..")
@@ -216,7 +220,10 @@ def _commit(space: Workspace, side: str | CompiledContext) -> ObjectId | None:
 
 
 def _parent(space: Workspace, id: ObjectId | None) -> ObjectId | None:
-    parents = () if id is None else space.repo.commit(id).parents
+    if id is None:
+        return None
+    space.repo.check_history(id, f"commit {id.hex()[:16]} has nothing to be compared with")
+    parents = space.repo.commit(id).parents
     return parents[0] if parents else None
 
 

@@ -84,6 +84,8 @@ def tool_message(call_id: str, content: Any) -> MessageContent:
 
 
 def _content_operation(operation: CommitOperation | str) -> CommitOperation:
+    if operation is CommitOperation.APPEND or operation is CommitOperation.EDIT:
+        return operation
     if operation in (CommitOperation.APPEND, CommitOperation.EDIT):
         return CommitOperation(operation)
     raise ContentValidationError(f"a commit's operation must be append or edit, not {operation!r}")
@@ -114,9 +116,7 @@ def _check_text(what: str, value: object) -> None:
         plain_json(what, value)
 
 
-def _checked_map(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
+def _checked_map(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ContentValidationError(f"{what} must be a dict, not {type(value).__name__}")
     plain: dict[str, Any] = plain_json(what, dict(value))
@@ -129,6 +129,8 @@ def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
     found = _checked_map(what, value)
     name = find_credential(found)
     if name is not None:

@@ -1,4 +1,4 @@
-"""What people ask about commits and tracts, as values."""
+"""What people ask about commits, as a value."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tract.compile.usage import TokenUsage
 from tract.history.priority import Priority
 from tract.objects.message_format import JSON
 from tract.objects.model import CommitOperation
-
-if TYPE_CHECKING:
-    from tract.compile.diff import DiffResult  # a log shows no diff, and need not load it
 
 
 def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
@@ -63,32 +60,3 @@ class CommitInfo:
         return (
             f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CommitDetails:
-    """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
-
-    commit: CommitInfo
-    content: Any
-    changes: DiffResult
-
-
-@dataclass(frozen=True, slots=True)
-class StatusInfo:
-    """Where a tract is.
-
-    *commit_count* is the number of commits behind HEAD, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
-    """
-
-    tract_id: str
-    head_hash: str | None
-    branch_name: str | None
-    is_detached: bool
-    commit_count: int
-    message_count: int
-    skipped_count: int
-    token_count: int
-    token_budget_max: int | None
-    token_source: str
-    recent_commits: tuple[CommitInfo, ...]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tract.compile.accounting import ContextTotals, newest_usage
 from tract.compile.compiler import is_of_tool
-from tract.compile.prefix import prefix_change
+from tract.compile.figures import ContextTotals, newest_usage
 from tract.compile.tables import tables_at
 from tract.compile.workspace import Workspace
 from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
@@ -36,12 +35,16 @@ def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextT
         return None
     sent: ObjectId | None = recorded_at
     if body.get("answer"):
+        if recorded_at in repo.shallow.cuts:
+            return None  # what it answered was cut
         parents = repo.commit(recorded_at).parents
         sent = parents[0] if parents else None
     if then.get(PRIORITY) == note_tip(repo, PRIORITY):
         shared = _appended_to(space, tip, sent, totals)
         if shared is not None:
             return shared
+    from tract.compile.prefix import prefix_change  # a conversation mostly only grows
+
     before = space.compiler.compile(repo, sent, tables_at(repo, then.get(PRIORITY), then.get(CONFIG)))
     change = prefix_change(space, space.compiler.compile(repo, tip), before)
     return SharedPrefix(change.common_messages, change.common_tokens, change.previous_tokens)

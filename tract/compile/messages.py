@@ -7,8 +7,11 @@ A payload says all there is to know of a blob's message, so it stands for it her
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeAlias, overload
+from itertools import repeat
+from sys import intern
+from typing import Any, TypeAlias, TypeGuard, overload
 
 from tract.compile.cache import message_in
 from tract.compile.message import Message
@@ -16,6 +19,7 @@ from tract.objects.codec import encode, unpack, unpack_all
 from tract.objects.id import object_id
 from tract.objects.message_format import JSON
 from tract.objects.model import Object, read_blob
+from tract.storage.payloads import Payloads, Run
 
 Item: TypeAlias = Message | bytes
 """A message, or the payload of the blob it is in."""
@@ -41,13 +45,20 @@ def remembering() -> Decode:
 
 
 class Messages(Sequence[Message]):
-    """A list of messages, of which those that nobody looked at are not yet decoded."""
+    """A list of messages, of which those that nobody looked at are not yet decoded, and before anybody looks not even cut out."""
 
     __slots__ = ("_decode", "_items")
 
     def __init__(self, decode: Decode = message_in_payload, items: Iterable[Item] = ()) -> None:
         self._decode = decode
-        self._items = list(items)
+        self._items: list[Item] | Payloads = list(items)
+
+    def _own(self) -> list[Item]:
+        """The items as a list, to change."""
+        items = self._items
+        if type(items) is Payloads:
+            items = self._items = list(items)
+        return items
 
     def __len__(self) -> int:
         return len(self._items)
@@ -78,19 +89,22 @@ class Messages(Sequence[Message]):
         return Messages(self._decode, [items[at] for at in rows])
 
     def append(self, item: Item) -> None:
-        self._items.append(item)
+        self._own().append(item)
 
     def extend(self, items: Iterable[Item]) -> None:
-        self._items.extend(items)
+        if type(items) is Payloads and not self._items:
+            self._items = items
+        else:
+            self._own().extend(items)
 
     def insert(self, at: int, item: Item) -> None:
-        self._items.insert(at, item)
+        self._own().insert(at, item)
 
     def replace(self, at: int, item: Item) -> None:
-        self._items[at] = item
+        self._own()[at] = item
 
     def remove(self, at: int) -> None:
-        del self._items[at]
+        del self._own()[at]
 
     def is_same(self, other: Messages, at: int) -> bool:
         """Whether the two have equal messages in row *at*."""
@@ -103,23 +117,44 @@ class Messages(Sequence[Message]):
         Those come out of their payloads afresh, which costs less than a copy of what was decoded.
         """
         result: list[Message | dict[str, JSON]] = []
-        for start in range(0, length, _AT_ONCE):
-            part = self._items[start : min(start + _AT_ONCE, length)]
-            chats = [item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)]
-            values = _values_of(chats)
-            if values is not None and not {dict}.issuperset(map(type, values)):
-                values = None
-            if values is not None and len(values) == len(part):
-                result += values
-                continue
-            own = iter(values or ())
-            for item in part:
-                if type(item) is bytes:
-                    sent = next(own, None) if item.startswith(_CHAT) else _spoken(item)
-                    result.append(self._decode(item) if sent is None else sent)
-                else:
-                    result.append(self._message(item))
+        for part in self._parts(length):
+            result += self._sent(part)
         return result
+
+    def _parts(self, length: int) -> Iterator[Sequence[Item]]:
+        """The first *length* items, some hundred at a time: what is sent of them is made while they are in the processor's cache."""
+        items = self._items
+        pieces = items.pieces() if type(items) is Payloads and len(items) == length else [items[:length]]
+        for piece in pieces:
+            if isinstance(piece, Run):
+                yield piece.cut()
+            else:
+                yield from (piece[start : start + _AT_ONCE] for start in range(0, len(piece), _AT_ONCE))
+
+    def _sent(self, part: Sequence[Item]) -> list[Any]:
+        """What is sent of some items, whatever they are."""
+        if _are_chats(part):
+            values = _maps_of([item[_CHAT_SIZE:] for item in part])
+            if values is not None:
+                return values
+        values = _maps_of([item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)])
+        own = iter(values or ())
+        result: list[Any] = []
+        for item in part:
+            if type(item) is bytes:
+                sent = next(own, None) if item.startswith(_CHAT) else _spoken(item)
+                result.append(self._decode(item) if sent is None else sent)
+            else:
+                result.append(self._message(item))
+        return result
+
+
+def _are_chats(items: Sequence[Item]) -> TypeGuard[Sequence[bytes]]:
+    """Whether all are payloads of chat completions messages."""
+    try:
+        return all(map(bytes.startswith, items, repeat(_CHAT)))  # type: ignore[arg-type]  # which a message has it refuse
+    except TypeError:
+        return False
 
 
 def _spoken(payload: bytes) -> dict[str, JSON] | None:
@@ -131,12 +166,19 @@ def _spoken(payload: bytes) -> dict[str, JSON] | None:
     return {"role": role, "content": text}
 
 
-def _values_of(encodings: Sequence[bytes]) -> list[Any] | None:
-    """The values, or None when there is something wrong with one of them: whoever reads that alone will hear what it is."""
+def _maps_of(encodings: Sequence[bytes]) -> list[Any] | None:
+    """The maps, or None when there is something wrong with one of them: whoever reads that alone will hear what it is."""
     try:
-        return unpack_all(encodings)
+        values = unpack_all(encodings)
     except ValueError:
         return None
+    if not {dict}.issuperset(map(type, values)):
+        return None
+    # Else each would have the word to itself: 54 bytes, where the whole message takes some 600.
+    with suppress(KeyError, TypeError):
+        for value in values:
+            value["role"] = intern(value["role"])
+    return values
 
 
 def _value_in(payload: bytes) -> Any:

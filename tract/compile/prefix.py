@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tract.compile.snapshot import Snapshot
+from tract.compile.snapshot import Snapshot, is_shown
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
@@ -77,12 +77,6 @@ def common_length(one: Snapshot, other: Snapshot) -> int:
         if not mine.is_same(others, at):
             return at
     return least
-
-
-def is_shown(snapshot: Snapshot, commit: ObjectId) -> bool:
-    """Whether the message that *commit* introduced is one of those shown."""
-    at = snapshot.columns.place(commit)
-    return at is not None and at < snapshot.length
 
 
 def _changed_message(snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId:

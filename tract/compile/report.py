@@ -1,4 +1,4 @@
-"""Reports: what a tract can say of its commits, its context and itself."""
+"""Reports: what a tract can say of its commits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from tract.compile.accounting import context_totals
 from tract.compile.formats import copy_json
-from tract.compile.info import CommitInfo, StatusInfo
+from tract.compile.info import CommitInfo
 from tract.compile.selection import Selection, test_of, walk
 from tract.compile.usage import usage_of
 from tract.compile.workspace import Workspace
@@ -18,24 +17,39 @@ from tract.history.context import context_at, entries
 from tract.history.notes import USAGE, note_tip
 from tract.history.priority import Priority, priority_of
 from tract.history.times import moment
-from tract.objects.content import from_value
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
-
-_RECENT = 5
 
 
 def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
     """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
-    repo = space.repo
-    commit = repo.commit(id)
+    commit = space.repo.commit(id)
     if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
-        content = repo.blob(commit.content)
+        content = space.repo.blob(commit.content)
+    _look_at_notes(space)
+    return _describe(space, id, commit, content)
+
+
+def describe_made(
+    space: Workspace, made: Sequence[tuple[ObjectId, Commit]], contents: Iterable[Mapping[str, Any]]
+) -> list[CommitInfo]:
+    """The same for commits that were just made, of which nothing need be read."""
+    _look_at_notes(space)
+    space.blobs.note_made([commit.content for _, commit in made if commit.content is not None])
+    return [_describe(space, id, commit, content) for (id, commit), content in zip(made, contents, strict=True)]
+
+
+def _look_at_notes(space: Workspace) -> None:
+    space.compiler.advance_notes(space.repo)
+    space.usages.advance(space.repo, note_tip(space.repo, USAGE))
+
+
+def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:
+    """What there is to say, with the notes as they were looked up last."""
+    repo = space.repo
     # A blob of no type, which hash-object and streams can bring, is read as freeform content.
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
-    space.compiler.advance_notes(repo)
-    space.usages.advance(repo, note_tip(repo, USAGE))
     usage = space.usages.get(repo, id)
     return CommitInfo(
         id.hex(),
@@ -85,6 +99,8 @@ def log(
 
 def content_at(space: Workspace, id: ObjectId) -> Any:
     """The content of commit *id*, as it was committed."""
+    from tract.objects.content import from_value  # a log shows messages, and need not load the kinds of content
+
     value = space.repo.blob(_content_id(space.repo, id))
     return value if space.repo.commit(id).operation is CommitOperation.NOTE else from_value(value, space.types)
 
@@ -94,27 +110,6 @@ def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
     if commit.content is None:
         raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
     return commit.content
-
-
-def status(space: Workspace) -> StatusInfo:
-    """Where the tract is."""
-    repo = space.repo
-    branch, tip = repo.head()
-    totals = context_totals(space, tip)
-    budget = repo.config.budget
-    return StatusInfo(
-        repo.tract,
-        None if tip is None else tip.hex(),
-        None if branch is None else branch.removeprefix("refs/heads/"),
-        branch is None,
-        0 if tip is None else repo.commit(tip).generation,
-        totals.messages,
-        totals.skipped,
-        totals.tokens.total,
-        None if budget is None else budget.max_tokens,
-        totals.tokens.source,
-        tuple(log(space, limit=_RECENT)),
-    )
 
 
 def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:

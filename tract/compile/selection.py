@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tract.compile.formats import message_text
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
-from tract.history.diff import changes_of
 from tract.history.reachability import reachable
 from tract.history.times import microseconds
 from tract.history.walk import ancestors, first_parents
@@ -24,8 +23,7 @@ Test = Callable[[ObjectId, Commit], bool]
 """Whether a commit is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """What is asked for: every field narrows it, and None, or False, leaves it.
 
     *starts* are revisions or ranges, ``a..b`` and ``^a`` leaving out what *a* reaches; none of them means HEAD, and *all_refs* every branch and tag too.
@@ -152,6 +150,8 @@ def _changes_count(
     repo: Repository, id: ObjectId, commit: Commit, count: Callable[[ObjectId | None], int]
 ) -> bool:
     """Whether the commit changes how often a text stands in the context; a merge, whether it does so in a message beside all its parents."""
+    from tract.history.diff import changes_of  # few ask for this, and everybody who sees a log would load it
+
     if len(commit.parents) < 2:
         return any(count(change.before) != count(change.after) for change in changes_of(repo, id, commit))
     beside = [

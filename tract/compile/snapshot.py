@@ -19,9 +19,11 @@ from tract.compile.formats import Pairing
 from tract.compile.message import CompileWarning, Message
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
 from tract.objects.id import ObjectId
+from tract.objects.ids import Ids
 
 _T = TypeVar("_T")
 _UNKNOWN = -1
+_NONE = Ids(b"")
 
 # Looking along so many rows costs less than a new map of them all.
 _MOST_DRIFT = 512
@@ -55,13 +57,13 @@ class Columns:
 
     __slots__ = (
         *("_drift", "_pairing", "_pairing_rows", "_places", "_places_shared", "_totals"),
-        *("blobs", "commits", "configs", "counts", "made", "messages"),
+        *("_ids", "_packed", "configs", "counts", "made", "messages"),
     )
 
     def __init__(self, decode: Decode = message_in_payload) -> None:
         self.messages = Messages(decode)
-        self.commits: list[ObjectId] = []
-        self.blobs: list[ObjectId] = []
+        self._packed = (_NONE, _NONE)
+        self._ids: dict[str, list[ObjectId]] = {}
         self.configs: list[Any] = []
         self.counts: list[int] = []
         self.made: set[int] = set()
@@ -73,7 +75,18 @@ class Columns:
         self._pairing_rows = 0
 
     def __len__(self) -> int:
-        return len(self.commits)
+        return len(self.configs)
+
+    @property
+    def commits(self) -> list[ObjectId]:
+        """The commits that introduced the messages; made of packed ids when somebody first asks."""
+        # In one step, for of two threads that ask at once one may go on and add a row.
+        return self._ids.get("commits") or self._ids.setdefault("commits", list(self._packed[0]))
+
+    @property
+    def blobs(self) -> list[ObjectId]:
+        """The blobs the messages are in; made of packed ids when somebody first asks."""
+        return self._ids.get("blobs") or self._ids.setdefault("blobs", list(self._packed[1]))
 
     def place(self, commit: ObjectId) -> int | None:
         """The row of the message that *commit* introduced."""
@@ -108,16 +121,19 @@ class Columns:
         """Many rows, without configs."""
         self._places = None
         self.messages.extend(messages)
-        self.commits += commits
-        self.blobs += blobs
+        if not self.configs and type(commits) is Ids and type(blobs) is Ids:
+            self._packed = commits, blobs
+            self._ids.clear()
+        else:
+            self.commits.extend(commits)
+            self.blobs.extend(blobs)
         self.configs += [None] * len(commits)
 
     def copy(self, length: int) -> Columns:
         """The first *length* rows in lists of their own."""
         copy = Columns()
         copy.messages = self.messages.copy(length)
-        copy.commits = self.commits[:length]
-        copy.blobs = self.blobs[:length]
+        copy._ids = {"commits": self.commits[:length], "blobs": self.blobs[:length]}
         copy.configs = self.configs[:length]
         copy.counts = self.counts[:length]
         copy.made = {at for at in self.made if at < length}
@@ -132,8 +148,8 @@ class Columns:
         """Some of the rows, in another order where *rows* has one."""
         picked = Columns()
         picked.messages = self.messages.select(rows)
-        picked.commits = [self.commits[at] for at in rows]
-        picked.blobs = [self.blobs[at] for at in rows]
+        commits, blobs = self.commits, self.blobs
+        picked._ids = {"commits": [commits[at] for at in rows], "blobs": [blobs[at] for at in rows]}
         picked.configs = [self.configs[at] for at in rows]
         known = len(self.counts)
         picked.counts = [self.counts[at] if at < known else _UNKNOWN for at in rows]
@@ -196,8 +212,11 @@ class Columns:
         while at is not None:
             counts[at] = self._count(at, counter)
             at = _first_unknown(counts, at + 1, stop)
-        for at in range(len(counts), stop):
-            counts.append(self._count(at, counter))
+        if self.made:
+            for at in range(len(counts), stop):
+                counts.append(self._count(at, counter))
+        else:
+            counts.extend(map(counter.message_tokens, self.blobs[len(counts) : stop]))
 
     def _count(self, at: int, counter: Counts) -> int:
         if at in self.made:
@@ -288,3 +307,9 @@ class View(Sequence[_T], Generic[_T]):
     def __repr__(self) -> str:
         shown = ", ".join(repr(item) for item in self[:3])
         return f"[{shown}{', …' if self._length > 3 else ''}] ({self._length})"
+
+
+def is_shown(snapshot: Snapshot, commit: ObjectId) -> bool:
+    """Whether the message that *commit* introduced is one of those shown."""
+    at = snapshot.columns.place(commit)
+    return at is not None and at < snapshot.length

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from tract.compile.usage import TokenUsage, usage_of
+from tract.compile.usage import GROUPINGS, TokenUsage, usage_of
 from tract.compile.workspace import Workspace
 from tract.errors import BranchNotFoundError, ContentValidationError
 from tract.history.notes import USAGE, Note, note_history
@@ -15,8 +15,6 @@ from tract.history.times import microseconds, moment
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
-
-GROUPINGS = ("model", "branch", "day")
 
 
 @dataclass(frozen=True, slots=True)

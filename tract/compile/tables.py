@@ -36,9 +36,9 @@ class ConfigTable(NoteTable):
         return changed
 
     def sort_out(self, repo: Repository, is_message: Callable[[ObjectId], bool]) -> None:
-        """Find the edits among the notes' targets; what *is_message* is none, and need not be read."""
+        """Find the edits among the notes' targets; what *is_message* is none, and need not be read, and what gc took shows no words."""
         for target in self._unsorted:
-            if is_message(target):
+            if is_message(target) or not repo.objects.contains(target):
                 continue
             commit = repo.commit(target)
             if commit.operation is CommitOperation.EDIT and commit.target is not None and commit.content is not None:

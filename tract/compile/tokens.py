@@ -20,23 +20,15 @@ What a provider counts for one of its own messages it alone knows; recorded usag
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from tract.compile.formats.values import json_or_text
 from tract.compile.message import Message
 from tract.compile.vocabularies import load_ranks
 from tract.errors import TokenizerError
-from tract.objects.content import (
-    ArtifactContent,
-    FreeformContent,
-    MessageContent,
-    SessionContent,
-    ToolIOContent,
-    to_value,
-)
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:
@@ -94,7 +86,7 @@ class TiktokenCounter:
         """
         encoding = _encoding(self._encoding)
         total = start = 0
-        for run in _LONG_BLANKS[self._encoding].finditer(text):
+        for run in re.finditer(_LONG_BLANKS[self._encoding], text):
             end = run.end() if run.end() == len(text) else run.end() - 1
             total += len(encoding.encode_ordinary(text[start : run.start()]))
             total += len(_encoding(self._encoding, r"\s+").encode_ordinary(text[run.start() : end]))
@@ -143,11 +135,13 @@ _LONG = 500_000
 # Unicode's White_Space without the two newlines; Python's \s has four control characters more.
 _BLANKS = r"[\t\x0b\x0c \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 
+# These patterns are compiled when they are first used: that takes 3 ms, and most commands count nothing.
+
 # The first lookbehind keeps a run that does not match from being tried again at each of its blanks.
 # A run before a newline, and for cl100k_base one at the end of the text, is split in another way that does not overflow.
 _LONG_BLANKS = {
-    "o200k_base": re.compile(rf"(?<!{_BLANKS}){_BLANKS}{{{_LONG},}}+(?![\r\n])"),
-    "cl100k_base": re.compile(rf"(?<!{_BLANKS}){_BLANKS}{{{_LONG},}}+(?![\r\n]|\Z)"),
+    "o200k_base": rf"(?<!{_BLANKS}){_BLANKS}{{{_LONG},}}+(?![\r\n])",
+    "cl100k_base": rf"(?<!{_BLANKS}){_BLANKS}{{{_LONG},}}+(?![\r\n]|\Z)",
 }
 
 _encodings: dict[tuple[str, str], Encoding] = {}
@@ -209,13 +203,13 @@ class EstimateTokenCounter:
 
     def count(self, text: str) -> int:
         total = 0.0
-        for piece in _PIECES.finditer(text):
+        for piece in re.finditer(_PIECES, text):
             price, further, included = _PRICES[piece.lastgroup or ""]
             total += price + further * max(0, piece.end() - piece.start() - included)
         return math.ceil(total - 1e-6)  # a sum of floats may lie a hair above a whole number
 
 
-_PIECES = re.compile(
+_PIECES = (
     r"(?P<wide>[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+)"
     r"|(?P<latin>[A-Z]?[a-z\u00c0-\u024f]+|[A-Z]+)"
     r"|(?P<digits>[0-9]{1,3})"
@@ -299,17 +293,27 @@ def content_text(content: Any) -> str:
 
 
 def _content_texts(content: Any) -> Iterable[str]:
+    # Whoever has a content has loaded its class; who has none need not load them.
+    from tract.objects.content import (
+        ArtifactContent,
+        FreeformContent,
+        MessageContent,
+        SessionContent,
+        ToolIOContent,
+        to_value,
+    )
+
     match content:
         case MessageContent():
             return _only_texts(_message_pieces(content.message))
         case ToolIOContent(direction="call"):
-            return (content.tool_name, _as_text(content.payload))
+            return (content.tool_name, json_or_text(content.payload))
         case ToolIOContent():
-            return (_as_text(content.payload),)
+            return (json_or_text(content.payload),)
         case ArtifactContent():
             return (content.content,)
         case FreeformContent():
-            return (_as_text(content.payload),)
+            return (json_or_text(content.payload),)
         case SessionContent():
             return (content.summary, *content.decisions, *content.failed_approaches, *content.next_steps)
     text = getattr(content, "text", None)
@@ -366,7 +370,7 @@ def _pieces(content: JSON) -> Iterator[_Piece]:
     elif isinstance(content, Mapping):
         yield from _block_pieces(content)
     elif content is not None:
-        yield _as_text(content)
+        yield json_or_text(content)
 
 
 def _block_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
@@ -379,7 +383,7 @@ def _call_pieces(call: Mapping[str, JSON]) -> Iterator[_Piece]:
     yield from _pieces(call.get("name"))
     for key in ("arguments", "input"):
         if key in call:
-            yield _as_text(call[key])
+            yield json_or_text(call[key])
 
 
 def _reasoning_pieces(item: Mapping[str, JSON]) -> Iterator[_Piece]:
@@ -432,7 +436,7 @@ _NO_TEXT = frozenset(
 )
 """Keys of a block whose values no model reads as text."""
 
-_BASE64 = re.compile(r"(?:data:[^,]{0,200},)?[A-Za-z0-9+/_\-\s]+={0,2}\s*")
+_BASE64 = r"(?:data:[^,]{0,200},)?[A-Za-z0-9+/_\-\s]+={0,2}\s*"
 _BASE64_FROM = 1024
 
 
@@ -457,14 +461,7 @@ def _inner_strings(value: JSON) -> Iterator[_Piece]:
 
 def _is_base64(text: str) -> bool:
     """Whether *text* looks like data: over 1 KB of base64's alphabet in lines, not words."""
-    if len(text) <= _BASE64_FROM or not _BASE64.fullmatch(text):
+    if len(text) <= _BASE64_FROM or not re.fullmatch(_BASE64, text):
         return False
     head = text[:_BASE64_FROM]
     return len(head.split()) <= _BASE64_FROM // 60 + 1
-
-
-def _as_text(value: JSON) -> str:
-    """A string as it stands; any other value as compact JSON with sorted keys."""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -23,12 +23,14 @@ from typing import Any
 
 from tract.compile.formats import copy_json
 from tract.errors import ContentValidationError
-from tract.objects.content import plain_json
 
 INPUT = "gen_ai.usage.input_tokens"
 OUTPUT = "gen_ai.usage.output_tokens"
 CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
 CACHE_CREATION = "gen_ai.usage.cache_creation.input_tokens"
+
+GROUPINGS = ("model", "branch", "day")
+"""What usage can be told apart by."""
 
 _MOST = 2**53
 
@@ -53,6 +55,8 @@ class TokenUsage:
 
 def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
     """The usage in a provider's own dict; ContentValidationError for one of no known shape."""
+    from tract.objects.content import plain_json  # only who records usage needs it
+
     if isinstance(usage, TokenUsage):
         return usage
     if not isinstance(usage, Mapping):

@@ -20,6 +20,7 @@ def versions_of(space: Workspace, message: str) -> list[ObjectId]:
 
     These are its edits, merges that resolved a conflict about it, and reverts.
     *message* may be any of its versions but a merge or a revert.
+    Where :func:`cut_among_versions` names a commit, those between the first two may be missing.
     """
     repo = space.repo
     original = edit_target(repo, resolve_revision(repo, message))
@@ -27,6 +28,17 @@ def versions_of(space: Workspace, message: str) -> list[ObjectId]:
     behind = ancestors(repo, [] if tip is None else [tip])
     changes = [id for id, commit in behind if _blob_given(repo, id, commit, original) is not None and id != original]
     return [original, *reversed(changes)]
+
+
+def cut_among_versions(space: Workspace, message: str) -> ObjectId | None:
+    """The commit at which gc cut history in which the message may have been changed; None where all its versions are known."""
+    repo = space.repo
+    tip = repo.head()[1]
+    if not repo.shallow.cuts or tip is None:
+        return None
+    since = repo.commit(edit_target(repo, resolve_revision(repo, message))).generation
+    cuts = repo.shallow.cuts
+    return next((id for id, commit in ancestors(repo, [tip]) if id in cuts and commit.generation > since), None)
 
 
 def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectId) -> ObjectId | None:
@@ -50,7 +62,7 @@ def restoring_draft(space: Workspace, message: str, version: int | str, note: st
     """An edit still to be made that gives the message the content it has in *version*.
 
     A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
-    EditTargetError when that is no version of the message.
+    EditTargetError when that is no version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
     """
     repo = space.repo
     original = edit_target(repo, resolve_revision(repo, message))
@@ -63,6 +75,9 @@ def restoring_draft(space: Workspace, message: str, version: int | str, note: st
 
 def _numbered(space: Workspace, message: str, number: int) -> ObjectId:
     versions = versions_of(space, message)
+    cut = cut_among_versions(space, message)
+    if cut is not None and number != 0 and not -len(versions) < number < 0:
+        space.repo.check_history(cut, f"nothing tells which version {number} of message {versions[0].hex()[:16]} was")
     try:
         return versions[number]
     except IndexError:

@@ -62,6 +62,7 @@ def sent(space: Workspace, revision: str) -> CompiledContext:
     repo = space.repo
     commit = context_commit(repo, revision)
     parents = repo.commit(commit).parents
+    repo.check_history(commit, f"what the model was sent before '{revision}' is not kept")
     tables = notes_then(space, commit)
     return compiled(space, space.compiler.compile(repo, parents[0] if parents else None, tables))
 

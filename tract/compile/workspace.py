@@ -37,7 +37,6 @@ class Workspace:
     blobs: BlobCache
     compiler: Compiler
     usages: NoteTable
-    types: dict[str, type[Any]]
     warn: Callable[[str], None]
     lock: ThreadLock = field(default_factory=ThreadLock)
     """For one thread at a time: results count their tokens when they are first asked to."""
@@ -48,11 +47,21 @@ class Workspace:
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
     """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
 
+    _types: dict[str, type[Any]] | None = None
     totals: TotalsCache = field(init=False)
     """The figures of contexts that were worked out before."""
 
     def __post_init__(self) -> None:
         self.totals = TotalsCache(self.repo, self.blobs.counter.name)
+
+    @property
+    def types(self) -> dict[str, type[Any]]:
+        """The content types by name: the built-in ones, and those that were registered."""
+        if self._types is None:
+            from tract.objects.content import BUILTIN  # who only looks needs none of them
+
+            self._types = dict(BUILTIN)
+        return self._types
 
     @property
     def config(self) -> TractConfig:
@@ -88,6 +97,7 @@ def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
         return tables_at(space.repo, tips.get(PRIORITY), tips.get(CONFIG))
     if isinstance(space.repo.refs, BufferedRefs):
         return None
+    space.repo.check_history(commit, f"how the notes were at commit {commit.hex()[:16]} is not kept")
     raise CommitNotFoundError(commit.hex(), "the operation that made it is not kept, nor how the notes were then")
 
 

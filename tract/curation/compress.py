@@ -84,7 +84,7 @@ class PlannedPart:
     """Messages that one summary will stand for, and what it is made from.
 
     *shown* are the messages as the model sees them, and *tokens* theirs, framing included; *before* and *after* stay, and are there to be understood.
-    *is_first* says that nothing but instructions is in front of it.
+    *is_first* says that nothing but instructions is in front of it; *hidden* is how many hidden messages leave with them, unread.
     """
 
     sources: tuple[Entry, ...]
@@ -93,6 +93,7 @@ class PlannedPart:
     before: Block = field(default=(), repr=False)
     after: Block = field(default=(), repr=False)
     is_first: bool = False
+    hidden: int = 0
 
     @property
     def role(self) -> str:
@@ -156,12 +157,13 @@ def plan_compression(space: Workspace, asked: CompressionRange, *, expected: Exp
     summed = [at for at in going if not places.is_hidden(at)]
     _check_worth(places, asked, summed, len(kept))
     groups = _groups(summed, set(going)) if asked.each_run else [summed]
+    dropped = [at for at in going if places.is_hidden(at)]
     common, rest = places.tokens_around(summed[0])
     return CompressionPlan(
         branch,
         head,
-        tuple(_part(places, group, set(going)) for group in groups),
-        tuple(places.items[at] for at in going if places.is_hidden(at)),
+        tuple(_part(places, group, set(going), hidden) for group, hidden in _with_hidden(groups, dropped)),
+        tuple(places.items[at] for at in dropped),
         kept,
         tuple(warnings),
         common,
@@ -277,7 +279,15 @@ def _groups(summed: Sequence[int], going: set[int]) -> list[list[int]]:
     return groups
 
 
-def _part(places: Places, group: Sequence[int], going: set[int]) -> PlannedPart:
+def _with_hidden(groups: Sequence[list[int]], dropped: Sequence[int]) -> Iterator[tuple[list[int], int]]:
+    """Each group, and how many of the hidden messages leave with it: those behind its first, and those before any with the first group."""
+    for number, group in enumerate(groups):
+        start = group[0] if number else -1
+        end = groups[number + 1][0] if number + 1 < len(groups) else float("inf")
+        yield group, sum(start < at < end for at in dropped)
+
+
+def _part(places: Places, group: Sequence[int], going: set[int], hidden: int) -> PlannedPart:
     return PlannedPart(
         tuple(places.items[at] for at in group),
         sum(places.tokens(at) for at in group),
@@ -285,6 +295,7 @@ def _part(places: Places, group: Sequence[int], going: set[int]) -> PlannedPart:
         _around(places, range(group[0] - 1, -1, -1), going)[::-1],
         _around(places, range(group[0] + 1, len(places)), going),
         all(_is_instruction(places, at) for at in range(group[0]) if at not in going),
+        hidden,
     )
 
 

@@ -49,7 +49,7 @@ class CompressionOptions:
 
 @dataclass(frozen=True, slots=True)
 class CompressedPart:
-    """One summary and what it stands for: *messages* of them, from *first* to *last*, by the commits that introduced them.
+    """One summary and what it stands for: *messages* of them, from *first* to *last*, by the commits that introduced them, and *hidden* ones that it does not sum up.
 
     Tokens are those of messages, framing included. *summary_hash* is the commit of the summary, None before it is committed.
     *generation_config*, *usage* (of all attempts) and *prompt* are what a model's summary came about with.
@@ -67,6 +67,7 @@ class CompressedPart:
     prompt: str | None = field(default=None, repr=False)
     value: Mapping[str, Any] = field(default_factory=dict, repr=False)
     sources: tuple[Entry, ...] = field(default=(), repr=False)
+    hidden: int = 0
 
     @property
     def content(self) -> Any:
@@ -109,6 +110,7 @@ class PendingCompression(_Summaries):
     """A compression that waits to be approved: nothing moved yet, and nothing is lost if it never is.
 
     *id* names it in the store, also for other processes. *head* is the commit it was planned at.
+    *refused* says that a model wrote it and it was not taken, for what ``warnings`` says of it, and nobody has edited it since.
     ``edit_summary`` gives a new one; ``approve_compression`` commits, ``reject_compression`` forgets it.
     """
 
@@ -126,6 +128,7 @@ class PendingCompression(_Summaries):
     by_model: bool = False
     dropped: tuple[Entry, ...] = field(default=(), repr=False)
     prices: CachePrices = field(default_factory=CachePrices, repr=False)
+    refused: bool = False
 
     def edit_summary(self, text: str, part: int = 0) -> PendingCompression:
         """The same compression with another text for one of its summaries; the tokens are counted when it is approved, or saved."""
@@ -135,7 +138,7 @@ class PendingCompression(_Summaries):
             raise CompressionError(f"the compression has no summary number {part}; there are {len(self.parts)}")
         one = self.parts[part]
         edited = replace(one, text=text, value=value_with_text(one.value, text, "text"))
-        return replace(self, parts=(*self.parts[:part], edited, *self.parts[part + 1 :]))
+        return replace(self, parts=(*self.parts[:part], edited, *self.parts[part + 1 :]), refused=False)
 
     def __repr__(self) -> str:
         return f"PendingCompression({self.id} on {self.branch!r}: {self.gist})"

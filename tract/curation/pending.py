@@ -12,8 +12,8 @@ from typing import Any
 
 from tract.compile.message import CompileWarning
 from tract.compile.workspace import Workspace
-from tract.curation.compressing import land_compression, recounted
 from tract.curation.compression_result import CompressedPart, CompressResult, PendingCompression
+from tract.curation.landing import UNFIT, land_compression, recounted
 from tract.curation.pieces import forget_pieces
 from tract.curation.prefix_cost import CachePrices, PrefixCost
 from tract.curation.summarise import MustKeep
@@ -34,9 +34,37 @@ def keep_compression(space: Workspace, pending: PendingCompression, *, again: bo
     if again:
         _checked(space.repo, pending)
     write_state(space.repo, _PREFIX + pending.id, _value(pending))
-    if not again and pending.by_model:
+    if not again and pending.by_model and not pending.refused:
         forget_pieces(space.repo)
     return pending
+
+
+def finish_compression(
+    space: Workspace, pending: PendingCompression, *, auto_commit: bool, force: bool
+) -> CompressResult | PendingCompression:
+    """Commit a compression, wherever the branch is by now, for all is checked again; or keep it for its review.
+
+    A refused one is kept as well, so that nobody has to ask a model again, and takes the place of refused ones of the same messages: CompressionError with its id. Other errors are those of ``land_compression``.
+    """
+    if pending.refused:
+        kept = keep_compression(space, pending)
+        _forget_refused(space.repo, pending)
+        faults = "; ".join(one.detail.removeprefix(UNFIT) for one in pending.warnings if one.detail.startswith(UNFIT))
+        raise CompressionError(f"the summary is refused: {faults}; it waits as compression '{kept.id}'", kept.id)
+    if not auto_commit:
+        return keep_compression(space, pending)
+    result = land_compression(space, pending, force=force)
+    _forget_refused(space.repo, pending)
+    return result
+
+
+def _forget_refused(repo: Repository, pending: PendingCompression) -> None:
+    """Forget the refused compressions of messages that *pending* is about as well."""
+    about = {commit for part in pending.parts for commit, _ in part.sources}
+    for one in kept_compressions(repo):
+        is_other = one.refused and one.id != pending.id and one.branch == pending.branch
+        if is_other and any(commit in about for part in one.parts for commit, _ in part.sources):
+            clear_state(repo, _PREFIX + one.id)
 
 
 def kept_compressions(repo: Repository) -> list[PendingCompression]:
@@ -78,6 +106,7 @@ def approve(
     """Commit a compression as it was reviewed, or as it is kept under the id *pending*; errors are those of ``land_compression``."""
     one = kept_compression(space.repo, pending) if isinstance(pending, str) else _checked(space.repo, pending)
     result = land_compression(space, one, expected=expected, force=force)
+    _forget_refused(space.repo, one)
     # The branch first: a process that dies in between leaves a compression that cannot be approved again, for its messages are gone.
     clear_state(space.repo, _PREFIX + one.id)
     return result
@@ -116,6 +145,7 @@ def _value(pending: PendingCompression) -> dict[str, Any]:
         "message": pending.message,
         "by_model": pending.by_model,
         "dropped": _entries_value(pending.dropped),
+        "refused": pending.refused,
         KEEPS: [pending.head],
     }
 
@@ -130,6 +160,7 @@ def _part_value(part: CompressedPart) -> dict[str, Any]:
         "prompt": part.prompt,
         "value": dict(part.value),
         "sources": _entries_value(part.sources),
+        "hidden": part.hidden,
     }
 
 
@@ -149,6 +180,7 @@ def _pending(value: dict[str, Any]) -> PendingCompression:
         value["by_model"],
         _entries(value["dropped"]),
         CachePrices(**value["prices"]),
+        value.get("refused", False),
     )
 
 
@@ -167,6 +199,7 @@ def _part(value: dict[str, Any]) -> CompressedPart:
         value["prompt"],
         value["value"],
         sources,
+        value.get("hidden", 0),
     )
 
 

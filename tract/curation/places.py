@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.compile.formats import ToolUnits, tool_units
 from tract.compile.message import Message
-from tract.compile.prefix import is_shown
+from tract.compile.snapshot import is_shown
 from tract.compile.workspace import Workspace
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority, priority_of

@@ -159,7 +159,8 @@ class _ModelSummariser:
     @property
     def identity(self) -> str:
         """Who sums up: another model or prompt does not go on with this one's pieces."""
-        asked = (getattr(self.client, "default_model", None), self.model, self.temperature, self.prompt.label, self.prompt.text)
+        model = self.model if self.model is not None else getattr(self.client, "default_model", None)
+        asked = (model, self.temperature, self.prompt.label, self.prompt.text)
         return repr((type(self.client).__qualname__, *asked))
 
     def __call__(self, request: SummaryRequest) -> Summary:

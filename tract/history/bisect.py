@@ -64,7 +64,10 @@ class Step(NamedTuple):
 
 
 def next_step(repo: Repository, known: Bisection) -> Step:
-    """What to do next; BisectError where that is nothing, and the message says why."""
+    """What to do next; BisectError where that is nothing, and the message says why.
+
+    HistoryCutError where all that is left is a commit whose history gc cut: it may have been bad before.
+    """
     if known.bad is None or not known.good:
         missing = "bad" if known.bad is None else "good"
         raise BisectError(f"no commit is known to be {missing}")
@@ -75,6 +78,7 @@ def next_step(repo: Repository, known: Bisection) -> Step:
     if base is not None:
         return Step(base, len(found), _tests(len(found)), is_base=True)
     if len(found) == 1:
+        repo.check_history(known.bad, f"the first bad commit is {known.bad.hex()[:16]} or one before it")
         return Step(known.bad, is_found=True)
     weights = _weights(repo, found)
     skipped = set(known.skipped)

@@ -26,16 +26,36 @@ def blame_entries(repo: Repository, tip: ObjectId | None, rows: Sequence[Entry])
 
     One walk back, which ends where the last message is accounted for.
     A message nobody changed was last changed by the commit that introduced it; so was one whose history is not behind *tip*, as of a summary's.
+    What was changed before gc cut history was changed by the edit that gc kept, or where there is none, as far as is known, by the commit at which history ends.
     """
     pending = dict(rows)
     found: dict[ObjectId, ObjectId] = {}
+    cut: ObjectId | None = None
     for id, commit in ancestors(repo, [] if tip is None else [tip]):
         if not pending:
             break
+        if cut is None and id in repo.shallow.cuts:
+            cut = id
         for message in list(_given(repo, id, commit, pending)):
             found[message] = id
             del pending[message]
+    if cut is not None:
+        changed = {message: blob for message, blob in pending.items() if repo.commit(message).content != blob}
+        found.update(dict.fromkeys(changed, cut))
+        found.update(_kept_edits(repo, changed))
     return [Blamed(commit, blob, found.get(commit, commit)) for commit, blob in rows]
+
+
+def _kept_edits(repo: Repository, changed: Mapping[ObjectId, ObjectId]) -> dict[ObjectId, ObjectId]:
+    """For messages *changed*, each with its blob, the newest edits that gave them that, of those that stayed when history was cut."""
+    newest: dict[ObjectId, tuple[int, int, ObjectId]] = {}
+    for id, cut in repo.shallow.cuts.items() if changed else ():
+        if cut.grade == "all":
+            commit = repo.commit(id)
+            message = commit.target
+            if commit.operation is CommitOperation.EDIT and message is not None and changed.get(message) == commit.content:
+                newest[message] = max(newest.get(message, (-1, 0, b"")), (commit.generation, commit.time, id))
+    return {message: id for message, (_, _, id) in newest.items()}
 
 
 def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[ObjectId, ObjectId]) -> Iterator[ObjectId]:

@@ -78,6 +78,13 @@ def describe_branches(repo: Repository) -> list[BranchInfo]:
     return [BranchInfo(name, commit, HEADS + name == current) for name, commit in list_branches(repo).items()]
 
 
+def describe_branch(repo: Repository, name: str) -> BranchInfo:
+    """One branch, which need not have a commit."""
+    ref = branch_ref(name)
+    at = repo.ref(ref)
+    return BranchInfo(name, at.hex() if isinstance(at, bytes) else None, ref == repo.head()[0])
+
+
 def switch_branch(repo: Repository, name: str) -> None:
     """Let HEAD be on branch *name*; BranchNotFoundError when there is none."""
     ref = branch_ref(name)
@@ -151,20 +158,26 @@ def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = 
         return name
 
 
-def free_branch_name(repo: Repository, wanted: str) -> str:
-    """A branch name made of *wanted* that a new branch can have: ``x``, else ``x-2`` and so on.
-
-    What no name may have becomes a ``-``.
-    """
-    base = cleaned_name(wanted)
-    taken = {name.removeprefix(HEADS).casefold() for name, _ in repo.local_refs(HEADS)}
+def taken_branch_names(repo: Repository) -> set[str]:
+    """What ``free_branch_name`` must not give away: the branches, as far as their first ``/``, in lower case, and the one HEAD is on."""
+    names = [name for name, _ in repo.local_refs(HEADS)]
     head = repo.ref(HEAD)
     if isinstance(head, str):
-        taken.add(head.removeprefix(HEADS).casefold())
+        names.append(head)
+    return {name.removeprefix(HEADS).partition("/")[0].casefold() for name in names}
+
+
+def free_branch_name(wanted: str, taken: set[str]) -> str:
+    """A branch name made of *wanted* that a new branch can have: ``x``, else ``x-2`` and so on; it is added to *taken*.
+
+    What no name may have becomes a ``-``, a ``/`` too.
+    """
+    base = cleaned_name(wanted)
     number, name = 1, base
-    while _is_taken(name.casefold(), taken):
+    while name.casefold() in taken:
         number += 1
         name = f"{base}-{number}"
+    taken.add(name.casefold())
     return name
 
 
@@ -173,8 +186,3 @@ def cleaned_name(wanted: str) -> str:
     kept = "".join(char if char.isalnum() or char in "-_." else "-" for char in normalize("NFC", wanted))
     name = kept.encode()[:_LONGEST].decode("utf-8", "ignore").strip("-.").replace("..", "-")
     return f"branch-{name.replace('.', '-')}".rstrip("-") if name_problem(name) else name
-
-
-def _is_taken(name: str, taken: set[str]) -> bool:
-    """Whether *name* cannot stand beside the others: it is one of them, or a folder in one's name."""
-    return any(name == other or name.startswith(other + "/") or other.startswith(name + "/") for other in taken)

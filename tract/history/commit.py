@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
 from tract.history.context import EMPTY, Context, append_entry, nodes_of
 from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
-from tract.history.state import check_no_merge
+from tract.history.state import check_idle
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
@@ -67,34 +67,56 @@ def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[New
 
 
 def write_commits(
-    repo: Repository, drafts: Sequence[Draft], *, expected: Expected = ANY, reason: str | None = None
+    repo: Repository,
+    drafts: Sequence[Draft],
+    *,
+    expected: Expected | Callable[[], Expected] = ANY,
+    reason: str | None = None,
+    blobs: Sequence[NewObject] | None = None,
 ) -> list[ObjectId]:
+    """The ids of the commits that ``make_commits`` makes of *drafts*."""
+    return [id for id, _ in make_commits(repo, drafts, expected=expected, reason=reason, blobs=blobs)]
+
+
+def make_commits(
+    repo: Repository,
+    drafts: Sequence[Draft],
+    *,
+    expected: Expected | Callable[[], Expected] = ANY,
+    reason: str | None = None,
+    blobs: Sequence[NewObject] | None = None,
+) -> list[tuple[ObjectId, Commit]]:
     """Write *drafts* as commits on HEAD's branch, one after the other, and move it to the last.
 
     All of them or none: objects, notes and the branch's move are one operation, and a crash before it is whole leaves nothing.
-    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on no branch.
+    *expected*, where it is a function, is asked when what other processes did is known and they are locked out.
+    *blobs* are the drafts' values as blobs, from who has made them already.
+    RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
     """
-    blobs = [new_blob(draft.value) for draft in drafts]
+    if blobs is None:
+        blobs = [new_blob(draft.value) for draft in drafts]
     _check_limits(repo, drafts, blobs)
     with repo.objects.lock():
         repo.refs.refresh()
+        if callable(expected):
+            expected = expected()
         branch, tip = repo.head()
         if branch is None:
             raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
         if expected is not ANY and tip != expected:
             raise RefMovedError(branch, _hex(expected), _hex(tip))
-        check_no_merge(repo)
+        check_idle(repo)
         new: list[NewObject] = []
-        ids: list[ObjectId] = []
+        made: list[tuple[ObjectId, Commit]] = []
         at = tip
         for draft, blob in zip(drafts, blobs, strict=True):
             new.append(blob)
             at = add_commit(repo, at, _change(repo, draft, blob.id), new)
-            ids.append(at)
-        if at is not None and ids:
-            edits = [RefEdit(repo.prefix + branch, at, tip), *_add_beside(repo, drafts, ids, new)]
+            made.append((at, repo.commit(at)))
+        if at is not None and made:
+            edits = [RefEdit(repo.prefix + branch, at, tip), *_add_beside(repo, drafts, made, new)]
             repo.refs.update(edits, reason=reason or _reason(drafts), objects=new)
-        return ids
+        return made
 
 
 def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
@@ -173,13 +195,15 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
 
 
 def _add_beside(
-    repo: Repository, drafts: Sequence[Draft], ids: Sequence[ObjectId], new: list[NewObject]
+    repo: Repository, drafts: Sequence[Draft], made: Sequence[tuple[ObjectId, Commit]], new: list[NewObject]
 ) -> list[RefEdit]:
     """The notes that came with the drafts."""
+    if all(draft.config is None and draft.usage is None for draft in drafts):
+        return []
     edits = []
     for namespace, bodies in ((CONFIG, [d.config for d in drafts]), (USAGE, [d.usage for d in drafts])):
         notes = [
-            NewNote(id, body, repo.commit(id).time) for id, body in zip(ids, bodies, strict=True) if body is not None
+            NewNote(id, body, commit.time) for (id, commit), body in zip(made, bodies, strict=True) if body is not None
         ]
         if notes:
             edits.append(add_notes(repo, namespace, notes, new))

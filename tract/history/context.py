@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from tract.errors import BlobNotFoundError, ObjectCorruptError
+from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Node, new_node
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Node, checked_node, new_node
 from tract.repo import Repository
 
 LEAST = 8
@@ -72,6 +72,11 @@ def chunks(repo: Repository, context: Context) -> Iterator[tuple[ObjectId | None
                 yield id, checked_node(id, leaf, 0).items
     if context.open:
         yield None, context.open
+
+
+def chunk_ids(repo: Repository, context: Context) -> list[ObjectId]:
+    """The ids of the closed chunks, first to last."""
+    return [] if context.tree is None else list(chain.from_iterable(_leaf_runs(repo, context.tree)))
 
 
 def entries(repo: Repository, context: Context) -> list[Entry]:
@@ -287,13 +292,6 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
 def node_of_level(repo: Repository, id: ObjectId, level: int) -> Node:
     """The node *id*, which must be of *level*: ObjectCorruptError else, for who goes down must get to an end."""
     return checked_node(id, repo.node(id), level)
-
-
-def checked_node(id: ObjectId, node: Node, level: int) -> Node:
-    """The node, where it is of *level*; ObjectCorruptError where it is not."""
-    if node.level != level:
-        raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} where {level} belongs")
-    return node
 
 
 def children_of(node: Node) -> list[Child]:

@@ -126,10 +126,12 @@ def _placed(part: Part) -> Iterator[Change[ObjectId]]:
 
 
 def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) -> tuple[Change[ObjectId], ...]:
-    """What commit *id* changed in the context of one of its parents, the first if not said; a root's is empty."""
+    """What commit *id* changed in the context of one of its parents, the first if not said; a root's is empty, and so is one's that gc cut."""
     if commit.operation is CommitOperation.NOTE:
         return ()
     context = context_of(id, commit)
+    if id in repo.shallow.cuts and commit.operation is CommitOperation.APPEND and commit.content is not None:
+        context = Context(None, (id, commit.content))  # what was before may be gone
     if len(commit.parents) <= parent:
         return compare_contexts(repo, EMPTY, context)
     before = commit.parents[parent]

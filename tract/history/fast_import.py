@@ -113,6 +113,7 @@ class _Reader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._hash = blake3()
+        self._unhashed: list[bytes] = []
         self.number = 0
 
     def line(self, limit: int = _LONGEST_OBJECT) -> str:
@@ -124,7 +125,7 @@ class _Reader:
             self.fail(f"it makes an object of more than {_LONGEST_OBJECT} bytes")
         if data[-1:] != b"\n":
             self.fail("the stream ends in the middle of it")
-        self._hash.update(data)
+        self._unhashed.append(data)
         try:
             return data[:-1].decode("utf-8")
         except UnicodeDecodeError as exc:
@@ -139,7 +140,13 @@ class _Reader:
             left = max(1, left - len(line))
         if not lines:
             self.fail("expected an object, found a blank line")
+        self._take_in()
         return lines
+
+    def _take_in(self) -> None:
+        """Hash the lines that were read since: many at once take less time than each."""
+        self._hash.update(b"".join(self._unhashed))
+        self._unhashed.clear()
 
     def number_of(self, key: str) -> int:
         """The number in the line ``<key> <number>``, which must come now."""
@@ -150,6 +157,7 @@ class _Reader:
 
     def check(self) -> str:
         """The check of all lines so far."""
+        self._take_in()
         return self._hash.hexdigest()[:CHECK_DIGITS]
 
     def is_at_end(self) -> bool:

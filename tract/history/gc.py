@@ -20,11 +20,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tract.config import Retention, read_retention
-from tract.errors import ConfigError, GCError
-from tract.history.collection.cutting import Archive
+from tract.config import Retention
+from tract.history.collection.cutting import Archive, HeldArchive
 from tract.history.collection.marks import Progress
-from tract.history.collection.plan import DAY, REFLOG_DAYS, RETENTION_DAYS, GCPlan, database, plan_gc
+from tract.history.collection.plan import DAY, REFLOG_DAYS, GCPlan, database, plan_gc
+from tract.history.collection.policies import RETENTION_DAYS, Policies, Policy, read_policies
 from tract.history.collection.run import AGGRESSIVE_LEVEL, LEVEL, GCResult, result_of, run_gc
 from tract.objects.id import Kind, ObjectId
 from tract.repo import Repository
@@ -38,6 +38,9 @@ __all__ = [
     "Archive",
     "GCPlan",
     "GCResult",
+    "HeldArchive",
+    "Policies",
+    "Policy",
     "collect",
     "collect_by_policy",
     "is_due",
@@ -64,6 +67,7 @@ def collect(
     reflog_days: float = REFLOG_DAYS,
     archives: Retention | None = None,
     keep_pinned: bool = True,
+    policies: Policies | None = None,
     dry_run: bool = False,
     aggressive: bool = False,
     now: float | None = None,
@@ -78,6 +82,7 @@ def collect(
             reflog_days=reflog_days,
             archives=archives,
             keep_pinned=keep_pinned,
+            policies=policies,
             seal=not dry_run,
             now=now,
             progress=progress,
@@ -85,7 +90,7 @@ def collect(
         if not dry_run:
             result = run_gc(repo, plan, aggressive=aggressive, progress=progress)
             return replace(result, seconds=time.monotonic() - started)
-    return result_of(plan, len(plan.packs), None, started, dry_run=True)
+    return result_of(plan, plan.packs_before, None, started, dry_run=True)
 
 
 def collect_by_policy(
@@ -94,41 +99,34 @@ def collect_by_policy(
     orphans: float | str | None = None,
     archives: float | str | None = None,
     keep_pinned: bool | None = None,
+    keep_merge_bases: bool | None = None,
     dry_run: bool = False,
     aggressive: bool = False,
+    now: float | None = None,
     progress: Progress | None = None,
 ) -> GCResult:
-    """As :func:`collect`, with the retentions as settings say them; what is None is as the tract's settings have it."""
-    config = repo.config
-    orphans = config.orphan_retention_days if orphans is None else orphans
-    archives = config.archive_retention_days if archives is None else archives
-    try:
-        days = read_retention("orphan retention", orphans).days
-        window = None if archives is None else read_retention("archive retention", archives)
-    except ConfigError as exc:
-        raise GCError(str(exc)) from exc
-    if days is None:
-        raise GCError(f"orphan retention must be a time, not {orphans!r}")
-    return collect(
-        repo,
-        retention_days=days,
-        archives=window,
-        keep_pinned=config.keep_pinned if keep_pinned is None else keep_pinned,
-        dry_run=dry_run,
-        aggressive=aggressive,
-        progress=progress,
+    """As :func:`collect`, with the retentions as settings say them: of each tract what its own settings say, where it is None here."""
+    policies = read_policies(
+        repo, orphans=orphans, archives=archives, keep_pinned=keep_pinned, keep_merge_bases=keep_merge_bases
     )
+    return collect(repo, policies=policies, dry_run=dry_run, aggressive=aggressive, now=now, progress=progress)
 
 
 def prune(
-    repo: Repository, *, retention_days: float = RETENTION_DAYS, dry_run: bool = False, progress: Progress | None = None
+    repo: Repository,
+    *,
+    orphans: float | str | None = None,
+    dry_run: bool = False,
+    now: float | None = None,
+    progress: Progress | None = None,
 ) -> Mapping[ObjectId, Kind]:
-    """Drop what nobody reaches and is older than *retention_days*, and give back what it was.
+    """Drop the orphans that are older than *orphans*, where that is None as the settings of their tracts have it, and give back what they were.
 
-    Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
+    Archives stay. Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
     """
+    policies = read_policies(repo, orphans=orphans, archives="never")
     with database(repo).maintenance():
-        plan = plan_gc(repo, retention_days=retention_days, seal=not dry_run, progress=progress)
+        plan = plan_gc(repo, policies=policies, seal=not dry_run, now=now, progress=progress)
         dropped = dict(plan.dropped)  # now, for they are told from the packs that go
         if dropped and not dry_run:
             run_gc(repo, plan, progress=progress)

@@ -16,6 +16,7 @@ from tract.history.reachability import merge_bases
 from tract.history.sameness import named_alike
 from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import splice
+from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
 from tract.refs.names import HEADS, ORIG_HEAD, TAGS
@@ -59,7 +60,7 @@ def plan_merge(
 ) -> MergePlan:
     """What merging the revision *source* into HEAD's branch takes; nothing is written.
 
-    NothingToMergeError when the branch has it all; MergeError where the two never met, unless *allow_unrelated*.
+    NothingToMergeError when the branch has it all; MergeError where the two never met, HistoryCutError where gc cut what they had in common, unless *allow_unrelated*.
     RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
     *no_ff* makes a merge of what would only move forward.
     """
@@ -76,13 +77,18 @@ def plan_merge(
         raise NothingToMergeError(f"branch '{name}' cannot be merged into itself")
     if repo.commit(theirs).operation is CommitOperation.NOTE:
         raise MergeError(f"cannot merge '{source}': it is a note, which has no context")
+    repo.check_whole(theirs, f"cannot merge '{source}'")
     if ours is None:
         return MergePlan(branch, None, theirs, (), source, source_ref, None)
     bases = tuple(merge_bases(repo, ours, theirs))
     if bases == (theirs,):
         raise NothingToMergeError(f"nothing to merge: branch '{name}' has all of '{source}'")
     if not bases and not allow_unrelated:
-        raise MergeError(f"cannot merge '{source}' into '{name}': they have no commit in common")
+        failed = f"cannot merge '{source}' into '{name}': they have no commit in common"
+        cut = cut_behind(repo, (ours, theirs))
+        if cut is not None:
+            repo.check_history(cut, f"{failed} any more")
+        raise MergeError(failed)
     if bases == (ours,) and not no_ff:
         return MergePlan(branch, ours, theirs, bases, source, source_ref, None)
     shared, merged = merged_contexts(repo, ours, theirs, bases, skipped_since(repo, bases, ours))

@@ -112,8 +112,10 @@ def _check_local(name: str) -> None:
 
 
 def check_target(repo: Repository, ref: str, new: ObjectId) -> None:
-    """Refuse a branch of notes, and notes that are messages: they would be read for what they are not."""
+    """Refuse a branch of notes, and notes that are messages: they would be read for what they are not; and a branch without a context."""
     check_is_for(ref, new, repo.commit(new).operation)
+    if ref == HEAD or ref.startswith(HEADS):
+        repo.check_whole(new, f"ref '{ref}' cannot be moved to where only a message is kept")
 
 
 def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from tract.errors import ContentValidationError
 from tract.history.notes import PRIORITY, NewNote, note_history, write_note
 from tract.history.times import moment
-from tract.objects.content import DialogueContent, InstructionContent, MessageContent
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 
@@ -25,6 +24,10 @@ class Priority(StrEnum):
 
 
 _INSTRUCTING = ("system", "developer")
+
+# The content types that instruct, by name: to load their classes takes longer than to read a log.
+_INSTRUCTION, _DIALOGUE, _MESSAGE = "instruction", "dialogue", "message"
+
 _PRIORITIES = tuple(priority.value for priority in Priority)
 
 
@@ -64,12 +67,12 @@ def priority_of(note: Mapping[str, Any] | None, content: Mapping[str, Any] | Non
 def _is_instruction(content: Mapping[str, Any]) -> bool:
     """Whether a content instructs the model, in whichever format: then it is pinned unless somebody says otherwise."""
     kind = content.get("content_type")
-    if kind == MessageContent.content_type:
+    if kind == _MESSAGE:
         message = content.get("message")
         return isinstance(message, Mapping) and message.get("role") in _INSTRUCTING
-    if kind == DialogueContent.content_type:
+    if kind == _DIALOGUE:
         return content.get("role") in _INSTRUCTING
-    return kind == InstructionContent.content_type
+    return kind == _INSTRUCTION
 
 
 def annotate(repo: Repository, target: ObjectId, priority: Priority, reason: str | None) -> PriorityAnnotation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
-from tract.history.context import context_of, node_of_level
+from tract.history.context import EMPTY, context_of, node_of_level
 from tract.history.walk import ancestors, in_date_order
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -67,9 +67,11 @@ def context_objects(repo: Repository, id: ObjectId, seen: set[ObjectId]) -> Iter
     """The tree nodes and blobs of the whole context at commit *id*, and its content, without those in *seen*, which grows.
 
     A node that was seen is not entered again: beside the commit before it, a commit costs what is new in it.
+    Of a commit whose context gc cut there is the content.
     """
     commit = repo.commit(id)
-    context = context_of(id, commit)
+    cut = repo.shallow.cuts.get(id)
+    context = context_of(id, commit) if cut is None or cut.grade == "parents" else EMPTY
     if context.tree is not None:
         yield from _node_objects(repo, context.tree, seen)
     content = () if commit.content is None else (commit.content,)

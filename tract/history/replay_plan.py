@@ -26,6 +26,7 @@ from tract.history.context import context_at, entries, find_entry
 from tract.history.merge import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.reachability import reachable
 from tract.history.sameness import Sameness
+from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.repo import Repository
@@ -119,6 +120,7 @@ def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> li
     """What *tip* reaches and *upstream* does not, in the order to replay it: a merged branch's commits come after those it was merged into.
 
     The summaries that a compression brought are part of it, and are not listed.
+    HistoryCutError where gc cut what would tell: history behind one of them, or behind *upstream* where they go back to a beginning.
     """
     wanted = {id for id, _ in reachable(repo, [tip], [upstream])}
     order: list[ObjectId] = []
@@ -136,7 +138,20 @@ def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> li
         commit = repo.commit(id)
         parents = commit.parents if commit.operation is CommitOperation.MERGE else commit.parents[:1]
         stack.extend((parent, False) for parent in reversed(parents))
+    if repo.shallow.cuts:
+        _check_parting(repo, order, upstream)
     return order
+
+
+def _check_parting(repo: Repository, wanted: Sequence[ObjectId], upstream: ObjectId) -> None:
+    """HistoryCutError where it cannot be said that *upstream* has not what is *wanted*: it may have had it before a cut, and the context has it in a summary."""
+    failed = "nothing tells where the two parted"
+    beginnings = [id for id in wanted if not repo.commit(id).parents]
+    for id in beginnings:
+        repo.check_history(id, failed)
+    cut = cut_behind(repo, [upstream]) if beginnings else None
+    if cut is not None:
+        repo.check_history(cut, failed)
 
 
 def plan_replay(

@@ -7,13 +7,13 @@
     # check 5be1f3a2c4d60718                      16 digits of the BLAKE3 of what is before it
 
 A state is written whole or not at all, and moves no ref.
+Where nothing is under way, and nothing waits, there is no folder.
 The commits it names under ``keeps`` are roots for gc, so that a command can go on whenever its user comes back to it.
 A store in memory keeps its states in memory.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError, TractError
+from tract.errors import CherryPickError, DurabilityError, MergeError, ObjectCorruptError, RebaseError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.refs.names import TRACTS
 from tract.repo import Repository
@@ -32,6 +32,7 @@ FOLDER = "state"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
+_ATTEMPTS = 8
 
 UNDER_WAY: dict[str, type[TractError]] = {
     "merge": MergeError,
@@ -66,15 +67,14 @@ def write_state(repo: Repository, name: str, value: Mapping[str, Any]) -> None:
     if repo.path is None:
         repo.states[repo.prefix + name] = data
         return
-    _make_folder(repo)
-    files.write_file(_path(repo, name), data, sync=True)
+    _write(repo, _path(repo, name), data)
 
 
 def clear_state(repo: Repository, name: str) -> None:
     """Forget the state *name*; no error when there is none."""
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
-        files.unlink(_path(repo, name))
+        _remove(_path(repo, name))
 
 
 def end_state(repo: Repository, name: str) -> None:
@@ -113,8 +113,7 @@ def text_path(repo: Repository, name: str) -> str:
 
 def write_text(repo: Repository, name: str, text: str) -> None:
     """Put a text where its user edits it."""
-    _make_folder(repo)
-    files.write_file(text_path(repo, name), text.encode(), sync=True)
+    _write(repo, text_path(repo, name), text.encode())
 
 
 def read_text(repo: Repository, name: str) -> str:
@@ -124,7 +123,7 @@ def read_text(repo: Repository, name: str) -> str:
 
 def clear_text(repo: Repository, name: str) -> None:
     """Take the text away; no error when it is gone."""
-    files.unlink(text_path(repo, name))
+    _remove(text_path(repo, name))
 
 
 def states(repo: Repository) -> tuple[str, ...]:
@@ -137,24 +136,17 @@ def states(repo: Repository) -> tuple[str, ...]:
 
 
 def check_idle(repo: Repository) -> None:
-    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way."""
-    for name in states(repo):
-        error = UNDER_WAY.get(name)
-        if error is not None:
-            raise error(f"a {name} is under way in tract '{repo.tract}'")
+    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way.
 
-
-def check_no_merge(repo: Repository) -> None:
-    """Raise MergeError when a merge is under way: a commit in the middle of it would leave it without its branch.
-
-    Every commit asks; this takes less than a microsecond, where listing all states takes several.
+    Whatever moved the branch in the middle of one, a commit too, would leave it without the place it was to go on.
+    Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
     """
-    if repo.path is None:
-        under_way = f"{repo.prefix}merge" in repo.states
-    else:
-        under_way = files.exists(f"{repo.path}/{repo.prefix}{FOLDER}/merge")
-    if under_way:
-        raise MergeError(f"a merge is under way in tract '{repo.tract}'")
+    folder = f"{repo.path}/{repo.prefix}{FOLDER}"
+    if not (repo.states if repo.path is None else files.exists(folder)):
+        return
+    for name, error in UNDER_WAY.items():
+        if repo.prefix + name in repo.states or (repo.path is not None and files.exists(f"{folder}/{name}")):
+            raise error(f"a {name} is under way in tract '{repo.tract}'")
 
 
 def kept_commits(repo: Repository) -> Iterator[ObjectId]:
@@ -178,12 +170,16 @@ def kept_commits(repo: Repository) -> Iterator[ObjectId]:
 
 def encode_state(value: Mapping[str, Any]) -> bytes:
     """The bytes of a state file."""
+    import json  # status asks whether there are states, and mostly there are none
+
     body = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
     return body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n"
 
 
 def decode_state(data: bytes, path: str) -> dict[str, Any]:
     """The value in the bytes of the state file *path*; ObjectCorruptError when they are not what was written."""
+    import json  # as above
+
     end = data.rfind(_CHECK)
     body = data[: max(end, 0)]
     if data != body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n":
@@ -204,12 +200,36 @@ def _keeps(value: Mapping[str, Any]) -> Iterator[ObjectId]:
             yield id
 
 
-def _make_folder(repo: Repository) -> None:
+def _write(repo: Repository, path: str, data: bytes) -> None:
+    """Put *data* at *path*, on the disk, with the folder around it."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            made = _make_folder(repo)
+            files.write_file(path, data, sync=True)
+            for above in made:
+                files.sync_directory(above)
+            return
+        except (DurabilityError, FileNotFoundError) as exc:
+            # Who cleared the last state at the same moment took the folder away.
+            if not left or not isinstance(exc.__cause__ or exc, FileNotFoundError):
+                raise
+
+
+def _remove(path: str) -> None:
+    """Take the file *path* away, and the folder with the last of them."""
+    files.unlink(path)
+    files.remove_empty(os.path.dirname(path))
+
+
+def _make_folder(repo: Repository) -> list[str]:
+    """Make the folder of states, and those above it; the folders to be synced once there is something in it, so that nobody finds it empty for long."""
     folder = repo.path or ""
+    unsynced = []
     for part in (*repo.prefix.split("/")[:-1], FOLDER):
         above, folder = folder, os.path.join(folder, part)
         if files.make_directory(folder):
-            files.sync_directory(above)
+            unsynced.append(above)
+    return unsynced
 
 
 def _path(repo: Repository, name: str) -> str:

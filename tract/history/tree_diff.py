@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tract.history.context import Context, checked_node
+from tract.history.context import Context
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry
+from tract.objects.model import Entry, checked_node
 from tract.repo import Repository
 
 _ENTRY = -1

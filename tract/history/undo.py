@@ -1,6 +1,7 @@
 """Undoing: all refs of a tract go back to where they were before the last operation.
 
 An undo is an operation as any other, so the next one undoes it: that is the redo.
+What gc did to refs is nobody's to undo, and is passed over.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from tract.errors import RefMovedError, TractError
 from tract.history.state import check_idle
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange
-from tract.reflog import REDONE, RELEASED, TAKEN, UNDONE, split_tract
-from tract.refs.names import HEAD
+from tract.reflog import REDONE, TAKEN, UNDONE, is_of_gc, split_tract
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -56,16 +57,23 @@ def undo(repo: Repository, *, dry_run: bool = False, expected: Expected = ANY) -
 
 
 def plan_undo(repo: Repository) -> UndoPlan:
-    """How to take back the last operation that moved refs of this tract; nothing is moved.
+    """How to take back the last operation of a user's that moved refs of this tract; nothing is moved.
 
-    TractError when there is none, and when gc took the commits to go back to.
+    TractError when there is none, when gc took the commits to go back to, and when it has written anew the notes that came with them.
     """
+    by_gc: set[str] = set()
     for _, operation in repo.refs.history():
         changes = [change for change in operation.changes if split_tract(change.name)[0] == repo.prefix]
         if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
             break  # the making of the tract
-        if changes and operation.reason != RELEASED:
+        if is_of_gc(operation):
+            by_gc.update(change.name for change in changes)
+            continue
+        changes = [change for change in changes if change.name not in by_gc or change.name != repo.prefix + ORIG_HEAD]
+        if changes:
             _check_reachable(repo, operation, changes)
+            if not by_gc.isdisjoint(change.name for change in changes):
+                raise TractError(f"'{operation.reason}' cannot be undone: gc has written anew the notes that came with it")
             return _plan(repo, operation, changes)
     raise TractError(f"there is nothing to undo in tract '{repo.tract}'")
 
@@ -98,9 +106,13 @@ def _plan(repo: Repository, operation: Operation, changes: list[RefChange]) -> U
 
 def _check_reachable(repo: Repository, operation: Operation, changes: list[RefChange]) -> None:
     """Raise when an undo would lead to a commit that is gone; gc says so in the reason of such an operation."""
-    missing = any(isinstance(change.old, bytes) and not repo.objects.contains(change.old) for change in changes)
-    if missing or operation.reason.endswith(TAKEN):
-        raise TractError(f"'{operation.reason.removesuffix(TAKEN)}' cannot be undone: gc took the commits to go back to")
+    failed = f"'{operation.reason.removesuffix(TAKEN)}' cannot be undone"
+    olds = [(change.name, change.old) for change in changes if isinstance(change.old, bytes)]
+    if operation.reason.endswith(TAKEN) or not all(repo.objects.contains(old) for _, old in olds):
+        raise TractError(f"{failed}: gc took the commits to go back to")
+    for name, old in olds:
+        if split_tract(name)[1].startswith((HEAD, HEADS)):
+            repo.check_whole(old, failed)
 
 
 def _short(value: str | None) -> str:

@@ -92,6 +92,13 @@ def _by_date(id: ObjectId, commit: Commit) -> tuple[int, int, ObjectId]:
     return -commit.time, -commit.generation, id
 
 
+def cut_behind(repo: Repository, starts: Iterable[ObjectId]) -> ObjectId | None:
+    """The newest commit reachable from *starts* at which gc cut history; None where that goes back to its beginnings."""
+    if not repo.shallow.cuts:
+        return None
+    return next((id for id, _ in ancestors(repo, starts) if id in repo.shallow.cuts), None)
+
+
 def is_ancestor(repo: Repository, ancestor: ObjectId, descendant: ObjectId) -> bool:
     """Whether *ancestor* is *descendant* or reachable from it; no commit of a lower generation than *ancestor*'s is looked behind."""
     least = repo.commit(ancestor).generation

@@ -106,7 +106,7 @@ class Deadline:
 
     def check(self) -> None:
         if self.left <= 0:
-            raise LLMResponseError(f"no whole answer within {self._seconds:g} s")
+            raise LLMResponseError(f"no whole answer within {self._seconds:g} s", is_transient=True)
 
     def give_out(self, text: str) -> Generator[Step, Reply, None]:
         began = time.monotonic()

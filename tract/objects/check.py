@@ -27,6 +27,11 @@ def check_payload(kind: Kind, payload: bytes) -> None:
         value = decode(payload)
     except ValueError as exc:
         raise ContentValidationError(f"not a {kind}: {exc}") from exc
+    check_value(kind, value)
+
+
+def check_value(kind: Kind, value: Any) -> None:
+    """The same of the value that a payload is the canonical encoding of."""
     _CHECKS[kind](value)
 
 

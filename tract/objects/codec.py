@@ -8,8 +8,8 @@ What JSON can say can be encoded, and nothing else but byte strings (ids).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import islice
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import msgpack
@@ -26,6 +26,29 @@ _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
 
 
+_LARGE = 1024 * 1024
+
+
+class _Packer(threading.local):
+    """A thread's own packer: making one costs as much as packing a message."""
+
+    def __init__(self) -> None:
+        self._pack = _new_pack()
+
+    def pack(self, value: Any) -> bytes:
+        data = self._pack(value)
+        if len(data) > _LARGE:
+            self._pack = _new_pack()  # else its buffer stays as large
+        return data
+
+
+def _new_pack() -> Callable[[Any], bytes]:
+    return msgpack.Packer(use_bin_type=True).pack  # type: ignore[no-any-return]  # msgpack has no types
+
+
+_packer = _Packer()
+
+
 class _RefusedError(Exception):
     """A value that has no encoding; the keys that lead to it are collected on the way out."""
 
@@ -40,20 +63,20 @@ def encode(value: Any) -> bytes:
     ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
     try:
-        data = msgpack.packb(_ordered(value, MAX_DEPTH), use_bin_type=True)
+        data = _packer.pack(_ordered(value, MAX_DEPTH))
     except _RefusedError as exc:
         _refuse(exc)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None
     if len(data) > MAX_SIZE:
         raise ContentValidationError(f"content of {len(data)} bytes is over the limit of {MAX_SIZE}")
-    return bytes(data)
+    return data
 
 
 def pack(value: Any) -> bytes:
     """The encoding of lists of ids, numbers and short texts, which have no maps to put in order."""
     try:
-        return msgpack.packb(value, use_bin_type=True)  # type: ignore[no-any-return]  # msgpack has no types
+        return _packer.pack(value)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None
 
@@ -76,16 +99,8 @@ def unpack(data: bytes | memoryview) -> Any:
 
 def unpack_all(payloads: Sequence[bytes]) -> list[Any]:
     """The value of each encoding, in less time than :func:`unpack` takes for them; ValueError when one of them is no msgpack."""
-    data = b"".join(payloads)
-    unpacker = msgpack.Unpacker(ext_hook=_no_extension, strict_map_key=True, max_buffer_size=max(len(data), 1))
-    try:
-        unpacker.feed(data)
-        values = list(islice(unpacker, len(payloads)))  # and no more: after half a value it would say that it is at the end
-    except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as exc:
-        raise ValueError(f"not msgpack: {exc}") from exc
-    if len(values) != len(payloads) or unpacker.tell() != len(data):
-        raise ValueError(f"not msgpack: {len(values)} values in {len(payloads)} payloads")
-    return values
+    # As one list: the library makes that in one call, where it would be called for each value.
+    return unpack(b"".join([b"\xdd", len(payloads).to_bytes(4, "big"), *payloads]))  # type: ignore[no-any-return]
 
 
 def decode(data: bytes) -> Any:

@@ -139,6 +139,20 @@ BUILTIN: dict[str, type[Any]] = {
     )
 }
 
+_MAY_BE_NONE = ("name", "status", "call_id", "language")
+_ARE_TEXT = ("role", "text", "tool_name", "content", "artifact_type", "format", "summary", "session_type", *_MAY_BE_NONE)
+_ARE_LISTS = ("decisions", "failed_approaches", "next_steps")
+
+
+def _fields_and_defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((one.name, one.default) for one in fields(cls))
+
+
+# Worked out once: every commit asks.
+_FIELDS = {cls: _fields_and_defaults(cls) for cls in BUILTIN.values()}
+_TEXTS = {name: tuple(key for key, _ in _FIELDS[cls] if key in _ARE_TEXT) for name, cls in BUILTIN.items()}
+_LISTS = {name: tuple(key for key, _ in _FIELDS[cls] if key in _ARE_LISTS) for name, cls in BUILTIN.items()}
+
 ContentTypes: TypeAlias = Mapping[str, type[Any]]
 """Content types by name: the built-in ones and those a user registered."""
 
@@ -258,9 +272,13 @@ def _at(place: str) -> str:
 
 
 def _fields_of(content: Any, name: str) -> dict[str, JSON]:
-    if hasattr(content, "__dataclass_fields__"):
-        items = ((f.name, getattr(content, f.name), f.default) for f in fields(content))
-        return {key: item for key, item, default in items if item is not None or default is not None}
+    known = _FIELDS.get(type(content))
+    if known is not None or hasattr(content, "__dataclass_fields__"):
+        return {
+            key: item
+            for key, default in known or _fields_and_defaults(type(content))
+            if (item := getattr(content, key)) is not None or default is not None
+        }
     if hasattr(content, "model_dump"):  # a pydantic model, without importing pydantic
         return {k: v for k, v in content.model_dump(mode="json").items() if k != "content_type"}
     raise ContentValidationError(f"content type {name!r} is neither a dataclass nor a pydantic model")
@@ -284,18 +302,14 @@ def _check_fields(content: Any, name: str) -> None:
         _check_message(content.message, content.format)
     if BUILTIN.get(name) is not type(content) or isinstance(content, MessageContent):
         return
-    for key in ("role", "text", "tool_name", "content", "artifact_type", "format", "summary", "session_type"):
-        item = getattr(content, key, "")
-        if not isinstance(item, str):
+    for key in _TEXTS[name]:
+        item = getattr(content, key)
+        if not isinstance(item, str) and not (item is None and key in _MAY_BE_NONE):
             raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
     if isinstance(content, DialogueContent):
         _check_role(content.role)
-    for key in ("name", "status", "call_id", "language"):
-        item = getattr(content, key, None)
-        if item is not None and not isinstance(item, str):
-            raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
-    for key in ("decisions", "failed_approaches", "next_steps"):
-        item = getattr(content, key, ())
+    for key in _LISTS[name]:
+        item = getattr(content, key)
         if not isinstance(item, (list, tuple)) or not all(isinstance(text, str) for text in item):
             raise ContentValidationError(f"content of type '{name}': {key} must be a list of texts")
     if isinstance(content, ToolIOContent) and content.direction not in ("call", "result"):

@@ -219,6 +219,13 @@ def _node_of(id: ObjectId, value: Any) -> Node:
         raise ObjectCorruptError(f"tree {id.hex()}", "its fields are not a tree node's") from exc
 
 
+def checked_node(id: ObjectId, node: Node, level: int) -> Node:
+    """The node, where it is of *level*; ObjectCorruptError where it is not."""
+    if node.level != level:
+        raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} where {level} belongs")
+    return node
+
+
 def read_operation(id: ObjectId, obj: Object) -> Operation:
     """The operation in *obj*; ObjectCorruptError when it is none."""
     try:

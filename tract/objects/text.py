@@ -26,12 +26,13 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tract.errors import ContentValidationError, ObjectCorruptError
-from tract.objects.check import check_payload
+from tract.objects.check import check_payload, check_value
 from tract.objects.codec import encode
-from tract.objects.id import KINDS, Kind, ObjectId, parse_id
+from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, parse_id
 from tract.objects.model import (
     NewObject,
     Object,
@@ -76,15 +77,17 @@ def parse_object(lines: Sequence[str]) -> NewObject:
     expected = parse_id(id)
     if expected is None:
         raise LineError(0, f"'{id[:80]}' is no id")
-    payload = _raw_payload(lines) if raw else _payload(kind, lines)
-    new = new_object(kind, payload)
+    value = None if raw else _value(kind, lines)
+    new = new_object(kind, _raw_payload(lines) if raw else _payload(value, lines))
     if new.id != expected:
         raise LineError(0, f"the lines of {kind} {id} make {new.id.hex()}")
-    if raw or kind != "blob":
-        try:
-            check_payload(kind, payload)
-        except ContentValidationError as exc:
-            raise LineError(0, str(exc)) from exc
+    try:
+        if raw:
+            check_payload(kind, new.payload)
+        else:
+            check_value(kind, value)
+    except ContentValidationError as exc:
+        raise LineError(0, str(exc)) from exc
     return new
 
 
@@ -172,10 +175,14 @@ def _raw_payload(lines: Sequence[str]) -> bytes:
         raise LineError(1, f"not base64: {str(exc).lower()}") from exc
 
 
-def _payload(kind: Kind, lines: Sequence[str]) -> bytes:
+def _value(kind: Kind, lines: Sequence[str]) -> Any:
     fields = _Fields(lines)
     value = _READERS[kind](fields)
     fields.end()
+    return value
+
+
+def _payload(value: Any, lines: Sequence[str]) -> bytes:
     try:
         return encode(value)
     except ContentValidationError as exc:
@@ -210,8 +217,12 @@ class _Fields:
     def many(self, key: str, read: Callable[[str], Any]) -> list[Any]:
         """The values of all fields *key* that come now."""
         found = []
-        while self._is_next(key):
-            found.append(self._read(read))
+        while self._at < len(self._lines):
+            word, _, text = self._lines[self._at].partition(" ")
+            if word != key:
+                break
+            self._at += 1
+            found.append(self._call(read, text))
         return found
 
     def end(self) -> None:
@@ -320,6 +331,11 @@ def _words(text: str, count: int) -> list[str]:
 
 
 def _two_ids(text: str) -> tuple[ObjectId, ObjectId]:
+    # Both at a time where they are: most lines of a history are pairs of ids.
+    with suppress(ValueError):
+        both = bytes.fromhex(text)
+        if len(both) == 2 * ID_SIZE and both.hex(" ", ID_SIZE) == text:
+            return both[:ID_SIZE], both[ID_SIZE:]
     first, second = _words(text, 2)
     return _id(first), _id(second)
 

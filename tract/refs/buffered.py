@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Object, Operation, RefValue
+from tract.objects.model import NewObject, Node, Object, Operation, RefValue, read_nodes
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
+from tract.storage.chunks import Chunks, chunks_of
+from tract.storage.payloads import Payloads
 from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 
@@ -28,6 +30,15 @@ class BufferedObjects:
         others = iter(self._base.payloads([id for id in ids if id not in self.new], kind))
         return [payload_of(id, self.read(id), kind) if id in self.new else next(others) for id in ids]
 
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        return read_nodes(ids, self.payloads(ids, "tree"))
+
+    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
+        return chunks_of(ids, self.nodes(ids))
+
+    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
+        return Payloads([self.payloads(ids, "blob")])
+
     def contains(self, id: ObjectId) -> bool:
         return id in self.new or self._base.contains(id)
 
@@ -44,7 +55,8 @@ class BufferedObjects:
         return tuple(new.id for new in objects)
 
     def lock(self) -> AbstractContextManager[None]:
-        return self._base.lock()
+        """Nothing, for nothing is written: who lands the batch takes the store's lock."""
+        return nullcontext()
 
     def refresh(self) -> bool:
         return False

@@ -92,8 +92,8 @@ class RefFiles:
 
     def _write(self, name: str, value: RefValue, durability: Durability) -> None:
         line = format_line(name, value, durability)
-        fd = self._descriptor(name) if isinstance(value, bytes) else None
-        if fd is not None and files.size_of(fd) == len(line):
+        fd = self._descriptor(name, len(line)) if isinstance(value, bytes) else None
+        if fd is not None:
             # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
             files.write_at(fd, line, 0)
             return
@@ -104,11 +104,11 @@ class RefFiles:
             files.remove_tree(path)  # of refs that were under this name and are gone: none can be beside this one
         files.write_file(path, line, sync=False)
 
-    def _descriptor(self, name: str) -> int | None:
-        """An open ref file, if there is one; the last few stay open."""
+    def _descriptor(self, name: str, size: int) -> int | None:
+        """An open ref file of *size* bytes, if there is one; the last few stay open."""
         fd = self._open.get(name)
         if fd is not None:
-            if not files.is_unlinked(fd):
+            if files.is_named_with(fd, size):
                 return fd
             self._forget(name)
         try:
@@ -119,7 +119,7 @@ class RefFiles:
         if len(self._open) >= _KEPT_OPEN:
             self._forget(next(iter(self._open)))
         self._open[name] = fd
-        return fd
+        return fd if files.is_named_with(fd, size) else None
 
     def _forget(self, name: str) -> None:
         fd = self._open.pop(name, None)

@@ -241,11 +241,13 @@ class OperationRefs:
     def _show(self, changes: Sequence[RefChange]) -> None:
         if self._mirror is None:
             return
-        late = self._unshown.union(self._doubtful).difference(change.name for change in changes)
+        late = self._unshown | self._doubtful
         self._doubtful = set()
         try:
-            behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(late)]
-            self._mirror.write([change for change in behind if not self._is_shown(change) and self._is_behind(change.name)])
+            if late:
+                late.difference_update(change.name for change in changes)
+                behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(late)]
+                self._mirror.write([one for one in behind if not self._is_shown(one) and self._is_behind(one.name)])
             self._mirror.write(changes)
             self._unshown.clear()
         except (OSError, StorageError):

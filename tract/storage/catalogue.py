@@ -13,9 +13,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import groupby
 
-from tract.objects.id import ID_SIZE, Kind, ObjectId
+from tract.errors import BlobNotFoundError
+from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.database import Database
+from tract.storage.shallow import UNTOLD
 
 UNSEEN = 0
 REACHED = 1
@@ -167,13 +169,6 @@ class Catalogue:
         at = bisect_right(self._bases, number) - 1
         return self._opened[at].kind_at(number - self._bases[at])
 
-    def stored_size(self, number: int) -> int:
-        """About how many bytes an object that was there takes up."""
-        if number < len(self._single):
-            return len(self.read(number).payload) + ID_SIZE
-        at = bisect_right(self._bases, number) - 1
-        return self._opened[at].stored_size_at(number - self._bases[at])
-
     def written(self, number: int) -> int | None:
         """When the object was last written, in nanoseconds since 1970; None for one of the journal's: just now."""
         if number < len(self._single):
@@ -194,7 +189,11 @@ class Catalogue:
         if len(self._single) <= number < self.size:
             at = bisect_right(self._bases, number) - 1
             return self._store.read_packed(self._names[at], number - self._bases[at])
-        return self._store.read(self.id_of(number))
+        id = self.id_of(number)
+        try:
+            return self._store.read(id)
+        except BlobNotFoundError:
+            raise BlobNotFoundError(id.hex(), UNTOLD) from None
 
     def release(self) -> None:
         """Let go of what was read from packs, to have it in memory no more."""

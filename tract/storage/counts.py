@@ -69,20 +69,25 @@ def load_counts(path: str) -> dict[ObjectId, BlobCount]:
 def newest_counts(path: str) -> dict[ObjectId, BlobCount] | None:
     """The counts at the end of the file, some hundreds however long it is; None where it is short, or anything is wrong with it, and ``load_counts`` is to read it.
 
-    Blocks are found from the end backwards: there is one where the number of rows leads to the end, or to a block found before, and the checksum is right.
-    What passes for a block amid rows does no harm: its ids are no blob's.
+    Blocks are found from the end backwards: there is one where the number of rows leads to the end, or to the block found before, and the checksum is right.
     """
     try:
         data = _newest_bytes(path)
     except OSError:
         return None
     counts: dict[ObjectId, BlobCount] = {}
-    begins = {len(data)}
-    for position in range(len(data) - _BLOCK.size, -1, -_STEP):
-        number, _ = _BLOCK.unpack_from(data, position)
-        if number and position + _BLOCK.size + number * _ROW.size in begins and _take_block(data, position, counts):
-            begins.add(position)
+    end: int | None = len(data)
+    while end is not None:
+        end = _take_block_before(data, end, counts)
     return counts or None
+
+
+def _take_block_before(data: bytes, end: int, counts: dict[ObjectId, BlobCount]) -> int | None:
+    """Take in the block that ends at *end*; where it begins, None where there is none."""
+    for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, -1, -_ROW.size), 1):
+        if _BLOCK.unpack_from(data, position)[0] == number and _take_block(data, position, counts):
+            return position
+    return None
 
 
 def _newest_bytes(path: str) -> bytes:

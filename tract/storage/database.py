@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from heapq import nlargest
 
 from tract.errors import BlobNotFoundError, ClosedError, DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
-from tract.objects.model import NewObject, Object
+from tract.objects.model import NewObject, Node, Object, read_node
 from tract.storage import files
+from tract.storage.chunks import Chunks, chunks_of, join_chunks
 from tract.storage.journal import Journal, create_journal
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
+from tract.storage.payloads import Payloads, Piece
 from tract.storage.quarantine import remove_quarantines
 from tract.storage.record import LOOSE_LIMIT
 from tract.storage.store import Durability, StoreStats, payload_of
@@ -29,8 +32,15 @@ JOURNAL_LIMIT = 4 * 1024 * 1024
 # Reading a whole pack would otherwise bring all of its ids to memory.
 _READS_BEFORE_RELEASE = 8192
 
+# A new object is looked for in so many packs, the largest: one that is there twice costs its bytes until the next gc, and asking hundreds costs more than a commit.
+_MOST_ASKED = 4
+
 # Packs that keep their last unpacked frames, 2 MB each.
 _WARM_PACKS = 4
+
+# Blobs that were just written are kept in memory, of so many bytes at most.
+_LATEST_KEPT = 64
+_LATEST_SIZE = 16 * 1024
 
 # What alone would fill the journal, in bytes of payload, goes into a pack before its operation: else it were written, read back and packed at once.
 _TRANSACTION_LIMIT = JOURNAL_LIMIT
@@ -41,6 +51,39 @@ def create_database(path: str, operation: NewObject) -> None:
     files.make_directory(path)
     files.make_directory(os.path.join(path, "pack"))
     create_journal(os.path.join(path, "journal"), (operation,))
+
+
+class _Lock:
+    """A database's lock, for ``with``: every commit takes it, and a generator's would take longer."""
+
+    __slots__ = ("_database", "_is_held")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.acquire()
+        self._is_held = True
+
+    def __exit__(self, *_: object) -> None:
+        # Ctrl-C may come when this begins, and then ``__del__`` does it; nothing of it is in a method, for that begins too.
+        self._is_held = False
+        database = self._database
+        try:
+            database._held -= 1
+            if not database._held:
+                database._is_current = False
+                try:
+                    database._file_lock.release()
+                except BaseException:
+                    database._file_lock.release()  # that began in the moment of Ctrl-C; twice does no harm
+                    raise
+        finally:
+            database._thread_lock.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_is_held", False):
+            self.__exit__()
 
 
 class Database:
@@ -55,10 +98,13 @@ class Database:
         self._file_lock = files.FileLock(os.path.join(locks, "journal"))
         self._thread_lock = ThreadLock()
         self._held = 0
+        self._is_current = False  # whether the lock is held, and what others appended before was looked at
         self._closed = False
         self._loose = LooseObjects(path)
         self._gc_lock_path = os.path.join(locks, "gc")
         self._packs: dict[str, Pack] = {}
+        self._asked: list[Pack] = []
+        self._latest: dict[ObjectId, Object] = {}
         self._recent = ""
         self._warm: list[str] = []
         self._names_synced = False
@@ -97,7 +143,7 @@ class Database:
                 break  # what cannot be opened has lost its pack
             listed, missed = names, False
             for name in self._packs.keys() - names:
-                self._packs.pop(name).close()
+                self._close_pack(name)
             for name in sorted(names - self._packs.keys()):
                 try:
                     self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
@@ -105,7 +151,15 @@ class Database:
                     self._names_synced = False
                 except FileNotFoundError:
                     missed = True  # gc took it since: what it held is in a pack that is listed now
+        if opened:
+            self._asked = nlargest(_MOST_ASKED, self._packs.values(), key=lambda pack: pack.count)
         return opened
+
+    def _close_pack(self, name: str) -> None:
+        pack = self._packs.pop(name, None)
+        if pack is not None:
+            self._asked = [one for one in self._asked if one is not pack]
+            pack.close()
 
     def read(self, id: ObjectId) -> Object:
         try:
@@ -122,7 +176,7 @@ class Database:
 
     def _read_known(self, id: ObjectId) -> Object | None:
         self._check_open()
-        obj = self._journal.read(id)
+        obj = self._latest.get(id) or self._journal.read(id)
         if obj is not None:
             return obj
         # What is read together mostly lies together.
@@ -159,6 +213,58 @@ class Database:
             result += found or [payload_of(id, self.read(id), kind)]
         return result
 
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        self._check_open()
+        result: list[Node] = []
+        while len(result) < len(ids):
+            recent = self._packs.get(self._recent)
+            id = ids[len(result)]
+            try:
+                found = [] if recent is None or id in self._journal.index else recent.nodes(ids, len(result))
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
+            result += found or [read_node(id, self.read(id))]
+        return result
+
+    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
+        self._check_open()
+        parts: list[Chunks] = []
+        at = 0
+        while at < len(ids):
+            recent = self._packs.get(self._recent)
+            try:
+                found = None if recent is None or ids[at] in self._journal.index else recent.chunks(ids, at)
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
+            parts.append(found or chunks_of([ids[at]], [read_node(ids[at], self.read(ids[at]))]))
+            at += len(parts[-1].sizes)
+        return join_chunks(parts)
+
+    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
+        self._check_open()
+        pieces: list[Piece] = []
+        single: list[bytes] = []
+        at = 0
+        while at < len(ids):
+            recent = self._packs.get(self._recent)
+            run = None
+            found: list[bytes] = []
+            if recent is not None and ids[at] not in self._journal.index:
+                try:
+                    run = recent.run(ids, at)
+                    found = [] if run is not None else recent.payloads(ids, at, "blob")
+                except OSError as exc:
+                    raise files.as_storage_error(exc) from exc
+            if run is not None:
+                pieces += [single, run]
+                single = []
+                at += run.number
+            else:
+                found = found or [payload_of(ids[at], self.read(ids[at]), "blob")]
+                single += found
+                at += len(found)
+        return Payloads([*pieces, single])
+
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
         if self._has(id):
@@ -176,6 +282,10 @@ class Database:
 
     def _is_kept(self, id: ObjectId) -> bool:
         return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
+
+    def _is_known(self, id: ObjectId) -> bool:
+        """The same for what is about to be written; not every pack is asked."""
+        return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
         self._check_open()
@@ -208,23 +318,31 @@ class Database:
                 self._loose.write(new)
         return tuple(new.id for new in objects)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        with self._thread_lock:
+    def lock(self) -> AbstractContextManager[None]:
+        return _Lock(self)
+
+    def acquire(self) -> None:
+        """Be the only writer, with all that others appended in sight; ``lock()`` also lets go."""
+        self._thread_lock.acquire()
+        try:
             self._check_open()
-            if not self._held:
-                self._file_lock.acquire()
-            self._held += 1
+            if self._held:
+                self._held += 1
+                return
             try:
-                if self._held == 1:
-                    self.refresh()
-                    if self._journal.torn:
-                        self._clear_torn_end()
-                yield
-            finally:
-                self._held -= 1
-                if not self._held:
-                    self._file_lock.release()
+                self._file_lock.acquire()
+                self._held = 1
+                self._look()
+                if self._journal.torn:
+                    self._clear_torn_end()
+                self._is_current = True
+            except BaseException:
+                self._held = 0
+                self._file_lock.release()  # also where it was taken a moment before Ctrl-C
+                raise
+        except BaseException:
+            self._thread_lock.release()
+            raise
 
     def _clear_torn_end(self) -> None:
         if self.before_clearing is not None:
@@ -233,10 +351,15 @@ class Database:
 
     def refresh(self) -> bool:
         self._check_open()
+        # Nobody else appends while this process holds the lock, and what came before was looked at when it was taken.
+        return False if self._is_current else self._look()
+
+    def _look(self) -> bool:
         changed = self._journal.scan()
         if self._journal.is_replaced():
             replaced, self._journal = self._journal, self._open_journal()
             replaced.close()
+            self._latest.clear()  # what gc took goes from here too
             self._names_synced = False
             self._open_packs()
             if self.after_replacing is not None:
@@ -253,6 +376,15 @@ class Database:
             # No operation names what was written, whatever is to be seen of it.
             raise DurabilityError(str(exc), visible=False) from exc
         self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+        self._remember(kept)
+
+    def _remember(self, objects: Sequence[NewObject]) -> None:
+        """Keep the last blobs that were written: whoever commits a message mostly counts or compiles it next."""
+        for id, kind, payload in objects:
+            if kind == "blob" and len(payload) <= _LATEST_SIZE:
+                self._latest[id] = Object(kind, payload)
+                if len(self._latest) > _LATEST_KEPT:
+                    del self._latest[next(iter(self._latest))]
 
     def _write_ahead(self, objects: Sequence[NewObject], operation: NewObject) -> list[NewObject]:
         """Write what does not belong in the journal, and give back what does."""
@@ -260,7 +392,7 @@ class Database:
         for new in objects:
             if len(new.payload) > LOOSE_LIMIT:
                 self._loose.write(new)
-            elif new.kind == "commit" or not self._is_kept(new.id):
+            elif new.kind == "commit" or not self._is_known(new.id):
                 kept.append(new)
         kept.append(operation)
         return self._append_ahead(kept) if len(kept) > 16 else kept
@@ -297,24 +429,18 @@ class Database:
 
         The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
         """
-        self._write_pack([self._as_new(id) for id in self._journal.index])
+        self._write_pack(list(self._journal.objects()))
         self._begin_journal((keyframe,))
 
     def _begin_journal(self, objects: Sequence[NewObject]) -> None:
         create_journal(self._journal_path, objects)
-        self.refresh()
+        self._look()
 
     def _write_pack(self, objects: Sequence[NewObject]) -> None:
         """Write a pack of *objects*, apart by kind, each kind in the order given: like compresses best beside like."""
         by_kind = {kind: [new for new in objects if new.kind == kind] for kind in KINDS}
         groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
         write_pack(self._pack_path, groups, [new.payload for found in by_kind.values() for new in found])
-
-    def _as_new(self, id: ObjectId) -> NewObject:
-        obj = self._journal.read(id)
-        if obj is None:
-            raise BlobNotFoundError(id.hex())
-        return NewObject(id, obj.kind, obj.payload)
 
     # For gc: it holds ``maintenance`` for all of these, and the lock for those that remove or replace.
 
@@ -426,7 +552,7 @@ class Database:
 
         Every other handle sees the new journal before it appends, and looks at the packs anew.
         """
-        kept = [self._as_new(id) for id, kind in self._journal_ids() if kind != without]
+        kept = [new for new in self._journal.objects() if new.kind != without]
         if kept:
             self._write_pack(kept)
         self._begin_journal((*objects, keyframe))
@@ -435,9 +561,7 @@ class Database:
         """Remove packs whose objects are in others, or wanted no more."""
         gone = list(names)
         for name in gone:
-            pack = self._packs.pop(name, None)
-            if pack is not None:
-                pack.close()
+            self._close_pack(name)
         self._unlink_packs(gone)
 
     def _unlink_packs(self, names: Sequence[str]) -> None:

@@ -196,10 +196,6 @@ def sync_directory(path: str) -> None:
         raise DurabilityError(f"sync of directory '{path}' failed: {exc.strerror}", visible=True) from exc
 
 
-def truncate(fd: int, size: int) -> None:
-    os.ftruncate(fd, size)
-
-
 def size_of(fd: int) -> int:
     return _status(fd).st_size
 
@@ -246,9 +242,10 @@ def is_named(path: str, identity: tuple[int, int]) -> bool:
     return (found.st_dev, found.st_ino) == identity
 
 
-def is_unlinked(fd: int) -> bool:
-    """Whether the file behind *fd* has no name any more: another process replaced it."""
-    return _status(fd).st_nlink == 0
+def is_named_with(fd: int, size: int) -> bool:
+    """Whether the file behind *fd* has *size* bytes, and a name still: no other process replaced it."""
+    found = _status(fd)
+    return found.st_size == size and found.st_nlink > 0
 
 
 def make_directory(path: str) -> bool:

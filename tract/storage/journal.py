@@ -35,7 +35,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
@@ -72,14 +72,13 @@ def create_journal(path: str, objects: Sequence[NewObject]) -> None:
     head = MAGIC + nonce
     head += struct.pack("<I", zlib.crc32(head))
     head = head.ljust(FILE_HEADER_SIZE, b"\0")
-    first = _pack_transaction(nonce, objects, 0, SYNCED | _OPERATION | _KEYFRAME)
+    first = _pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | _OPERATION | _KEYFRAME)
     size = -(-len(head + first) // FIRST_STEP) * FIRST_STEP
     files.write_file(path, (head + first).ljust(size, b"\0"), sync=True)
 
 
-def _pack_transaction(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
-    records = b"".join([pack_record(new) for new in objects])
-    body = _BODY.pack(len(records), flags, 0, len(objects), number) + records
+def _pack_transaction(nonce: bytes, records: Sequence[bytes], number: int, flags: int) -> bytes:
+    body = b"".join((_BODY.pack(sum(map(len, records)), flags, 0, len(records), number), *records))
     return nonce + zlib.crc32(body).to_bytes(4, "little") + body
 
 
@@ -189,14 +188,18 @@ class Journal:
         _, _, _, flags, _, count, _ = TRANSACTION.unpack_from(data, position)
         start = base + position
         position += _TRANSACTION_SIZE
+        index, unpack = self.index, HEADER.unpack_from  # looked up once: every command that opens a store goes through here thousands of times
         id = b""
         try:
             for _ in range(count):
-                _, _, _, stored, _, id = HEADER.unpack_from(data, position)
-                self.index[id] = base + position
+                _, _, _, stored, _, id = unpack(data, position)
+                index[id] = base + position
                 position += HEADER_SIZE + stored
         except struct.error as exc:
             raise ObjectCorruptError(self.path, f"a transaction does not hold the {count} records it says", start) from exc
+        self._take_operation(id, flags)
+
+    def _take_operation(self, id: ObjectId, flags: int) -> None:
         if flags & _KEYFRAME:
             # A new list, so that who remembers the old one sees that the count starts again.
             self.operations = [id]
@@ -268,6 +271,16 @@ class Journal:
             raise ObjectCorruptError(self.path, f"the record of object {id.hex()} has a damaged header", offset)
         return KINDS[header[0] - 1]
 
+    def objects(self) -> Iterator[NewObject]:
+        """Every object; the file is read at once, for who wants all of it."""
+        data = files.read_at(self._fd, self._end, 0)
+        for id, offset in self.index.items():
+            start = offset + HEADER_SIZE
+            header = data[offset:start]
+            stored = data[start : start + _stored_length(header)]
+            kind, payload = unpack_record(id, header, stored, self.path, offset, LOOSE_LIMIT)
+            yield NewObject(id, kind, payload)
+
     def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
         """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.
 
@@ -279,7 +292,8 @@ class Journal:
             # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
             self._sync(visible=False)
         flags = _OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
-        data = _pack_transaction(self._nonce, objects, self._transactions, flags)
+        records = [pack_record(new) for new in objects]
+        data = _pack_transaction(self._nonce, records, self._transactions, flags)
         start = self._end
         try:
             self._reserve(start + len(data))
@@ -287,9 +301,13 @@ class Journal:
         except OSError as exc:
             self._erase(start, len(data))
             raise DurabilityError(f"write to '{self.path}' failed: {exc.strerror}", visible=False) from exc
-        self._take_transaction(data, 0, start)
+        offset = start + _TRANSACTION_SIZE
+        for new, record in zip(objects, records, strict=True):
+            self.index[new.id] = offset
+            offset += len(record)
+        self._take_operation(objects[-1].id, flags)
         self._transactions += 1
-        self._end = start + len(data)
+        self._end = offset
         if sync:
             self._sync(visible=True)
 

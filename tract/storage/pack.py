@@ -48,7 +48,8 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, chain, islice, pairwise
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -56,17 +57,23 @@ from blake3 import blake3
 from tract.errors import FormatVersionError, ObjectCorruptError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
-from tract.objects.model import NewObject, Object
+from tract.objects.ids import Ids, join_ids
+from tract.objects.model import NewObject, Node, Object, checked_node, read_node
 from tract.storage import files
+from tract.storage.chunks import Chunks
 from tract.storage.compression import FrameCodec
+from tract.storage.folding import ordinals_in, put_back, rows_in
+from tract.storage.payloads import Run
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
 
 FRAME = struct.Struct("<QIIIIBB6x")
+# A row as numbers of four bytes, and where two of its fields are among them.
+_WORDS_A_ROW = FRAME.size // 4
+_STORED, _FIRST = 2, 4
 TRAILER = struct.Struct("<IIQI12x")
-_NUMBER = struct.Struct("<H")
 CHECK_SIZE = 16
 SEAL_SIZE = 32
 PACK_END = TRAILER.size + CHECK_SIZE + SEAL_SIZE
@@ -78,14 +85,8 @@ _KEPT_BLOCKS = 512  # of 8 KiB
 _KEPT_HINTS = 65536
 # How many folded objects are read together.
 _MOST_FOLDED = 512
-# With fewer ids than this in an object, looking for rows of them costs more than it saves.
-_LEAST_IDS = 8
-
 PLAIN = 0
 FOLDED = 1
-
-# An id in msgpack: a byte string of 32.
-ID_HEAD = b"\xc4\x20"
 
 
 class FrameRow(NamedTuple):
@@ -100,37 +101,6 @@ class FrameRow(NamedTuple):
     codec: int
 
 
-def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> bytes:
-    """The payload that was folded; ValueError or IndexError where it cannot have been."""
-    return put_back(folded, [id_at(found) for found in ordinals_in(folded, ordinal)])
-
-
-def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
-    """The ordinals of the ids that were taken out of the object *ordinal*; ValueError where none can have been."""
-    try:
-        (number,) = _NUMBER.unpack_from(folded)
-        distances = struct.unpack_from(f"<{number}i", folded, 2)
-    except struct.error as exc:
-        raise ValueError(f"a folded object is cut off: {exc}") from exc
-    if len(folded) < 2 + 6 * number:
-        raise ValueError("a folded object is cut off in its gaps")
-    return [ordinal - distance for distance in distances]
-
-
-def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:
-    """The payload that was folded, with the ids that were taken out of it."""
-    number = len(ids)
-    start, at = 2 + 4 * number, 2 + 6 * number
-    if number and not any(folded[start + 2 : at]):  # one id behind the other, as in a chunk of a context
-        end = at + int.from_bytes(folded[start : start + 2], "little")
-        return ID_HEAD.join([folded[at:end], *ids]) + folded[end:]
-    parts: list[bytes] = []
-    for id, gap in zip(ids, struct.unpack_from(f"<{number}H", folded, start), strict=True):
-        parts += (folded[at : at + gap], ID_HEAD, id)
-        at += gap
-    return b"".join(parts) + folded[at:]
-
-
 def prefix_of(id: ObjectId) -> int:
     """What the index sorts by after the first byte."""
     return int.from_bytes(id[1:5], "big")
@@ -142,6 +112,40 @@ class _Frame(NamedTuple):
     row: FrameRow
     data: bytes
     ends: list[int]
+
+
+_NO_FRAME = _Frame(FrameRow(0, 0, 0, 0, 0, 0, PLAIN), b"", [])
+
+
+class _Gathering:
+    """Ids, of which those that follow each other in a pack are read at once; *read* gives so many from an ordinal on, back to back."""
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        self._read = read
+        self._parts: list[bytes] = []
+        self._first = self._end = 0
+
+    def add(self, first: int, number: int) -> None:
+        """The ids from ordinal *first* on."""
+        if first != self._end:
+            self._read_on()
+            self._first = self._end = first
+        self._end += number
+
+    def add_ids(self, ids: Sequence[ObjectId]) -> None:
+        """Ids that are known."""
+        self._read_on()
+        self._parts.append(join_ids(ids))
+
+    def ids(self) -> Ids:
+        """All of them, in the order they were added."""
+        self._read_on()
+        return Ids(b"".join(self._parts))
+
+    def _read_on(self) -> None:
+        if self._end > self._first:
+            self._parts.append(self._read(self._first, self._end - self._first))
+        self._first = self._end
 
 
 class Pack:
@@ -182,11 +186,14 @@ class Pack:
         if blake3(tail).digest()[:CHECK_SIZE] != end[TRAILER.size : TRAILER.size + CHECK_SIZE]:
             raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
         self._id_checks = memoryview(tail)[:checks].cast("I")
-        self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : -TRAILER.size])]
-        if sum(row.stored for row in self._rows) > size:
+        # Rows are made when they are asked for: a large pack has thousands, and most who open it read a few frames.
+        self._table = tail[checks : -TRAILER.size]
+        self._rows: dict[int, FrameRow] = {}
+        words = memoryview(self._table).cast("I")
+        if sum(words[_STORED::_WORDS_A_ROW]) > size:
             # A thousand rows about one frame would have it unpacked a thousand times.
             raise ObjectCorruptError(self.path, "its frames overlap", start + checks)
-        self._firsts = [row.first for row in self._rows]
+        self._firsts = words[_FIRST::_WORDS_A_ROW].tolist()
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
         self._seal = end[-SEAL_SIZE:]
@@ -228,48 +235,90 @@ class Pack:
         ordinal = self._find(ids[at])
         if ordinal is None:
             return []
-        row, data, ends = self._frame_of(ordinal)
+        row = self._frame_of(ordinal).row
         if self._kind(row) != kind:
             raise ObjectCorruptError(f"object {ids[at].hex()}", f"expected a {kind}, found a {self._kind(row)}")
         if row.codec == FOLDED:
-            return self._folded_payloads(ids[at : at + _MOST_FOLDED], kind)
-        number = self._count_run(ids, at, ordinal, min(row.first + row.number - ordinal, len(ids) - at))
+            return [self.object_at(ordinal).payload]
+        _, data, ends = self._frame_of(ordinal)
         first = ordinal - row.first
+        number = self._count_run(ids, at, ordinal, min(row.number - first, len(ids) - at))
         return [data[start:end] for start, end in pairwise(ends[first : first + number + 1])]
 
-    def _folded_payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
-        """The payloads of those of *ids*, from the first on, that are folded in this pack; their ids are looked up together."""
-        parts: list[bytes] = []
-        ordinals: list[list[int]] = []
+    def run(self, ids: Sequence[ObjectId], at: int) -> Run | None:
+        """The blob ``ids[at]`` and those after it that lie behind it, as they lie; None where they are less than half of a frame.
+
+        The frame is read and not unpacked: most of a context is only sent, and then each frame is needed for a moment.
+        """
+        ordinal = self._find(ids[at])
+        if ordinal is None:
+            return None
+        place = bisect_right(self._firsts, ordinal) - 1
+        row = self._row(place)
+        first = ordinal - row.first
+        most = min(row.number - first, len(ids) - at)
+        if self._kind(row) != "blob" or row.codec != PLAIN or 2 * most < row.number:
+            return None
+        number = self._count_run(ids, at, ordinal, most)
+        if 2 * number < row.number:
+            return None
+        return Run(partial(_unpacked, self._read_frame(row), self._blobs, self.path, row), first, number)
+
+    def nodes(self, ids: Sequence[ObjectId], at: int) -> list[Node]:
+        """The tree nodes ``ids[at]`` and those after it, as far as it pays to read them together; none where the first is not to be had so.
+
+        A chunk of a context whose commits follow each other in this pack, and its blobs too, is made without its payload: most of reading a context would be putting that together and taking it apart.
+        """
+        return [self._node(id, part, ordinal) for id, part, ordinal in self._folded_nodes(ids[at : at + _MOST_FOLDED])]
+
+    def _node(self, id: ObjectId, part: bytes, ordinal: int) -> Node:
+        row = rows_in(part, ordinal)
+        if row is None:
+            return read_node(id, Object("tree", self._unfolded(part, ordinal)))
+        items = [b""] * (2 * row.number)
+        items[::2], items[1::2] = self._ids_from(row.commit, row.number), self._ids_from(row.blob, row.number)
+        return Node(0, tuple(items))
+
+    def chunks(self, ids: Sequence[ObjectId], at: int) -> Chunks | None:
+        """The chunks ``ids[at]`` and those after it, as far as they can be read together; None where the first is not to be had so."""
+        sizes: list[int] = []
+        commits, blobs = _Gathering(self._table_from), _Gathering(self._table_from)
+        for id, part, ordinal in self._folded_nodes(ids[at:]):
+            row = rows_in(part, ordinal)
+            if row is not None:
+                commits.add(row.commit, row.number)
+                blobs.add(row.blob, row.number)
+                sizes.append(row.number)
+            else:
+                items = checked_node(id, self._node(id, part, ordinal), 0).items
+                commits.add_ids(items[::2])
+                blobs.add_ids(items[1::2])
+                sizes.append(len(items) // 2)
+        return Chunks(sizes, commits.ids(), blobs.ids()) if sizes else None
+
+    def _folded_nodes(self, ids: Sequence[ObjectId]) -> Iterator[tuple[ObjectId, bytes, int]]:
+        """Those of *ids*, from the first on, that are folded tree nodes in this pack, each as it lies, and its ordinal."""
+        row, data, ends = _NO_FRAME
         for id in ids:
             ordinal = self._find(id)
             if ordinal is None:
-                break
-            row, data, ends = self._frame_of(ordinal)
-            if row.codec != FOLDED or self._kind(row) != kind:
-                break
+                return
             at = ordinal - row.first
-            part = data[ends[at] : ends[at + 1]]
-            try:
-                ordinals.append(ordinals_in(part, ordinal))
-            except ValueError as exc:
-                raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
-            parts.append(part)
-        named = iter(self._ids_of_entries(list(chain.from_iterable(ordinals))) or ())
-        together = [list(islice(named, len(own))) for own in ordinals]
-        return [
-            put_back(part, found or self._ids_of_entries(own) or self._ids_at(own))
-            for part, own, found in zip(parts, ordinals, together, strict=True)
-        ]
+            if not 0 <= at < row.number:
+                row, data, ends = self._frame_of(ordinal)
+                if row.codec != FOLDED or self._kind(row) != "tree":
+                    return
+                at = ordinal - row.first
+            yield id, data[ends[at] : ends[at + 1]], ordinal
 
     def _count_run(self, ids: Sequence[ObjectId], at: int, ordinal: int, most: int) -> int:
         """How many of *ids* from ``ids[at]`` on, *most* at most, are the ids from *ordinal* on."""
-        table = self._ids_from(ordinal, min(most, 2))
-        if table == b"".join(ids[at : at + min(most, 2)]):
-            table = self._ids_from(ordinal, most)
-            if table == b"".join(ids[at : at + most]):
-                return most
-        number = 1
+        if most < 2 or self.id_at(ordinal + 1) != ids[at + 1]:
+            return 1
+        table = self._table_from(ordinal, most)
+        if table == join_ids(ids[at : at + most]):
+            return most
+        number = 2
         while number < most and table[number * ID_SIZE : (number + 1) * ID_SIZE] == ids[at + number]:
             number += 1
         return number
@@ -302,33 +351,19 @@ class Pack:
         block = self._blocks.get(number) or self._read_ids(number)
         return block[at * ID_SIZE : (at + 1) * ID_SIZE]
 
-    def _ids_of_entries(self, ordinals: Sequence[int]) -> list[ObjectId] | None:
-        """The ids with those ordinals, where they are those of entries: every other one a commit, between them blobs.
+    def _ids_from(self, first: int, number: int) -> Ids:
+        """The ids from ordinal *first* on, *number* of them."""
+        return Ids(self._table_from(first, number))
 
-        A context's commits mostly follow each other in a pack, and so do its blobs; None where they do not.
-        """
-        if len(ordinals) < _LEAST_IDS or len(ordinals) % 2:
-            return None
-        commits, blobs = self._ids_in_row(ordinals[::2]), self._ids_in_row(ordinals[1::2])
-        if commits is None or blobs is None:
-            return None
-        ids = [b""] * len(ordinals)
-        ids[::2], ids[1::2] = commits, blobs
-        return ids
-
-    def _ids_in_row(self, ordinals: Sequence[int]) -> tuple[ObjectId, ...] | None:
-        """The ids with those ordinals, where each is one more than that before it."""
-        first, number = ordinals[0], len(ordinals)
-        if ordinals != list(range(first, first + number)) or first < 0 or first + number > self.count:
-            return None
-        return struct.unpack(f"{ID_SIZE}s" * number, self._ids_from(first, number))
-
-    def _ids_from(self, first: int, number: int) -> bytes:
-        """The ids from ordinal *first* on, *number* of them, back to back."""
+    def _table_from(self, first: int, number: int) -> bytes:
+        """The same, back to back."""
         block, at = divmod(first, IDS_A_CHECK)
         blocks = range(block, (first + number - 1) // IDS_A_CHECK + 1)
         found = b"".join([self._blocks.get(block) or self._read_ids(block) for block in blocks])
-        return found[at * ID_SIZE : (at + number) * ID_SIZE]
+        table = found[at * ID_SIZE : (at + number) * ID_SIZE]
+        if len(table) < number * ID_SIZE:
+            raise ObjectCorruptError(self.path, f"it has no object number {self.count}")
+        return table
 
     def _read_ids(self, block: int) -> bytes:
         """The ids that one check is about; those read last are kept.
@@ -364,7 +399,7 @@ class Pack:
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         """Every object in the pack, in its order; no payload is read."""
-        for row in self._rows:
+        for row in self._all_rows():
             kind = self._kind(row)
             for ordinal in range(row.first, row.first + row.number):
                 yield self.id_at(ordinal), kind
@@ -376,22 +411,29 @@ class Pack:
 
     def runs(self) -> Iterator[tuple[Kind, int, int]]:
         """Runs of objects of one kind: the kind, the first ordinal, and how many."""
-        return ((self._kind(row), row.first, row.number) for row in self._rows)
+        return ((self._kind(row), row.first, row.number) for row in self._all_rows())
 
     def kind_at(self, ordinal: int) -> Kind:
         """The kind of the object with that ordinal; no payload is read."""
-        return self._kind(self._rows[bisect_right(self._firsts, ordinal) - 1])
-
-    def stored_size_at(self, ordinal: int) -> int:
-        """About how many bytes the object with that ordinal takes up: its share of its frame, and its id."""
-        row = self._rows[bisect_right(self._firsts, ordinal) - 1]
-        return row.stored // max(1, row.number) + ID_SIZE + 8
+        return self._kind(self._row(bisect_right(self._firsts, ordinal) - 1))
 
     def objects(self) -> Iterator[NewObject]:
         """Every object in the pack, in its order."""
-        for row in self._rows:
+        for row in self._all_rows():
             for ordinal in range(row.first, row.first + row.number):
                 yield NewObject(self.id_at(ordinal), *self.object_at(ordinal))
+
+    def _row(self, number: int) -> FrameRow:
+        """Row *number* of the frame table."""
+        row = self._rows.get(number)
+        if row is None:
+            if not 0 <= number < len(self._firsts):
+                raise ObjectCorruptError(self.path, f"it has no frame number {number}")
+            row = self._rows[number] = FrameRow._make(FRAME.unpack_from(self._table, number * FRAME.size))
+        return row
+
+    def _all_rows(self) -> Iterator[FrameRow]:
+        return map(self._row, range(len(self._firsts)))
 
     def _kind(self, row: FrameRow) -> Kind:
         if not 1 <= row.kind <= len(KINDS):
@@ -406,14 +448,14 @@ class Pack:
             raise ObjectCorruptError(self.path, f"no frame holds object number {ordinal}", row.offset)
         payload = data[ends[at] : ends[at + 1]]
         if row.codec == FOLDED:
-            payload = self._unfolded(payload, ordinal, row)
+            payload = self._unfolded(payload, ordinal)
         return Object(self._kind(row), payload)
 
-    def _unfolded(self, folded: bytes, ordinal: int, row: FrameRow) -> bytes:
+    def _unfolded(self, folded: bytes, ordinal: int) -> bytes:
         try:
             return put_back(folded, self._ids_at(ordinals_in(folded, ordinal)))
         except ValueError as exc:
-            raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
+            raise ObjectCorruptError(self.path, str(exc), self._frame_of(ordinal).row.offset) from exc
 
     def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
         """The ids with those ordinals; where they are is remembered, for what an object names is mostly read next."""
@@ -429,23 +471,21 @@ class Pack:
 
     def _frame(self, number: int) -> _Frame:
         """The unpacked frame; the last few are kept."""
-        row = self._rows[number]
+        row = self._row(number)
+        codec = self._blobs if self._kind(row) == "blob" else self._plain
+        data, ends = _unpacked(self._read_frame(row), codec, self.path, row)
+        frame = self._frames[number] = _Frame(row, data, ends)
+        if len(self._frames) > _KEPT_FRAMES:
+            self._frames.popitem(last=False)
+        return frame
+
+    def _read_frame(self, row: FrameRow) -> bytes:
+        """The frame as it is stored."""
         if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > FOLDED or row.raw < 4 * row.number:
             raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
         if row.offset + row.stored > self._ids_start:
             raise ObjectCorruptError(self.path, f"a frame of {row.stored} bytes does not fit in it", row.offset)
-        codec = self._blobs if self._kind(row) == "blob" else self._plain
-        try:
-            raw = codec.decompress(files.read_at(self._fd, row.stored, row.offset), row.raw)
-        except ValueError as exc:
-            raise ObjectCorruptError(self.path, str(exc), row.offset) from exc
-        ends = list(accumulate(struct.unpack_from(f"<{row.number}I", raw), initial=4 * row.number))
-        if ends[-1] != len(raw):
-            raise ObjectCorruptError(self.path, "a frame's objects do not fill it", row.offset)
-        frame = self._frames[number] = _Frame(row, raw, ends)
-        if len(self._frames) > _KEPT_FRAMES:
-            self._frames.popitem(last=False)
-        return frame
+        return files.read_at(self._fd, row.stored, row.offset)
 
     def forget(self) -> None:
         """Let go of what was unpacked."""
@@ -460,6 +500,18 @@ class Pack:
     def close(self) -> None:
         """Let go of the file."""
         files.close(self._fd)
+
+
+def _unpacked(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
+    """What a frame of the pack *path* unpacks to, and where its objects end."""
+    try:
+        raw = codec.decompress(stored, row.raw)
+    except ValueError as exc:
+        raise ObjectCorruptError(path, str(exc), row.offset) from exc
+    ends = list(accumulate(struct.unpack_from(f"<{row.number}I", raw), initial=4 * row.number))
+    if ends[-1] != len(raw):
+        raise ObjectCorruptError(path, "a frame's objects do not fill it", row.offset)
+    return raw, ends
 
 
 def _check_magic(path: str, found: bytes, expected: bytes) -> None:

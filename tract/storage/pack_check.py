@@ -17,6 +17,7 @@ from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
 from tract.objects.model import Object
 from tract.storage import files
 from tract.storage.compression import FrameCodec
+from tract.storage.folding import unfold
 from tract.storage.pack import (
     CHECK_SIZE,
     FOLDED,
@@ -28,7 +29,6 @@ from tract.storage.pack import (
     SEAL_SIZE,
     TRAILER,
     FrameRow,
-    unfold,
 )
 from tract.storage.pack_writer import index_bytes
 from tract.storage.problems import Problem

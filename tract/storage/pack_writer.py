@@ -17,12 +17,12 @@ from blake3 import blake3
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.storage import files
 from tract.storage.compression import FrameCodec
+from tract.storage.folding import ID_HEAD
 from tract.storage.pack import (
     CHECK_SIZE,
     FOLDED,
     FRAME,
     FRAME_SIZE,
-    ID_HEAD,
     IDS_A_CHECK,
     INDEX_MAGIC,
     PACK_MAGIC,
@@ -169,20 +169,30 @@ class _PackWriter:
 def fold(payload: bytes, ordinal: int, ordinal_of: Callable[[ObjectId], int | None]) -> bytes:
     """*payload*, of the object *ordinal*, with the ids that have an ordinal taken out."""
     pieces = _ID.split(payload)
+    texts = pieces[::2]
+    found = [ordinal_of(id) for id in pieces[1::2]]
+    number = len(found)
+    if number > 0xFFFF or len(payload) - number * (len(ID_HEAD) + ID_SIZE) > 0xFFFF or None in found:
+        return _fold_some(pieces, ordinal, found)
+    distances = [ordinal - at for at in found if at is not None]
+    gaps = map(len, texts[:-1])
+    return struct.pack(f"<H{number}i{number}H", number, *distances, *gaps) + b"".join(texts)
+
+
+def _fold_some(pieces: Sequence[bytes], ordinal: int, found: Sequence[int | None]) -> bytes:
+    """The same where not every id can be taken out: some have no ordinal, or there is too much."""
     distances: list[int] = []
     gaps: list[int] = []
     rest: list[bytes] = []
     gap = 0
-    for at in range(1, len(pieces), 2):
-        before, id = pieces[at - 1], pieces[at]
+    for before, id, at in zip(pieces[::2], pieces[1::2], found, strict=False):
         rest.append(before)
         gap += len(before)
-        found = ordinal_of(id)
-        if found is None or gap > 0xFFFF or len(distances) == 0xFFFF:
+        if at is None or gap > 0xFFFF or len(distances) == 0xFFFF:
             rest.append(ID_HEAD + id)
             gap += len(ID_HEAD) + ID_SIZE
             continue
-        distances.append(ordinal - found)
+        distances.append(ordinal - at)
         gaps.append(gap)
         gap = 0
     rest.append(pieces[-1])

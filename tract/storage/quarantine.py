@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 from tract.objects.id import KINDS, ObjectId, is_hex
 from tract.objects.model import NewObject, Object
@@ -38,7 +37,7 @@ class Quarantine:
 
     def __init__(self, path: str) -> None:
         self._objects = path
-        self._path = os.path.join(path, PREFIX + secrets.token_hex(6))
+        self._path = os.path.join(path, PREFIX + os.urandom(6).hex())
         self._pending: dict[ObjectId, NewObject] = {}
         self._size = 0
         self._packs: list[Pack] = []

@@ -56,7 +56,10 @@ def unpack_record(
 
     ObjectCorruptError names *subject* (a file) and *offset*.
     """
-    code, codec, _, length, size, id = HEADER.unpack(header)
+    try:
+        code, codec, _, length, size, id = HEADER.unpack(header)
+    except struct.error as exc:
+        raise ObjectCorruptError(subject, f"the record of object {expected.hex()} is cut off", offset) from exc
     if id != expected or not 1 <= code <= len(KINDS) or length != len(stored) or size > MAX_SIZE:
         raise ObjectCorruptError(subject, f"the record of object {expected.hex()} has a damaged header", offset)
     if codec == _ZSTD:

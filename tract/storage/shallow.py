@@ -27,6 +27,9 @@ NAME = "shallow"
 
 Grade = Literal["parents", "all"]
 
+UNTOLD = f"something names it, and '{NAME}' does not say that gc cut it"
+"""What is said of an object that is missing where nothing may be: the store is damaged, or this file is."""
+
 _CHECK = b"# check "
 _LINE = re.compile(rb"([0-9a-f]{64}) (parents|all) (\d{4}-\d\d-\d\d)\n")
 

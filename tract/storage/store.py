@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.errors import ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Object
+from tract.objects.model import NewObject, Node, Object
+from tract.storage.chunks import Chunks
+from tract.storage.payloads import Payloads
 
 Durability: TypeAlias = Literal["full", "process"]
 
@@ -57,6 +59,18 @@ class ObjectStore(Protocol):
 
         Errors are those of ``read``; ObjectCorruptError also names an object of another kind.
         """
+        ...
+
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        """Many tree nodes, in the order of *ids*; errors are those of ``payloads``."""
+        ...
+
+    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
+        """The entries of many chunks; errors are those of ``nodes``, and ObjectCorruptError for a node that is no chunk."""
+        ...
+
+    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
+        """The payloads of many blobs as ``payloads`` gives them, as they lie."""
         ...
 
     def contains(self, id: ObjectId) -> bool: ...

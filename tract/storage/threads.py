@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from weakref import WeakSet
 
 from tract.errors import ClosedError
@@ -16,17 +17,22 @@ class ThreadLock:
     So where another thread held it, the child is told ClosedError; where none did, the child uses what it inherited.
     """
 
-    __slots__ = ("__weakref__", "_lock", "is_lost")
+    __slots__ = ("__weakref__", "_lock", "is_lost", "release")
 
     def __init__(self) -> None:
         self.is_lost = False
         self._lock = threading.RLock()
+        # The lock's own, not a method: Ctrl-C can come where one begins, and nobody would ever let go.
+        self.release: Callable[[], None] = self._lock.release
         _locks.add(self)
 
-    def __enter__(self) -> None:
+    def acquire(self) -> None:
         if self.is_lost:
             raise ClosedError("the process was forked while another thread worked with this store: open it again")
         self._lock.acquire()
+
+    def __enter__(self) -> None:
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()

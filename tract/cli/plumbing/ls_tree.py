@@ -15,7 +15,7 @@ from typing import Any
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import TractError
-from tract.history.context import Context, context_of, entries, node_of_level
+from tract.history.context import Context, context_at, entries, node_of_level
 from tract.objects.id import ObjectId
 from tract.objects.model import Node
 from tract.repo import Repository
@@ -33,7 +33,7 @@ def run(console: Console, args: Args) -> int:
         id = resolve_object(repo, args.revision, "commit")
         kind = repo.objects.read(id).kind
         if kind == "commit":
-            context = context_of(id, repo.commit(id))
+            context = context_at(repo, id)
             rows = _context_rows(repo, context)
         elif kind == "tree":
             rows = _node_rows(repo, id, recursive=args.recursive)

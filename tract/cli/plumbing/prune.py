@@ -7,22 +7,36 @@ With ``-n`` nothing is dropped, and each object that would be is a line:
 
 from __future__ import annotations
 
+import time
+
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
-from tract.cli.retention import parse_days
-from tract.history.gc import RETENTION_DAYS, prune
+from tract.cli.retention import is_retention
+from tract.cli.times import read_time
+from tract.errors import TimeArgumentError
+from tract.history.gc import DAY, prune
+
+_NEVER = ("never", "false")
+_ALL = ("now", "all")
 
 
 def run(console: Console, args: Args) -> int:
-    days = parse_days(args.retention, RETENTION_DAYS)
-    if days is None:
-        console.error(f"--retention takes a number of days, not {args.retention!r}")
+    if args.expire is not None and args.retention is not None:
+        console.error("--expire and --retention say the same; give one of them")
+        return USAGE
+    if not is_retention(args.retention):
+        console.error(f"--retention takes days, hours, a size or never, like 30d, 12h or 500M, not {args.retention!r}")
+        return USAGE
+    try:
+        kept = args.retention if args.expire is None else _days_since(args.expire)
+    except TimeArgumentError as exc:
+        console.error(f"--expire takes a time, now or never: {exc}")
         return USAGE
     with console.open_repository() as repo, Progress(console, "pruning") as progress:
         dropped = prune(
             repo,
-            retention_days=days,
+            orphans=kept,
             dry_run=args.dry_run,
             progress=lambda _, done, total: progress.show(done, total),
         )
@@ -32,6 +46,16 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
+def _days_since(text: str) -> float | str:
+    """The retention that lets go what is older than the time *text*; TimeArgumentError where it is none."""
+    word = text.strip().lower()
+    if word in _NEVER:
+        return "never"
+    if word in _ALL:
+        return 0.0
+    return max(0.0, (time.time() - read_time(text).timestamp()) / DAY)
+
+
 COMMAND = Command(
     "prune",
     "drop what nothing reaches any more",
@@ -39,9 +63,26 @@ COMMAND = Command(
     (
         Param("dry_run", ("-n", "--dry-run"), bool, help="Drop nothing; print what would be dropped."),
         Param("verbose", ("-v", "--verbose"), bool, help="Print what is dropped."),
-        Param("retention", ("--retention",), metavar="DAYS", help="Keep what became unreachable so lately (7)."),
+        Param(
+            "expire",
+            ("--expire",),
+            metavar="TIME",
+            help="Drop what became unreachable before that time: a date, 2.weeks.ago, now (all of it) or never.",
+        ),
+        Param(
+            "retention",
+            ("--retention",),
+            metavar="WINDOW",
+            help="The same as 'tract gc' has it: days, hours (12h), the newest so many bytes (500M), or never.",
+        ),
     ),
     """
-Where there is nothing to drop, nothing is written. 'tract gc' does this too, and packs the store.
+Without an option each tract's settings say what is old enough: orphan_retention_days, or 7 days. (git's prune takes all of it then.)
+Archives of compressions stay; only 'tract gc' takes those, and it does all that prune does, and packs the store.
+Where there is nothing to drop, nothing is written.
+
+  $ tract prune -n
+  $ tract prune --expire 2.weeks.ago
+  $ tract prune --expire now
 """,
 )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from tract.api import Tract
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.contexts import context_value
 from tract.cli.times import read_time
 from tract.compile.compiled import CompiledContext
 from tract.compile.formats import CacheMode
+from tract.compile.views import compile_at, sent
 from tract.errors import TimeArgumentError
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
@@ -27,33 +26,41 @@ def run(console: Console, args: Args) -> int:
         console.error("--sent says all: it goes with --format, --cache and --json only")
         return USAGE
     try:
-        time = None if args.time is None else read_time(args.time)
+        asked = _asked(args)
     except TimeArgumentError as exc:
         console.error(str(exc))
         return USAGE
-    with console.open_tract() as tract:
-        context = tract.sent(args.sent) if args.sent is not None else _compiled(tract, args, time)
-        rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
-        if args.json:
-            console.print_json(context_value(context, format, rendered))
-        elif format == "text":
-            console.body(rendered)
-        else:
-            console.print_json(rendered)
-        for warning in context.warnings:
-            console.warn(str(warning))
+    if args.json:  # shows tokens, which are counted
+        with console.open_tract() as tract:
+            _print(console, args, format, tract.compile(**asked) if args.sent is None else tract.sent(args.sent))
+    else:
+        with console.open_workspace() as space:
+            _print(console, args, format, compile_at(space, **asked) if args.sent is None else sent(space, args.sent))
     return DONE
 
 
-def _compiled(tract: Tract, args: Args, time: datetime | None) -> CompiledContext:
-    return tract.compile(
-        at_commit=args.at,
-        at_time=time,
-        order=args.order or None,
-        include_edit_annotations=args.edited,
-        strict=args.strict,
-        notes="then" if args.then else "now",
-    )
+def _asked(args: Args) -> dict[str, Any]:
+    """What is asked for, in the words of ``Tract.compile``; TimeArgumentError for a time that is none."""
+    return {
+        "at_commit": args.at,
+        "at_time": None if args.time is None else read_time(args.time),
+        "order": args.order or None,
+        "include_edit_annotations": args.edited,
+        "strict": args.strict,
+        "notes": "then" if args.then else "now",
+    }
+
+
+def _print(console: Console, args: Args, format: str, context: CompiledContext) -> None:
+    rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
+    if args.json:
+        console.print_json(context_value(context, format, rendered))
+    elif format == "text":
+        console.body(rendered)
+    else:
+        console.print_json(rendered)
+    for warning in context.warnings:
+        console.warn(str(warning))
 
 
 def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:

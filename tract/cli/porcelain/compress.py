@@ -13,7 +13,7 @@ from tract.cli.contents import given_text
 from tract.cli.models import MODEL_PARAMS, open_client
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
-from tract.curation.compression_result import CompressResult, PendingCompression
+from tract.curation.compression_result import CompressedPart, CompressResult, PendingCompression
 from tract.curation.pending import kept_compression
 from tract.errors import CompressionError
 
@@ -77,7 +77,7 @@ def _list(console: Console, tract: Tract, args: Args) -> int:
         if args.json:
             console.print_json(_value(one))
         else:
-            lead = f"{one.id} {one.branch} ({one.gist}): "
+            lead = f"{one.id} {one.branch} ({one.gist}{', refused' if one.refused else ''}): "
             console.line(console.paint(one.id, "yellow"), lead[len(one.id) :], one_line(one.text, max(20, console.width - len(lead))))
     return DONE
 
@@ -122,8 +122,10 @@ def _print_result(console: Console, found: CompressResult) -> None:
         console.line(f"[{found.branch} {found.commit_hash[:SHORT]}] Compressed {_count(found.messages)}")
         console.line(f" {found.tokens_before} tokens to {found.tokens_after}", _beside(found))
         for part in found.parts:
-            console.line(" ", console.paint((part.summary_hash or "")[:SHORT], "yellow"), f" stands for {_count(part.messages)}")
+            console.line(" ", console.paint((part.summary_hash or "")[:SHORT], "yellow"), f" stands for {_count(part.messages)}{_hidden(part)}")
         return
+    for part in found.parts:
+        console.line(" ", *_named(console, part))
     if found.kept or found.skipped_left:
         console.line(_beside(found).removeprefix(";"))
     _print_cost(console, found)
@@ -146,12 +148,24 @@ def _print_pending(console: Console, found: PendingCompression) -> None:
     _print_cost(console, found)
     for part in found.parts:
         console.line()
+        console.line("in place of ", *_named(console, part), ":")
         console.body(part.text, "    ")
-    console.hint(f"'tract compress --approve {found.id}' commits it, '--edit' and '--reject' do what they say")
+    force = " --force" if found.refused else ""
+    console.hint(f"'tract compress --approve {found.id}{force}' commits it, '--edit' and '--reject' do what they say")
+
+
+def _named(console: Console, part: CompressedPart) -> tuple[str, ...]:
+    """The messages of a part, as somebody can look them up who is to approve what becomes of them."""
+    first, last = (console.paint(id[:SHORT], "yellow") for id in (part.first, part.last))
+    return (first,) if part.first == part.last else (first, " to ", last, f", {_count(part.messages)}{_hidden(part)}")
 
 
 def _count(messages: int) -> str:
     return f"{messages} message{'' if messages == 1 else 's'}"
+
+
+def _hidden(part: CompressedPart) -> str:
+    return f" and {part.hidden} hidden" if part.hidden else ""
 
 
 def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
@@ -160,6 +174,7 @@ def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
         "id": found.id if isinstance(found, PendingCompression) else None,
         "commit": found.commit_hash if isinstance(found, CompressResult) else None,
         "branch": found.branch,
+        "refused": isinstance(found, PendingCompression) and found.refused,
         "messages": found.messages,
         "tokens_before": found.tokens_before,
         "tokens_after": found.tokens_after,
@@ -168,6 +183,7 @@ def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
                 "summary": part.summary_hash,
                 "text": part.text,
                 "messages": part.messages,
+                "hidden": part.hidden,
                 "first": part.first,
                 "last": part.last,
                 "tokens_before": part.tokens_before,

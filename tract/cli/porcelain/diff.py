@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.diffs import diff_value, print_diff, print_stat
-from tract.compile.diff import DiffResult
+from tract.compile.diff import DiffResult, diff
 
 
 def run(console: Console, args: Args) -> int:
@@ -15,12 +17,18 @@ def run(console: Console, args: Args) -> int:
     if args.unified < 0:
         console.error(f"-U takes a number of lines, not {args.unified}")
         return USAGE
-    with console.open_tract() as tract:
-        a, b = (*args.revisions, None, None)[:2]
-        compiled = args.compiled or args.then
-        result = tract.diff(a, b, compiled=compiled, notes="then" if args.then else "now")
-        if not args.quiet:
+    a, b = (*args.revisions, None, None)[:2]
+    compiled = args.compiled or args.then
+    notes: Literal["now", "then"] = "then" if args.then else "now"
+    if (args.json or args.stat) and not args.quiet:  # these show tokens, which are counted
+        with console.open_tract() as tract:
+            result = tract.diff(a, b, compiled=compiled, notes=notes)
             _print(console, args, result)
+    else:
+        with console.open_workspace() as space:
+            result = diff(space, a, b, compiled=compiled, notes=notes)
+            if not args.quiet:
+                _print(console, args, result)
     return NEGATIVE if result and (args.exit_code or args.quiet) else DONE
 
 
@@ -28,8 +36,8 @@ def _print(console: Console, args: Args, result: DiffResult) -> None:
     if args.json:
         console.print_json(diff_value(result, args.unified))
     elif args.name_only:
-        for diff in result.message_diffs:
-            console.line(diff.commit_hash)
+        for message in result.message_diffs:
+            console.line(message.commit_hash)
     elif args.stat:
         print_stat(console, result)
     else:

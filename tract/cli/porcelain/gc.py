@@ -8,20 +8,18 @@ from typing import Any
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
-from tract.config import Retention, read_retention
-from tract.errors import ConfigError
-from tract.history.gc import GCResult, collect_by_policy, is_due
+from tract.cli.retention import is_retention
+from tract.history.gc import Archive, GCResult, HeldArchive, collect_by_policy, is_due
+from tract.refs.names import HEADS, TAGS
+
+# Refs of which many part at an archive are not all named.
+_NAMED = 5
 
 
 def run(console: Console, args: Args) -> int:
     for name, value in (("--retention", args.retention), ("--archive-retention", args.archive_retention)):
-        try:
-            asked = Retention(0.0) if value is None else read_retention(name, value)
-        except ConfigError:
-            asked = Retention()
-        if asked.days is None and (name == "--retention" or asked.size is None):
-            forms = "a number of days" if name == "--retention" else "days, hours or a size, like 30d, 12h or 500M"
-            console.error(f"{name} takes {forms}, not {value!r}")
+        if not is_retention(value):
+            console.error(f"{name} takes days, hours, a size or never, like 30d, 12h or 500M, not {value!r}")
             return USAGE
     with console.open_repository() as repo:
         if args.auto and not is_due(repo):
@@ -34,6 +32,7 @@ def run(console: Console, args: Args) -> int:
                 orphans=args.retention,
                 archives=args.archive_retention,
                 keep_pinned=False if args.drop_pinned else None,
+                keep_merge_bases=False if args.drop_merge_bases else None,
                 dry_run=args.dry_run,
                 aggressive=args.aggressive,
                 progress=None if args.quiet else lambda _, done, total: progress.show(done, total),
@@ -53,6 +52,9 @@ def _report(console: Console, result: GCResult) -> None:
     if result.dropped:
         console.line(f"unreachable: {result.dropped} objects, {would}dropped")
         _report_sorts(console, result, would)
+    for held in result.held:
+        why = f"it has the merge bases with {_names(held.branches)}" if held.branches else "orphans that are kept need it"
+        console.line(f"  archive of {_named(held)}: {would}kept, for {why}")
     if result.size_after is None:
         console.line(f"size: {shown_size(result.size_before)} in {_packs(result.packs_before)}")
         return
@@ -64,23 +66,39 @@ def _report_sorts(console: Console, result: GCResult, would: str) -> None:
     """What goes by sort; said only where archives are among it, for all else is orphans."""
     if not result.archives:
         return
-    orphans = result.dropped - sum(archive.objects for archive in result.archives)
-    size = result.dropped_size - sum(archive.size for archive in result.archives)
-    console.line(f"  orphans: {orphans} objects, about {shown_size(max(0, size))}, {would}dropped")
+    orphans, size = _orphans(result)
+    console.line(f"  orphans: {orphans} objects, {shown_size(size)} unpacked, {would}dropped")
     for archive in result.archives:
-        counts = f"{archive.commits} commits, {archive.messages} messages, about {shown_size(archive.size)}"
-        day = archive.created_at.strftime("%Y-%m-%d")
-        console.line(f"  archive of {archive.commit[:10]} ({day}): {counts}, {would}dropped")
+        counts = f"{archive.commits} commits, {archive.messages} messages, {shown_size(archive.size)} unpacked"
+        console.line(f"  archive of {_named(archive)}: {counts}, {would}dropped")
+        if archive.parted:
+            verb = "would lose" if result.dry_run else "lost"
+            console.line(f"    {_names(archive.parted)} {verb} the merge bases that were in it")
+
+
+def _named(archive: Archive | HeldArchive) -> str:
+    return f"{archive.commit[:10]} ({archive.created_at.strftime('%Y-%m-%d')})"
+
+
+def _names(refs: tuple[str, ...]) -> str:
+    """*refs* as people read them; of many the first."""
+    shown = [ref.replace(HEADS, "").replace(TAGS, "") for ref in refs[:_NAMED]]
+    return ", ".join(shown) + (f" and {len(refs) - _NAMED} more" if len(refs) > _NAMED else "")
+
+
+def _orphans(result: GCResult) -> tuple[int, int]:
+    """How many objects go that are no archive's, and their bytes."""
+    objects = result.dropped - sum(one.objects for one in result.archives)
+    return objects, result.dropped_size - sum(one.size for one in result.archives)
 
 
 def _document(result: GCResult) -> dict[str, Any]:
     document = asdict(result)
-    archives = result.archives
-    document["archives"] = [{**asdict(one), "created_at": one.created_at.isoformat()} for one in archives]
-    document["orphans"] = {
-        "objects": result.dropped - sum(one.objects for one in archives),
-        "size": max(0, result.dropped_size - sum(one.size for one in archives)),
-    }
+    for name in ("archives", "held"):
+        found = getattr(result, name)
+        document[name] = [{**asdict(one), "created_at": one.created_at.isoformat()} for one in found]
+    objects, size = _orphans(result)
+    document["orphans"] = {"objects": objects, "size": size}
     return document
 
 
@@ -108,20 +126,26 @@ COMMAND = Command(
         Param(
             "retention",
             ("--retention",),
-            metavar="DAYS",
-            help="Keep what became unreachable so lately (7, or as the settings say); 12h is hours.",
+            metavar="WINDOW",
+            help="Keep what became unreachable so lately: days, hours (12h), the newest so many bytes (500M), or never drop it; else as each tract's settings say, or 7 days.",
         ),
         Param(
             "archive_retention",
             ("--archive-retention",),
             metavar="WINDOW",
-            help="Drop what was compressed longer ago than so many days (30d), hours (12h), or beyond the newest so many bytes (500M).",
+            help="Drop what was compressed longer ago than so many days (30d), hours (12h), or beyond the newest so many bytes (500M); never keeps it whatever the settings say.",
         ),
         Param(
             "drop_pinned",
             ("--drop-pinned",),
             bool,
             help="Of archives that go, do not keep pinned messages that no context has.",
+        ),
+        Param(
+            "drop_merge_bases",
+            ("--drop-merge-bases",),
+            bool,
+            help="Do not keep the archives in which branches parted: they cannot be merged any more.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document; null where --auto found nothing to do."),
         Param("quiet", ("-q", "--quiet"), bool, help="Print nothing."),
@@ -133,6 +157,10 @@ What nothing reaches stays until a ref moved away from it, or it was written, mo
 What compressions took out of contexts is an archive: it stays for ever, unless --archive-retention or the settings say otherwise.
 When an archive goes, history ends at its compression, and what was summed up there cannot be expanded any more.
 Contexts stay whole, and so does all history that a tag, a branch or anything else leads to.
+An archive in which branches of a tract parted stays until they are merged or deleted: without it they would have no commit in common.
+
+Each tract has windows of its own, in its settings; of what is reached from several, the longest counts. An option is for all of them.
+Bytes are counted before they are packed, for objects, archives and windows alike: on disk it is less.
 
 Other processes may read and write meanwhile. Killed at any point, it leaves a store that works; run it again.
 

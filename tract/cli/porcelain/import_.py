@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tract.adapters.importing import ImportResult, Place, import_conversation
+from tract.adapters.importing import Importer, ImportResult, Place
 from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
 from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
@@ -22,11 +22,13 @@ def run(console: Console, args: Args) -> int:
         # A name out of a file is made to fit; one that was typed is meant as it is.
         (check_tract_name if args.place == "tract" else branch_ref)(args.name)
     with console.open_repository() as repo:
+        importer = Importer(repo)
         try:
             for file in args.files:
                 reading = _read(console, args, file, problems)
-                _import_all(console, repo, reading, file, args, results, problems)
+                _import_all(console, repo, importer, reading, file, args, results, problems)
         finally:
+            importer.finish()
             # An interrupt leaves what landed before it: say what that is.
             _print_summary(console, repo, results, problems, args)
     if not results:
@@ -51,6 +53,7 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
 def _import_all(
     console: Console,
     repo: Repository,
+    importer: Importer,
     reading: Reading,
     file: str,
     args: Args,
@@ -63,7 +66,7 @@ def _import_all(
         for number, conversation in enumerate(reading.conversations, 1):
             name = f"{args.name}-{number}" if args.name and many else args.name
             try:
-                result = import_conversation(repo, conversation, place=_place(repo, args, many), name=name)
+                result = importer.take(conversation, place=_place(repo, args, many), name=name)
             except TractError as exc:
                 _report(console, Problem(file, _line_of(conversation), str(exc)), problems)
                 continue

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.graph import Graph
-from tract.cli.placeholders import formatted
 from tract.cli.rendering import (
     Line,
     date_text,
@@ -23,7 +23,6 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
-from tract.cli.times import read_time
 from tract.compile.formats.values import parse_json
 from tract.compile.report import query_by_config
 from tract.compile.selection import Selection, test_of, walk
@@ -33,7 +32,7 @@ from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 
 _EXCERPT_LINES = 4
-_CONDITION = re.compile(r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)", re.S)
+_CONDITION = r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)"
 _FORMATS = ("oneline", "short", "medium", "full")
 _PREFIXES = ("format:", "tformat:")
 
@@ -88,9 +87,17 @@ def _selection(args: Args) -> Selection:
         grep=_any_of(args.grep),
         text=args.text,
         ignore_case=args.ignore_case,
-        since=None if args.since is None else read_time(args.since),
-        until=None if args.until is None else read_time(args.until),
+        since=_time(args.since),
+        until=_time(args.until),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    from tract.cli.times import read_time  # few ask for times
+
+    return read_time(text)
 
 
 def _any_of(patterns: Sequence[str]) -> str | None:
@@ -137,7 +144,7 @@ def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
     """The ids of the commits whose generation config meets every condition, such as ``temperature>0.5``."""
     conditions = []
     for text in texts:
-        match = _CONDITION.fullmatch(text)
+        match = re.fullmatch(_CONDITION, text, re.S)
         if match is None:
             raise ContentValidationError(f"{text!r} is no condition such as 'model=gpt-4o' or 'temperature>0.5'")
         field, operator, value = match.groups()
@@ -169,15 +176,17 @@ def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_R
             _print_in_full(console, line, named, row.lead, row.beside, format)
         else:
             pattern = next((format.removeprefix(prefix) for prefix in _PREFIXES if format.startswith(prefix)), format)
-            _print_formatted(console, formatted(pattern, line, named), row)
+            _print_formatted(console, pattern, line, named, row)
         for text in row.below:
             console.line(text)
         first = False
 
 
-def _print_formatted(console: Console, text: str, row: _Row) -> None:
+def _print_formatted(console: Console, pattern: str, line: Line, named: list[str] | None, row: _Row) -> None:
+    from tract.cli.placeholders import formatted  # a plain log needs none
+
     lead = row.lead
-    for part in text.split("\n"):
+    for part in formatted(pattern, line, named).split("\n"):
         console.line(lead, Painted(part))
         lead = row.beside
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.diffs import diff_value, print_diff
 from tract.cli.rendering import (
     SHORT,
     Line,
@@ -21,10 +20,8 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
-from tract.compile.diff import diff_of_commit
 from tract.compile.formats import compact_json
 from tract.compile.usage import TokenUsage
-from tract.compile.versions import versions_of
 from tract.compile.workspace import Workspace
 from tract.history.compression import is_summary, sources_by_summary
 from tract.history.priority import PriorityAnnotation, annotation_history
@@ -68,9 +65,15 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
         _print_sources(console, space, id)
     if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
         return
+    from tract.cli.diffs import print_diff  # most commits only add a message
+    from tract.compile.diff import diff_of_commit
+
     changes = diff_of_commit(space, id)
     console.line("")
-    if changes:
+    cut = space.repo.shallow.cuts.get(id)
+    if cut is not None:
+        console.line(f"what it changed is not kept any more: gc cut the history behind it on {cut.date}")
+    elif changes:
         print_diff(console, changes)
     else:
         console.line("no message of the context differs from the first parent's" if commit.parents else "the context is empty")
@@ -94,8 +97,10 @@ def _show_compiled(console: Console, args: Args) -> int:
     if args.json or args.history:
         console.error("--compiled is text for people; 'tract compile --at' gives JSON")
         return USAGE
-    with console.open_tract() as tract:
-        context = tract.compile(at_commit=args.revision)
+    from tract.compile.views import compile_at  # few look at all of it
+
+    with console.open_workspace() as space:
+        context = compile_at(space, at_commit=args.revision)
         console.body(context.to_text())
         for warning in context.warnings:
             console.warn(str(warning))
@@ -103,14 +108,21 @@ def _show_compiled(console: Console, args: Args) -> int:
 
 
 def _show_history(console: Console, space: Workspace, args: Args) -> int:
-    """The versions of a message, a line each, numbered from the original."""
+    """The versions of a message, a line each, numbered from the original, or where history was cut in between from the newest, -1."""
+    from tract.compile.versions import cut_among_versions, versions_of  # few look at them
+
     names = names_by_commit(space.repo)
-    for number, id in enumerate(versions_of(space, args.revision)):
+    versions = versions_of(space, args.revision)
+    cut = cut_among_versions(space, args.revision)
+    for at, id in enumerate(versions):
+        number = at if cut is None or at == 0 else at - len(versions)
         line = read_line(space, id)
         if args.json:
             console.print_json({"version": number, **line_value(line, names.get(line.id))})
         else:
             print_one_line(console, line, names.get(line.id), f"{number} ")
+    if cut is not None:
+        console.note(f"there may have been more: gc cut the history behind {cut.hex()[:SHORT]} on {space.repo.shallow.cuts[cut].date}")
     return DONE
 
 
@@ -152,6 +164,9 @@ def _usage_text(usage: TokenUsage) -> str:
 def _value(
     space: Workspace, id: ObjectId, line: Line, names: list[str] | None, history: list[PriorityAnnotation]
 ) -> dict[str, Any]:
+    from tract.cli.diffs import diff_value  # for machines, every commit says what it changed
+    from tract.compile.diff import diff_of_commit
+
     content = space.repo.commit(id).content
     return {
         **info_value(line.info),

@@ -18,7 +18,7 @@ from tract.cli.under_way import (
     print_replay_under_way,
     replays_under_way,
 )
-from tract.compile.accounting import ContextTotals, context_totals
+from tract.compile.figures import ContextTotals, context_totals
 from tract.compile.last_call import SharedPrefix, prefix_of_last_call
 from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig

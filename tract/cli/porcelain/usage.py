@@ -8,7 +8,8 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.contents import read_json
 from tract.cli.times import read_time
-from tract.compile.spending import GROUPINGS, UsageReport, UsageRow, usage_report
+from tract.compile.spending import UsageReport, UsageRow, usage_report
+from tract.compile.usage import GROUPINGS
 from tract.errors import TimeArgumentError
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")

@@ -1,38 +1,50 @@
-"""Provider message formats: what a message is in each of them, and the way from one to another."""
+"""Provider message formats: what a message is in each of them, and the way from one to another.
 
-from tract.compile.formats.caching import CacheMode
-from tract.compile.formats.content import message_from_raw, message_of
-from tract.compile.formats.pairing import Pairing, ToolUnits, pairing_warnings, tool_ids, tool_units
-from tract.compile.formats.parts import Rendered
-from tract.compile.formats.rendering import (
-    render,
-    render_anthropic,
-    render_chat,
-    render_gemini,
-    render_openai,
-    render_responses,
-)
-from tract.compile.formats.text import message_text, render_text
-from tract.compile.formats.values import compact_json, copy_json
+Names are loaded when they are first used: who only reads messages loads nothing that writes them.
+"""
 
-__all__ = [
-    "CacheMode",
-    "Pairing",
-    "Rendered",
-    "ToolUnits",
-    "compact_json",
-    "copy_json",
-    "message_from_raw",
-    "message_of",
-    "message_text",
-    "pairing_warnings",
-    "render",
-    "render_anthropic",
-    "render_chat",
-    "render_gemini",
-    "render_openai",
-    "render_responses",
-    "render_text",
-    "tool_ids",
-    "tool_units",
-]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tract.compile.formats.caching import CacheMode as CacheMode
+    from tract.compile.formats.content import message_of as message_of
+    from tract.compile.formats.pairing import Pairing as Pairing
+    from tract.compile.formats.pairing import ToolUnits as ToolUnits
+    from tract.compile.formats.pairing import pairing_warnings as pairing_warnings
+    from tract.compile.formats.pairing import tool_ids as tool_ids
+    from tract.compile.formats.pairing import tool_units as tool_units
+    from tract.compile.formats.parts import Rendered as Rendered
+    from tract.compile.formats.raw import message_from_raw as message_from_raw
+    from tract.compile.formats.rendering import render as render
+    from tract.compile.formats.rendering import render_anthropic as render_anthropic
+    from tract.compile.formats.rendering import render_chat as render_chat
+    from tract.compile.formats.rendering import render_gemini as render_gemini
+    from tract.compile.formats.rendering import render_openai as render_openai
+    from tract.compile.formats.rendering import render_responses as render_responses
+    from tract.compile.formats.text import message_text as message_text
+    from tract.compile.formats.text import render_text as render_text
+    from tract.compile.formats.values import compact_json as compact_json
+    from tract.compile.formats.values import copy_json as copy_json
+
+_HOMES = {
+    "caching": ("CacheMode",),
+    "content": ("message_of",),
+    "pairing": ("Pairing", "ToolUnits", "pairing_warnings", "tool_ids", "tool_units"),
+    "parts": ("Rendered",),
+    "raw": ("message_from_raw",),
+    "rendering": ("render", "render_anthropic", "render_chat", "render_gemini", "render_openai", "render_responses"),
+    "text": ("message_text", "render_text"),
+    "values": ("compact_json", "copy_json"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

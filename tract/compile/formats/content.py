@@ -18,12 +18,11 @@ A kind registered by a program becomes an assistant's compact JSON of its fields
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from tract.compile.formats.openai import legacy_call_id
-from tract.compile.formats.responses import item_role
+from tract.compile.formats.raw import message_from_raw
 from tract.compile.formats.values import compact_json, json_or_text
 from tract.compile.message import Message
 from tract.objects.content import (
@@ -37,7 +36,7 @@ from tract.objects.content import (
     SessionContent,
     ToolIOContent,
 )
-from tract.objects.message_format import JSON, MessageFormat, message_format
+from tract.objects.message_format import JSON, message_format
 
 
 def message_of(content: Any) -> Message:
@@ -47,22 +46,6 @@ def message_of(content: Any) -> Message:
     message = message_from_raw(_raw_of(content), "openai")
     is_error = isinstance(content, ToolIOContent) and content.direction == "result" and content.status == "error"
     return replace(message, is_error=True) if is_error else message
-
-
-def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:
-    """The message that a provider's own *raw* message in *format* is."""
-    if format == "responses":
-        return Message(item_role(raw), _item_content(raw), None, format, raw)
-    name = raw.get("name")
-    return Message(str(raw.get("role", "")), raw.get("content"), None if name is None else str(name), format, raw)
-
-
-def _item_content(raw: Mapping[str, JSON]) -> JSON:
-    """What a reader looks at first in a Responses item."""
-    for key in ("content", "output", "arguments", "input", "summary"):
-        if raw.get(key) is not None:
-            return raw[key]
-    return None
 
 
 def _raw_of(content: Any) -> dict[str, JSON]:

@@ -8,6 +8,8 @@ The same messages always give the same value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, TypeGuard
 
 from tract.compile.formats.anthropic import join_system, own_system, write_system
 from tract.compile.formats.anthropic_body import Verbatim, write_body
@@ -150,9 +152,11 @@ def _render_list(
     write: Callable[[Sequence[Turn]], list[dict[str, JSON]]],
 ) -> list[dict[str, JSON]]:
     """Copies of the messages in *format* (a dict is one), and what *write* makes of each run of others between them."""
+    roles = _ROLES[format]
+    if _are_plain(messages, roles):
+        return list(messages)
     value: list[dict[str, JSON]] = []
     turns: list[Turn] = []
-    roles = _ROLES[format]
     for index, message in enumerate(messages):
         if isinstance(message, dict):
             role = message.get("role", "")
@@ -171,6 +175,15 @@ def _render_list(
     if turns:
         value += _write_run(turns, notes, write)
     return value
+
+
+def _are_plain(messages: Sequence[Message | dict[str, JSON]], roles: frozenset[str]) -> TypeGuard[Sequence[dict[str, JSON]]]:
+    """Whether all are dicts with a role that is known, as in most conversations: of ten thousand that is known in a moment."""
+    role: Callable[[Any], Any] = itemgetter("role")
+    try:
+        return roles.issuperset(map(role, messages))
+    except (KeyError, TypeError):  # one has no role or one that is no text, or is no dict
+        return False
 
 
 def _write_run(

@@ -24,5 +24,5 @@ def turn_of(message: Message, index: int = 0) -> Turn:
     turn = _READERS[message.format](message.raw, index)
     if not message.is_error:
         return turn
-    failed = tuple(replace(part, is_error=True) if isinstance(part, ToolResult) else part for part in turn.parts)
+    failed = tuple(part._replace(is_error=True) if isinstance(part, ToolResult) else part for part in turn.parts)
     return replace(turn, parts=failed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from tract.objects.message_format import JSON
@@ -28,6 +27,8 @@ def copy_json(value: JSON) -> JSON:
 
 def compact_json(value: JSON) -> str:
     """*value* as JSON without spaces, keys sorted, so that equal values have equal text."""
+    import json  # 1 ms, and plain messages need none
+
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -38,6 +39,8 @@ def json_or_text(value: JSON) -> str:
 
 def parse_json(text: str) -> JSON:
     """The value of JSON *text*; ValueError when it is none (NaN, Infinity and bottomless nesting included)."""
+    import json  # as above
+
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as exc:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tract.errors import BlobNotFoundError
-from tract.history.collection.marks import Border, Found, Gathered, Groups, walk
+from tract.history.collection.marks import Border, Found, Gathered, Groups, size_of, stored_bytes, walk
+from tract.history.collection.wordings import Wording, shown_edits
 from tract.history.times import moment as moment_of
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, read_commit
@@ -22,7 +23,10 @@ from tract.storage.shallow import Cut
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What goes with the archive of one compression: *commit* is the compress commit, *size* about how many bytes on disk."""
+    """What goes with the archive of one compression: *commit* is the compress commit, *size* in bytes, before they are compressed.
+
+    *parted* are the refs, by their full names, that lose merge bases with some branch with it.
+    """
 
     commit: str
     created_at: datetime
@@ -30,6 +34,19 @@ class Archive:
     messages: int
     objects: int
     size: int
+    parted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldArchive:
+    """An archive that is old enough to go, but stays: without it *branches*, by their full names, would lose merge bases with another one.
+
+    Without *branches* it is orphans that lead there: it goes when they do.
+    """
+
+    commit: str
+    created_at: datetime
+    branches: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -38,6 +55,8 @@ class Cutting:
 
     *archived* has a 1 for each number of the catalogue that is in an archive that goes; *released* are the refs that do not keep one.
     *messages* are the commits kept without their history, *edges* all of which something may be gone.
+    *wordings* are edits that stay as messages too, where theirs are shown.
+    *behind* says what is in each archive that goes, and *parted* which refs part there, both by the number of its compress commit; *held* are those that merges need.
     """
 
     cuts: Mapping[ObjectId, Cut]
@@ -46,7 +65,10 @@ class Cutting:
     released: tuple[tuple[str, ObjectId], ...] = ()
     messages: set[int] = field(default_factory=set)
     edges: array[int] = field(default_factory=lambda: array("I"))
+    wordings: tuple[Wording, ...] = ()
     behind: dict[int, Behind] = field(default_factory=dict)
+    parted: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    held: list[HeldArchive] = field(default_factory=list)
 
     def is_cut(self, catalogue: Catalogue, number: int) -> bool:
         """Whether of a commit that a context names only the message is kept, unless something leads to its history."""
@@ -78,25 +100,32 @@ class Cutting:
     def keep_messages(
         self, catalogue: Catalogue, border: Border, marks: bytearray, *, gaps: bool = False
     ) -> Iterator[Found]:
-        """The commits that *border* was named and no walk has reached, with their contents and nothing else."""
-        for number in self._unseen(border, marks):
+        """The commits that *border* was named and no walk has reached, with their contents and nothing else; then the *wordings* of what stays."""
+        yield from self._keep_messages(catalogue, self._unseen(border, marks), marks, gaps=gaps)
+        yield from self._keep_messages(catalogue, shown_edits(self.wordings, marks), marks, gaps=gaps)
+
+    def _keep_messages(
+        self, catalogue: Catalogue, numbers: Sequence[int], marks: bytearray, *, gaps: bool
+    ) -> Iterator[Found]:
+        for number in numbers:
             try:
-                commit = read_commit(catalogue.id_of(number), catalogue.read(number))
+                obj = catalogue.read(number)
             except BlobNotFoundError:
                 if not gaps:
                     raise
                 continue
+            commit = read_commit(catalogue.id_of(number), obj)
             self.edges.append(number)
             self.messages.add(number)
             _mark(marks, number)
-            yield Found(number, "commit", commit)
+            yield Found(number, "commit", commit, stored_bytes(obj.payload))
             if (
                 commit.content is not None
                 and (content := catalogue.admit(commit.content)) >= 0
                 and is_unseen(marks, content)
             ):
                 _mark(marks, content)
-                yield Found(content, "blob", None)
+                yield Found(content, "blob", None, size_of(catalogue, content))
 
     @staticmethod
     def _unseen(border: Border, marks: bytearray) -> list[int]:
@@ -106,6 +135,11 @@ class Cutting:
         """The commits that are kept without their history."""
         return frozenset(map(catalogue.id_of, self.messages))
 
+    def parents_behind(self, catalogue: Catalogue) -> list[int]:
+        """What the compress commits come from whose archives go."""
+        commits = (read_commit(catalogue.id_of(number), catalogue.read(number)) for number in self.behind)
+        return [catalogue.admit(parent) for commit in commits for parent in commit.parents]
+
     def left_of(self, catalogue: Catalogue, marks: bytes) -> tuple[Archive, ...]:
         """What goes of each archive, the newest first."""
         archives: list[Archive] = []
@@ -114,10 +148,20 @@ class Cutting:
             if gone:
                 messages = sum(marks[at] != REACHED for at in behind.messages)
                 commits = sum(marks[at] != REACHED for at in behind.commits)
-                size = sum(map(catalogue.stored_size, gone))
+                size = sum(size_of(catalogue, at) for at in gone)
                 name = catalogue.id_of(number).hex()
-                archives.append(Archive(name, moment_of(behind.time), commits, messages, len(gone), size))
+                parted = self.parted.get(number, ())
+                archives.append(Archive(name, moment_of(behind.time), commits, messages, len(gone), size, parted))
         return tuple(archives)
+
+    def with_orphans(self, catalogue: Catalogue, marks: bytes) -> tuple[HeldArchive, ...]:
+        """The archives of which nothing goes, for orphans that are kept lead to their history, the newest first."""
+        return tuple(
+            HeldArchive(catalogue.id_of(number).hex(), moment_of(behind.time), ())
+            for number, behind in self.behind.items()
+            if all(marks[at] == REACHED for at in behind.objects)
+            and not self.messages.issuperset(behind.commits)
+        )
 
     def cuts_after(self, catalogue: Catalogue, marks: bytearray, date: str) -> dict[ObjectId, Cut]:
         """What ``shallow`` says when all is gone that is not REACHED in *marks*."""

@@ -8,8 +8,8 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import NamedTuple, overload
 
-from tract.errors import BlobNotFoundError
-from tract.objects.id import Kind, ObjectId
+from tract.errors import BlobNotFoundError, ObjectCorruptError
+from tract.objects.id import ID_SIZE, Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, read_commit, read_node
 from tract.storage.catalogue import ABSENT, NONE, REACHED, UNSEEN, Catalogue
 from tract.storage.shallow import Cut
@@ -92,11 +92,25 @@ class Unseen(Mapping[ObjectId, Kind]):
 
 
 class Found(NamedTuple):
-    """An object that a walk came by; *commit* where it is one."""
+    """An object that a walk came by; *commit* where it is one, *size* as :func:`stored_bytes` has it."""
 
     number: int
     kind: Kind
     commit: Commit | None
+    size: int
+
+
+def stored_bytes(payload: bytes) -> int:
+    """What gc counts of an object: its bytes before they are compressed, and its id. So it does not change when a store is packed."""
+    return len(payload) + ID_SIZE
+
+
+def size_of(catalogue: Catalogue, number: int) -> int:
+    """The same of an object that was there; of what cannot be read, the id."""
+    try:
+        return stored_bytes(catalogue.read(number).payload)
+    except (BlobNotFoundError, ObjectCorruptError):
+        return ID_SIZE
 
 
 class Border:
@@ -203,7 +217,7 @@ def walk(
             named = ()
         for id in named:
             push(number_of(id), to)
-        yield Found(number, obj.kind, commit)
+        yield Found(number, obj.kind, commit, stored_bytes(obj.payload))
 
 
 def _named_by(commit: Commit) -> tuple[tuple[ObjectId, ...], tuple[ObjectId, ...]]:

@@ -9,6 +9,7 @@ from tract.errors import RefMovedError
 from tract.history.context import EMPTY, Context, append_entry, chunks
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, NewObject, new_commit
+from tract.reflog import RENOTED
 from tract.refs.names import NOTES
 from tract.refs.store import RefEdit
 from tract.repo import Repository
@@ -30,7 +31,7 @@ def find_stale_notes(
             targets = 0
             drops = False
             gone: set[ObjectId] = set()
-            for target in _targets(repo, tip):
+            for target in noted_commits(repo, tip):
                 targets += 1
                 if target in dropped:
                     drops = True
@@ -42,7 +43,8 @@ def find_stale_notes(
     return stale
 
 
-def _targets(repo: Repository, tip: ObjectId) -> Iterator[ObjectId]:
+def noted_commits(repo: Repository, tip: ObjectId) -> Iterator[ObjectId]:
+    """The commits that the notes at *tip* are about, each as often as there are notes about it."""
     commit = repo.commit(tip)
     for _, items in chunks(repo, Context(commit.tree, commit.open)):
         yield from items[::2]
@@ -67,7 +69,7 @@ def prune_notes(repo: Repository, name: str, gone: AbstractSet[ObjectId], is_kep
     for number, id in enumerate(reversed(left), 1):
         last, context = _repeat(repo, repo.commit(id), last, context, number, new)
     try:
-        repo.refs.update([RefEdit(name, last, tip)], reason="gc: notes", objects=new)
+        repo.refs.update([RefEdit(name, last, tip)], reason=RENOTED, objects=new)
     except RefMovedError:
         return False
     return True

@@ -6,18 +6,19 @@ from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import dropwhile, islice
 
+from tract.history.collection.orphans import Orphans
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
 from tract.reflog import TAKEN
 from tract.refs.operations import unfold_operation
 from tract.repo import Repository
-from tract.storage.catalogue import UNSEEN, Catalogue
+from tract.storage.catalogue import Catalogue
 
 _STEPS_A_FOLD = 256
 
 
-def read_reflog(repo: Repository, catalogue: Catalogue, since: int, marks: bytearray, ages: array[int]) -> array[int]:
-    """The operations the reflog keeps, newest first; and in *ages* the time refs moved to or away from what is UNSEEN in *marks*.
+def read_reflog(repo: Repository, catalogue: Catalogue, since: int, orphans: Orphans) -> array[int]:
+    """The operations the reflog keeps, newest first; and *orphans* are told which refs moved to or away from them, and when.
 
     The reflog goes back to the oldest operation that is younger than *since*: a clock that once was wrong cuts nothing off.
     Times are in nanoseconds since 1970.
@@ -34,9 +35,7 @@ def read_reflog(repo: Repository, catalogue: Catalogue, since: int, marks: bytea
             young = len(operations)
         for change in operation.changes:
             for value in (change.new, change.old):
-                number = catalogue.number_of(value) if isinstance(value, bytes) else None
-                if number is not None and number < catalogue.size and marks[number] == UNSEEN:
-                    ages[number] = max(ages[number], moment)
+                orphans.leave(change.name, value, moment)
     return operations[:young]
 
 

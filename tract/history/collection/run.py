@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from tract.history.collection.cutting import Archive
+from tract.history.collection.cutting import Archive, HeldArchive
 from tract.history.collection.marks import REPORT_EVERY, Groups, Members, Progress, walk
 from tract.history.collection.notes import find_stale_notes, prune_notes
 from tract.history.collection.operations import Telling, fold_operations, kept_operations, operations_after
 from tract.history.collection.plan import GCPlan, database
 from tract.history.state import kept_commits
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import NewObject, Operation, RefValue
-from tract.reflog import RELEASED
+from tract.objects.model import NewObject, Operation, RefChange, RefValue
+from tract.reflog import RELEASED, split_tract
+from tract.refs.names import HEADS
+from tract.refs.settling import Settling
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.catalogue import ABSENT, NONE, REACHED, UNSEEN, Catalogue
@@ -46,8 +48,10 @@ class GCResult:
     """What a gc did, or with *dry_run* would do.
 
     *reachable*, *kept* (not reachable, but younger than the retention) and *dropped* count objects; operations are in none of them.
-    Sizes are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
-    *dropped_size* is about how many of them *dropped* is; *archives* is what goes with each archive of a compression, the newest first, and all else that is dropped are orphans.
+    *size_before* and *size_after* are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
+    *dropped_size* is what *dropped* has in bytes before they are compressed, which a gc does not change: so a dry run says the same as the run after it.
+    *archives* is what goes with each archive of a compression, the newest first, and all else that is dropped are orphans.
+    *held* are archives that are old enough to go but that merges need, or orphans that are kept.
     """
 
     reachable: int
@@ -61,6 +65,7 @@ class GCResult:
     dry_run: bool = False
     dropped_size: int = 0
     archives: tuple[Archive, ...] = ()
+    held: tuple[HeldArchive, ...] = ()
 
 
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
@@ -87,12 +92,14 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         fresh.add(store.write_pack(writing.packing(), level=level))
         previous = writing.last_operation
     stale = find_stale_notes(repo, plan.dropped, plan.catalogue.has) if plan.dropped else {}
+    settling = Settling(os.path.dirname(store.path), repo.refs)
     with store.lock():
         repo.refs.refresh()
         saved = _saved(plan, operations_after(repo, last), marks, kept_commits(repo))
         if saved:
             fresh.add(store.write_pack(_PackOrder(plan.catalogue, saved).packing(), level=level))
         _release(repo, plan, marks)
+        settling.finish(store, [] if plan.cutting is None else [name for name, _ in plan.cutting.released])
         since = operations_after(repo, last)
         cuts = _cut(repo, plan, marks)
         head = list(fold_operations(_told(plan, telling, since, marks), previous))
@@ -120,7 +127,7 @@ def result_of(plan: GCPlan, packs: int, size: int | None, started: float, *, dry
         plan.reachable_count,
         plan.kept_count,
         len(plan.dropped),
-        len(plan.packs),
+        plan.packs_before,
         packs,
         plan.size_before,
         size,
@@ -128,6 +135,7 @@ def result_of(plan: GCPlan, packs: int, size: int | None, started: float, *, dry
         dry_run,
         plan.dropped_size,
         plan.archives,
+        plan.held,
     )
 
 
@@ -235,10 +243,12 @@ def _saved(plan: GCPlan, since: Sequence[Operation], marks: bytearray, in_work: 
     values = [change.new for change in changes]
     values += [change.old for change in changes if not _is_archived(plan, change.old)]
     roots = [catalogue.admit(value) for value in values if isinstance(value, bytes)]
+    if plan.cutting is not None and any(_is_new_branch(plan, change) for change in changes):
+        roots += plan.cutting.parents_behind(catalogue)
     roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
     found: dict[Kind, array[int]] = {}
     follow = walk if plan.cutting is None else plan.cutting.walk
-    for number, kind, _ in follow(catalogue, roots, marks):
+    for number, kind, _, _ in follow(catalogue, roots, marks):
         if plan.dropped.has(number) and catalogue.id_of(number) not in plan.loose:
             found.setdefault(kind, array("I")).append(number)
     return {kind: Members(catalogue, numbers) for kind, numbers in found.items()}
@@ -250,6 +260,11 @@ def _is_archived(plan: GCPlan, value: RefValue | None) -> bool:
         return False
     number = plan.catalogue.number_of(value)
     return number is not None and number < len(plan.cutting.archived) and bool(plan.cutting.archived[number])
+
+
+def _is_new_branch(plan: GCPlan, change: RefChange) -> bool:
+    """Whether a branch was put into an archive that goes: then none goes, for the branch is to have a merge base with others."""
+    return split_tract(change.name)[1].startswith(HEADS) and _is_archived(plan, change.new)
 
 
 def _is_gone(plan: GCPlan, id: ObjectId, marks: bytearray) -> bool:

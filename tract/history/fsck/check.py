@@ -35,7 +35,7 @@ from tract.objects.check import check_payload
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue, read_operation
 from tract.refs.check import RefRecord, check_ref_files, replay
-from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
+from tract.refs.names import HEAD, ORIG_HEAD, TAGS, TRACTS
 from tract.repo import read_config, read_format
 from tract.storage import files
 from tract.storage.check import FoundObject, FoundObjects, check_counts, check_loose
@@ -368,11 +368,14 @@ def _check_shallow(found: Examination, data: bytes | None) -> None:
 def _check_graph(found: Examination) -> None:
     graph = Graph(found.found, found.cuts)
     refs = found.record.refs
-    roots = [Root(name, value) for name, value in sorted(refs.items()) if isinstance(value, bytes)]
+    # Tags last: one may be on a message of which, a context that is walked before tells, nothing else is kept.
+    names = sorted(refs, key=lambda name: (TAGS in name, name))
+    roots = [Root(name, value) for name in names if isinstance(value := refs[name], bytes)]
     graph.walk(roots)
     for name, values in sorted(found.record.values.items()):
         earlier = (value for value in values if isinstance(value, bytes))
         graph.walk(Root(f"the reflog of {name}", value, "warning") for value in earlier)
+    graph.check_messages()
     _check_targets(found, graph)
     found.problems.extend(graph.problems)
     found.reached = graph.reached.union(id for id, _ in found.record.operations)

@@ -41,11 +41,12 @@ class Graph:
         """Check everything that *roots* reach and no earlier root did."""
         for root in roots:
             self._root = root
+            is_named = root.id in self.reached
             stack = [root.id] if self._need(root.id, "commit", f"ref '{root.name}'", "its commit") else []
             while stack:
                 id = stack.pop()
                 commit = self._commit(id)
-                if commit is not None:
+                if commit is not None and not (is_named and id == root.id and self._is_kept_message(id, commit)):
                     stack.extend(parent for parent in self._check(id, commit) if parent not in self.commits)
 
     def _commit(self, id: ObjectId) -> Commit | None:
@@ -96,9 +97,46 @@ class Graph:
         self._problem("history-missing", f"commit {id.hex()}", detail, lost)
         return True
 
+    def check_messages(self) -> None:
+        """Find the messages of contexts that no root reaches otherwise, with the edits that were kept of them, and of which more is missing than 'shallow' says.
+
+        Where a compression is noted, they are meant by that.
+        """
+        if self._cuts and not self._cut_off:
+            named = (id for id in self.reached if id not in self.commits and id not in self._cuts)
+            for id in sorted(id for id in named if (place := self._found.get(id)) is not None and place.kind == "commit"):
+                self._root = Root("a context", id)
+                commit = self._peek(id)
+                if commit is not None:
+                    self._is_kept_message(id, commit)
+            for id, commit in self._unreached_edits():
+                self._root = Root("an edit", id)
+                self._is_kept_message(id, commit)
+
+    def _unreached_edits(self) -> list[tuple[ObjectId, Commit]]:
+        """The edits of messages without history that nothing names."""
+        unreached = (id for id, place in self._found.items() if place.kind == "commit" and id not in self.reached)
+        commits = ((id, self._peek(id)) for id in sorted(unreached))
+        return [
+            (id, commit)
+            for id, commit in commits
+            if commit is not None and commit.operation is CommitOperation.EDIT and commit.target in self._cuts
+        ]
+
+    def _is_kept_message(self, id: ObjectId, commit: Commit) -> bool:
+        """Whether of *id*, which a context names, nothing but the message is there, in a store of which history was cut; that is noted where nothing says so."""
+        named = (*commit.parents, commit.target, commit.tree, *commit.open)
+        is_whole = all(one is None or one in self._found for one in named)
+        if is_whole or id in self._cuts or commit.content is None or not (self._cuts or self._cut_off):
+            return False
+        self._cut_off.append(id)
+        detail = "what was before this message is missing, and 'shallow', which would say that gc cut it, does not name it"
+        self._problem("history-missing", f"commit {id.hex()}", detail, f"the context at message {id.hex()[:16]}, and all before it")
+        return True
+
     @property
     def cut_off(self) -> tuple[ObjectId, ...]:
-        """The compress commits whose history is missing although nothing says that it was cut."""
+        """The compress commits whose history is missing although nothing says that it was cut, and messages that they kept."""
         return tuple(self._cut_off)
 
     def _check(self, id: ObjectId, commit: Commit) -> list[ObjectId]:

@@ -20,7 +20,7 @@ from tract.errors import StorageError
 from tract.history.fsck.check import JOURNAL, Examination, check_repository, examine, is_signed
 from tract.history.fsck.report import FsckReport
 from tract.objects.id import KINDS, ObjectId
-from tract.objects.model import NewObject, Operation, RefChange, RefValue, new_operation, read_commit
+from tract.objects.model import CommitOperation, NewObject, Operation, RefChange, RefValue, new_operation, read_commit
 from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, HEADS, TRACTS
 from tract.refs.operations import now, shown, unfold_operation
@@ -409,17 +409,24 @@ def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], afte
 
 
 def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
-    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept."""
+    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept, pinned ones and edits that nothing names too."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
+    messages = {id for id, place in found.found.items() if place.kind == "commit" and id not in found.history}
     cuts = {id: cut for id, cut in found.cuts.items() if _is_there(found, id)}
-    for id in found.cut_off:
-        cuts[id] = Cut("parents", date)
-    for id in found.reached - found.history:
+    for id in {*found.cut_off, *messages}:
         if _is_there(found, id) and id not in cuts:
             commit = read_commit(id, found.found.read(id))
+            if commit.operation is CommitOperation.NOTE:
+                continue  # what it is about may be gone
             rest = (*commit.open, *(one for one in (commit.tree, commit.target) if one is not None))
-            if any(one not in found.found for one in (*rest, *commit.parents)):
-                cuts[id] = Cut("all" if any(one not in found.found for one in rest) else "parents", date)
+            if any(one not in found.found for one in rest):
+                cuts[id] = Cut("all", date)
+            elif id in found.cut_off or any(one not in found.found for one in commit.parents):
+                cuts[id] = Cut("parents", date)
+    alone = {id for id, cut in cuts.items() if cut.grade == "all"}  # who comes from one of these has nothing to go back to
+    for id in found.history - cuts.keys() if alone else ():
+        if not alone.isdisjoint(read_commit(id, found.found.read(id)).parents):
+            cuts[id] = Cut("parents", date)
     return cuts
 
 

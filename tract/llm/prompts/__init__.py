@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from tract.errors import LLMConfigError
@@ -46,6 +45,8 @@ class Prompt:
 
 def load_prompt(name: str, folder: str | Path | None = None) -> Prompt:
     """The prompt *name*: the one in *folder* where there is one, else tract's own."""
+    from importlib.resources import files  # loads tempfile and shutil, and most programs read no prompt
+
     if not _NAME.fullmatch(name):
         raise LLMConfigError(f"no prompt can be named {name!r:.80}")
     if folder is not None:

@@ -1,0 +1,115 @@
+"""What the command line says of history that gc cut: which commit, since when, and what can be done."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import Tract
+
+TODAY = time.strftime("%Y-%m-%d", time.gmtime())
+FAR = "'tract log' goes back as far as history is kept; what is in the context is whole"
+PICK = "'tract cherry-pick <commit>' takes over single messages"
+
+
+@pytest.fixture
+def cut(tmp_path: Path, run: Any) -> tuple[Any, list[str], str]:
+    """The command line in a store whose branches parted before a cut, the messages' ids, the commit at which history ends."""
+    with Tract.open(tmp_path, durability="process") as t:
+        ids = [t.user(text).commit_hash for text in "abcdef"]
+        t.branch("side", source=ids[2])
+        t.user("s")
+        t.switch("main")
+        t.edit(ids[4], "E")
+        t.compress(content="abcd", keep_recent=2)
+        compression = t.head or ""
+        t.tag("kept", t.user("g").commit_hash)
+        t.gc(archive_retention_days=0, orphan_retention_days=0, keep_merge_bases=False)
+    run("tag", "message", ids[5])
+    return run, ids, compression
+
+
+def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any, list[str], str]) -> None:
+    run, ids, compression = cut
+    for argv, at, said, hint in (
+        (("merge", "side"), compression, "they have no commit in common any more", PICK),
+        (("diff", "main...side"), compression, "the two have no commit in common any more", PICK),
+        (("rebase", "side"), compression, "nothing tells where the two parted", PICK),
+        (("cherry-pick", "main..side"), compression, "nothing tells where the two parted", PICK),
+        (("cherry-pick", compression), compression, "", FAR),
+        (("revert", "HEAD~1"), compression, "", FAR),
+        (("log", "HEAD~2"), compression, "no commit named 'HEAD~2'", FAR),
+        (("show", "HEAD~1^"), compression, "no commit named 'HEAD~1^'", FAR),
+        (("checkout", "message"), ids[5], "where only a message is kept", FAR),
+        (("branch", "new", "message"), ids[5], "where only a message is kept", FAR),
+        (("update-ref", "refs/heads/new", ids[5]), ids[5], "where only a message is kept", FAR),
+        (("ls-tree", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
+        (("compile", "--at", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
+        (("edit", ids[4], "--restore", "1"), compression, "nothing tells which version 1", "counts back from the newest, -1"),
+        (("bisect", "start", "HEAD~1", "side"), compression, "the first bad commit is", FAR),
+    ):
+        done = run(*argv)
+        error, told = done.err.splitlines()[:2]
+        assert (128, True) == (done.status, error.endswith(f"history behind {at[:16]} was cut by gc on {TODAY}")), argv
+        assert said in error, argv
+        assert hint in told, argv
+
+
+def test_what_can_be_done_works(cut: tuple[Any, list[str], str]) -> None:
+    run, ids, _ = cut
+
+    assert 0 == run("cherry-pick", "side").status
+    assert 0 == run("undo").status
+    assert 0 == run("merge", "--allow-unrelated-histories", "side").status
+    assert 0 == run("edit", ids[4], "--restore", "0").status
+
+
+def test_show_says_what_is_not_known_any_more(cut: tuple[Any, list[str], str]) -> None:
+    run, ids, compression = cut
+
+    assert f"what it changed is not kept any more: gc cut the history behind it on {TODAY}" in run("show", "HEAD~1").out
+    run("edit", ids[4], "EE")
+    history = run("show", "--history", ids[4])
+    assert [["0", ids[4][:10]], ["-1", run("rev-parse", "HEAD").out[:10]]] == [line.split()[:2] for line in history.out.splitlines()]
+    assert f"there may have been more: gc cut the history behind {compression[:10]} on {TODAY}" in history.err
+    assert [0, -1] == [line["version"] for line in run("show", "--history", "--json", ids[4]).json_lines]
+    assert 0 == run("edit", ids[4], "--restore", "-1").status
+
+
+def test_undo_passes_over_what_gc_did(cut: tuple[Any, list[str], str]) -> None:
+    run, _, compression = cut
+    run("tag", "-d", "message")
+
+    planned = run("undo", "--dry-run")
+    assert "would undo: tag: deleted message" == planned.out.splitlines()[0]
+    run("undo")
+    assert "would redo" in run("undo", "--dry-run").out
+    assert compression[:10] in run("log", "--oneline").out
+
+
+def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(cut: tuple[Any, list[str], str], tmp_path: Path) -> None:
+    run, _, _ = cut
+    (tmp_path / ".tract" / "shallow").unlink()
+
+    for command in ("log", "gc"):
+        done = run(command)
+        assert 128 == done.status
+        assert "something names it, and 'shallow' does not say that gc cut it" in done.err
+        assert "'tract fsck --repair' mends what can be mended" in done.err
+    assert 0 == run("fsck", "--repair").status
+    assert [0, 0, 0] == [run(command).status for command in ("log", "gc", "fsck")]
+
+
+def test_plumbing_lists_what_is_there(cut: tuple[Any, list[str], str]) -> None:
+    run, ids, compression = cut
+
+    listed = run("rev-list", "--objects", "message").out.split()
+    assert [ids[5]] == run("rev-list", "message").out.split() == listed[:1]
+    assert 2 == len(listed)
+    assert ["commit", "blob"] == [run("cat-file", "-t", id).out.strip() for id in listed]
+    assert compression == run("rev-list", "HEAD").out.split()[-1]
+    for text, start in (("f", "message"), ("abcd", "HEAD")):
+        assert 0 == run("log", "-S", text, start).status

@@ -1,0 +1,57 @@
+"""Conversations to compress, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tract import (
+    CommitInfo,
+    CompressResult,
+    Tract,
+)
+from tract.history.context import context_at, entries
+
+
+class Words:
+    """A counter that needs no vocabulary."""
+
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def make_tract(*said: str, path: Any = ":memory:", **options: Any) -> tuple[Tract, list[CommitInfo]]:
+    """A tract with a message for each text: of the user, and the assistant in turn."""
+    t = Tract.open(path, tokenizer=Words(), durability="process", **options)
+    return t, [(t.user if at % 2 == 0 else t.assistant)(text) for at, text in enumerate(said)]
+
+
+def texts(t: Tract) -> list[Any]:
+    return [message["content"] for message in t.compile().to_openai()]
+
+
+def ids(infos: Sequence[CommitInfo]) -> list[str]:
+    return [info.commit_hash for info in infos]
+
+
+def context(t: Tract) -> list[str]:
+    """The ids of all messages at HEAD, hidden ones as well."""
+    repo = t._base
+    return [commit.hex() for commit, _ in entries(repo, context_at(repo, repo.head()[1]))]
+
+
+def call(id: str) -> dict[str, Any]:
+    function = {"name": "f", "arguments": "{}"}
+    return {"role": "assistant", "content": None, "tool_calls": [{"id": id, "type": "function", "function": function}]}
+
+
+def result(id: str, text: str = "done") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id, "content": text}
+
+
+def compress(t: Tract, content: str | None = "Σ", **options: Any) -> CompressResult:
+    done = t.compress(content=content, **options)
+    assert isinstance(done, CompressResult)
+    return done

@@ -1,0 +1,164 @@
+"""More than a model takes: in pieces, and the pieces' summaries together; a failure costs one piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract import CompressResult, SummaryRequest, Tract
+from tract.curation.pieces import Asking, cut_pieces, summarise_blocks
+from tract.curation.summarise import Demands
+from tract.curation.summarise import llm_summariser as make_summariser
+from tract.errors import CompressionError, LLMError, LLMRateLimitError
+from tract.llm.types import Summary
+from tract.repo import memory_repository
+
+
+class Words:
+    """A counter that needs no vocabulary."""
+
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def make_tract(count: int = 6, path: Any = ":memory:") -> Tract:
+    t = Tract.open(path, tokenizer=Words(), durability="process")
+    for at in range(count):
+        (t.assistant if at % 2 else t.user)(f"fact {at} of many that are told here at length")
+    return t
+
+
+def texts(t: Tract) -> list[Any]:
+    return [message["content"] for message in t.compile().to_openai()]
+
+
+def request(*texts: str, **options: Any) -> SummaryRequest:
+    return SummaryRequest(tuple({"role": "user", "content": text} for text in texts), **options)
+
+
+def block(text: str, count: int = 1) -> tuple[dict[str, str], ...]:
+    return tuple({"role": "user", "content": text} for _ in range(count))
+
+
+def test_pieces_are_cut_between_blocks() -> None:
+    blocks = [block("a b c"), block("d e", 3), block("f"), block("g")]
+
+    pieces = cut_pieces(blocks, words, 6)
+
+    assert [(blocks[0],), (blocks[1],), (blocks[2], blocks[3])] == pieces
+
+
+def test_a_block_that_is_too_long_comes_in_slices() -> None:
+    long = " ".join(str(at) for at in range(100))
+
+    pieces = cut_pieces([block("a"), block(long)], words, 30)
+
+    assert all(sum(words(message["content"]) for part in piece for message in part) <= 40 for piece in pieces)
+    told = "".join(m["content"].split("\n", 1)[1] for piece in pieces for part in piece for m in part if "part " in m["content"])
+    assert long in told
+
+
+def long_blocks(count: int, length: int = 100) -> list[Any]:
+    return [block(f"block{at} " + "word " * length) for at in range(count)]
+
+
+def test_what_does_not_fit_is_summed_up_in_pieces_and_then_together() -> None:
+    repo = memory_repository()
+    asked: list[SummaryRequest] = []
+    seen: list[tuple[int, int]] = []
+
+    def summarise(request: SummaryRequest) -> Summary:
+        asked.append(request)
+        return Summary(f"Σ{len(asked)}", usage={"input_tokens": 10})
+
+    asking = Asking(summarise, 500, lambda done, total: seen.append((done, total)))
+    found = summarise_blocks(repo, asking, SummaryRequest((), 50), long_blocks(9), Demands(words, 50))
+
+    assert 4 == len(asked)
+    assert ["Σ1", "Σ2", "Σ3"] == [message["content"] for message in asked[-1].messages]
+    assert ("Σ4", {"input_tokens": 40}) == (found.text, found.usage)
+    assert [(1, 4), (2, 4), (3, 4), (4, 4)] == seen
+    assert all(words(str(one.messages)) <= 500 for one in asked)
+
+
+def test_a_failure_half_way_costs_only_the_piece() -> None:
+    repo = memory_repository()
+    calls: list[str] = []
+    broken = {"block6"}
+
+    def summarise(request: SummaryRequest) -> str:
+        first = str(request.messages[0]["content"]).split()[0]
+        calls.append(first)
+        if first in broken:
+            raise LLMRateLimitError("slow down")
+        return f"Σ of {first}"
+
+    asking, demands = Asking(summarise, 500), Demands(words)
+    with pytest.raises(LLMError):
+        summarise_blocks(repo, asking, SummaryRequest(()), long_blocks(9), demands)
+    assert ["block0", "block3", "block6"] == calls
+
+    broken.clear()
+    calls.clear()
+    found = summarise_blocks(repo, asking, SummaryRequest(()), long_blocks(9), demands)
+
+    assert "block0" not in calls
+    assert "block6" == calls[0]
+    assert found.text.startswith("Σ of Σ")
+
+
+def test_what_must_be_kept_is_asked_of_the_pieces_that_have_it() -> None:
+    asked: list[SummaryRequest] = []
+
+    def summarise(request: SummaryRequest) -> str:
+        asked.append(request)
+        return "kept 30 days" if request.must_keep else "nothing"
+
+    blocks = [*long_blocks(4), block("30 days"), *long_blocks(4)]
+    found = summarise_blocks(memory_repository(), Asking(summarise, 500), SummaryRequest(()), blocks, Demands(words, must_keep=("30 days",)))
+
+    assert "kept 30 days" == found.text
+    assert 2 == sum(bool(one.must_keep) for one in asked)
+
+
+def test_summaries_that_never_fit_are_an_error() -> None:
+    with pytest.raises(CompressionError, match="do not fit into a window of 500 tokens"):
+        summarise_blocks(
+            memory_repository(), Asking(lambda _: "word " * 250, 500), SummaryRequest(()), long_blocks(2, 300), Demands(words)
+        )
+    with pytest.raises(CompressionError, match="window must be"):
+        Asking(make_summariser(lambda _: "x"), 3)
+
+
+def test_a_failed_compression_goes_on_where_it_was_and_leaves_nothing_when_it_is_done(tmp_path: Path) -> None:
+    t = make_tract(200, tmp_path)
+    calls: list[int] = []
+
+    def summarise(request: SummaryRequest) -> str:
+        calls.append(len(request.messages))
+        if len(calls) == 4:
+            raise TimeoutError("nobody there")
+        return "short"
+
+    with pytest.raises(CompressionError, match="TimeoutError: nobody there"):
+        t.compress(summariser=summarise, window=600)
+    t.close()
+
+    t = make_tract(0, tmp_path)
+    done = t.compress(summariser=summarise, window=600)
+
+    assert isinstance(done, CompressResult)
+    undisturbed: list[SummaryRequest] = []
+    make_tract(200).compress(summariser=lambda request: undisturbed.append(request) or "short", window=600)
+    assert len(undisturbed) + 1 == len(calls) > 5  # the one that failed was asked again, and no other
+    assert "short" == texts(t)[0]
+    assert not (tmp_path / ".tract" / "state").exists()
+    t.close()

@@ -1,0 +1,52 @@
+"""Payloads in pieces: the same list whatever they lie in, unpacked as late and as seldom as can be."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from tract.storage.payloads import Payloads, Run
+
+
+class Frame:
+    """A frame of payloads that counts how often it is unpacked."""
+
+    def __init__(self, *payloads: bytes) -> None:
+        self.unpacked = 0
+        self._data = b"head" + b"".join(payloads)
+        self._ends = list(accumulate(map(len, payloads), initial=4))
+
+    def run(self, first: int, number: int) -> Run:
+        return Run(self._unpack, first, number)
+
+    def _unpack(self) -> tuple[bytes, list[int]]:
+        self.unpacked += 1
+        return self._data, self._ends
+
+
+def test_a_run_and_a_list_are_read_as_one_list() -> None:
+    payloads = Payloads([[b"a"], Frame(b"no", b"bc", b"", b"d", b"no").run(1, 3), [], [b"e", b"f"]])
+
+    assert 6 == len(payloads)
+    assert [b"a", b"bc", b"", b"d", b"e", b"f"] == list(payloads)
+    assert [b"", b"d"] == payloads[2:4]
+    assert b"f" == payloads[-1]
+
+
+def test_nothing_is_unpacked_before_somebody_looks_and_then_once() -> None:
+    frame = Frame(b"a", b"b")
+    payloads = Payloads([frame.run(0, 2)])
+
+    assert (2, 0) == (len(payloads), frame.unpacked)
+    assert [b"b", b"a"] == [payloads[1], payloads[0]]
+    assert 1 == frame.unpacked
+
+
+def test_who_goes_over_all_pieces_once_leaves_nothing_in_memory_and_who_does_twice_all() -> None:
+    frame = Frame(b"a", b"b")
+    payloads = Payloads([frame.run(0, 2), [b"c"]])
+
+    passes = [[piece.cut() if isinstance(piece, Run) else piece for piece in payloads.pieces()] for _ in range(4)]
+
+    assert [[[b"a", b"b"], [b"c"]], *[[[b"a", b"b", b"c"]]] * 3] == passes
+    assert [b"a", b"b", b"c"] == list(payloads)
+    assert 2 == frame.unpacked

@@ -1,0 +1,104 @@
+"""Folded payloads: commits, trees and operations of a pack, with distances in the place of ids; byte by byte in :mod:`tract.storage.pack`."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from tract.objects.id import ID_SIZE, ObjectId
+from tract.objects.model import Node, new_node
+
+# An id in msgpack: a byte string of 32.
+ID_HEAD = b"\xc4\x20"
+
+_NUMBER = struct.Struct("<H")
+_NO_SIGN = 0xFFFFFFFF
+
+# Of chunks with more ids than this, which tract does not make, each is read for itself.
+_MOST_IN_CHUNK = 256
+
+
+def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> bytes:
+    """The payload that was folded; ValueError or IndexError where it cannot have been."""
+    return put_back(folded, [id_at(found) for found in ordinals_in(folded, ordinal)])
+
+
+def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
+    """The ordinals of the ids that were taken out of the object *ordinal*; ValueError where none can have been."""
+    try:
+        (number,) = _NUMBER.unpack_from(folded)
+        distances = struct.unpack_from(f"<{number}i", folded, 2)
+    except struct.error as exc:
+        raise ValueError(f"a folded object is cut off: {exc}") from exc
+    if len(folded) < 2 + 6 * number:
+        raise ValueError("a folded object is cut off in its gaps")
+    return [ordinal - distance for distance in distances]
+
+
+class Rows(NamedTuple):
+    """A chunk of a context in a pack: *number* commits from the ordinal *commit* on, and as many blobs from the ordinal *blob* on."""
+
+    commit: int
+    blob: int
+    number: int
+
+
+def rows_in(folded: bytes, ordinal: int) -> Rows | None:
+    """What a folded chunk of a context says where its commits follow each other in the pack, and its blobs do; None for anything else.
+
+    So lie most chunks of a history that only appended, and most of reading a context would be putting their payloads together and taking them apart.
+    """
+    number = int.from_bytes(folded[:2], "little")
+    form = _row_form(number)
+    if form is None or folded[2 + 4 * number :] != form.end:
+        return None
+    first, second = int.from_bytes(folded[2:6], "little"), int.from_bytes(folded[6:10], "little")
+    if first < number or second < number:
+        return None  # the form below would have a distance borrow from the next
+    if int.from_bytes(folded[2 : 2 + 4 * number], "little") != form.of(first, second):
+        return None
+    return Rows((ordinal - first) & _NO_SIGN, (ordinal - second) & _NO_SIGN, number // 2)
+
+
+class _RowForm(NamedTuple):
+    """What a folded chunk is like whose commits follow each other, and whose blobs do.
+
+    Its distances as one number of 32 bits each, the first in the lowest: each is one less than that two before, so the first two say all of them.
+    """
+
+    ones: int
+    steps: int
+    end: bytes
+
+    def of(self, first: int, second: int) -> int:
+        """All distances, from the first two."""
+        return (second << 32 | first) * self.ones - self.steps
+
+
+@lru_cache(256)
+def _row_form(number: int) -> _RowForm | None:
+    """The form of a chunk with so many ids; None where no chunk has as many."""
+    if not number or number % 2 or number > _MOST_IN_CHUNK:
+        return None
+    payload = new_node(Node(0, (ObjectId(bytes(ID_SIZE)),) * number)).payload
+    head = payload[: -number * (len(ID_HEAD) + ID_SIZE)]
+    end = struct.pack(f"<{number}H", len(head), *bytes(number - 1)) + head
+    ones = sum(1 << 64 * entry for entry in range(number // 2))
+    steps = sum((entry << 32 | entry) << 64 * entry for entry in range(number // 2))
+    return _RowForm(ones, steps, end)
+
+
+def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:
+    """The payload that was folded, with the ids that were taken out of it."""
+    number = len(ids)
+    start, at = 2 + 4 * number, 2 + 6 * number
+    if number and not any(folded[start + 2 : at]):  # one id behind the other, as in a chunk of a context
+        end = at + int.from_bytes(folded[start : start + 2], "little")
+        return ID_HEAD.join([folded[at:end], *ids]) + folded[end:]
+    parts: list[bytes] = []
+    for id, gap in zip(ids, struct.unpack_from(f"<{number}H", folded, start), strict=True):
+        parts += (folded[at : at + gap], ID_HEAD, id)
+        at += gap
+    return b"".join(parts) + folded[at:]

@@ -1,0 +1,72 @@
+"""Payloads that were read together, and lie as they were read until somebody looks at one.
+
+    most of a frame          one piece: a Run, not unpacked yet
+    journal, some of a frame one piece: a list
+
+Most of a context is only sent.
+Who sends it goes over the pieces once, and has one frame after the other unpacked in the processor's cache; all of them are never in memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias, final, overload
+
+
+class Run(NamedTuple):
+    """Payloads that lie back to back in a frame: *number* of them, from the frame's number *first* on.
+
+    *unpack* gives the frame's bytes, and where each of its payloads ends, the first entry being where the first begins; ObjectCorruptError where it is damaged.
+    """
+
+    unpack: Callable[[], tuple[bytes, list[int]]]
+    first: int
+    number: int
+
+    def cut(self) -> list[bytes]:
+        """The payloads, each for itself."""
+        data, ends = self.unpack()
+        return [data[start:end] for start, end in pairwise(ends[self.first : self.first + self.number + 1])]
+
+
+Piece: TypeAlias = Run | list[bytes]
+
+
+@final
+class Payloads(Sequence[bytes]):
+    """A list of payloads in pieces, unpacked and cut the first time that one is asked for; ObjectCorruptError where that finds damage."""
+
+    __slots__ = ("_length", "_passed", "_pieces")
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces: list[Piece] = [piece for piece in pieces if piece]
+        self._length = sum(piece.number if isinstance(piece, Run) else len(piece) for piece in self._pieces)
+        self._passed = False
+
+    def pieces(self) -> Sequence[Piece]:
+        """What all of it is made of, in order; from the second time on cut, for whoever comes twice comes again."""
+        if self._passed:
+            self._cut()
+        self._passed = True
+        return self._pieces
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | list[bytes]:
+        return self._cut()[at]
+
+    def _cut(self) -> list[bytes]:
+        pieces = self._pieces
+        if len(pieces) == 1 and not isinstance(pieces[0], Run):
+            return pieces[0]
+        whole: list[bytes] = []
+        for piece in pieces:
+            whole += piece.cut() if isinstance(piece, Run) else piece
+        self._pieces = [whole]  # in one step, for another thread may be reading
+        return whole
