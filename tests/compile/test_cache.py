@@ -105,9 +105,28 @@ def test_who_looks_at_the_newest_messages_reads_no_other_counts_and_finds_the_ol
         assert 20 * [2] == [info.token_count for info in t.log(20)]
         assert 20 <= len(blobs._counts or ()) < 1000
         assert 2 == infos[0].token_count == t.log(1, start=infos[0].commit_hash)[0].token_count
+        assert len(blobs._counts or ()) < 1000  # one is searched for
+        assert [2, 2] == [t.get_commit(info.commit_hash).token_count for info in infos[1:3]]
         assert 3000 == len(blobs._counts or ())
 
     assert 0 == counter.asked
+
+
+def test_who_looks_at_messages_that_nobody_counted_reads_no_other_counts(tmp_path):
+    with open_tract(tmp_path, Counting()) as t:
+        t.extend([{"role": "user", "content": f"message {n}"} for n in range(3000)])
+        assert 3000 == len(t.compile().token_counts)
+        late = [t.user(f"late {n}") for n in range(20)]
+    counter = Counting()
+
+    with open_tract(tmp_path, counter) as t:
+        blobs = t._space.blobs
+        assert 20 * [None] == [blobs.known(bytes.fromhex(info.content_hash)) for info in late]
+        assert len(blobs._counts or ()) < 1000
+        assert 20 * [2] == [info.token_count for info in t.log(20)]
+        assert len(blobs._counts or ()) < 1000
+
+    assert counter.asked
 
 
 def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, monkeypatch):

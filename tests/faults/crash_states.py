@@ -295,13 +295,15 @@ def _after_cut(first: Recording, cut: int, seed: int) -> Recording:
         return record(f"cut at {cut}, then more", life_after_a_cut, state, seed=seed + 1)._replace(weight=16)
 
 
-def all_recordings(seed: int, *, every_kill: int = 1, only: str = "") -> list[Recording]:
-    """Every recording with *only* in its name."""
-    return [
+def all_recordings(seed: int, *, every_kill: int = 1, only: str = "", archives: bool = True) -> list[Recording]:
+    """Every recording with *only* in its name; those with archives, which are many and long, if they are wanted."""
+    found = [
         *recordings_of_whole_lives(seed, only),
         *recordings_with_failing_syncs(seed, only),
         *recordings_after_a_cut(seed, only),
         *recordings_of_killed_lives(seed, every_kill, only),
-        *recordings_with_archives(seed, only),
-        *recordings_of_killed_archives(seed, every_kill, only),
     ]
+    if archives:
+        found += recordings_with_archives(seed, only)
+        found += recordings_of_killed_archives(seed, every_kill, only)
+    return found

@@ -8,7 +8,15 @@ import pytest
 
 from tract.objects.model import new_blob
 from tract.storage.check import check_counts
-from tract.storage.counts import BlobCount, add_counts, load_counts, newest_counts, prune_all_counts, prune_counts
+from tract.storage.counts import (
+    BlobCount,
+    add_counts,
+    find_count,
+    load_counts,
+    newest_counts,
+    prune_all_counts,
+    prune_counts,
+)
 from tract.storage.totals import Totals, add_totals, damaged_at, load_totals
 
 IDS = [new_blob({"n": n}).id for n in range(5000)]
@@ -60,6 +68,29 @@ def test_the_newest_are_read_from_the_end_of_a_long_file(tmp_path, rows):
     assert len(IDS) // 10 < len(newest) < len(IDS) // 5
     assert newest.items() <= every.items()
     assert set(IDS[-len(newest) :]) == newest.keys()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 256])
+def test_one_count_is_found_by_itself(tmp_path, rows):
+    path = make_file(tmp_path, *(IDS[at : at + rows] for at in range(0, len(IDS), rows)))
+    every = load_counts(path)
+
+    for id in (IDS[0], IDS[rows - 1], IDS[len(IDS) // 2], IDS[-1]):
+        assert every[id] == find_count(path, id)
+
+    assert find_count(path, b"\7" * 32) is None
+    assert find_count(path, IDS[3][1:] + b"\7") is None  # its bytes are there, but are no row's
+    assert find_count(str(tmp_path / "missing"), IDS[0]) is None
+
+
+def test_a_count_whose_block_is_damaged_is_not_found(tmp_path):
+    path = Path(make_file(tmp_path, IDS[:7], IDS[7:14]))
+    data = bytearray(path.read_bytes())
+    data[16 + 8 + 40 + 35] ^= 1
+    path.write_bytes(data)
+
+    assert find_count(str(path), IDS[0]) is None
+    assert find_count(str(path), IDS[7]) is not None
 
 
 def test_the_newest_are_found_after_a_rewrite(tmp_path):

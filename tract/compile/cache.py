@@ -22,13 +22,16 @@ from tract.objects.id import ObjectId
 from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
 from tract.repo import Repository
-from tract.storage.counts import BlobCount, add_counts, counts_path, load_counts, newest_counts
+from tract.storage.counts import BlobCount, add_counts, counts_path, find_count, load_counts, newest_counts
 
 _MESSAGES_KEPT = 131072
 _ROLES_KEPT = 64
 
 # So many counts are kept, and as many again that nobody asked for since: some 8 MB.
 _COUNTS_KEPT = 16384
+
+# So many of the counts before the newest are searched for one by one, which takes a hundredth of loading all.
+_MOST_LOOKUPS = 32
 
 # Counts are written this often, so that another process that looks at a running agent's store finds them.
 _MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
@@ -40,7 +43,7 @@ class BlobCache:
     """Messages and token counts by blob.
 
     Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
-    At first only the newest are read, for who looks at a few messages; all when one is missing.
+    At first only the newest are read, for who looks at a few messages; all when more than a few are missing.
     In memory are those of late; the others are read again when one is missing, at most once for each ``_COUNTS_KEPT`` new ones.
     """
 
@@ -54,7 +57,8 @@ class BlobCache:
         self._has_newest = False  # and none that the file has before them
         self._let_go = False  # of counts that the file still has
         self._unsaved: dict[ObjectId, BlobCount] = {}
-        self._made: set[ObjectId] = set()
+        self._absent: set[ObjectId] = set()  # blobs that the file does not have
+        self._lookups = 0
         self._flushed_at = 0.0
         self._roles: dict[str, int] = {}
 
@@ -100,9 +104,9 @@ class BlobCache:
 
     def note_made(self, blobs: Iterable[ObjectId]) -> None:
         """Remember that *blobs* were just made: the file is not read for them, which would take longer with every message of the store."""
-        if len(self._made) > _COUNTS_KEPT:
-            self._made.clear()
-        self._made.update(blobs)
+        if len(self._absent) > _COUNTS_KEPT:
+            self._absent.clear()
+        self._absent.update(blobs)
 
     def _keep(self, blob: ObjectId, count: BlobCount) -> None:
         counts = self._loaded()
@@ -115,9 +119,11 @@ class BlobCache:
     def known(self, blob: ObjectId) -> BlobCount | None:
         """The blob's tokens, if they were ever counted; never loads the tokenizer."""
         count = (self._counts or self._loaded()).get(blob)
-        if count is None and blob in self._made:
+        if count is None and blob in self._absent:
             return self._older.get(blob)
         if count is None and self._has_newest and self._path is not None:
+            if self._lookups < _MOST_LOOKUPS:
+                return self._look_up(self._path, blob)
             self._has_newest = False
             self._counts = load_counts(self._path)
             count = self._counts.get(blob)
@@ -130,6 +136,17 @@ class BlobCache:
                 count = self._older.get(blob)
             if count is not None:
                 self._loaded()[blob] = count
+        return count
+
+    def _look_up(self, path: str, blob: ObjectId) -> BlobCount | None:
+        """One count that is not among the newest. Where it is there after all, older messages are looked at, and soon all are loaded."""
+        count = find_count(path, blob)
+        if count is None:
+            self._lookups += 1
+            self.note_made([blob])
+        else:
+            self._lookups += _MOST_LOOKUPS // 2
+            self._loaded()[blob] = count
         return count
 
     def _loaded(self) -> dict[ObjectId, BlobCount]:

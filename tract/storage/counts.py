@@ -82,6 +82,29 @@ def newest_counts(path: str) -> dict[ObjectId, BlobCount] | None:
     return counts or None
 
 
+def find_count(path: str, blob: ObjectId) -> BlobCount | None:
+    """One blob's count, in less time than ``load_counts`` takes: its row is searched for, and proved by its block's checksum; None where there is none."""
+    try:
+        with files.mapped(path) as data:
+            return _find_row(data, blob)
+    except (OSError, ValueError):  # there is none, or nothing in it
+        return None
+
+
+def _find_row(data: mmap.mmap, blob: ObjectId) -> BlobCount | None:
+    row = data.find(blob, len(MAGIC))
+    while row >= 0:
+        for before in range(_ROWS_A_BLOCK):
+            position = row - before * _ROW.size - _BLOCK.size
+            if position < len(MAGIC):
+                break
+            if before < _BLOCK.unpack_from(data, position)[0] <= _ROWS_A_BLOCK and _rows_at(data, position) is not None:
+                _, text, message = _ROW.unpack_from(data, row)
+                return BlobCount(text, message)
+        row = data.find(blob, row + 1)
+    return None
+
+
 def _take_block_before(data: bytes, end: int, counts: dict[ObjectId, BlobCount]) -> int | None:
     """Take in the block that ends at *end*; where it begins, None where there is none."""
     for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, -1, -_ROW.size), 1):

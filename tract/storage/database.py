@@ -1,7 +1,4 @@
-"""The object store on disk: journal, packs and loose objects behind one door.
-
-Reading asks the journal, then the packs, then the loose objects; a reader that misses looks once for what other processes wrote since, and only then says "not found".
-"""
+"""The object store on disk, as who writes it and who collects it sees it: every append goes to the journal, a full journal into a pack, what is large into a file of its own."""
 
 from __future__ import annotations
 
@@ -9,21 +6,18 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from heapq import nlargest
 
-from tract.errors import BlobNotFoundError, ClosedError, DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
+from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
-from tract.objects.model import NewObject, Node, Object, read_node
+from tract.objects.model import NewObject, Object
 from tract.storage import files
-from tract.storage.chunks import Chunks, chunks_of, join_chunks
-from tract.storage.journal import Journal, create_journal
-from tract.storage.loose import LooseObjects
+from tract.storage.journal import create_journal
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
-from tract.storage.payloads import Payloads, Piece
 from tract.storage.quarantine import remove_quarantines
+from tract.storage.reader import ObjectReader
 from tract.storage.record import LOOSE_LIMIT
-from tract.storage.store import Durability, StoreStats, payload_of
+from tract.storage.store import Durability
 from tract.storage.threads import ThreadLock
 
 JOURNAL_LIMIT = 4 * 1024 * 1024
@@ -31,12 +25,6 @@ JOURNAL_LIMIT = 4 * 1024 * 1024
 
 # Reading a whole pack would otherwise bring all of its ids to memory.
 _READS_BEFORE_RELEASE = 8192
-
-# A new object is looked for in so many packs, the largest: one that is there twice costs its bytes until the next gc, and asking hundreds costs more than a commit.
-_MOST_ASKED = 4
-
-# Packs that keep their last unpacked frames, 2 MB each.
-_WARM_PACKS = 4
 
 # Blobs that were just written are kept in memory, of so many bytes at most.
 _LATEST_KEPT = 64
@@ -86,229 +74,18 @@ class _Lock:
             self.__exit__()
 
 
-class Database:
+class Database(ObjectReader):
     """An open object store under ``objects/``."""
 
     def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
-        self.path = path
-        self._sync = durability == "full"
-        self._journal_path = os.path.join(path, "journal")
-        self._pack_path = os.path.join(path, "pack")
         files.check_file(os.path.join(locks, "journal"))
         self._file_lock = files.FileLock(os.path.join(locks, "journal"))
         self._thread_lock = ThreadLock()
         self._held = 0
-        self._is_current = False  # whether the lock is held, and what others appended before was looked at
-        self._closed = False
-        self._loose = LooseObjects(path)
+        self._sync = durability == "full"
         self._gc_lock_path = os.path.join(locks, "gc")
-        self._packs: dict[str, Pack] = {}
-        self._asked: list[Pack] = []
-        self._latest: dict[ObjectId, Object] = {}
-        self._recent = ""
-        self._warm: list[str] = []
-        self._names_synced = False
         self.before_clearing: Callable[[], None] | None = None
-        self.after_replacing: Callable[[], None] | None = None
-        try:
-            self._journal = self._open_journal()
-        except BaseException:
-            self._file_lock.close()
-            raise
-        try:
-            self._open_packs()
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def is_torn(self) -> bool:
-        """Whether the journal ends in a write that was never completed, or lacks zeros that were written ahead: it was cut."""
-        return self._journal.torn or self._journal.is_cut
-
-    def _open_journal(self) -> Journal:
-        try:
-            return Journal(self._journal_path)
-        except FileNotFoundError:
-            raise ObjectCorruptError(self._journal_path, "the journal is missing") from None
-
-    def _open_packs(self) -> bool:
-        """Open the packs that are new and let go of those that went; whether there were new ones."""
-        opened = False
-        listed: set[str] | None = None
-        missed = True
-        while missed:
-            names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
-            if names == listed:
-                break  # what cannot be opened has lost its pack
-            listed, missed = names, False
-            for name in self._packs.keys() - names:
-                self._close_pack(name)
-            for name in sorted(names - self._packs.keys()):
-                try:
-                    self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
-                    opened = True
-                    self._names_synced = False
-                except FileNotFoundError:
-                    missed = True  # gc took it since: what it held is in a pack that is listed now
-        if opened:
-            self._asked = nlargest(_MOST_ASKED, self._packs.values(), key=lambda pack: pack.count)
-        return opened
-
-    def _close_pack(self, name: str) -> None:
-        pack = self._packs.pop(name, None)
-        if pack is not None:
-            self._asked = [one for one in self._asked if one is not pack]
-            pack.close()
-
-    def read(self, id: ObjectId) -> Object:
-        try:
-            obj = self._read_known(id)
-            if obj is None:
-                self.refresh()
-                self._open_packs()
-                obj = self._read_known(id)
-        except OSError as exc:
-            raise files.as_storage_error(exc) from exc
-        if obj is None:
-            raise BlobNotFoundError(id.hex())
-        return obj
-
-    def _read_known(self, id: ObjectId) -> Object | None:
-        self._check_open()
-        obj = self._latest.get(id) or self._journal.read(id)
-        if obj is not None:
-            return obj
-        # What is read together mostly lies together.
-        recent = self._packs.get(self._recent)
-        obj = recent.read(id) if recent is not None else None
-        if obj is not None:
-            return obj
-        for name, pack in list(self._packs.items()):
-            obj = pack.read(id)
-            if obj is not None:
-                self._go_to(name)
-                return obj
-        return self._loose.read(id)
-
-    def _go_to(self, name: str) -> None:
-        """Read from the pack *name* from now on; only the last few packs keep what they unpacked."""
-        self._recent = name
-        self._warm = [*(warm for warm in self._warm if warm != name), name]
-        for cold in self._warm[:-_WARM_PACKS]:
-            if cold in self._packs:
-                self._packs[cold].forget()
-        self._warm = self._warm[-_WARM_PACKS:]
-
-    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
-        self._check_open()
-        result: list[bytes] = []
-        while len(result) < len(ids):
-            recent = self._packs.get(self._recent)
-            id = ids[len(result)]
-            try:
-                found = [] if recent is None or id in self._journal.index else recent.payloads(ids, len(result), kind)
-            except OSError as exc:
-                raise files.as_storage_error(exc) from exc
-            result += found or [payload_of(id, self.read(id), kind)]
-        return result
-
-    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
-        self._check_open()
-        result: list[Node] = []
-        while len(result) < len(ids):
-            recent = self._packs.get(self._recent)
-            id = ids[len(result)]
-            try:
-                found = [] if recent is None or id in self._journal.index else recent.nodes(ids, len(result))
-            except OSError as exc:
-                raise files.as_storage_error(exc) from exc
-            result += found or [read_node(id, self.read(id))]
-        return result
-
-    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
-        self._check_open()
-        parts: list[Chunks] = []
-        at = 0
-        while at < len(ids):
-            recent = self._packs.get(self._recent)
-            try:
-                found = None if recent is None or ids[at] in self._journal.index else recent.chunks(ids, at)
-            except OSError as exc:
-                raise files.as_storage_error(exc) from exc
-            parts.append(found or chunks_of([ids[at]], [read_node(ids[at], self.read(ids[at]))]))
-            at += len(parts[-1].sizes)
-        return join_chunks(parts)
-
-    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
-        self._check_open()
-        pieces: list[Piece] = []
-        single: list[bytes] = []
-        at = 0
-        while at < len(ids):
-            recent = self._packs.get(self._recent)
-            run = None
-            found: list[bytes] = []
-            if recent is not None and ids[at] not in self._journal.index:
-                try:
-                    run = recent.run(ids, at)
-                    found = [] if run is not None else recent.payloads(ids, at, "blob")
-                except OSError as exc:
-                    raise files.as_storage_error(exc) from exc
-            if run is not None:
-                pieces += [single, run]
-                single = []
-                at += run.number
-            else:
-                found = found or [payload_of(ids[at], self.read(ids[at]), "blob")]
-                single += found
-                at += len(found)
-        return Payloads([*pieces, single])
-
-    def contains(self, id: ObjectId) -> bool:
-        self._check_open()
-        if self._has(id):
-            return True
-        self.refresh()
-        self._open_packs()
-        return self._has(id)
-
-    def was_seen(self, id: ObjectId) -> bool:
-        """Whether the object was there when this process last looked: for bulk work, where a miss must cost little."""
-        return self._has(id)
-
-    def _has(self, id: ObjectId) -> bool:
-        return self._is_kept(id) or self._loose.contains(id)
-
-    def _is_kept(self, id: ObjectId) -> bool:
-        return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
-
-    def _is_known(self, id: ObjectId) -> bool:
-        """The same for what is about to be written; not every pack is asked."""
-        return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
-
-    def find(self, prefix: str) -> tuple[ObjectId, ...]:
-        self._check_open()
-        self.refresh()
-        found = {id for id in self._journal.index if id.hex().startswith(prefix)}
-        for pack in self._packs.values():
-            found.update(pack.find(prefix))
-        found.update(self._loose.find(prefix))
-        return tuple(sorted(found))
-
-    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        self._check_open()
-        self.refresh()
-        kinds = dict(self._journal_ids())
-        for pack in self._packs.values():
-            kinds.update(pack.ids())
-        kinds.update(self._loose.ids())
-        # Whole before the first is given, for gc can take a pack away while the caller looks at one.
-        yield from kinds.items()
-
-    def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        # Whole, for a seal can put another journal in this one's place before the caller asks for the next.
-        yield from [(id, self._journal.kind(id)) for id in self._journal.index]
+        super().__init__(path)
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
@@ -348,24 +125,6 @@ class Database:
         if self.before_clearing is not None:
             self.before_clearing()
         self._journal.clear_torn_end(os.path.join(self.path, f"journal.torn-{time.time_ns()}"))
-
-    def refresh(self) -> bool:
-        self._check_open()
-        # Nobody else appends while this process holds the lock, and what came before was looked at when it was taken.
-        return False if self._is_current else self._look()
-
-    def _look(self) -> bool:
-        changed = self._journal.scan()
-        if self._journal.is_replaced():
-            replaced, self._journal = self._journal, self._open_journal()
-            replaced.close()
-            self._latest.clear()  # what gc took goes from here too
-            self._names_synced = False
-            self._open_packs()
-            if self.after_replacing is not None:
-                self.after_replacing()
-            changed = True
-        return changed
 
     def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
         try:
@@ -417,9 +176,6 @@ class Database:
         self._write_pack(objects[:-1])
         self._open_packs()
         return objects[-1:]
-
-    def operations(self) -> list[ObjectId]:
-        return self._journal.operations
 
     def is_full(self) -> bool:
         return self._journal.size > JOURNAL_LIMIT
@@ -594,30 +350,9 @@ class Database:
                 if name.startswith(".tmp-"):
                     files.unlink(os.path.join(folder, name))
 
-    def stats(self) -> StoreStats:
-        self.refresh()
-        packs = self._packs.values()
-        return StoreStats(
-            len(self._journal.index),
-            self._journal.size,
-            sum(pack.count for pack in packs),
-            len(packs),
-            sum(pack.size for pack in packs),
-            *self._loose.size(),
-        )
-
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._journal.close()
-        for pack in self._packs.values():
-            pack.close()
+        super().close()
         self._file_lock.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("the store is closed")
 
 
 def _prove(path: str) -> None:

@@ -1,0 +1,289 @@
+"""The object store on disk, as who reads it sees it: journal, packs and loose objects behind one door.
+
+Reading asks the journal, then the packs, then the loose objects; a reader that misses looks once for what other processes wrote since, and only then says "not found".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from heapq import nlargest
+from typing import TypeVar
+
+from tract.errors import BlobNotFoundError, ClosedError, ObjectCorruptError
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import Node, Object, read_node
+from tract.storage import files
+from tract.storage.chunks import Chunks, chunks_of, join_chunks
+from tract.storage.journal import Journal
+from tract.storage.loose import LooseObjects
+from tract.storage.pack import Pack
+from tract.storage.payloads import Payloads, Piece
+from tract.storage.store import StoreStats, payload_of
+
+# Packs that keep their last unpacked frames, 2 MB each.
+_WARM_PACKS = 4
+
+# A new object is looked for in so many packs, the largest: one that is there twice costs its bytes until the next gc, and asking hundreds costs more than a commit.
+_MOST_ASKED = 4
+
+_T = TypeVar("_T")
+
+
+class ObjectReader:
+    """An open object store under ``objects/``, as far as it is read; ``Database`` writes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._journal_path = os.path.join(path, "journal")
+        self._pack_path = os.path.join(path, "pack")
+        self._closed = False
+        self._is_current = False  # whether the lock is held, and what others appended before was looked at
+        self._loose = LooseObjects(path)
+        self._packs: dict[str, Pack] = {}
+        self._asked: list[Pack] = []
+        self._latest: dict[ObjectId, Object] = {}  # blobs that were just written
+        self._recent = ""
+        self._warm: list[str] = []
+        self._names_synced = False
+        self.after_replacing: Callable[[], None] | None = None
+        self._journal = self._open_journal()
+        try:
+            self._open_packs()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether the journal ends in a write that was never completed, or lacks zeros that were written ahead: it was cut."""
+        return self._journal.torn or self._journal.is_cut
+
+    def _open_journal(self) -> Journal:
+        try:
+            return Journal(self._journal_path)
+        except FileNotFoundError:
+            raise ObjectCorruptError(self._journal_path, "the journal is missing") from None
+
+    def _open_packs(self) -> bool:
+        """Open the packs that are new and let go of those that went; whether there were new ones."""
+        opened = False
+        listed: set[str] | None = None
+        missed = True
+        while missed:
+            names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
+            if names == listed:
+                break  # what cannot be opened has lost its pack
+            listed, missed = names, False
+            for name in self._packs.keys() - names:
+                self._close_pack(name)
+            for name in sorted(names - self._packs.keys()):
+                try:
+                    self._packs[name] = Pack(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
+                    opened = True
+                    self._names_synced = False
+                except FileNotFoundError:
+                    missed = True  # gc took it since: what it held is in a pack that is listed now
+        if opened:
+            self._asked = nlargest(_MOST_ASKED, self._packs.values(), key=lambda pack: pack.count)
+        return opened
+
+    def _close_pack(self, name: str) -> None:
+        pack = self._packs.pop(name, None)
+        if pack is not None:
+            self._asked = [one for one in self._asked if one is not pack]
+            pack.close()
+
+    def read(self, id: ObjectId) -> Object:
+        try:
+            obj = self._read_known(id)
+            if obj is None:
+                self.refresh()
+                self._open_packs()
+                obj = self._read_known(id)
+        except OSError as exc:
+            raise files.as_storage_error(exc) from exc
+        if obj is None:
+            raise BlobNotFoundError(id.hex())
+        return obj
+
+    def _read_known(self, id: ObjectId) -> Object | None:
+        self._check_open()
+        obj = self._latest.get(id) or self._journal.read(id)
+        if obj is not None:
+            return obj
+        # What is read together mostly lies together.
+        recent = self._packs.get(self._recent)
+        obj = recent.read(id) if recent is not None else None
+        if obj is not None:
+            return obj
+        for name, pack in list(self._packs.items()):
+            obj = pack.read(id)
+            if obj is not None:
+                self._go_to(name)
+                return obj
+        return self._loose.read(id)
+
+    def _go_to(self, name: str) -> None:
+        """Read from the pack *name* from now on; only the last few packs keep what they unpacked."""
+        self._recent = name
+        self._warm = [*(warm for warm in self._warm if warm != name), name]
+        for cold in self._warm[:-_WARM_PACKS]:
+            if cold in self._packs:
+                self._packs[cold].forget()
+        self._warm = self._warm[-_WARM_PACKS:]
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        return self._read_together(
+            ids,
+            lambda pack, at: pack.payloads(ids, at, kind),
+            lambda id: payload_of(id, self.read(id), kind),
+        )
+
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        return self._read_together(ids, lambda pack, at: pack.nodes(ids, at), lambda id: read_node(id, self.read(id)))
+
+    def _read_together(
+        self, ids: Sequence[ObjectId], take: Callable[[Pack, int], list[_T]], read: Callable[[ObjectId], _T]
+    ) -> list[_T]:
+        """What *take* gives of those that lie together in a pack, from number *at* of *ids* on, and *read* of each other."""
+        self._check_open()
+        result: list[_T] = []
+        while len(result) < len(ids):
+            recent = self._packs.get(self._recent)
+            id = ids[len(result)]
+            try:
+                found = [] if recent is None or id in self._journal.index else take(recent, len(result))
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
+            result += found or [read(id)]
+        return result
+
+    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
+        self._check_open()
+        parts: list[Chunks] = []
+        at = 0
+        while at < len(ids):
+            recent = self._packs.get(self._recent)
+            try:
+                found = None if recent is None or ids[at] in self._journal.index else recent.chunks(ids, at)
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
+            parts.append(found or chunks_of([ids[at]], [read_node(ids[at], self.read(ids[at]))]))
+            at += len(parts[-1].sizes)
+        return join_chunks(parts)
+
+    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
+        self._check_open()
+        pieces: list[Piece] = []
+        single: list[bytes] = []
+        at = 0
+        while at < len(ids):
+            recent = self._packs.get(self._recent)
+            run = None
+            found: list[bytes] = []
+            if recent is not None and ids[at] not in self._journal.index:
+                try:
+                    run = recent.run(ids, at)
+                    found = [] if run is not None else recent.payloads(ids, at, "blob")
+                except OSError as exc:
+                    raise files.as_storage_error(exc) from exc
+            if run is not None:
+                pieces += [single, run]
+                single = []
+                at += run.number
+            else:
+                found = found or [payload_of(ids[at], self.read(ids[at]), "blob")]
+                single += found
+                at += len(found)
+        return Payloads([*pieces, single])
+
+    def contains(self, id: ObjectId) -> bool:
+        self._check_open()
+        if self._has(id):
+            return True
+        self.refresh()
+        self._open_packs()
+        return self._has(id)
+
+    def was_seen(self, id: ObjectId) -> bool:
+        """Whether the object was there when this process last looked: for bulk work, where a miss must cost little."""
+        return self._has(id)
+
+    def _has(self, id: ObjectId) -> bool:
+        return self._is_kept(id) or self._loose.contains(id)
+
+    def _is_kept(self, id: ObjectId) -> bool:
+        return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
+
+    def _is_known(self, id: ObjectId) -> bool:
+        """The same for what is about to be written; not every pack is asked."""
+        return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
+
+    def find(self, prefix: str) -> tuple[ObjectId, ...]:
+        self._check_open()
+        self.refresh()
+        found = {id for id in self._journal.index if id.hex().startswith(prefix)}
+        for pack in self._packs.values():
+            found.update(pack.find(prefix))
+        found.update(self._loose.find(prefix))
+        return tuple(sorted(found))
+
+    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        self._check_open()
+        self.refresh()
+        kinds = dict(self._journal_ids())
+        for pack in self._packs.values():
+            kinds.update(pack.ids())
+        kinds.update(self._loose.ids())
+        # Whole before the first is given, for gc can take a pack away while the caller looks at one.
+        yield from kinds.items()
+
+    def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        # Whole, for a seal can put another journal in this one's place before the caller asks for the next.
+        yield from [(id, self._journal.kind(id)) for id in self._journal.index]
+
+    def refresh(self) -> bool:
+        self._check_open()
+        # Nobody else appends while this process holds the lock, and what came before was looked at when it was taken.
+        return False if self._is_current else self._look()
+
+    def _look(self) -> bool:
+        changed = self._journal.scan()
+        if self._journal.is_replaced():
+            replaced, self._journal = self._journal, self._open_journal()
+            replaced.close()
+            self._latest.clear()  # what gc took goes from here too
+            self._names_synced = False
+            self._open_packs()
+            if self.after_replacing is not None:
+                self.after_replacing()
+            changed = True
+        return changed
+
+    def operations(self) -> list[ObjectId]:
+        return self._journal.operations
+
+    def stats(self) -> StoreStats:
+        self.refresh()
+        packs = self._packs.values()
+        return StoreStats(
+            len(self._journal.index),
+            self._journal.size,
+            sum(pack.count for pack in packs),
+            len(packs),
+            sum(pack.size for pack in packs),
+            *self._loose.size(),
+        )
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._journal.close()
+        for pack in self._packs.values():
+            pack.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the store is closed")
