@@ -1,7 +1,7 @@
-"""The tables of docs/benchmarks.md, from what runs of the suite wrote with ``--json``.
+"""The tables and drawings of docs/benchmarks.md, from what runs of the suite wrote with ``--json``.
 
     python -m benchmarks.document RUN.json…    puts the runs together, a later one's rows in the place of an earlier one's
-    python -m benchmarks.document              writes the tables anew
+    python -m benchmarks.document              writes the tables and drawings anew
 
 A table follows a line that says what is in it: subject, case (``*`` for all), columns, and the column that the ratio to tract is of.
 
@@ -16,7 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import number_text
+from benchmarks.harness import Row
+from benchmarks.report import bars, number_text
+
+_DRAWN = {
+    "append.svg": ("append", "10,000 messages, one commit each, durability process", "p50 µs", "One commit, of 10,000"),
+    "load.svg": ("load", "10,000 messages, after gc (VACUUM, git gc --aggressive)", "cold cpu ms", "Loading 10,000 messages, cold"),
+}
+"""Subject, case, column and title of each drawing."""
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 _TABLE = re.compile(r"(<!-- bench \|(.*?)-->\n)(?:\|.*\n)*")
@@ -65,7 +72,11 @@ def main() -> None:
     runs = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
     if runs:
         results.write_text(json.dumps(merged(runs), indent=1, ensure_ascii=False))
-    page.write_text(filled(page.read_text(), json.loads(results.read_text())["rows"]))
+    rows = json.loads(results.read_text())["rows"]
+    page.write_text(filled(page.read_text(), rows))
+    for name, (subject, case, column, title) in _DRAWN.items():
+        drawn = [Row(**row) for row in rows if (row["subject"], row["case"]) == (subject, case)]
+        (results.parent / name).write_text(bars(drawn, column, title))
 
 
 if __name__ == "__main__":
