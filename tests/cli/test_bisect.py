@@ -134,6 +134,7 @@ def test_an_interruption_keeps_what_was_found_out(talk, tmp_path):
         env={**os.environ, "PYTHONPATH": str(REPO)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in the background of a script
     )
     while not (tmp_path / "twice").exists():
         assert process.poll() is None
