@@ -28,6 +28,18 @@ def make_tract(*said: str, path: Any = ":memory:", **options: Any) -> tuple[Trac
     return t, [(t.user if at % 2 == 0 else t.assistant)(text) for at, text in enumerate(said)]
 
 
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def make_long(count: int = 6, path: Any = ":memory:") -> Tract:
+    """A tract with so many messages, of ten words each."""
+    t = Tract.open(path, tokenizer=Words(), durability="process")
+    for at in range(count):
+        (t.assistant if at % 2 else t.user)(f"fact {at} of many that are told here at length")
+    return t
+
+
 def texts(t: Tract) -> list[Any]:
     return [message["content"] for message in t.compile().to_openai()]
 

@@ -7,37 +7,15 @@ from typing import Any
 
 import pytest
 
-from tract import CompressResult, SummaryRequest, Tract
+from tests.curation.talking import make_long as make_tract
+from tests.curation.talking import texts, words
+from tract import CompressResult, SummaryRequest
 from tract.curation.pieces import Asking, cut_pieces, summarise_blocks
 from tract.curation.summarise import Demands
 from tract.curation.summarise import llm_summariser as make_summariser
 from tract.errors import CompressionError, LLMError, LLMRateLimitError
 from tract.llm.types import Summary
 from tract.repo import memory_repository
-
-
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def words(text: str) -> int:
-    return len(text.split())
-
-
-def make_tract(count: int = 6, path: Any = ":memory:") -> Tract:
-    t = Tract.open(path, tokenizer=Words(), durability="process")
-    for at in range(count):
-        (t.assistant if at % 2 else t.user)(f"fact {at} of many that are told here at length")
-    return t
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def request(*texts: str, **options: Any) -> SummaryRequest:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.curation.talking import Words, texts, words
+from tests.curation.talking import make_long as make_tract
 from tests.llm.server import LLMServer, fail, text
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
 from tract.curation.summarise import ATTEMPTS, PROMPT, Demands, checked_summary
@@ -20,33 +22,9 @@ from tract.llm.types import Summary
 KEY = "sk-test-0123456789abcdef"
 
 
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def words(text: str) -> int:
-    return len(text.split())
-
-
-def make_tract(count: int = 6, path: Any = ":memory:") -> Tract:
-    t = Tract.open(path, tokenizer=Words(), durability="process")
-    for at in range(count):
-        (t.assistant if at % 2 else t.user)(f"fact {at} of many that are told here at length")
-    return t
-
-
 def make_client(server: LLMServer, **options: Any) -> OpenAIClient:
     settings: dict[str, Any] = {"timeout": 5.0, "read_timeout": 2.0, "max_retries": 0, "backoff": 0.0}
     return OpenAIClient(KEY, server.url, "gpt-test", **{**settings, **options})
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def request(*texts: str, **options: Any) -> SummaryRequest:

@@ -7,15 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 
 from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Node, Object, Operation, RefValue, read_nodes
+from tract.objects.model import NewObject, Object, Operation, RefValue
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
-from tract.storage.chunks import Chunks, chunks_of
-from tract.storage.payloads import Payloads
+from tract.storage.plain import PlainReads
 from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 
-class BufferedObjects:
+class BufferedObjects(PlainReads):
     """An object store whose new objects are only in memory."""
 
     def __init__(self, base: ObjectStore) -> None:
@@ -29,15 +28,6 @@ class BufferedObjects:
     def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
         others = iter(self._base.payloads([id for id in ids if id not in self.new], kind))
         return [payload_of(id, self.read(id), kind) if id in self.new else next(others) for id in ids]
-
-    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
-        return read_nodes(ids, self.payloads(ids, "tree"))
-
-    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
-        return chunks_of(ids, self.nodes(ids))
-
-    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
-        return Payloads([self.payloads(ids, "blob")])
 
     def contains(self, id: ObjectId) -> bool:
         return id in self.new or self._base.contains(id)

@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 
 from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Node, Object, read_nodes
-from tract.storage.chunks import Chunks, chunks_of
-from tract.storage.payloads import Payloads
+from tract.objects.model import NewObject, Object
+from tract.storage.plain import PlainReads
 from tract.storage.store import StoreStats, payload_of
 from tract.storage.threads import ThreadLock
 
 
-class MemoryStore:
+class MemoryStore(PlainReads):
     """Objects in a dict; gone when the process is."""
 
     def __init__(self) -> None:
@@ -32,15 +31,6 @@ class MemoryStore:
 
     def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
         return [payload_of(id, self.read(id), kind) for id in ids]
-
-    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
-        return read_nodes(ids, self.payloads(ids, "tree"))
-
-    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
-        return chunks_of(ids, self.nodes(ids))
-
-    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
-        return Payloads([self.payloads(ids, "blob")])
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
