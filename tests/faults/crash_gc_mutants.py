@@ -71,5 +71,4 @@ def gc_mutants() -> list[Mutant]:
         Mutant("archives: name of shallow not synced", during(run, "write_shallow", sync_directory=nothing), only="archives"),
         Mutant("archives: shallow not written at all", patched(run, write_shallow=nothing), only="archives"),
         Mutant("archives: ref files not synced before what they held is forgotten", patched(Settling, _sync=nothing), only="archives"),
-        Mutant("archives: ref files that a power cut brought back stay", patched(Settling, finish=nothing), only="archives"),
     ]

@@ -159,6 +159,24 @@ def test_gc_brings_old_ref_files_up_to_date_before_it_forgets_what_they_hold(fol
     assert () == tuple(check_repository(str(store)).problems)
 
 
+def test_gc_takes_the_file_of_a_tag_that_a_power_cut_brought_back_when_more_was_written_since(folder: Path) -> None:
+    """The file of what was written last is right, so nobody else looks at the others."""
+    file = folder / ".tract" / "refs" / "tags" / "v1"
+    with opened(folder) as t:
+        t.user("second")
+        t.tag("v1", "HEAD~1")
+        line = file.read_bytes()
+        t.delete_tag("v1")
+        t.user("third")
+    file.write_bytes(line)
+
+    with opened(folder) as t:
+        t.gc(orphan_retention_days=0)
+
+    assert not file.exists()
+    assert [] == problems(folder)
+
+
 def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = folder / ".tract"
     with opened(folder) as t:
