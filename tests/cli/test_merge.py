@@ -222,14 +222,20 @@ def test_a_branch_that_moved_all_the_same_is_not_overwritten(conflicting: Run, t
     assert conflict_file(tmp_path).exists()
 
 
-def test_a_merge_that_was_committed_before_its_process_died_is_not_made_again(conflicting: Run, tmp_path: Path) -> None:
+def merge_that_died_before_it_could_say_so(conflicting: Run, folder: Path) -> Path:
+    """A merge that is committed, and whose state is still there; the state's file."""
     conflicting("merge", "draft")
-    resolve(tmp_path, "both")
-    state = tmp_path / ".tract" / "state" / "merge"
+    resolve(folder, "both")
+    state = folder / ".tract" / "state" / "merge"
     kept = state.read_bytes()
     conflicting("merge", "--continue")
     state.parent.mkdir()
     state.write_bytes(kept)
+    return state
+
+
+def test_a_merge_that_was_committed_before_its_process_died_is_not_made_again(conflicting: Run, tmp_path: Path) -> None:
+    state = merge_that_died_before_it_could_say_so(conflicting, tmp_path)
     before = id_of(conflicting)
 
     done = conflicting("merge", "--continue")
@@ -366,13 +372,7 @@ def test_a_branch_that_is_to_go_with_the_merge_stays_where_it_moved_on(conflicti
 
 
 def test_giving_up_a_merge_that_was_committed_says_so(conflicting: Run, tmp_path: Path) -> None:
-    conflicting("merge", "draft")
-    resolve(tmp_path, "both")
-    state = tmp_path / ".tract" / "state" / "merge"
-    kept = state.read_bytes()
-    conflicting("merge", "--continue")
-    state.parent.mkdir()
-    state.write_bytes(kept)
+    state = merge_that_died_before_it_could_say_so(conflicting, tmp_path)
 
     done = conflicting("merge", "--abort")
 

@@ -134,15 +134,20 @@ def test_a_commit_while_one_waits_is_refused_and_told_how_to_go_on(tract: Run, t
     assert 0 == tract("commit", "one more").status
 
 
-def test_a_rebase_that_died_before_it_could_say_so_is_only_forgotten(tract: Run, tmp_path: Path) -> None:
+def rebase_that_died_before_it_could_say_so(tract: Run, folder: Path) -> list[str]:
+    """A rebase that is done, and whose state is still there; the ids it led to."""
     part(tract)
     tract("rebase", "main")
-    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
-    state = (tmp_path / ".tract/state/rebase").read_bytes()
+    resolve(folder, "REBASE_CONFLICTS.md", "x")
+    state = (folder / ".tract/state/rebase").read_bytes()
     tract("rebase", "--continue")
-    after = ids(tract)
-    (tmp_path / ".tract/state").mkdir()
-    (tmp_path / ".tract/state/rebase").write_bytes(state)
+    (folder / ".tract/state").mkdir()
+    (folder / ".tract/state/rebase").write_bytes(state)
+    return ids(tract)
+
+
+def test_a_rebase_that_died_before_it_could_say_so_is_only_forgotten(tract: Run, tmp_path: Path) -> None:
+    after = rebase_that_died_before_it_could_say_so(tract, tmp_path)
 
     again = tract("rebase", "--continue")
 
@@ -251,14 +256,7 @@ def test_a_replay_whose_branch_moved_says_how_to_begin_it_anew(tract: Run, tmp_p
 
 
 def test_giving_up_a_rebase_that_was_done_says_so(tract: Run, tmp_path: Path) -> None:
-    part(tract)
-    tract("rebase", "main")
-    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
-    state = (tmp_path / ".tract/state/rebase").read_bytes()
-    tract("rebase", "--continue")
-    after = ids(tract)
-    (tmp_path / ".tract/state").mkdir()
-    (tmp_path / ".tract/state/rebase").write_bytes(state)
+    after = rebase_that_died_before_it_could_say_so(tract, tmp_path)
 
     done = tract("rebase", "--abort")
 

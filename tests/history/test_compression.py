@@ -19,8 +19,8 @@ from tract.history.compression import (
     NewSummary,
     compression_of,
     is_summary,
+    known_compression_of,
     runs_of,
-    sources_of,
     summaries_of,
     write_compression,
 )
@@ -35,6 +35,11 @@ from tract.refs.store import RefEdit
 from tract.repo import Repository, create_repository, memory_repository, open_repository
 
 MAIN = f"{HEADS}main"
+
+
+def sources_of(repo: Repository, summary: ObjectId) -> tuple[Entry, ...]:
+    """The messages that *summary* stands for; CompressionError when it is no summary, or they are not kept any more."""
+    return summaries_of(repo, known_compression_of(repo, summary))[summary]
 
 
 def make_repo(count: int) -> tuple[Repository, list[ObjectId]]:

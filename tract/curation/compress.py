@@ -21,8 +21,7 @@ from tract.compile.workspace import Workspace
 from tract.curation.places import Places
 from tract.curation.prefix_cost import ASSUMED_SHARE, CachePrices, PrefixCost, prefix_cost
 from tract.curation.transcript import Block, chat_messages
-from tract.errors import CompressionError, DetachedHeadError, EditTargetError, RefMovedError
-from tract.history.commit import edit_target
+from tract.errors import CompressionError, DetachedHeadError, RefMovedError
 from tract.history.compression import is_summary
 from tract.history.state import check_idle
 from tract.objects.id import ObjectId
@@ -175,7 +174,7 @@ def _chosen(places: Places, asked: CompressionRange) -> set[int]:
     """The places of the messages that are asked for."""
     if asked.commits is not None:
         return _named(places, asked.commits)
-    start = 0 if asked.from_commit is None else _place(places, asked.from_commit)
+    start = 0 if asked.from_commit is None else places.place_of(asked.from_commit, CompressionError)
     if asked.to_commit is not None:
         stop = _stop(places, asked.to_commit)
         if stop <= start:
@@ -190,24 +189,11 @@ def _stop(places: Places, revision: str) -> int:
     repo = places.space.repo
     id = resolve_revision(repo, revision)
     is_message = repo.commit(id).operation in (CommitOperation.APPEND, CommitOperation.EDIT)
-    return len(places) if id == repo.head()[1] and not is_message else _place(places, revision) + 1
+    return len(places) if id == repo.head()[1] and not is_message else places.place_of(revision, CompressionError) + 1
 
 
 def _named(places: Places, revisions: Sequence[str]) -> set[int]:
-    return {_place(places, revision) for revision in revisions}
-
-
-def _place(places: Places, revision: str) -> int:
-    """Where the message is that *revision* names; an edit's id stands for the message it edits."""
-    repo = places.space.repo
-    try:
-        commit = edit_target(repo, resolve_revision(repo, revision))
-    except EditTargetError as exc:
-        raise CompressionError(f"'{revision}' is no message: {exc}") from exc
-    at = places.index.get(commit)
-    if at is None:
-        raise CompressionError(f"message {commit.hex()[:16]} is not in the context at HEAD")
-    return at
+    return {places.place_of(revision, CompressionError) for revision in revisions}
 
 
 def _recent_start(places: Places, keep: int | None) -> int:

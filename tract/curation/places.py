@@ -6,9 +6,12 @@ from tract.compile.formats import ToolUnits, tool_units
 from tract.compile.message import Message
 from tract.compile.snapshot import is_shown
 from tract.compile.workspace import Workspace
+from tract.errors import EditTargetError, TractError
+from tract.history.commit import edit_target
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority, priority_of
 from tract.objects.id import ObjectId
+from tract.revision import resolve_revision
 
 
 class Places:
@@ -23,6 +26,18 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def place_of(self, revision: str, error: type[TractError]) -> int:
+        """Where the message is that *revision* names, an edit's id standing for the message it edits; *error* where it is none of this context."""
+        repo = self.space.repo
+        try:
+            commit = edit_target(repo, resolve_revision(repo, revision))
+        except EditTargetError as exc:
+            raise error(f"'{revision}' is no message: {exc}") from exc
+        at = self.index.get(commit)
+        if at is None:
+            raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")
+        return at
 
     def is_hidden(self, at: int) -> bool:
         """Whether the model is not shown the message: somebody skipped it, or its tool pair's other half."""

@@ -10,14 +10,13 @@ from tract.compile.message import CompileWarning
 from tract.compile.workspace import Workspace
 from tract.curation.compress import INSTRUCTIONS
 from tract.curation.places import Places
-from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError, SemanticSafetyError
-from tract.history.commit import edit_target, edited_message
+from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError
+from tract.history.commit import edited_message
 from tract.history.ordering import write_order
 from tract.history.state import check_idle
 from tract.refs.names import HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
-from tract.revision import resolve_revision
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,23 +89,11 @@ def reorder(
 def _asked(places: Places, messages: Sequence[str]) -> list[int]:
     if isinstance(messages, str) or not messages:
         raise ContentValidationError("the messages to move are a list of revisions")
-    asked = [_place(places, revision) for revision in messages]
+    asked = [places.place_of(revision, ContentValidationError) for revision in messages]
     if len(set(asked)) < len(asked):
         twice = next(at for at in asked if asked.count(at) > 1)
         raise ContentValidationError(f"message {places.items[twice][0].hex()[:16]} is named twice")
     return asked
-
-
-def _place(places: Places, revision: str) -> int:
-    repo = places.space.repo
-    try:
-        commit = edit_target(repo, resolve_revision(repo, revision))
-    except EditTargetError as exc:
-        raise ContentValidationError(f"'{revision}' is no message: {exc}") from exc
-    at = places.index.get(commit)
-    if at is None:
-        raise ContentValidationError(f"message {commit.hex()[:16]} is not in the context at HEAD")
-    return at
 
 
 def _with_units(units: ToolUnits, asked: Sequence[int]) -> list[int]:
@@ -127,7 +114,7 @@ def _order(
     anchor = before if before is not None else after
     if anchor is None:
         return [*moved, *rest]
-    at = _place(places, anchor)
+    at = places.place_of(anchor, ContentValidationError)
     if at in moved:
         raise ContentValidationError(f"'{anchor}' is one of the messages that move")
     unit = units.of.get(at, (at,))

@@ -303,14 +303,6 @@ def sources_by_summary(repo: Repository, messages: Iterable[ObjectId]) -> dict[O
     return found
 
 
-def sources_of(repo: Repository, summary: ObjectId) -> tuple[Entry, ...]:
-    """The messages that *summary* stands for, as they were when it was made, in their order.
-
-    CompressionError when it is no summary, or they are not kept any more.
-    """
-    return summaries_of(repo, known_compression_of(repo, summary))[summary]
-
-
 def known_compression_of(repo: Repository, summary: ObjectId) -> ObjectId:
     """The compress commit that brought the summary; CompressionError when it is no summary, or what it stands for is not kept any more."""
     compression = compression_of(repo, summary)

@@ -269,7 +269,7 @@ class Pack:
 
         A chunk of a context whose commits follow each other in this pack, and its blobs too, is made without its payload: most of reading a context would be putting that together and taking it apart.
         """
-        return [self._node(id, part, ordinal) for id, part, ordinal in self._folded_nodes(ids[at : at + _MOST_FOLDED])]
+        return [self._node(id, part, ordinal) for id, part, ordinal in self._folded_nodes(ids, at, at + _MOST_FOLDED)]
 
     def _node(self, id: ObjectId, part: bytes, ordinal: int) -> Node:
         row = rows_in(part, ordinal)
@@ -283,7 +283,7 @@ class Pack:
         """The chunks ``ids[at]`` and those after it, as far as they can be read together; None where the first is not to be had so."""
         sizes: list[int] = []
         commits, blobs = _Gathering(self._table_from), _Gathering(self._table_from)
-        for id, part, ordinal in self._folded_nodes(ids[at:]):
+        for id, part, ordinal in self._folded_nodes(ids, at, len(ids)):
             row = rows_in(part, ordinal)
             if row is not None:
                 commits.add(row.commit, row.number)
@@ -296,10 +296,11 @@ class Pack:
                 sizes.append(len(items) // 2)
         return Chunks(sizes, commits.ids(), blobs.ids()) if sizes else None
 
-    def _folded_nodes(self, ids: Sequence[ObjectId]) -> Iterator[tuple[ObjectId, bytes, int]]:
-        """Those of *ids*, from the first on, that are folded tree nodes in this pack, each as it lies, and its ordinal."""
+    def _folded_nodes(self, ids: Sequence[ObjectId], start: int, stop: int) -> Iterator[tuple[ObjectId, bytes, int]]:
+        """Those of *ids*, from number *start* on and before *stop*, that are folded tree nodes in this pack, each as it lies, and its ordinal."""
         row, data, ends = _NO_FRAME
-        for id in ids:
+        for number in range(start, min(stop, len(ids))):
+            id = ids[number]
             ordinal = self._find(id)
             if ordinal is None:
                 return

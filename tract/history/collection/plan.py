@@ -6,6 +6,7 @@ import time
 from collections.abc import Container, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tract.config import FOR_EVER, Retention
 from tract.errors import GCError
@@ -89,17 +90,8 @@ def plan_gc(
     store = database(repo)
     written_now = time.time_ns()
     moment = written_now if now is None else int(now * 1e9)
-    with store.lock():
-        repo.refs.refresh()
-        repo.look_at_shallow()
-        packs_before, size_before = len(store.packs()), store.stats().size
-        if seal and store.has_new_objects():
-            store.seal(repo.refs.keyframe(repo.refs.last, "gc"))
-            repo.refs.refresh()
-        catalogue = Catalogue(store)
-        last = repo.refs.last
-        roots = [catalogue.admit(value) for _, value in repo.refs.list() if isinstance(value, bytes)]
-        in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
+    start = _begin(repo, store, seal=seal)
+    catalogue, roots, in_work = start.catalogue, start.roots, start.in_work
     marks = catalogue.marks()
     separation: Separation | None = None
     reachable: Groups = {}
@@ -136,11 +128,11 @@ def plan_gc(
         {written: _without(groups, stay_loose) for written, groups in kept.items()},
         dropped,
         Members(catalogue, operations),
-        last,
+        start.last,
         tuple(catalogue.packs),
         {id: written for id, written in catalogue.loose.items() if id in packed_loose or id in dropped},
-        packs_before,
-        size_before,
+        start.packs,
+        start.size,
         reachable_count,
         kept_count,
         sum(size_of(catalogue, number) for number in dropped.numbers()),
@@ -151,6 +143,33 @@ def plan_gc(
         catalogue,
         final,
     )
+
+
+class _Start(NamedTuple):
+    """The store as a gc finds it: how many *packs* and bytes (*size*) it had before the journal was sealed, and what is reachable by itself, as numbers of the catalogue."""
+
+    catalogue: Catalogue
+    last: ObjectId | None
+    roots: list[int]
+    in_work: list[int]
+    packs: int
+    size: int
+
+
+def _begin(repo: Repository, store: Database, *, seal: bool) -> _Start:
+    """Look at the store while nobody writes to it."""
+    with store.lock():
+        repo.refs.refresh()
+        repo.look_at_shallow()
+        packs, size = len(store.packs()), store.stats().size
+        if seal and store.has_new_objects():
+            store.seal(repo.refs.keyframe(repo.refs.last, "gc"))
+            repo.refs.refresh()
+        catalogue = Catalogue(store)
+        last = repo.refs.last
+        roots = [catalogue.admit(value) for _, value in repo.refs.list() if isinstance(value, bytes)]
+        in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
+    return _Start(catalogue, last, roots, in_work, packs, size)
 
 
 def database(repo: Repository) -> Database:
