@@ -24,7 +24,9 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="tract-bench-", dir=options.folder)
     try:
         where = machine()
-        bench = Bench(folder, options.quick, tuple(options.peer or ()), options.rounds, options.durability, options.largest)
+        bench = Bench(
+            folder, options.quick, tuple(options.peer or ()), options.rounds, options.durability, options.largest
+        )
         rows: list[Row] = []
         for subject in options.subjects or SUBJECTS:
             print(subject, file=sys.stderr)
@@ -43,8 +45,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=", ".join(SUBJECTS))
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: whether it works, not figures")
-    parser.add_argument("--rounds", type=int, default=99, help="at most so many, each of which measures every peer once")
-    parser.add_argument("--largest", type=int, default=100_000, help="the most commits of scale, 1000000 say; beyond 100000 of tract alone")
+    parser.add_argument(
+        "--rounds", type=int, default=99, help="at most so many, each of which measures every peer once"
+    )
+    parser.add_argument(
+        "--largest",
+        type=int,
+        default=100_000,
+        help="the most commits of scale, 1000000 say; beyond 100000 of tract alone",
+    )
     parser.add_argument("--durability", choices=("process", "full"), action="append", help="only this one of appending")
     parser.add_argument("--peer", action="append", choices=tuple(PEERS), help="only this one; may be given again")
     parser.add_argument("--json", metavar="FILE", help="write everything as JSON too")
@@ -67,7 +76,9 @@ def _draw(folder: str, rows: list[Row]) -> None:
     ):
         cases = list(dict.fromkeys(row.case for row in rows if row.subject == subject))
         for number, case in enumerate(cases, 1):
-            drawing = bars([row for row in rows if row.case == case and row.subject == subject], column, f"{title}: {case}")
+            drawing = bars(
+                [row for row in rows if row.case == case and row.subject == subject], column, f"{title}: {case}"
+            )
             if drawing:
                 with open(os.path.join(folder, f"{subject}-{number}.svg"), "w") as file:
                     file.write(drawing)

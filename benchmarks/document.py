@@ -21,7 +21,12 @@ from benchmarks.report import bars, number_text
 
 _DRAWN = {
     "append.svg": ("append", "10,000 messages, one commit each, durability process", "p50 µs", "One commit, of 10,000"),
-    "load.svg": ("load", "10,000 messages, after gc (VACUUM, git gc --aggressive)", "cold cpu ms", "Loading 10,000 messages, cold"),
+    "load.svg": (
+        "load",
+        "10,000 messages, after gc (VACUUM, git gc --aggressive)",
+        "cold cpu ms",
+        "Loading 10,000 messages, cold",
+    ),
 }
 """Subject, case, column and title of each drawing."""
 

@@ -83,9 +83,7 @@ class Bench:
         key = (peer, number, length, gc, one_by_one)
         if key not in self._stores:
             folder = self.new_folder()
-            self.child(
-                "build", peer, folder=folder, texts=self.texts(number, length), gc=gc, one_by_one=one_by_one
-            )
+            self.child("build", peer, folder=folder, texts=self.texts(number, length), gc=gc, one_by_one=one_by_one)
             self._stores[key] = folder
         return self._stores[key]
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from benchmarks.text import messages
 from tract import Tract
-from tract.history.merging import plan_merge, write_merge
+from tract.history.merge import plan_merge, write_merge
 from tract.history.reachability import merge_bases
 from tract.refs.store import RefEdit
 from tract.revision import resolve_revision
@@ -94,9 +94,7 @@ def measure(sizes: list[int], folder: str) -> dict[int, dict[str, float]]:
     for size, path in paths.items():
         os.mkdir(path)
         build(path, size)
-    return {
-        size: {name: seconds(action, path) for name, action in ACTIONS.items()} for size, path in paths.items()
-    }
+    return {size: {name: seconds(action, path) for name, action in ACTIONS.items()} for size, path in paths.items()}
 
 
 def main() -> None:

@@ -54,7 +54,13 @@ def size_of(folder: Path) -> int:
 
 
 def run(
-    folder: Path, turns: int, *, window_days: float = 10 / 86_400, gc_every: int = 4, critical_every: int = 2500, budget: int = BUDGET
+    folder: Path,
+    turns: int,
+    *,
+    window_days: float = 10 / 86_400,
+    gc_every: int = 4,
+    critical_every: int = 2500,
+    budget: int = BUDGET,
 ) -> Outcome:
     """Be the agent for so many *turns*; gc after every so many compressions. AssertionError where a promise is broken."""
     chance = random.Random(4)
@@ -81,7 +87,9 @@ def run(
             tokens = t.status().token_count
             highest = max(highest, tokens)
             if tokens >= COMPRESS_AT * budget:
-                t.compress(content=f"{turn + 1} alerts so far, most of them about {chance.choice(_WORDS)}.", keep_recent=RECENT)
+                t.compress(
+                    content=f"{turn + 1} alerts so far, most of them about {chance.choice(_WORDS)}.", keep_recent=RECENT
+                )
                 compressions += 1
                 if compressions % gc_every == 0:
                     sample(turn, tokens, before_gc=True)
@@ -124,7 +132,9 @@ def plot(outcome: Outcome) -> str:
             parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{share * max(values):,.0f}</text>')
         for share in (0, 0.25, 0.5, 0.75, 1):
             x = left + wide * share
-            parts.append(f'<text x="{x:.1f}" y="{top + high + 16}" text-anchor="middle">{share * outcome.turns:,.0f}</text>')
+            parts.append(
+                f'<text x="{x:.1f}" y="{top + high + 16}" text-anchor="middle">{share * outcome.turns:,.0f}</text>'
+            )
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -17,7 +17,14 @@ from benchmarks.harness import Bench, Row
 from benchmarks.peers import PEERS, peer_class
 from benchmarks.subjects import SUBJECTS
 
-_FIRST = {"append": "a second", "load": "cold cpu ms", "fork": "fork µs", "edit": "both ms", "disk": "before", "memory": "peak MB"}
+_FIRST = {
+    "append": "a second",
+    "load": "cold cpu ms",
+    "fork": "fork µs",
+    "edit": "both ms",
+    "disk": "before",
+    "memory": "peak MB",
+}
 _FIRST |= {"commands": "wall ms", "scale": "append + load µs", "corpus": "a second"}
 """The column that the ratio to tract is of."""
 
@@ -105,7 +112,9 @@ def peers_table(bench: Bench) -> str:
         peer = peer_class(name)
         most = f"{peer.most:,} messages" + (f": {peer.why_most}" if peer.why_most else "")
         kept = peer.durability
-        lines.append(f"| {name} | {version} | {kept.get('process', '')} | {kept.get('full', '')} | {most} | {peer.lacks} |")
+        lines.append(
+            f"| {name} | {version} | {kept.get('process', '')} | {kept.get('full', '')} | {most} | {peer.lacks} |"
+        )
     lines += [f"| {name} | | | | | {reason} |" for name, reason in bench.missing.items()]
     return "\n".join(lines)
 
@@ -121,7 +130,9 @@ def number_text(value: float) -> str:
 
 def bars(rows: Iterable[Row], column: str, title: str) -> str:
     """Horizontal bars, as SVG, on a logarithmic scale."""
-    found = sorted(((row.peer, row.values[column]) for row in rows if row.values.get(column)), key=lambda pair: -pair[1])
+    found = sorted(
+        ((row.peer, row.values[column]) for row in rows if row.values.get(column)), key=lambda pair: -pair[1]
+    )
     if not found:
         return ""
     low = 10 ** int(log10(min(value for _, value in found)) - 0.3)

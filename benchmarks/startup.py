@@ -23,7 +23,14 @@ PYTHON = "python -c pass"
 TYPER = "python -c 'import typer'"
 COMMANDS = (
     *(("log", "-n", "20"), ("status",), ("show",), ("branch",), ("switch", "main"), ("tag",), ("diff",)),
-    *(("compile",), ("edit", "HEAD", "good day"), ("pin", "HEAD"), ("commit", "hello"), ("compress", "--dry-run"), ("--help",)),
+    *(
+        ("compile",),
+        ("edit", "HEAD", "good day"),
+        ("pin", "HEAD"),
+        ("commit", "hello"),
+        ("compress", "--dry-run"),
+        ("--help",),
+    ),
 )
 MOST = 1_000  # commits, for those below: in larger stores it is the context that takes the time
 OF_WHOLE_CONTEXTS = (("compile",), ("compress", "--dry-run"))
@@ -59,7 +66,10 @@ def measure(table: dict[str, list[str]], rounds: int) -> dict[str, tuple[float, 
             found = start(words)
             if at:
                 times[name].append(found)
-    return {name: (statistics.median(cpu for cpu, _ in found), statistics.median(wall for _, wall in found)) for name, found in times.items()}
+    return {
+        name: (statistics.median(cpu for cpu, _ in found), statistics.median(wall for _, wall in found))
+        for name, found in times.items()
+    }
 
 
 def make_store(folder: str, size: int) -> str:
@@ -86,7 +96,9 @@ def main() -> None:
         shutil.rmtree(folder)
     print(f"{os.cpu_count()} cores, {options.rounds} rounds")
     for name, (cpu, wall) in medians.items():
-        print(f"{name:36} {cpu * 1e3:6.1f} ms CPU  {wall * 1e3:6.1f} ms  {cpu / medians[PYTHON][0]:5.2f}x python  {cpu / medians[TYPER][0]:5.2f}x typer")
+        print(
+            f"{name:36} {cpu * 1e3:6.1f} ms CPU  {wall * 1e3:6.1f} ms  {cpu / medians[PYTHON][0]:5.2f}x python  {cpu / medians[TYPER][0]:5.2f}x typer"
+        )
 
 
 if __name__ == "__main__":

@@ -123,7 +123,9 @@ def test_retentions_are_days_hours_or_sizes(said, meant):
     assert meant == read_retention("archives", said)
 
 
-@pytest.mark.parametrize("said", [-1, float("nan"), float("-inf"), "inf", True, "", "d", "soon", "3w", "-1h", "1e999", "1e308T"])
+@pytest.mark.parametrize(
+    "said", [-1, float("nan"), float("-inf"), "inf", True, "", "d", "soon", "3w", "-1h", "1e999", "1e308T"]
+)
 def test_a_retention_that_says_nothing_is_refused(said):
     with pytest.raises(ConfigError, match="archives must be a number of days, or a text like"):
         read_retention("archives", said)

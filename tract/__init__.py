@@ -17,29 +17,29 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "tract.api": ("Tract",),
+    "tract.api.tract": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
-    "tract.compile.blame": ("BlameEntry",),
+    "tract.report.blame": ("BlameEntry",),
     "tract.compile.compiled": ("CompiledContext",),
     "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
-    "tract.compile.details": ("CommitDetails",),
-    "tract.compile.diff": ("ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
+    "tract.report.details": ("CommitDetails",),
+    "tract.report.diff": ("ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
     "tract.compile.figures": ("TokenCount",),
-    "tract.compile.info": ("CommitInfo",),
+    "tract.report.info": ("CommitInfo",),
     "tract.compile.prefix": ("PrefixChange",),
-    "tract.compile.message": ("CompileWarning", "Message"),
-    "tract.compile.spending": ("UsageReport", "UsageRow"),
-    "tract.compile.status": ("StatusInfo",),
-    "tract.compile.stream": ("MessageStream",),
-    "tract.compile.tokens": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
-    "tract.compile.usage": ("TokenUsage",),
-    "tract.curation.compression_result": ("CompressResult", "CompressedPart", "PendingCompression"),
-    "tract.curation.conflicts": ("MergeConflict",),
-    "tract.curation.expanding": ("ExpandResult",),
-    "tract.curation.merge_result": ("MergeResolution", "MergeResult"),
-    "tract.curation.prefix_cost": ("CachePrices", "PrefixCost"),
-    "tract.curation.reordering": ("ReorderResult",),
-    "tract.curation.replay_result": (
+    "tract.messages.message": ("CompileWarning", "Message"),
+    "tract.report.spending": ("UsageReport", "UsageRow"),
+    "tract.report.status": ("StatusInfo",),
+    "tract.writing.stream": ("MessageStream",),
+    "tract.tokens.counter": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
+    "tract.tokens.usage": ("TokenUsage",),
+    "tract.curation.compress.result": ("CompressResult", "CompressedPart", "PendingCompression"),
+    "tract.curation.merge.conflicts": ("MergeConflict",),
+    "tract.curation.expand": ("ExpandResult",),
+    "tract.curation.merge.result": ("MergeResolution", "MergeResult"),
+    "tract.curation.compress.prefix_cost": ("CachePrices", "PrefixCost"),
+    "tract.curation.reorder": ("ReorderResult",),
+    "tract.curation.replay.result": (
         "CherryPickResult",
         "DroppedCommit",
         "RebaseResult",
@@ -47,11 +47,11 @@ _HOMES = {
         "ReplayedCommit",
         "RevertResult",
     ),
-    "tract.curation.resolve": ("llm_resolver",),
-    "tract.curation.summarise": ("llm_summariser",),
+    "tract.curation.merge.resolve": ("llm_resolver",),
+    "tract.curation.compress.summarise": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
-    "tract.history.collection.cutting": ("Archive", "HeldArchive"),
-    "tract.history.gc": ("GCResult",),
+    "tract.maintenance.gc.cutting": ("Archive", "HeldArchive"),
+    "tract.maintenance.gc.collect": ("GCResult",),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.history.reflog": ("ReflogEntry",),
     "tract.history.undo": ("UndoMove", "UndoPlan"),
@@ -140,57 +140,35 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot see that
 
 if TYPE_CHECKING:
-    from tract.api import Tract as Tract
-    from tract.compile.blame import BlameEntry as BlameEntry
+    from tract.api.tract import Tract as Tract
     from tract.compile.compiled import CompiledContext as CompiledContext
     from tract.compile.compiler import ContextCompiler as ContextCompiler
     from tract.compile.compiler import ContextEntry as ContextEntry
-    from tract.compile.details import CommitDetails as CommitDetails
-    from tract.compile.diff import ConfigChange as ConfigChange
-    from tract.compile.diff import DiffResult as DiffResult
-    from tract.compile.diff import DiffStat as DiffStat
-    from tract.compile.diff import MessageDiff as MessageDiff
-    from tract.compile.diff import MessageVersion as MessageVersion
     from tract.compile.figures import TokenCount as TokenCount
-    from tract.compile.info import CommitInfo as CommitInfo
-    from tract.compile.message import CompileWarning as CompileWarning
-    from tract.compile.message import Message as Message
     from tract.compile.prefix import PrefixChange as PrefixChange
-    from tract.compile.spending import UsageReport as UsageReport
-    from tract.compile.spending import UsageRow as UsageRow
-    from tract.compile.status import StatusInfo as StatusInfo
-    from tract.compile.stream import MessageStream as MessageStream
-    from tract.compile.tokens import EstimateTokenCounter as EstimateTokenCounter
-    from tract.compile.tokens import NullTokenCounter as NullTokenCounter
-    from tract.compile.tokens import TiktokenCounter as TiktokenCounter
-    from tract.compile.tokens import TokenCounter as TokenCounter
-    from tract.compile.usage import TokenUsage as TokenUsage
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
-    from tract.curation.compression_result import CompressedPart as CompressedPart
-    from tract.curation.compression_result import CompressResult as CompressResult
-    from tract.curation.compression_result import PendingCompression as PendingCompression
-    from tract.curation.conflicts import MergeConflict as MergeConflict
-    from tract.curation.expanding import ExpandResult as ExpandResult
-    from tract.curation.merge_result import MergeResolution as MergeResolution
-    from tract.curation.merge_result import MergeResult as MergeResult
-    from tract.curation.prefix_cost import CachePrices as CachePrices
-    from tract.curation.prefix_cost import PrefixCost as PrefixCost
-    from tract.curation.reordering import ReorderResult as ReorderResult
-    from tract.curation.replay_result import CherryPickResult as CherryPickResult
-    from tract.curation.replay_result import DroppedCommit as DroppedCommit
-    from tract.curation.replay_result import RebaseResult as RebaseResult
-    from tract.curation.replay_result import ReplayedCommit as ReplayedCommit
-    from tract.curation.replay_result import ReplayWarning as ReplayWarning
-    from tract.curation.replay_result import RevertResult as RevertResult
-    from tract.curation.resolve import llm_resolver as llm_resolver
-    from tract.curation.summarise import llm_summariser as llm_summariser
+    from tract.curation.compress.prefix_cost import CachePrices as CachePrices
+    from tract.curation.compress.prefix_cost import PrefixCost as PrefixCost
+    from tract.curation.compress.result import CompressedPart as CompressedPart
+    from tract.curation.compress.result import CompressResult as CompressResult
+    from tract.curation.compress.result import PendingCompression as PendingCompression
+    from tract.curation.compress.summarise import llm_summariser as llm_summariser
+    from tract.curation.expand import ExpandResult as ExpandResult
+    from tract.curation.merge.conflicts import MergeConflict as MergeConflict
+    from tract.curation.merge.resolve import llm_resolver as llm_resolver
+    from tract.curation.merge.result import MergeResolution as MergeResolution
+    from tract.curation.merge.result import MergeResult as MergeResult
+    from tract.curation.reorder import ReorderResult as ReorderResult
+    from tract.curation.replay.result import CherryPickResult as CherryPickResult
+    from tract.curation.replay.result import DroppedCommit as DroppedCommit
+    from tract.curation.replay.result import RebaseResult as RebaseResult
+    from tract.curation.replay.result import ReplayedCommit as ReplayedCommit
+    from tract.curation.replay.result import ReplayWarning as ReplayWarning
+    from tract.curation.replay.result import RevertResult as RevertResult
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
-    from tract.history.collection.cutting import Archive as Archive
-    from tract.history.collection.cutting import HeldArchive as HeldArchive
-    from tract.history.gc import GCResult as GCResult
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation
     from tract.history.reflog import ReflogEntry as ReflogEntry
@@ -211,6 +189,11 @@ if TYPE_CHECKING:
     from tract.llm.types import SummariserCallable as SummariserCallable
     from tract.llm.types import Summary as Summary
     from tract.llm.types import SummaryRequest as SummaryRequest
+    from tract.maintenance.gc.collect import GCResult as GCResult
+    from tract.maintenance.gc.cutting import Archive as Archive
+    from tract.maintenance.gc.cutting import HeldArchive as HeldArchive
+    from tract.messages.message import CompileWarning as CompileWarning
+    from tract.messages.message import Message as Message
     from tract.objects.content import ArtifactContent as ArtifactContent
     from tract.objects.content import DialogueContent as DialogueContent
     from tract.objects.content import FreeformContent as FreeformContent
@@ -222,6 +205,23 @@ if TYPE_CHECKING:
     from tract.objects.content import ToolIOContent as ToolIOContent
     from tract.objects.content import validate_content as validate_content
     from tract.objects.model import CommitOperation as CommitOperation
+    from tract.report.blame import BlameEntry as BlameEntry
+    from tract.report.details import CommitDetails as CommitDetails
+    from tract.report.diff import ConfigChange as ConfigChange
+    from tract.report.diff import DiffResult as DiffResult
+    from tract.report.diff import DiffStat as DiffStat
+    from tract.report.diff import MessageDiff as MessageDiff
+    from tract.report.diff import MessageVersion as MessageVersion
+    from tract.report.info import CommitInfo as CommitInfo
+    from tract.report.spending import UsageReport as UsageReport
+    from tract.report.spending import UsageRow as UsageRow
+    from tract.report.status import StatusInfo as StatusInfo
+    from tract.tokens.counter import EstimateTokenCounter as EstimateTokenCounter
+    from tract.tokens.counter import NullTokenCounter as NullTokenCounter
+    from tract.tokens.counter import TiktokenCounter as TiktokenCounter
+    from tract.tokens.counter import TokenCounter as TokenCounter
+    from tract.tokens.usage import TokenUsage as TokenUsage
+    from tract.writing.stream import MessageStream as MessageStream
 
 
 def __getattr__(name: str) -> object:

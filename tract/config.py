@@ -48,7 +48,9 @@ def read_retention(name: str, value: float | str) -> Retention:
     is_known = unit in ("d", "h") or unit in _UNITS
     amount *= _UNITS.get(unit, 1)
     if isinstance(value, bool) or not (math.isfinite(amount) and amount >= 0 and is_known):
-        raise ConfigError(f"{name} must be a number of days, or a text like '30d', '12h', '500M' or 'never', not {value!r}")
+        raise ConfigError(
+            f"{name} must be a number of days, or a text like '30d', '12h', '500M' or 'never', not {value!r}"
+        )
     if unit in _UNITS:
         return Retention(size=int(amount))
     return Retention(days=amount / _HOURS_A_DAY if unit == "h" else amount)

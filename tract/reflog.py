@@ -162,7 +162,9 @@ def renamed_from(operation: Operation, name: str) -> str | None:
     if not is_renaming(operation):
         return None
     made = next((change for change in operation.changes if change.name == name), None)
-    gone = [change for change in operation.changes if change.new is None and made is not None and change.old == made.new]
+    gone = [
+        change for change in operation.changes if change.new is None and made is not None and change.old == made.new
+    ]
     return gone[0].name if len(gone) == 1 else None
 
 

@@ -319,7 +319,9 @@ def open_repository(
             _hear_witnesses(store, refs, mirror)
         store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
         shallow = Shallow(path)
-        repo = Repository(store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), {}, shallow)
+        repo = Repository(
+            store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), {}, shallow
+        )
         repo.look_at_shallow()
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
         _show_last_state(repo, mirror)
@@ -420,7 +422,9 @@ def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConf
             write_config(own, given)
         return given
     for name in (own, os.path.join(path, "config.toml")):
-        with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings that cannot be read are none to do without
+        with suppress(
+            FileNotFoundError, NotADirectoryError
+        ):  # and nothing else: settings that cannot be read are none to do without
             return read_config(name)
     return TractConfig()
 

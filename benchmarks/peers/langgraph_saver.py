@@ -22,7 +22,10 @@ from benchmarks.peers.peer import Durability, Message, Peer
 
 class SaverPeer(Peer):
     lacks = "no hashes; every checkpoint has the whole conversation, so its bytes grow with the square"
-    durability: ClassVar[dict[Durability, str]] = {"process": "WAL, synchronous=NORMAL", "full": "WAL, synchronous=FULL"}
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "WAL, synchronous=NORMAL",
+        "full": "WAL, synchronous=FULL",
+    }
     most = 1_000
     why_most = "149 MB at 1,000, 15 GB at 10,000"
 

@@ -37,8 +37,13 @@ class _Advanced(_Tuned, AdvancedSQLiteSession):
 
 
 class SessionPeer(Peer):
-    lacks = "no hashes, no commits, no forks; a message in the middle is edited by writing all anew, and the old is gone"
-    durability: ClassVar[dict[Durability, str]] = {"process": "WAL, synchronous=NORMAL (set for it)", "full": "WAL, synchronous=FULL (its default)"}
+    lacks = (
+        "no hashes, no commits, no forks; a message in the middle is edited by writing all anew, and the old is gone"
+    )
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "WAL, synchronous=NORMAL (set for it)",
+        "full": "WAL, synchronous=FULL (its default)",
+    }
 
     def open(self, folder: str, durability: Durability) -> None:
         _Tuned.level = "FULL" if durability == "full" else "NORMAL"

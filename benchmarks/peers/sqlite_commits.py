@@ -30,7 +30,10 @@ WITH RECURSIVE chain(parent, blob, depth) AS (
 
 class CommitsPeer(Peer):
     lacks = "no edits but by new commits for all that follows; no tokens, no gc of its own"
-    durability: ClassVar[dict[Durability, str]] = {"process": "WAL, synchronous=NORMAL", "full": "WAL, synchronous=FULL"}
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "WAL, synchronous=NORMAL",
+        "full": "WAL, synchronous=FULL",
+    }
 
     def open(self, folder: str, durability: Durability) -> None:
         self.db = sqlite3.connect(os.path.join(folder, "commits.db"), isolation_level=None)

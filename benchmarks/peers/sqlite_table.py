@@ -13,7 +13,10 @@ from benchmarks.peers.peer import Durability, Message, Peer
 
 class TablePeer(Peer):
     lacks = "no hashes, no commits, no forks; an edit overwrites"
-    durability: ClassVar[dict[Durability, str]] = {"process": "WAL, synchronous=NORMAL", "full": "WAL, synchronous=FULL"}
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "WAL, synchronous=NORMAL",
+        "full": "WAL, synchronous=FULL",
+    }
     most = 1_000_000
 
     def open(self, folder: str, durability: Durability) -> None:

@@ -16,7 +16,10 @@ from benchmarks.peers.with_git import FILE, collect
 
 class DulwichPeer(Peer):
     lacks = "an edit is new commits for all that follows; a ref's move is synced in any case"
-    durability: ClassVar[dict[Durability, str]] = {"process": "refs synced, objects not", "full": "core.fsyncObjectFiles"}
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "refs synced, objects not",
+        "full": "core.fsyncObjectFiles",
+    }
     most = 10_000
     why_most = "12 KiB of files a commit"
 

@@ -24,7 +24,9 @@ ENVIRONMENT = {
 
 def git(folder: str, *words: str, data: bytes | None = None) -> bytes:
     """What git says, in *folder*."""
-    return subprocess.run(["git", *words], cwd=folder, env=ENVIRONMENT, input=data, stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run(
+        ["git", *words], cwd=folder, env=ENVIRONMENT, input=data, stdout=subprocess.PIPE, check=True
+    ).stdout
 
 
 def read_chain(folder: str, tip: str) -> list[Message]:
@@ -91,7 +93,10 @@ class GitPeer(Peer):
 
 class FastImportPeer(Peer):
     lacks = "one stream, no commit by itself"
-    durability: ClassVar[dict[Durability, str]] = {"process": "core.fsync=none", "full": "git's default: the pack synced at the end"}
+    durability: ClassVar[dict[Durability, str]] = {
+        "process": "core.fsync=none",
+        "full": "git's default: the pack synced at the end",
+    }
 
     def open(self, folder: str, durability: Durability) -> None:
         self.folder = folder

@@ -63,7 +63,9 @@ def run(bench: Bench) -> list[Row]:
         rows += rows_of("append", f"{number:,} messages at once, durability {durability}", found, durability)
         able = [name for name in bench.peers if name.startswith("tract")]
         found = bench.interleaved("append", able, _task(bench, number, durability, "in a batch"), bench.rounds(5))
-        rows += rows_of("append", f"{number:,} messages, committed in one batch, durability {durability}", found, durability)
+        rows += rows_of(
+            "append", f"{number:,} messages, committed in one batch, durability {durability}", found, durability
+        )
     return rows
 
 

@@ -11,9 +11,7 @@ from benchmarks.peers import Peer
 _PORTION = 10_000
 
 
-def measure(
-    peer: type[Peer], *, folder: str, texts: str, gc: bool, one_by_one: bool = False
-) -> dict[str, Any]:
+def measure(peer: type[Peer], *, folder: str, texts: str, gc: bool, one_by_one: bool = False) -> dict[str, Any]:
     one = peer()
     one.open(folder, "process")
     if one_by_one or not peer.names_each or not all(map(one.append_many, read_portions(texts, _PORTION))):

@@ -50,7 +50,13 @@ def run(bench: Bench) -> list[Row]:
         times: dict[str, list[dict[str, Any]]] = {}
         table = commands(bench, number)
         if number <= peer_class("tract").most:
-            subprocess.run([sys.executable, "-m", "tract", "status"], cwd=table["tract status"][1], env=_env(), check=True, stdout=subprocess.DEVNULL)  # so that tokens are counted
+            subprocess.run(
+                [sys.executable, "-m", "tract", "status"],
+                cwd=table["tract status"][1],
+                env=_env(),
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )  # so that tokens are counted
         for _ in range(bench.size(21, 3)):
             for name, (words, folder) in table.items():
                 times.setdefault(name, []).append(_once(lambda w=words, f=folder: _start(w, f)))

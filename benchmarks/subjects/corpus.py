@@ -67,7 +67,15 @@ def measure(peer: type[Peer], *, folder: str) -> dict[str, Any]:
 def run(bench: Bench) -> list[Row]:
     if not os.path.isdir(CORPUS) or bench.quick:
         return []
-    able = ("tract", "tract, tokens not asked for", "JSONL", "sqlite3 table", "sqlite3 commit store", "SQLiteSession", "git fast-import")
+    able = (
+        "tract",
+        "tract, tokens not asked for",
+        "JSONL",
+        "sqlite3 table",
+        "sqlite3 commit store",
+        "SQLiteSession",
+        "git fast-import",
+    )
     names = [name for name in bench.peers if name in able and peer_class(name)]
     found = bench.interleaved("corpus", names, lambda _: {"folder": bench.folder}, bench.rounds(3))
     return rows_of("corpus", f"all of {Path(CORPUS).name}, as it was published", found)

@@ -47,6 +47,8 @@ def run(bench: Bench) -> list[Row]:
         names = [name for name in at_most(bench.peers, number) if peer_class(name).fork is not Peer.fork]
         names = [name for name in names if name != "tract, tokens not asked for"]
         able = [name for name in names if "DeltaChannel" not in name]
-        found = bench.interleaved("fork", able, lambda name, n=number: {"folder": bench.store(name, n)}, bench.rounds(5))
+        found = bench.interleaved(
+            "fork", able, lambda name, n=number: {"folder": bench.store(name, n)}, bench.rounds(5)
+        )
         rows += rows_of("fork", f"at {number:,} messages", found)
     return rows

@@ -52,7 +52,10 @@ def run(bench: Bench) -> list[Row]:
         names = [name for name in at_most(bench.peers, number) if name != "tract, tokens not asked for"]
         task = {"number": number, "text": number * 300}
         found = bench.interleaved(
-            "memory", names, lambda name, n=number, t=task: {"folder": bench.store(name, n, gc=True), **t}, bench.rounds(3)
+            "memory",
+            names,
+            lambda name, n=number, t=task: {"folder": bench.store(name, n, gc=True), **t},
+            bench.rounds(3),
         )
         rows += rows_of("memory", f"{number:,} messages", found)
     return rows

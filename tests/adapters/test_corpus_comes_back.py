@@ -18,7 +18,10 @@ def test_a_sample_of_the_corpus_comes_back_as_it_was(folder: str) -> None:
         pytest.skip("there is no ../shared/corpus")
 
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "check-corpus", CORPUS / folder], capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts" / "check-corpus", CORPUS / folder],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (0, "") == (done.returncode, done.stderr)

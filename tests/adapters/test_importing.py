@@ -10,13 +10,13 @@ import pytest
 from tract import Tract
 from tract.adapters.importing import Importer, import_conversation
 from tract.adapters.transcripts import Branch, Conversation, Turn
-from tract.compile.cache import BlobCache
-from tract.compile.tokens import counter_named
 from tract.config import TractConfig
 from tract.history.branch import create_branch, list_branches
 from tract.history.context import context_at, entries
 from tract.refs.names import HEADS
 from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.tokens.counter import counter_named
+from tract.tokens.counts import BlobCache
 
 
 def turn(text: Any, role: str = "user", **rest: Any) -> Turn:
@@ -79,7 +79,9 @@ def test_lines_share_the_commits_of_the_turns_they_share():
     result = import_conversation(repo, conversation(*lines))
 
     assert ["talk", "talk-2", "talk-3", "talk-sub"] == list(list_branches(repo))
-    assert [["a", "b", "c"], ["a", "b", "x"], ["a", "b", "x", "y"], ["s"]] == [texts(repo, b.name) for b in result.branches]
+    assert [["a", "b", "c"], ["a", "b", "x"], ["a", "b", "x", "y"], ["s"]] == [
+        texts(repo, b.name) for b in result.branches
+    ]
     assert [3, 1, 1, 1] == [branch.messages for branch in result.branches]
     tips = [bytes.fromhex(branch.tip) for branch in result.branches]
     assert repo.commit(tips[0]).parents == repo.commit(tips[1]).parents

@@ -11,7 +11,9 @@ from tract.adapters.transcripts import read_transcript
 from tract.adapters.transcripts.places import Places
 from tract.errors import ImportFormatError
 
-TEXT = '[\n {"traj": [\n  {"role": "user", "content": "a, [b] {\\"c"},\n  7\n ]},\n {"x.y": 1,\n  "messages": [true]}\n]'
+TEXT = (
+    '[\n {"traj": [\n  {"role": "user", "content": "a, [b] {\\"c"},\n  7\n ]},\n {"x.y": 1,\n  "messages": [true]}\n]'
+)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,10 @@ def test_a_bad_message_in_a_document_is_named_with_its_line(tmp_path: Path, bad:
 def test_a_message_nested_too_deeply_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "chat.json"
     deep = "[" * 100_000 + "]" * 100_000
-    path.write_text('[{"role": "user", "content": "a"},\n{"role": "user", "content": ' + deep + "},\n" '{"role": "user", "content": "b"}]')
+    path.write_text(
+        '[{"role": "user", "content": "a"},\n{"role": "user", "content": ' + deep + "},\n"
+        '{"role": "user", "content": "b"}]'
+    )
 
     reading = read_transcript(str(path))
 

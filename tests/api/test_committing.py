@@ -574,7 +574,9 @@ def test_commits_are_found_by_their_generation_config(field, operator, value, fo
     ],
 )
 def test_several_conditions_must_all_hold(conditions, found):
-    t = with_configs({"t": 0.1, "model": "a"}, {"t": 0.5, "model": "a"}, {"t": 0.9, "model": "b"}, {"a": {"b": 1}}, None)
+    t = with_configs(
+        {"t": 0.1, "model": "a"}, {"t": 0.5, "model": "a"}, {"t": 0.9, "model": "b"}, {"a": {"b": 1}}, None
+    )
     hashes = [info.commit_hash for info in reversed(t.log())]
 
     assert [hashes[at] for at in found] == [info.commit_hash for info in t.query_by_config(conditions)]

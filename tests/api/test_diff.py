@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tract import CommitNotFoundError, ContentValidationError, DialogueContent, Priority, Tract
-from tract.compile.diff import DiffResult
 from tract.refs.store import RefEdit
+from tract.report.diff import DiffResult
 
 
 class Words:
@@ -32,7 +32,13 @@ def test_alone_it_is_what_the_last_commit_changed():
     assert [("added", None, "b")] == told(t.diff())
     t.edit("HEAD~1", "A")
     assert [("changed", "a", "A")] == told(t.diff())
-    assert told(t.diff()) == told(t.diff(b="HEAD")) == told(t.diff("HEAD~1")) == told(t.diff("HEAD~1..")) == told(t.diff("HEAD~1", "HEAD"))
+    assert (
+        told(t.diff())
+        == told(t.diff(b="HEAD"))
+        == told(t.diff("HEAD~1"))
+        == told(t.diff("HEAD~1.."))
+        == told(t.diff("HEAD~1", "HEAD"))
+    )
 
 
 def test_a_root_brought_all_that_is_there():
@@ -71,7 +77,12 @@ def test_the_token_deltas_are_what_compile_counts():
 
 def test_a_message_says_what_changed_in_it():
     t = make_tract("You have 60 days.", "ok")
-    t.commit(DialogueContent("assistant", "You have 30 days."), "edit", response_to="HEAD~1", generation_config={"model": "m2"})
+    t.commit(
+        DialogueContent("assistant", "You have 30 days."),
+        "edit",
+        response_to="HEAD~1",
+        generation_config={"model": "m2"},
+    )
 
     (diff,) = t.diff().message_diffs
 

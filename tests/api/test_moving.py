@@ -131,7 +131,13 @@ def test_while_a_merge_is_under_way_nothing_goes_elsewhere():
     t.branch("draft", switch=False)
     write_state(t._base, "merge", {"branch": "main"})
 
-    for move in (lambda: t.switch("draft"), lambda: t.checkout("HEAD~1"), lambda: t.branch("x"), lambda: t.reset("HEAD~1"), t.undo):
+    for move in (
+        lambda: t.switch("draft"),
+        lambda: t.checkout("HEAD~1"),
+        lambda: t.branch("x"),
+        lambda: t.reset("HEAD~1"),
+        t.undo,
+    ):
         with pytest.raises(MergeError, match="a merge is under way"):
             move()
 
@@ -231,7 +237,9 @@ def test_a_dry_run_tells_what_an_undo_moves():
 # Two handles
 
 
-@pytest.mark.parametrize("move", [lambda t: t.reset("HEAD~1"), lambda t: t.reset("HEAD~1", mode="hard"), lambda t: t.undo()])
+@pytest.mark.parametrize(
+    "move", [lambda t: t.reset("HEAD~1"), lambda t: t.reset("HEAD~1", mode="hard"), lambda t: t.undo()]
+)
 def test_a_branch_that_another_moved_is_not_moved_unseen(tmp_path, move):
     with make_tract("a", "b", path=tmp_path) as t, make_tract(path=tmp_path) as other:
         assert other.head == t.head

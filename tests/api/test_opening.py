@@ -31,7 +31,7 @@ from tract import (
     TractConfig,
     TractError,
 )
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 from tract.repo import find_repository
 
 REPO = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ from tract.errors import (
     SemanticSafetyError,
     TractError,
 )
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 CALL = {
     "role": "assistant",

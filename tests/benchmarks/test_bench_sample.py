@@ -108,7 +108,9 @@ def test_what_is_appended_many_at_once_goes_on_what_is_there(open_peer, name):
 def test_many_at_once_and_in_a_batch_are_measured_by_their_rate(tmp_path, how):
     texts = Bench(str(tmp_path), quick=True).texts(NUMBER)
 
-    found = append.measure(peer_class("tract"), folder=str(tmp_path), texts=texts, number=NUMBER, durability="process", how=how)
+    found = append.measure(
+        peer_class("tract"), folder=str(tmp_path), texts=texts, number=NUMBER, durability="process", how=how
+    )
 
     assert {"a second", "cpu µs"} == found.keys()
 

@@ -31,7 +31,9 @@ class Letters:
         return len(text)
 
 
-def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_and_renames_nothing(tmp_path, monkeypatch):
+def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_and_renames_nothing(
+    tmp_path, monkeypatch
+):
     written: list[str] = []
     real = os.pwrite
 
@@ -43,7 +45,9 @@ def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_a
         for number in range(20):
             t.user(f"message {number}")
         monkeypatch.setattr(os, "pwrite", pwrite)
-        for number in range(15):  # with the first twenty they stay within the zeros written ahead, which a commit in hundreds extends
+        for number in range(
+            15
+        ):  # with the first twenty they stay within the zeros written ahead, which a commit in hundreds extends
             written.clear()
             with failing(Fault()) as calls:
                 t.user(f"durable {number}")
@@ -69,8 +73,22 @@ with Tract.open(sys.argv[1], durability="full") as t:
 def test_strace_sees_one_write_and_one_sync_of_the_journal_and_no_name_change(tmp_path):
     out = tmp_path / "strace"
     calls = "trace=write,pwrite64,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,openat"
-    command = ["strace", "-f", "-y", "-o", str(out), "-e", calls, sys.executable, "-c", _COMMIT, str(tmp_path / "store")]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True)
+    command = [
+        "strace",
+        "-f",
+        "-y",
+        "-o",
+        str(out),
+        "-e",
+        calls,
+        sys.executable,
+        "-c",
+        _COMMIT,
+        str(tmp_path / "store"),
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"strace cannot trace here: {done.stderr[-200:]}")
 

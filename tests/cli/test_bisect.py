@@ -51,7 +51,15 @@ def test_json_says_how_far_the_search_is(talk):
 
     value = talk("bisect", "start", "HEAD", "HEAD~16", "--json").json
 
-    assert {"bad": commits[16], "good": [commits[0]], "skipped": [], "next": commits[8], "left": 7, "steps": 3, "first_bad": None} == value
+    assert {
+        "bad": commits[16],
+        "good": [commits[0]],
+        "skipped": [],
+        "next": commits[8],
+        "left": 7,
+        "steps": 3,
+        "first_bad": None,
+    } == value
     assert value == talk("bisect", "next", "--json").json
     assert [commits[8]] == talk("bisect", "skip", "--json").json["skipped"]
     assert commits[1] == talk("bisect", "bad", commits[1], "--json").json["first_bad"]
@@ -65,7 +73,9 @@ def test_the_log_says_what_was_said_so_far(talk):
     out = talk("bisect", "log").out.splitlines()
 
     assert "tract bisect start" == out[0]
-    assert [f"tract bisect {v} {c}" for v, c in (("bad", commits[16]), ("good", commits[0]), ("good", commits[8]))] == out[2::2]
+    assert [
+        f"tract bisect {v} {c}" for v, c in (("bad", commits[16]), ("good", commits[0]), ("good", commits[8]))
+    ] == out[2::2]
     assert "good" == talk("bisect", "log", "--json").json_lines[-1]["verdict"]
 
 
@@ -127,14 +137,16 @@ def test_an_interruption_keeps_what_was_found_out(talk, tmp_path):
     talk("bisect", "start", "HEAD", "HEAD~16")
     script = tmp_path / "judge.sh"
     # The second test never ends by itself.
-    script.write_text('[ -e once ] && { touch twice; exec sleep 60; }\ntouch once\n')
+    script.write_text("[ -e once ] && { touch twice; exec sleep 60; }\ntouch once\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "tract", "bisect", "run", "sh", str(script)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(REPO)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests run in the background of a script
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where the tests run in the background of a script
     )
     while not (tmp_path / "twice").exists():
         assert process.poll() is None
@@ -152,7 +164,10 @@ def test_where_only_skipped_commits_are_left_they_are_named(talk):
     outcome = talk("bisect", "skip")
 
     assert 128 == outcome.status
-    assert f"only skipped commits are left, any of which may be the first bad one: {commits[16][:16]}, {commits[15][:16]}" in outcome.err
+    assert (
+        f"only skipped commits are left, any of which may be the first bad one: {commits[16][:16]}, {commits[15][:16]}"
+        in outcome.err
+    )
     assert "good" == talk("bisect", "log", "--json").json_lines[1]["verdict"]
     assert commits[15] == talk("bisect", "bad", commits[15], "--json").json["first_bad"]
 

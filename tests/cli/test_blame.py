@@ -24,7 +24,10 @@ def test_a_line_a_message_names_who_gave_it_its_words(talk):
     first, second, third = talk("blame").out.splitlines()
     edit, _, answer, question = talk("rev-list", "HEAD").out.split()
 
-    assert re.fullmatch(rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 0\) user \[pinned\]: How long\? \(~?\d+ tokens\)", first)
+    assert re.fullmatch(
+        rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 0\) user \[pinned\]: How long\? \(~?\d+ tokens\)",
+        first,
+    )
     assert second.startswith(f"{edit[:10]} (")
     assert f" 1) assistant [edit of {answer[:10]}, m1]: 30 days (" in second
     assert "user: Thanks!" in third
@@ -51,10 +54,17 @@ def test_json_has_both_commits_in_full(talk):
     entry = talk("blame", "--json", "-L1").json_lines[0]
 
     assert ("append", "edit", "wrong figure", "m1") == (entry["introduced_by"]["operation"], entry["changed_by"]["operation"], entry["changed_by"]["message"], entry["model"])  # fmt: skip
-    assert (1, entry["introduced_by"]["commit"], entry["changed_by"]["commit"]) == (entry["position"], entry["commit"], entry["changed"])
+    assert (1, entry["introduced_by"]["commit"], entry["changed_by"]["commit"]) == (
+        entry["position"],
+        entry["commit"],
+        entry["changed"],
+    )
 
 
-@pytest.mark.parametrize(("argv", "status"), [(("-L", "x"), 2), (("-L", "3,1"), 2), (("nope",), 128), (("HEAD~3", "--message", "HEAD~1"), 128)])
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [(("-L", "x"), 2), (("-L", "3,1"), 2), (("nope",), 128), (("HEAD~3", "--message", "HEAD~1"), 128)],
+)
 def test_what_makes_no_sense_is_refused(talk, argv, status):
     outcome = talk("blame", *argv)
 
@@ -73,4 +83,8 @@ def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
 def test_a_place_behind_the_last_message_is_an_error(talk):
     done = talk("blame", "-L", "9")
 
-    assert (128, "", "tract: there is no message 9 in that context") == (done.status, done.out, done.err.splitlines()[0])
+    assert (128, "", "tract: there is no message 9 in that context") == (
+        done.status,
+        done.out,
+        done.err.splitlines()[0],
+    )

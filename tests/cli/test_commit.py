@@ -28,7 +28,10 @@ def test_a_text_is_the_users_message(run, tmp_path):
         (("--role", "assistant", "4"), DialogueContent("assistant", "4")),
         (("-r", "system", "Be terse."), InstructionContent("Be terse.")),
         (("--name", "ida", "hi"), DialogueContent("user", "hi", "ida")),
-        (("-r", "tool", "--call-id", "c1", "4"), MessageContent({"role": "tool", "tool_call_id": "c1", "content": "4"})),
+        (
+            ("-r", "tool", "--call-id", "c1", "4"),
+            MessageContent({"role": "tool", "tool_call_id": "c1", "content": "4"}),
+        ),
     ],
 )
 def test_role_and_name_say_who_said_it(run, tmp_path, argv, expected):

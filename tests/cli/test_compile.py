@@ -44,7 +44,9 @@ def test_cache_marks_are_put_where_the_format_has_them(talk):
     marked = talk("compile", "--format", "anthropic", "--cache", "auto").json
 
     assert [{"type": "text", "text": "Be terse.", "cache_control": {"type": "ephemeral"}}] == marked["system"]
-    assert {"mode": "explicit"} == talk("compile", "--json", "--cache", "auto").json["context"][1]["content"][0]["prompt_cache_breakpoint"]
+    assert {"mode": "explicit"} == talk("compile", "--json", "--cache", "auto").json["context"][1]["content"][0][
+        "prompt_cache_breakpoint"
+    ]
 
 
 @pytest.mark.parametrize("argv", [(), ("--format", "gemini"), ("--format", "text", "--json")])
@@ -117,7 +119,10 @@ def test_what_a_model_was_shown_has_the_skips_of_then(run):
 
     assert [m["content"] for m in run("compile", "--sent", "HEAD", "--format", "openai").json] == ["one", "two"]
     assert [m["content"] for m in run("compile", "--at", "HEAD~1", "--format", "openai").json] == ["two"]
-    assert [m["content"] for m in run("compile", "--at", "HEAD~1", "--then", "--format", "openai").json] == ["one", "two"]
+    assert [m["content"] for m in run("compile", "--at", "HEAD~1", "--then", "--format", "openai").json] == [
+        "one",
+        "two",
+    ]
     assert 2 == run("compile", "--sent", "HEAD", "--then").status
 
 

@@ -47,7 +47,12 @@ def test_a_dry_run_asks_nobody_and_says_what_it_costs(talk: Run) -> None:
 
     done = talk("compress", "-n")
 
-    assert ["Would compress 4 messages, 44 tokens to about 5", f" {first} to {last}, 4 messages", " invalidates 66 of 66 cached tokens; 27 are cached anew", " pays for itself after 26 further calls"] == done.out.splitlines()
+    assert [
+        "Would compress 4 messages, 44 tokens to about 5",
+        f" {first} to {last}, 4 messages",
+        " invalidates 66 of 66 cached tokens; 27 are cached anew",
+        " pays for itself after 26 further calls",
+    ] == done.out.splitlines()
     assert before == texts(talk)
 
 
@@ -74,10 +79,20 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
 def test_a_model_named_by_the_environment_sums_up(talk: Run, llm_server: LLMServer) -> None:
     llm_server.script("Two questions.", text("Three questions."))
 
-    done = talk("compress", "--target-tokens", "50", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    done = talk(
+        "compress", "--target-tokens", "50", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url
+    )
     assert (0, "Two questions.") == (done.status, texts(talk)[0])
     talk("commit", "more")
-    done = talk("compress", "--provider", "anthropic", "--force", OPENAI_API_KEY="x", ANTHROPIC_API_KEY="key", ANTHROPIC_BASE_URL=llm_server.address)
+    done = talk(
+        "compress",
+        "--provider",
+        "anthropic",
+        "--force",
+        OPENAI_API_KEY="x",
+        ANTHROPIC_API_KEY="key",
+        ANTHROPIC_BASE_URL=llm_server.address,
+    )
     assert (0, "Three questions.") == (done.status, texts(talk)[0])
 
     first, second = llm_server.requests()
@@ -160,7 +175,9 @@ def test_a_hint_is_about_what_went_wrong(talk: Run, argv: list[str], hint: str) 
 
 
 def test_a_wrong_option_has_no_hint_about_anything_else(talk: Run) -> None:
-    assert ["tract: target_tokens must be a positive whole number, not 0"] == talk("compress", "--content", "x", "--target-tokens", "0").err.splitlines()
+    assert ["tract: target_tokens must be a positive whole number, not 0"] == talk(
+        "compress", "--content", "x", "--target-tokens", "0"
+    ).err.splitlines()
 
 
 def test_expand_puts_the_messages_back_here_or_on_a_branch(talk: Run) -> None:
@@ -203,7 +220,12 @@ def test_patterns_must_match(talk: Run) -> None:
 def test_hostile_texts_drive_no_terminal(hostile: Run, hostile_text: str, assert_safe: Callable[[Any], None]) -> None:
     hostile("commit", "--role", "assistant", "a " * 200)
     hostile("commit", "b")
-    for argv in (["-n"], ["--content", f"x {hostile_text}", "--review"], ["--list"], ["--content", f"y {hostile_text}"]):
+    for argv in (
+        ["-n"],
+        ["--content", f"x {hostile_text}", "--review"],
+        ["--list"],
+        ["--content", f"y {hostile_text}"],
+    ):
         done = hostile("compress", *argv)
         assert 0 == done.status
         assert_safe(done)

@@ -48,7 +48,12 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         (("update-ref", "refs/heads/new", ids[5]), ids[5], "where only a message is kept", FAR),
         (("ls-tree", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
         (("compile", "--at", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
-        (("edit", ids[4], "--restore", "1"), compression, "nothing tells which version 1", "counts back from the newest, -1"),
+        (
+            ("edit", ids[4], "--restore", "1"),
+            compression,
+            "nothing tells which version 1",
+            "counts back from the newest, -1",
+        ),
         (("bisect", "start", "HEAD~1", "side"), compression, "the first bad commit is", FAR),
     ):
         done = run(*argv)
@@ -73,7 +78,9 @@ def test_show_says_what_is_not_known_any_more(cut: tuple[Any, list[str], str]) -
     assert f"what it changed is not kept any more: gc cut the history behind it on {TODAY}" in run("show", "HEAD~1").out
     run("edit", ids[4], "EE")
     history = run("show", "--history", ids[4])
-    assert [["0", ids[4][:10]], ["-1", run("rev-parse", "HEAD").out[:10]]] == [line.split()[:2] for line in history.out.splitlines()]
+    assert [["0", ids[4][:10]], ["-1", run("rev-parse", "HEAD").out[:10]]] == [
+        line.split()[:2] for line in history.out.splitlines()
+    ]
     assert f"there may have been more: gc cut the history behind {compression[:10]} on {TODAY}" in history.err
     assert [0, -1] == [line["version"] for line in run("show", "--history", "--json", ids[4]).json_lines]
     assert 0 == run("edit", ids[4], "--restore", "-1").status
@@ -90,7 +97,9 @@ def test_undo_passes_over_what_gc_did(cut: tuple[Any, list[str], str]) -> None:
     assert compression[:10] in run("log", "--oneline").out
 
 
-def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(cut: tuple[Any, list[str], str], tmp_path: Path) -> None:
+def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(
+    cut: tuple[Any, list[str], str], tmp_path: Path
+) -> None:
     run, _, _ = cut
     (tmp_path / ".tract" / "shallow").unlink()
 

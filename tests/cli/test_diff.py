@@ -15,7 +15,9 @@ def talk(run, tmp_path):
     """A question, an answer, and an edit of the answer."""
     with Tract.open(tmp_path) as t:
         t.user("How long can I return it?")
-        answer = t.commit({"role": "assistant", "content": "You have 60 days.\nBye!"}, generation_config={"model": "m1"})
+        answer = t.commit(
+            {"role": "assistant", "content": "You have 60 days.\nBye!"}, generation_config={"model": "m1"}
+        )
         t.edit(answer.commit_hash, "You have 30 days.\nBye!", generation_config={"model": "m2"})
     return run
 
@@ -29,7 +31,13 @@ def test_the_last_commits_change_is_a_hunk_under_a_header(talk):
 
     assert header.startswith("message 1 ")
     assert header.endswith(" assistant: changed")
-    assert ['config model: "m1" -> "m2"', "@@ -1,2 +1,2 @@", "-You have 60 days.", "+You have 30 days.", " Bye!"] == rest
+    assert [
+        'config model: "m1" -> "m2"',
+        "@@ -1,2 +1,2 @@",
+        "-You have 60 days.",
+        "+You have 30 days.",
+        " Bye!",
+    ] == rest
     assert rest == lines(talk("diff", "HEAD~1", "HEAD"))[1:] == lines(talk("diff", "HEAD~1..HEAD"))[1:]
     assert "@@ -1 +1 @@" in lines(talk("diff", "-U0"))
 
@@ -57,9 +65,16 @@ def test_json_has_all_of_it(talk):
     value = talk("diff", "--json").json
 
     (message,) = value["messages"]
-    assert ("changed", "m1", "m2") == (message["kind"], *(message[side]["generation_config"]["model"] for side in ("before", "after")))
+    assert ("changed", "m1", "m2") == (
+        message["kind"],
+        *(message[side]["generation_config"]["model"] for side in ("before", "after")),
+    )
     assert [["-", "You have 60 days."], ["+", "You have 30 days."], [" ", "Bye!"]] == message["hunks"][0]["lines"]
-    assert (0, 1, value["after"]) == (value["stat"]["token_delta"], value["stat"]["changed"], talk("rev-parse", "HEAD").out.strip())
+    assert (0, 1, value["after"]) == (
+        value["stat"]["token_delta"],
+        value["stat"]["changed"],
+        talk("rev-parse", "HEAD").out.strip(),
+    )
     assert ["model"] == [change["field"] for change in value["generation_config_changes"]]
 
 
@@ -90,7 +105,9 @@ def test_what_a_model_sees_differs_by_what_is_hidden(talk):
 
     assert ["message 2 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff"))]
     assert ["message 1 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff", "--compiled"))]
-    assert [" removed", " added"] == [line.rpartition(":")[2] for line in lines(talk("diff", "HEAD~1", "--then")) if line.startswith("message")]
+    assert [" removed", " added"] == [
+        line.rpartition(":")[2] for line in lines(talk("diff", "HEAD~1", "--then")) if line.startswith("message")
+    ]
     assert [talk("rev-parse", "HEAD").out] == [talk("diff", "--name-only").out]
 
 
@@ -152,7 +169,10 @@ def test_show_says_what_an_edit_and_a_merge_changed(talk, tmp_path):
 
     assert "Content:  none of its own" in out
     assert ["-You have 30 days.", "-Bye!"] == out[-2:]
-    assert ("merge", None, 1) == (*(talk("show", "--json").json[key] for key in ("operation", "value")), len(talk("show", "--json").json["changes"]))
+    assert ("merge", None, 1) == (
+        *(talk("show", "--json").json[key] for key in ("operation", "value")),
+        len(talk("show", "--json").json["changes"]),
+    )
     assert 0 == talk("log").status == talk("log", "--graph", "--oneline").status
 
 

@@ -44,7 +44,9 @@ def test_the_role_alone_may_change(run, tmp_path):
 
 
 def test_a_providers_message_keeps_its_other_keys_when_its_role_changes(run, tmp_path):
-    run("commit", "--json", '{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}')
+    run(
+        "commit", "--json", '{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}'
+    )
 
     run("edit", "HEAD", "--role", "assistant")
 

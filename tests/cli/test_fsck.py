@@ -27,7 +27,9 @@ def test_problems_come_with_file_and_offset_and_status_1(damaged):
     outcome = damaged("fsck")
 
     assert 1 == outcome.status
-    assert "error: objects/journal at 16: journal: its header does not match its checksum" == outcome.out.splitlines()[0]
+    assert (
+        "error: objects/journal at 16: journal: its header does not match its checksum" == outcome.out.splitlines()[0]
+    )
 
 
 def test_json_has_every_problem(damaged):

@@ -82,7 +82,9 @@ def test_several_conversations_get_a_branch_or_a_tract_each(run):
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_imported(run, tmp_path):
-    (tmp_path / "chat.jsonl").write_text('{"role": "user", "content": "a"}\n{"role": \n{"role": "user", "content": "b"}\n')
+    (tmp_path / "chat.jsonl").write_text(
+        '{"role": "user", "content": "a"}\n{"role": \n{"role": "user", "content": "b"}\n'
+    )
 
     outcome = run("import", "chat.jsonl")
 
@@ -130,7 +132,11 @@ def test_json_says_what_became_of_it(run, tmp_path):
 
     head = run("log", "--json").json_lines[0]["commit"]
     branch = {"name": "main", "commit": head, "messages": 2, "shared": 0}
-    assert {"conversations": [{"name": "chat", "tract": "root", "branches": [branch]}], "messages": 2, "problems": []} == value
+    assert {
+        "conversations": [{"name": "chat", "tract": "root", "branches": [branch]}],
+        "messages": 2,
+        "problems": [],
+    } == value
 
 
 def test_ten_thousand_messages_are_imported_whole(run, tmp_path):
@@ -144,7 +150,9 @@ def test_ten_thousand_messages_are_imported_whole(run, tmp_path):
 def test_hostile_files_do_not_reach_the_terminal(run, tmp_path, hostile_text, assert_safe):
     name = "a\x1b[31m\u202e[nope].json"
     write_chat(tmp_path / name, hostile_text)
-    (tmp_path / "bad\x1b.jsonl").write_text('{"role": "user", "content": "a"}\n' + hostile_text + '\n{"role": "user"}\n')
+    (tmp_path / "bad\x1b.jsonl").write_text(
+        '{"role": "user", "content": "a"}\n' + hostile_text + '\n{"role": "user"}\n'
+    )
 
     outcome = run("import", name, "bad\x1b.jsonl", "missing\x9b")
 

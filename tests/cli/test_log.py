@@ -84,7 +84,12 @@ def test_options_say_which_commits(talk, argv, texts):
 )
 def test_commits_are_found_by_their_generation_config(run, tmp_path, conditions, texts):
     with Tract.open(tmp_path) as t:
-        configs = [{"model": "a", "t": 0.1}, {"model": "a", "t": 0.5}, {"model": "b", "t": 0.9, "top": {"p": True}}, None]
+        configs = [
+            {"model": "a", "t": 0.1},
+            {"model": "a", "t": 0.5},
+            {"model": "b", "t": 0.9, "top": {"p": True}},
+            None,
+        ]
         for number, config in enumerate(configs):
             t.commit({"role": "assistant", "content": str(number)}, generation_config=config)
 
@@ -205,7 +210,14 @@ def test_named_formats_show_more_or_less(talk):
 
 @pytest.mark.parametrize(
     "argv",
-    [("--graph", "--reverse"), ("--merges", "--no-merges"), ("--skip=-1",), ("--format", "long"), ("--since", "monday"), ("--until", "")],
+    [
+        ("--graph", "--reverse"),
+        ("--merges", "--no-merges"),
+        ("--skip=-1",),
+        ("--format", "long"),
+        ("--since", "monday"),
+        ("--until", ""),
+    ],
     ids=" ".join,
 )
 def test_options_that_make_no_sense_are_refused(talk, argv):
@@ -215,7 +227,9 @@ def test_options_that_make_no_sense_are_refused(talk, argv):
 
 
 def test_the_graph_leads_over_what_is_not_shown(talk):
-    assert ["* four", "* What is 2 + 2?"] == talk("log", "--graph", "--format=%s", "--grep", "four|What").out.splitlines()
+    assert ["* four", "* What is 2 + 2?"] == talk(
+        "log", "--graph", "--format=%s", "--grep", "four|What"
+    ).out.splitlines()
     assert ["* four"] == talk("log", "--graph", "--format=%s", "HEAD~1..").out.splitlines()
 
 

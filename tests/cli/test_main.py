@@ -62,7 +62,10 @@ def test_an_unknown_command_is_a_usage_error_that_names_a_similar_one(anywhere):
     outcome = anywhere("lgo")
 
     assert 2 == outcome.status
-    assert "tract: 'lgo' is not a tract command; see 'tract --help'\nhint: the most similar command is 'log'\n" == outcome.err
+    assert (
+        "tract: 'lgo' is not a tract command; see 'tract --help'\nhint: the most similar command is 'log'\n"
+        == outcome.err
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,8 @@ def test_a_full_disk_below_the_output_is_an_error():
 
     assert 128 == main(["--version"], console=Console(stdout=Full(), stderr=err))
     assert (
-        "tract: the output cannot be written: no space left on device; what the command did stays done\n" == err.getvalue()
+        "tract: the output cannot be written: no space left on device; what the command did stays done\n"
+        == err.getvalue()
     )
 
 
@@ -259,7 +263,18 @@ def test_a_pipe_that_closes_early_leaves_no_complaint(tmp_path):
     assert 141 == process.wait()
 
 
-HEAVY = ("typer", "click", "rich", "pydantic", "httpx", "tiktoken", "regex", "asyncio", "tract.api", "tract.cli.fallback")
+HEAVY = (
+    "typer",
+    "click",
+    "rich",
+    "pydantic",
+    "httpx",
+    "tiktoken",
+    "regex",
+    "asyncio",
+    "tract.api.tract",
+    "tract.cli.fallback",
+)
 
 
 @pytest.mark.parametrize("argv", [["log"], ["log", "--oneline", "--graph"], ["status"], ["show"], ["rev-parse", "HEAD"], ["--help"]], ids=" ".join)  # fmt: skip
@@ -275,16 +290,47 @@ def test_a_command_that_looks_loads_nothing_heavy(run, tmp_path, argv):
 # What the commands of every day do without. Most of their time is the loading of modules, a third of a millisecond each:
 # whoever makes one load more of these shall know it, and have a reason.
 DISPENSABLE = (
-    *("asyncio", "hashlib", "hmac", "httpx", "importlib.metadata", "json", "logging", "pathlib", "secrets", "tempfile", "tiktoken"),
-    *("tract.objects.content", "tract.compile.compiled", "tract.compile.accounting", "tract.compile.prefix"),
-    *("tract.compile.blame", "tract.compile.diff", "tract.compile.spending", "tract.compile.status", "tract.compile.stream"),
-    *("tract.compile.formats.rendering", "tract.compile.formats.caching", "tract.compile.formats.content"),
-    *("tract.history.commit", "tract.history.diff", "tract.history.bisect", "tract.history.gc", "tract.history.collection"),
-    *("tract.cli.diffs", "tract.cli.placeholders", "tract.cli.times", "tract.handle", "tract.opening", "tract.api"),
+    *(
+        "asyncio",
+        "hashlib",
+        "hmac",
+        "httpx",
+        "importlib.metadata",
+        "json",
+        "logging",
+        "pathlib",
+        "secrets",
+        "tempfile",
+        "tiktoken",
+    ),
+    *("tract.objects.content", "tract.compile.compiled", "tract.writing.budget", "tract.compile.prefix"),
+    *(
+        "tract.report.blame",
+        "tract.report.diff",
+        "tract.report.spending",
+        "tract.report.status",
+        "tract.writing.stream",
+    ),
+    *("tract.messages.rendering", "tract.messages.caching", "tract.messages.content"),
+    *(
+        "tract.history.commit",
+        "tract.history.diff",
+        "tract.history.bisect",
+        "tract.maintenance.gc.collect",
+        "tract.maintenance.gc",
+    ),
+    *(
+        "tract.cli.diffs",
+        "tract.cli.placeholders",
+        "tract.cli.times",
+        "tract.api.handle",
+        "tract.api.opening",
+        "tract.api.tract",
+    ),
     *("tract.adapters", "tract.curation", "tract.llm"),
 )
-RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.compile.formats.rendering", "tract.compile.formats.caching")
-COMPILING = ("tract.compile.accounting", "tract.history.commit", *RENDERING)
+RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.rendering", "tract.messages.caching")
+COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
 # Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
 EVERYDAY = (
     (("log",), (), 94),
@@ -293,9 +339,20 @@ EVERYDAY = (
     (("branch",), (), 95),
     (("switch", "-c", "other"), (), 95),
     (("tag",), (), 93),
-    (("diff",), ("tract.cli.diffs", "tract.compile.diff", "tract.history.diff", *RENDERING), 102),
+    (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 102),
     (("compile",), ("tract.cli.times", *COMPILING), 100),
-    (("commit", "good night"), ("tract.api", "tract.handle", "tract.opening", "tract.objects.content", "tract.compile.formats.content", *COMPILING), 115),
+    (
+        ("commit", "good night"),
+        (
+            "tract.api.tract",
+            "tract.api.handle",
+            "tract.api.opening",
+            "tract.objects.content",
+            "tract.messages.content",
+            *COMPILING,
+        ),
+        115,
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.llm.server import LLMServer, llm_process, llm_server
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 __all__ = ["llm_process", "llm_server"]
 
@@ -344,7 +344,9 @@ def test_hostile_texts_do_not_reach_the_terminal(hostile: Run, assert_safe: Any,
 
 
 @pytest.mark.parametrize("move", [("update-ref", "refs/heads/draft", "draft~1"), ("branch", "-D", "draft")])
-def test_what_is_merged_is_what_it_was_when_the_merge_began(conflicting: Run, tmp_path: Path, move: tuple[str, ...]) -> None:
+def test_what_is_merged_is_what_it_was_when_the_merge_began(
+    conflicting: Run, tmp_path: Path, move: tuple[str, ...]
+) -> None:
     theirs = id_of(conflicting, "draft")
     conflicting("merge", "draft")
     resolve(tmp_path, "both")
@@ -404,7 +406,9 @@ def test_a_hint_fits_what_went_wrong(parted: Run, argv: tuple[str, ...], hint: s
 def test_a_model_decides_and_the_commit_says_which_it_was(conflicting: Run, llm_server: LLMServer) -> None:
     llm_server.script("RESOLVED\na of both", "KEEP")
 
-    done = conflicting("merge", "-X", "semantic", "draft", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    done = conflicting(
+        "merge", "-X", "semantic", "draft", "--model", "small", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url
+    )
 
     assert 0 == done.status
     assert "(user, message 0): a of both" in done.out
@@ -431,7 +435,9 @@ def test_what_a_model_decided_waits_until_the_merge_goes_on(conflicting: Run, ll
     assert 2 == len(llm_server.requests())
 
 
-def test_what_a_model_leaves_open_is_for_the_user_beside_what_it_decided(conflicting: Run, tmp_path: Path, llm_server: LLMServer) -> None:
+def test_what_a_model_leaves_open_is_for_the_user_beside_what_it_decided(
+    conflicting: Run, tmp_path: Path, llm_server: LLMServer
+) -> None:
     llm_server.script("KEEP", "RESOLVED\nm1 and d1")
 
     waiting = conflicting("merge", "-X", "semantic", "draft", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
@@ -444,7 +450,11 @@ def test_what_a_model_leaves_open_is_for_the_user_beside_what_it_decided(conflic
 
 @pytest.mark.parametrize(
     ("answer", "status", "words"),
-    [(None, 128, "neither OPENAI_API_KEY nor ANTHROPIC_API_KEY is set"), ("ABORT too different", 128, "gave up"), ("Sure!", 128, "begins with neither")],
+    [
+        (None, 128, "neither OPENAI_API_KEY nor ANTHROPIC_API_KEY is set"),
+        ("ABORT too different", 128, "gave up"),
+        ("Sure!", 128, "begins with neither"),
+    ],
 )
 def test_a_model_that_cannot_be_asked_or_answers_nonsense_moves_nothing(
     conflicting: Run, llm_server: LLMServer, answer: str | None, status: int, words: str
@@ -472,7 +482,9 @@ def test_with_json_the_ends_of_a_merge_are_documents_too(conflicting: Run, tmp_p
     assert (0, {"done": False, "commit": None}) == (given_up.status, given_up.json)
 
 
-def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(conflicting: Run, llm_server: LLMServer) -> None:
+def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(
+    conflicting: Run, llm_server: LLMServer
+) -> None:
     llm_server.script("RESOLVED\na of both", "RESOLVED\nm1 and d1")
     conflicting("merge", "-X", "semantic", "--no-commit", "draft", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
     before = id_of(conflicting)

@@ -40,7 +40,10 @@ def test_a_commit_is_looked_at_and_left_again(talk):
     assert "'tract switch -c <name>' makes one here" in outcome.err
     assert ["two", "one"] == texts(talk)
 
-    assert f"Previous HEAD position was {two} user: two\nHEAD is now at {one} user: one\n" == talk("checkout", "HEAD~1").err
+    assert (
+        f"Previous HEAD position was {two} user: two\nHEAD is now at {one} user: one\n"
+        == talk("checkout", "HEAD~1").err
+    )
     assert f"Previous HEAD position was {one} user: one\nSwitched to branch 'main'\n" == talk("checkout", "main").err
     assert f"HEAD is now at {one} user: one\n" == talk("checkout", "-").err.splitlines(keepends=True)[0]
 
@@ -68,7 +71,16 @@ def test_checkout_makes_branches_too(talk):
 def test_what_is_checked_out_is_shown_safely(hostile, assert_safe):
     hostile("commit", "plain")
 
-    for argv in (("checkout", "HEAD~1"), ("checkout", "main"), ("reset", "HEAD~1"), ("branch", "-v"), ("tag", "x"), ("tag", "-n"), ("reflog",), ("undo",)):
+    for argv in (
+        ("checkout", "HEAD~1"),
+        ("checkout", "main"),
+        ("reset", "HEAD~1"),
+        ("branch", "-v"),
+        ("tag", "x"),
+        ("tag", "-n"),
+        ("reflog",),
+        ("undo",),
+    ):
         outcome = hostile(*argv)
         assert 0 == outcome.status, outcome
         assert_safe(outcome)
@@ -110,7 +122,14 @@ def test_a_hard_reset_is_forgotten(talk):
 def test_what_names_nothing_moves_nothing(talk, assert_safe, revision):
     before = talk("show-ref", "--head").out
 
-    for command in (("reset",), ("reset", "--hard"), ("checkout",), ("switch", "--detach"), ("branch", "new"), ("tag", "new")):
+    for command in (
+        ("reset",),
+        ("reset", "--hard"),
+        ("checkout",),
+        ("switch", "--detach"),
+        ("branch", "new"),
+        ("tag", "new"),
+    ):
         outcome = talk(*command, revision)
         assert 128 == outcome.status
         assert outcome.err.startswith("tract: no commit named ")
@@ -218,12 +237,20 @@ def test_a_new_store_has_nothing_to_undo(run):
     assert (128, "", "tract: there is nothing to undo in tract 'root'\n") == run("undo")
 
 
-HEAVY = ("typer", "rich", "pydantic", "httpx", "tiktoken", "regex", "asyncio", "tract.api")
+HEAVY = ("typer", "rich", "pydantic", "httpx", "tiktoken", "regex", "asyncio", "tract.api.tract")
 
 
 @pytest.mark.usefixtures("talk")
 def test_going_elsewhere_loads_nothing_heavy(tmp_path):
-    commands = [["switch", "-c", "x"], ["checkout", "v1"], ["branch", "-v"], ["tag", "-n"], ["reset", "HEAD~1"], ["reflog"], ["undo"]]
+    commands = [
+        ["switch", "-c", "x"],
+        ["checkout", "v1"],
+        ["branch", "-v"],
+        ["tag", "-n"],
+        ["reset", "HEAD~1"],
+        ["reflog"],
+        ["undo"],
+    ]
     program = f"import sys; from tract.cli.main import main; print(*map(main, {commands!r}), [m for m in {HEAVY!r} if m in sys.modules])"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip

@@ -86,10 +86,17 @@ def test_a_number_is_short_for_that_many():
 
 
 def test_an_argument_may_take_all_that_is_left_as_it_stands():
-    params = (Param("action", required=True), Param("rest", many=True, verbatim=("run",)), Param("loud", ("--loud",), bool))
+    params = (
+        Param("action", required=True),
+        Param("rest", many=True, verbatim=("run",)),
+        Param("loud", ("--loud",), bool),
+    )
     command = Command("try", "try things", lambda _console, _args: 0, params)
 
-    ran, said = parse(command, ["run", "--loud", "grep", "-q", "--loud", "--", "x"]), parse(command, ["say", "a", "--loud"])
+    ran, said = (
+        parse(command, ["run", "--loud", "grep", "-q", "--loud", "--", "x"]),
+        parse(command, ["say", "a", "--loud"]),
+    )
 
     assert (("grep", "-q", "--loud", "--", "x"), True) == (ran.rest, ran.loud)
     assert (("a",), True) == (said.rest, said.loud)

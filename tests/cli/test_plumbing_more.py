@@ -122,7 +122,16 @@ def test_the_best_common_ancestor_can_be_json(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["refs/x/y", "refs/heads/-x", "refs/heads/\u202e", "refs/heads/con", "refs/heads/" + "a" * 64, "x" * 300, "tracts/../HEAD"]
+    "name",
+    [
+        "refs/x/y",
+        "refs/heads/-x",
+        "refs/heads/\u202e",
+        "refs/heads/con",
+        "refs/heads/" + "a" * 64,
+        "x" * 300,
+        "tracts/../HEAD",
+    ],
 )
 def test_names_that_git_takes_can_still_be_refused(store: Store, name: str) -> None:
     assert (1, "", "") == store.run("check-ref-format", name)
@@ -152,7 +161,10 @@ def test_a_transaction_is_one_operation(store: Store) -> None:
     repo = open_repository(str(store.folder / ".tract"))
     _, operation = next(iter(repo.refs.history()))
     repo.close()
-    assert ("both", ["refs/heads/x", "refs/tags/y"]) == (operation.reason, [change.name for change in operation.changes])
+    assert ("both", ["refs/heads/x", "refs/tags/y"]) == (
+        operation.reason,
+        [change.name for change in operation.changes],
+    )
 
 
 def test_nobody_else_can_write_between_prepare_and_commit(store: Store) -> None:
@@ -215,7 +227,9 @@ def test_update_ref_can_move_head_itself(store: Store) -> None:
     assert [store.ids[0], store.ids[2]] == store.lines("rev-parse", "HEAD", "main")
 
 
-@pytest.mark.parametrize("argv", [("--stdin", "refs/heads/x"), ("--stdin", "-d"), ("-z",), ("-z", "refs/heads/x", "HEAD")])
+@pytest.mark.parametrize(
+    "argv", [("--stdin", "refs/heads/x"), ("--stdin", "-d"), ("-z",), ("-z", "refs/heads/x", "HEAD")]
+)
 def test_update_ref_stdin_says_how_it_is_used(store: Store, argv: tuple[str, ...]) -> None:
     assert 2 == store.run("update-ref", *argv)[0]
 
@@ -224,7 +238,9 @@ def test_update_ref_stdin_says_how_it_is_used(store: Store, argv: tuple[str, ...
 
 
 def test_rev_parse_answers_in_json(store: Store) -> None:
-    assert [{"id": store.ids[2], "excluded": False}, {"id": store.ids[0], "excluded": True}] == store.json("rev-parse", "v1..")
+    assert [{"id": store.ids[2], "excluded": False}, {"id": store.ids[0], "excluded": True}] == store.json(
+        "rev-parse", "v1.."
+    )
     assert [{"ref": "main"}, {"ref": None}] == store.json("rev-parse", "--abbrev-ref", "HEAD", "HEAD~1")
 
 
@@ -261,7 +277,9 @@ def test_every_kind_of_object_is_a_json_document(store: Store) -> None:
     assert (HOSTILE, {"a": [1.0]}, "append", [store.lines("rev-parse", "HEAD~1")[0]]) == tuple(
         commit[key] for key in ("message", "metadata", "operation", "parents")
     )
-    assert {"content_type": "dialogue", "role": "user", "text": HOSTILE} == store.json("cat-file", "-p", commit["content"])[0]["value"]
+    assert {"content_type": "dialogue", "role": "user", "text": HOSTILE} == store.json(
+        "cat-file", "-p", commit["content"]
+    )[0]["value"]
     for kind, id in ids.items():
         (document,) = store.json("cat-file", "-p", id)
         assert [id, kind] == list(document.values())[:2]

@@ -391,7 +391,7 @@ def test_payloads_pass_a_pipe_unharmed(store: Store) -> None:
 def test_plumbing_loads_nothing_heavy(store: Store) -> None:
     script = (
         "import sys; from tract.cli.main import main; status = main(['cat-file', '-p', 'HEAD']);"
-        "print(status, [m for m in ('typer', 'click', 'rich', 'tiktoken', 'httpx', 'pydantic', 'tract.api') if m in sys.modules])"
+        "print(status, [m for m in ('typer', 'click', 'rich', 'tiktoken', 'httpx', 'pydantic', 'tract.api.tract') if m in sys.modules])"
     )
 
     done = subprocess.run(

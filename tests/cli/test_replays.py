@@ -65,7 +65,11 @@ def test_a_dry_run_says_it_and_moves_nothing(tract: Run) -> None:
 
     found = tract("rebase", "--dry-run", "--json", "main")
 
-    assert (0, False, [{"source": before[0], "commit": None}]) == (found.status, found.json["done"], found.json["replayed"])
+    assert (0, False, [{"source": before[0], "commit": None}]) == (
+        found.status,
+        found.json["done"],
+        found.json["replayed"],
+    )
     assert "Would make 1 commit on branch 'side'" in tract("rebase", "-n", "main").out
     assert before == ids(tract)
 
@@ -119,14 +123,19 @@ def test_what_moved_meanwhile_is_not_gone_on_with(tract: Run, tmp_path: Path) ->
 @pytest.mark.parametrize("command", ["rebase", "cherry-pick", "revert"])
 def test_a_commit_while_one_waits_is_refused_and_told_how_to_go_on(tract: Run, tmp_path: Path, command: str) -> None:
     part(tract)
-    tract(*{"rebase": ("rebase", "main"), "cherry-pick": ("cherry-pick", "main"), "revert": ("revert", "HEAD")}[command])
+    tract(
+        *{"rebase": ("rebase", "main"), "cherry-pick": ("cherry-pick", "main"), "revert": ("revert", "HEAD")}[command]
+    )
     if command == "revert":  # which has nothing to ask here
         (tmp_path / ".tract/state").mkdir()
         (tmp_path / ".tract/state/revert").write_text("{}")
     before = ids(tract)
 
     for refused in (tract("commit", "one more"), tract("edit", before[-1], "else")):
-        assert (128, f"tract: a {command} is under way in tract 'root'") == (refused.status, refused.err.splitlines()[0])
+        assert (128, f"tract: a {command} is under way in tract 'root'") == (
+            refused.status,
+            refused.err.splitlines()[0],
+        )
         assert f"'tract {command} --continue' goes on with it, 'tract {command} --abort' gives it up" in refused.err
     assert before == ids(tract)
 

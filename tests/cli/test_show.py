@@ -11,7 +11,18 @@ from tract import Tract
 
 def test_a_commit_is_shown_in_full(run, tmp_path):
     run("commit", "question")
-    run("commit", "one\n  two\n\nthree", "-r", "assistant", "-m", "a try", "--reply-to", "HEAD", "--config", '{"model":"m"}')
+    run(
+        "commit",
+        "one\n  two\n\nthree",
+        "-r",
+        "assistant",
+        "-m",
+        "a try",
+        "--reply-to",
+        "HEAD",
+        "--config",
+        '{"model":"m"}',
+    )
     run("skip", "HEAD", "--reason", "a dead end")
     with Tract.open(tmp_path) as t:
         t.record_usage({"prompt_tokens": 7, "completion_tokens": 2})
@@ -75,7 +86,9 @@ def test_the_versions_of_a_message_are_listed(run):
 
     assert ["0", "1"] == [line[0] for line in lines]
     assert ["first", "second"] == [line.split(": ")[1].split(" (")[0] for line in lines]
-    assert [(0, "append", "first"), (1, "edit", "second")] == [(v["version"], v["operation"], v["text"]) for v in values]
+    assert [(0, "append", "first"), (1, "edit", "second")] == [
+        (v["version"], v["operation"], v["text"]) for v in values
+    ]
 
 
 @pytest.mark.parametrize("argv", [(), ("--json",), ("--history",)], ids=" ".join)

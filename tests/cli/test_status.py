@@ -79,7 +79,8 @@ def test_json_has_the_figures(run):
     value = run("status", "--json").json
 
     assert ("root", "main", False, 1, 1, 0, 0, None) == tuple(
-        value[key] for key in ("tract", "branch", "detached", "commits", "messages", "skipped", "pinned", "token_budget")
+        value[key]
+        for key in ("tract", "branch", "detached", "commits", "messages", "skipped", "pinned", "token_budget")
     )
     assert value["head"] == value["recent"][0]["commit"]
     assert 1 == value["tokens_estimated"]
@@ -131,7 +132,9 @@ def test_a_bisection_under_way_is_told(run):
     run("bisect", "start", "HEAD")
 
     assert "Bisection under way: 1 bad, 0 good, 0 skipped; 'tract bisect next'" in run("status").out
-    assert {"bad": run("rev-parse", "HEAD").out.strip(), "good": 0, "skipped": 0} == run("status", "--json").json["bisection"]
+    assert {"bad": run("rev-parse", "HEAD").out.strip(), "good": 0, "skipped": 0} == run("status", "--json").json[
+        "bisection"
+    ]
 
 
 @pytest.mark.parametrize(("name", "end"), [("merge", "tract merge --abort"), ("bisect", "tract bisect reset")])

@@ -64,7 +64,9 @@ def test_tags_are_deleted(talk):
     two = ids(talk)[0]
 
     assert 128 == talk("tag", "-d", "v1", "v3").status
-    assert f"Deleted tag 'v1' (was {two[:10]})\nDeleted tag 'v2' (was {two[:10]})\n" == talk("tag", "-d", "v1", "v2").out
+    assert (
+        f"Deleted tag 'v1' (was {two[:10]})\nDeleted tag 'v2' (was {two[:10]})\n" == talk("tag", "-d", "v1", "v2").out
+    )
     assert "" == talk("tag").out
 
 
@@ -198,7 +200,9 @@ def test_switching_changes_what_is_seen(talk):
     assert (0, "", "Switched to branch 'side'\n") == outcome
     assert ["one"] == [entry["text"] for entry in talk("log", "--json").json_lines]
     talk("commit", "else")
-    assert ["else", "two", "one"] == sorted((e["text"] for e in talk("log", "--all", "--json").json_lines), key=["else", "two", "one"].index)
+    assert ["else", "two", "one"] == sorted(
+        (e["text"] for e in talk("log", "--all", "--json").json_lines), key=["else", "two", "one"].index
+    )
     assert (0, "", "Already on 'side'\n") == talk("switch", "side")
 
 
@@ -237,7 +241,16 @@ def test_a_new_store_can_begin_on_another_branch(run):
     assert "* trunk\n" == run("branch").out
 
 
-@pytest.mark.parametrize("argv", [("tag", "side"), ("branch", "v1"), ("switch", "-c", "v1"), ("checkout", "-b", "v1"), ("branch", "-m", "side", "v1")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("tag", "side"),
+        ("branch", "v1"),
+        ("switch", "-c", "v1"),
+        ("checkout", "-b", "v1"),
+        ("branch", "-m", "side", "v1"),
+    ],
+)
 def test_a_name_that_is_a_tag_and_a_branch_is_warned_of(talk, argv):
     assert "" == talk("tag", "v1", "HEAD~1").err
 
@@ -248,6 +261,8 @@ def test_a_name_that_is_a_tag_and_a_branch_is_warned_of(talk, argv):
 
 
 def test_the_current_branch_is_a_line_of_json_too(talk):
-    assert [{"name": "main", "commit": ids(talk)[0], "current": True}] == talk("branch", "--show-current", "--json").json_lines
+    assert [{"name": "main", "commit": ids(talk)[0], "current": True}] == talk(
+        "branch", "--show-current", "--json"
+    ).json_lines
     talk("checkout", "HEAD~1")
     assert "" == talk("branch", "--show-current", "--json").out

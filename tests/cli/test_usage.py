@@ -53,7 +53,9 @@ def test_a_period_and_a_branch_can_be_named(spent):
 
 
 def test_the_total_alone_is_one_line(spent):
-    assert ["3  157   15          12              0"] == [line.strip() for line in spent("usage", "--by", "").out.splitlines()[1:]]
+    assert ["3  157   15          12              0"] == [
+        line.strip() for line in spent("usage", "--by", "").out.splitlines()[1:]
+    ]
 
 
 @pytest.mark.parametrize(("argv", "status"), [(("--since", "monday"), 2), (("--by", "price"), 128)])

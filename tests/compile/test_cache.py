@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract import Tract
-from tract.compile.cache import BlobCache, count_content, readable_content
 from tract.config import TractConfig
 from tract.errors import ContentValidationError
 from tract.repo import memory_repository
+from tract.tokens.counts import BlobCache, count_content, readable_content
 
 
 class Counting:
@@ -130,7 +130,7 @@ def test_who_looks_at_messages_that_nobody_counted_reads_no_other_counts(tmp_pat
 
 
 def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("tract.compile.cache._COUNTS_KEPT", 8)
+    monkeypatch.setattr("tract.tokens.counts._COUNTS_KEPT", 8)
     counter = Counting()
     with open_tract(tmp_path, counter) as t:
         total = 0
@@ -147,7 +147,7 @@ def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, 
 
 
 def test_a_memory_stores_counts_are_bounded_too(monkeypatch):
-    monkeypatch.setattr("tract.compile.cache._COUNTS_KEPT", 8)
+    monkeypatch.setattr("tract.tokens.counts._COUNTS_KEPT", 8)
     t = open_tract(":memory:", Counting())
     for n in range(40):
         t.user(f"message {n}")

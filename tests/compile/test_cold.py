@@ -115,7 +115,9 @@ def test_a_blob_that_is_no_message_names_itself_when_it_is_looked_at():
         messages.to_send(1)
 
 
-def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_with_what_is_sent_three_times_them(tmp_path):
+def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_with_what_is_sent_three_times_them(
+    tmp_path,
+):
     text = "word " * 60
     with Tract.open(tmp_path, tokenizer=Words()) as t:
         t.extend({"role": "user", "content": f"{n} {text}"} for n in range(4000))
@@ -145,6 +147,10 @@ def test_a_damaged_frame_is_an_error_of_whoever_reads_its_messages(tmp_path):
     os.chmod(pack, 0o600)
     pack.write_bytes(whole)
 
-    for read in (lambda context: context.to_openai(), lambda context: context.messages[0], lambda context: context.to_text()):
+    for read in (
+        lambda context: context.to_openai(),
+        lambda context: context.messages[0],
+        lambda context: context.to_text(),
+    ):
         with Tract.open(tmp_path, tokenizer=Words()) as t, pytest.raises(ObjectCorruptError, match=pack.name):
             read(t.compile())

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tract.compile.cache import message_in
 from tract.compile.messages import Messages
 from tract.errors import ContentValidationError
 from tract.objects.codec import encode
+from tract.tokens.counts import message_in
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,9 @@ def test_a_map_of_an_unknown_type_is_freeform(value: dict[str, Any]) -> None:
     assert "assistant" == message_in(value).role
 
 
-@pytest.mark.parametrize("value", [{"role": "user"}, {"text": "x"}, {"role": 5, "text": "x"}, {"role": "user", "text": []}])
+@pytest.mark.parametrize(
+    "value", [{"role": "user"}, {"text": "x"}, {"role": 5, "text": "x"}, {"role": "user", "text": []}]
+)
 def test_a_turn_without_role_or_text_is_not_sent(value: dict[str, Any]) -> None:
     messages = Messages()
     messages.append(encode({"content_type": "dialogue", **value}))

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from tract.compile.formats import message_from_raw, render
-from tract.compile.usage import counted_tokens, estimated_tokens, usage_of
-from tract.compile.vocabularies import pack_tokens, unpack_ranks
 from tract.errors import ContentValidationError
 from tract.history.priority import Priority, priority_of
+from tract.messages import message_from_raw, render
+from tract.tokens.usage import counted_tokens, estimated_tokens, usage_of
+from tract.tokens.vocabularies import pack_tokens, unpack_ranks
 
 
 @pytest.mark.parametrize(

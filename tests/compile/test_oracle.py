@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tract import DialogueContent, Priority, Tract, TractConfig
-from tract.compile.tokens import count_message
+from tract.tokens.counter import count_message
 
 Raw = dict[str, Any]
 

@@ -49,7 +49,11 @@ def test_an_edit_invalidates_what_follows_and_is_named(at, reason, common):
 
     tokens = sum(before.token_counts[:common])
     assert (common, tokens, 26 - tokens, reason) == figures(change)
-    assert (edit.commit_hash, target, 26) == (change.first_changed_commit, change.first_changed_message, change.previous_tokens)
+    assert (edit.commit_hash, target, 26) == (
+        change.first_changed_commit,
+        change.first_changed_message,
+        change.previous_tokens,
+    )
 
 
 @pytest.mark.parametrize("steps", [[Priority.SKIP], [Priority.SKIP, Priority.NORMAL]])

@@ -49,7 +49,12 @@ def kinds(context) -> list[str]:
         ([user("a"), call("1"), result("1"), user("b")], [2], [user("a"), user("b")], ["tool_call_left_out"]),
         ([user("a"), call("1"), result("1"), user("b")], [1], [user("a"), user("b")], ["tool_result_left_out"]),
         ([user("a"), call("1"), result("1"), user("b")], [1, 2], [user("a"), user("b")], []),
-        ([call("1", text="look"), result("1")], [1], [{"role": "assistant", "content": "look"}], ["tool_call_left_out"]),
+        (
+            [call("1", text="look"), result("1")],
+            [1],
+            [{"role": "assistant", "content": "look"}],
+            ["tool_call_left_out"],
+        ),
         ([call("1", "2"), result("1"), result("2")], [1], [call("2"), result("2")], ["tool_call_left_out"]),
         ([call("1", "2"), result("1"), result("2")], [0], [], ["tool_result_left_out"] * 2),
         ([call("1"), result("1"), call("1"), result("1")], [1], [call("1"), result("1")], ["tool_call_left_out"]),

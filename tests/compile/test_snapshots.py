@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tract import DialogueContent, Priority, Tract, TractConfig
-from tract.compile.tokens import count_message
 from tract.history.moves import move_ref
 from tract.objects.id import ObjectId
+from tract.tokens.counter import count_message
 
 
 class Words:

@@ -106,7 +106,9 @@ def test_order_moves_a_call_and_its_result_together():
 
 def test_edited_texts_are_marked_when_asked_for():
     t = make_tract("a", "b")
-    t.commit({"role": "user", "content": [{"type": "text", "text": "c"}, {"type": "image_url", "image_url": {"url": "u"}}]})
+    t.commit(
+        {"role": "user", "content": [{"type": "text", "text": "c"}, {"type": "image_url", "image_url": {"url": "u"}}]}
+    )
     t.edit("HEAD~1", "B")
     parts = [{"type": "text", "text": "C"}, {"type": "image_url", "image_url": {"url": "u"}}]
     t.edit("HEAD~1", {"role": "user", "content": parts})

@@ -129,7 +129,9 @@ def test_one_summary_stands_for_all_unless_each_run_is_to_have_its_own() -> None
 @pytest.mark.parametrize("half", [0, 1, 2])
 def test_a_tool_call_and_its_results_go_together_or_stay_together(half: int) -> None:
     t, _ = make_tract("a")
-    unit = t.extend([{**call("1"), "tool_calls": [*call("1")["tool_calls"], *call("2")["tool_calls"]]}, result("1"), result("2")])
+    unit = t.extend(
+        [{**call("1"), "tool_calls": [*call("1")["tool_calls"], *call("2")["tool_calls"]]}, result("1"), result("2")]
+    )
     last = t.assistant("z")
 
     t.branch("pinned", switch=False)

@@ -54,7 +54,11 @@ def test_the_commit_says_what_was_compressed_and_by_whom() -> None:
     done = compress(t, None, target_tokens=50, keep_recent=1, summariser=lambda _: answer, message="tidy")
 
     info = t.log(1)[0]
-    assert ("compress", "tidy", 5) == (info.operation, info.message, (info.metadata or {})["compressed"][0]["tokens_after"])
+    assert ("compress", "tidy", 5) == (
+        info.operation,
+        info.message,
+        (info.metadata or {})["compressed"][0]["tokens_after"],
+    )
     assert {
         "compressed": [
             {
@@ -64,7 +68,12 @@ def test_the_commit_says_what_was_compressed_and_by_whom() -> None:
                 "last": c.commit_hash,
                 "tokens_before": 15,
                 "tokens_after": 5,
-                "summarised_by": {"model": "m", "prompt": "summary", "prompt_version": "1", "usage": {"input_tokens": 7}},
+                "summarised_by": {
+                    "model": "m",
+                    "prompt": "summary",
+                    "prompt_version": "1",
+                    "usage": {"input_tokens": 7},
+                },
             }
         ],
         "target_tokens": 50,
@@ -145,7 +154,9 @@ def test_the_window_and_the_prices_can_be_settings(tmp_path: Any) -> None:
 
 
 def test_what_makes_a_context_longer_is_held_to_the_budget() -> None:
-    t, _ = make_tract("a b c d e f", "g h i j k l", "z", config=TractConfig(token_budget=TokenBudgetConfig(45, "reject")))
+    t, _ = make_tract(
+        "a b c d e f", "g h i j k l", "z", config=TractConfig(token_budget=TokenBudgetConfig(45, "reject"))
+    )
     before = context(t)
 
     with pytest.raises(BudgetExceededError):
@@ -203,7 +214,10 @@ def test_the_cost_is_the_one_that_the_compiled_contexts_show() -> None:
     done = compress(t, from_commit=b.commit_hash, to_commit=d.commit_hash)
 
     change = t.compile().prefix_change(before)
-    assert (change.common_tokens, change.invalidated_tokens) == (done.prefix.common_tokens, done.prefix.invalidated_tokens)
+    assert (change.common_tokens, change.invalidated_tokens) == (
+        done.prefix.common_tokens,
+        done.prefix.invalidated_tokens,
+    )
     assert sum(t.compile().token_counts) - change.common_tokens == done.prefix.new_tokens
     assert done.commit_hash == change.first_changed_commit
 

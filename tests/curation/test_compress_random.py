@@ -58,7 +58,11 @@ def reference(said: Sequence[Said], chosen: set[str]) -> tuple[list[str], list[s
     going = set().union(*(unit for unit in units if unit & chosen and not unit & pinned))
     hidden = set().union(*(unit for unit in units if unit & skipped))
     summed = [one.id for one in said if one.id in going - hidden]
-    after = [x for one in said for x in ([*["Σ"] * (one.id == summed[0])] if summed else []) + [one.id] * (one.id not in going)]
+    after = [
+        x
+        for one in said
+        for x in ([*["Σ"] * (one.id == summed[0])] if summed else []) + [one.id] * (one.id not in going)
+    ]
     return after, summed
 
 
@@ -71,7 +75,11 @@ def test_random_contexts_and_choices_are_as_a_reference_says(items: list[Any], d
         after, summed = reference(said, chosen)
         before = context(t)
         asked: list[SummaryRequest] = []
-        options: dict[str, Any] = {"commits": sorted(chosen), "summariser": lambda r: asked.append(r) or "Σ", "force": True}
+        options: dict[str, Any] = {
+            "commits": sorted(chosen),
+            "summariser": lambda r: asked.append(r) or "Σ",
+            "force": True,
+        }
         if not summed:
             with pytest.raises(CompressionError, match="nothing to compress"):
                 t.compress(**options)

@@ -13,15 +13,13 @@ import pytest
 from tract import CompressResult, SummaryRequest, Tract
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
-from tract.compile.formats import tool_ids
 from tract.history.context import context_at, entries
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
+from tract.messages import tool_ids
 from tract.objects.model import Entry
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSION = (
-    ROOT.parent / "shared" / "corpus" / "entireio+cli" / "0b" / "0195f27fed" / "0" / "full.jsonl"
-)
+SESSION = ROOT.parent / "shared" / "corpus" / "entireio+cli" / "0b" / "0195f27fed" / "0" / "full.jsonl"
 
 
 def items_of(t: Tract) -> list[Entry]:

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.every_call import Fault, failing
 from tract import Tract
 from tract.errors import CompressionError, TractError
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 # What may be left behind without harm: the next writer sees to it.
 LEFT_BEHIND = {"torn-end", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "counts-damaged"}
@@ -70,7 +70,11 @@ def compress(t: Tract) -> None:
 )
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
 def test_an_error_at_any_call_leaves_all_of_it_or_nothing(
-    folder_in_memory: Path, prepare: Callable[[Tract], object], act: Callable[[Tract], None], states: tuple[Any, Any], error: str
+    folder_in_memory: Path,
+    prepare: Callable[[Tract], object],
+    act: Callable[[Tract], None],
+    states: tuple[Any, Any],
+    error: str,
 ) -> None:
     template = folder_in_memory / "template"
     with opened(template) as t:

@@ -22,9 +22,9 @@ from tests.llm.server import LLMServer, fail, named, text
 from tract import OpenAIClient, Tract
 from tract.cli.console import Console
 from tract.cli.main import main
-from tract.curation.summarise import ATTEMPTS
+from tract.curation.compress.summarise import ATTEMPTS
 from tract.errors import TractError
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 KEY = "sk-test-0123456789abcdef"
 TEXTS = [f"fact {at} of many that are told here at some length, for a summary has to be shorter" for at in range(6)]
@@ -146,7 +146,9 @@ def killed_after(folder: Path, argv: list[str], server: LLMServer, questions: in
     """Run a process until it has asked so many questions, and kill it while the last is being answered."""
     root = Path(__file__).resolve().parents[2]
     environ = {**os.environ, "PYTHONPATH": str(root), "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
-    with subprocess.Popen(argv, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        argv, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         until = time.monotonic() + 20
         while len(server.requests()) < questions and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract import MergeResult, Tract
-from tract.curation.conflict_file import conflict_document, merge_page, read_conflict_document
+from tract.curation.merge.conflict_file import conflict_document, merge_page, read_conflict_document
 from tract.errors import MergeConflictError, MergeError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)

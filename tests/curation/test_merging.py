@@ -330,7 +330,12 @@ def test_a_resolver_is_shown_both_sides_and_its_text_waits_for_review() -> None:
 def test_what_a_model_decided_is_recorded_on_the_commit() -> None:
     t, first = make_tract()
     said = Resolution(
-        "resolved", "by a model", "both agree", {"model": "m", "temperature": 0}, {"total_tokens": 9}, "merge-conflict@1"
+        "resolved",
+        "by a model",
+        "both agree",
+        {"model": "m", "temperature": 0},
+        {"total_tokens": 9},
+        "merge-conflict@1",
     )
 
     t.merge("draft", resolver=lambda _: said, auto_commit=True)

@@ -12,7 +12,7 @@ import pytest
 
 from tract import CommitInfo, PendingCompression, SummaryRequest, Tract
 from tract.errors import CompressionError, RefMovedError
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 
 class Words:
@@ -236,10 +236,7 @@ def test_a_process_killed_after_the_model_answered_need_not_ask_again(tmp_path: 
     t.close()
     maker = tmp_path / "maker.py"
     maker.write_text(
-        "def summarise(request):\n"
-        "    with open('asked', 'a') as file:\n"
-        "        file.write('x')\n"
-        "    return 'kept'\n"
+        "def summarise(request):\n    with open('asked', 'a') as file:\n        file.write('x')\n    return 'kept'\n"
     )
     script = (
         "import os, signal, tract, maker\n"
@@ -251,7 +248,11 @@ def test_a_process_killed_after_the_model_answered_need_not_ask_again(tmp_path: 
     assert -9 == subprocess.run(command, cwd=tmp_path, env=environment, check=False).returncode
 
     done = subprocess.run(
-        [sys.executable, "-c", script.replace(", progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL)", "")],
+        [
+            sys.executable,
+            "-c",
+            script.replace(", progress=lambda done, total: os.kill(os.getpid(), signal.SIGKILL)", ""),
+        ],
         cwd=tmp_path,
         env=environment,
         check=False,

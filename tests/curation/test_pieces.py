@@ -10,9 +10,9 @@ import pytest
 from tests.curation.talking import make_long as make_tract
 from tests.curation.talking import texts, words
 from tract import CompressResult, SummaryRequest
-from tract.curation.pieces import Asking, cut_pieces, summarise_blocks
-from tract.curation.summarise import Demands
-from tract.curation.summarise import llm_summariser as make_summariser
+from tract.curation.compress.pieces import Asking, cut_pieces, summarise_blocks
+from tract.curation.compress.summarise import Demands
+from tract.curation.compress.summarise import llm_summariser as make_summariser
 from tract.errors import CompressionError, LLMError, LLMRateLimitError
 from tract.llm.types import Summary
 from tract.repo import memory_repository
@@ -40,7 +40,9 @@ def test_a_block_that_is_too_long_comes_in_slices() -> None:
     pieces = cut_pieces([block("a"), block(long)], words, 30)
 
     assert all(sum(words(message["content"]) for part in piece for message in part) <= 40 for piece in pieces)
-    told = "".join(m["content"].split("\n", 1)[1] for piece in pieces for part in piece for m in part if "part " in m["content"])
+    told = "".join(
+        m["content"].split("\n", 1)[1] for piece in pieces for part in piece for m in part if "part " in m["content"]
+    )
     assert long in told
 
 
@@ -101,7 +103,9 @@ def test_what_must_be_kept_is_asked_of_the_pieces_that_have_it() -> None:
         return "kept 30 days" if request.must_keep else "nothing"
 
     blocks = [*long_blocks(4), block("30 days"), *long_blocks(4)]
-    found = summarise_blocks(memory_repository(), Asking(summarise, 500), SummaryRequest(()), blocks, Demands(words, must_keep=("30 days",)))
+    found = summarise_blocks(
+        memory_repository(), Asking(summarise, 500), SummaryRequest(()), blocks, Demands(words, must_keep=("30 days",))
+    )
 
     assert "kept 30 days" == found.text
     assert 2 == sum(bool(one.must_keep) for one in asked)
@@ -110,7 +114,11 @@ def test_what_must_be_kept_is_asked_of_the_pieces_that_have_it() -> None:
 def test_summaries_that_never_fit_are_an_error() -> None:
     with pytest.raises(CompressionError, match="do not fit into a window of 500 tokens"):
         summarise_blocks(
-            memory_repository(), Asking(lambda _: "word " * 250, 500), SummaryRequest(()), long_blocks(2, 300), Demands(words)
+            memory_repository(),
+            Asking(lambda _: "word " * 250, 500),
+            SummaryRequest(()),
+            long_blocks(2, 300),
+            Demands(words),
         )
     with pytest.raises(CompressionError, match="window must be"):
         Asking(make_summariser(lambda _: "x"), 3)

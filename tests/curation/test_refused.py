@@ -9,9 +9,9 @@ import pytest
 
 from tests.llm.server import LLMServer
 from tract import OpenAIClient, PendingCompression, Tract
-from tract.curation.summarise import ATTEMPTS
+from tract.curation.compress.summarise import ATTEMPTS
 from tract.errors import CompressionError
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 
 class Words:
@@ -134,7 +134,11 @@ def test_hidden_messages_are_counted_with_the_summary_they_leave_with() -> None:
     plan = t.compress(each_run=True, keep_recent=1, dry_run=True)
     done = t.compress(each_run=True, keep_recent=1, summariser=lambda _: "Σ")
 
-    assert [(2, 2), (2, 1)] == [(part.messages, part.hidden) for part in done.parts] == [(p.messages, p.hidden) for p in plan.parts]
+    assert (
+        [(2, 2), (2, 1)]
+        == [(part.messages, part.hidden) for part in done.parts]
+        == [(p.messages, p.hidden) for p in plan.parts]
+    )
     counts = [len(entry.sources) for entry in t.blame()]
     assert [4, 0, 3, 0] == counts
     assert counts[0] == len(t.expand(done.summary_hashes[0]).message_hashes)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tract import CommitOperation, DialogueContent, Tract
 from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError, TractError
 from tract.history.context import build_context, context_at, entries
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 
 class Words:
@@ -53,7 +53,9 @@ def call(id: str) -> dict[str, Any]:
         ([0, 1], {"after": 4}, ["c", "d", "e", "a", "b"]),
     ],
 )
-def test_messages_move_where_they_are_told_to_under_their_own_ids(moved: list[int], where: dict[str, int], after: list[str]) -> None:
+def test_messages_move_where_they_are_told_to_under_their_own_ids(
+    moved: list[int], where: dict[str, int], after: list[str]
+) -> None:
     t, ids = make_tract("a", "b", "c", "d", "e")
     old = t.head
 

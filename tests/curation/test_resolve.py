@@ -8,7 +8,7 @@ import pytest
 
 from tests.llm.server import LLMServer, fail, text
 from tract import AnthropicClient, OpenAIClient, Tract
-from tract.curation.resolve import PROMPT, Resolver, llm_resolver
+from tract.curation.merge.resolve import PROMPT, Resolver, llm_resolver
 from tract.errors import LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, MergeError
 from tract.llm.prompts import load_prompt
 

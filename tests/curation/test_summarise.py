@@ -14,7 +14,7 @@ from tests.curation.talking import Words, texts, words
 from tests.curation.talking import make_long as make_tract
 from tests.llm.server import LLMServer, fail, text
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
-from tract.curation.summarise import ATTEMPTS, PROMPT, Demands, checked_summary
+from tract.curation.compress.summarise import ATTEMPTS, PROMPT, Demands, checked_summary
 from tract.errors import CompressionError, LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, LLMResponseError
 from tract.llm.prompts import load_prompt
 from tract.llm.types import Summary
@@ -52,12 +52,25 @@ def test_the_configured_model_sums_up_and_the_commit_says_which_it_was(llm_serve
     assert isinstance(done, CompressResult)
     assert ["Four facts.", *texts(t)[1:]] == texts(t)
     about = (t.log(1)[0].metadata or {})["compressed"][0]["summarised_by"]
-    assert ("gpt-test", PROMPT, "1", 70) == (about["model"], about["prompt"], about["prompt_version"], about["usage"]["prompt_tokens"])
+    assert ("gpt-test", PROMPT, "1", 70) == (
+        about["model"],
+        about["prompt"],
+        about["prompt_version"],
+        about["usage"]["prompt_tokens"],
+    )
     assert "gpt-test" == (t.get_commit(done.summary_hashes[0]).generation_config or {})["model"]
     (question,) = llm_server.requests()
     system, user = question.messages
     assert load_prompt(PROMPT).text == system["content"]
-    for shown in ("fact 0", "fact 3", "after:", "fact 4", "at most 20 tokens", "Numbers first.", "word for word:\n- facts"):
+    for shown in (
+        "fact 0",
+        "fact 3",
+        "after:",
+        "fact 4",
+        "at most 20 tokens",
+        "Numbers first.",
+        "word for word:\n- facts",
+    ):
         assert shown in user["content"]
     assert KEY not in str(t.log())
 
@@ -180,7 +193,10 @@ def test_another_process_may_commit_while_a_model_thinks(tmp_path: Path) -> None
 )
 def test_what_a_summariser_says_of_itself_and_cannot_be_kept_is_refused_and_forgotten(said: Any, problem: str) -> None:
     t = make_tract()
-    answers = [Summary("Σ", **said), Summary("Σ", {"model": "m"}, {"input_tokens": 3, "output_tokens": 10**30, "cost": None})]
+    answers = [
+        Summary("Σ", **said),
+        Summary("Σ", {"model": "m"}, {"input_tokens": 3, "output_tokens": 10**30, "cost": None}),
+    ]
 
     with pytest.raises(CompressionError, match=problem):
         t.compress(summariser=lambda _: answers.pop(0))
@@ -245,7 +261,11 @@ def test_what_lacks_a_fact_is_worse_than_what_is_too_long() -> None:
 def test_a_pattern_is_told_to_the_model_as_what_it_matches() -> None:
     summariser, asked = answers("within 30 days")
 
-    checked_summary(summariser, request("you have 30 days"), Demands(words, must_keep=(re.compile(r"\d+ days"), re.compile("zzz|days"))))
+    checked_summary(
+        summariser,
+        request("you have 30 days"),
+        Demands(words, must_keep=(re.compile(r"\d+ days"), re.compile("zzz|days"))),
+    )
 
     assert ("30 days", "days") == asked[0].must_keep
 

@@ -24,8 +24,8 @@ from tests.faults.scene import (
 )
 from tract import Priority
 from tract.errors import TractError
-from tract.history.fsck.check import check_repository
 from tract.history.walk import first_parents
+from tract.maintenance.fsck.check import check_repository
 from tract.repo import open_repository
 
 

@@ -1,7 +1,7 @@
 """Workloads that compress, and whose gc takes what the compressions left behind.
 
-    main    ─ a b c d e ─ C1 ─ … ─ C2 ─ …     pins stay, a tag keeps its history, C1 and C2 lose theirs
-    aside     └─ x y ─ C3                     a second branch, with compressions of its own
+main    ─ a b c d e ─ C1 ─ … ─ C2 ─ …     pins stay, a tag keeps its history, C1 and C2 lose theirs
+aside     └─ x y ─ C3                     a second branch, with compressions of its own
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.faults.crash_recording import Life, Look, Shown
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.config import Retention
-from tract.curation.compression_result import PendingCompression
+from tract.curation.compress.result import PendingCompression
 from tract.history import gc
 from tract.history.notes import PRIORITY, note_history
 from tract.refs.names import HEADS, TAGS

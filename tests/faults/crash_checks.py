@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.faults.crash_recording import Done, Moment, Moves, Recording, Shown, moves_of, open_tract, texts
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.errors import TractError
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, read_blob, read_commit, read_node
 from tract.refs.files import RefFiles

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
-from tract.history.collection import run
+from tract.maintenance.gc import run
+from tract.maintenance.gc.settling import Settling
 from tract.objects.model import NewObject
-from tract.refs.settling import Settling
 from tract.repo import Repository
 from tract.storage.database import Database
 
@@ -68,7 +68,15 @@ def gc_mutants() -> list[Mutant]:
         ),
         Mutant("archives: shallow written after the packs went", _shallow_last(), only="archives"),
         Mutant("archives: shallow not synced", during(run, "write_shallow", sync_data=nothing), only="archives"),
-        Mutant("archives: name of shallow not synced", during(run, "write_shallow", sync_directory=nothing), only="archives"),
+        Mutant(
+            "archives: name of shallow not synced",
+            during(run, "write_shallow", sync_directory=nothing),
+            only="archives",
+        ),
         Mutant("archives: shallow not written at all", patched(run, write_shallow=nothing), only="archives"),
-        Mutant("archives: ref files not synced before what they held is forgotten", patched(Settling, _sync=nothing), only="archives"),
+        Mutant(
+            "archives: ref files not synced before what they held is forgotten",
+            patched(Settling, _sync=nothing),
+            only="archives",
+        ),
     ]

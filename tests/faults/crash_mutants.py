@@ -206,9 +206,7 @@ def mutants() -> list[Mutant]:
         Mutant("seal: pack and index not synced", _seal_without_pack_sync()),
         Mutant("seal: index before its pack", _index_before_pack()),
         Mutant("seal: new journal not synced", during(database, "create_journal", sync_data=nothing)),
-        Mutant(
-            "seal: folder not synced after the rename", during(database, "create_journal", sync_directory=nothing)
-        ),
+        Mutant("seal: folder not synced after the rename", during(database, "create_journal", sync_directory=nothing)),
         Mutant("write_file: no sync of the data", during(files, "write_file", sync_data=nothing)),
         Mutant("write_file: no sync of the folder", during(files, "write_file", sync_directory=nothing)),
         Mutant("loose: no sync of the data", _loose_without(sync_data=True, names=False)),

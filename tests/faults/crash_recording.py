@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faults.crash_recorder import Change, Killed, Recorder, watched
-from tract.api import Tract
-from tract.compile.tokens import EstimateTokenCounter
+from tract.api.tract import Tract
 from tract.errors import TractError
 from tract.objects.model import RefChange
 from tract.storage import database, files, journal
 from tract.storage.store import Durability
+from tract.tokens.counter import EstimateTokenCounter
 
 Moves = tuple[tuple[RefChange, ...], ...]
 """What the operations of a store did, oldest first, without those that moved nothing."""

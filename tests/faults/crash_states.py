@@ -250,7 +250,13 @@ def recordings_of_killed_archives(seed: int, every: int = 1, only: str = "") -> 
 
 
 def _killed(
-    name: str, run: Callable[[Life], None], then: Callable[[Life], None], seed: int, every: int, only: str, **options: Any
+    name: str,
+    run: Callable[[Life], None],
+    then: Callable[[Life], None],
+    seed: int,
+    every: int,
+    only: str,
+    **options: Any,
 ) -> list[Recording]:
     if only not in f"{name} at":
         return []

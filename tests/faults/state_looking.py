@@ -21,9 +21,9 @@ from tests.faults.state_model import Said
 from tests.faults.state_writing import WritingMachine
 from tract import Tract
 from tract.errors import CommitNotFoundError
-from tract.history.fast_export import plan_store_export, write_stream
-from tract.history.fast_import import import_stream
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.load import import_stream
 from tract.repo import open_repository
 
 

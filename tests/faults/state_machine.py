@@ -20,7 +20,7 @@ import tract.refs.operations
 import tract.storage.database
 from tests.faults.state_model import MAIN, HandleModel, Said, TractModel
 from tract import DialogueContent, InstructionContent, Priority, Tract, TractConfig
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 from tract.refs.names import HEADS
 from tract.repo import Repository
 

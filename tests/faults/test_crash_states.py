@@ -61,7 +61,10 @@ def test_no_power_cut_of_the_sample_loses_what_was_acknowledged():
         ("commit: operation in a write before its objects", lambda seed: recordings_of_killed_lives(seed, every=6)),
         ("archives: shallow written after the packs went", recordings_with_archives),
         ("archives: name of shallow not synced", recordings_with_archives),
-        ("archives: ref files not synced before what they held is forgotten", lambda seed: recordings_of_killed_archives(seed, every=6)),
+        (
+            "archives: ref files not synced before what they held is forgotten",
+            lambda seed: recordings_of_killed_archives(seed, every=6),
+        ),
     ],
 )
 def test_a_protocol_without_one_of_its_steps_is_caught(name, record):

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.acts import ACTS, Act, Stage
 from tests.faults.every_call import ERRORS, SHORT, Fault, can_happen, failing
 from tests.faults.scene import impatient, opened
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 __all__ = ["impatient"]
 

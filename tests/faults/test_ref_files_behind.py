@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tract import Tract, TractConfig
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 from tract.refs.files import RefFiles
 from tract.repo import open_repository
 
@@ -107,7 +107,9 @@ def test_what_was_behind_a_keyframe_is_found_as_well(folder: Path, monkeypatch: 
     assert [] == problems(folder)
 
 
-def test_opening_looks_at_one_more_file_however_many_refs_there_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_looks_at_one_more_file_however_many_refs_there_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def looked_at() -> int:
         seen: list[str] = []
         open_ = os.open
@@ -177,7 +179,9 @@ def test_gc_takes_the_file_of_a_tag_that_a_power_cut_brought_back_when_more_was_
     assert [] == problems(folder)
 
 
-def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = folder / ".tract"
     with opened(folder) as t:
         t.branch("a/b", switch=False)

@@ -13,8 +13,8 @@ import pytest
 
 from tract import Tract
 from tract.errors import ObjectCorruptError
-from tract.history.fsck.check import check_repository
-from tract.history.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bit-flips"
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tract import Tract
-from tract.compile.conversation import conversation_problems, count_problems
 from tract.errors import FormatVersionError, NotARepositoryError
 from tract.history.context import EMPTY, build_context
-from tract.history.fsck.check import check_repository, examine
-from tract.history.gc import collect
+from tract.maintenance.fsck.check import check_repository, examine
+from tract.maintenance.fsck.conversation import conversation_problems, count_problems
+from tract.maintenance.gc.collect import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.refs.store import RefEdit
 from tract.repo import Repository, open_repository
@@ -135,7 +135,7 @@ def test_a_gc_that_takes_away_what_is_being_checked_raises_no_alarm(
             with closing(open_repository(str(tmp_path / ".tract"))) as repo:
                 collect(repo, retention_days=0, aggressive=len(seen) == 1)
 
-    monkeypatch.setattr("tract.history.fsck.check._check_format", collect_now)
+    monkeypatch.setattr("tract.maintenance.fsck.check._check_format", collect_now)
 
     assert [] == problems(tmp_path)
     assert seen[0] != seen[-1]
@@ -329,7 +329,11 @@ def conversation(folder: Path) -> list[tuple[str, str]]:
     return [(p.severity, p.kind) for p in conversation_problems(examine(str(folder / ".tract")))]
 
 
-CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}
+CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
 
 
 def test_a_tool_result_without_its_call_is_a_warning(tmp_path: Path) -> None:
@@ -358,9 +362,7 @@ def test_a_blob_that_is_no_message_is_an_error(tmp_path: Path) -> None:
     def broken(repo: Repository, _: bytes, commit: Commit) -> Commit:
         blob = new_blob({"content_type": "message"})
         repo.objects.write_many([blob])
-        return commit._replace(
-            parents=(), content=blob.id, tree=None, open=(), generation=1
-        )
+        return commit._replace(parents=(), content=blob.id, tree=None, open=(), generation=1)
 
     assert [] == with_commit(tmp_path, broken)
     assert [("error", "content-shape")] == conversation(tmp_path)

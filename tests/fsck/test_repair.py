@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tract import Tract
-from tract.history.fsck.check import check_repository
-from tract.history.fsck.repair import plan_repair, run_repair
-from tract.history.fsck.report import FsckReport
-from tract.history.gc import collect
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.report import FsckReport
+from tract.maintenance.gc.collect import collect
 from tract.repo import open_repository
 from tract.storage.files import FileLock
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.dying import killed_at
 from tract import Tract
-from tract.history.fsck.check import check_repository
-from tract.history.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.repo import open_repository
 
 

@@ -14,17 +14,15 @@ from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
 from tract.adapters.transcripts.places import Places, without_depths
 from tract.adapters.transcripts.strictjson import Refused, describe, flaw, parse
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.cli.contents import content_from_json
-from tract.compile.cache import message_in
-from tract.compile.formats import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
-from tract.compile.formats.values import parse_json
-from tract.compile.message import Message
-from tract.compile.tokens import EstimateTokenCounter, TiktokenCounter, count_message
-from tract.compile.usage import read_usage, usage_body
 from tract.errors import TractError
 from tract.history.context import context_of
-from tract.history.fsck.graph import Graph, Root
+from tract.maintenance.fsck.graph import Graph, Root
+from tract.maintenance.fsck.store import FoundObject, FoundObjects
+from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
+from tract.messages.message import Message
+from tract.messages.values import parse_json
 from tract.objects.check import check_payload
 from tract.objects.content import to_value, validate_content
 from tract.objects.id import KINDS, Kind
@@ -40,7 +38,9 @@ from tract.objects.model import (
 )
 from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.storage.check import FoundObject, FoundObjects
+from tract.tokens.counter import EstimateTokenCounter, TiktokenCounter, count_message
+from tract.tokens.counts import message_in
+from tract.tokens.usage import read_usage, usage_body
 
 _FORMATS = ("openai", "responses", "anthropic", "gemini")
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.fuzz.target import JSON, MSGPACK, RefusedError, Target, refusing
-from tract.compile.usage import read_usage
 from tract.errors import ContentValidationError, ObjectCorruptError
+from tract.maintenance.stream.text import object_lines, parse_object, parse_ref_value
 from tract.objects.check import check_payload
 from tract.objects.codec import decode, encode, unpack, unpack_all
 from tract.objects.content import from_value, to_value, validate_content
@@ -32,7 +32,7 @@ from tract.objects.model import (
     read_node,
     read_operation,
 )
-from tract.objects.text import object_lines, parse_object, parse_ref_value
+from tract.tokens.usage import read_usage
 
 _IDS = tuple(bytes([n]) * 32 for n in range(1, 9))
 _MAKES = re.compile(r"^the lines of \w+ ([0-9a-f]{64}) make ([0-9a-f]{64})$")

@@ -15,20 +15,20 @@ from blake3 import blake3
 
 from tests.fuzz.object_targets import sample_objects
 from tests.fuzz.target import Target, check, put, refusing, scratch
-from tract.compile.vocabularies import pack_tokens, unpack_ranks
+from tract.maintenance.fsck.journal import scan_journal
+from tract.maintenance.fsck.pack import PackScan
+from tract.maintenance.fsck.store import FoundObjects, check_counts, check_loose
 from tract.objects.id import ID_SIZE, object_id
 from tract.objects.model import NewObject, new_blob
-from tract.storage.check import FoundObjects, check_counts, check_loose
 from tract.storage.compression import FrameCodec, compress_record, decompress
 from tract.storage.counts import BlobCount, add_counts, load_counts
 from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, TRANSACTION, Journal, create_journal
-from tract.storage.journal_check import scan_journal
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import CHECK_SIZE, FRAME, IDS_A_CHECK, PACK_END, SEAL_SIZE, TRAILER, Pack
-from tract.storage.pack_check import PackScan
 from tract.storage.pack_writer import Group, index_bytes, write_pack
 from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
 from tract.storage.totals import Totals, add_totals, damaged_at, load_totals
+from tract.tokens.vocabularies import pack_tokens, unpack_ranks
 
 _NONCE = b"noncenon"
 _RECORDS = TRANSACTION.size

@@ -20,7 +20,6 @@ from tract.cli.plumbing.for_each_ref import COMMAND as FOR_EACH_REF
 from tract.cli.plumbing.hash_object import COMMAND as HASH_OBJECT
 from tract.cli.plumbing.ref_transaction import run_transactions
 from tract.cli.retention import is_retention
-from tract.compile.usage import TokenUsage, usage_body
 from tract.config import TokenBudgetConfig, TractConfig
 from tract.errors import TractError
 from tract.history.branch import cleaned_name
@@ -40,6 +39,7 @@ from tract.repo import (
     write_config,
 )
 from tract.revision import ref_history, resolve_object, resolve_range, resolve_revision
+from tract.tokens.usage import TokenUsage, usage_body
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

@@ -13,21 +13,21 @@ from blake3 import blake3
 
 from tests.fuzz.store_targets import fill, new_repository
 from tests.fuzz.target import RefusedError, Target, check, scratch
-from tract.compile.conversation import conversation_problems, count_problems
-from tract.compile.tokens import EstimateTokenCounter
 from tract.config import TractConfig
 from tract.errors import TractError
 from tract.history.commit import Draft, write_commits
-from tract.history.fast_export import ExportPlan, plan_store_export, write_stream
-from tract.history.fast_import import import_stream
-from tract.history.fsck.check import check_repository, examine
-from tract.history.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.check import check_repository, examine
+from tract.maintenance.fsck.conversation import conversation_problems, count_problems
+from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.stream.export import ExportPlan, plan_store_export, write_stream
+from tract.maintenance.stream.load import import_stream
 from tract.refs.store import ANY
 from tract.repo import (
     create_repository,
     open_repository,
 )
 from tract.revision import resolve_revision
+from tract.tokens.counter import EstimateTokenCounter
 
 _MAKES = re.compile(r"the lines of \w+ ([0-9a-f]{64}) make ([0-9a-f]{64})")
 

@@ -12,11 +12,11 @@ import pytest
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
 from tract.config import Retention
 from tract.errors import GCError, ObjectCorruptError, TractError
-from tract.history.fast_export import plan_store_export, write_stream
-from tract.history.fast_import import import_stream
-from tract.history.fsck.check import check_repository
-from tract.history.fsck.repair import plan_repair, run_repair
-from tract.history.gc import DAY, GCResult, collect
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.gc.collect import DAY, GCResult, collect
+from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.load import import_stream
 from tract.repo import Repository
 from tract.storage.shallow import Cut, decode_shallow, write_shallow
 
@@ -257,8 +257,8 @@ def test_another_handle_sees_the_cut_at_its_next_look(tmp_path):
 
 
 def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
-    from tract.history.collection.plan import plan_gc
-    from tract.history.collection.run import run_gc
+    from tract.maintenance.gc.plan import plan_gc
+    from tract.maintenance.gc.run import run_gc
 
     t, ids, _ = compressed(tmp_path)
     plan = plan_gc(repo_of(t), archives=Retention(days=0), now=time.time() + DAY)
@@ -271,8 +271,8 @@ def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
 
 
 def test_an_expansion_after_the_plan_saves_what_it_brings_back(tmp_path):
-    from tract.history.collection.plan import plan_gc
-    from tract.history.collection.run import run_gc
+    from tract.maintenance.gc.plan import plan_gc
+    from tract.maintenance.gc.run import run_gc
 
     t, _, _ = compressed(tmp_path)
     plan = plan_gc(repo_of(t), archives=Retention(days=0), now=time.time() + DAY)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.faults.dying import killed_at
 from tract import Priority, Tract
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 # What may be left behind without harm: the next writer or gc sees to it.
 _LEFT_BEHIND = {"leftover", "torn-end", "ref-file-behind", "ref-file-missing", "index-missing", "kept-aside"}
@@ -71,7 +71,11 @@ def test_killed_at_any_change_a_gc_of_archives_loses_nothing(tmp_path: Path) -> 
             t.log(None)
             t.user("after")
         collect(folder)
-        left = {problem.path.split("/")[0] for problem in check_repository(str(folder / ".tract")).problems if problem.kind != "kept-aside"}
+        left = {
+            problem.path.split("/")[0]
+            for problem in check_repository(str(folder / ".tract")).problems
+            if problem.kind != "kept-aside"
+        }
         assert left <= {"cache"}, number  # half-written counts
         with opened(folder) as t:
             assert [*expected, "after"] == texts(t), number

@@ -11,8 +11,8 @@ import pytest
 from tract import HistoryCutError, Priority, Tract
 from tract.config import Retention
 from tract.errors import TractError
-from tract.history.fsck.check import check_repository
-from tract.history.gc import DAY, collect
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import DAY, collect
 
 
 class Letters:

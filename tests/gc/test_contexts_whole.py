@@ -14,10 +14,10 @@ import pytest
 from tract import CommitInfo, Priority, Tract
 from tract.config import Retention
 from tract.errors import HistoryCutError, TractError
-from tract.history.fast_export import plan_store_export, write_stream
-from tract.history.fast_import import import_stream
-from tract.history.fsck.check import check_repository
-from tract.history.gc import DAY, collect
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import DAY, collect
+from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.load import import_stream
 
 
 class Letters:

@@ -10,8 +10,8 @@ import pytest
 
 from tract import CommitOperation, DialogueContent, HistoryCutError, Tract
 from tract.errors import BlobNotFoundError, EditTargetError, TractError
-from tract.history.fsck.check import check_repository
-from tract.history.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.storage.shallow import decode_shallow, write_shallow
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
@@ -72,7 +72,9 @@ def test_a_branch_that_parted_before_the_cut_is_not_merged_unasked(tmp_path):
     said = refused(lambda: t.merge("side"), compression)
     assert "cannot merge 'side' into 'main': they have no commit in common any more" == said
     t.switch("side")
-    assert "cannot merge 'main' into 'side': they have no commit in common any more" == refused(lambda: t.merge("main"), compression)
+    assert "cannot merge 'main' into 'side': they have no commit in common any more" == refused(
+        lambda: t.merge("main"), compression
+    )
     t.switch("main")
     assert before == texts(t)
 
@@ -172,7 +174,9 @@ def test_replies_to_what_is_gone_are_replayed_moved_and_taken_back_as_messages(t
 def test_revisions_that_lead_behind_a_cut_name_it(tmp_path):
     t, ids, compression = cut(tmp_path)
     for suffix in ("~1", "^", "^2", "~1000000000"):
-        assert f"no commit named '{compression}{suffix}'" == refused(lambda s=suffix: t.get_commit(compression + s), compression)
+        assert f"no commit named '{compression}{suffix}'" == refused(
+            lambda s=suffix: t.get_commit(compression + s), compression
+        )
         refused(lambda s=suffix: t.show(ids[5] + s), ids[5])
     assert "no commit named 'HEAD~2'" == refused(lambda: t.log(start="HEAD~2"), compression)
     assert compression == t.get_commit("HEAD~1").commit_hash
@@ -185,7 +189,9 @@ def test_what_would_need_the_history_says_what_it_misses(tmp_path):
     assert "what the model was sent before 'HEAD~1' is not kept" == refused(lambda: t.sent("HEAD~1"), compression)
     assert f"commit {short} has nothing to be compared with" == refused(lambda: t.diff(None, "HEAD~1"), compression)
     assert "two have no commit in common" in refused(lambda: t.diff("main...side"), compression)
-    assert f"how the notes were at commit {ids[5][:16]} is not kept" == refused(lambda: t.compile(at_commit=ids[5], notes="then"), ids[5])
+    assert f"how the notes were at commit {ids[5][:16]} is not kept" == refused(
+        lambda: t.compile(at_commit=ids[5], notes="then"), ids[5]
+    )
     refused(lambda: t.sent(ids[5]), ids[5])
     refused(lambda: t.blame(ids[5]), ids[5])
     refused(lambda: t.diff(ids[5], "HEAD"), ids[5])
@@ -361,10 +367,14 @@ def test_without_the_file_or_any_line_of_it_the_error_names_it_and_repair_writes
             write_shallow(str(store), {id: one for id, one in whole.items() if id != lost})
         with open_at(tmp_path) as t:
             if lost is None or lost != edit:
-                with pytest.raises(BlobNotFoundError, match="something names it, and 'shallow' does not say that gc cut it"):
+                with pytest.raises(
+                    BlobNotFoundError, match="something names it, and 'shallow' does not say that gc cut it"
+                ):
                     t.gc()
             if lost is None or lost.hex() == compression:
-                with pytest.raises(BlobNotFoundError, match="something names it, and 'shallow' does not say that gc cut it"):
+                with pytest.raises(
+                    BlobNotFoundError, match="something names it, and 'shallow' does not say that gc cut it"
+                ):
                     t.log(None)
             assert ["abcd", "E", "f", "g"] == texts(t)
 

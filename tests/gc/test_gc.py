@@ -13,12 +13,12 @@ import pytest
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.collection.notes import find_stale_notes, prune_notes
-from tract.history.fsck.check import check_repository
-from tract.history.gc import DAY, LEVEL, collect, is_due, plan_gc, prune, run_gc
 from tract.history.moves import move_ref
 from tract.history.notes import NewNote, note_history, write_note
 from tract.history.state import write_state
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import DAY, LEVEL, collect, is_due, plan_gc, prune, run_gc
+from tract.maintenance.gc.notes import find_stale_notes, prune_notes
 from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
 from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
@@ -782,7 +782,7 @@ def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):
 
 def test_a_plan_holds_a_few_bytes_an_object(tmp_path, monkeypatch):
     """Ids in sets would be hundreds."""
-    monkeypatch.setattr("tract.storage.catalogue._KEPT_NUMBERS", 64)
+    monkeypatch.setattr("tract.maintenance.gc.catalogue._KEPT_NUMBERS", 64)
     held, objects = [], []
     for number in (200, 1500):
         t = make_tract(tmp_path / str(number))

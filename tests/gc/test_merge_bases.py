@@ -16,13 +16,13 @@ from tests.gc.test_archives_random import step
 from tract import Tract, TractConfig
 from tract.config import read_retention
 from tract.errors import HistoryCutError, TractError
-from tract.history.collection.plan import plan_gc
-from tract.history.collection.policies import Policies, Policy, read_policies
-from tract.history.collection.run import run_gc
-from tract.history.fsck.check import check_repository
-from tract.history.gc import DAY, GCResult, collect, collect_by_policy, database
 from tract.history.moves import move_ref
 from tract.history.reachability import merge_bases
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import DAY, GCResult, collect, collect_by_policy, database
+from tract.maintenance.gc.plan import plan_gc
+from tract.maintenance.gc.policies import Policies, Policy, read_policies
+from tract.maintenance.gc.run import run_gc
 from tract.refs.store import ANY
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.history.collection.lineage import Lineage, Reach
-from tract.history.collection.partings import Tip, find_partings
+from tract.maintenance.gc.lineage import Lineage, Reach
+from tract.maintenance.gc.partings import Tip, find_partings
 
 
 class Graph(Lineage):
@@ -81,7 +81,11 @@ def test_nothing_is_needed_where_no_merge_base_would_go(history: Any) -> None:
 def test_each_commit_knows_the_refs_that_reach_it(history: Any) -> None:
     graph, tips, ends = history
 
-    reach = Reach(graph, {tip.number: sum(1 << n for n, other in enumerate(tips) if other.number == tip.number) for tip in tips}, ends)
+    reach = Reach(
+        graph,
+        {tip.number: sum(1 << n for n, other in enumerate(tips) if other.number == tip.number) for tip in tips},
+        ends,
+    )
 
     for number in graph.newest_first:
         assert sum(1 << n for n, tip in enumerate(tips) if number in reached(graph, tip.number, ends)) == reach[number]

@@ -14,10 +14,10 @@ import pytest
 from tests.gc.test_archives_random import seen, step
 from tract import Priority, Tract, TractConfig
 from tract.errors import ConfigError, GCError, TractError
-from tract.history.fsck.check import check_repository
-from tract.history.gc import DAY, GCResult, collect_by_policy, prune
 from tract.history.moves import move_ref
 from tract.history.state import write_state
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import DAY, GCResult, collect_by_policy, prune
 from tract.refs.store import ANY
 
 
@@ -75,7 +75,9 @@ def test_orphans_go_by_the_settings_of_the_tract_they_are_of(tmp_path):
     long = opened(tmp_path, "long", orphan_retention_days=30)
     like_root = opened(tmp_path, "like-root")
     commits = [orphan(t, f"{n}") for n, t in enumerate((root, short, long, like_root))]
-    content = [t._base.commit(bytes.fromhex(id)).content.hex() for t, id in zip((root, short), commits[:2], strict=True)]
+    content = [
+        t._base.commit(bytes.fromhex(id)).content.hex() for t, id in zip((root, short), commits[:2], strict=True)
+    ]
 
     gc_after(root, 0.1)
     assert [True, False, True, True] == has(root, *commits)
@@ -391,15 +393,15 @@ def test_windows_of_several_tracts_change_no_context_and_a_dry_run_says_what_goe
         assert (planned.archives, planned.held, planned.dropped_size) == (done.archives, done.held, done.dropped_size)
         assert (planned.reachable, planned.kept, planned.dropped) == (done.reachable, done.kept, done.dropped)
         assert before == contexts(tmp_path, names)
-        left = [problem for problem in check_repository(str(tmp_path / ".tract")).problems if problem.severity != "note"]
+        left = [
+            problem for problem in check_repository(str(tmp_path / ".tract")).problems if problem.severity != "note"
+        ]
         assert [] == left, number
 
 
 def opened_for_steps(path: Path, tract: str | None, **settings: Any) -> Tract:
     config = TractConfig(**settings) if settings else None
-    return Tract.open(
-        path, tract_id=tract, tokenizer=Words(), durability="process", on_moved="append", config=config
-    )
+    return Tract.open(path, tract_id=tract, tokenizer=Words(), durability="process", on_moved="append", config=config)
 
 
 def contexts(path: Path, names: list[str | None]) -> list[dict[str, object]]:

@@ -10,11 +10,11 @@ import pytest
 
 from tract import Priority, Tract
 from tract.errors import StreamError
-from tract.history.fast_export import ExportPlan, plan_revision_export, plan_store_export, write_stream
-from tract.history.fast_import import import_stream
-from tract.history.fsck.check import check_repository
 from tract.history.moves import move_ref
 from tract.history.notes import note_history
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.stream.export import ExportPlan, plan_revision_export, plan_store_export, write_stream
+from tract.maintenance.stream.load import import_stream
 from tract.objects.model import CommitOperation, new_commit, read_commit
 from tract.refs.store import ANY
 from tract.repo import Repository

@@ -27,7 +27,9 @@ def history(parents: list[tuple[int, ...]]) -> tuple[Repository, list[ObjectId]]
     for n, places in enumerate(parents):
         generations.append(1 + max((generations[place] for place in places), default=0))
         ids = tuple(made[place].id for place in places)
-        made.append(new_commit(Commit(CommitOperation.MERGE, ids, None, None, None, (), generations[n], n, "a", str(n))))
+        made.append(
+            new_commit(Commit(CommitOperation.MERGE, ids, None, None, None, (), generations[n], n, "a", str(n)))
+        )
     repo.refs.update([RefEdit("refs/heads/main", made[-1].id)], reason="test", objects=made)
     return repo, [new.id for new in made]
 
@@ -67,7 +69,9 @@ def test_a_line_needs_no_more_tests_than_its_logarithm():
 def test_the_culprit_is_found_in_any_history(seed):
     chance = random.Random(seed)
     size = chance.randrange(3, 40)
-    repo, ids = history([tuple(chance.sample(range(max(0, n - 4), n), min(n, chance.choice([1, 1, 1, 2, 2, 3])))) for n in range(size)])
+    repo, ids = history(
+        [tuple(chance.sample(range(max(0, n - 4), n), min(n, chance.choice([1, 1, 1, 2, 2, 3])))) for n in range(size)]
+    )
     behind = [id for id, _ in reachable(repo, [ids[-1]], [ids[0]])]
     culprit = chance.choice(behind)
 

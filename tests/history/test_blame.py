@@ -18,7 +18,9 @@ def committed(repo: Repository, operation: CommitOperation, parents: Sequence[Ob
     new = list(blobs)
     context = build_context(repo, rows, new)
     generation = 1 + max(repo.commit(parent).generation for parent in parents)
-    made = new_commit(Commit(operation, tuple(parents), None, None, context.tree, context.open, generation, repo.clock(), "a"))
+    made = new_commit(
+        Commit(operation, tuple(parents), None, None, context.tree, context.open, generation, repo.clock(), "a")
+    )
     repo.refs.update([RefEdit("refs/heads/main", made.id, ANY)], reason="test", objects=[*new, made])
     return made.id
 

@@ -41,7 +41,15 @@ def test_a_branch_is_switched_to_and_anything_else_detaches_head():
     repo, (a, b, c) = make_repo()
     create_tag(repo, "v1", b)
 
-    for target, place in (("side", SIDE), ("v1", b), ("HEAD~1", a), ("main", MAIN), (c.hex()[:12], c), ("refs/heads/side", a), ("HEAD", a)):
+    for target, place in (
+        ("side", SIDE),
+        ("v1", b),
+        ("HEAD~1", a),
+        ("main", MAIN),
+        (c.hex()[:12], c),
+        ("refs/heads/side", a),
+        ("HEAD", a),
+    ):
         checkout(repo, target)
         assert place == repo.ref(HEAD), target
 

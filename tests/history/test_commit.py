@@ -141,7 +141,9 @@ def test_a_message_over_the_limit_that_is_set_is_refused_with_both_and_the_setti
     say(repo, "short")
     before = state(repo)
 
-    with pytest.raises(ContentValidationError, match="a message of 509 bytes is over the limit of 60 that max_message_size"):
+    with pytest.raises(
+        ContentValidationError, match="a message of 509 bytes is over the limit of 60 that max_message_size"
+    ):
         say(repo, "x" * 500)
 
     assert before == state(repo)
@@ -333,8 +335,6 @@ def test_an_edit_stores_no_node_that_no_commit_has() -> None:
         stored = {id for id, kind in repo.objects.ids() if kind == "tree"}
         seen: set[bytes] = set()
         named = {
-            id
-            for commit, _ in ancestors(repo, [repo.head()[1] or b""])
-            for id in context_objects(repo, commit, seen)
+            id for commit, _ in ancestors(repo, [repo.head()[1] or b""]) for id in context_objects(repo, commit, seen)
         }
         assert stored <= named

@@ -26,8 +26,8 @@ from tract.history.compression import (
 )
 from tract.history.context import build_context, context_at, entries
 from tract.history.expansion import plan_expansion, write_expansion
-from tract.history.fsck.check import check_repository
 from tract.history.state import write_state
+from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, new_commit
 from tract.refs.names import HEADS, ORIG_HEAD
@@ -83,7 +83,12 @@ def test_the_summary_stands_where_the_first_message_stood_and_the_rest_stays_in_
     assert ["0", "Σ", "2", "5"] == texts(repo)
     commit = repo.commit(made.commit)
     assert (CommitOperation.COMPRESS, (ids[-1], made.summaries[0])) == (commit.operation, commit.parents)
-    assert (None, None, 7, "Compressed 2 messages") == (commit.content, commit.target, commit.generation, commit.message)
+    assert (None, None, 7, "Compressed 2 messages") == (
+        commit.content,
+        commit.target,
+        commit.generation,
+        commit.message,
+    )
     assert (ids[-1], made.commit) == (repo.ref(ORIG_HEAD), repo.ref(MAIN))
     assert [ids[0], made.summaries[0], ids[2], ids[5]] == [id for id, _ in items_of(repo)]
 
@@ -201,7 +206,9 @@ def test_sources_are_what_the_parent_has_and_the_compression_has_not() -> None:
     say(repo, "later")
 
     assert made.commit == compression_of(repo, made.summaries[1])
-    assert {made.summaries[0]: tuple(first[:3]), made.summaries[1]: (first[4], first[5])} == summaries_of(repo, made.commit)
+    assert {made.summaries[0]: tuple(first[:3]), made.summaries[1]: (first[4], first[5])} == summaries_of(
+        repo, made.commit
+    )
     assert (first[4], first[5]) == sources_of(repo, made.summaries[1])
     with pytest.raises(CompressionError, match="is no summary"):
         sources_of(repo, ids[3])
@@ -227,7 +234,9 @@ def test_a_compression_replayed_where_its_messages_were_not_is_not_the_one_that_
     root = new_commit(elsewhere)
     row = next(entry for entry in items_of(repo) if entry[0] == sigma)
     open = (root.id, elsewhere.content or b"", *row)
-    replayed = new_commit(Commit(CommitOperation.COMPRESS, (root.id, sigma), None, None, None, open, 2, repo.clock(), "me"))
+    replayed = new_commit(
+        Commit(CommitOperation.COMPRESS, (root.id, sigma), None, None, None, open, 2, repo.clock(), "me")
+    )
     repo.refs.update([RefEdit(f"{HEADS}other", replayed.id, None)], reason="test", objects=[root, replayed])
     checkout(repo, "other")
 
@@ -253,7 +262,9 @@ def test_what_was_done_since_stays() -> None:
     repo, ids = make_repo(5)
     (id,) = write_compression(repo, compression(repo, [0, 2])).summaries
     say(repo, "later")
-    write_commits(repo, [Draft(value_of("1!"), CommitOperation.EDIT, ids[1]), Draft(value_of("Σ!"), CommitOperation.EDIT, id)])
+    write_commits(
+        repo, [Draft(value_of("1!"), CommitOperation.EDIT, ids[1]), Draft(value_of("Σ!"), CommitOperation.EDIT, id)]
+    )
 
     write_expansion(repo, plan_expansion(repo, id))
 
@@ -284,7 +295,9 @@ def test_what_was_appended_since_comes_behind_what_comes_back(group: list[int]) 
     st.sets(st.integers(0, 11), min_size=1),
     st.lists(st.tuples(st.sampled_from(["append", "edit", "compress"]), st.integers(0, 11)), max_size=5),
 )
-def test_random_work_after_a_compression_is_kept_by_its_expansion(going: set[int], later: list[tuple[str, int]]) -> None:
+def test_random_work_after_a_compression_is_kept_by_its_expansion(
+    going: set[int], later: list[tuple[str, int]]
+) -> None:
     repo, ids = make_repo(12)
     expected = dict(items_of(repo))
     (id,) = write_compression(repo, compression(repo, sorted(going))).summaries
@@ -300,7 +313,10 @@ def test_random_work_after_a_compression_is_kept_by_its_expansion(going: set[int
             place = [commit for commit, _ in items_of(repo)].index(ids[at])
             (other,) = write_compression(repo, compression(repo, [place], text=f"Σ{number}")).summaries
             blob = dict(items_of(repo))[other]
-            expected = {other if commit == ids[at] else commit: blob if commit == ids[at] else was for commit, was in expected.items()}
+            expected = {
+                other if commit == ids[at] else commit: blob if commit == ids[at] else was
+                for commit, was in expected.items()
+            }
 
     write_expansion(repo, plan_expansion(repo, id))
 
@@ -327,7 +343,9 @@ def test_what_is_no_summary_or_is_not_there_is_not_expanded() -> None:
     plan = plan_expansion(repo, inner)
     (outer,) = write_compression(repo, compression(repo, [0, 1])).summaries
 
-    with pytest.raises(CompressionError, match=f"is not in the context at HEAD: summary {outer.hex()[:16]} stands for it"):
+    with pytest.raises(
+        CompressionError, match=f"is not in the context at HEAD: summary {outer.hex()[:16]} stands for it"
+    ):
         plan_expansion(repo, inner)
     with pytest.raises(CompressionError, match="is no summary"):
         plan_expansion(repo, ids[3])

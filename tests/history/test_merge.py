@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.history.merge import ConflictKind, EntryConflict, Merged, appended, merge_contexts, settle
+from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended, merge_contexts, settle
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 

@@ -27,7 +27,8 @@ CRISS_CROSS: Dag = [(), (0,), (0,), (1, 2), (2, 1), (3,), (4,)]
 def random_dag(seed: int, count: int = 10) -> Dag:
     chance = random.Random(seed)
     return [
-        tuple(chance.sample(range(max(0, n - 5), n), min(n, chance.choice([0, 1, 1, 1, 2, 2, 3])))) for n in range(count)
+        tuple(chance.sample(range(max(0, n - 5), n), min(n, chance.choice([0, 1, 1, 1, 2, 2, 3]))))
+        for n in range(count)
     ]
 
 
@@ -54,7 +55,12 @@ class Git:
         self.run("init", "-q")
         lines = []
         for n, parents in enumerate(dag):
-            lines += [f"commit refs/heads/n{n}", f"mark :{n + 1}", f"committer a <a> {1_700_000_000 + (n if times is None else times[n])} +0000", "data 0"]
+            lines += [
+                f"commit refs/heads/n{n}",
+                f"mark :{n + 1}",
+                f"committer a <a> {1_700_000_000 + (n if times is None else times[n])} +0000",
+                "data 0",
+            ]
             lines += [f"{'merge' if at else 'from'} :{parent + 1}" for at, parent in enumerate(parents)]
             lines.append("")
         self.run("fast-import", "--quiet", stdin="\n".join(lines) + "\n")

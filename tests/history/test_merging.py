@@ -14,13 +14,13 @@ from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
 from tract.history.commit import Draft, write_commits
 from tract.history.context import build_context, context_at, entries
-from tract.history.fsck.check import check_repository
-from tract.history.merge import Choice, ConflictKind, merge_contexts, settle
-from tract.history.merging import MergePlan, fast_forward, merged_contexts, plan_merge, write_merge
+from tract.history.merge import MergePlan, fast_forward, merged_contexts, plan_merge, write_merge
 from tract.history.notes import CONFIG, PRIORITY, NewNote, NoteTable, note_tip, write_note
 from tract.history.reachability import merge_bases
 from tract.history.replay import run_replay
 from tract.history.replay_plan import plan_revert
+from tract.history.three_way import Choice, ConflictKind, merge_contexts, settle
+from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, NewObject, new_blob
 from tract.refs.store import RefEdit
@@ -382,14 +382,14 @@ def test_criss_cross_upon_criss_cross_without_end_is_merged() -> None:
 # Random histories of three branches
 
 BRANCHES = ("main", "draft", "third")
-STEP = st.tuples(
-    st.sampled_from(BRANCHES), st.sampled_from(["say", "say", "edit", "merge"]), st.integers(0, 9)
-)
+STEP = st.tuples(st.sampled_from(BRANCHES), st.sampled_from(["say", "say", "edit", "merge"]), st.integers(0, 9))
 
 
 @settings(max_examples=200)
 @given(st.lists(STEP, max_size=25))
-def test_whatever_was_merged_in_whatever_order_no_message_is_lost_or_doubled(steps: Sequence[tuple[str, str, int]]) -> None:
+def test_whatever_was_merged_in_whatever_order_no_message_is_lost_or_doubled(
+    steps: Sequence[tuple[str, str, int]],
+) -> None:
     repo, _ = make_repo("start")
     branch(repo, "third")
     said: dict[str, list[ObjectId]] = {name: commits(repo) for name in BRANCHES}
@@ -424,7 +424,9 @@ def test_a_merge_is_the_same_merge_each_time_it_is_planned() -> None:
     assert plans[0] == plans[1]
     ours = plans[0].ours
     assert ours is not None
-    assert (plans[0].shared, plans[0].merged) == merged_contexts(repo, ours, plans[0].theirs, plans[0].bases, frozenset())
+    assert (plans[0].shared, plans[0].merged) == merged_contexts(
+        repo, ours, plans[0].theirs, plans[0].bases, frozenset()
+    )
 
 
 def test_a_store_with_merges_is_in_order(tmp_path: Path) -> None:

@@ -59,9 +59,11 @@ def test_an_entry_says_what_moved_the_ref_when_and_who_did():
 
     entries = reflog(repo)
 
-    assert [("HEAD@{0}", a.hex(), "reset: moving to there"), ("HEAD@{1}", b.hex(), "commit: b"), ("HEAD@{2}", a.hex(), "commit: a")] == [
-        (entry.selector, entry.commit_hash, entry.reason) for entry in entries
-    ]
+    assert [
+        ("HEAD@{0}", a.hex(), "reset: moving to there"),
+        ("HEAD@{1}", b.hex(), "commit: b"),
+        ("HEAD@{2}", a.hex(), "commit: a"),
+    ] == [(entry.selector, entry.commit_hash, entry.reason) for entry in entries]
     assert {"tester"} == {entry.actor for entry in entries}
     assert entries[0].time >= entries[1].time >= entries[2].time
     assert f"ReflogEntry({a.hex()[:16]} HEAD@{{0}}: reset: moving to there {entries[0].time:%F %T})" == repr(entries[0])
@@ -89,9 +91,12 @@ def test_head_was_where_the_branches_it_was_on_were():
     switch_branch(repo, "main")
     detach_head(repo, a, named="HEAD~1")
 
-    assert [(a, "checkout: moving from main to HEAD~1"), (b, "checkout: moving from side to main"), (c, "commit: c"), (a, "checkout: moving from main to side")] == list(
-        ref_history(repo, HEAD)
-    )[:4]
+    assert [
+        (a, "checkout: moving from main to HEAD~1"),
+        (b, "checkout: moving from side to main"),
+        (c, "commit: c"),
+        (a, "checkout: moving from main to side"),
+    ] == list(ref_history(repo, HEAD))[:4]
     assert [b, a] == values(repo, HEAD)[4:]
     assert [c, a] == values(repo, "refs/heads/side")
 
@@ -257,7 +262,17 @@ def test_what_is_dropped_is_what_only_the_old_tip_reaches(graph, data):
     ids: list[ObjectId] = []
     for at, parents in enumerate(graph):
         above = [repo.commit(ids[parent]).generation for parent in parents]
-        commit = Commit(CommitOperation.MERGE, tuple(ids[p] for p in parents), None, None, None, (), 1 + max(above, default=0), at, "t")
+        commit = Commit(
+            CommitOperation.MERGE,
+            tuple(ids[p] for p in parents),
+            None,
+            None,
+            None,
+            (),
+            1 + max(above, default=0),
+            at,
+            "t",
+        )
         new = new_commit(commit)
         repo.refs.update([RefEdit(f"refs/heads/b{at}", new.id)], reason="made", objects=[new])
         ids.append(new.id)

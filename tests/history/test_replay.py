@@ -14,7 +14,7 @@ from tract.errors import CherryPickError, RebaseError, RefMovedError
 from tract.history.branch import create_branch, switch_branch
 from tract.history.commit import Draft, write_commits
 from tract.history.context import context_at, entries
-from tract.history.merging import plan_merge, write_merge
+from tract.history.merge import plan_merge, write_merge
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, USAGE, NewNote, NoteTable, note_tip, write_note
 from tract.history.replay import Replayed, run_replay
 from tract.history.replay_plan import ReplayPlan, commits_to_replay, plan_replay, plan_revert

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tract.config import TractConfig
-from tract.curation.merge_state import STATE
+from tract.curation.merge.store import STATE
 from tract.errors import CherryPickError, ConfigError, MergeError, RebaseError, RefMovedError, StorageError
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits

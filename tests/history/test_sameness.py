@@ -138,12 +138,16 @@ def test_what_stands_twice_on_purpose_stays_twice() -> None:
 
 
 BRANCHES = ("main", "side", "third")
-STEP = st.tuples(st.sampled_from(BRANCHES), st.sampled_from(["say", "say", "edit", "merge", "pick", "rebase"]), st.integers(0, 9))
+STEP = st.tuples(
+    st.sampled_from(BRANCHES), st.sampled_from(["say", "say", "edit", "merge", "pick", "rebase"]), st.integers(0, 9)
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=16))
-def test_whatever_was_merged_picked_and_rebased_no_message_is_lost_or_doubled(steps: Sequence[tuple[str, str, int]]) -> None:
+def test_whatever_was_merged_picked_and_rebased_no_message_is_lost_or_doubled(
+    steps: Sequence[tuple[str, str, int]],
+) -> None:
     with make_tract() as t:
         for number, (branch, verb, choice) in enumerate(steps):
             t.switch(branch)

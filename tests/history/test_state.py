@@ -12,7 +12,6 @@ import pytest
 from tract.config import TractConfig
 from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError
 from tract.history.commit import Draft, write_commits
-from tract.history.fsck.check import check_repository
 from tract.history.state import (
     UNDER_WAY,
     check_idle,
@@ -27,6 +26,7 @@ from tract.history.state import (
     write_state,
     write_text,
 )
+from tract.maintenance.fsck.check import check_repository
 from tract.repo import Repository, create_repository, memory_repository, open_repository
 
 ONE = "11" * 32
@@ -102,7 +102,11 @@ def test_every_flipped_bit_and_every_cut_of_a_state_is_found(tmp_path: Path) -> 
     file = tmp_path / ".tract/state/merge"
     whole = file.read_bytes()
     damaged = [whole[:end] for end in range(len(whole))]
-    damaged += [bytes(b ^ (1 << bit) if at == n else b for at, b in enumerate(whole)) for n in range(len(whole)) for bit in range(8)]
+    damaged += [
+        bytes(b ^ (1 << bit) if at == n else b for at, b in enumerate(whole))
+        for n in range(len(whole))
+        for bit in range(8)
+    ]
 
     for data in damaged:
         file.write_bytes(data)

@@ -86,7 +86,11 @@ def test_a_splice_makes_what_building_from_the_new_list_makes(length, at, remove
     assert expected == entries(replace(repo, decoded=DecodedObjects()), after)
 
 
-@given(LENGTH, st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 3)), max_size=4), st.integers(0, 99))
+@given(
+    LENGTH,
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 3)), max_size=4),
+    st.integers(0, 99),
+)
 @settings(max_examples=80, deadline=None)
 def test_the_changes_between_two_contexts_make_one_of_the_other(length, changes, seed):
     old = cheap_list(length, seed, "old")
@@ -124,7 +128,9 @@ def test_a_message_that_moved_is_a_change_where_it_was_and_where_it_is():
     after = build_context(repo, moved, made)
     repo.objects.write_many(made)
 
-    assert [Change(10, (items[10],), 10, ()), Change(50, (), 49, (items[10],))] == list(diff_contexts(repo, before, after))
+    assert [Change(10, (items[10],), 10, ()), Change(50, (), 49, (items[10],))] == list(
+        diff_contexts(repo, before, after)
+    )
 
 
 SPANS = {"edit": (1, 1), "insertion": (0, 1), "deletion": (1, 0), "compression": (100, 1)}

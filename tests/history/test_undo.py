@@ -13,12 +13,12 @@ from tract.errors import MergeError, RefMovedError, TractError
 from tract.history.branch import create_branch, delete_branches, rename_branch, switch_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
-from tract.history.gc import collect
 from tract.history.moves import move_ref
 from tract.history.reset import reset
 from tract.history.state import write_state
 from tract.history.tags import create_tag, delete_tags
 from tract.history.undo import UndoMove, plan_undo, run_undo, undo
+from tract.maintenance.gc.collect import collect
 from tract.objects.id import ObjectId
 from tract.refs.store import ANY
 from tract.repo import Repository, create_repository, memory_repository, open_repository
@@ -75,7 +75,10 @@ def test_a_plan_says_what_moves_and_moves_nothing():
     assert before == refs(repo)
     assert ("reset: moving to HEAD~1", "tester", False) == (plan.reason, plan.actor, plan.is_redo)
     assert (UndoMove(MAIN, a.hex(), b.hex()), UndoMove("ORIG_HEAD", b.hex(), None)) == plan.moves
-    assert f"UndoPlan('reset: moving to HEAD~1': refs/heads/main {a.hex()[:16]} -> {b.hex()[:16]}, ORIG_HEAD {b.hex()[:16]} -> none)" == repr(plan)
+    assert (
+        f"UndoPlan('reset: moving to HEAD~1': refs/heads/main {a.hex()[:16]} -> {b.hex()[:16]}, ORIG_HEAD {b.hex()[:16]} -> none)"
+        == repr(plan)
+    )
 
 
 def test_an_undo_is_undone_by_the_next():
@@ -229,7 +232,9 @@ def test_what_gc_took_is_named_and_nothing_moves():
     reset(repo, a, mode="soft", named="HEAD~1")
     del repo.objects._objects[b]  # type: ignore[attr-defined]  # as gc would
 
-    with pytest.raises(TractError, match="'reset: moving to HEAD~1' cannot be undone: gc took the commits to go back to"):
+    with pytest.raises(
+        TractError, match="'reset: moving to HEAD~1' cannot be undone: gc took the commits to go back to"
+    ):
         undo(repo)
 
     assert a == repo.ref(MAIN)

@@ -35,7 +35,11 @@ def test_3_2_in_python(branches):
         assert ["removed", "removed", "added", "added"] == [d.kind for d in result.message_diffs]
         assert (2, 2, 0) == (result.stat.added, result.stat.removed, result.stat.changed)
         careful, cheap = t.compile(at_commit="careful"), t.compile(at_commit="cheap")
-        assert cheap.token_count - careful.token_count == result.stat.token_delta == t.diff(careful, cheap).stat.token_delta
+        assert (
+            cheap.token_count - careful.token_count
+            == result.stat.token_delta
+            == t.diff(careful, cheap).stat.token_delta
+        )
 
         (found,) = t.query_by_config("model", "=", "gpt-4o")
         assert "Line 3 leaks the file." == t.get_content(found.commit_hash).message["content"]
@@ -50,6 +54,9 @@ def test_3_2_on_the_command_line(tract):
     assert "-Line 3 leaks the file." in out
     assert "+Looks good to me." in out
     assert 'model: "gpt-4o" -> "gpt-4o-mini"' in out
-    assert ["cheap"] == [line["refs"][0].removeprefix("HEAD -> ") for line in tract("log", "--json", "--all", "--config", "temperature>0.5").json_lines]
+    assert ["cheap"] == [
+        line["refs"][0].removeprefix("HEAD -> ")
+        for line in tract("log", "--json", "--all", "--config", "temperature>0.5").json_lines
+    ]
     assert "gpt-4o-mini" == tract("blame", "cheap", "--json").json_lines[-1]["model"]
     assert 4 == tract("log", "--graph", "--oneline", "careful", "cheap", "^main").out.count("*")

@@ -32,7 +32,9 @@ def therapy(path: Path) -> list[str]:
         for turn in range(200):
             said = MOOD if turn == 3 else f"Turn {turn}: the week was long, and this is what happened on day {turn}."
             ids.append(t.user(said).commit_hash)
-            ids.append(t.assistant(f"I hear you about day {turn}. What did you do then, and who was there?").commit_hash)
+            ids.append(
+                t.assistant(f"I hear you about day {turn}. What did you do then, and who was there?").commit_hash
+            )
     return ids
 
 
@@ -62,11 +64,15 @@ def test_4_1_a_summary_by_a_model_to_a_target(tmp_path: Path, llm_server: LLMSer
     ids = therapy(tmp_path)
     llm_server.script(
         "The user's brother had an accident, and they sleep badly. " * 400,
-        text(f"{MOOD} The first 150 turns were about long weeks.", usage={"prompt_tokens": 9000, "completion_tokens": 40}),
+        text(
+            f"{MOOD} The first 150 turns were about long weeks.", usage={"prompt_tokens": 9000, "completion_tokens": 40}
+        ),
     )
     with Tract.open(tmp_path) as t, OpenAIClient("key", llm_server.url, "gpt-test", max_retries=0) as client:
         t.configure_llm(client)
-        result = t.compress(to_commit=ids[299], target_tokens=2000, must_keep=[MOOD], instructions="Keep how they feel.")
+        result = t.compress(
+            to_commit=ids[299], target_tokens=2000, must_keep=[MOOD], instructions="Keep how they feel."
+        )
 
         assert isinstance(result, CompressResult)
         assert ((), 300) == (result.warnings, result.messages)
@@ -80,7 +86,10 @@ def test_4_1_a_summary_drafted_reviewed_and_approved(tmp_path: Path) -> None:
     ids = therapy(tmp_path)
     with Tract.open(tmp_path) as t:
         pending = t.compress(
-            to_commit=ids[299], target_tokens=2000, auto_commit=False, summariser=lambda _: "A patient talked about weeks."
+            to_commit=ids[299],
+            target_tokens=2000,
+            auto_commit=False,
+            summariser=lambda _: "A patient talked about weeks.",
         )
         assert isinstance(pending, PendingCompression)
         assert 401 == len(t.compile())
@@ -108,7 +117,9 @@ def test_4_2_pinned_content_survives_verbatim(tmp_path: Path) -> None:
         t.annotate(noise.commit_hash, Priority.SKIP, reason="noise")
         hashes = {one.commit_hash: t.get_commit(one.commit_hash).content_hash for one in (disclaimer, citation)}
 
-        t.compress(from_commit=first.commit_hash, to_commit=last.commit_hash, content="They asked where to put it: spread.")
+        t.compress(
+            from_commit=first.commit_hash, to_commit=last.commit_hash, content="They asked where to put it: spread."
+        )
 
         assert [
             "This is no investment advice.",

@@ -17,7 +17,9 @@ def story(tmp_path) -> dict[str, str]:
         t.system("Answer from the manual.")
         figure = t.user(FIGURE).commit_hash
         noise = t.user("Unrelated chatter.").commit_hash
-        bad = t.commit({"role": "assistant", "content": ANSWER}, generation_config={"model": "m1", "temperature": 1.9}).commit_hash
+        bad = t.commit(
+            {"role": "assistant", "content": ANSWER}, generation_config={"model": "m1", "temperature": 1.9}
+        ).commit_hash
         for turn in range(15):
             t.user(f"Turn {turn}")
         edit = t.edit(figure, "The limit is 4 bar.").commit_hash
@@ -37,7 +39,9 @@ def test_2_3_in_python(tmp_path, story):
 
         since = t.diff(f"{story['bad']}~1")
         assert ["changed", *["added"] * 16] == [d.kind for d in since.message_diffs]
-        assert ("-The limit is 40 bar.", "+The limit is 4 bar.") == tuple(p.mark + p.text for p in since.message_diffs[0].hunks()[0].lines)
+        assert ("-The limit is 40 bar.", "+The limit is 4 bar.") == tuple(
+            p.mark + p.text for p in since.message_diffs[0].hunks()[0].lines
+        )
 
         seen = t.diff(then, t.compile())
         assert [("changed", story["figure"]), ("removed", story["noise"]), ("added", story["bad"])] == [
@@ -47,7 +51,11 @@ def test_2_3_in_python(tmp_path, story):
 
         figure, noise, bad = t.blame()[1:4]
         assert (story["edit"], True, "The limit is 4 bar.") == (figure.changed_hash, figure.is_changed, figure.text)
-        assert (Priority.SKIP, "m1", {"model": "m1", "temperature": 1.9}) == (noise.priority, bad.model, bad.generation_config)
+        assert (Priority.SKIP, "m1", {"model": "m1", "temperature": 1.9}) == (
+            noise.priority,
+            bad.model,
+            bad.generation_config,
+        )
 
 
 def test_2_3_on_the_command_line(tract, story):
@@ -59,6 +67,8 @@ def test_2_3_on_the_command_line(tract, story):
     assert out[0].endswith(" user: changed")
     assert ["-The limit is 40 bar.", "+The limit is 4 bar."] == out[2:4]
     assert 1 == tract("diff", "--then", "--quiet", f"{story['bad']}~1").status
-    assert [story["edit"], story["figure"]] == [line["commit"] for line in tract("log", "--json", "--grep", "the limit", "-i").json_lines]
+    assert [story["edit"], story["figure"]] == [
+        line["commit"] for line in tract("log", "--json", "--grep", "the limit", "-i").json_lines
+    ]
     assert story["bad"] == tract("log", "--json", "-S", "400 bar").json_lines[0]["commit"]
     assert "edit of" in tract("blame", "-L", "1").out

@@ -16,7 +16,12 @@ def report(tmp_path) -> list[str]:
     """The commits of a conversation of 80 turns; the 42nd brought the bad figure, and later ones build on it."""
     with Tract.open(tmp_path) as t:
         texts = [POISON if turn == 41 else f"finding {turn}" for turn in range(80)]
-        return [info.commit_hash for info in t.extend({"role": "user" if n % 2 else "assistant", "content": text} for n, text in enumerate(texts))]
+        return [
+            info.commit_hash
+            for info in t.extend(
+                {"role": "user" if n % 2 else "assistant", "content": text} for n, text in enumerate(texts)
+            )
+        ]
 
 
 def is_clean(context) -> bool:
@@ -33,7 +38,9 @@ def test_x_3_in_python(tmp_path, report):
         assert [report[41]] == [info.commit_hash for info in t.log(None, text="9,400 million")]
         (brought,) = t.show(found.commit_hash).changes.message_diffs
         assert ("added", POISON, 41) == (brought.kind, brought.after.text, brought.after.position)
-        assert (True, False) == tuple(is_clean(t.compile(at_commit=f"{found.commit_hash}{step}")) for step in ("~1", ""))
+        assert (True, False) == tuple(
+            is_clean(t.compile(at_commit=f"{found.commit_hash}{step}")) for step in ("~1", "")
+        )
 
         t.branch("clean", source=f"{found.commit_hash}~1")
         t.cherry_pick(f"{found.commit_hash}..main")

@@ -57,7 +57,9 @@ def test_3_3_one_commit_of_twenty_moves_and_the_stale_branch_follows(tmp_path: P
 
         assert [one.source_hash for one in planned.replayed] == [one.source_hash for one in rebased.replayed]
         assert not planned.is_done
-        assert [*texts(t, at_commit="main"), "Measuring first, with a profiler."] == texts(t)  # the edit and the skip came along
+        assert [*texts(t, at_commit="main"), "Measuring first, with a profiler."] == texts(
+            t
+        )  # the edit and the skip came along
         assert rebased.old_head == t.get_commit("ORIG_HEAD").commit_hash
 
         t.switch("main")

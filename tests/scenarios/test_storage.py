@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.long_run import run
 from tract import HistoryCutError, Tract
-from tract.history.fsck.check import check_repository
+from tract.maintenance.fsck.check import check_repository
 
 
 def support_chat(path: Path) -> tuple[list[str], str]:

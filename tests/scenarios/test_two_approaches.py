@@ -108,7 +108,9 @@ def test_5_2_a_supervisor_brings_three_branches_together(tmp_path):
             "Alpha and Beta share 2.1 bn, growing 8 %.",
             "Feasible with what we have.",
         ] == texts(t)
-        assert all(DialogueContent("assistant", finding) in branch_contents(t, name) for name, finding in FINDINGS.items())
+        assert all(
+            DialogueContent("assistant", finding) in branch_contents(t, name) for name, finding in FINDINGS.items()
+        )
         merges = t.log(None, op_filter="merge", first_parent=True)
         assert ["Merge branch 'tech-feasibility' into main", "Merge branch 'market-size' into main"] == [
             info.message for info in merges

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tract.errors import BlobNotFoundError
+from tract.maintenance.gc.catalogue import DUPLICATE, OPERATION, UNSEEN, Catalogue
 from tract.objects.model import NewObject, Operation, new_blob, new_operation
-from tract.storage.catalogue import DUPLICATE, OPERATION, UNSEEN, Catalogue
 from tract.storage.database import Database, create_database
 
 FIRST = new_operation(Operation(None, 1, "a", "init", (), ()))

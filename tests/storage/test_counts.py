@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tract.maintenance.fsck.store import check_counts
 from tract.objects.model import new_blob
-from tract.storage.check import check_counts
 from tract.storage.counts import (
     BlobCount,
     add_counts,

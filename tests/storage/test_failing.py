@@ -234,7 +234,9 @@ def test_an_object_that_cannot_be_read_is_an_error_of_the_store_that_names_the_f
     monkeypatch.setattr(os, "pread", Failing(os.pread, range(10**9), errno.EIO))
 
     for read in (lambda: repo.objects.read(ids[1]), lambda: repo.objects.payloads(ids, "blob")):
-        with pytest.raises(StorageError, match=r"^the store cannot be used: '.*/objects/(journal|pack/.*)' Input/output"):
+        with pytest.raises(
+            StorageError, match=r"^the store cannot be used: '.*/objects/(journal|pack/.*)' Input/output"
+        ):
             read()
 
 

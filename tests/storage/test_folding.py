@@ -34,7 +34,9 @@ def test_a_chunk_in_rows_is_read_as_its_first_ordinals_or_not_at_all(commit: int
 
 
 @given(st.integers(4900, 5100), st.integers(300, 9000), st.integers(2, 32), st.data())
-def test_a_chunk_with_one_id_from_elsewhere_is_in_no_rows(commit: int, blob: int, number: int, data: st.DataObject) -> None:
+def test_a_chunk_with_one_id_from_elsewhere_is_in_no_rows(
+    commit: int, blob: int, number: int, data: st.DataObject
+) -> None:
     ordinals = entries(commit, blob, number)
     at = data.draw(st.integers(0, 2 * number - 1))
     ordinals[at] += data.draw(st.sampled_from([-300, -2, -1, 1, 2, 300]))

@@ -14,8 +14,8 @@ from blake3 import blake3
 
 from tests.storage.conftest import blob
 from tract.errors import ObjectCorruptError
+from tract.maintenance.fsck.pack import PackScan
 from tract.storage.pack import CHECK_SIZE, FRAME, PACK_MAGIC, SEAL_SIZE, TRAILER, Pack
-from tract.storage.pack_check import PackScan
 from tract.storage.pack_writer import Group, index_bytes, write_pack
 
 IDS = [bytes([n]) * 32 for n in range(1, 41)]

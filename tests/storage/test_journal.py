@@ -171,7 +171,9 @@ def test_what_is_in_a_small_pack_of_many_may_be_written_again_and_what_is_in_the
 
     assert 7 == store.stats().packs
     assert 2 == store.stats().journal_objects - before
-    assert [kept[7].payload, blob("5, alone").payload] == [store.read(id).payload for id in (kept[7].id, blob("5, alone").id)]
+    assert [kept[7].payload, blob("5, alone").payload] == [
+        store.read(id).payload for id in (kept[7].id, blob("5, alone").id)
+    ]
 
 
 def test_a_hole_between_unsynced_transactions_is_set_aside_and_cleared(database: Open, tmp_path: Path) -> None:

@@ -231,7 +231,9 @@ def test_a_file_cut_while_it_is_open_is_damage_or_nothing_and_kills_nobody(
             assert Object(new.kind, new.payload) == pack.read(new.id)
 
 
-def test_more_ids_than_are_kept_are_read_again(tmp_path: Path, opened: list[Pack], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ids_than_are_kept_are_read_again(
+    tmp_path: Path, opened: list[Pack], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tract.storage.pack._KEPT_BLOCKS", 2)
     objects = sample(1100)
     pack = Pack(str(pack_in(tmp_path, objects)))

@@ -279,7 +279,9 @@ def test_a_store_that_cannot_be_made_leaves_no_folder_behind(tmp_path: Path, mon
 
 
 def test_what_a_killed_maker_left_is_removed_by_the_next_an_hour_later(tmp_path: Path) -> None:
-    old, young, file, other = (tmp_path / name for name in (".tract.new-0a", ".tract.new-0b", ".tract.new-0c", ".tract.old"))
+    old, young, file, other = (
+        tmp_path / name for name in (".tract.new-0a", ".tract.new-0b", ".tract.new-0c", ".tract.old")
+    )
     for folder in (old, young, other):
         (folder / "objects").mkdir(parents=True)
         (folder / "objects" / "journal").touch()

@@ -14,9 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from tract.adapters.transcripts import Branch, Conversation, Turn
-from tract.compile.cache import BlobCache
-from tract.compile.tokens import REPLY_PRIMING, counter_named
-from tract.compile.usage import read_usage, usage_body
 from tract.errors import ContentValidationError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
@@ -30,6 +27,9 @@ from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
 from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.tokens.counter import REPLY_PRIMING, counter_named
+from tract.tokens.counts import BlobCache
+from tract.tokens.usage import read_usage, usage_body
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
@@ -116,7 +116,9 @@ class Importer:
         taken = self._taken if place != "tract" else {repo.config.default_branch.casefold()}
         batch = Batch(repo)
         if place == "tract":
-            batch.repo.refs.update([RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason="")
+            batch.repo.refs.update(
+                [RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason=""
+            )
         head = batch.repo.ref(HEAD)
         writer = _Writer(batch.repo, conversation, self._blobs, count=self._count)
         for number, line in enumerate(conversation.branches):

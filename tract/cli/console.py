@@ -21,7 +21,7 @@ from tract.repo import FOLDER, ROOT, Repository, find_repository, open_repositor
 from tract.storage.files import is_there
 
 if TYPE_CHECKING:
-    from tract.api import Tract
+    from tract.api.tract import Tract
     from tract.cli.looking import LookingWorkspace
 
 _STYLES = {
@@ -260,7 +260,7 @@ class Console:
     @contextmanager
     def open_tract(self) -> Iterator[Tract]:
         """The store as an open tract, for commands that write."""
-        from tract.api import Tract  # takes longer to load than many a command to run
+        from tract.api.tract import Tract  # takes longer to load than many a command to run
 
         repo = self._open()
         try:

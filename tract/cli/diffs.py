@@ -8,9 +8,9 @@ from typing import Any
 
 from tract.cli.console import Console, Painted, escape, one_line, text_width
 from tract.cli.rendering import SHORT, paint_role
-from tract.compile.diff import ConfigChange, DiffResult, DiffStat, MessageDiff, MessageVersion
-from tract.compile.formats import compact_json
-from tract.compile.textdiff import Piece, word_pieces
+from tract.messages import compact_json
+from tract.report.diff import ConfigChange, DiffResult, DiffStat, MessageDiff, MessageVersion
+from tract.report.textdiff import Piece, word_pieces
 
 _STYLES = {"-": "red", "+": "green"}
 
@@ -68,7 +68,12 @@ def _print_header(console: Console, diff: MessageDiff) -> None:
 
 
 def _print_pair(console: Console, name: str, before: str, after: str) -> None:
-    console.line(f"{name} ", console.paint(f"-{one_line(before, 40)}", "red"), " ", console.paint(f"+{one_line(after, 40)}", "green"))
+    console.line(
+        f"{name} ",
+        console.paint(f"-{one_line(before, 40)}", "red"),
+        " ",
+        console.paint(f"+{one_line(after, 40)}", "green"),
+    )
 
 
 def _config_text(change: ConfigChange) -> str:
@@ -98,10 +103,23 @@ def _marked(console: Console, piece: Piece) -> str:
     return "\n".join(console.paint(f"{start}{part}{end}", _STYLES[piece.mark]) if part else "" for part in parts)
 
 
+def _position(diff: MessageDiff) -> int:
+    """Where the message stands on the side that has it."""
+    side = diff.after or diff.before
+    assert side is not None
+    return side.position
+
+
 def print_stat(console: Console, result: DiffResult) -> None:
     """A line a message with its tokens, and a last one with the sums."""
     rows = [
-        (str((diff.after or diff.before).position), diff.commit_hash[:SHORT], one_line(diff.role, 20), diff.kind, f"{diff.token_delta:+}")  # type: ignore[union-attr]  # a message that differs is on one side at least
+        (
+            str(_position(diff)),
+            diff.commit_hash[:SHORT],
+            one_line(diff.role, 20),
+            diff.kind,
+            f"{diff.token_delta:+}",
+        )
         for diff in result.message_diffs
     ]
     widths = [max((text_width(row[at]) for row in rows), default=0) for at in range(5)]
@@ -109,7 +127,9 @@ def print_stat(console: Console, result: DiffResult) -> None:
         cells = [cell + " " * (widths[at] - text_width(cell)) for at, cell in enumerate(row[:4])]
         cells[0] = " " * (widths[0] - len(row[0])) + row[0]
         style = "green" if row[4].startswith("+") else "red"
-        console.line(" message ", "  ".join(Painted(cell) for cell in cells), "  ", console.paint(row[4].rjust(widths[4]), style))
+        console.line(
+            " message ", "  ".join(Painted(cell) for cell in cells), "  ", console.paint(row[4].rjust(widths[4]), style)
+        )
     console.line(" ", stat_text(result.stat))
 
 
@@ -122,7 +142,11 @@ def stat_text(stat: DiffStat) -> str:
     first, _, rest = said[0].partition(" ")
     said[0] = f"{first} message{'' if first == '1' else 's'} {rest}"
     delta = stat.token_delta
-    tokens = f"{abs(delta)} token{'' if abs(delta) == 1 else 's'} {'more' if delta > 0 else 'less'}" if delta else "as many tokens"
+    tokens = (
+        f"{abs(delta)} token{'' if abs(delta) == 1 else 's'} {'more' if delta > 0 else 'less'}"
+        if delta
+        else "as many tokens"
+    )
     return f"{', '.join(said)}; {tokens}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.cli.command import Param
 from tract.cli.console import Console
 from tract.cli.rendering import SHORT

@@ -1,10 +1,10 @@
 """The graph beside a log: a column for each line of history that is still to come.
 
-    *        a commit
-    |\\       a merge: a column opens for its second parent
-    | *
-    |/       two lines came from one commit: the right one closes
-    *
+*        a commit
+|\\       a merge: a column opens for its second parent
+| *
+|/       two lines came from one commit: the right one closes
+*
 """
 
 from __future__ import annotations

@@ -16,20 +16,40 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.CommitNotFoundError, "no commits yet", "'tract commit' records the first message"),
     (errors.RebaseError, "has no commit to", "'tract commit' records the first message"),
     (errors.CherryPickError, "has no commit to", "'tract commit' records the first message"),
-    (errors.MergeError, "have parted", "without --ff-only they are merged; 'tract rebase' makes this branch's commits again on top"),
+    (
+        errors.MergeError,
+        "have parted",
+        "without --ff-only they are merged; 'tract rebase' makes this branch's commits again on top",
+    ),
     (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them all the same"),
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
     (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
     (errors.MergeError, "file of conflicts", _UNDER_WAY),
-    (errors.CompressionError, "it waits as", "no model need be asked again: '--approve <id> --force' takes it as it is, '--edit <id> --content …' gives it other words"),
-    (errors.CompressionError, "the summary is refused", "'--force' takes it all the same, with '--review' for you to edit it first"),
+    (
+        errors.CompressionError,
+        "it waits as",
+        "no model need be asked again: '--approve <id> --force' takes it as it is, '--edit <id> --content …' gives it other words",
+    ),
+    (
+        errors.CompressionError,
+        "the summary is refused",
+        "'--force' takes it all the same, with '--review' for you to edit it first",
+    ),
     (errors.CompressionError, "is no summary", _COMPRESSIONS),
     (errors.CompressionError, "is no compression that", "'tract compress --list' says what waits for approval"),
     (errors.CompressionError, "is no compression", _COMPRESSIONS),
     (errors.CompressionError, "several summaries", "'tract expand <summary>' takes one of them"),
-    (errors.CompressionError, "nothing to compress", "'tract log' lists the messages; '--keep-recent 0', or '--from' and '--to', say what goes"),
-    (errors.CompressionError, "nothing was changed", "'tract compress --reject <id>' forgets one that waited; 'tract compress --dry-run' says what would go now"),
+    (
+        errors.CompressionError,
+        "nothing to compress",
+        "'tract log' lists the messages; '--keep-recent 0', or '--from' and '--to', say what goes",
+    ),
+    (
+        errors.CompressionError,
+        "nothing was changed",
+        "'tract compress --reject <id>' forgets one that waited; 'tract compress --dry-run' says what would go now",
+    ),
     (errors.CherryPickError, "file of conflicts", _UNDER_WAY),
     (errors.MergeError, " under way ", _UNDER_WAY),
     (
@@ -37,8 +57,16 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
         "no commit in common",
         "'tract cherry-pick <commit>' takes over single messages; 'tract merge --allow-unrelated-histories' all, summed up here or not",
     ),
-    (errors.HistoryCutError, "where the two parted", "'tract cherry-pick <commit>' takes over single messages by their ids"),
-    (errors.HistoryCutError, "version", "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1"),
+    (
+        errors.HistoryCutError,
+        "where the two parted",
+        "'tract cherry-pick <commit>' takes over single messages by their ids",
+    ),
+    (
+        errors.HistoryCutError,
+        "version",
+        "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1",
+    ),
 )
 """What goes before the hint for a kind of error, where its message says this."""
 
@@ -50,22 +78,43 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.CommitNotFoundError, "'tract log --oneline' lists commits, 'tract branch' and 'tract tag' names"),
     (errors.BranchNotFoundError, "'tract branch' lists the branches, 'tract checkout' takes any revision"),
     (errors.BranchExistsError, "'tract branch' lists the branches, 'tract switch <branch>' goes to one"),
-    (errors.UnmergedBranchError, "'tract branch -D <branch>' deletes it all the same, and 'tract undo' takes that back"),
+    (
+        errors.UnmergedBranchError,
+        "'tract branch -D <branch>' deletes it all the same, and 'tract undo' takes that back",
+    ),
     (errors.TagExistsError, "a tag does not move; 'tract tag -d <name>' deletes it"),
-    (errors.NothingToMergeError, "'tract branch' lists the branches, 'tract log --oneline --graph --all' shows where they part"),
+    (
+        errors.NothingToMergeError,
+        "'tract branch' lists the branches, 'tract log --oneline --graph --all' shows where they part",
+    ),
     (errors.MergeConflictError, "resolve the conflicts, then 'tract merge --continue'"),
     (errors.MergeError, "'tract branch' lists the branches, 'tract status' shows a merge under way"),
     (errors.SemanticSafetyError, "'--dry-run' shows all of it, and '--force' does it all the same"),
     (errors.RebaseError, _UNDER_WAY),
-    (errors.CherryPickError, "'tract log --oneline' lists commits, 'tract status' shows a cherry-pick or revert under way"),
+    (
+        errors.CherryPickError,
+        "'tract log --oneline' lists commits, 'tract status' shows a cherry-pick or revert under way",
+    ),
     (errors.EditTargetError, "'tract log --oneline' lists the messages"),
     (errors.DetachedHeadError, "'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one"),
-    (errors.BisectError, "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows what was said in it"),
+    (
+        errors.BisectError,
+        "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows what was said in it",
+    ),
     (errors.RefMovedError, "somebody else committed meanwhile; see 'tract log' and try again"),
-    (errors.BudgetExceededError, "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget"),
+    (
+        errors.BudgetExceededError,
+        "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget",
+    ),
     (errors.LockTimeoutError, "another process is writing to this store"),
-    (errors.UnsafeRepositoryError, "a store must be yours (or listed in TRACT_SAFE_DIRECTORIES), and no part of it a link"),
-    (errors.ImportFormatError, "'tract import --format <format> --key <key>' says what is in the file; see 'tract help import'"),
+    (
+        errors.UnsafeRepositoryError,
+        "a store must be yours (or listed in TRACT_SAFE_DIRECTORIES), and no part of it a link",
+    ),
+    (
+        errors.ImportFormatError,
+        "'tract import --format <format> --key <key>' says what is in the file; see 'tract help import'",
+    ),
 )
 
 

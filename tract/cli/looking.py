@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tract.compile.cache import BlobCache
 from tract.compile.compiler import Compiler
-from tract.compile.tokens import EstimateTokenCounter, counter_named
 from tract.compile.workspace import Workspace
 from tract.history.notes import NoteTable
 from tract.objects.id import ObjectId
 from tract.repo import Repository
+from tract.tokens.counter import EstimateTokenCounter, counter_named
+from tract.tokens.counts import BlobCache
 
 
 class LookingWorkspace(Workspace):

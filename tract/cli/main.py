@@ -255,7 +255,9 @@ def _unknown_command(name: str, console: Console) -> int:
     console.error(f"'{name}' is not a tract command; see 'tract --help'")
     near = difflib.get_close_matches(name, [known for group in GROUPS for known in group.commands], 3, 0.5)
     if near:
-        console.hint(f"the most similar command is '{near[0]}'" if len(near) == 1 else f"did you mean {', '.join(near)}?")
+        console.hint(
+            f"the most similar command is '{near[0]}'" if len(near) == 1 else f"did you mean {', '.join(near)}?"
+        )
     return USAGE
 
 

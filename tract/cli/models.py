@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from tract.llm.client import ProviderClient
 
 MODEL_PARAMS = (
-    Param("provider", ("--provider",), metavar="NAME", choices=("openai", "anthropic"), help="Whose model: openai (or any server at OPENAI_BASE_URL), anthropic; without it, the one whose key is set."),
+    Param(
+        "provider",
+        ("--provider",),
+        metavar="NAME",
+        choices=("openai", "anthropic"),
+        help="Whose model: openai (or any server at OPENAI_BASE_URL), anthropic; without it, the one whose key is set.",
+    ),
     Param("model", ("--model",), metavar="MODEL", help="Which model; without it, the client's usual one."),
 )
 

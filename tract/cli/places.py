@@ -12,7 +12,9 @@ from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
 
-JSON = Param("json", ("--json",), bool, help="Print a JSON document: the branch HEAD is on then, and the commit it is at.")
+JSON = Param(
+    "json", ("--json",), bool, help="Print a JSON document: the branch HEAD is on then, and the commit it is at."
+)
 
 
 def commit_text(console: Console, space: Workspace, id: ObjectId, beside: int = 0) -> str:
@@ -39,13 +41,19 @@ def print_place(console: Console, space: Workspace) -> None:
 def warn_of_twin(console: Console, repo: Repository, name: str) -> None:
     """Say so where *name* is both a tag and a branch: a revision of that name is the tag, as in git."""
     if repo.ref(TAGS + name) is not None and repo.ref(HEADS + name) is not None:
-        console.warn(f"'{name}' is a tag and a branch: as a revision it means the tag, and 'refs/heads/{name}' the branch")
+        console.warn(
+            f"'{name}' is a tag and a branch: as a revision it means the tag, and 'refs/heads/{name}' the branch"
+        )
 
 
 def go(console: Console, space: Workspace, move: Callable[[], None], *, new: bool, json: bool) -> None:
     """Let *move* take HEAD elsewhere, and say as git does where it came from and where it is; *new* is for a branch just made."""
     branch, tip = space.repo.head()
-    before = None if branch is not None or tip is None else f"Previous HEAD position was {commit_text(console, space, tip, 27)}"
+    before = (
+        None
+        if branch is not None or tip is None
+        else f"Previous HEAD position was {commit_text(console, space, tip, 27)}"
+    )
     move()
     if json:
         print_place(console, space)
@@ -59,4 +67,6 @@ def go(console: Console, space: Workspace, move: Callable[[], None], *, new: boo
         return
     print_head(console, space)
     if branch is not None:
-        console.hint("HEAD is on no branch, so nothing can be committed: 'tract switch -c <name>' makes one here, 'tract switch -' goes back")
+        console.hint(
+            "HEAD is on no branch, so nothing can be committed: 'tract switch -c <name>' makes one here, 'tract switch -' goes back"
+        )

@@ -7,16 +7,22 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.cli.command import Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.dry_run import DRY_RUN, print_dry_run
 from tract.cli.rendering import SHORT, paint_role
-from tract.compile.formats import message_of, message_text
 from tract.history.priority import PriorityAnnotation
+from tract.messages import message_of, message_text
 
 PARAMS = (
-    Param("targets", metavar="TARGET…", many=True, required=True, help="The messages, by the commits that introduced them."),
+    Param(
+        "targets",
+        metavar="TARGET…",
+        many=True,
+        required=True,
+        help="The messages, by the commits that introduced them.",
+    ),
     Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
     Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
     DRY_RUN,

@@ -45,6 +45,8 @@ class Progress:
             self._console.stderr.write(text)
             self._console.stderr.flush()
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._shown:
             self._put("\r\x1b[K")

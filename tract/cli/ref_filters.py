@@ -12,9 +12,21 @@ from tract.repo import Repository
 from tract.revision import resolve_revision
 
 FILTERS = (
-    Param("contains", ("--contains",), bare="", metavar="REV", help="Only those that have commit REV in their history; HEAD if not given."),
+    Param(
+        "contains",
+        ("--contains",),
+        bare="",
+        metavar="REV",
+        help="Only those that have commit REV in their history; HEAD if not given.",
+    ),
     Param("no_contains", ("--no-contains",), bare="", metavar="REV", help="Only those that do not have it."),
-    Param("merged", ("--merged",), bare="", metavar="REV", help="Only those whose commit is in the history of REV; HEAD if not given."),
+    Param(
+        "merged",
+        ("--merged",),
+        bare="",
+        metavar="REV",
+        help="Only those whose commit is in the history of REV; HEAD if not given.",
+    ),
     Param("no_merged", ("--no-merged",), bare="", metavar="REV", help="Only those whose commit is not."),
 )
 

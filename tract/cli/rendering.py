@@ -6,18 +6,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.cli.console import Console, Painted, one_line, text_width
-from tract.compile.formats import message_text
-from tract.compile.info import CommitInfo
-from tract.compile.report import describe
 from tract.compile.workspace import Workspace
 from tract.history.priority import Priority
+from tract.messages import message_text
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
+from tract.report.info import CommitInfo
+from tract.report.log import describe
 
 if TYPE_CHECKING:
-    from tract.api import Tract
+    from tract.api.tract import Tract
 
 SHORT = 10
 """The digits of an id that people are shown."""
@@ -138,7 +138,7 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
 
 def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
     """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``."""
-    from tract.compile.formats import message_of  # who only looks needs no classes of content
+    from tract.messages import message_of  # who only looks needs no classes of content
 
     message = message_of(tract.get_content(info.commit_hash))
     line = Line(info, message.role, message_text(message), False)
@@ -150,7 +150,13 @@ def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
 
 def line_value(line: Line, names: list[str] | None = None) -> dict[str, Any]:
     """A commit for machine-readable lists; ``text`` is the beginning of what it says."""
-    return {**info_value(line.info), "role": line.role, "text": line.text[:200], "tokens_exact": line.exact, "refs": names or []}
+    return {
+        **info_value(line.info),
+        "role": line.role,
+        "text": line.text[:200],
+        "tokens_exact": line.exact,
+        "refs": names or [],
+    }
 
 
 def info_value(info: CommitInfo) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from tract.cli.places import commit_text
 from tract.cli.rendering import SHORT
 from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
-from tract.curation.replay_result import RebaseResult, ReplayResult
-from tract.curation.replay_state import (
+from tract.curation.replay.result import RebaseResult, ReplayResult
+from tract.curation.replay.run import Replay, Request, check_safe, land_fast_forward, land_replay, prepare
+from tract.curation.replay.store import (
     keep_replay,
     kept_replay,
     landed_replay,
     replay_under_way,
 )
-from tract.curation.replaying import Replay, Request, check_safe, land_fast_forward, land_replay, prepare
 from tract.errors import MergeConflictError, ObjectCorruptError, RefMovedError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_path, end_state
@@ -27,9 +27,24 @@ from tract.objects.id import ObjectId
 def options(command: Command) -> tuple[Param, ...]:
     """The options that the three commands share."""
     return (
-        Param("force", ("--force",), bool, help="Leave out edits of what is not there, and let tool calls and their results be torn apart."),
-        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; say what would be done. The exit status is 1 if somebody had to decide first."),
-        Param("go_on", ("--continue",), bool, help=f"Go on with the {command} under way, with the conflicts as you resolved them."),
+        Param(
+            "force",
+            ("--force",),
+            bool,
+            help="Leave out edits of what is not there, and let tool calls and their results be torn apart.",
+        ),
+        Param(
+            "dry_run",
+            ("--dry-run", "-n"),
+            bool,
+            help="Change nothing; say what would be done. The exit status is 1 if somebody had to decide first.",
+        ),
+        Param(
+            "go_on",
+            ("--continue",),
+            bool,
+            help=f"Go on with the {command} under way, with the conflicts as you resolved them.",
+        ),
         Param("abort", ("--abort",), bool, help=f"Give up the {command} under way; nothing was changed by it."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     )

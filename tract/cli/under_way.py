@@ -61,7 +61,11 @@ def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
     known = read_bisection(repo)
     if known is None:
         return None
-    return {"bad": None if known.bad is None else known.bad.hex(), "good": len(known.good), "skipped": len(known.skipped)}
+    return {
+        "bad": None if known.bad is None else known.bad.hex(),
+        "good": len(known.good),
+        "skipped": len(known.skipped),
+    }
 
 
 def compressions_waiting(repo: Repository) -> list[dict[str, Any]]:
@@ -69,7 +73,7 @@ def compressions_waiting(repo: Repository) -> list[dict[str, Any]]:
     if not any(name.startswith("compress-") for name in states(repo)):
         return []
     # What reads them takes a fifth of a short command to load, and there are seldom any.
-    from tract.curation.pending import kept_compressions
+    from tract.curation.compress.store import kept_compressions
 
     return [{"id": one.id, "branch": one.branch, "gist": one.gist} for one in kept_compressions(repo)]
 
@@ -78,14 +82,22 @@ def print_compressions_waiting(console: Console, waiting: list[dict[str, Any]]) 
     """Say how many compressions wait, and how to see them."""
     count = len(waiting)
     lead = console.paint(f"{count} compression{'' if count == 1 else 's'} to review", "yellow")
-    console.line(lead, ": 'tract compress --list' shows them" if count > 1 else f": 'tract compress --show {waiting[0]['id']}' shows it")
+    console.line(
+        lead,
+        ": 'tract compress --list' shows them"
+        if count > 1
+        else f": 'tract compress --show {waiting[0]['id']}' shows it",
+    )
 
 
 def print_bisection_under_way(console: Console, bisection: dict[str, Any]) -> None:
     """Say that a bisection waits; it stands in nobody's way."""
     bad, good, skipped = 0 if bisection["bad"] is None else 1, bisection["good"], bisection["skipped"]
     lead = console.paint("Bisection under way", "yellow")
-    console.line(lead, f": {bad} bad, {good} good, {skipped} skipped; 'tract bisect next' says where, 'tract bisect reset' ends it")
+    console.line(
+        lead,
+        f": {bad} bad, {good} good, {skipped} skipped; 'tract bisect next' says where, 'tract bisect reset' ends it",
+    )
 
 
 def print_replay_under_way(console: Console, replay: dict[str, Any]) -> None:

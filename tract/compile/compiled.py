@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from tract.compile.figures import TokenCount
-from tract.compile.formats import CacheMode, Rendered, copy_json, render, render_chat, render_text
-from tract.compile.message import CompileWarning, Message
-from tract.compile.prefix import PrefixChange
+from tract.compile.figures import TokenCount, token_total
+from tract.compile.prefix import PrefixChange, prefix_change
 from tract.compile.snapshot import Snapshot, View
+from tract.compile.workspace import Workspace
+from tract.messages import CacheMode, Rendered, copy_json, render, render_chat, render_text
+from tract.messages.message import CompileWarning, Message
 from tract.objects.message_format import JSON
 
 
@@ -166,3 +168,25 @@ class CompiledContext:
 def _copy_of(message: Message) -> Message:
     content, raw = copy_json(message.content), copy_json(message.raw)
     return Message(message.role, content, message.name, message.format, raw, message.is_error)
+
+
+def compiled(space: Workspace, snapshot: Snapshot) -> CompiledContext:
+    """The snapshot as users see it."""
+    return CompiledContext(
+        snapshot,
+        partial(_counts, space, snapshot),
+        partial(token_total, space, snapshot),
+        partial(prefix_change, space, snapshot),
+        partial(_torn_pairs, space, snapshot),
+    )
+
+
+def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
+    with space.lock:
+        snapshot.columns.total(snapshot.length, space)
+        return View(snapshot.columns.counts, snapshot.length)
+
+
+def _torn_pairs(space: Workspace, snapshot: Snapshot) -> tuple[CompileWarning, ...]:
+    with space.lock:
+        return snapshot.columns.pairing_warnings(snapshot.length)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 from typing import Any, NamedTuple, Protocol
 
-from tract.compile.cache import BlobCache, readable_content
-from tract.compile.formats import tool_ids
-from tract.compile.message import Message
 from tract.compile.messages import remembering
 from tract.compile.patch import Patch
 from tract.compile.repair import Repair, extend_repair, repair
@@ -19,10 +16,13 @@ from tract.compile.tables import ConfigTable, NoteTables, advance_to_now
 from tract.errors import ContentValidationError, TractError
 from tract.history.context import chunk_ids, chunks, context_at
 from tract.history.notes import NoteTable, notes_between
+from tract.messages import tool_ids
+from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
+from tract.tokens.counts import BlobCache, readable_content
 
 # Further back than this a context is read from its tree: that is never slower than walking.
 _MOST_STEPS = 64
@@ -271,9 +271,7 @@ class Compiler:
             for commit in items[::2]:
                 yield self._decode(payloads[hidden[commit]]) if commit in hidden else None
 
-    def _custom_snapshot(
-        self, repo: Repository, key: Key, notes: NoteTables, compiler: ContextCompiler
-    ) -> Snapshot:
+    def _custom_snapshot(self, repo: Repository, key: Key, notes: NoteTables, compiler: ContextCompiler) -> Snapshot:
         rows: list[tuple[ObjectId, ObjectId]] = []
         given: list[ContextEntry] = []
         hidden: dict[ObjectId, ObjectId] = {}

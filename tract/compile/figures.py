@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from tract.compile.compiler import is_of_tool
 from tract.compile.snapshot import Counts, Snapshot, is_shown
 from tract.compile.tables import NoteTables
-from tract.compile.tokens import REPLY_PRIMING
-from tract.compile.usage import counted_tokens, estimated_tokens
 from tract.compile.workspace import Workspace
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
@@ -18,6 +16,8 @@ from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.storage.totals import Totals
+from tract.tokens.counter import REPLY_PRIMING
+from tract.tokens.usage import counted_tokens, estimated_tokens
 
 # Further back than this, reading the context is no slower.
 _MOST_STEPS = 256

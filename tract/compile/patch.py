@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tract.compile.formats import tool_ids
 from tract.compile.messages import Decode
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tables import NoteTables
 from tract.history.context import chunks, context_at
+from tract.messages import tool_ids
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
@@ -113,7 +113,9 @@ class Patch:
     def _hide(self, commit: ObjectId, blob: ObjectId) -> None:
         blobs = {**self._hidden.blobs, commit: blob}
         replaced = self._hidden.tools and commit in self._hidden.blobs
-        self._hidden = Hidden(blobs, self._has_tools(blobs.values()) if replaced else self._hidden.tools or self._has_tools([blob]))
+        self._hidden = Hidden(
+            blobs, self._has_tools(blobs.values()) if replaced else self._hidden.tools or self._has_tools([blob])
+        )
 
     def _has_tools(self, blobs: Iterable[ObjectId]) -> bool:
         payloads = self._repo.objects.payloads(tuple(blobs), "blob")

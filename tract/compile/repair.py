@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tract.compile.formats import Pairing, message_from_raw, tool_ids
-from tract.compile.formats.values import items_of
-from tract.compile.message import CompileWarning, Message
 from tract.compile.snapshot import Columns, Snapshot
+from tract.messages import Pairing, message_from_raw, tool_ids
+from tract.messages.message import CompileWarning, Message
+from tract.messages.values import items_of
 from tract.objects.id import ObjectId
 
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -162,7 +162,11 @@ def _without_chat_calls(message: Message, ids: set[str]) -> dict[str, Any] | Non
     raw = dict(message.raw)
     if raw.get("role") in ("tool", "function"):
         return None
-    calls = [call for call in items_of(raw.pop("tool_calls", None)) if ids.isdisjoint(_call_ids(message, "tool_calls", [call]))]
+    calls = [
+        call
+        for call in items_of(raw.pop("tool_calls", None))
+        if ids.isdisjoint(_call_ids(message, "tool_calls", [call]))
+    ]
     if "function_call" in raw and not ids.isdisjoint(_call_ids(message, "function_call", raw["function_call"])):
         del raw["function_call"]
     if calls:
@@ -176,7 +180,9 @@ def _call_ids(message: Message, key: str, value: Any) -> list[str]:
 
 
 def _without_blocks(raw: Mapping[str, Any], ids: set[str]) -> dict[str, Any] | None:
-    kept = [block for block in items_of(raw.get("content")) if not (isinstance(block, Mapping) and _block_id(block) in ids)]
+    kept = [
+        block for block in items_of(raw.get("content")) if not (isinstance(block, Mapping) and _block_id(block) in ids)
+    ]
     says = any(not isinstance(block, Mapping) or block.get("type") not in _THOUGHTS for block in kept)
     return {**raw, "content": kept} if says else None
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
-from tract.compile.formats import Pairing
-from tract.compile.message import CompileWarning, Message
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
+from tract.messages import Pairing
+from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids
 

@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from tract.compile.accounting import compiled
-from tract.compile.compiled import CompiledContext
-from tract.compile.formats import message_from_raw
-from tract.compile.message import Message
-from tract.compile.ordering import reordered
+from tract.compile.compiled import CompiledContext, compiled
+from tract.compile.order import reordered
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.errors import ContentValidationError
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
+from tract.messages import message_from_raw
+from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.repo import Repository

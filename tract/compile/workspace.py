@@ -6,24 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tract.compile.cache import BlobCache, estimate
 from tract.compile.compiler import Compiler
-from tract.compile.message import Message
 from tract.compile.snapshot import Snapshot
 from tract.compile.tables import NoteTables, tables_at
-from tract.compile.tokens import EstimateTokenCounter, count_message
-from tract.compile.totals import TotalsCache
 from tract.config import TractConfig
 from tract.errors import CommitNotFoundError
 from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG, PRIORITY, NoteTable
 from tract.history.origins import Origins
+from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.buffered import BufferedRefs
 from tract.repo import Repository
 from tract.revision import resolve_revision
 from tract.storage.threads import ThreadLock
+from tract.tokens.counter import EstimateTokenCounter, count_message
+from tract.tokens.counts import BlobCache, estimate
+from tract.tokens.totals import TotalsCache
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from tract.compile.formats.values import parse_json
 from tract.errors import ContentValidationError
+from tract.messages.values import parse_json
 from tract.objects.content import BUILTIN, MessageContent, plain_json, to_value
 
 TextFormat = Literal["text", "json"]

@@ -74,7 +74,9 @@ def next_step(repo: Repository, known: Bisection) -> Step:
     base = None if known.is_sound else next(_unproved_bases(repo, known.bad, known), None)
     found = list(reachable(repo, [known.bad], known.good))
     if not found:
-        raise BisectError(f"commit {known.bad.hex()[:16]} is bad, but behind a good one: between the two it was mended, not broken")
+        raise BisectError(
+            f"commit {known.bad.hex()[:16]} is bad, but behind a good one: between the two it was mended, not broken"
+        )
     if base is not None:
         return Step(base, len(found), _tests(len(found)), is_base=True)
     if len(found) == 1:

@@ -53,7 +53,11 @@ def _kept_edits(repo: Repository, changed: Mapping[ObjectId, ObjectId]) -> dict[
         if cut.grade == "all":
             commit = repo.commit(id)
             message = commit.target
-            if commit.operation is CommitOperation.EDIT and message is not None and changed.get(message) == commit.content:
+            if (
+                commit.operation is CommitOperation.EDIT
+                and message is not None
+                and changed.get(message) == commit.content
+            ):
                 newest[message] = max(newest.get(message, (-1, 0, b"")), (commit.generation, commit.time, id))
     return {message: id for message, (_, _, id) in newest.items()}
 
@@ -84,4 +88,6 @@ def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[Obje
 
 def _is_new(change: Change[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
     """Whether the message is of the change's making, as far as this one parent tells."""
-    return change.kind in ("added", "changed") and change.after is not None and pending.get(change.commit) == change.after
+    return (
+        change.kind in ("added", "changed") and change.after is not None and pending.get(change.commit) == change.after
+    )

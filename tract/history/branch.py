@@ -67,9 +67,7 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
 
 def list_branches(repo: Repository) -> dict[str, str]:
     """Every branch with a commit and the hexadecimal id of it, in order of name."""
-    return {
-        name.removeprefix(HEADS): value.hex() for name, value in repo.local_refs(HEADS) if isinstance(value, bytes)
-    }
+    return {name.removeprefix(HEADS): value.hex() for name, value in repo.local_refs(HEADS) if isinstance(value, bytes)}
 
 
 def describe_branches(repo: Repository) -> list[BranchInfo]:

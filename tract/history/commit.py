@@ -51,7 +51,9 @@ def check_size(repo: Repository, blob: NewObject) -> None:
     """ContentValidationError for a content that is larger than the settings allow."""
     size, limit = len(blob.payload), repo.config.max_message_size
     if size > limit:
-        raise ContentValidationError(f"a message of {size} bytes is over the limit of {limit} that max_message_size sets")
+        raise ContentValidationError(
+            f"a message of {size} bytes is over the limit of {limit} that max_message_size sets"
+        )
 
 
 def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
@@ -63,7 +65,9 @@ def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[New
         for draft in drafts:
             if is_deeper(draft.value, config.max_message_depth):
                 limit = config.max_message_depth
-                raise ContentValidationError(f"a message is nested deeper than the {limit} levels that max_message_depth sets")
+                raise ContentValidationError(
+                    f"a message is nested deeper than the {limit} levels that max_message_depth sets"
+                )
 
 
 def write_commits(

@@ -188,7 +188,9 @@ def check_there(items: Sequence[Entry], wanted: Sequence[Entry]) -> dict[ObjectI
         if now is None:
             raise CompressionError(f"message {commit.hex()[:16]} is no longer in the context; nothing was changed")
         if now != blob:
-            raise CompressionError(f"message {commit.hex()[:16]} was edited since it was summed up; nothing was changed")
+            raise CompressionError(
+                f"message {commit.hex()[:16]} was edited since it was summed up; nothing was changed"
+            )
         places[commit] = at
     return places
 
@@ -273,7 +275,9 @@ def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tupl
     commit = repo.commit(compression)
     cut = repo.shallow.cuts.get(compression)
     if cut is not None and commit.operation is CommitOperation.COMPRESS:
-        raise CompressionError(f"what commit {compression.hex()[:16]} compressed is not kept any more: gc cut it on {cut.date}")
+        raise CompressionError(
+            f"what commit {compression.hex()[:16]} compressed is not kept any more: gc cut it on {cut.date}"
+        )
     if commit.operation is not CommitOperation.COMPRESS or len(commit.parents) < 2:
         raise CompressionError(f"commit {compression.hex()[:16]} is no compression")
     try:
@@ -282,7 +286,9 @@ def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tupl
         raise CompressionError(f"what commit {compression.hex()[:16]} compressed is not kept any more") from exc
     kept = {id for id, _ in entries(repo, context_at(repo, compression))}
     told = (commit.metadata or {}).get(COMPRESSED)
-    firsts = {one.get("first"): one.get(SUMMARY) for one in told if isinstance(one, dict)} if isinstance(told, list) else {}
+    firsts = (
+        {one.get("first"): one.get(SUMMARY) for one in told if isinstance(one, dict)} if isinstance(told, list) else {}
+    )
     summaries = {id.hex(): id for id in commit.parents[1:]}
     found: dict[ObjectId, list[Entry]] = {id: [] for id in commit.parents[1:]}
     current = commit.parents[1]

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError, DetachedHeadError, RefMovedError
 from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
 from tract.history.context import build_context, context_at, entries, nodes_of
-from tract.history.merge import merge_contexts
 from tract.history.reset import orig_head
 from tract.history.state import check_idle
+from tract.history.three_way import merge_contexts
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
 from tract.refs.names import branch_ref
@@ -73,7 +73,9 @@ def _stand_ins(repo: Repository, now: Sequence[Entry], base: Mapping[ObjectId, O
         first = commit
         while first not in base and is_summary(repo, first):
             about = (repo.commit(first).metadata or {})[SUMMARY]
-            named = parse_id(about["first"]) if isinstance(about, dict) and isinstance(about.get("first"), str) else None
+            named = (
+                parse_id(about["first"]) if isinstance(about, dict) and isinstance(about.get("first"), str) else None
+            )
             if named is None or not repo.objects.contains(named):
                 break
             first = named
@@ -89,7 +91,11 @@ def _summary_over(repo: Repository, items: Sequence[Entry], message: ObjectId) -
         stack = [id] if is_summary(repo, id) else []
         while stack:
             compression = compression_of(repo, stack.pop())
-            inside = [] if compression is None else [one for sources in summaries_of(repo, compression).values() for one, _ in sources]
+            inside = (
+                []
+                if compression is None
+                else [one for sources in summaries_of(repo, compression).values() for one, _ in sources]
+            )
             if message in inside:
                 return id
             stack += [one for one in inside if is_summary(repo, one)]
@@ -123,7 +129,9 @@ def write_expansion(
         repo.refs.refresh()
         on, tip = repo.head()
         if on is None and branch is None:
-            raise DetachedHeadError(f"cannot expand: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+            raise DetachedHeadError(
+                f"cannot expand: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch"
+            )
         for wanted in (expansion.head, expected):
             if wanted is not ANY and tip != wanted:
                 raise RefMovedError(on or "HEAD", shown(wanted), shown(tip))
@@ -169,7 +177,17 @@ def write_context(
     new += nodes_of(repo, context, made)
     generation = 1 + repo.commit(head).generation
     commit = Commit(
-        operation, (head,), None, target, context.tree, context.open, generation, repo.clock(), repo.author, message, metadata
+        operation,
+        (head,),
+        None,
+        target,
+        context.tree,
+        context.open,
+        generation,
+        repo.clock(),
+        repo.author,
+        message,
+        metadata,
     )
     made_commit = new_commit(commit)
     new.append(made_commit)

@@ -1,306 +1,250 @@
-"""Merging contexts: what two lists of entries become, seen from the list they both came from.
-
-    base     a b c d                    in both, the same blob     it
-    ours     a b' c d e                 changed on one side        that side's
-    theirs   a b c f                    removed on one side        gone, unless the other side changed it
-    merged   a b' c e f                 new on one side            added
-
-Pure: nothing here reads a store.
-What cannot be decided is a conflict, which is a value; until it is settled, the merged list keeps everything both sides have.
-"""
+"""Merging another commit into HEAD's branch: planned as a value first, then made in one operation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from enum import StrEnum
-from itertools import chain, pairwise, takewhile
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
-from tract.history.diff import longest_rising
+from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
+from tract.history.context import Context, context_at, count_entries, entries, entries_from
+from tract.history.notes import CONFIG, PRIORITY, NewNote, add_notes, note_history
+from tract.history.priority import Priority
+from tract.history.reachability import merge_bases
+from tract.history.sameness import named_alike
+from tract.history.three_way import Merged, merge_contexts, with_conflicts_undecided
+from tract.history.tree_diff import diff_contexts
+from tract.history.tree_edit import splice
+from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
+from tract.refs.names import HEADS, ORIG_HEAD, TAGS
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected, RefEdit
+from tract.repo import Repository
+from tract.revision import find_ref, resolve_revision
+
+# Criss-cross upon criss-cross: that deep, nobody can tell which base a message came from, and the oldest one serves.
+_MOST_BASES_DEEP = 16
+
+# Entries before the first difference that a merge reads all the same, for people to see.
+_SHOWN_BEFORE = 4
 
 
-class ConflictKind(StrEnum):
-    """Why somebody has to decide."""
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """What merging *source* into *branch* takes; *merged* is None where the branch only has to move forward.
 
-    BOTH_EDITED = "both-edited"
-    EDITED_AND_REMOVED = "edited-and-removed"
-    EDITED_AND_SKIPPED = "edited-and-skipped"
-    BOTH_REPLACED = "both-replaced"
-    OVERLAPPING = "overlapping"
-
-
-class EntryConflict(NamedTuple):
-    """What the two sides made of one place: the entries that each of the three lists has there.
-
-    *commit* is one of *ours* or *theirs* and names the conflict; a text that settles it becomes that entry's content.
-
-    both-edited          an entry with another content on either side
-    edited-and-removed   edited on one side, gone from the other, through a compression or a revert
-    edited-and-skipped   edited on one side, and hidden from the model since the base
-    both-replaced        runs of the base that overlap, each replaced by a message of its own: two compressions, say
-    overlapping          what both sides appended: a conflict only for who asks whether it says the same
+    *ours* and *theirs* are the two tips (*ours* is None on a branch without a commit), *bases* the best commits both reach.
+    *source_ref* is the branch that *source* names, None where it is no branch.
+    *shared* is how many messages both sides and the base begin with, which *merged* leaves out.
     """
 
-    kind: ConflictKind
-    commit: ObjectId
-    base: tuple[Entry, ...]
-    ours: tuple[Entry, ...]
-    theirs: tuple[Entry, ...]
+    branch: str
+    ours: ObjectId | None
+    theirs: ObjectId
+    bases: tuple[ObjectId, ...]
+    source: str
+    source_ref: str | None
+    merged: Merged | None
+    shared: int = 0
+
+    @property
+    def branch_name(self) -> str:
+        return self.branch.removeprefix(HEADS)
 
 
-UNDECIDED: ObjectId = bytes(32)
-"""The blob, in a base merged from several, of an entry that those treat differently: whatever a side made of it is its own decision."""
+def plan_merge(
+    repo: Repository, source: str, *, no_ff: bool = False, allow_unrelated: bool = False, expected: Expected = ANY
+) -> MergePlan:
+    """What merging the revision *source* into HEAD's branch takes; nothing is written.
+
+    NothingToMergeError when the branch has it all; MergeError where the two never met, HistoryCutError where gc cut what they had in common, unless *allow_unrelated*.
+    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
+    *no_ff* makes a merge of what would only move forward.
+    """
+    branch, ours = repo.head()
+    if branch is None:
+        raise DetachedHeadError(f"cannot merge: HEAD is at commit {ours.hex()[:16] if ours else '?'}, not on a branch")
+    if expected is not ANY and ours != expected:
+        raise RefMovedError(branch, shown(expected), shown(ours))
+    theirs = resolve_revision(repo, source)
+    ref = find_ref(repo, source)
+    source_ref = ref if ref is not None and ref.startswith(HEADS) else None
+    name = branch.removeprefix(HEADS)
+    if source_ref == branch:
+        raise NothingToMergeError(f"branch '{name}' cannot be merged into itself")
+    if repo.commit(theirs).operation is CommitOperation.NOTE:
+        raise MergeError(f"cannot merge '{source}': it is a note, which has no context")
+    repo.check_whole(theirs, f"cannot merge '{source}'")
+    if ours is None:
+        return MergePlan(branch, None, theirs, (), source, source_ref, None)
+    bases = tuple(merge_bases(repo, ours, theirs))
+    if bases == (theirs,):
+        raise NothingToMergeError(f"nothing to merge: branch '{name}' has all of '{source}'")
+    if not bases and not allow_unrelated:
+        failed = f"cannot merge '{source}' into '{name}': they have no commit in common"
+        cut = cut_behind(repo, (ours, theirs))
+        if cut is not None:
+            repo.check_history(cut, f"{failed} any more")
+        raise MergeError(failed)
+    if bases == (ours,) and not no_ff:
+        return MergePlan(branch, ours, theirs, bases, source, source_ref, None)
+    shared, merged = merged_contexts(repo, ours, theirs, bases, skipped_since(repo, bases, ours))
+    return MergePlan(branch, ours, theirs, bases, source, source_ref, merged, shared)
 
 
-Choice: TypeAlias = Literal["ours", "theirs", "both"] | ObjectId | None
-"""How a conflict is settled: a side, everything of both, another blob for its entry, or None: without any of it."""
+def merged_contexts(
+    repo: Repository, ours: ObjectId, theirs: ObjectId, bases: Sequence[ObjectId], hidden: AbstractSet[ObjectId]
+) -> tuple[int, Merged]:
+    """The merge of the contexts of two commits whose best common ancestors are *bases*: how many entries all begin with, and what comes after.
+
+    With one base, what all three begin with is not read, but for the last few, which let people see what came before.
+    A message that was rebased or picked is the same under both its ids, and goes by ours.
+    """
+    sides = context_at(repo, ours), context_at(repo, theirs)
+    if len(bases) != 1:
+        mine, other = (entries(repo, side) for side in sides)
+        old, new = named_alike(repo, virtual_base(repo, bases), mine, other)
+        return 0, merge_contexts(old, mine, new, hidden=hidden, is_virtual=True)
+    three = (context_at(repo, bases[0]), *sides)
+    shared = max(0, min(_common_start(repo, three[0], side) for side in sides) - _SHOWN_BEFORE)
+    base, mine, other = (entries_from(repo, context, shared) for context in three)
+    old, new = named_alike(repo, base, mine, other)
+    return shared, merge_contexts(old, mine, new, hidden=hidden)
 
 
-class Merged(NamedTuple):
-    """The merged entries, in which nothing of a conflict is left out, and the conflicts; and what they were made of."""
-
-    entries: tuple[Entry, ...]
-    conflicts: tuple[EntryConflict, ...]
-    base: Sequence[Entry] = ()
-    ours: Sequence[Entry] = ()
-    theirs: Sequence[Entry] = ()
+def _common_start(repo: Repository, base: Context, side: Context) -> int:
+    """How many entries the two begin with."""
+    first = next(diff_contexts(repo, base, side), None)
+    return count_entries(repo, base) if first is None else first.old_start
 
 
-class _Replacement(NamedTuple):
-    """A run of the base that one side put another entry in the place of."""
+def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]:
+    """The context that commits which came from all of *bases* have in common: of several, their own merge, the oldest leading.
 
-    start: int
-    end: int
-    entry: Entry
-    is_ours: bool
+    Both sides of the merge reach every base, so what one side does not have of this, it removed.
+    Where the bases disagree, each side has decided for itself, and decisions that differ are a conflict again.
+    """
+    known: dict[frozenset[ObjectId], Sequence[Entry]] = {}
+
+    def base_of(bases: Sequence[ObjectId], depth: int) -> Sequence[Entry]:
+        if not bases:
+            return ()
+        key = frozenset(bases)
+        if key not in known:
+            known[key] = merged_bases(bases, depth)
+        return known[key]
+
+    def merged_bases(bases: Sequence[ObjectId], depth: int) -> Sequence[Entry]:
+        done, *rest = reversed(bases)
+        merged: Sequence[Entry] = entries(repo, context_at(repo, done))
+        if depth == _MOST_BASES_DEEP:
+            return merged
+        older = [done]
+        for base in rest:
+            below = merge_bases(repo, base, *older)
+            before = base_of(below, depth + 1)
+            theirs = entries(repo, context_at(repo, base))
+            merged = with_conflicts_undecided(merge_contexts(before, merged, theirs, is_virtual=len(below) != 1))
+            older.append(base)
+        return merged
+
+    return base_of(tuple(bases), 0)
 
 
-def merge_contexts(
-    base: Sequence[Entry],
-    ours: Sequence[Entry],
-    theirs: Sequence[Entry],
+def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -> frozenset[ObjectId]:
+    """The messages that are hidden now and were hidden after the newest of *bases* was committed.
+
+    Skips are said of the whole tract, not on a branch: who edited a message on a branch may not have known.
+    """
+    if not bases or ours in bases:
+        return frozenset()
+    since = max(repo.commit(base).time for base in bases)
+    newest: dict[ObjectId, bool] = {}
+    for note in note_history(repo, PRIORITY):
+        if note.time <= since:
+            break
+        newest.setdefault(note.target, note.body.get("priority") == Priority.SKIP)
+    return frozenset(target for target, is_skipped in newest.items() if is_skipped)
+
+
+def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:
+    """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation."""
+    with repo.objects.lock():
+        repo.refs.refresh()
+        edits = _edits(repo, plan, plan.theirs, delete_source)
+        repo.refs.update(edits, reason=f"merge {plan.source}: fast-forward")
+    return plan.theirs
+
+
+def write_merge(
+    repo: Repository,
+    plan: MergePlan,
+    items: Sequence[Entry],
+    blobs: Sequence[NewObject] = (),
     *,
-    hidden: AbstractSet[ObjectId] = frozenset(),
-    is_virtual: bool = False,
-) -> Merged:
-    """The entries that *ours* and *theirs* have, with what either changed since *base*.
+    message: str | None = None,
+    metadata: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+    delete_source: bool = False,
+) -> ObjectId:
+    """Commit *items* as the merge of the plan's two tips, and move the branch to it; the merge adds no message of its own.
 
-    *hidden* are the messages that were skipped since the base; *is_virtual* says that the base is itself merged from several, so that its order means nothing.
+    *blobs* are those of settled conflicts; *config* becomes a note about the commit.
+    One operation: objects, notes and refs, or nothing. RefMovedError when the branch, HEAD or the source moved since the plan.
     """
-    old, mine, other = dict(base), dict(ours), dict(theirs)
-    conflicts: list[EntryConflict] = []
-    blobs: dict[ObjectId, ObjectId] = {}
-    for commit in dict.fromkeys(chain(mine, other)):
-        was, a, b = old.get(commit), mine.get(commit), other.get(commit)
-        kind, blob = _merged_blob(was, a, b)
-        if blob is None:
-            continue
-        blobs[commit] = blob
-        if kind is None and commit in hidden and was not in (None, blob):
-            kind = ConflictKind.EDITED_AND_SKIPPED
-        if kind is not None:
-            conflicts.append(
-                EntryConflict(kind, commit, _entry(commit, was), _entry(commit, a), _entry(commit, b))
-            )
-    conflicts += _both_replaced(base, old, mine, other)
-    order = _order(base if not is_virtual else (), ours, theirs, blobs)
-    entries = tuple((commit, blobs[commit]) for commit in order)
-    if conflicts:
-        places = {commit: at for at, commit in enumerate(order)}
-        conflicts.sort(key=lambda conflict: places[conflict.commit])
-    return Merged(entries, tuple(conflicts), base, ours, theirs)
+    assert plan.ours is not None
+    with repo.objects.lock():
+        repo.refs.refresh()
+        new = list(blobs)
+        ours = context_at(repo, plan.ours)
+        context = splice(repo, ours, plan.shared, count_entries(repo, ours), items, new)
+        parents = (plan.ours, plan.theirs)
+        commit = Commit(
+            CommitOperation.MERGE,
+            parents,
+            None,
+            None,
+            context.tree,
+            context.open,
+            1 + max(repo.commit(parent).generation for parent in parents),
+            repo.clock(),
+            repo.author,
+            message if message is not None else default_message(repo, plan),
+            metadata,
+        )
+        made = new_commit(commit)
+        new.append(made)
+        edits = _edits(repo, plan, made.id, delete_source)
+        repo.keep_commit(made.id, commit)
+        if config:
+            edits.append(add_notes(repo, CONFIG, [NewNote(made.id, config, commit.time)], new))
+        repo.refs.update(edits, reason=f"merge {plan.source}: three-way", objects=new)
+    return made.id
 
 
-def _merged_blob(
-    was: ObjectId | None, ours: ObjectId | None, theirs: ObjectId | None
-) -> tuple[ConflictKind | None, ObjectId | None]:
-    """The blob an entry has after the merge, None where it is gone, and why that is for somebody else to say."""
-    if ours == theirs or theirs == was:
-        return None, ours
-    if ours == was:
-        return None, theirs
-    if ours is None or theirs is None:
-        return ConflictKind.EDITED_AND_REMOVED, ours or theirs
-    return ConflictKind.BOTH_EDITED, ours
+def default_message(repo: Repository, plan: MergePlan) -> str:
+    """What git writes on a merge: which branch, tag or commit, and into what."""
+    ref = find_ref(repo, plan.source) or ""
+    kind = "branch" if plan.source_ref is not None else "tag" if ref.startswith(TAGS) else "commit"
+    return f"Merge {kind} '{plan.source}' into {plan.branch_name}"
 
 
-def _entry(commit: ObjectId, blob: ObjectId | None) -> tuple[Entry, ...]:
-    return () if blob is None or blob == UNDECIDED else ((commit, blob),)
-
-
-def with_conflicts_undecided(merged: Merged) -> tuple[Entry, ...]:
-    """The merged entries for a base of further merges: no side's answer to a conflict counts there as what both came from."""
-    open_ones = {commit for conflict in merged.conflicts for commit, _ in (*conflict.ours, *conflict.theirs)}
-    return tuple((commit, UNDECIDED if commit in open_ones else blob) for commit, blob in merged.entries)
-
-
-def _order(
-    base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry], kept: Mapping[ObjectId, ObjectId]
-) -> list[ObjectId]:
-    """The commits of *kept* in the order of both sides: between two that both have come ours' own, then theirs'.
-
-    Where the sides order what they share differently, the side leads that changed the base's order, ours where both did.
-    """
-    mine = [commit for commit, _ in ours if commit in kept]
-    other = [commit for commit, _ in theirs if commit in kept]
-    in_mine, in_other = set(mine), set(other)
-    shared_mine = [commit for commit in mine if commit in in_other]
-    shared_other = [commit for commit in other if commit in in_mine]
-    ours_leads = True
-    anchors = shared_mine
-    if shared_mine != shared_other:
-        ours_leads = not _is_in_order(base, shared_mine) or _is_in_order(base, shared_other)
-        lead, follow = (shared_mine, shared_other) if ours_leads else (shared_other, shared_mine)
-        anchors = _longest_common(lead, follow)
-    fixed = set(anchors)
-    if ours_leads:
-        other = [commit for commit in other if commit not in in_mine or commit in fixed]
-    else:
-        mine = [commit for commit in mine if commit not in in_other or commit in fixed]
-    return _interleaved(mine, other, anchors)
-
-
-def _is_in_order(base: Sequence[Entry], commits: Iterable[ObjectId]) -> bool:
-    """Whether those of *commits* that the base has are in its order; False for a base without any."""
-    places = {commit: at for at, (commit, _) in enumerate(base)}
-    found = [places[commit] for commit in commits if commit in places]
-    return bool(found) and all(a < b for a, b in pairwise(found))
-
-
-def _longest_common(lead: Sequence[ObjectId], follow: Sequence[ObjectId]) -> list[ObjectId]:
-    """The longest sequence that both have in this order; they are of the same commits, each once."""
-    places = {commit: at for at, commit in enumerate(follow)}
-    return [follow[at] for at in longest_rising([places[commit] for commit in lead])]
-
-
-def _interleaved(mine: Sequence[ObjectId], other: Sequence[ObjectId], anchors: Sequence[ObjectId]) -> list[ObjectId]:
-    result: list[ObjectId] = []
-    a = b = 0
-    for anchor in anchors:
-        upto, beside = mine.index(anchor, a), other.index(anchor, b)
-        result += (*mine[a:upto], *other[b:beside], anchor)
-        a, b = upto + 1, beside + 1
-    return [*result, *mine[a:], *other[b:]]
-
-
-def _both_replaced(
-    base: Sequence[Entry],
-    old: Mapping[ObjectId, ObjectId],
-    mine: Mapping[ObjectId, ObjectId],
-    other: Mapping[ObjectId, ObjectId],
-) -> Iterator[EntryConflict]:
-    """Runs that one side replaced, and the other side's that overlap them, as one conflict each."""
-    if all(commit in mine for commit in old) or all(commit in other for commit in old):
-        return
-    found = sorted([*_replacements(base, old, mine, other, True), *_replacements(base, old, other, mine, False)])
-    while found:
-        group = [found.pop(0)]
-        while found and found[0].start < max(one.end for one in group):
-            group.append(found.pop(0))
-        ours = tuple(one.entry for one in group if one.is_ours)
-        theirs = tuple(one.entry for one in group if not one.is_ours)
-        if ours and theirs:
-            removed = base[group[0].start : max(one.end for one in group)]
-            gone = tuple(row for row in removed if row[0] not in mine and row[0] not in other and row[1] != UNDECIDED)
-            yield EntryConflict(ConflictKind.BOTH_REPLACED, ours[0][0], gone, ours, theirs)
-
-
-def _replacements(
-    base: Sequence[Entry],
-    old: Mapping[ObjectId, ObjectId],
-    side: Mapping[ObjectId, ObjectId],
-    beside: Mapping[ObjectId, ObjectId],
-    is_ours: bool,
-) -> Iterator[_Replacement]:
-    """The runs of the base that are gone from *side*, where it has an entry of its own in their place."""
-    commits = list(side)
-    places = {commit: at for at, commit in enumerate(commits)}
-    at = 0
-    while at < len(base):
-        start = at
-        while at < len(base) and base[at][0] not in side:
-            at += 1
-        if at > start:
-            after = places[base[start - 1][0]] + 1 if start else 0
-            put = takewhile(lambda commit: commit not in old, commits[after:])
-            own = next((commit for commit in put if commit not in beside), None)
-            if own is not None:
-                yield _Replacement(start, at, (own, side[own]), is_ours)
-        at += 1
-
-
-def appended(merged: Merged) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """What ours and theirs each have of their own after the last entry they share, beside what is in conflict."""
-    taken = {entry[0] for conflict in merged.conflicts for entry in (*conflict.ours, *conflict.theirs)}
-    taken.update(commit for commit, _ in merged.base)
-    mine, other = dict(merged.ours), dict(merged.theirs)
-    return (
-        tuple(_tail(merged.ours, other, taken)),
-        tuple(_tail(merged.theirs, mine, taken)),
-    )
-
-
-def _tail(side: Sequence[Entry], beside: Mapping[ObjectId, ObjectId], taken: AbstractSet[ObjectId]) -> list[Entry]:
-    found = list(takewhile(lambda entry: entry[0] not in beside, reversed(side)))[::-1]
-    return [entry for entry in found if entry[0] not in taken]
-
-
-def settle(
-    merged: Merged, conflicts: Iterable[EntryConflict], choices: Mapping[ObjectId, Choice]
-) -> tuple[Entry, ...]:
-    """The merged entries once every conflict is settled; *choices* are by the commit that names the conflict.
-
-    One without a choice keeps what both sides have, and ours where they differ.
-    A side taken against a replacement of the other gets back what that replaced.
-    """
-    conflicts = tuple(conflicts)
-    undone = [
-        (conflict, choices[conflict.commit])
-        for conflict in conflicts
-        if conflict.kind is ConflictKind.BOTH_REPLACED and choices.get(conflict.commit) in ("ours", "theirs")
-    ]
-    entries = _without_replacements(merged, undone).entries if undone else merged.entries
-    blobs: dict[ObjectId, ObjectId] = {}
-    dropped: set[ObjectId] = set()
-    for conflict in conflicts:
-        _apply(conflict, choices.get(conflict.commit, "both"), blobs, dropped)
-    return tuple((commit, blobs.get(commit, blob)) for commit, blob in entries if commit not in dropped)
-
-
-def _apply(
-    conflict: EntryConflict, choice: Choice, blobs: dict[ObjectId, ObjectId], dropped: set[ObjectId]
-) -> None:
-    ours, theirs = dict(conflict.ours), dict(conflict.theirs)
-    if choice == "both":
-        return
-    if conflict.kind is ConflictKind.EDITED_AND_SKIPPED and choice in ("ours", "theirs"):
-        return  # one side has no opinion on the content: the edit stays
-    if choice == "ours":
-        dropped |= theirs.keys() - ours.keys()
-        blobs |= ours
-    elif choice == "theirs":
-        dropped |= ours.keys() - theirs.keys()
-        blobs |= theirs
-    else:
-        dropped |= ours.keys() | theirs.keys()
-        if isinstance(choice, bytes):
-            dropped.discard(conflict.commit)
-            blobs[conflict.commit] = choice
-
-
-def _without_replacements(merged: Merged, undone: Iterable[tuple[EntryConflict, Choice]]) -> Merged:
-    """The merge as if the side that was not chosen had not made its replacements."""
-    old, mine, other = dict(merged.base), dict(merged.ours), dict(merged.theirs)
-    ours, theirs = list(merged.ours), list(merged.theirs)
-    replaced = {one.entry[0]: one for one in _replacements(merged.base, old, mine, other, True)}
-    replaced |= {one.entry[0]: one for one in _replacements(merged.base, old, other, mine, False)}
-    for conflict, choice in undone:
-        side, gone = (theirs, conflict.theirs) if choice == "ours" else (ours, conflict.ours)
-        for entry in gone:
-            one = replaced[entry[0]]
-            at = side.index(entry)
-            side[at : at + 1] = merged.base[one.start : one.end]
-    return merge_contexts(merged.base, ours, theirs)
+def _edits(repo: Repository, plan: MergePlan, new: ObjectId, delete_source: bool) -> list[RefEdit]:
+    """The refs a merge moves, if they are where the plan saw them."""
+    branch, tip = repo.head()
+    if branch != plan.branch or tip != plan.ours:
+        raise RefMovedError(
+            plan.branch, shown(plan.ours), shown(tip) if branch == plan.branch else branch or "a commit"
+        )
+    edits = [RefEdit(repo.prefix + plan.branch, new, plan.ours)]
+    if plan.ours is not None:
+        edits.append(RefEdit(repo.prefix + ORIG_HEAD, plan.ours))
+    if plan.source_ref is not None:
+        stays = None if delete_source else plan.theirs
+        edits.append(RefEdit(repo.prefix + plan.source_ref, stays, plan.theirs))
+    elif delete_source:
+        raise MergeError(f"cannot delete '{plan.source}': it is no branch")
+    return edits

@@ -33,7 +33,9 @@ def write_order(
         repo.refs.refresh()
         on, tip = repo.head()
         if on is None:
-            raise DetachedHeadError(f"cannot reorder: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
+            raise DetachedHeadError(
+                f"cannot reorder: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch"
+            )
         if tip != head:
             raise RefMovedError(on, shown(head), shown(tip))
         check_idle(repo)

@@ -91,7 +91,11 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
     """Every priority the message *target* was given, oldest first."""
     return [
         PriorityAnnotation(
-            target.hex(), read_priority(note.body.get("priority")), note.body.get("reason"), note.author, moment(note.time)
+            target.hex(),
+            read_priority(note.body.get("priority")),
+            note.body.get("reason"),
+            note.author,
+            moment(note.time),
         )
         for note in note_history(repo, PRIORITY, target)
     ][::-1]

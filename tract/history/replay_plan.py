@@ -23,9 +23,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from tract.errors import CherryPickError
 from tract.history.commit import edited_message
 from tract.history.context import context_at, entries, find_entry
-from tract.history.merge import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.reachability import reachable
 from tract.history.sameness import Sameness
+from tract.history.three_way import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob

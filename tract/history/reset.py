@@ -1,7 +1,7 @@
 """Resetting: HEAD's branch goes back, or anywhere else, and what followed is kept for a while or dropped for good.
 
-    soft   ORIG_HEAD names where the branch was, and its reflog tells; gc keeps it for the retention period
-    hard   neither ORIG_HEAD nor the reflog lead there any more, so the next gc may take it
+soft   ORIG_HEAD names where the branch was, and its reflog tells; gc keeps it for the retention period
+hard   neither ORIG_HEAD nor the reflog lead there any more, so the next gc may take it
 """
 
 from __future__ import annotations

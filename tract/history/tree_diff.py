@@ -1,7 +1,7 @@
 """What differs between two contexts, reading only the nodes that do.
 
-    a    [ n1  n2  n3  n4 ] open        nodes with one id have the same entries: they are never read
-    b    [ n1  n5  n3  n4 ] open        n2 and n5 are taken apart, until only entries are left
+a    [ n1  n2  n3  n4 ] open        nodes with one id have the same entries: they are never read
+b    [ n1  n5  n3  n4 ] open        n2 and n5 are taken apart, until only entries are left
 """
 
 from __future__ import annotations

@@ -173,5 +173,3 @@ def _lowered(repo: Repository, root: ObjectId) -> ObjectId:
         root = node.items[0]
         node = repo.node(root)
     return root
-
-

@@ -73,7 +73,9 @@ def plan_undo(repo: Repository) -> UndoPlan:
         if changes:
             _check_reachable(repo, operation, changes)
             if not by_gc.isdisjoint(change.name for change in changes):
-                raise TractError(f"'{operation.reason}' cannot be undone: gc has written anew the notes that came with it")
+                raise TractError(
+                    f"'{operation.reason}' cannot be undone: gc has written anew the notes that came with it"
+                )
             return _plan(repo, operation, changes)
     raise TractError(f"there is nothing to undo in tract '{repo.tract}'")
 
@@ -89,7 +91,9 @@ def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> N
         branch, tip = repo.head()
         if expected is not ANY and tip != expected:
             raise RefMovedError(branch or HEAD, shown(expected), shown(tip))
-        lead, what = (REDONE, plan.reason.removeprefix(UNDONE)) if plan.is_redo else (UNDONE, plan.reason.removeprefix(REDONE))
+        lead, what = (
+            (REDONE, plan.reason.removeprefix(UNDONE)) if plan.is_redo else (UNDONE, plan.reason.removeprefix(REDONE))
+        )
         repo.refs.update(plan._edits, reason=lead + what)
 
 

@@ -63,9 +63,7 @@ def ancestors(
                 heapq.heappush(ready, _by_date(parent, older))
 
 
-def in_date_order(
-    found: Mapping[ObjectId, Commit], *, first_parent: bool = False
-) -> Iterator[tuple[ObjectId, Commit]]:
+def in_date_order(found: Mapping[ObjectId, Commit], *, first_parent: bool = False) -> Iterator[tuple[ObjectId, Commit]]:
     """The commits of *found* in the order of :func:`ancestors`."""
     waiting = dict.fromkeys(found, 0)
     for commit in found.values():

@@ -83,7 +83,10 @@ def _check_operation(value: Any) -> None:
         (isinstance(reason, str), "its reason is not text"),
         (isinstance(changes, list) and all(map(_is_change, changes)), "its changes are not those of refs"),
         (refs is None or (isinstance(refs, list) and all(map(_is_ref, refs))), "its refs are not names and values"),
-        (not rest or (isinstance(changes, list) and _are_steps(rest[0], changes)), "its steps are not those of its changes"),
+        (
+            not rest or (isinstance(changes, list) and _are_steps(rest[0], changes)),
+            "its steps are not those of its changes",
+        ),
     )
     for holds, problem in rules:
         if not holds:
@@ -137,7 +140,9 @@ def _is_ref(value: Any) -> bool:
 def _are_steps(value: Any, changes: list[Any]) -> bool:
     if not isinstance(value, list) or not all(isinstance(step, list) and len(step) == 4 for step in value):
         return False
-    if not all(_is_time(time) and isinstance(actor, str) and isinstance(reason, str) for time, actor, reason, _ in value):
+    if not all(
+        _is_time(time) and isinstance(actor, str) and isinstance(reason, str) for time, actor, reason, _ in value
+    ):
         return False
     return all(_is_count(step[3]) for step in value) and sum(step[3] for step in value) == len(changes)
 

@@ -140,7 +140,17 @@ BUILTIN: dict[str, type[Any]] = {
 }
 
 _MAY_BE_NONE = ("name", "status", "call_id", "language")
-_ARE_TEXT = ("role", "text", "tool_name", "content", "artifact_type", "format", "summary", "session_type", *_MAY_BE_NONE)
+_ARE_TEXT = (
+    "role",
+    "text",
+    "tool_name",
+    "content",
+    "artifact_type",
+    "format",
+    "summary",
+    "session_type",
+    *_MAY_BE_NONE,
+)
 _ARE_LISTS = ("decisions", "failed_approaches", "next_steps")
 
 

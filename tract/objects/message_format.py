@@ -80,4 +80,8 @@ def _is_anthropic_block(block: Mapping[str, JSON]) -> bool:
     kind = str(block.get("type"))
     if kind in _ANTHROPIC_BLOCKS or kind.endswith("_tool_result"):
         return True
-    return "cache_control" in block or (kind == "text" and "citations" in block) or (kind == "image" and isinstance(block.get("source"), Mapping))
+    return (
+        "cache_control" in block
+        or (kind == "text" and "citations" in block)
+        or (kind == "image" and isinstance(block.get("source"), Mapping))
+    )

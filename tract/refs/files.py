@@ -147,7 +147,9 @@ class RefFiles:
         """Refuse a symbolic link in the place of a folder on the way to *name*: opening a file looks at the last part only."""
         for at, char in enumerate(name):
             folder = self.path_of(name[:at])
-            if char == "/" and not files.is_file(folder):  # a file is that of a ref that is gone: a power cut undid its removal
+            if char == "/" and not files.is_file(
+                folder
+            ):  # a file is that of a ref that is gone: a power cut undid its removal
                 files.check_directory(folder)
 
     def read(self, name: str) -> tuple[RefValue, bool] | None:

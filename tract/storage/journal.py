@@ -188,7 +188,10 @@ class Journal:
         _, _, _, flags, _, count, _ = TRANSACTION.unpack_from(data, position)
         start = base + position
         position += _TRANSACTION_SIZE
-        index, unpack = self.index, HEADER.unpack_from  # looked up once: every command that opens a store goes through here thousands of times
+        index, unpack = (
+            self.index,
+            HEADER.unpack_from,
+        )  # looked up once: every command that opens a store goes through here thousands of times
         id = b""
         try:
             for _ in range(count):
@@ -196,7 +199,9 @@ class Journal:
                 index[id] = base + position
                 position += HEADER_SIZE + stored
         except struct.error as exc:
-            raise ObjectCorruptError(self.path, f"a transaction does not hold the {count} records it says", start) from exc
+            raise ObjectCorruptError(
+                self.path, f"a transaction does not hold the {count} records it says", start
+            ) from exc
         self._take_operation(id, flags)
 
     def _take_operation(self, id: ObjectId, flags: int) -> None:

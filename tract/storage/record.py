@@ -64,7 +64,9 @@ def unpack_record(
         raise ObjectCorruptError(subject, f"the record of object {expected.hex()} has a damaged header", offset)
     if codec == _ZSTD:
         if size > limit:
-            raise ObjectCorruptError(subject, f"object {expected.hex()} unpacks to {size} bytes, {limit} at most belong", offset)
+            raise ObjectCorruptError(
+                subject, f"object {expected.hex()} unpacks to {size} bytes, {limit} at most belong", offset
+            )
         try:
             payload = decompress(stored, size)
         except ValueError as exc:

@@ -127,9 +127,7 @@ def _deep_constant(text: str) -> JSON:
 
 
 def _decoder(constant: Callable[[str], JSON]) -> json.JSONDecoder:
-    return json.JSONDecoder(
-        object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=constant
-    )
+    return json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=constant)
 
 
 _DECODER = _decoder(_constant)

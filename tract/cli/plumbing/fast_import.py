@@ -9,7 +9,7 @@ from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.plumbing.streams import input_file
 from tract.cli.progress import Progress
-from tract.history.fast_import import import_stream
+from tract.maintenance.stream.load import import_stream
 
 _DESCRIPTION = """Read a stream that 'tract fast-export' wrote, into this store: its objects first, then its refs, in one operation. Every object must have the id the stream gives it.
 

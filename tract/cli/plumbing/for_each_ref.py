@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted
-from tract.compile.formats import message_text
 from tract.compile.workspace import Workspace
 from tract.errors import TractError
 from tract.history.times import moment
+from tract.messages import message_text
 from tract.objects.id import HEX_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository

@@ -15,7 +15,7 @@ from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
 from tract.cli.times import read_time
 from tract.errors import TimeArgumentError
-from tract.history.gc import DAY, prune
+from tract.maintenance.gc.collect import DAY, prune
 
 _NEVER = ("never", "false")
 _ALL = ("now", "all")

@@ -1,8 +1,8 @@
 """Transactions of refs, as ``update-ref --stdin`` reads them: git's lines, and git's answers.
 
-    update <ref> <new> [<old>]     create <ref> <new>     delete <ref> [<old>]     verify <ref> [<old>]
-    option no-deref                of the next line only
-    start  prepare  commit  abort
+update <ref> <new> [<old>]     create <ref> <new>     delete <ref> [<old>]     verify <ref> [<old>]
+option no-deref                of the next line only
+start  prepare  commit  abort
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.maintenance.fsck.pack import PackScan
+from tract.maintenance.fsck.problems import Problem
 from tract.objects.id import KINDS
-from tract.storage.pack_check import PackScan
-from tract.storage.problems import Problem
 
 _DESCRIPTION = """Check packs: the seal of the pack and of its index, the tables, every frame, and every object against its id. The index must be, byte for byte, the one its pack makes.
 

@@ -19,7 +19,13 @@ COMMAND = Command(
     run,
     (
         Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
-        Param("priority", metavar="PRIORITY", required=True, choices=("skip", "normal", "pinned"), help="skip hides it from the model, pinned keeps it from compression."),
+        Param(
+            "priority",
+            metavar="PRIORITY",
+            required=True,
+            choices=("skip", "normal", "pinned"),
+            help="skip hides it from the model, pinned keeps it from compression.",
+        ),
         Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
         DRY_RUN,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.cli.command import DONE, FATAL, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.contexts import context_value
@@ -154,7 +154,9 @@ def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:
     else:
         console.line(f"bisecting: {commits} left to test after this (roughly {steps})")
     print_one_line(console, read_line(space, step.commit), None)
-    console.line(f"see 'tract compile --at {short}', then say 'tract bisect good', 'bad' or 'skip'; HEAD stays where it is")
+    console.line(
+        f"see 'tract compile --at {short}', then say 'tract bisect good', 'bad' or 'skip'; HEAD stays where it is"
+    )
 
 
 def _value(known: Bisection, step: Step | None) -> dict[str, Any]:
@@ -230,9 +232,17 @@ COMMAND = Command(
     "find the commit that turned the context bad",
     run,
     (
-        Param("action", metavar="ACTION", required=True, choices=_ACTIONS, help="start [BAD [GOOD...]]; good, bad or skip [REVISION...]; next; run COMMAND...; log; reset."),
+        Param(
+            "action",
+            metavar="ACTION",
+            required=True,
+            choices=_ACTIONS,
+            help="start [BAD [GOOD...]]; good, bad or skip [REVISION...]; next; run COMMAND...; log; reset.",
+        ),
         Param("arguments", many=True, metavar="ARGUMENT", verbatim=("run",), help="Revisions, or the command to run."),
-        Param("json", ("--json",), bool, help="Print a JSON document, with log one a line; before the command of 'run'."),
+        Param(
+            "json", ("--json",), bool, help="Print a JSON document, with log one a line; before the command of 'run'."
+        ),
     ),
     """
 Halves the commits between a bad one and good ones until the first bad one is found.

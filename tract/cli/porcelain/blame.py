@@ -9,13 +9,13 @@ from typing import Any
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line, text_width
 from tract.cli.rendering import SHORT, info_value, paint_role, tokens_text
-from tract.compile.blame import BlameEntry, blame
 from tract.compile.workspace import context_commit
 from tract.errors import CommitNotFoundError, EditTargetError
 from tract.history.commit import edit_target
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority
 from tract.repo import Repository
+from tract.report.blame import BlameEntry, blame
 from tract.revision import resolve_revision
 
 _RANGE = re.compile(r"(\d{1,9})(?:,(\+?)(\d{1,9}))?")
@@ -124,7 +124,12 @@ COMMAND = Command(
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The context at this commit; HEAD if not given."),
         Param("range", ("-L",), metavar="RANGE", help="Only the messages at these places, from 0: 3, 3,7 or 3,+2."),
-        Param("message", ("--message",), metavar="MESSAGE", help="Only this message, by the commit that introduced or edited it."),
+        Param(
+            "message",
+            ("--message",),
+            metavar="MESSAGE",
+            help="Only this message, by the commit that introduced or edited it.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
     ),
     """

@@ -65,7 +65,9 @@ def _rename(console: Console, repo: Repository, args: Args) -> int:
     rename_branch(repo, old[0] if old else None, new, force=args.force_move)
     warn_of_twin(console, repo, new)
     if args.json:
-        console.print_json({"name": new, "commit": list_branches(repo).get(new), "current": repo.head()[0] == HEADS + new})
+        console.print_json(
+            {"name": new, "commit": list_branches(repo).get(new), "current": repo.head()[0] == HEADS + new}
+        )
     return DONE
 
 
@@ -114,14 +116,31 @@ COMMAND = Command(
     "list, make, rename and delete branches",
     run,
     (
-        Param("names", metavar="NAME [START]", many=True, help="The branch to make, and where it begins (HEAD if not given); with --list, patterns."),
+        Param(
+            "names",
+            metavar="NAME [START]",
+            many=True,
+            help="The branch to make, and where it begins (HEAD if not given); with --list, patterns.",
+        ),
         Param("list", ("-l", "--list"), bool, help="List the branches that match the patterns NAME, such as 'try-*'."),
         Param("verbose", ("-v", "--verbose"), bool, help="List with the commit that each is at."),
         *FILTERS,
-        Param("show_current", ("--show-current",), bool, help="Print the name of the branch HEAD is on; nothing where it is on none."),
-        Param("delete", ("-d", "--delete"), bool, help="Delete the branches NAME; all of them must be merged into HEAD."),
+        Param(
+            "show_current",
+            ("--show-current",),
+            bool,
+            help="Print the name of the branch HEAD is on; nothing where it is on none.",
+        ),
+        Param(
+            "delete", ("-d", "--delete"), bool, help="Delete the branches NAME; all of them must be merged into HEAD."
+        ),
         Param("force_delete", ("-D",), bool, help="Delete them in any case."),
-        Param("move", ("-m", "--move"), bool, help="Rename a branch: NAME is [OLD] NEW, and OLD the one HEAD is on if not given."),
+        Param(
+            "move",
+            ("-m", "--move"),
+            bool,
+            help="Rename a branch: NAME is [OLD] NEW, and OLD the one HEAD is on if not given.",
+        ),
         Param("force_move", ("-M",), bool, help="The same, even if there is a branch NEW."),
         Param("json", ("--json",), bool, help="Print a JSON document a branch, one a line."),
     ),

@@ -19,7 +19,13 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         if args.branch is not None:
             start = space.repo.head()[1] if args.target is None else resolve_revision(space.repo, args.target)
-            go(console, space, partial(create_branch, space.repo, args.branch, start, switch=True), new=True, json=args.json)
+            go(
+                console,
+                space,
+                partial(create_branch, space.repo, args.branch, start, switch=True),
+                new=True,
+                json=args.json,
+            )
             warn_of_twin(console, space.repo, args.branch)
         else:
             go(console, space, partial(checkout, space.repo, args.target), new=False, json=args.json)
@@ -32,7 +38,9 @@ COMMAND = Command(
     run,
     (
         Param("target", metavar="REVISION", help="A branch, or any other revision; '-' is where HEAD was before."),
-        Param("branch", ("-b",), metavar="NEW", help="Make the branch NEW at REVISION (HEAD if not given) and go to it."),
+        Param(
+            "branch", ("-b",), metavar="NEW", help="Make the branch NEW at REVISION (HEAD if not given) and go to it."
+        ),
         JSON,
     ),
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tract.cli.command import Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replaying import Request
+from tract.curation.replay.run import Request
 
 
 def run(console: Console, args: Args) -> int:
@@ -17,7 +17,12 @@ COMMAND = Command(
     "make commits of another branch again on this one",
     run,
     (
-        Param("revisions", metavar="REVISION...", many=True, help="Commits, in the order to make them, or ranges such as 'main..draft'."),
+        Param(
+            "revisions",
+            metavar="REVISION...",
+            many=True,
+            help="Commits, in the order to make them, or ranges such as 'main..draft'.",
+        ),
         *options("cherry-pick"),
     ),
     """

@@ -32,15 +32,40 @@ COMMAND = Command(
     "record a message",
     run,
     (
-        Param("text", metavar="TEXT", help="What was said; '-', or nothing with something piped in, reads the standard input."),
-        Param("role", ("--role", "-r"), default="user", metavar="ROLE", help="Who said it: user (the default), assistant, system, tool."),
-        Param("json", ("--json",), bool, help="TEXT is JSON: a provider's whole message, or a content with its content_type."),
+        Param(
+            "text",
+            metavar="TEXT",
+            help="What was said; '-', or nothing with something piped in, reads the standard input.",
+        ),
+        Param(
+            "role",
+            ("--role", "-r"),
+            default="user",
+            metavar="ROLE",
+            help="Who said it: user (the default), assistant, system, tool.",
+        ),
+        Param(
+            "json",
+            ("--json",),
+            bool,
+            help="TEXT is JSON: a provider's whole message, or a content with its content_type.",
+        ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("reply_to", ("--reply-to",), metavar="REVISION", help="The message that this one replies to."),
         Param("name", ("--name",), metavar="NAME", help="The speaker's name."),
         Param("call_id", ("--call-id",), metavar="ID", help="For --role tool: the call that it answers."),
-        Param("config", ("--config",), metavar="JSON", help="The generation config it was made with, kept beside the commit."),
-        Param("usage", ("--usage",), metavar="JSON", help="The tokens that the provider counted for this answer, as it said them; kept beside the commit."),
+        Param(
+            "config",
+            ("--config",),
+            metavar="JSON",
+            help="The generation config it was made with, kept beside the commit.",
+        ),
+        Param(
+            "usage",
+            ("--usage",),
+            metavar="JSON",
+            help="The tokens that the provider counted for this answer, as it said them; kept beside the commit.",
+        ),
     ),
     """
 Records one message at the end of the context.

@@ -9,9 +9,9 @@ from tract.cli.console import Console
 from tract.cli.contexts import context_value
 from tract.cli.times import read_time
 from tract.compile.compiled import CompiledContext
-from tract.compile.formats import CacheMode
 from tract.compile.views import compile_at, sent
 from tract.errors import TimeArgumentError
+from tract.messages import CacheMode
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
 _CACHED = ("openai", "responses", "anthropic")
@@ -80,16 +80,47 @@ COMMAND = Command(
     "print the context as a model is sent it",
     run,
     (
-        Param("format", ("--format", "-f"), choices=_FORMATS, help="What to print: text for people (the default), or a provider's JSON."),
+        Param(
+            "format",
+            ("--format", "-f"),
+            choices=_FORMATS,
+            help="What to print: text for people (the default), or a provider's JSON.",
+        ),
         Param("at", ("--at",), metavar="REVISION", help="The context at a commit, branch or tag; HEAD if not given."),
         Param("sent", ("--sent",), metavar="REVISION", help="What the model was shown to produce that commit."),
-        Param("time", ("--time",), metavar="TIME", help="The context at a moment: 2026-01-31T12:00+01:00, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
-        Param("then", ("--then",), bool, help="With the skips and configs as they were when the commit was made, not as they are now."),
-        Param("order", ("--order",), many=True, metavar="REVISION", help="Put this message first; may be given several times, and the rest follows as it was."),
+        Param(
+            "time",
+            ("--time",),
+            metavar="TIME",
+            help="The context at a moment: 2026-01-31T12:00+01:00, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local.",
+        ),
+        Param(
+            "then",
+            ("--then",),
+            bool,
+            help="With the skips and configs as they were when the commit was made, not as they are now.",
+        ),
+        Param(
+            "order",
+            ("--order",),
+            many=True,
+            metavar="REVISION",
+            help="Put this message first; may be given several times, and the rest follows as it was.",
+        ),
         Param("edited", ("--edited",), bool, help="Put ' [edited]' behind texts that were edited."),
-        Param("cache", ("--cache",), choices=("auto",), help="Put the provider's cache breakpoints into openai's, responses' or anthropic's messages."),
+        Param(
+            "cache",
+            ("--cache",),
+            choices=("auto",),
+            help="Put the provider's cache breakpoints into openai's, responses' or anthropic's messages.",
+        ),
         Param("strict", ("--strict",), bool, help="Fail when a tool's call and its result are torn apart."),
-        Param("json", ("--json",), bool, help="Print a JSON document with the context, its tokens and the commit of each message."),
+        Param(
+            "json",
+            ("--json",),
+            bool,
+            help="Print a JSON document with the context, its tokens and the commit of each message.",
+        ),
     ),
     """
 Skipped messages are left out, edited ones have their new text.

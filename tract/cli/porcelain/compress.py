@@ -6,15 +6,15 @@ import re
 from contextlib import ExitStack
 from typing import Any
 
-from tract.api import Tract
+from tract.api.tract import Tract
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
 from tract.cli.contents import given_text
 from tract.cli.models import MODEL_PARAMS, open_client
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
-from tract.curation.compression_result import CompressedPart, CompressResult, PendingCompression
-from tract.curation.pending import kept_compression
+from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
+from tract.curation.compress.store import kept_compression
 from tract.errors import CompressionError
 
 _REVIEWS = ("approve", "reject", "edit", "show")
@@ -78,7 +78,11 @@ def _list(console: Console, tract: Tract, args: Args) -> int:
             console.print_json(_value(one))
         else:
             lead = f"{one.id} {one.branch} ({one.gist}{', refused' if one.refused else ''}): "
-            console.line(console.paint(one.id, "yellow"), lead[len(one.id) :], one_line(one.text, max(20, console.width - len(lead))))
+            console.line(
+                console.paint(one.id, "yellow"),
+                lead[len(one.id) :],
+                one_line(one.text, max(20, console.width - len(lead))),
+            )
     return DONE
 
 
@@ -122,7 +126,11 @@ def _print_result(console: Console, found: CompressResult) -> None:
         console.line(f"[{found.branch} {found.commit_hash[:SHORT]}] Compressed {_count(found.messages)}")
         console.line(f" {found.tokens_before} tokens to {found.tokens_after}", _beside(found))
         for part in found.parts:
-            console.line(" ", console.paint((part.summary_hash or "")[:SHORT], "yellow"), f" stands for {_count(part.messages)}{_hidden(part)}")
+            console.line(
+                " ",
+                console.paint((part.summary_hash or "")[:SHORT], "yellow"),
+                f" stands for {_count(part.messages)}{_hidden(part)}",
+            )
         return
     for part in found.parts:
         console.line(" ", *_named(console, part))
@@ -138,13 +146,23 @@ def _beside(found: CompressResult) -> str:
 
 def _print_cost(console: Console, found: CompressResult | PendingCompression) -> None:
     cost = found.prefix
-    console.line(f" invalidates {cost.invalidated_tokens} of {cost.common_tokens + cost.invalidated_tokens} cached tokens; {cost.new_tokens} are cached anew")
+    console.line(
+        f" invalidates {cost.invalidated_tokens} of {cost.common_tokens + cost.invalidated_tokens} cached tokens; {cost.new_tokens} are cached anew"
+    )
     calls = cost.break_even_calls
-    console.line(" never pays for itself" if calls is None else f" pays for itself after {calls} further call{'' if calls == 1 else 's'}")
+    console.line(
+        " never pays for itself"
+        if calls is None
+        else f" pays for itself after {calls} further call{'' if calls == 1 else 's'}"
+    )
 
 
 def _print_pending(console: Console, found: PendingCompression) -> None:
-    console.line("compression ", console.paint(found.id, "yellow"), f" of {_count(found.messages)} on {found.branch}: {found.tokens_before} tokens to {found.tokens_after}")
+    console.line(
+        "compression ",
+        console.paint(found.id, "yellow"),
+        f" of {_count(found.messages)} on {found.branch}: {found.tokens_before} tokens to {found.tokens_after}",
+    )
     _print_cost(console, found)
     for part in found.parts:
         console.line()
@@ -211,19 +229,76 @@ COMMAND = Command(
     (
         Param("from_commit", ("--from",), metavar="MESSAGE", help="The first message that goes."),
         Param("to_commit", ("--to",), metavar="MESSAGE", help="The last message that goes."),
-        Param("commits", ("--commits",), metavar="MESSAGE", many=True, default=(), help="A message that goes; may be given several times."),
-        Param("keep_recent", ("--keep-recent",), int, metavar="N", help="The newest N messages stay; without it, and without a range, the last exchange does, but at most ten messages."),
-        Param("preserve", ("--preserve",), metavar="MESSAGE", many=True, default=(), help="A message that stays verbatim, as pinned ones do."),
-        Param("each_run", ("--each-run",), bool, help="A summary for each run of messages that nothing which stays divides, instead of one for all."),
-        Param("content", ("--content", "-c"), metavar="TEXT", help="The summary; '-' reads the standard input. Without it a model writes one."),
+        Param(
+            "commits",
+            ("--commits",),
+            metavar="MESSAGE",
+            many=True,
+            default=(),
+            help="A message that goes; may be given several times.",
+        ),
+        Param(
+            "keep_recent",
+            ("--keep-recent",),
+            int,
+            metavar="N",
+            help="The newest N messages stay; without it, and without a range, the last exchange does, but at most ten messages.",
+        ),
+        Param(
+            "preserve",
+            ("--preserve",),
+            metavar="MESSAGE",
+            many=True,
+            default=(),
+            help="A message that stays verbatim, as pinned ones do.",
+        ),
+        Param(
+            "each_run",
+            ("--each-run",),
+            bool,
+            help="A summary for each run of messages that nothing which stays divides, instead of one for all.",
+        ),
+        Param(
+            "content",
+            ("--content", "-c"),
+            metavar="TEXT",
+            help="The summary; '-' reads the standard input. Without it a model writes one.",
+        ),
         Param("target_tokens", ("--target-tokens",), int, metavar="N", help="About how long the summary shall be."),
-        Param("must_keep", ("--must-keep",), metavar="TEXT", many=True, default=(), help="What the summary has to contain, word for word; may be given several times."),
-        Param("must_match", ("--must-match",), metavar="PATTERN", many=True, default=(), help="The same with a regular expression."),
-        Param("instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."),
+        Param(
+            "must_keep",
+            ("--must-keep",),
+            metavar="TEXT",
+            many=True,
+            default=(),
+            help="What the summary has to contain, word for word; may be given several times.",
+        ),
+        Param(
+            "must_match",
+            ("--must-match",),
+            metavar="PATTERN",
+            many=True,
+            default=(),
+            help="The same with a regular expression.",
+        ),
+        Param(
+            "instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."
+        ),
         Param("system_prompt", ("--system-prompt",), metavar="TEXT", help="In place of tract's own prompt."),
         *MODEL_PARAMS,
-        Param("window", ("--window",), int, metavar="N", help="How many tokens the model takes; what is longer is summed up in pieces."),
-        Param("role", ("--role", "-r"), metavar="ROLE", help="Whose message the summary is; the assistant's if not given, or the user's where it opens the conversation."),
+        Param(
+            "window",
+            ("--window",),
+            int,
+            metavar="N",
+            help="How many tokens the model takes; what is longer is summed up in pieces.",
+        ),
+        Param(
+            "role",
+            ("--role", "-r"),
+            metavar="ROLE",
+            help="Whose message the summary is; the assistant's if not given, or the user's where it opens the conversation.",
+        ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("review", ("--review",), bool, help="Commit nothing yet: the summary waits for --approve."),
         Param("approve", ("--approve",), metavar="ID", help="Commit a compression that waits."),
@@ -231,8 +306,18 @@ COMMAND = Command(
         Param("edit", ("--edit",), metavar="ID", help="Give one another summary, that of --content."),
         Param("show", ("--show",), metavar="ID", help="Print one."),
         Param("list", ("--list", "-l"), bool, help="List those that wait."),
-        Param("force", ("--force", "-f"), bool, help="Take a summary that is longer than what it stands for, or lacks what it must keep."),
-        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing and ask nobody; print what would go, and what that does to a prompt cache."),
+        Param(
+            "force",
+            ("--force", "-f"),
+            bool,
+            help="Take a summary that is longer than what it stands for, or lacks what it must keep.",
+        ),
+        Param(
+            "dry_run",
+            ("--dry-run", "-n"),
+            bool,
+            help="Change nothing and ask nobody; print what would go, and what that does to a prompt cache.",
+        ),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """

@@ -7,7 +7,7 @@ from typing import Literal
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.diffs import diff_value, print_diff, print_stat
-from tract.compile.diff import DiffResult, diff
+from tract.report.diff import DiffResult, diff
 
 
 def run(console: Console, args: Args) -> int:
@@ -49,12 +49,19 @@ COMMAND = Command(
     "show what differs between two contexts",
     run,
     (
-        Param("revisions", many=True, metavar="A [B]", help="What to compare: A with B, or with HEAD; A..B is the same, A...B is B and where it parted from A. Nothing: what the last commit changed."),
+        Param(
+            "revisions",
+            many=True,
+            metavar="A [B]",
+            help="What to compare: A with B, or with HEAD; A..B is the same, A...B is B and where it parted from A. Nothing: what the last commit changed.",
+        ),
         Param("stat", ("--stat",), bool, help="A line a message, with by how many tokens it grew or shrank."),
         Param("compiled", ("--compiled",), bool, help="Compare what a model is sent: without hidden messages."),
         Param("then", ("--then",), bool, help="The same, with what was hidden when each of the commits was made."),
         Param("word_diff", ("--word-diff",), bool, help="Mark the words that changed: [-old-]{+new+}."),
-        Param("unified", ("-U", "--unified"), int, 3, metavar="N", help="Show N lines around each change; 3 if not given."),
+        Param(
+            "unified", ("-U", "--unified"), int, 3, metavar="N", help="Show N lines around each change; 3 if not given."
+        ),
         Param("name_only", ("--name-only",), bool, help="Only the ids of the messages that differ."),
         Param("exit_code", ("--exit-code",), bool, help="Exit with 1 when there is a difference."),
         Param("quiet", ("-q", "--quiet"), bool, help="The same, and print nothing."),

@@ -11,12 +11,12 @@ from tract.cli.console import Console
 from tract.cli.contents import content_from_json, given_text, message_of_role
 from tract.cli.dry_run import DRY_RUN, print_dry_run
 from tract.cli.rendering import print_commit
-from tract.compile.cache import readable_content
-from tract.compile.formats import message_of, message_text
 from tract.compile.workspace import current_blob
 from tract.history.commit import edit_target
+from tract.messages import message_of, message_text
 from tract.objects.content import MessageContent
 from tract.revision import resolve_revision
+from tract.tokens.counts import readable_content
 
 _PLACE = re.compile(r"-?[0-9]{1,3}")
 
@@ -47,7 +47,9 @@ def run(console: Console, args: Args) -> int:
 
 def _restore(console: Console, args: Args) -> int:
     if args.text is not None or args.role is not None or args.json:
-        console.error("--restore takes the whole message from its history: neither TEXT, --role nor --json goes with it")
+        console.error(
+            "--restore takes the whole message from its history: neither TEXT, --role nor --json goes with it"
+        )
         return USAGE
     # An id is never that short, so a small number is a place in the history.
     is_place = _PLACE.fullmatch(args.restore) is not None
@@ -77,10 +79,24 @@ COMMAND = Command(
     run,
     (
         Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
-        Param("text", metavar="TEXT", help="The new text; '-', or nothing with something piped in, reads the standard input."),
-        Param("json", ("--json",), bool, help="TEXT is JSON: a provider's whole message, or a content with its content_type."),
+        Param(
+            "text",
+            metavar="TEXT",
+            help="The new text; '-', or nothing with something piped in, reads the standard input.",
+        ),
+        Param(
+            "json",
+            ("--json",),
+            bool,
+            help="TEXT is JSON: a provider's whole message, or a content with its content_type.",
+        ),
         Param("role", ("--role", "-r"), metavar="ROLE", help="Change who said it; without TEXT, nothing else changes."),
-        Param("restore", ("--restore",), metavar="VERSION", help="Give the message an earlier content back: that of a commit, or of a place in 'tract show --history', 0 being the original."),
+        Param(
+            "restore",
+            ("--restore",),
+            metavar="VERSION",
+            help="Give the message an earlier content back: that of a commit, or of a place in 'tract show --history', 0 being the original.",
+        ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         DRY_RUN,
     ),

@@ -22,7 +22,9 @@ def run(console: Console, args: Args) -> int:
         return DONE
     count = len(done.message_hashes)
     lead = f"[{done.branch} {done.commit_hash[:SHORT]}] Expanded "
-    console.line(lead, console.paint(done.summary_hash[:SHORT], "yellow"), f": {count} message{'' if count == 1 else 's'} back")
+    console.line(
+        lead, console.paint(done.summary_hash[:SHORT], "yellow"), f": {count} message{'' if count == 1 else 's'} back"
+    )
     if args.branch is not None:
         console.hint(f"'tract switch {args.branch}' goes there")
     return DONE
@@ -33,7 +35,12 @@ COMMAND = Command(
     "put the messages back that a summary stands for",
     run,
     (
-        Param("summary", metavar="SUMMARY", required=True, help="The summary's commit, or that of the compression that made it."),
+        Param(
+            "summary",
+            metavar="SUMMARY",
+            required=True,
+            help="The summary's commit, or that of the compression that made it.",
+        ),
         Param("branch", ("--branch", "-b"), metavar="NAME", help="Do it on a new branch, beside this one."),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),

@@ -17,10 +17,10 @@ from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
-from tract.compile.conversation import conversation_problems, count_problems
-from tract.history.fsck.check import examine
-from tract.history.fsck.repair import RepairPlan, plan_repair, run_repair
-from tract.history.fsck.report import FsckReport
+from tract.maintenance.fsck.check import examine
+from tract.maintenance.fsck.conversation import conversation_problems, count_problems
+from tract.maintenance.fsck.repair import RepairPlan, plan_repair, run_repair
+from tract.maintenance.fsck.report import FsckReport
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -58,8 +58,8 @@ def _checked(path: str, *, counts: bool) -> FsckReport:
     found = examine(path)
     more = list(conversation_problems(found))
     if counts:
-        from tract.compile.tokens import counter_named  # a vocabulary takes long to load
         from tract.config import TractConfig
+        from tract.tokens.counter import counter_named  # a vocabulary takes long to load
 
         more.extend(count_problems(found, counter_named(TractConfig().tokenizer_encoding)))
     return found.report.having(tuple(more))
@@ -94,7 +94,9 @@ def _show_problems(console: Console, report: FsckReport) -> None:
             console.line("  lost: ", problem.lost)
     errors, warnings = len(report.errors), len(report.warnings)
     state = "no problems" if report.is_clean else f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
-    console.line(f"checked {_number(report.objects, 'object')}, {_number(report.commits, 'commit')}, {_number(report.refs, 'ref')}: {state}")
+    console.line(
+        f"checked {_number(report.objects, 'object')}, {_number(report.commits, 'commit')}, {_number(report.refs, 'ref')}: {state}"
+    )
 
 
 def _number(count: int, what: str) -> str:
@@ -115,7 +117,12 @@ COMMAND = Command(
     "check the store, and repair it",
     run,
     (
-        Param("repair", ("--repair",), type=bool, help="Restore what can be restored; what it replaces is kept in 'aside'."),
+        Param(
+            "repair",
+            ("--repair",),
+            type=bool,
+            help="Restore what can be restored; what it replaces is kept in 'aside'.",
+        ),
         Param("dry_run", ("-n", "--dry-run"), type=bool, help="Say what --repair would do, and do nothing."),
         Param("counts", ("--counts",), type=bool, help="Count all kept token counts anew and compare."),
         Param("json", ("--json",), type=bool, help="Print JSON."),

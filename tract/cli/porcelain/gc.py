@@ -9,7 +9,7 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
-from tract.history.gc import Archive, GCResult, HeldArchive, collect_by_policy, is_due
+from tract.maintenance.gc.collect import Archive, GCResult, HeldArchive, collect_by_policy, is_due
 from tract.refs.names import HEADS, TAGS
 
 # Refs of which many part at an archive are not all named.
@@ -53,7 +53,9 @@ def _report(console: Console, result: GCResult) -> None:
         console.line(f"unreachable: {result.dropped} objects, {would}dropped")
         _report_sorts(console, result, would)
     for held in result.held:
-        why = f"it has the merge bases with {_names(held.branches)}" if held.branches else "orphans that are kept need it"
+        why = (
+            f"it has the merge bases with {_names(held.branches)}" if held.branches else "orphans that are kept need it"
+        )
         console.line(f"  archive of {_named(held)}: {would}kept, for {why}")
     if result.size_after is None:
         console.line(f"size: {shown_size(result.size_before)} in {_packs(result.packs_before)}")

@@ -111,7 +111,11 @@ def _print_summary(
             f"Imported {_count(len(results), 'conversation')}, {_count(branches, 'branch')}, {_count(messages, 'message')}."
         )
     if problems:
-        console.note(f"{_count(len(problems), 'problem')}; what could be read was imported" if results else "nothing was imported")
+        console.note(
+            f"{_count(len(problems), 'problem')}; what could be read was imported"
+            if results
+            else "nothing was imported"
+        )
     _hint_where(console, repo, results)
 
 
@@ -119,7 +123,9 @@ def _print_result(console: Console, repo: Repository, result: ImportResult) -> N
     in_tract = "" if result.tract == repo.tract else f" in tract {result.tract}"
     for branch in result.branches:
         shared = f", {branch.shared} shared" if branch.shared else ""
-        console.line("  ", console.paint(branch.name, "green"), f"{in_tract}: {_count(branch.messages, 'message')}{shared}")
+        console.line(
+            "  ", console.paint(branch.name, "green"), f"{in_tract}: {_count(branch.messages, 'message')}{shared}"
+        )
     name = result.branches[0].name
     if result.tract != repo.tract:
         if result.tract != result.wanted:
@@ -151,7 +157,8 @@ def _summary_value(results: Sequence[ImportResult], problems: Sequence[Problem])
                 "name": result.wanted,
                 "tract": result.tract,
                 "branches": [
-                    {"name": b.name, "commit": b.tip, "messages": b.messages, "shared": b.shared} for b in result.branches
+                    {"name": b.name, "commit": b.tip, "messages": b.messages, "shared": b.shared}
+                    for b in result.branches
                 ],
             }
             for result in results
@@ -168,7 +175,9 @@ COMMAND = Command(
     (
         Param("files", metavar="FILE…", many=True, required=True, help="JSON or JSON lines."),
         Param("format", ("--format",), choices=FORMATS, help="What the messages are; found out if not given."),
-        Param("key", ("--key",), metavar="KEY", help="Where the list of messages is in each object, as request.messages."),
+        Param(
+            "key", ("--key",), metavar="KEY", help="Where the list of messages is in each object, as request.messages."
+        ),
         Param("place", ("--as",), choices=("branch", "tract"), help="Make a branch or a tract of each conversation."),
         Param("name", ("--name",), metavar="NAME", help="The branch's or tract's name; the file's if not given."),
         Param("json", ("--json",), bool, help="Print a JSON document."),

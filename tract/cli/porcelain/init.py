@@ -58,7 +58,12 @@ COMMAND = Command(
             choices=("warn", "reject"),
             help="What happens to a commit that goes over the budget.",
         ),
-        Param("default_branch", ("--default-branch", "-b"), metavar="NAME", help="The first branch's name; main if not given."),
+        Param(
+            "default_branch",
+            ("--default-branch", "-b"),
+            metavar="NAME",
+            help="The first branch's name; main if not given.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

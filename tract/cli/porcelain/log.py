@@ -23,13 +23,13 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
-from tract.compile.formats.values import parse_json
-from tract.compile.report import query_by_config
-from tract.compile.selection import Selection, test_of, walk
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError, TimeArgumentError
+from tract.messages.values import parse_json
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
+from tract.report.log import query_by_config
+from tract.report.selection import Selection, test_of, walk
 
 _EXCERPT_LINES = 4
 _CONDITION = r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)"
@@ -194,7 +194,9 @@ def _print_formatted(console: Console, pattern: str, line: Line, named: list[str
 def _print_in_full(console: Console, line: Line, names: list[str] | None, lead: str, below: str, format: str) -> None:
     info = line.info
     edge = Painted(below)
-    console.line(lead, console.paint(f"commit {line.id}", "yellow"), paint_names(console, names), paint_marks(console, line))
+    console.line(
+        lead, console.paint(f"commit {line.id}", "yellow"), paint_names(console, names), paint_marks(console, line)
+    )
     if len(info.parent_hashes) > 1:
         console.line(edge, "Merge:  ", " ".join(parent[:10] for parent in info.parent_hashes))
     console.line(edge, "Author: ", info.author)
@@ -230,25 +232,79 @@ COMMAND = Command(
     "show the history",
     run,
     (
-        Param("revisions", many=True, metavar="REVISION", help="Where to begin; HEAD if not given. A..B is what B has and A has not, ^A leaves out what A has."),
+        Param(
+            "revisions",
+            many=True,
+            metavar="REVISION",
+            help="Where to begin; HEAD if not given. A..B is what B has and A has not, ^A leaves out what A has.",
+        ),
         Param("oneline", ("--oneline",), bool, help="A line a commit."),
         Param("graph", ("--graph",), bool, help="Draw what came from what."),
-        Param("max_count", ("-n", "--max-count"), int, metavar="N", help="Show no more than N commits; all of them if N is negative."),
+        Param(
+            "max_count",
+            ("-n", "--max-count"),
+            int,
+            metavar="N",
+            help="Show no more than N commits; all of them if N is negative.",
+        ),
         Param("skip", ("--skip",), int, 0, metavar="N", help="Pass over the first N of them."),
         Param("reverse", ("--reverse",), bool, help="Print the chosen commits oldest first."),
-        Param("op", ("--op",), choices=("append", "edit", "merge", "compress", "revert", "reorder", "note"), help="Only commits that do this."),
-        Param("author", ("--author",), many=True, metavar="PATTERN", help="Only commits whose author matches the regular expression; given again, either may."),
-        Param("grep", ("--grep",), many=True, metavar="PATTERN", help="Only commits whose note, or the text they brought, matches; given again, either may."),
-        Param("ignore_case", ("-i", "--regexp-ignore-case"), bool, help="Capital or small letters are the same to --author, --grep and -S."),
-        Param("text", ("-S",), metavar="TEXT", help="Only commits that change how often TEXT stands in the context: those that brought it, and those that took it away."),
-        Param("since", ("--since", "--after"), metavar="TIME", help="Only commits from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
+        Param(
+            "op",
+            ("--op",),
+            choices=("append", "edit", "merge", "compress", "revert", "reorder", "note"),
+            help="Only commits that do this.",
+        ),
+        Param(
+            "author",
+            ("--author",),
+            many=True,
+            metavar="PATTERN",
+            help="Only commits whose author matches the regular expression; given again, either may.",
+        ),
+        Param(
+            "grep",
+            ("--grep",),
+            many=True,
+            metavar="PATTERN",
+            help="Only commits whose note, or the text they brought, matches; given again, either may.",
+        ),
+        Param(
+            "ignore_case",
+            ("-i", "--regexp-ignore-case"),
+            bool,
+            help="Capital or small letters are the same to --author, --grep and -S.",
+        ),
+        Param(
+            "text",
+            ("-S",),
+            metavar="TEXT",
+            help="Only commits that change how often TEXT stands in the context: those that brought it, and those that took it away.",
+        ),
+        Param(
+            "since",
+            ("--since", "--after"),
+            metavar="TIME",
+            help="Only commits from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local.",
+        ),
         Param("until", ("--until", "--before"), metavar="TIME", help="Only commits before then."),
-        Param("config", ("--config",), metavar="CONDITION", many=True, help="Only commits whose generation config meets this, such as 'model=gpt-4o' or 'temperature>0.5' (= != > < >= <=); may be given again."),
+        Param(
+            "config",
+            ("--config",),
+            metavar="CONDITION",
+            many=True,
+            help="Only commits whose generation config meets this, such as 'model=gpt-4o' or 'temperature>0.5' (= != > < >= <=); may be given again.",
+        ),
         Param("merges", ("--merges",), bool, help="Only merges."),
         Param("no_merges", ("--no-merges",), bool, help="No merges."),
         Param("first_parent", ("--first-parent",), bool, help="Follow the first parents only."),
         Param("all", ("--all",), bool, help="Begin at every branch and tag as well."),
-        Param("format", ("--format", "--pretty"), metavar="FORMAT", help="oneline, short, medium (the default), full, or a text with placeholders: %H %h %P %p %an %ad %ar %aI %at %s %b %B as in git, of the message's text; %N note, %r role, %t tokens, %o operation, %k priority, %M model, %d %D names, %n new line."),
+        Param(
+            "format",
+            ("--format", "--pretty"),
+            metavar="FORMAT",
+            help="oneline, short, medium (the default), full, or a text with placeholders: %H %h %P %p %an %ad %ar %aI %at %s %b %B as in git, of the message's text; %N note, %r role, %t tokens, %o operation, %k priority, %M model, %d %D names, %n new line.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document a commit, one a line."),
     ),
     """

@@ -10,11 +10,11 @@ from tract.cli.models import MODEL_PARAMS, open_client
 from tract.cli.rendering import SHORT
 from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace
-from tract.curation.conflicts import MergeConflict
-from tract.curation.merge_result import MergeResult
-from tract.curation.merge_state import STATE, keep_merge, kept_merge, landed_merge, merge_state
-from tract.curation.merging import land_merge, prepare_merge
-from tract.curation.resolve import llm_resolver, resolve_conflicts
+from tract.curation.merge.conflicts import MergeConflict
+from tract.curation.merge.land import land_merge, prepare_merge
+from tract.curation.merge.resolve import llm_resolver, resolve_conflicts
+from tract.curation.merge.result import MergeResult
+from tract.curation.merge.store import STATE, keep_merge, kept_merge, landed_merge, merge_state
 from tract.curation.texts import text_of_value
 from tract.errors import MergeConflictError, MergeError, ObjectCorruptError, RefMovedError
 from tract.history.state import conflicts_path, end_state
@@ -74,7 +74,9 @@ def _continue(console: Console, space: Workspace, args: Args) -> int:
         return NEGATIVE
     except RefMovedError as exc:
         console.error(str(exc))
-        console.hint(f"'tract merge --abort' gives this merge up, to begin it anew; copy what you need of '{path}' first")
+        console.hint(
+            f"'tract merge --abort' gives this merge up, to begin it anew; copy what you need of '{path}' first"
+        )
         return FATAL
     end_state(space.repo, STATE)
     return _report(console, args, done)
@@ -208,15 +210,38 @@ COMMAND = Command(
         Param("source", metavar="BRANCH", help="What to merge: a branch, or any other revision."),
         Param("no_ff", ("--no-ff",), bool, help="Make a merge commit also where the branch would only move forward."),
         Param("ff_only", ("--ff-only",), bool, help="Only move the branch forward, or refuse."),
-        Param("strategy", ("--strategy", "-X"), default="auto", choices=("auto", "ours", "theirs", "semantic"), help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same; semantic asks a model, also about what both sides appended."),
+        Param(
+            "strategy",
+            ("--strategy", "-X"),
+            default="auto",
+            choices=("auto", "ours", "theirs", "semantic"),
+            help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same; semantic asks a model, also about what both sides appended.",
+        ),
         *MODEL_PARAMS,
         Param("message", ("--message", "-m"), metavar="NOTE", help="The note on the merge commit."),
-        Param("no_commit", ("--no-commit",), bool, help="Stop before the merge commit, also without a conflict; --continue makes it."),
+        Param(
+            "no_commit",
+            ("--no-commit",),
+            bool,
+            help="Stop before the merge commit, also without a conflict; --continue makes it.",
+        ),
         Param("delete_branch", ("--delete-branch",), bool, help="Delete the merged branch with the merge."),
-        Param("allow_unrelated", ("--allow-unrelated-histories",), bool, help="Merge a history that has no commit in common with this one."),
-        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; say what would happen. The exit status is 1 if there would be a conflict."),
+        Param(
+            "allow_unrelated",
+            ("--allow-unrelated-histories",),
+            bool,
+            help="Merge a history that has no commit in common with this one.",
+        ),
+        Param(
+            "dry_run",
+            ("--dry-run", "-n"),
+            bool,
+            help="Change nothing; say what would happen. The exit status is 1 if there would be a conflict.",
+        ),
         Param("abort", ("--abort",), bool, help="Give up the merge under way; nothing was changed by it."),
-        Param("go_on", ("--continue",), bool, help="Commit the merge under way, with the conflicts as you resolved them."),
+        Param(
+            "go_on", ("--continue",), bool, help="Commit the merge under way, with the conflicts as you resolved them."
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tract.cli.command import Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replaying import Request
+from tract.curation.replay.run import Request
 
 
 def run(console: Console, args: Args) -> int:
@@ -18,8 +18,17 @@ COMMAND = Command(
     "make this branch's commits again on another",
     run,
     (
-        Param("upstream", metavar="UPSTREAM", help="The branch, or any other revision, whose commits this branch shall have beneath its own."),
-        Param("onto", ("--onto",), metavar="NEWBASE", help="Make them on this commit instead; UPSTREAM then only says which commits are not this branch's own."),
+        Param(
+            "upstream",
+            metavar="UPSTREAM",
+            help="The branch, or any other revision, whose commits this branch shall have beneath its own.",
+        ),
+        Param(
+            "onto",
+            ("--onto",),
+            metavar="NEWBASE",
+            help="Make them on this commit instead; UPSTREAM then only says which commits are not this branch's own.",
+        ),
         *options("rebase"),
     ),
     """

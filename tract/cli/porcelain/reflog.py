@@ -53,7 +53,13 @@ COMMAND = Command(
     run,
     (
         Param("words", metavar="[show] [REF]", many=True, help="A branch, a tag or a whole name; HEAD if not given."),
-        Param("max_count", ("-n", "--max-count"), int, metavar="N", help="Show no more than N entries; all of them if N is negative."),
+        Param(
+            "max_count",
+            ("-n", "--max-count"),
+            int,
+            metavar="N",
+            help="Show no more than N entries; all of them if N is negative.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document an entry, one a line."),
     ),
     """

@@ -45,8 +45,19 @@ COMMAND = Command(
     "put messages in another place of the context",
     run,
     (
-        Param("messages", metavar="MESSAGE", required=True, many=True, help="The messages that move, in the order they shall have."),
-        Param("before", ("--before",), metavar="MESSAGE", help="In front of this one; without it, and without --after, they come first."),
+        Param(
+            "messages",
+            metavar="MESSAGE",
+            required=True,
+            many=True,
+            help="The messages that move, in the order they shall have.",
+        ),
+        Param(
+            "before",
+            ("--before",),
+            metavar="MESSAGE",
+            help="In front of this one; without it, and without --after, they come first.",
+        ),
         Param("after", ("--after",), metavar="MESSAGE", help="Behind this one."),
         Param("strict", ("--strict",), bool, help="Refuse an order that changes the meaning."),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),

@@ -31,8 +31,18 @@ COMMAND = Command(
     run,
     (
         Param("revision", metavar="REVISION", default="HEAD", help="Where to; HEAD if not given."),
-        Param("soft", ("--soft",), bool, help="Keep what followed for a while: ORIG_HEAD and the reflog name it. This is what happens without an option."),
-        Param("hard", ("--hard",), bool, help="Drop what followed from ORIG_HEAD and the reflog too, so that the next gc may take it; a merge, cherry-pick or revert under way is given up."),
+        Param(
+            "soft",
+            ("--soft",),
+            bool,
+            help="Keep what followed for a while: ORIG_HEAD and the reflog name it. This is what happens without an option.",
+        ),
+        Param(
+            "hard",
+            ("--hard",),
+            bool,
+            help="Drop what followed from ORIG_HEAD and the reflog too, so that the next gc may take it; a merge, cherry-pick or revert under way is given up.",
+        ),
         JSON,
     ),
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tract.cli.command import Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replaying import Request
+from tract.curation.replay.run import Request
 
 
 def run(console: Console, args: Args) -> int:
@@ -19,8 +19,15 @@ COMMAND = Command(
     "take back what commits did",
     run,
     (
-        Param("revisions", metavar="REVISION...", many=True, help="The commits to take back, or ranges; the newest goes first."),
-        Param("mainline", ("--mainline", "-m"), int, metavar="N", help="Which parent, from 1, a merge is taken back to."),
+        Param(
+            "revisions",
+            metavar="REVISION...",
+            many=True,
+            help="The commits to take back, or ranges; the newest goes first.",
+        ),
+        Param(
+            "mainline", ("--mainline", "-m"), int, metavar="N", help="Which parent, from 1, a merge is taken back to."
+        ),
         *options("revert"),
     ),
     """

@@ -20,14 +20,14 @@ from tract.cli.rendering import (
     read_line,
     tokens_text,
 )
-from tract.compile.formats import compact_json
-from tract.compile.usage import TokenUsage
 from tract.compile.workspace import Workspace
 from tract.history.compression import is_summary, sources_by_summary
 from tract.history.priority import PriorityAnnotation, annotation_history
+from tract.messages import compact_json
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
+from tract.tokens.usage import TokenUsage
 
 _TARGETS = {CommitOperation.EDIT: "Edits:    ", CommitOperation.REVERT: "Reverts:  "}
 
@@ -66,7 +66,7 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
     if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
         return
     from tract.cli.diffs import print_diff  # most commits only add a message
-    from tract.compile.diff import diff_of_commit
+    from tract.report.diff import diff_of_commit
 
     changes = diff_of_commit(space, id)
     console.line("")
@@ -76,7 +76,9 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
     elif changes:
         print_diff(console, changes)
     else:
-        console.line("no message of the context differs from the first parent's" if commit.parents else "the context is empty")
+        console.line(
+            "no message of the context differs from the first parent's" if commit.parents else "the context is empty"
+        )
 
 
 def _print_sources(console: Console, space: Workspace, summary: ObjectId) -> None:
@@ -109,7 +111,7 @@ def _show_compiled(console: Console, args: Args) -> int:
 
 def _show_history(console: Console, space: Workspace, args: Args) -> int:
     """The versions of a message, a line each, numbered from the original, or where history was cut in between from the newest, -1."""
-    from tract.compile.versions import cut_among_versions, versions_of  # few look at them
+    from tract.report.versions import cut_among_versions, versions_of  # few look at them
 
     names = names_by_commit(space.repo)
     versions = versions_of(space, args.revision)
@@ -122,7 +124,9 @@ def _show_history(console: Console, space: Workspace, args: Args) -> int:
         else:
             print_one_line(console, line, names.get(line.id), f"{number} ")
     if cut is not None:
-        console.note(f"there may have been more: gc cut the history behind {cut.hex()[:SHORT]} on {space.repo.shallow.cuts[cut].date}")
+        console.note(
+            f"there may have been more: gc cut the history behind {cut.hex()[:SHORT]} on {space.repo.shallow.cuts[cut].date}"
+        )
     return DONE
 
 
@@ -136,7 +140,9 @@ def _print_header(console: Console, line: Line, names: list[str] | None, history
     console.line("Role:     ", paint_role(console, line.role))
     console.line("Content:  ", f"{info.content_type} {info.content_hash}" if info.content_hash else "none of its own")
     if info.content_hash:
-        console.line("Tokens:   ", tokens_text(info.token_count, exact=line.exact).removesuffix("s").removesuffix(" token"))
+        console.line(
+            "Tokens:   ", tokens_text(info.token_count, exact=line.exact).removesuffix("s").removesuffix(" token")
+        )
     if info.response_to is not None:
         console.line(_TARGETS.get(info.operation, "Replies:  "), info.response_to)
     if info.message:
@@ -165,7 +171,7 @@ def _value(
     space: Workspace, id: ObjectId, line: Line, names: list[str] | None, history: list[PriorityAnnotation]
 ) -> dict[str, Any]:
     from tract.cli.diffs import diff_value  # for machines, every commit says what it changed
-    from tract.compile.diff import diff_of_commit
+    from tract.report.diff import diff_of_commit
 
     content = space.repo.commit(id).content
     return {
@@ -189,8 +195,18 @@ COMMAND = Command(
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),
-        Param("compiled", ("--compiled",), bool, help="Show the whole context at that commit instead, as a model is sent it."),
-        Param("history", ("--history",), bool, help="List the versions of the message instead: what it was committed as, and its edits."),
+        Param(
+            "compiled",
+            ("--compiled",),
+            bool,
+            help="Show the whole context at that commit instead, as a model is sent it.",
+        ),
+        Param(
+            "history",
+            ("--history",),
+            bool,
+            help="List the versions of the message instead: what it was committed as, and its edits.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document; with --history, one a line."),
     ),
     """

@@ -122,7 +122,8 @@ def _print(console: Console, state: _State) -> None:
     totals = state.totals
     beside = ", ".join(f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n)
     console.line(
-        f"{totals.messages} message{'' if totals.messages == 1 else 's'} in the context" + (f" ({beside})" if beside else ""),
+        f"{totals.messages} message{'' if totals.messages == 1 else 's'} in the context"
+        + (f" ({beside})" if beside else ""),
         f", {state.commits} commit{'' if state.commits == 1 else 's'} behind it",
     )
     _print_tokens(console, state)

@@ -22,7 +22,13 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         if args.create is not None:
             start = space.repo.head()[1] if args.name is None else resolve_revision(space.repo, args.name)
-            go(console, space, partial(create_branch, space.repo, args.create, start, switch=True), new=True, json=args.json)
+            go(
+                console,
+                space,
+                partial(create_branch, space.repo, args.create, start, switch=True),
+                new=True,
+                json=args.json,
+            )
             warn_of_twin(console, space.repo, args.create)
         elif args.detach:
             named = args.name or "HEAD"
@@ -38,7 +44,11 @@ COMMAND = Command(
     "go to another branch",
     run,
     (
-        Param("name", metavar="NAME", help="The branch; '-' is where HEAD was before. With --create or --detach, any revision; HEAD if not given."),
+        Param(
+            "name",
+            metavar="NAME",
+            help="The branch; '-' is where HEAD was before. With --create or --detach, any revision; HEAD if not given.",
+        ),
         Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW first."),
         Param("detach", ("-d", "--detach"), bool, help="Go to a commit, off all branches: to look, not to commit."),
         JSON,

@@ -73,7 +73,12 @@ COMMAND = Command(
     "list tags, or name a commit for good",
     run,
     (
-        Param("names", metavar="NAME [REVISION]", many=True, help="The tag to make, and what it names (HEAD if not given); with --list, patterns. Without any, all tags are listed."),
+        Param(
+            "names",
+            metavar="NAME [REVISION]",
+            many=True,
+            help="The tag to make, and what it names (HEAD if not given); with --list, patterns. Without any, all tags are listed.",
+        ),
         Param("list", ("-l", "--list"), bool, help="List the tags that match the patterns NAME, such as 'v*'."),
         Param("lines", ("-n",), bool, help="List with the commit that each names."),
         *FILTERS,

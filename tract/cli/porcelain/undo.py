@@ -29,11 +29,20 @@ def run(console: Console, args: Args) -> int:
 def _print(console: Console, plan: UndoPlan, *, dry_run: bool) -> None:
     """What is taken back and where every ref goes: before it is done."""
     verb = "redo" if plan.is_redo else "undo"
-    console.line(f"would {verb}" if dry_run else verb, ": ", console.paint(plan.reason.removeprefix(UNDONE).removeprefix(REDONE), "bold"))
+    console.line(
+        f"would {verb}" if dry_run else verb,
+        ": ",
+        console.paint(plan.reason.removeprefix(UNDONE).removeprefix(REDONE), "bold"),
+    )
     width = max(len(move.ref.removeprefix(HEADS)) for move in plan.moves)
     for move in plan.moves:
         now, then = _shown(move.now, "none"), _shown(move.then, "deleted")
-        console.line(f"  {move.ref.removeprefix(HEADS):<{width}}  ", console.paint(now, "yellow"), " -> ", console.paint(then, "yellow"))
+        console.line(
+            f"  {move.ref.removeprefix(HEADS):<{width}}  ",
+            console.paint(now, "yellow"),
+            " -> ",
+            console.paint(then, "yellow"),
+        )
 
 
 def _shown(value: str | None, nothing: str) -> str:

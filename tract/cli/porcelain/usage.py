@@ -8,9 +8,9 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.contents import read_json
 from tract.cli.times import read_time
-from tract.compile.spending import UsageReport, UsageRow, usage_report
-from tract.compile.usage import GROUPINGS
 from tract.errors import TimeArgumentError
+from tract.report.spending import UsageReport, UsageRow, usage_report
+from tract.tokens.usage import GROUPINGS
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
 _TITLES = ("calls", "in", "out", "cache read", "cache written")
@@ -91,11 +91,31 @@ COMMAND = Command(
     run,
     (
         Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Only what is in this branch's history."),
-        Param("since", ("--since",), metavar="TIME", help="Only calls from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local."),
+        Param(
+            "since",
+            ("--since",),
+            metavar="TIME",
+            help="Only calls from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local.",
+        ),
         Param("until", ("--until",), metavar="TIME", help="Only calls before then."),
-        Param("by", ("--by",), metavar="WHAT", help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone."),
-        Param("record", ("--record",), metavar="JSON", help="Keep what a provider counted for the context that it was sent, as the provider said it."),
-        Param("at", ("--at",), metavar="REVISION", help="With --record: the commit whose context that was; HEAD if not given."),
+        Param(
+            "by",
+            ("--by",),
+            metavar="WHAT",
+            help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone.",
+        ),
+        Param(
+            "record",
+            ("--record",),
+            metavar="JSON",
+            help="Keep what a provider counted for the context that it was sent, as the provider said it.",
+        ),
+        Param(
+            "at",
+            ("--at",),
+            metavar="REVISION",
+            help="With --record: the commit whose context that was; HEAD if not given.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

@@ -1,0 +1,81 @@
+"""Opening: from what the user names to a repository, without leaving anything behind where that cannot be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tract.config import TractConfig
+from tract.errors import ConfigError, NotARepositoryError
+from tract.refs.names import branch_ref, check_tract_name
+from tract.repo import (
+    Repository,
+    create_repository,
+    find_repository,
+    memory_repository,
+    open_repository,
+    store_path,
+)
+from tract.storage.files import as_storage_error, is_there
+from tract.storage.store import Durability
+from tract.tokens.counter import TokenCounter, check_counter, counter_named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_before_creating(
+    tract: str | None, config: TractConfig | None, tokenizer: TokenCounter | None, durability: Durability
+) -> None:
+    """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
+    if tract is not None:
+        check_tract_name(tract)
+    if durability not in ("full", "process"):
+        raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
+    if config is not None:
+        branch_ref(config.default_branch)
+    if tokenizer is not None:
+        check_counter(tokenizer)
+    elif config is not None:
+        counter_named(config.tokenizer_encoding)
+
+
+def open_or_create(
+    path: str | Path | None, tract: str | None, config: TractConfig | None, durability: Durability
+) -> Repository:
+    """The repository in folder *path*, made where there is none: as ``Tract.open`` says."""
+    if path == ":memory:":
+        return memory_repository(tract=tract, config=config)
+    _check_path(path)
+    store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
+    if store is None:
+        store = store_path(os.getcwd())
+    if not is_there(store):
+        create_repository(store, config or TractConfig())
+    return open_repository(store, tract=tract, config=config, durability=durability)
+
+
+def _check_path(path: str | Path | None) -> None:
+    """NotARepositoryError for what cannot be the path of a folder."""
+    problem = None
+    if path is not None and not isinstance(path, (str, bytes, os.PathLike)):
+        problem = f"a path is a text, not {type(path).__name__}"
+    elif path is not None:
+        try:
+            text = os.fsencode(path)
+            problem = "it is empty" if not text else "a path has no NUL in it" if b"\0" in text else None
+        except UnicodeEncodeError:
+            problem = "it is no text a file system takes"
+    if problem is not None:
+        raise NotARepositoryError(f"{path!r} is not a folder: {problem}")
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """What the operating system refuses, such as one more open file, as an error of the store's."""
+    try:
+        yield
+    except OSError as exc:
+        raise as_storage_error(exc) from exc

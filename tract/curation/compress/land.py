@@ -1,0 +1,178 @@
+"""Landing a compression: checked again, whatever happened since it was planned, and committed.
+
+Only ``land_compression`` moves the branch: the messages that go must be the same as they were, and as free to go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tract.compile.workspace import Workspace
+from tract.curation.compress.pieces import forget_pieces
+from tract.curation.compress.prefix_cost import prefix_cost
+from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
+from tract.curation.compress.summarise import Demands, faults_of
+from tract.curation.context_view import Places
+from tract.errors import CompressionError, ContentValidationError, RefMovedError
+from tract.history.compression import Compression, NewSummary, check_branch, check_there, write_compression
+from tract.history.state import check_idle
+from tract.messages.message import CompileWarning
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected
+from tract.tokens.counter import checked_count
+from tract.tokens.counts import message_in
+from tract.writing.budget import check_budget_of_merge
+from tract.writing.drafts import checked_config
+
+UNFIT = "the summary is unfit: "
+
+
+def summary_warnings(faults: tuple[str, ...], misses: tuple[str, ...]) -> list[CompileWarning]:
+    """What is said of a summary that is taken, or waits, though it is not as it should be."""
+    return [
+        *(CompileWarning("summary_unfit", f"{UNFIT}{fault}") for fault in faults),
+        *(CompileWarning("target_missed", f"the summary is too long: {miss}") for miss in misses),
+    ]
+
+
+_OF_SUMMARIES = frozenset({"summary_unfit", "target_missed"})
+
+
+def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> PendingCompression:
+    """The compression with the tokens and warnings of the summaries that it has now; CompressionError when one is refused."""
+    parts: list[CompressedPart] = []
+    warnings = [one for one in pending.warnings if one.kind not in _OF_SUMMARIES]
+    demands = Demands(lambda text: checked_count(space.blobs.counter, text), must_keep=pending.must_keep)
+    text_tokens = 0
+    for part in pending.parts:
+        tokens = space.blobs.count_value(dict(part.value)).message
+        faults = [] if parts else list(faults_of(pending.text, demands))
+        if tokens > part.tokens_before:
+            faults.append(f"it has {tokens} tokens, more than the {part.tokens_before} of what it stands for")
+        if faults and not force:
+            raise CompressionError(f"the summary is refused: {'; '.join(faults)}")
+        text_tokens += demands.count(part.text)
+        warnings += summary_warnings(tuple(faults), ())
+        parts.append(replace(part, tokens_after=tokens))
+    if pending.target_tokens is not None and text_tokens > pending.target_tokens:
+        miss = f"it has {text_tokens} tokens, and {pending.target_tokens} were asked for"
+        warnings += summary_warnings((), (miss,))
+    cost = pending.prefix
+    new = cost.invalidated_tokens + sum(part.tokens_after - part.tokens_before for part in parts)
+    prefix = prefix_cost(cost.common_tokens, cost.invalidated_tokens, new, cost.summarising_cost, pending.prices)
+    return replace(pending, parts=tuple(parts), warnings=tuple(warnings), prefix=prefix)
+
+
+def land_compression(
+    space: Workspace, pending: PendingCompression, *, expected: Expected = ANY, force: bool = False
+) -> CompressResult:
+    """Commit a compression, and say what it did.
+
+    RefMovedError when the branch is not at *expected*. It may have moved on since the plan, as long as what goes is as it was: CompressionError names a message that was edited, pinned, shown or hidden since, that is gone, or that a tool call now belongs to which stays.
+    """
+    repo = space.repo
+    pending = recounted(space, pending, force=force)
+    with repo.objects.lock():
+        repo.refs.refresh()
+        branch = HEADS + pending.branch
+        tip = check_branch(repo, branch)
+        if expected is not ANY and tip != expected:
+            raise RefMovedError(branch, shown(expected), shown(tip))
+        check_idle(repo)
+        _check_unchanged(space, pending, tip)
+        _check_budget(space, pending)
+        try:
+            made = write_compression(repo, _compression(pending, branch))
+        except ContentValidationError:
+            forget_pieces(repo)  # or the next attempt would go on with the same summary
+            raise
+    if pending.by_model:
+        forget_pieces(repo)
+    return CompressResult(
+        made.commit.hex(),
+        pending.branch,
+        tuple(replace(part, summary_hash=id.hex()) for part, id in zip(pending.parts, made.summaries, strict=True)),
+        pending.kept,
+        pending.skipped_left,
+        pending.warnings,
+        pending.prefix,
+    )
+
+
+def _check_budget(space: Workspace, pending: PendingCompression) -> None:
+    """Do what the budget says of summaries that are longer than what they stand for, as *force* allows."""
+    gone = [entry for part in pending.parts for entry in part.sources]
+    messages = [message_in(dict(part.value)) for part in pending.parts]
+    check_budget_of_merge(space, gone, ((bytes(32), message) for message in messages))
+
+
+def _check_unchanged(space: Workspace, pending: PendingCompression, tip: ObjectId) -> None:
+    """CompressionError unless every message that goes is where it was, and as free to go."""
+    places = Places(space, tip)
+    summed = [entry for part in pending.parts for entry in part.sources]
+    found = check_there(places.items, (*summed, *pending.dropped))
+    for commit, _ in summed:
+        at = found[commit]
+        problem = "pinned" if places.is_pinned(at) else "hidden" if places.is_hidden(at) else None
+        if problem is not None:
+            raise CompressionError(
+                f"message {commit.hex()[:16]} was {problem} since it was summed up; nothing was changed"
+            )
+    for commit, _ in pending.dropped:
+        if not places.is_hidden(found[commit]):
+            raise CompressionError(f"message {commit.hex()[:16]} is shown again since; nothing was changed")
+    going = set(found.values())
+    if tip.hex() == pending.head:
+        return
+    for at, unit in places.units().of.items():
+        if at in going and not going.issuperset(unit):
+            commit = places.items[at][0]
+            raise CompressionError(
+                f"message {commit.hex()[:16]} belongs to a tool call that stays; nothing was changed"
+            )
+
+
+def _compression(pending: PendingCompression, branch: str) -> Compression:
+    metadata: dict[str, Any] = {"skipped_left": pending.skipped_left, "kept": len(pending.kept)}
+    if pending.target_tokens is not None:
+        metadata["target_tokens"] = pending.target_tokens
+    missed = [one.detail for one in pending.warnings if one.kind in _OF_SUMMARIES]
+    if missed:
+        metadata["missed"] = missed
+    return Compression(
+        branch,
+        tuple(NewSummary(part.value, part.sources, _facts(part), _config(part)) for part in pending.parts),
+        pending.dropped,
+        metadata,
+        pending.message,
+    )
+
+
+def _facts(part: CompressedPart) -> dict[str, Any]:
+    """What the compress commit says of a summary, and of the model that wrote it."""
+    facts: dict[str, Any] = {
+        "messages": part.messages,
+        "first": part.first,
+        "last": part.last,
+        "tokens_before": part.tokens_before,
+        "tokens_after": part.tokens_after,
+    }
+    name, _, version = (part.prompt or "").partition("@")
+    by = {
+        "model": part.generation_config.get("model"),
+        "prompt": name,
+        "prompt_version": version,
+        "usage": dict(part.usage),
+    }
+    by = {key: value for key, value in by.items() if value}
+    return facts | ({"summarised_by": by} if by else {})
+
+
+def _config(part: CompressedPart) -> dict[str, Any] | None:
+    try:
+        return checked_config(part.generation_config or None)
+    except ContentValidationError as exc:
+        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc

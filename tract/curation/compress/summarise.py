@@ -1,0 +1,295 @@
+"""Summaries from a model or any function: asked for, checked, asked for again with what was wrong, and then reported.
+
+    request ── summariser ──▸ text ── check ──▸ kept
+                   ▴                    │
+                   └──── the problem ◂──┘       at most ATTEMPTS times
+
+A summary must be a text, whole, shorter than what it stands for, and have everything it must keep in it; it should be within its target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tract.curation.compress.transcript import as_text, plain_text
+from tract.errors import CompressionError, ContentValidationError, LLMConfigError, LLMError, LLMResponseError
+from tract.llm.callables import as_client, read_summary
+from tract.llm.prompts import Prompt, load_prompt
+from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Summary, SummaryRequest
+from tract.objects.content import plain_json
+from tract.writing.drafts import checked_config
+
+PROMPT = "summary"
+ATTEMPTS = 3
+_SHORT = 1024
+"""Tokens of a summary that fit into any client's usual limit for an answer."""
+
+_MOST_USED = 2**53
+"""More tokens than any provider ever counted."""
+
+_MOST_SHOWN = 20_000
+"""Characters of a summary that a model is shown again."""
+
+Summariser = Callable[[SummaryRequest], Summary | str]
+
+MustKeep = str | re.Pattern[str]
+"""A text, or a pattern, that a summary has to contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a summary has to be: *limit* is how many tokens it may have at the very most, *target_tokens* how many it should.
+
+    *count* counts a text's tokens.
+    """
+
+    count: Callable[[str], int]
+    target_tokens: int | None = None
+    limit: int | None = None
+    must_keep: tuple[MustKeep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSummary:
+    """A summary and what is still wrong with it: *misses* are only reported, *faults* make it unfit.
+
+    *usage* is that of all *attempts*.
+    """
+
+    text: str
+    generation_config: Mapping[str, Any] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str | None = None
+    attempts: int = 1
+    misses: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
+    """CompressionError for what is no list of texts and patterns of text."""
+    if not isinstance(must_keep, Sequence) or isinstance(must_keep, str):
+        raise CompressionError("must_keep is a list of texts and patterns")
+    for one in must_keep:
+        is_pattern = isinstance(one, re.Pattern) and isinstance(one.pattern, str)
+        if not is_pattern and not (isinstance(one, str) and one):
+            raise CompressionError(f"must_keep takes texts and patterns of text, not {one!r:.60}")
+
+
+def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
+    """Those of *must_keep* that *text* does not contain, as texts."""
+    return tuple(
+        repr(one) if isinstance(one, str) else f"/{one.pattern}/"
+        for one in must_keep
+        if not (one in text if isinstance(one, str) else one.search(text))
+    )
+
+
+def faults_of(text: str, demands: Demands) -> tuple[str, ...]:
+    """What makes *text* unfit to be the summary."""
+    faults = []
+    missing = missing_in(text, demands.must_keep)
+    if missing:
+        faults.append(f"it does not contain {', '.join(missing)}")
+    if demands.limit is not None:
+        tokens = demands.count(text)
+        if tokens > demands.limit:
+            faults.append(f"it has {tokens} tokens, more than the {demands.limit} of what it stands for")
+    return tuple(faults)
+
+
+def misses_of(text: str, demands: Demands) -> tuple[str, ...]:
+    """What *text* is not, though it should."""
+    if demands.target_tokens is None:
+        return ()
+    tokens = demands.count(text)
+    return (
+        (f"it has {tokens} tokens, and {demands.target_tokens} were asked for",)
+        if tokens > demands.target_tokens
+        else ()
+    )
+
+
+def choose_summariser(
+    summariser: Any, client: LLMClient | None, *, model: str | None = None, prompts: str | Path | None = None
+) -> Summariser:
+    """Who sums up: the *summariser* that was given, else the configured model.
+
+    LLMConfigError when there is neither, or *summariser* cannot be called.
+    """
+    if summariser is not None:
+        if not callable(summariser):
+            raise LLMConfigError(f"a summariser must be callable, and {type(summariser).__name__} is not")
+        given: Summariser = summariser
+        return given
+    if client is None:
+        raise LLMConfigError(
+            "a compression without content needs a model: give a summariser, or configure a client with configure_llm"
+        )
+    return llm_summariser(client, model=model, prompts=prompts)
+
+
+def llm_summariser(
+    client: LLMClient | Callable[..., Any],
+    *,
+    model: str | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    prompts: str | Path | None = None,
+) -> Summariser:
+    """A summariser that asks a model; *client* may be any callable of messages.
+
+    *prompts* is a folder whose ``summary.txt`` takes the place of tract's own prompt.
+    """
+    asked = as_client(client)
+    prompt = load_prompt(PROMPT, prompts)
+
+    return _ModelSummariser(asked, prompt, model, temperature, max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelSummariser:
+    """Asks a model."""
+
+    client: LLMClient
+    prompt: Prompt
+    model: str | None
+    temperature: float | None
+    max_tokens: int | None
+
+    @property
+    def identity(self) -> str:
+        """Who sums up: another model or prompt does not go on with this one's pieces."""
+        model = self.model if self.model is not None else getattr(self.client, "default_model", None)
+        asked = (model, self.temperature, self.prompt.label, self.prompt.text)
+        return repr((type(self.client).__qualname__, *asked))
+
+    def __call__(self, request: SummaryRequest) -> Summary:
+        messages = _question(self.prompt, request)
+        limit = self.max_tokens if self.max_tokens is not None else _room_for(request.target_tokens)
+        answer = self.client.chat(messages, model=self.model, temperature=self.temperature, max_tokens=limit)
+        label = self.prompt.label if request.system_prompt is None else f"{PROMPT} (own)"
+        return _read_answer(answer, label)
+
+
+def _room_for(target: int | None) -> int | None:
+    """The limit for an answer of about *target* tokens, with room to think; None where a client's own will do."""
+    return 4 * target if target is not None and target > _SHORT else None
+
+
+def _question(prompt: Prompt, request: SummaryRequest) -> list[ChatMessage]:
+    shown = (("before", request.before), ("messages", request.messages), ("after", request.after))
+    parts = [f"{name}:\n{as_text(messages)}" for name, messages in shown if messages]
+    if request.target_tokens is not None:
+        parts.append(f"Write at most {request.target_tokens} tokens, about {request.target_tokens * 3 // 4} words.")
+    if request.must_keep:
+        parts.append(
+            "The summary has to contain, word for word:\n" + "\n".join(f"- {one}" for one in request.must_keep)
+        )
+    if request.instructions:
+        parts.append(f"What the user wants of the summary:\n{request.instructions}")
+    question: list[ChatMessage] = [
+        {"role": "system", "content": request.system_prompt if request.system_prompt is not None else prompt.text},
+        {"role": "user", "content": "\n\n".join(parts)},
+    ]
+    if request.problem is not None:
+        if request.previous:
+            question.append({"role": "assistant", "content": request.previous[:_MOST_SHOWN]})
+        question.append(
+            {"role": "user", "content": f"That cannot be used: {request.problem}. Write the summary anew, as a whole."}
+        )
+    return question
+
+
+def _read_answer(answer: LLMResponse, label: str) -> Summary:
+    if answer.is_refusal:
+        raise LLMResponseError("the model declined to sum up")
+    if answer.is_cut:
+        raise LLMResponseError("the model's answer was cut off", text=answer.text)
+    return Summary(answer.text, answer.generation_config or {"model": answer.model}, answer.usage, label)
+
+
+def checked_summary(summariser: Summariser, request: SummaryRequest, demands: Demands) -> CheckedSummary:
+    """The summary that *summariser* gives, after as many attempts as it takes; the best of them, with its faults, where none is good.
+
+    CompressionError when the summariser fails or answers nothing of use; LLMError where no answer came.
+    """
+    request = replace(request, must_keep=_words_of(demands.must_keep, request.messages))
+    best: CheckedSummary | None = None
+    usage: dict[str, Any] = {}
+    problem = ""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            found = _ask(summariser, request)
+        except LLMResponseError as exc:
+            if not _is_nonsense(exc):
+                raise
+            problem = str(exc)
+            request = replace(request, previous=exc.text or None, problem=problem)
+            continue
+        add_usage(usage, found.usage)
+        faults, misses = faults_of(found.text, demands), misses_of(found.text, demands)
+        one = CheckedSummary(found.text, found.generation_config, dict(usage), found.prompt, attempt, misses, faults)
+        if not faults and not misses:
+            return one
+        best = one if best is None else min(best, one, key=lambda each: _rank(each, demands))
+        request = replace(request, previous=found.text, problem="; ".join((*faults, *misses)))
+    if best is None:
+        raise CompressionError(f"no summary after {ATTEMPTS} attempts: {problem}")
+    return replace(best, usage=usage, attempts=ATTEMPTS)
+
+
+def _rank(summary: CheckedSummary, demands: Demands) -> tuple[int, int]:
+    return len(summary.faults), demands.count(summary.text)
+
+
+def _ask(summariser: Summariser, request: SummaryRequest) -> Summary:
+    try:
+        answer = read_summary(summariser(request))
+    except LLMError:
+        raise
+    except Exception as exc:
+        raise CompressionError(f"the summariser failed: {type(exc).__name__}: {exc}") from exc
+    return _checked_answer(answer)
+
+
+def _checked_answer(answer: Summary) -> Summary:
+    """The answer, if it can be kept; LLMResponseError for a text that cannot, so that it is asked for again, CompressionError for what is said beside it."""
+    try:
+        plain_json("a summary", answer.text)
+    except ContentValidationError as exc:
+        raise LLMResponseError(str(exc)) from exc
+    try:
+        config = checked_config(dict(answer.generation_config or {}) or None)
+        prompt = plain_json("prompt", None if answer.prompt is None else str(answer.prompt))
+        return Summary(answer.text, config or {}, dict(answer.usage or {}), None if prompt is None else str(prompt))
+    except (ContentValidationError, TypeError, ValueError) as exc:
+        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc
+
+
+def _is_nonsense(exc: LLMResponseError) -> bool:
+    """Whether an answer came that is no summary, so that asking again may help; else none came."""
+    return not exc.is_transient and exc.status is None
+
+
+def _words_of(must_keep: Sequence[MustKeep], messages: Sequence[ChatMessage]) -> tuple[str, ...]:
+    """What the model is told to keep: the texts, and what the patterns match in the messages."""
+    words: dict[str, None] = {}
+    text = plain_text(messages)
+    for one in must_keep:
+        if isinstance(one, str):
+            words[one] = None
+        else:
+            match = one.search(text)
+            words[match.group() if match and match.group() else f"something that matches /{one.pattern}/"] = None
+    return tuple(words)
+
+
+def add_usage(total: dict[str, Any], usage: Mapping[str, Any]) -> None:
+    """Add the whole numbers of a provider's *usage* to *total*; one that no provider ever counted is left out."""
+    for key, value in usage.items():
+        if isinstance(key, str) and type(value) is int and 0 <= value < _MOST_USED:
+            total[key] = total.get(key, 0) + value

@@ -1,0 +1,85 @@
+"""A context place by place: what stands there, and what is said of it now."""
+
+from __future__ import annotations
+
+from tract.compile.snapshot import is_shown
+from tract.compile.workspace import Workspace
+from tract.errors import EditTargetError, TractError
+from tract.history.commit import edit_target
+from tract.history.context import context_at, entries
+from tract.history.priority import Priority, priority_of
+from tract.messages import ToolUnits, tool_units
+from tract.messages.message import Message
+from tract.objects.id import ObjectId
+from tract.revision import resolve_revision
+
+
+class Places:
+    """The context at a commit, place by place, with what is said of each message now."""
+
+    def __init__(self, space: Workspace, head: ObjectId) -> None:
+        self.space = space
+        self.items = entries(space.repo, context_at(space.repo, head))
+        self.index = {commit: at for at, (commit, _) in enumerate(self.items)}
+        self._snapshot = space.compiler.compile(space.repo, head)
+        self._notes = space.compiler.advance_notes(space.repo)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def place_of(self, revision: str, error: type[TractError]) -> int:
+        """Where the message is that *revision* names, an edit's id standing for the message it edits; *error* where it is none of this context."""
+        repo = self.space.repo
+        try:
+            commit = edit_target(repo, resolve_revision(repo, revision))
+        except EditTargetError as exc:
+            raise error(f"'{revision}' is no message: {exc}") from exc
+        at = self.index.get(commit)
+        if at is None:
+            raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")
+        return at
+
+    def is_hidden(self, at: int) -> bool:
+        """Whether the model is not shown the message: somebody skipped it, or its tool pair's other half."""
+        commit = self.items[at][0]
+        if self._notes.is_skipped(self.space.repo, commit):
+            return True
+        return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
+
+    def is_pinned(self, at: int) -> bool:
+        """Whether the message must survive."""
+        commit, blob = self.items[at]
+        note = self._notes.priorities.get(self.space.repo, commit)
+        return priority_of(note, self.space.repo.blob(blob)) is Priority.PINNED
+
+    def raw_message(self, at: int) -> Message:
+        """The message as its content says it."""
+        return self.space.blobs.message(self.space.repo, self.items[at][1])
+
+    def message(self, at: int) -> Message:
+        """The message as the model is shown it."""
+        commit = self.items[at][0]
+        row = self._snapshot.columns.place(commit)
+        if row is None or not is_shown(self._snapshot, commit):
+            return self.raw_message(at)
+        return self._snapshot.columns.messages[row]
+
+    def tokens(self, at: int) -> int:
+        """The message's tokens, framing included."""
+        columns, commit = self._snapshot.columns, self.items[at][0]
+        row = columns.place(commit)
+        if row is None or not is_shown(self._snapshot, commit):
+            return self.space.message_tokens(self.items[at][1])
+        return columns.total(row + 1, self.space) - columns.total(row, self.space)
+
+    def tokens_around(self, at: int) -> tuple[int, int]:
+        """The tokens shown in front of the message at *at*, and from it on."""
+        columns, length = self._snapshot.columns, self._snapshot.length
+        row = columns.place(self.items[at][0])
+        total = columns.total(length, self.space)
+        before = total if row is None or row >= length else columns.total(row, self.space)
+        return before, total - before
+
+    def units(self) -> ToolUnits:
+        """The units of tool calls and results, hidden ones as well."""
+        return tool_units([self.raw_message(at) for at in range(len(self))])

@@ -1,0 +1,67 @@
+"""Expanding summaries, as users ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tract.compile.workspace import Workspace
+from tract.curation.merge.land import check_budget_of_changes
+from tract.errors import CompressionError, EditTargetError
+from tract.history.commit import edit_target
+from tract.history.compression import summaries_of
+from tract.history.context import context_at, entries
+from tract.history.expansion import plan_expansion, write_expansion
+from tract.history.tree_diff import Change
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
+from tract.refs.names import HEADS
+from tract.refs.store import ANY, Expected
+from tract.revision import resolve_revision
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExpandResult:
+    """A summary that was expanded: *commit_hash*, on *branch*, has the messages *message_hashes* again and the summary no more."""
+
+    commit_hash: str
+    branch: str
+    summary_hash: str
+    message_hashes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"ExpandResult({len(self.message_hashes)} messages back on {self.branch!r}, at {self.commit_hash[:16]})"
+
+
+def expand(space: Workspace, revision: str, *, branch: str | None = None, expected: Expected = ANY) -> ExpandResult:
+    """Put the messages back that the summary *revision* stands for, on HEAD's branch or on a new *branch*; see ``plan_expansion`` for errors.
+
+    BudgetExceededError when HEAD's context would be over a budget that is to refuse; a branch beside it is there to be looked at, however long.
+    """
+    repo = space.repo
+    summary = summary_named(space, revision)
+    expansion = plan_expansion(repo, summary)
+    if branch is None and repo.config.budget is not None:
+        before = entries(repo, context_at(repo, expansion.head))
+        check_budget_of_changes(space, [Change(0, tuple(before), 0, expansion.context)], ())
+    id = write_expansion(repo, expansion, branch=branch, expected=expected)
+    on = branch if branch is not None else (repo.head()[0] or "").removeprefix(HEADS)
+    return ExpandResult(id.hex(), on, summary.hex(), tuple(commit.hex() for commit, _ in expansion.sources))
+
+
+def summary_named(space: Workspace, revision: str) -> ObjectId:
+    """The summary that *revision* names: its own commit, an edit of it, or the compression that brought no other."""
+    repo = space.repo
+    id = resolve_revision(repo, revision)
+    commit = repo.commit(id)
+    if commit.operation is CommitOperation.COMPRESS:
+        summaries_of(repo, id)  # says so where they are not kept any more
+        if len(commit.parents) < 2:
+            raise CompressionError(f"what commit {id.hex()[:16]} compressed is not kept any more")
+        if len(commit.parents) > 2:
+            names = ", ".join(parent.hex()[:16] for parent in commit.parents[1:])
+            raise CompressionError(f"compression '{revision}' has several summaries: {names}")
+        return commit.parents[1]
+    try:
+        return edit_target(repo, id)
+    except EditTargetError as exc:
+        raise CompressionError(f"'{revision}' is no summary: {exc}") from exc

@@ -1,0 +1,162 @@
+"""Conflicts as a text that a person edits, and what they made of it.
+
+    # Merge of 'draft' into 'main': 1 conflict
+    …
+    @@@@@@@ 9f2c41aa 1/1 message 3fa9c1d5e2… (user, message 4, both-edited)
+    <<<<<<< 9f2c41aa ours: main
+    our text
+    ||||||| 9f2c41aa base
+    the text both came from
+    ======= 9f2c41aa
+    their text
+    >>>>>>> 9f2c41aa theirs: draft
+    @@@@@@@ 9f2c41aa end
+
+The word after each marker is in none of the texts, so no text can be taken for a marker, and no marker for a text.
+What stands between two lines with @ when the file is read is the message, to the last blank.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import count, pairwise
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from tract.curation.merge.conflicts import MergeConflict
+from tract.curation.merge.result import MergeResolution, MergeResult
+from tract.curation.texts import value_with_text
+from tract.errors import ContentValidationError, MergeConflictError, MergeError
+from tract.history.three_way import ConflictKind
+
+_SECTION = "@@@@@@@"
+
+
+class Page(NamedTuple):
+    """Conflicts to be written down.
+
+    *heading* says what they are of, *seed* is the same for the same conflicts and no others, and *command* is what goes on with them.
+    *names* are those of our side and of theirs, by conflict.
+    """
+
+    heading: str
+    seed: str
+    command: str
+    names: tuple[tuple[str, str], ...]
+    conflicts: tuple[MergeConflict, ...]
+
+
+def merge_page(result: MergeResult) -> Page:
+    """The unresolved conflicts of a merge."""
+    heading = f"Merge of '{result.source}' into '{result.target_branch}'"
+    names = ((result.target_branch, result.source),) * len(result.unresolved)
+    return Page(heading, f"{result.target_hash} {result.source_hash}", "merge", names, result.unresolved)
+
+
+def conflict_document(page: Page) -> str:
+    """The conflicts, for an editor."""
+    conflicts, command = page.conflicts, page.command
+    token = _token(page)
+    number = len(conflicts)
+    lines = [
+        f"# {page.heading}: {number} conflict{'' if number == 1 else 's'}",
+        "",
+        f"Below each line that begins with {_SECTION} stands one message, as both sides have it.",
+        "Edit it until it says what it shall say, and take out the lines with markers (<<<<<<< ||||||| ======= >>>>>>>).",
+        f"The lines with {_SECTION} stay. Then 'tract {command} --continue' goes on, and 'tract {command} --abort' gives it up.",
+        *_notes(conflicts),
+        "",
+    ]
+    for at, conflict in enumerate(conflicts, 1):
+        lines += _section(page.names[at - 1], conflict, f"{token} {at}/{number}", token)
+    lines.append(f"{_SECTION} {token} end")
+    return "\n".join(lines) + "\n"
+
+
+def read_conflict_document(page: Page, text: str) -> tuple[MergeResolution, ...]:
+    """What the edited document of *page* makes of its conflicts, in order.
+
+    MergeConflictError where a marker is left; MergeError where a section is missing, or cannot be its message. Both say which.
+    """
+    token = _token(page)
+    bodies = _bodies(text, token, len(page.conflicts))
+    made = []
+    for at, (conflict, body) in enumerate(zip(page.conflicts, bodies, strict=True), 1):
+        name = f"section {at} (message {conflict.commit_hash[:16]})"
+        if token in body:
+            raise MergeConflictError(f"{name} has a line with a marker left")
+        made.append(_resolution(conflict, body, name))
+    return tuple(made)
+
+
+def _token(page: Page) -> str:
+    """A word that is in none of the texts; always the same for the same conflicts."""
+    texts = [text for one in page.conflicts for text in (one.base, one.ours, one.theirs) if text is not None]
+    for number in count():
+        token = blake3(f"{page.seed} {number}".encode()).hexdigest()[:8]
+        if not any(token in text for text in texts):
+            return token
+    raise AssertionError
+
+
+def _notes(conflicts: Sequence[MergeConflict]) -> Iterator[str]:
+    kinds = {conflict.kind for conflict in conflicts}
+    if any(conflict.format == "json" for conflict in conflicts):
+        yield "A message that is more than a text is shown as JSON, and must be JSON again."
+    if ConflictKind.EDITED_AND_REMOVED in kinds:
+        yield "A section left empty removes its message, where one side removed it (edited-and-removed)."
+    if ConflictKind.EDITED_AND_SKIPPED in kinds:
+        yield "What is skipped stays hidden from the model until its priority is set to normal (edited-and-skipped)."
+
+
+def _section(names: tuple[str, str], conflict: MergeConflict, head: str, token: str) -> Iterator[str]:
+    ours, theirs = names
+    about = f"({conflict.role}, message {conflict.position}, {conflict.kind})"
+    yield f"{_SECTION} {head} message {conflict.commit_hash} {about}"
+    yield f"<<<<<<< {token} ours: {ours}{_absent(conflict.ours)}"
+    yield from _lines(conflict.ours)
+    yield f"||||||| {token} base{_absent(conflict.base)}"
+    yield from _lines(conflict.base)
+    yield f"======= {token}"
+    yield from _lines(conflict.theirs)
+    yield f">>>>>>> {token} theirs: {theirs}{_absent(conflict.theirs)}"
+
+
+def _absent(text: str | None) -> str:
+    return " (not there)" if text is None else ""
+
+
+def _lines(text: str | None) -> tuple[str, ...]:
+    return () if text is None else (text,)
+
+
+def _bodies(text: str, token: str, number: int) -> list[str]:
+    """What stands in each section, in order."""
+    if f"{_SECTION} {token} end\r\n" in text:
+        text = text.replace("\r\n", "\n")  # an editor's line ends: the file was written without
+    marks = list(re.finditer(rf"^{_SECTION} {token} (?:([0-9]+)/{number} .*|end)[ \t]*(?:\n|\Z)", text, re.M))
+    found = [mark[1] for mark in marks]
+    expected = [*map(str, range(1, number + 1)), None]
+    for at, name in enumerate(expected):
+        if at >= len(found) or found[at] != name:
+            what = f"line of section {name}" if name is not None else "line at its end"
+            raise MergeError(
+                f"the file of conflicts is not whole: the {what} ({_SECTION} {token} {name or 'end'}) is not where it was"
+            )
+    if len(found) > len(expected):
+        raise MergeError(f"the file of conflicts is not whole: a line with {_SECTION} is there twice")
+    return [text[mark.end() : following.start()].removesuffix("\n") for mark, following in pairwise(marks)]
+
+
+def _resolution(conflict: MergeConflict, body: str, name: str) -> MergeResolution:
+    if not body.strip():
+        if conflict.kind is ConflictKind.EDITED_AND_REMOVED:
+            return MergeResolution(conflict.commit_hash, "nothing")
+        raise MergeConflictError(f"{name} is empty")
+    try:
+        value = value_with_text(conflict.value, body, conflict.format)
+    except ContentValidationError as exc:
+        raise MergeError(f"{name} cannot be the message: {exc}") from exc
+    return MergeResolution(conflict.commit_hash, "content", value)

@@ -1,0 +1,154 @@
+"""Resolvers: whoever decides the conflicts of a merge, a function of a person's or a model.
+
+A resolver is given a ``ResolveRequest`` and answers with a ``Resolution``, or with a text: the message's new one.
+None leaves the conflict as it is: open, or where contents only overlap, as both sides have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tract.curation.merge.conflicts import MergeConflict
+from tract.curation.merge.result import MergeResolution, MergeResult
+from tract.curation.texts import value_with_text
+from tract.errors import ContentValidationError, LLMConfigError, LLMError, LLMResponseError, MergeError
+from tract.llm.callables import as_client, read_resolution
+from tract.llm.prompts import Prompt, load_prompt
+from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Resolution, ResolveRequest
+from tract.messages import compact_json
+
+PROMPT = "merge-conflict"
+
+Resolver = Callable[[ResolveRequest], Resolution | str | None]
+
+
+def choose_resolver(resolver: Any, client: Any, strategy: str, prompts: str | Path | None = None) -> Resolver | None:
+    """Who resolves: the *resolver* that was given, else for ``semantic`` the configured model, else nobody.
+
+    LLMConfigError when a model is asked for and none is configured, or when *resolver* cannot be called.
+    """
+    if resolver is not None:
+        if not callable(resolver):
+            raise LLMConfigError(f"a resolver must be callable, and {type(resolver).__name__} is not")
+        given: Resolver = resolver
+        return given
+    if strategy != "semantic":
+        return None
+    if client is None:
+        raise LLMConfigError(
+            "a semantic merge needs a model: give a resolver, or configure a client with configure_llm"
+        )
+    return llm_resolver(client, prompts=prompts)
+
+
+def resolve_conflicts(result: MergeResult, resolver: Resolver | None) -> MergeResult:
+    """*result* with what *resolver* decides about every conflict that is still open; nothing moves.
+
+    MergeError names the conflict where the resolver fails, gives up or answers what cannot be the message; LLMError where the model behind it cannot be reached.
+    """
+    if resolver is None:
+        return result
+    settled = {one.commit_hash for one in result.resolutions}
+    made = (resolve_conflict(resolver, one) for one in result.conflicts if one.commit_hash not in settled)
+    return result.with_resolution(*filter(None, list(made)))
+
+
+def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolution | None:
+    """What *resolver* decides about one conflict, None where it leaves it as it is; errors as of :func:`resolve_conflicts`."""
+    name = f"message {conflict.commit_hash[:16]} ({conflict.kind})"
+    try:
+        answer = resolver(conflict.request)
+    except LLMError as exc:
+        if _is_of_provider(exc):
+            raise  # the caller's to see to, and then to try again
+        raise MergeError(f"the resolver failed on {name}: {exc}") from exc
+    except Exception as exc:
+        raise MergeError(f"the resolver failed on {name}: {type(exc).__name__}: {exc}") from exc
+    if answer is None:
+        return None
+    try:
+        found = read_resolution(answer)
+    except LLMResponseError as exc:
+        raise MergeError(f"the resolver's answer on {name} is none: {exc}") from exc
+    if found.action == "abort":
+        why = f": {found.reasoning}" if found.reasoning else ""
+        raise MergeError(f"the resolver gave up on {name}{why}")
+    text = found.text or ""
+    if not text.strip():
+        raise MergeError(f"the resolver's answer on {name} is empty")
+    try:
+        value = value_with_text(conflict.value, text, conflict.format)
+    except ContentValidationError as exc:
+        raise MergeError(f"the resolver's answer on {name} cannot be the message: {exc}") from exc
+    return MergeResolution(
+        conflict.commit_hash,
+        "content",
+        value,
+        "resolver",
+        found.reasoning,
+        found.generation_config,
+        found.usage,
+        found.prompt,
+    )
+
+
+def _is_of_provider(exc: LLMError) -> bool:
+    """Whether no answer came, for want of a key, say; else it came and was nonsense."""
+    return not isinstance(exc, LLMResponseError) or exc.is_transient or exc.status is not None
+
+
+def llm_resolver(
+    client: LLMClient | Callable[..., Any],
+    *,
+    model: str | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    prompts: str | Path | None = None,
+) -> Resolver:
+    """A resolver that asks a model; *client* may be any callable of messages.
+
+    *prompts* is a folder whose ``merge-conflict.txt`` takes the place of tract's own prompt.
+    The model must begin its answer with a line RESOLVED, KEEP or ABORT; any other answer is a LLMResponseError.
+    """
+    asked = as_client(client)
+    prompt = load_prompt(PROMPT, prompts)
+
+    def resolve(request: ResolveRequest) -> Resolution | None:
+        messages = _question(prompt, request)
+        answer = asked.chat(messages, model=model, temperature=temperature, max_tokens=max_tokens)
+        return _read_answer(answer, prompt)
+
+    return resolve
+
+
+def _question(prompt: Prompt, request: ResolveRequest) -> list[ChatMessage]:
+    asked = (
+        ("before", list(request.before)),
+        ("base", request.base),
+        (f"ours ({request.ours_name})", request.ours),
+        (f"theirs ({request.theirs_name})", request.theirs),
+        ("after", list(request.after)),
+    )
+    shown = "\n\n".join(f"{name}:\n{compact_json(value)}" for name, value in asked)
+    return [
+        {"role": "system", "content": prompt.text},
+        {"role": "user", "content": f"kind: {request.kind}\n\n{shown}"},
+    ]
+
+
+def _read_answer(answer: LLMResponse, prompt: Prompt) -> Resolution | None:
+    if answer.is_cut:
+        raise LLMResponseError("the model's answer was cut off")
+    if answer.is_refusal:
+        raise LLMResponseError("the model declined to answer")
+    word, _, rest = answer.text.strip().partition("\n")
+    if word.strip() == "KEEP" and not rest.strip():
+        return None
+    if word.strip() == "RESOLVED":
+        about = (answer.generation_config or {"model": answer.model}, answer.usage, prompt.label)
+        return Resolution("resolved", rest, None, *about)
+    if word.startswith("ABORT"):
+        return Resolution("abort", reasoning=f"{word.removeprefix('ABORT')}\n{rest}".strip(" :\n") or None)
+    raise LLMResponseError(f"the model's answer begins with neither RESOLVED, KEEP nor ABORT but {word[:60]!r}")

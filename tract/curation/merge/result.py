@@ -1,0 +1,130 @@
+"""A merge as a value: what is in conflict, and how each conflict is settled, before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from tract.curation.merge.conflicts import MergeConflict
+from tract.curation.texts import value_with_text
+from tract.errors import MergeError
+from tract.history.merge import MergePlan
+from tract.history.three_way import EntryConflict
+from tract.objects.content import ContentTypes, to_value
+from tract.tokens.counts import readable_content
+
+Taken = Literal["content", "ours", "theirs", "both", "nothing"]
+"""What a resolution takes: a content of its own, a side, everything of both sides, or none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResolution:
+    """How one conflict is settled.
+
+    *resolved_by* is ``person``, ``strategy`` or ``resolver``; the rest is what a resolver said of its decision.
+    """
+
+    commit_hash: str
+    taken: Taken
+    value: Mapping[str, Any] | None = field(default=None, repr=False)
+    resolved_by: Literal["person", "strategy", "resolver"] = "person"
+    reasoning: str | None = None
+    generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    usage: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    prompt: str | None = None
+
+    @property
+    def content(self) -> Any:
+        """The content the message gets; None where a side was taken."""
+        return None if self.value is None else readable_content(self.value)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MergeResult:
+    """A merge, done or to be reviewed; ids are hexadecimal.
+
+    *target_branch* is the branch that moves, from *target_hash* (None where it had no commit); *source* is what is merged, at *source_hash*.
+    *merge_commit_hash* is the merge's own commit, None before it is committed and after a fast-forward.
+    ``edit_resolution`` and ``take`` give a new result; nothing moves before ``commit_merge``.
+    """
+
+    source: str
+    target_branch: str
+    source_hash: str
+    target_hash: str | None
+    base_hashes: tuple[str, ...]
+    is_fast_forward: bool
+    conflicts: tuple[MergeConflict, ...]
+    resolutions: tuple[MergeResolution, ...]
+    is_committed: bool
+    merge_commit_hash: str | None
+    message: str | None
+    delete_branch: bool
+    plan: MergePlan = field(repr=False, compare=False)
+    places: tuple[EntryConflict, ...] = field(repr=False, compare=False)
+    types: ContentTypes = field(repr=False, compare=False)
+
+    @property
+    def kind(self) -> Literal["fast-forward", "merge", "conflict"]:
+        """``conflict`` as long as a conflict waits for its resolution."""
+        return "fast-forward" if self.is_fast_forward else "conflict" if self.unresolved else "merge"
+
+    @property
+    def unresolved(self) -> tuple[MergeConflict, ...]:
+        """The conflicts that somebody has to resolve first."""
+        settled = {one.commit_hash for one in self.resolutions}
+        return tuple(one for one in self.conflicts if one.must_be_resolved and one.commit_hash not in settled)
+
+    def __repr__(self) -> str:
+        what = f"{self.kind} of {self.source!r} into {self.target_branch!r}"
+        conflicts = (
+            f", {count_of(len(self.conflicts), 'conflict')} of which {len(self.unresolved)} open"
+            if self.conflicts
+            else ""
+        )
+        at = self.merge_commit_hash or (self.source_hash if self.is_committed else None)
+        return f"MergeResult({what}{conflicts}, {f'at {at[:16]}' if at else 'not committed'})"
+
+    def conflict(self, commit_hash: str) -> MergeConflict:
+        """The conflict that *commit_hash*, or a beginning of it, names; MergeError when there is none, or several."""
+        found = [one for one in self.conflicts if commit_hash and one.commit_hash.startswith(commit_hash)]
+        if len(found) != 1:
+            problem = "is no conflict" if not found else "names several conflicts"
+            raise MergeError(f"'{commit_hash}' {problem} of the merge of '{self.source}'")
+        return found[0]
+
+    def edit_resolution(self, conflict: MergeConflict | str, content: Any) -> MergeResult:
+        """The same merge with *content* for the message in conflict.
+
+        A text changes the message's words alone; anything else is the whole content, as ``commit`` takes it.
+        ContentValidationError when it cannot be that.
+        """
+        one = self._conflict(conflict)
+        if isinstance(content, str):
+            value = value_with_text(one.value, content, "text")
+        else:
+            value = to_value(content, self.types)
+        return self.with_resolution(MergeResolution(one.commit_hash, "content", value))
+
+    def take(self, conflict: MergeConflict | str, side: Literal["ours", "theirs", "both", "nothing"]) -> MergeResult:
+        """The same merge with one side of a conflict, with everything of both (ours where they differ), or with none of it."""
+        if side not in ("ours", "theirs", "both", "nothing"):
+            raise MergeError(f"a side is ours, theirs, both or nothing, not {side!r}")
+        return self.with_resolution(MergeResolution(self._conflict(conflict).commit_hash, side))
+
+    def with_resolution(self, *new: MergeResolution) -> MergeResult:
+        """The same merge with these resolutions in place of what there was for their conflicts."""
+        if self.is_committed:
+            raise MergeError(f"the merge of '{self.source}' is committed already")
+        named = {one.commit_hash for one in new}
+        kept = tuple(one for one in self.resolutions if one.commit_hash not in named)
+        return replace(self, resolutions=(*kept, *new))
+
+    def _conflict(self, conflict: MergeConflict | str) -> MergeConflict:
+        return self.conflict(conflict if isinstance(conflict, str) else conflict.commit_hash)
+
+
+def count_of(number: int, what: str) -> str:
+    """``1 conflict``, ``2 conflicts``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

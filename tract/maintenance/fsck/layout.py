@@ -1,0 +1,99 @@
+"""What lies in a store's folder, and whether it may: every name, its kind, its owner and its mode."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tract.maintenance.fsck.problems import Problem
+from tract.storage.files import list_directory
+
+ASIDE = "aside"
+"""The folder that repair puts things in; nobody reads it."""
+
+_REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive)/.+)"
+_KNOWN = re.compile(
+    rf"format|config\.toml|tracts/[^/]+/config\.toml|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc)|cache/(counts-.+|totals)|aside/.+"
+    r"|objects/(journal|journal\.torn-\d+|pack/pack-[0-9a-f]{40}\.(pack|idx)|[0-9a-f]{2}/[0-9a-f]{62})"
+)
+_TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*|objects/import-[0-9a-f]+/.+")
+
+# Missing ones are made again by whoever needs them, except where a writer counts on them.
+_NEEDED = ("objects", "objects/pack", "locks", "locks/journal", "locks/gc", "cache", "refs", "refs/heads")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The names in a store, relative to it and in order, without links and other things that are no files."""
+
+    files: tuple[str, ...]
+    directories: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    def under(self, start: str) -> tuple[str, ...]:
+        """The files whose names begin with *start*."""
+        return tuple(name for name in self.files if name.startswith(start))
+
+
+def look_over(store: str) -> Layout:
+    """Look at every name in the folder *store*, which must be one; no file is read."""
+    files: list[str] = []
+    directories: list[str] = []
+    problems: list[Problem] = []
+    for name, found in _names(store):
+        problems.extend(_access_problems(name, found))
+        if stat.S_ISDIR(found.st_mode):
+            directories.append(name)
+        elif name.startswith(ASIDE + "/"):
+            problems.append(Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept"))
+            if stat.S_ISREG(found.st_mode):
+                files.append(name)
+        elif not stat.S_ISREG(found.st_mode):
+            what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
+            problems.append(Problem("not-a-file", "error", "file", name, None, f"it is {what}, which nobody follows"))
+        else:
+            files.append(name)
+            if _TEMPORARY.fullmatch(name):
+                detail = "it is what a killed process left; nothing needs it"
+                problems.append(Problem("leftover", "note", "file", name, None, detail))
+            elif not _KNOWN.fullmatch(name):
+                problems.append(Problem("unknown-file", "note", "file", name, None, "it is none of the store's"))
+            elif name.startswith("objects/journal.torn-"):
+                problems.append(
+                    Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept")
+                )
+    present = {*files, *directories}
+    for name in _NEEDED:
+        if name not in present:
+            problems.append(
+                Problem("missing-file", "warning", "file", name, None, "it is missing; nothing is lost by it")
+            )
+    return Layout(tuple(files), tuple(directories), tuple(problems))
+
+
+def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
+    yield ".", os.lstat(store)
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        for entry in list_directory(os.path.join(store, folder)):
+            name = f"{folder}{entry}"
+            try:
+                found = os.lstat(os.path.join(store, name))
+            except FileNotFoundError:
+                continue  # caches are written anew, and gc goes on, while this looks
+            yield name, found
+            if stat.S_ISDIR(found.st_mode):
+                stack.append(name + "/")
+
+
+def _access_problems(name: str, found: os.stat_result) -> Iterator[Problem]:
+    if found.st_uid != os.geteuid():
+        detail = f"user {found.st_uid} owns it, not you ({os.geteuid()})"
+        yield Problem("owner", "error", "file", name, None, detail)
+    if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
+        detail = f"others may use it: its mode is {stat.S_IMODE(found.st_mode):04o}"
+        yield Problem("mode", "warning", "file", name, None, detail)

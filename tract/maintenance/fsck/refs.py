@@ -1,0 +1,129 @@
+"""What the operations say the refs are, and whether the ref files bear witness to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tract.errors import RefNameError, TractError
+from tract.maintenance.fsck.problems import Problem
+from tract.objects.id import ObjectId
+from tract.objects.model import Operation, RefValue
+from tract.refs.files import parse_line
+from tract.refs.names import HEAD, TRACTS, check_ref
+from tract.refs.operations import shown
+
+
+@dataclass(slots=True)
+class RefRecord:
+    """The refs after all of the operations that could be read.
+
+    *values* are all that each ref ever held, oldest first; *operations* are in order, oldest first.
+    *is_whole* is false when an operation in between is missing or contradicts those before it.
+    """
+
+    refs: dict[str, RefValue] = field(default_factory=dict)
+    values: dict[str, list[RefValue]] = field(default_factory=dict)
+    operations: tuple[tuple[ObjectId, Operation], ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+    is_whole: bool = True
+
+    def set(self, name: str, value: RefValue | None) -> None:
+        if value is None:
+            self.refs.pop(name, None)
+            return
+        self.refs[name] = value
+        held = self.values.setdefault(name, [])
+        if not held or held[-1] != value:
+            held.append(value)
+
+
+def replay(operations: Sequence[tuple[ObjectId, Operation]]) -> RefRecord:
+    """Follow the operations, oldest first, and compare each with what those before it say."""
+    record = RefRecord(operations=tuple(operations))
+    known = False  # what was before the first keyframe may have been collected
+    before: ObjectId | None = None
+    for id, operation in operations:
+        subject = f"operation {id.hex()}"
+        if before is not None and operation.previous != before:
+            _doubt(record, subject, "the operation before it is missing or another one", "what happened in between")
+            known = False
+        for change in operation.changes:
+            if known and record.refs.get(change.name) != change.old:
+                found, said = shown(record.refs.get(change.name)), shown(change.old)
+                _doubt(record, subject, f"it moves '{change.name}' from {said}, which was at {found}", "")
+            record.set(change.name, change.new)
+        if operation.refs is not None:
+            if known and dict(operation.refs) != record.refs:
+                _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
+            for name in record.refs.keys() - dict(operation.refs).keys():
+                record.set(name, None)
+            for name, value in operation.refs:
+                record.set(name, value)
+            known = True
+        before = id
+    record.problems.extend(_name_problems(record.refs))
+    return record
+
+
+def _doubt(record: RefRecord, subject: str, detail: str, lost: str) -> None:
+    record.is_whole = False
+    record.problems.append(Problem("operation-chain", "error", subject, "objects/journal", None, detail, lost))
+
+
+def _name_problems(refs: Mapping[str, RefValue]) -> Iterator[Problem]:
+    folded: dict[str, str] = {}
+    for name in sorted(refs):
+        detail = None
+        try:
+            check_ref(name)
+        except TractError as exc:
+            detail = str(exc) if isinstance(exc, RefNameError) else f"its name is refused: {exc}"
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            detail = f"it differs from ref '{other}' in case only"
+        if detail is not None:
+            yield Problem("ref-name", "error", f"ref '{name}'", name, None, detail)
+    for head in sorted({_head_of(name) for name in (*refs, HEAD)} - refs.keys()):
+        yield Problem("head-missing", "error", f"ref '{head}'", head, None, "the tract has no HEAD")
+
+
+def _head_of(name: str) -> str:
+    return "/".join(name.split("/")[:2]) + "/" + HEAD if name.startswith(TRACTS) else HEAD
+
+
+def check_ref_files(
+    record: RefRecord, lines: Mapping[str, bytes]
+) -> tuple[dict[str, tuple[RefValue, bool]], list[Problem]]:
+    """The values in the ref files (*lines*, by name) with whether they were synced, and where they and the operations differ."""
+    witnesses: dict[str, tuple[RefValue, bool]] = {}
+    problems: list[Problem] = []
+    for name, data in sorted(lines.items()):
+        try:
+            witnesses[name] = parse_line(name, data)
+        except ValueError as exc:
+            problems.append(Problem("ref-file-damaged", "warning", f"ref '{name}'", name, 0, str(exc)))
+            continue
+        problem = _compare(name, *witnesses[name], record)
+        if problem is not None:
+            problems.append(problem)
+    for name in sorted(record.refs.keys() - lines.keys()):
+        detail = "its file is missing; the operations tell what it holds"
+        problems.append(Problem("ref-file-missing", "warning", f"ref '{name}'", name, None, detail))
+    return witnesses, problems
+
+
+def _compare(name: str, value: RefValue, synced: bool, record: RefRecord) -> Problem | None:
+    known = record.refs.get(name)
+    if value == known:
+        return None
+    if value in record.values.get(name, ()):
+        now = shown(known) or "no ref any more"
+        detail = f"its file holds {shown(value)}, an earlier value; it is {now}"
+        return Problem("ref-file-behind", "warning", f"ref '{name}'", name, 0, detail)
+    detail = f"its file holds {shown(value)}, which no operation says; they say {shown(known)}"
+    if synced:
+        lost = f"the operation that moved '{name}', which was acknowledged"
+        return Problem("ref-file-ahead", "error", f"ref '{name}'", name, 0, detail, lost)
+    lost = f"an operation that moved '{name}', made under durability 'process'"
+    return Problem("ref-file-ahead", "warning", f"ref '{name}'", name, 0, detail, lost)

@@ -1,0 +1,447 @@
+"""Repair: a plan that can be read, then the running of it.
+
+Nothing that might be wanted is thrown away: what is replaced goes to ``aside/<time>/`` under its own name first.
+What is restored is only what was proved: objects by their ids, refs by operations and by ref files that name a commit that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from blake3 import blake3
+
+from tract.config import TractConfig
+from tract.errors import StorageError
+from tract.maintenance.fsck.check import JOURNAL, Examination, check_repository, examine, is_signed
+from tract.maintenance.fsck.layout import ASIDE
+from tract.maintenance.fsck.pack import PackScan
+from tract.maintenance.fsck.report import FsckReport
+from tract.objects.id import KINDS, ObjectId
+from tract.objects.model import CommitOperation, NewObject, Operation, RefChange, RefValue, new_operation, read_commit
+from tract.refs.files import RefFiles
+from tract.refs.names import HEAD, HEADS, TRACTS
+from tract.refs.operations import now, shown, unfold_operation
+from tract.repo import format_text, write_config
+from tract.storage import files
+from tract.storage.journal import FIRST_STEP, create_journal
+from tract.storage.pack_writer import Group, write_pack
+from tract.storage.shallow import NAME as SHALLOW
+from tract.storage.shallow import Cut, write_shallow
+
+Action: TypeAlias = Literal[
+    "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack",
+    "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
+    "write-shallow",
+]  # fmt: skip
+
+_ACTOR = "fsck"
+
+
+@dataclass(frozen=True, slots=True)
+class RepairStep:
+    """One thing to do; *path* is relative to the store."""
+
+    action: Action
+    path: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """What a repair would do, in order; :func:`run_repair` does it."""
+
+    path: str
+    steps: tuple[RepairStep, ...]
+
+
+_BY_KIND: dict[str, tuple[Action, str]] = {
+    "mode": ("close-to-others", "only you may use it"),
+    "format-missing": ("write-format", "write it anew"),
+    "format-damaged": ("write-format", "write it anew"),
+    "config-missing": ("write-settings", "write the default settings"),
+    "config-damaged": ("write-settings", "keep it aside and write the default settings"),
+    "config-changed": ("sign-settings", "accept the settings as they are"),
+    "loose-damaged": ("move-aside", "keep it aside, where nobody reads it"),
+    "not-a-file": ("move-aside", "keep it aside, where nobody follows it"),
+    "index-missing": ("write-index", "make it anew from its pack"),
+    "index-damaged": ("write-index", "make it anew from its pack"),
+    "pack-missing": ("move-aside", "keep the index aside, it has no pack"),
+    "journal-length": ("lengthen-journal", "write zeros behind it again"),
+    "shallow-damaged": ("write-shallow", "write it anew, for the commits that lack something"),
+    "shallow-stale": ("write-shallow", "write it anew, for the commits that lack something"),
+    "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
+}
+
+_REBUILT_FOR = frozenset(
+    {"operation-chain", "operation-missing", "head-missing", "journal-missing", "transaction-damaged", "ref-file-ahead"}
+)
+
+
+def plan_repair(report: FsckReport) -> RepairPlan:
+    """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
+    return RepairPlan(report.path, _steps(examine(report.path)))
+
+
+def _steps(found: Examination) -> tuple[RepairStep, ...]:
+    # A damaged pack is salvaged first: an index is made for what is left, and the journal by what can be read then.
+    steps = [*_layout_steps(found), *_file_steps(found), *_journal_steps(found), *_shallow_steps(found)]
+    return tuple(dict.fromkeys(steps))
+
+
+def _layout_steps(found: Examination) -> Iterator[RepairStep]:
+    for problem in found.layout.problems:
+        if problem.kind == "missing-file":
+            is_lock = problem.path.startswith("locks/")
+            yield RepairStep("make-file" if is_lock else "make-folder", problem.path, "make it")
+
+
+def _file_steps(found: Examination) -> Iterator[RepairStep]:
+    damaged = {pack.path: pack for pack in found.packs if pack.is_damaged}
+    for name, pack in damaged.items():
+        detail = f"copy the {len(pack.objects)} objects that can be read into a new pack, and keep the old one aside"
+        yield RepairStep("salvage-pack", name, detail)
+    for problem in (*found.layout.problems, *found.problems):
+        action = _BY_KIND.get(problem.kind)
+        if action is not None and problem.path.removesuffix(".idx") + ".pack" not in damaged:
+            yield RepairStep(action[0], problem.path, action[1])
+
+
+def _shallow_steps(found: Examination) -> Iterator[RepairStep]:
+    if found.cut_off:
+        yield RepairStep("write-shallow", SHALLOW, "write it anew, for the commits that lack something")
+
+
+def _journal_steps(found: Examination) -> Iterator[RepairStep]:
+    refs = best_refs(found)
+    journal = found.journal
+    if _needs_rebuild(found, refs):
+        detail = "keep it aside, and begin a new one with all that can be read of it"
+        yield RepairStep("rebuild-journal", JOURNAL, detail)
+        for name in sorted(found.record.refs.keys() | refs.keys()):
+            before, after = shown(found.record.refs.get(name)), shown(refs.get(name))
+            if before != after:
+                yield RepairStep("write-ref-file", name, f"from {before or 'nothing'} to {after or 'nothing'}")
+    elif journal is not None and journal.torn:
+        detail = f"keep the {len(journal.torn)} bytes of a write that was never completed aside, and clear them"
+        yield RepairStep("clear-torn-end", JOURNAL, detail)
+    for problem in found.problems:
+        if problem.kind.startswith("ref-file-"):
+            value = shown(refs.get(problem.path))
+            yield RepairStep(
+                "write-ref-file", problem.path, f"show {value}" if value else "keep it aside: there is no such ref"
+            )
+
+
+def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
+    if found.journal is None or found.journal.is_damaged or refs != found.record.refs:
+        return True
+    # A ref file that is ahead of the operations was looked at for best_refs already; only what is synced counts.
+    return any(problem.kind in _REBUILT_FOR and problem.severity == "error" for problem in found.problems)
+
+
+def best_refs(found: Examination) -> dict[str, RefValue]:
+    """For every ref the newest value that can be proved and whose commit is there.
+
+    That is what a ref file says which the operations do not know; else the newest of the operations' values.
+    """
+    record = found.record
+    refs: dict[str, RefValue] = {}
+    for name in sorted(record.values.keys() | found.witnesses.keys()):
+        witness = found.witnesses.get(name)
+        values = list(record.values.get(name, ()))
+        is_deleted = bool(values) and name not in record.refs
+        if witness is not None and witness[0] not in values and (witness[1] or not record.operations):
+            values.append(witness[0])
+            is_deleted = False
+        if not is_deleted:
+            best = next((value for value in reversed(values) if _is_there(found, value)), None)
+            if best is not None:
+                refs[name] = best
+    for prefix in {"", *(_prefix(name) for name in refs)}:
+        if prefix + HEAD not in refs:
+            refs[prefix + HEAD] = _likely_branch(refs, prefix)
+    return refs
+
+
+def _prefix(name: str) -> str:
+    return "/".join(name.split("/")[:2]) + "/" if name.startswith(TRACTS) else ""
+
+
+def _is_there(found: Examination, value: RefValue) -> bool:
+    if isinstance(value, str):
+        return value.startswith(HEADS)
+    place = found.found.get(value)
+    return place is not None and place.kind == "commit"
+
+
+def _likely_branch(refs: dict[str, RefValue], prefix: str) -> str:
+    """The branch for a HEAD that nobody remembers: main, else the first there is."""
+    branches = sorted(name.removeprefix(prefix) for name in refs if name.startswith(prefix + HEADS))
+    default = HEADS + TractConfig().default_branch
+    return default if default in branches or not branches else branches[0]
+
+
+def run_repair(plan: RepairPlan) -> FsckReport:
+    """Do what *plan* says, and check the store again: the report has what could not be repaired.
+
+    Neither a writer nor a gc is let in meanwhile, and what they made unnecessary since the plan was made is not done.
+    Killed at any point, everything that was there is there or in ``aside``.
+    """
+    repair = _Repair(plan.path)
+    for name in ("locks", "locks/gc", "locks/journal"):
+        repair.make_usable(name)
+    with ExitStack() as held:
+        for name in ("gc", "journal"):
+            lock = files.FileLock(os.path.join(plan.path, "locks", name))
+            held.callback(lock.close)
+            lock.acquire()
+        needed = _steps(examine(plan.path, locked=True)) if plan.steps else ()
+        for step in plan.steps:
+            if step in needed:
+                repair.actions[step.action](step.path)
+    return check_repository(plan.path)
+
+
+class _Repair:
+    """The steps of a plan, as functions of a path relative to the store."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._aside = f"{ASIDE}/{time.time_ns()}"
+        self._refs: dict[str, RefValue] | None = None
+        self.actions: dict[Action, Callable[[str], None]] = {
+            "make-folder": self.make,
+            "make-file": self.make,
+            "close-to-others": lambda name: files.close_to_others(self._full(name)),
+            "write-format": self._write_format,
+            "write-settings": self._write_settings,
+            "sign-settings": self._sign_settings,
+            "salvage-pack": self._salvage_pack,
+            "move-aside": self._move_aside,
+            "write-index": self._write_index,
+            "clear-torn-end": self._clear_torn_end,
+            "lengthen-journal": self._lengthen_journal,
+            "rebuild-journal": self._rebuild_journal,
+            "write-ref-file": self._write_ref_file,
+            "write-shallow": self._write_shallow,
+            "drop-cache": lambda name: files.unlink(self._full(name)),
+        }
+
+    def _full(self, name: str) -> str:
+        return os.path.join(self._path, name)
+
+    def make_usable(self, name: str) -> None:
+        """See to it that *name*, the folder of the locks or one of them, can be used as what it is."""
+        is_usable = files.is_directory if name == "locks" else files.is_file
+        if not is_usable(self._full(name)):
+            self._move_aside(name)
+            self.make(name)
+
+    def make(self, name: str) -> None:
+        if name.startswith("locks/"):
+            files.close(files.open_write(self._full(name)))
+        else:
+            self._make_folders(name)
+
+    def _make_folders(self, name: str) -> None:
+        parts = name.split("/")
+        for end in range(1, len(parts) + 1):
+            files.make_directory(self._full("/".join(parts[:end])))
+
+    def _kept(self, name: str) -> str:
+        """Where *name* goes when it is taken out of the way."""
+        kept = f"{self._aside}/{name}"
+        self._make_folders(os.path.dirname(kept))
+        return self._full(kept)
+
+    def _move_aside(self, name: str) -> None:
+        if os.path.lexists(self._full(name)):
+            files.rename(self._full(name), self._kept(name))
+
+    def _copy_aside(self, name: str) -> None:
+        """Keep a file of which a new one takes the place: there is never a moment without one."""
+        if os.path.exists(self._full(name)):
+            # A copy, no second name: who has the old file open must see that it lost its name, and may write to it.
+            files.write_file(self._kept(name), files.read_file(self._full(name)), sync=True)
+
+    def _write_format(self, name: str) -> None:
+        data = files.read_file(self._full(name)) if os.path.exists(self._full(name)) else b""
+        lines = data.decode("ascii", "replace").split("\n")
+        id = lines[1] if len(lines) > 1 and len(lines[1]) == 32 and not lines[1].strip("0123456789abcdef") else None
+        self._copy_aside(name)
+        files.write_file(self._full(name), format_text(id), sync=True)
+
+    def _write_settings(self, name: str) -> None:
+        self._copy_aside(name)
+        write_config(self._full(name), TractConfig())
+
+    def _write_shallow(self, name: str) -> None:
+        self._copy_aside(name)
+        write_shallow(self._path, cuts_of(_examined(self._path)))
+
+    def _sign_settings(self, name: str) -> None:
+        data = files.read_file(self._full(name))
+        self._copy_aside(name)
+        files.write_file(self._full(name), signed_settings(data), sync=True)
+
+    def _salvage_pack(self, name: str) -> None:
+        pack = PackScan(self._path, name)
+        index = name.removesuffix(".pack") + ".idx"
+        files.copy_file(self._full(name), self._kept(name))  # packs never change and may be large
+        self._copy_aside(index)
+        made = ""
+        if pack.objects:
+            made = self._write_pack([NewObject(id, *pack.load(at)) for id, (_, at) in pack.objects.items()])
+        if os.path.basename(made) != os.path.basename(name):
+            files.unlink(self._full(index))
+            files.unlink(self._full(name))
+
+    def _write_pack(self, objects: list[NewObject]) -> str:
+        by_kind = {kind: [new for new in objects if new.kind == kind] for kind in KINDS}
+        groups = [Group(kind, [new.id for new in news]) for kind, news in by_kind.items() if news]
+        payloads = [new.payload for news in by_kind.values() for new in news]
+        return write_pack(self._full("objects/pack"), groups, payloads)
+
+    def _write_index(self, name: str) -> None:
+        pack = PackScan(self._path, name.removesuffix(".idx") + ".pack")
+        if pack.is_damaged:
+            raise StorageError(f"'{pack.path}' is damaged, so no index can be made of it")
+        self._copy_aside(name)
+        files.write_file(self._full(name), pack.index(), sync=True)
+
+    def _clear_torn_end(self, name: str) -> None:
+        journal = _examined(self._path).journal
+        if journal is None or not journal.torn:
+            return
+        files.write_file(self._kept(f"{name}.torn"), journal.torn, sync=True)
+        fd = files.open_write(self._full(name), create=False)
+        try:
+            files.write_at(fd, bytes(len(journal.torn)), journal.end)
+            files.sync_data(fd, f"'{name}'", visible=False)
+        finally:
+            files.close(fd)
+
+    def _lengthen_journal(self, name: str) -> None:
+        fd = files.open_write(self._full(name), create=False)
+        try:
+            size = files.size_of(fd)
+            files.write_at(fd, bytes(-size % FIRST_STEP), size)
+        finally:
+            files.close(fd)
+
+    def _rebuild_journal(self, name: str) -> None:
+        """Objects first, journal last: the new one takes the old one's place when all it needs is in packs."""
+        found = _examined(self._path)
+        refs = best_refs(found)
+        self._copy_aside(name)
+        journal = found.journal
+        records = () if journal is None else journal.records
+        objects = [NewObject(record.id, *found.found.read(record.id)) for record in records]
+        told, last = retold(found, refs)
+        objects.extend(told)
+        if objects:
+            self._write_pack(list({new.id: new for new in objects}.values()))
+        create_journal(self._full(name), (last,))
+        self._refs = refs
+
+    def _write_ref_file(self, name: str) -> None:
+        if self._refs is None:
+            self._refs = best_refs(_examined(self._path))
+        value = self._refs.get(name)
+        self._copy_aside(name)
+        if value is None:
+            files.unlink(self._full(name))
+            return
+        mirror = RefFiles(self._path, "process")
+        try:
+            mirror.write([RefChange(name, None, value)])
+        finally:
+            mirror.close()
+
+
+def _examined(path: str) -> Examination:
+    return examine(path, locked=True)
+
+
+def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObject], NewObject]:
+    """The operations that have to be told anew, and the keyframe that says where *refs* are.
+
+    Where operations are missing, or moved refs to commits that are gone, what is left is told again without them.
+    """
+    record = found.record
+    lost = any(not _is_there(found, value) for values in record.values.values() for value in values)
+    if record.is_whole and not lost:
+        previous = record.operations[-1][0] if record.operations else None
+        return [], _last_operation(previous, record.refs, refs)
+    told: list[NewObject] = []
+    state: dict[str, RefValue] = {}
+    for _, operation in record.operations:
+        for one in [operation] if operation.steps is None else [*unfold_operation(operation)][::-1]:
+            changes = tuple(_changes(found, one, state))
+            if changes:
+                previous = told[-1].id if told else None
+                told.append(new_operation(Operation(previous, one.time, one.actor, one.reason, changes)))
+    return told, _last_operation(told[-1].id if told else None, state, refs)
+
+
+def _changes(found: Examination, operation: Operation, state: dict[str, RefValue]) -> Iterator[RefChange]:
+    """The changes that still can be told; *state* moves with them."""
+    for name, _, new in operation.changes:
+        if new is not None and not _is_there(found, new):
+            continue
+        if state.get(name) != new:
+            yield RefChange(name, state.get(name), new)
+        if new is None:
+            state.pop(name, None)
+        else:
+            state[name] = new
+
+
+def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], after: dict[str, RefValue]) -> NewObject:
+    names = sorted(before.keys() | after.keys())
+    changes = tuple(
+        RefChange(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+    )
+    return new_operation(Operation(previous, now(), _ACTOR, "fsck: repair", changes, tuple(sorted(after.items()))))
+
+
+def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
+    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept, pinned ones and edits that nothing names too."""
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    messages = {id for id, place in found.found.items() if place.kind == "commit" and id not in found.history}
+    cuts = {id: cut for id, cut in found.cuts.items() if _is_there(found, id)}
+    for id in {*found.cut_off, *messages}:
+        if _is_there(found, id) and id not in cuts:
+            commit = read_commit(id, found.found.read(id))
+            if commit.operation is CommitOperation.NOTE:
+                continue  # what it is about may be gone
+            rest = (*commit.open, *(one for one in (commit.tree, commit.target) if one is not None))
+            if any(one not in found.found for one in rest):
+                cuts[id] = Cut("all", date)
+            elif id in found.cut_off or any(one not in found.found for one in commit.parents):
+                cuts[id] = Cut("parents", date)
+    alone = {
+        id for id, cut in cuts.items() if cut.grade == "all"
+    }  # who comes from one of these has nothing to go back to
+    for id in found.history - cuts.keys() if alone else ():
+        if not alone.isdisjoint(read_commit(id, found.found.read(id)).parents):
+            cuts[id] = Cut("parents", date)
+    return cuts
+
+
+def signed_settings(data: bytes) -> bytes:
+    """A settings file with its check line made anew; everything else stays as it is."""
+    if is_signed(data):
+        return data
+    lines = data.splitlines(keepends=True)
+    if lines and lines[-1].lstrip(b"# ").startswith(b"check "):
+        lines.pop()
+    body = b"".join(lines)
+    if body and not body.endswith(b"\n"):
+        body += b"\n"
+    return body + f"# check {blake3(body).hexdigest()[:16]}\n".encode()

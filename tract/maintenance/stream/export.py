@@ -1,0 +1,228 @@
+"""A store as a stream of text, from which ``fast_import`` makes the same objects and refs.
+
+    tract stream 1
+    objects <number>
+    refs <number>
+    cuts <number>               only where history was cut: as many lines of ``shallow``, for commits of the stream
+                                a blank line ends the head, every object, and the refs
+    <an object>                 as tract/maintenance/stream/text.py says; a commit after its parents
+                                …
+    ref <value> <name>          in order of name
+    operations <id>             the last one, where the operations are in the stream
+
+    end <check>                 the first 32 hexadecimal digits of the BLAKE3 of every byte before this line
+
+Every object is read once, when it is written; memory holds ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from tract.errors import BlobNotFoundError
+from tract.history.context import node_of_level
+from tract.maintenance.stream.text import object_lines, ref_value_text
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import Commit, CommitOperation, RefValue
+from tract.refs.names import HEAD
+from tract.repo import Repository
+from tract.revision import find_ref, resolve_range
+from tract.storage.shallow import Cut, cut_line
+
+FIRST_LINE = "tract stream 1"
+CHECK_DIGITS = 32
+_PIECE = 64 * 1024
+
+Progress = Callable[[int, int], None]
+"""Told how much is done and how much there is."""
+
+
+class ExportPlan(NamedTuple):
+    """What a stream will hold, in its order; *last* is the newest operation, None where operations are left out, and *cuts* what is in ``shallow``."""
+
+    objects: tuple[ObjectId, ...]
+    refs: tuple[tuple[str, RefValue], ...]
+    last: ObjectId | None = None
+    cuts: tuple[tuple[ObjectId, Cut], ...] = ()
+
+
+def plan_store_export(repo: Repository, *, operations: bool = False) -> ExportPlan:
+    """Everything: the refs of all tracts, what they reach, and what nobody reaches but is whole; operations if asked for."""
+    repo.refs.refresh()
+    refs = repo.refs.list()
+    last = repo.refs.last if operations else None
+    order = _Order(repo)
+    order.add_commits(value for _, value in refs if isinstance(value, bytes))
+    order.add_rest()
+    objects = [*order.objects, *(_operations(repo) if operations else ())]
+    return ExportPlan(tuple(objects), refs, last, order.cuts(objects))
+
+
+def plan_revision_export(repo: Repository, revisions: Sequence[str]) -> ExportPlan:
+    """What *revisions* (``x``, ``x..y``, ``^x``) reach, and the refs they name."""
+    repo.refs.refresh()
+    starts: list[ObjectId] = []
+    hidden: list[ObjectId] = []
+    refs: dict[str, RefValue] = {}
+    for text in revisions:
+        wanted, left_out = resolve_range(repo, text)
+        if left_out is not None:
+            hidden.append(left_out)
+        if wanted is not None:
+            starts.append(wanted)
+            refs.update(_named_ref(repo, text.rpartition("..")[2] or HEAD))
+    before = _Order(repo)
+    before.add_commits(hidden)
+    order = _Order(repo, set(before.objects))
+    order.add_commits(starts)
+    return ExportPlan(tuple(order.objects), tuple(sorted(refs.items())), None, order.cuts(order.objects))
+
+
+def _named_ref(repo: Repository, name: str) -> dict[str, RefValue]:
+    """The ref that *name* is, with its value; HEAD is the branch it is on."""
+    ref = find_ref(repo, HEAD if name == "@" else name)
+    if ref == HEAD:
+        ref = repo.head()[0]
+    value = repo.ref(ref) if ref is not None else None
+    return {} if ref is None or value is None else {repo.prefix + ref: value}
+
+
+def _operations(repo: Repository) -> list[ObjectId]:
+    """Every operation, oldest first."""
+    return list(dict.fromkeys(id for id, _ in repo.refs.history()))[::-1]
+
+
+class _Order:
+    """Objects in the order of the stream: oldest commits first, each after what it holds."""
+
+    def __init__(self, repo: Repository, seen: set[ObjectId] | None = None) -> None:
+        self._repo = repo
+        self._seen = seen if seen is not None else set()
+        self.objects: list[ObjectId] = []
+
+    def add_commits(self, roots: Iterable[ObjectId]) -> None:
+        """Add all that *roots* reach: parents, targets, and the commits whose messages are in a context."""
+        found: list[tuple[int, int, ObjectId]] = []
+        met: set[ObjectId] = set()
+        stack = list(roots)
+        while stack:
+            id = stack.pop()
+            if id in self._seen or id in met:
+                continue
+            met.add(id)
+            commit = self._kept(id)
+            found.append((commit.generation, commit.time, id))
+            named = [*commit.open[::2], *(() if commit.target is None else (commit.target,))]
+            if commit.tree is not None:
+                named.extend(self._entries_under(commit.tree, met))
+            if commit.operation is CommitOperation.NOTE:
+                named = [one for one in named if self._repo.objects.contains(one)]  # gc may have taken what it is about
+            stack.extend((*commit.parents, *named))
+        for _, _, id in sorted(found):
+            commit = self._kept(id)
+            if commit.tree is not None:
+                self.add_tree(commit.tree)
+            self._add(*commit.open[1::2], *(() if commit.content is None else (commit.content,)), id)
+
+    def _kept(self, id: ObjectId) -> Commit:
+        """A commit without what may be gone of what it names."""
+        commit = self._repo.commit(id)
+        cut = self._repo.shallow.cuts.get(id)
+        return commit if cut is None or cut.grade == "parents" else commit._replace(target=None, tree=None, open=())
+
+    def cuts(self, ids: Iterable[ObjectId]) -> tuple[tuple[ObjectId, Cut], ...]:
+        """What was cut of those of *ids*."""
+        known = self._repo.shallow.cuts
+        return tuple(sorted((id, known[id]) for id in known.keys() & set(ids))) if known else ()
+
+    def _entries_under(self, id: ObjectId, met: set[ObjectId]) -> Iterator[ObjectId]:
+        """The commits of the entries under a node that was not met."""
+        if id in self._seen or id in met:
+            return
+        met.add(id)
+        node = self._repo.node(id)
+        if node.level == 0:
+            yield from node.items[::2]
+        else:
+            for child in node.items[::2]:
+                node_of_level(self._repo, child, node.level - 1)
+                yield from self._entries_under(child, met)
+
+    def add_tree(self, id: ObjectId) -> None:
+        """Add a node after the blobs and nodes under it; not the commits of its entries."""
+        if id in self._seen:
+            return
+        node = self._repo.node(id)
+        if node.level == 0:
+            self._add(*node.items[1::2])
+        else:
+            for child in node.items[::2]:
+                node_of_level(self._repo, child, node.level - 1)
+                self.add_tree(child)
+        self._add(id)
+
+    def _add(self, *ids: ObjectId) -> None:
+        for id in ids:
+            if id not in self._seen:
+                self._seen.add(id)
+                self.objects.append(id)
+
+    def add_rest(self) -> None:
+        """Add what no ref reaches; commits and trees only where all that they hold is there."""
+        rest: dict[Kind, list[ObjectId]] = {"blob": [], "tree": [], "commit": [], "operation": []}
+        for id, kind in self._repo.objects.ids():
+            if id not in self._seen:
+                rest[kind].append(id)
+        generations = {id: self._repo.commit(id).generation for id in rest["commit"]}
+        for id in sorted(rest["commit"], key=lambda id: (-generations[id], id)):
+            self._add_if_whole(id, "commit")
+        for id in sorted(rest["tree"]):
+            self._add_if_whole(id, "tree")
+        self._add(*sorted(rest["blob"]))
+
+    def _add_if_whole(self, id: ObjectId, kind: Kind) -> None:
+        order = _Order(self._repo, self._seen)
+        try:
+            if kind == "commit":
+                order.add_commits([id])
+            else:
+                order.add_commits(list(self._entries_under(id, set())))
+                order.add_tree(id)
+            missing = any(not self._repo.objects.contains(one) for one in order.objects)
+        except BlobNotFoundError:
+            missing = True
+        if missing:
+            self._seen.difference_update(order.objects)
+        else:
+            self.objects.extend(order.objects)
+
+
+def write_stream(
+    repo: Repository, plan: ExportPlan, write: Callable[[bytes], object], progress: Progress | None = None
+) -> None:
+    """Write the stream of *plan*, in pieces of 64 KiB or an object; a stream without its last line is no stream."""
+    check = blake3()
+    pending = bytearray()
+
+    def put(lines: Iterable[str]) -> None:
+        data = "".join(f"{line}\n" for line in lines).encode()
+        check.update(data)
+        pending.extend(data)
+        if len(pending) >= _PIECE:
+            write(bytes(pending))
+            pending.clear()
+
+    put([FIRST_LINE, f"objects {len(plan.objects)}", f"refs {len(plan.refs)}"])
+    if plan.cuts:
+        put([f"cuts {len(plan.cuts)}", *(cut_line(id, cut) for id, cut in plan.cuts)])
+    put([""])
+    for done, id in enumerate(plan.objects):
+        put([*object_lines(id, repo.objects.read(id)), ""])
+        if progress is not None:
+            progress(done, len(plan.objects))
+    put(f"ref {ref_value_text(value)} {name}" for name, value in plan.refs)
+    put(["" if plan.last is None else f"operations {plan.last.hex()}\n"])
+    write(bytes(pending) + f"end {check.hexdigest()[:CHECK_DIGITS]}\n".encode())

@@ -1,0 +1,166 @@
+"""Cache marks: where a provider is told that a prompt's prefix is worth keeping.
+
+    system ▌ user  assistant  user ▌ assistant  user ▌
+           └ end of the instructions  └ the turn before, where the last request ended   └ the latest turn
+
+A context only grows at its end, so what one request ends with is the prefix of the next: the mark under the latest turn writes it, the one under the turn before reads what the last request wrote, and the one under the instructions serves other conversations that begin with them.
+A turn is what is said to the model between two of its answers, results of tools included.
+
+Anthropic takes 4 marks a request, and looks about 20 blocks back from each; OpenAI writes 3 beside its own implicit one, and matches exactly at a mark.
+Three are set at most, which leaves Anthropic's fourth for the end of the tools, which are not rendered here.
+Marks that messages came with stay, and count; where they leave too little room, the latest turn comes first, then the instructions.
+Values are changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, takewhile
+from typing import Literal, NamedTuple, TypeAlias
+
+from tract.errors import ContentValidationError
+from tract.messages.parts import SYSTEM_ROLES
+from tract.messages.responses import item_role
+from tract.messages.values import items_of, str_or_none
+from tract.objects.message_format import JSON
+
+CacheMode: TypeAlias = Literal["auto"] | None
+
+_ANTHROPIC_MOST = 4
+_OPENAI_MOST = 3
+_TURNS = 2
+_OPENAI_ROLES = frozenset({"user", "tool", "function"})
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
+
+
+class _Style(NamedTuple):
+    """How a provider is told: *mark* under *key* of a block of *kinds*; a text that is to bear one becomes a block of type *text*."""
+
+    kinds: frozenset[str]
+    key: str
+    mark: dict[str, JSON]
+    text: str = "text"
+
+
+_ANTHROPIC = _Style(
+    frozenset({"text", "image", "document", "search_result", "tool_result"}), "cache_control", {"type": "ephemeral"}
+)
+_CHAT = _Style(frozenset({"text", "image_url", "input_audio", "file"}), "prompt_cache_breakpoint", {"mode": "explicit"})
+_ITEMS = _CHAT._replace(kinds=frozenset({"input_text", "input_image", "input_file"}), text="input_text")
+
+
+def check_cache(cache: object) -> None:
+    """ContentValidationError for what is no cache mode."""
+    if cache not in (None, "auto"):
+        raise ContentValidationError(f"cache must be 'auto' or None, not {cache!r:.40}")
+
+
+def mark_anthropic(request: dict[str, JSON]) -> None:
+    """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text."""
+    turns = _ends_of_turns(request["messages"], frozenset({"user"}), _ANTHROPIC)
+    system = {"role": "system", "content": request["system"]} if "system" in request else {}
+    ends = [*turns[:1], *([system] if _last_markable(system, _ANTHROPIC) is not None else []), *turns[1:]]
+    room = _ANTHROPIC_MOST - len(_anthropic_marks(request))
+    ours: list[dict[str, JSON]] = []
+    for message in ends:
+        if room > len(ours):
+            ours += _mark(message, _ANTHROPIC)
+    if system:
+        request["system"] = system["content"]
+    _order_lifetimes(_anthropic_marks(request), ours)
+
+
+def mark_openai(messages: Sequence[dict[str, JSON]]) -> None:
+    """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have 3 at most."""
+    _mark_openai(messages, _CHAT)
+
+
+def mark_responses(items: Sequence[dict[str, JSON]]) -> None:
+    """The same for the parts of rendered Responses items, outputs of functions and custom tools among them."""
+    _mark_openai(items, _ITEMS)
+
+
+def _mark_openai(messages: Sequence[dict[str, JSON]], style: _Style) -> None:
+    turns = _ends_of_turns(messages, _OPENAI_ROLES, style)
+    instructions = list(takewhile(lambda message: _role(message) in SYSTEM_ROLES, messages))
+    system = _ends_of_turns(instructions, frozenset(SYSTEM_ROLES), style)
+    parts = (
+        part for message in messages for part in items_of(message.get(_words(message))) if isinstance(part, Mapping)
+    )
+    room = _OPENAI_MOST - sum(style.key in part for part in parts)
+    for message in [*turns[:1], *system, *turns[1:]]:
+        if room > 0:
+            room -= len(_mark(message, style))
+
+
+def _role(message: Mapping[str, JSON]) -> str | None:
+    """The role that a message has, or an item plays."""
+    return str_or_none(message.get("role")) or (item_role(message) if "type" in message else None)
+
+
+def _words(message: Mapping[str, JSON]) -> str:
+    """The key under which a message, or an item that is a tool's result, has what it says."""
+    return "output" if str_or_none(message.get("type")) in _OUTPUTS else "content"
+
+
+def _ends_of_turns(messages: Sequence[dict[str, JSON]], roles: frozenset[str], style: _Style) -> list[dict[str, JSON]]:
+    """The last message that can be marked of each of the last turns of *roles*, the latest first."""
+    ends: list[dict[str, JSON]] = []
+    for of_roles, run in groupby(reversed(messages), lambda message: _role(message) in roles):
+        if of_roles:
+            ends += [message for message in run if _last_markable(message, style) is not None][:1]
+        if len(ends) == _TURNS:
+            break
+    return ends
+
+
+def _last_markable(message: Mapping[str, JSON], style: _Style) -> int | None:
+    """The place of the last block of the style's kinds that is not empty; a text counts as its one block."""
+    content = message.get(_words(message))
+    if isinstance(content, str):
+        return 0 if content.strip() else None
+    blocks = items_of(content)
+    for at in range(len(blocks) - 1, -1, -1):
+        block = blocks[at]
+        kind = str_or_none(block.get("type")) if isinstance(block, Mapping) else None
+        if kind in style.kinds and (kind != style.text or str(block.get("text", "")).strip()):
+            return at
+    return None
+
+
+def _mark(message: dict[str, JSON], style: _Style) -> list[dict[str, JSON]]:
+    """Mark the message's last block that can bear it: the mark, or nothing where there is one."""
+    at = _last_markable(message, style)
+    if at is None:
+        return []
+    words = _words(message)
+    if isinstance(message[words], str):
+        message[words] = [{"type": style.text, "text": message[words]}]
+    block = message[words][at]
+    if block.get(style.key) is not None:
+        return []
+    block[style.key] = dict(style.mark)
+    return [block[style.key]]
+
+
+def _anthropic_marks(request: Mapping[str, JSON]) -> list[dict[str, JSON]]:
+    """The marks of a request, in the prompt's order."""
+    messages = [request.get("system"), *(message.get("content") for message in request["messages"])]
+    return [mark for content in messages for mark in _marks_in(content)]
+
+
+def _marks_in(content: JSON) -> Iterator[dict[str, JSON]]:
+    for block in items_of(content):
+        if isinstance(block, Mapping):
+            yield from _marks_in(block.get("content"))
+            if isinstance(block.get("cache_control"), dict):
+                yield block["cache_control"]
+
+
+def _order_lifetimes(marks: Sequence[dict[str, JSON]], ours: Sequence[dict[str, JSON]]) -> None:
+    """Make those of *ours* last an hour that stand before a mark that does: Anthropic refuses the longer after the shorter."""
+    longer = False
+    for mark in reversed(marks):
+        if longer and any(mark is own for own in ours):
+            mark["ttl"] = "1h"
+        longer = longer or mark.get("ttl") == "1h"

@@ -1,0 +1,141 @@
+"""Gemini's contents: writing turns as them.
+
+    {"role": "user" | "model", "parts": [...]}      neighbours of one role are one content, tool results first
+    {"text"}  {"text", "thought": true}
+    {"function_call": {"id", "name", "args"}}       beside it its "thought_signature", where the call came with one
+    {"function_response": {"id", "name", "response": {"output" | "error": text}}}
+    {"inline_data": {"mime_type", "data"}}  {"file_data": {"file_uri", "mime_type"}}
+
+The keys are in snake case, which both Google's Python SDK and, as protobuf's JSON mapping has it, the REST API take; data and signatures are base64 text.
+Pictures and files in a tool's result follow the results as parts of their own, where every model reads them; a placeholder in the result says so.
+
+What has no counterpart here: a name, audio, files by OpenAI's ids, an image's detail, another provider's signature under a thought (the thought itself is kept).
+Text without a visible character is refused, and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tract.messages.arguments import object_arguments
+from tract.messages.parts import (
+    File,
+    Image,
+    Notes,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+    runs,
+    split_results,
+)
+from tract.messages.placeholder import placeholder
+from tract.objects.message_format import JSON
+
+_NAMELESS = "unknown_tool"
+"""For a result without its call: Gemini takes none without a name."""
+
+
+def write_gemini(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON]]:
+    """*turns* of users and assistants as contents that alternate."""
+    contents: list[dict[str, JSON]] = []
+    names: dict[str, str] = {}  # of the tools called so far, by the call's id
+    for side, run in runs(turns):
+        results, rest = split_results(run, notes) if side == "user" else ([], run)
+        parts = [_write_result(result, names) for _, result in results]
+        for index, result in results:
+            parts += _write_attachments(index, result, notes)
+        for turn in rest:
+            parts += _write_parts(turn, names, notes)
+        if parts:
+            contents.append({"role": "model" if side == "assistant" else side, "parts": parts})
+    return contents
+
+
+def write_system_parts(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
+    """The parts of the system instruction that *turn* is; text is all it may hold."""
+    parts = []
+    for part in turn.parts:
+        if not isinstance(part, Text | Refusal):
+            notes.lost(turn.index, placeholder(part))
+        elif part.text.strip():
+            parts.append({"text": part.text})
+    _note_silence(turn, parts, notes)
+    return parts
+
+
+def _write_parts(turn: Turn, names: dict[str, str], notes: Notes) -> list[dict[str, JSON]]:
+    parts = []
+    for part in turn.parts:
+        if isinstance(part, Text | Refusal | Reasoning) and not part.text.strip():
+            continue
+        if isinstance(part, ToolCall):
+            names[part.id] = part.name
+            parts.append(_write_call(turn.index, part, notes))
+            continue
+        written = _write_part(part)
+        if written is None:
+            notes.lost(turn.index, placeholder(part))
+            continue
+        if isinstance(part, Image) and part.detail not in (None, "auto"):
+            notes.lost(turn.index, f"image detail '{part.detail}'")
+        parts.append(written)
+    _note_silence(turn, parts, notes)
+    return parts
+
+
+def _note_silence(turn: Turn, parts: Sequence[JSON], notes: Notes) -> None:
+    if not parts and not turn.losses and not notes.has_lost(turn.index):
+        notes.lost(turn.index, "a message without visible text")
+
+
+def _write_part(part: Part) -> dict[str, JSON] | None:
+    match part:
+        case Text(text) | Refusal(text):
+            return {"text": text}
+        case Reasoning(text):
+            return {"text": text, "thought": True}
+        case File(text=str()):
+            return {"text": part.titled_text()}
+        case Image(media_type, data, url) | File(media_type=media_type, data=data, url=url):
+            return _write_data(media_type, data, url)
+        case _:
+            return None
+
+
+def _write_data(media_type: str | None, data: str | None, url: str | None) -> dict[str, JSON] | None:
+    if data is not None and media_type is not None:
+        return {"inline_data": {"mime_type": media_type, "data": data}}
+    if url is None or url[:5].lower() == "data:":
+        return None
+    return {"file_data": {"file_uri": url} | ({} if media_type is None else {"mime_type": media_type})}
+
+
+def _write_call(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
+    arguments = object_arguments(index, call, notes)
+    part: dict[str, JSON] = {"function_call": {"id": call.id, "name": call.name, "args": arguments}}
+    return part if call.signature is None else {**part, "thought_signature": call.signature}
+
+
+def _write_result(result: ToolResult, names: dict[str, str]) -> dict[str, JSON]:
+    text = "\n".join(part.text if isinstance(part, Text) else placeholder(part) for part in result.parts)
+    response = {"error" if result.is_error else "output": text}
+    name = names.get(result.id, _NAMELESS)
+    return {"function_response": {"id": result.id, "name": name, "response": response}}
+
+
+def _write_attachments(index: int, result: ToolResult, notes: Notes) -> list[dict[str, JSON]]:
+    """The pictures and files of a result, as parts that stand beside it."""
+    parts = []
+    for part in result.parts:
+        if isinstance(part, Text):
+            continue
+        written = _write_part(part)
+        if written is None:
+            notes.lost(index, f"{placeholder(part)} in a tool result")
+        else:
+            parts.append(written)
+    return parts

@@ -1,0 +1,175 @@
+"""The neutral form that a message passes through on its way from one provider's format to another.
+
+    message ──read──▶ Turn(role, parts) ──write──▶ messages of another format
+
+A message that stays in its format never takes this way: it is copied.
+A turn's role is system, developer, user or assistant; tool results are parts of a user's turn, as Anthropic has it.
+Parts are told apart by their classes, never compared; named tuples, because nine dataclasses take 4 ms to make, each time that somebody looks at a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
+
+from tract.messages.message import CompileWarning
+from tract.objects.message_format import JSON
+
+SYSTEM_ROLES = ("system", "developer")
+_ROLES_OF_MODELS = ("model", "ai", "bot")
+
+
+class Text(NamedTuple):
+    """Words."""
+
+    text: str
+
+
+class Refusal(NamedTuple):
+    """The words of a model that will not answer."""
+
+    text: str
+
+
+class Reasoning(NamedTuple):
+    """What a model thought; *summary* when the words were made for readers and are not the thought itself."""
+
+    text: str
+    summary: bool = False
+
+
+class Image(NamedTuple):
+    """A picture: base64 *data* of *media_type*, or a *url*."""
+
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    detail: str | None = None
+
+
+class File(NamedTuple):
+    """A document: base64 *data* of *media_type*, a *url*, plain *text*, or an id at OpenAI."""
+
+    name: str | None = None
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    text: str | None = None
+    file_id: str | None = None
+
+    def titled_text(self) -> str:
+        """The text under its name, for where a document must be plain words."""
+        return f"{self.name}\n\n{self.text or ''}" if self.name else self.text or ""
+
+
+class ToolCall(NamedTuple):
+    """A call; *arguments* is JSON text, or any text for a *custom* tool; *signature* is Gemini's, over the thought behind it."""
+
+    id: str
+    name: str
+    arguments: str
+    custom: bool = False
+    signature: str | None = None
+
+
+class ToolResult(NamedTuple):
+    """What a tool answered."""
+
+    id: str
+    parts: tuple[Text | Image | File | Unknown, ...]
+    is_error: bool = False
+
+
+class Unknown(NamedTuple):
+    """Something only its own format has; *what* names it."""
+
+    what: str
+
+
+Part: TypeAlias = Text | Refusal | Reasoning | Image | File | ToolCall | ToolResult | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message in neutral form.
+
+    *losses* names what of it has no neutral form; *index* is its place in the context.
+    *listed* when its content was a list of nothing but texts, which chat completions and Anthropic write alike.
+    """
+
+    index: int
+    role: str
+    parts: tuple[Part, ...]
+    losses: tuple[str, ...] = ()
+    listed: bool = False
+
+
+class Rendered(NamedTuple):
+    """Messages as a provider takes them, and what got lost on the way there."""
+
+    value: JSON
+    warnings: tuple[CompileWarning, ...]
+
+
+class Notes:
+    """Collects what is to be said about messages: one warning a message and kind, however often it is said."""
+
+    def __init__(self) -> None:
+        self._details: dict[tuple[int, str], dict[str, None]] = {}
+
+    def add(self, index: int, kind: str, subject: str) -> None:
+        """Note that *kind* is true of *subject*, something in message *index*."""
+        self._details.setdefault((index, kind), {})[subject] = None
+
+    def lost(self, index: int, what: str) -> None:
+        """Note that *what* has no counterpart in the format that is written."""
+        self.add(index, "no_counterpart", what)
+
+    def has_lost(self, index: int) -> bool:
+        """Whether something of message *index* was lost so far."""
+        return (index, "no_counterpart") in self._details
+
+    def warnings(self, sentences: dict[str, str]) -> tuple[CompileWarning, ...]:
+        """Everything noted, by message; *sentences* gives each kind's wording, ``{}`` being the subjects."""
+        return tuple(
+            CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index)
+            for (index, kind), subjects in sorted(self._details.items())
+        )
+
+
+def known_role(role: JSON, *, calls: bool = False) -> str:
+    """The neutral role for *role*; one that no format knows becomes a user, an assistant if the message *calls* tools."""
+    if role in ("system", "developer", "user", "assistant"):
+        return str(role)
+    return "assistant" if calls or role in _ROLES_OF_MODELS else "user"
+
+
+def only_texts(content: JSON, parts: Sequence[Part]) -> bool:
+    """Whether *content*, read as *parts*, is a list of texts and not empty."""
+    return isinstance(content, list | tuple) and bool(parts) and all(isinstance(part, Text) for part in parts)
+
+
+def runs(turns: Iterable[Turn]) -> Iterable[tuple[str, list[Turn]]]:
+    """Neighbouring turns of one side (``system``, ``user`` or ``assistant``), in order."""
+    for side, members in groupby(turns, key=lambda turn: "system" if turn.role in SYSTEM_ROLES else turn.role):
+        yield side, list(members)
+
+
+def split_results(turns: Sequence[Turn], notes: Notes) -> tuple[list[tuple[int, ToolResult]], list[Turn]]:
+    """The tool results of a user's run with the index of their messages, and what is left of the turns.
+
+    Providers want results directly behind the calls, before anything else a user says; one that overtakes an earlier message on its way there is noted as moved.
+    """
+    results: list[tuple[int, ToolResult]] = []
+    rest: list[Turn] = []
+    for turn in turns:
+        found = [part for part in turn.parts if isinstance(part, ToolResult)]
+        if found and rest:
+            notes.add(turn.index, "tool_result_moved", ", ".join(repr(result.id) for result in found))
+        results += [(turn.index, result) for result in found]
+        other = tuple(part for part in turn.parts if not isinstance(part, ToolResult))
+        if other or not found:
+            rest.append(replace(turn, parts=other))
+    return results, rest

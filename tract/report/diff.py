@@ -1,0 +1,311 @@
+"""What differs between two contexts, as people ask for it: messages, their texts, tokens and configs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from tract.compile.compiled import CompiledContext
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace, context_commit, notes_then
+from tract.errors import CommitNotFoundError, ContentValidationError
+from tract.history.context import context_at
+from tract.history.diff import Change, Kind, changes_of, compare_contexts, compare_rows
+from tract.history.reachability import merge_bases
+from tract.history.walk import cut_behind
+from tract.messages import copy_json, message_text
+from tract.messages.message import Message
+from tract.objects.id import ObjectId
+from tract.objects.message_format import JSON
+from tract.report.info import rebuilt_with_count
+from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
+
+
+@dataclass(frozen=True, slots=True)
+class MessageVersion:
+    """A message as one of the two contexts has it; *position* counts from 0."""
+
+    position: int
+    content_hash: str
+    role: str
+    text: str
+    generation_config: dict[str, JSON] | None
+    message: Message = field(repr=False)
+    _count: Callable[[], int] = field(compare=False, repr=False)
+
+    @property
+    def token_count(self) -> int:
+        """The message's tokens, its framing included; counted when first asked for."""
+        return self._count()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt_with_count(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MessageDiff:
+    """A message that differs: what it was and is, None where there was none, or is none any more.
+
+    One that is ``changed`` may have *moved* as well.
+    """
+
+    kind: Kind
+    commit_hash: str
+    before: MessageVersion | None
+    after: MessageVersion | None
+    moved: bool = False
+
+    @property
+    def role(self) -> str:
+        """The role it has, or had."""
+        return self._last.role
+
+    @property
+    def token_delta(self) -> int:
+        """By how many tokens it makes the context longer."""
+        counts = [0 if side is None else side.token_count for side in (self.before, self.after)]
+        return counts[1] - counts[0]
+
+    @property
+    def changed_keys(self) -> tuple[str, ...]:
+        """The keys of the provider's message whose values differ; none of a message that is on one side only."""
+        if self.before is None or self.after is None:
+            return ()
+        old, new = self.before.message.raw, self.after.message.raw
+        return tuple(
+            sorted(key for key in old.keys() | new.keys() if key not in old or key not in new or old[key] != new[key])
+        )
+
+    def hunks(self, context: int = 3) -> tuple[Hunk, ...]:
+        """The lines of its text that differ, with *context* lines around them."""
+        return line_hunks(_text(self.before), _text(self.after), context)
+
+    def words(self) -> tuple[Piece, ...]:
+        """Its whole text, told apart word by word."""
+        return word_pieces(_text(self.before), _text(self.after))
+
+    def __repr__(self) -> str:
+        moved = ", moved" if self.moved and self.kind != "moved" else ""
+        return f"MessageDiff({self.kind}{moved} {self.commit_hash[:16]} {self.role}: {self._last.text[:40]!r})"
+
+    @property
+    def _last(self) -> MessageVersion:
+        version = self.after or self.before
+        assert version is not None
+        return version
+
+
+def _text(version: MessageVersion | None) -> str:
+    return "" if version is None else version.text
+
+
+@dataclass(frozen=True, slots=True)
+class DiffStat:
+    """A diff in figures; the tokens are those of the messages that differ."""
+
+    added: int
+    removed: int
+    changed: int
+    moved: int
+    tokens_before: int
+    tokens_after: int
+
+    @property
+    def token_delta(self) -> int:
+        """By how many tokens the context has become longer."""
+        return self.tokens_after - self.tokens_before
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChange:
+    """A field of a generation config that differs between a message before and the same, or its counterpart, after.
+
+    None is the value of a field that is not there.
+    """
+
+    field: str
+    before: JSON
+    after: JSON
+    commit_before: str
+    commit_after: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DiffResult:
+    """What differs between the contexts at two commits, None being the empty one; false where nothing does.
+
+    *compiled* says that what a model is sent was compared, not what the commits hold.
+    ``generation_config_changes`` pairs messages that are on both sides, and those that were added with those of the same role that gave way to them, in order.
+    """
+
+    before_hash: str | None
+    after_hash: str | None
+    message_diffs: tuple[MessageDiff, ...]
+    generation_config_changes: tuple[ConfigChange, ...]
+    compiled: bool = False
+
+    @property
+    def stat(self) -> DiffStat:
+        """The figures; tokens are counted when they are asked for."""
+        kinds = [diff.kind for diff in self.message_diffs]
+        before = sum(diff.before.token_count for diff in self.message_diffs if diff.before is not None)
+        after = sum(diff.after.token_count for diff in self.message_diffs if diff.after is not None)
+        added, removed, changed, moved = (kinds.count(kind) for kind in ("added", "removed", "changed", "moved"))
+        return DiffStat(added, removed, changed, moved, before, after)
+
+    def __repr__(self) -> str:
+        ends = [hash[:16] if hash is not None else "the beginning" for hash in (self.before_hash, self.after_hash)]
+        count = len(self.message_diffs)
+        return f"DiffResult({count} message{'' if count == 1 else 's'} between {ends[0]} and {ends[1]})"
+
+    def __bool__(self) -> bool:
+        return bool(self.message_diffs or self.generation_config_changes)
+
+
+def diff(
+    space: Workspace,
+    a: str | CompiledContext | None,
+    b: str | CompiledContext | None,
+    *,
+    compiled: bool,
+    notes: Literal["now", "then"],
+) -> DiffResult:
+    """What differs between *a* and *b*: HEAD where *b* is None, and what *b* came from where *a* is.
+
+    *a* may be a range in place of both: ``x..y``, or ``x...y``, which compares *y* with where it parted from *x*.
+    """
+    if notes not in ("now", "then"):
+        raise ContentValidationError(f"notes must be 'now' or 'then', not {notes!r}")
+    if b is None:
+        a, b = _ends(space, a) if isinstance(a, str) and ".." in a else (a, "HEAD")
+    after = _commit(space, b)
+    before = _parent(space, after) if a is None else _commit(space, a)
+    if compiled or isinstance(a, CompiledContext) or isinstance(b, CompiledContext):
+        sides = [
+            given.snapshot if isinstance(given, CompiledContext) else _snapshot(space, commit, notes)
+            for given, commit in ((a, before), (b, after))
+        ]
+        return _diff_compiled(space, sides[0], sides[1])
+    repo = space.repo
+    changes = compare_contexts(repo, context_at(repo, before), context_at(repo, after))
+    return _result(before, after, _diffs_of_blobs(space, changes))
+
+
+def diff_of_commit(space: Workspace, id: ObjectId) -> DiffResult:
+    """What commit *id* changed in the context of its first parent; nothing, where gc cut that and nobody can tell."""
+    repo = space.repo
+    if id in repo.shallow.cuts:
+        return _result(None, id, iter(()))
+    return _result(_parent(space, id), id, _diffs_of_blobs(space, changes_of(repo, id, repo.commit(id))))
+
+
+def _ends(space: Workspace, text: str) -> tuple[str, str]:
+    """The two revisions of a range; HEAD for a side that is empty, or where there is but one."""
+    left, dots, right = text.partition("...")
+    if dots:
+        ends = [context_commit(space.repo, side or "HEAD") for side in (left, right)]
+        bases = merge_bases(space.repo, ends[0], ends[1])
+        if not bases:
+            cut = cut_behind(space.repo, ends)
+            if cut is not None:
+                space.repo.check_history(cut, f"no commit named '{text}': the two have no commit in common any more")
+            raise CommitNotFoundError(text, "the two have no commit in common")
+        return bases[0].hex(), ends[1].hex()
+    left, _, right = text.partition("..")
+    return left or "HEAD", right or "HEAD"
+
+
+def _commit(space: Workspace, side: str | CompiledContext) -> ObjectId | None:
+    return side.snapshot.key.commit if isinstance(side, CompiledContext) else context_commit(space.repo, side)
+
+
+def _parent(space: Workspace, id: ObjectId | None) -> ObjectId | None:
+    if id is None:
+        return None
+    space.repo.check_history(id, f"commit {id.hex()[:16]} has nothing to be compared with")
+    parents = space.repo.commit(id).parents
+    return parents[0] if parents else None
+
+
+def _snapshot(space: Workspace, commit: ObjectId | None, notes: Literal["now", "then"]) -> Snapshot:
+    tables = notes_then(space, commit) if notes == "then" and commit is not None else None
+    return space.compiler.compile(space.repo, commit, tables)
+
+
+def _diffs_of_blobs(space: Workspace, changes: Sequence[Change[ObjectId]]) -> Iterator[MessageDiff]:
+    repo = space.repo
+    configs = space.compiler.advance_notes(repo).configs
+    if changes and configs.tip is not None:
+        configs.sort_out(repo, lambda _: False)
+
+    def version(commit: ObjectId, blob: ObjectId | None, place: int | None) -> MessageVersion | None:
+        if blob is None or place is None:
+            return None
+        message = space.blobs.message(repo, blob)
+        config = configs.of_words(repo, commit, blob)
+        return _version(message, blob, place, config, partial(space.message_tokens, blob))
+
+    for change in changes:
+        before = version(change.commit, change.before, change.place_before)
+        after = version(change.commit, change.after, change.place_after)
+        yield MessageDiff(change.kind, change.commit.hex(), before, after, change.moved)
+
+
+def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffResult:
+    rows = [
+        list(zip(side.columns.commits[: side.length], side.columns.messages[: side.length], strict=True))
+        for side in (before, after)
+    ]
+
+    def version(side: Snapshot, at: int | None) -> MessageVersion | None:
+        if at is None:
+            return None
+        message, blob = side.columns.messages[at], side.columns.blobs[at]
+        count = partial(space.made_tokens, message) if at in side.columns.made else partial(space.message_tokens, blob)
+        return _version(message, blob, at, side.columns.configs[at], count)
+
+    diffs = (
+        MessageDiff(
+            change.kind,
+            change.commit.hex(),
+            version(before, change.place_before),
+            version(after, change.place_after),
+            change.moved,
+        )
+        for change in compare_rows(rows[0], rows[1])
+    )
+    return _result(before.key.commit, after.key.commit, diffs, compiled=True)
+
+
+def _version(message: Message, blob: ObjectId, place: int, config: Any, count: Callable[[], int]) -> MessageVersion:
+    # A function of its own, because dataclasses.asdict would copy what a partial holds.
+    shown = replace(message, content=copy_json(message.content), raw=copy_json(message.raw))
+    return MessageVersion(
+        place, blob.hex(), message.role, message_text(message), copy_json(config), shown, lambda: count()
+    )
+
+
+def _result(
+    before: ObjectId | None, after: ObjectId | None, diffs: Iterator[MessageDiff], *, compiled: bool = False
+) -> DiffResult:
+    found = tuple(diffs)
+    configs = tuple(_config_changes(found))
+    return DiffResult(
+        None if before is None else before.hex(), None if after is None else after.hex(), found, configs, compiled
+    )
+
+
+def _config_changes(diffs: Sequence[MessageDiff]) -> Iterator[ConfigChange]:
+    pairs = [(diff, diff) for diff in diffs if diff.before is not None and diff.after is not None]
+    for role in dict.fromkeys(diff.role for diff in diffs):
+        gone, come = (
+            [diff for diff in diffs if diff.kind == kind and diff.role == role] for kind in ("removed", "added")
+        )
+        pairs += zip(gone, come, strict=False)
+    for old, new in pairs:
+        was, now = ((side.generation_config if side is not None else None) or {} for side in (old.before, new.after))
+        for name in sorted(was.keys() | now.keys()):
+            if was.get(name) != now.get(name):
+                yield ConfigChange(name, was.get(name), now.get(name), old.commit_hash, new.commit_hash)

@@ -1,0 +1,165 @@
+"""Spending: the tokens that providers counted, by model, branch and day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from tract.compile.workspace import Workspace
+from tract.errors import BranchNotFoundError, ContentValidationError
+from tract.history.notes import USAGE, Note, note_history
+from tract.history.times import microseconds, moment
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS, branch_ref
+from tract.repo import Repository
+from tract.tokens.usage import GROUPINGS, TokenUsage, usage_of
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """The tokens of some calls.
+
+    *model*, *branch* and *day* (in UTC) are what the calls have in common, None where they are not told apart or it is not known.
+    ``input_tokens`` includes those read from a cache and written to it.
+    """
+
+    model: str | None = None
+    branch: str | None = None
+    day: date | None = None
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+    def plus(self, usage: TokenUsage) -> UsageRow:
+        """The row with one more call."""
+        return replace(
+            self,
+            calls=self.calls + 1,
+            input_tokens=self.input_tokens + usage.input_tokens,
+            output_tokens=self.output_tokens + usage.output_tokens,
+            cache_read_tokens=self.cache_read_tokens + usage.cache_read_tokens,
+            cache_creation_tokens=self.cache_creation_tokens + usage.cache_creation_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """Rows, by day, branch and model; *total* is their sum."""
+
+    rows: tuple[UsageRow, ...]
+    total: UsageRow
+
+
+def usage_report(
+    space: Workspace,
+    *,
+    branch: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    by: Iterable[str] = GROUPINGS,
+) -> UsageReport:
+    """What the recorded usage adds up to.
+
+    Every recorded usage is a call; usage recorded twice for one commit is two.
+    A call belongs to the branch its commit is on: the store's default branch where several share it, else the first of them by name.
+    *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
+    """
+    groupings = _checked_groupings(by)
+    earliest = None if since is None else microseconds(since, "since")
+    latest = None if until is None else microseconds(until, "until")
+    history = _History(space, branch)
+    rows: dict[tuple[str, str, str], UsageRow] = {}
+    total = UsageRow()
+    for note in note_history(space.repo, USAGE):
+        if (earliest is not None and note.time < earliest) or (latest is not None and note.time >= latest):
+            continue
+        if branch is not None and note.target not in history.branches:
+            continue
+        row = UsageRow(
+            history.model(note) if "model" in groupings else None,
+            history.branches.get(note.target) if "branch" in groupings else None,
+            moment(note.time).date() if "day" in groupings else None,
+        )
+        key = (str(row.day or ""), row.branch or "", row.model or "")
+        usage = usage_of(note.body)
+        rows[key] = rows.get(key, row).plus(usage)
+        total = total.plus(usage)
+    return UsageReport(tuple(rows[key] for key in sorted(rows)), total)
+
+
+def _checked_groupings(by: Iterable[str]) -> frozenset[str]:
+    names = frozenset([by] if isinstance(by, str) else by)
+    for name in sorted(names, key=str):
+        if name not in GROUPINGS:
+            raise ContentValidationError(f"usage cannot be told apart by {name!r}; only by {', '.join(GROUPINGS)}")
+    return names
+
+
+class _History:
+    """Which branch each commit is on, and what came after it."""
+
+    def __init__(self, space: Workspace, branch: str | None) -> None:
+        self._space = space
+        self._repo = space.repo
+        self._children: dict[ObjectId, list[ObjectId]] = {}
+        self.branches: dict[ObjectId, str] = {}
+        space.compiler.advance_notes(space.repo)
+        for name, tip in _tips(space.repo, branch):
+            self._walk(name, tip)
+
+    def _walk(self, name: str, tip: ObjectId) -> None:
+        """Give every commit behind *tip* that no other branch has to the branch."""
+        waiting = [tip]
+        while waiting:
+            id = waiting.pop()
+            if id in self.branches:
+                continue
+            self.branches[id] = name
+            for parent in self._repo.commit(id).parents:
+                self._children.setdefault(parent, []).append(id)
+                waiting.append(parent)
+
+    def model(self, note: Note) -> str | None:
+        """The model that a call went to, as far as it is known.
+
+        Usage that was recorded for what was sent says nothing of the answer: that is then the commit after it, if all such name one model.
+        """
+        own = self._model_of(note.target)
+        if own is not None or note.body.get("answer"):
+            return own
+        found = {self._model_of(child) for child in self._children.get(note.target, ())}
+        return found.pop() if len(found) == 1 else None
+
+    def _model_of(self, id: ObjectId) -> str | None:
+        """The model a commit names: its generation config, else its metadata, else the provider's message itself."""
+        if not self._repo.objects.contains(id):  # gc took the commit, not what was spent
+            return _model_in(self._space.compiler.configs.get(self._repo, id))
+        commit = self._repo.commit(id)
+        found = _model_in(self._space.compiler.configs.get(self._repo, id)) or _model_in(commit.metadata)
+        if found is None and commit.content is not None:
+            found = _model_in(self._repo.blob(commit.content).get("message"))
+        return found
+
+
+def _model_in(fields: Any) -> str | None:
+    model = fields.get("model") if isinstance(fields, Mapping) else None
+    return model if isinstance(model, str) and model else None
+
+
+def _tips(repo: Repository, branch: str | None) -> list[tuple[str, ObjectId]]:
+    """The branches to look at: the one that is named, else all, the default branch first."""
+    if branch is not None:
+        tip = repo.ref(branch_ref(branch))
+        if not isinstance(tip, bytes):
+            raise BranchNotFoundError(f"there is no branch '{branch}'")
+        return [(branch, tip)]
+    tips = {name.removeprefix(HEADS): tip for name, tip in repo.local_refs(HEADS) if isinstance(tip, bytes)}
+    return sorted(tips.items(), key=lambda item: (item[0] != repo.config.default_branch, item[0]))

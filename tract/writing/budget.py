@@ -1,0 +1,93 @@
+"""Accounting: what the budget says to a context, and what providers counted of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tract.compile.compiled import CompiledContext, compiled
+from tract.compile.figures import estimated_total, token_total
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace, compile_head
+from tract.config import BudgetAction, TokenBudgetConfig
+from tract.errors import BudgetExceededError
+from tract.history.commit import Draft
+from tract.history.notes import USAGE, NewNote, write_note
+from tract.history.priority import Priority
+from tract.messages.message import Message
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation, Entry
+from tract.revision import resolve_revision
+from tract.tokens.counter import REPLY_PRIMING
+from tract.tokens.usage import TokenUsage, read_usage, usage_body
+
+
+def usage_of_answer(space: Workspace, answer: Draft, usage: TokenUsage) -> dict[str, Any]:
+    """The usage note of an answer about to be committed."""
+    before = compile_head(space)
+    tokens = estimated_total(before, space) + _added_tokens(space, before, [answer])
+    return usage_body(usage, answer=True, counter=space.blobs.counter.name, estimate=tokens)
+
+
+def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
+    """Do what the budget says of a context that *drafts* would bring over it; BudgetExceededError when that is to refuse."""
+    budget = space.repo.config.budget
+    if budget is None:
+        return
+    before = compile_head(space)
+    _check_total(space, budget, token_total(space, before).total, _added_tokens(space, before, drafts))
+
+
+def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable[tuple[ObjectId, Message]]) -> None:
+    """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones count nothing."""
+    budget = space.repo.config.budget
+    if budget is None:
+        return
+    before = compile_head(space)
+    priorities = space.compiler.priorities
+
+    def is_shown(commit: ObjectId) -> bool:
+        note = priorities.get(space.repo, commit)
+        return note is None or note["priority"] != Priority.SKIP
+
+    added = sum(space.made_tokens(message) for commit, message in new if is_shown(commit))
+    added -= sum(space.message_tokens(blob) for commit, blob in gone if is_shown(commit))
+    if added > 0:  # what makes a context that is over it smaller is never in the way
+        _check_total(space, budget, token_total(space, before).total, added)
+
+
+def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
+    if current + added <= budget.max_tokens:
+        return
+    if budget.action is BudgetAction.REJECT:
+        raise BudgetExceededError(current, added, budget.max_tokens)
+    if budget.action is BudgetAction.CALLBACK and budget.callback is not None:
+        budget.callback(current + added, budget.max_tokens)
+        return
+    space.warn(f"token budget exceeded: {current + added} of {budget.max_tokens} tokens")
+
+
+def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -> int:
+    """By how many tokens *drafts* change the context *before*."""
+    first = REPLY_PRIMING if drafts and not before.length else 0
+    return first + sum(_change_of(space, before, one) for one in drafts)
+
+
+def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
+    """By how many tokens *one* changes the context *before*: by none where it edits a message that is hidden."""
+    tokens = space.blobs.count_value(one.value).message
+    if one.operation is CommitOperation.APPEND or one.target is None:
+        return tokens
+    at = before.columns.place(one.target)
+    return tokens - space.message_tokens(before.columns.blobs[at]) if at is not None and at < before.length else 0
+
+
+def record_usage(space: Workspace, usage: Any, head_hash: str | None) -> CompiledContext:
+    """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit."""
+    repo = space.repo
+    commit = resolve_revision(repo, head_hash or "HEAD")
+    snapshot = space.compiler.compile(repo, commit)
+    tokens = estimated_total(snapshot, space)
+    body = usage_body(read_usage(usage), answer=False, counter=space.blobs.counter.name, estimate=tokens)
+    write_note(repo, USAGE, NewNote(commit, body, repo.clock()), reason=f"record-usage: {commit.hex()[:16]}")
+    return compiled(space, space.compiler.compile(repo, commit))

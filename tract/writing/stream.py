@@ -1,0 +1,151 @@
+"""A message that arrives piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from tract.compile.workspace import Workspace
+from tract.errors import ClosedError, ContentValidationError, TractError
+from tract.objects.content import DialogueContent
+from tract.report.info import CommitInfo
+from tract.tokens.usage import TokenUsage, read_usage
+from tract.writing.drafts import draft
+
+PARTIAL = "partial"
+"""The key in a commit's metadata that is true where the message was cut short."""
+
+Finish = Callable[[Any, TokenUsage | None, bool], CommitInfo]
+"""Commits a content, with its usage; the last says whether it is only part of what was to come."""
+
+Check = Callable[[Any], object]
+"""Raises what committing a content would."""
+
+
+def open_stream(
+    space: Workspace,
+    commit: Callable[..., CommitInfo],
+    role: str,
+    *,
+    message: str | None,
+    metadata: Mapping[str, Any] | None,
+    generation_config: Mapping[str, Any] | None,
+) -> MessageStream:
+    """A stream whose message *commit* commits at its end.
+
+    What would be refused then is refused now, before there is a text to lose.
+    """
+    example = DialogueContent(role, "-")
+    checked = draft(space, example, message=message, metadata=metadata, generation_config=generation_config)
+
+    def finish(content: Any, usage: TokenUsage | None, partial: bool) -> CommitInfo:
+        said = {**(checked.metadata or {}), PARTIAL: True} if partial else checked.metadata
+        whole = DialogueContent(role, content) if isinstance(content, str) else content
+        return commit(whole, message=message, metadata=said, generation_config=checked.config, usage=usage)
+
+    return MessageStream(finish, lambda content: draft(space, content))
+
+
+class MessageStream:
+    """A message being received; at the end of its ``with`` block it is committed, once.
+
+    Left by an exception, Ctrl-C included, what has arrived is committed and marked as partial, and the exception goes on.
+    Nothing written, nothing committed; text is all that is written, and ``content`` takes an answer that is more than that.
+    Nothing is locked meanwhile; where the commit is refused at the end, as when the branch has moved, ``text`` still has it all.
+    """
+
+    def __init__(self, finish: Finish, check: Check) -> None:
+        self._finish = finish
+        self._check = check
+        self._content: Any = None
+        self._chunks: list[str] = []
+        self._usage: TokenUsage | None = None
+        self._ended = False
+        self.commit: CommitInfo | None = None
+        """What was committed; None until the end, and where nothing was written."""
+
+    def write(self, chunk: str) -> None:
+        """Add what has arrived."""
+        self._check_open("written to")
+        if not isinstance(chunk, str):
+            raise ContentValidationError(f"a stream takes text, not {type(chunk).__name__}")
+        self._chunks.append(chunk)
+
+    @property
+    def text(self) -> str:
+        """All that has arrived."""
+        return "".join(self._chunks)
+
+    @property
+    def usage(self) -> TokenUsage | None:
+        """What the provider counted; set it before the end, as any dict that ``commit`` takes."""
+        return self._usage
+
+    @usage.setter
+    def usage(self, usage: Mapping[str, Any] | TokenUsage | None) -> None:
+        self._check_open("given usage")
+        self._usage = None if usage is None else read_usage(usage)
+
+    @property
+    def content(self) -> Any:
+        """The whole answer, where it is more than its text, as one with tool calls is; None where it is not.
+
+        Set it before the end, to anything that ``commit`` takes: it is committed in the text's place.
+        """
+        return self._content
+
+    @content.setter
+    def content(self, content: Any) -> None:
+        self._check_open("given content")
+        if isinstance(content, str):
+            raise ContentValidationError("a stream's content is a whole message; text is written")
+        if content is not None:
+            self._check(content)
+        self._content = content
+
+    def close(self) -> None:
+        """End the message and commit it, as the end of the block does."""
+        self._end(partial=False)
+
+    def __enter__(self) -> MessageStream:
+        self._check_open("entered")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        if error is None:
+            self._end(partial=False)
+            return
+        try:
+            self._end(partial=True)
+        except TractError as exc:
+            # What interrupted the stream is what the caller must hear of; that the rest was lost as well goes with it.
+            error.add_note(f"tract: the partial message was not committed: {exc}")
+
+    def _end(self, *, partial: bool) -> None:
+        self._check_open("closed")
+        self._ended = True
+        content = _whole(self.text) if self._content is None else self._content
+        if content != "":
+            self.commit = self._finish(content, self._usage, partial)
+
+    def _check_open(self, what: str) -> None:
+        if self._ended:
+            raise ClosedError(f"a stream that has ended cannot be {what}")
+
+    def __repr__(self) -> str:
+        state = "open" if not self._ended else "ended" if self.commit is None else self.commit.commit_hash[:16]
+        return f"MessageStream({sum(map(len, self._chunks))} characters, {state})"
+
+
+def _whole(text: str) -> str:
+    """*text* with characters that a chunk's end cut in half put together, and halves that stayed alone replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
