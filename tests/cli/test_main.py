@@ -351,7 +351,7 @@ EVERYDAY = (
             "tract.messages.content",
             *COMPILING,
         ),
-        115,
+        120,
     ),
 )
 

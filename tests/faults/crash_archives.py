@@ -14,8 +14,8 @@ from tests.faults.crash_recording import Life, Look, Shown
 from tract.api.tract import Tract
 from tract.config import Retention
 from tract.curation.compress.result import PendingCompression
-from tract.history import gc
 from tract.history.notes import PRIORITY, note_history
+from tract.maintenance.gc import collect as gc
 from tract.refs.names import HEADS, TAGS
 from tract.storage.store import Durability
 

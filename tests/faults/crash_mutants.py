@@ -12,8 +12,8 @@ from typing import Any
 from tests.faults.crash_gc_mutants import gc_mutants
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
-from tract import opening
 from tract import repo as repo_module
+from tract.api import opening
 from tract.objects.model import NewObject
 from tract.refs import files as ref_files
 from tract.refs.operations import OperationRefs

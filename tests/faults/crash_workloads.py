@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from tests.faults.crash_recording import Life, moves_of
 from tract.errors import DurabilityError
-from tract.history import gc
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
+from tract.maintenance.gc import collect as gc
 from tract.refs.store import ANY
 from tract.storage.store import Durability
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.compile import textdiff
+from tract.report import textdiff
 from tract.report.textdiff import Piece, line_hunks, word_pieces
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "d", "e", ""]), max_size=12).map("\n".join)

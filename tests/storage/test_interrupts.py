@@ -12,7 +12,8 @@ from types import FrameType
 from typing import Any
 
 from tests.storage.conftest import OpenDatabase, operation
-from tract import Tract, handle
+from tract import Tract
+from tract.api import handle
 from tract.refs import operations
 from tract.storage import database as store
 from tract.storage import files, journal

@@ -234,7 +234,7 @@ def test_importing_the_module_does_not_load_the_tokenizer() -> None:
 def test_threads_that_count_first_at_once_agree() -> None:
     script = (
         "import threading\n"
-        "from tract.compile import tokens\n"
+        "from tract.tokens import counter as tokens\n"
         "counts = []\n"
         "count = lambda: counts.append(tokens.TiktokenCounter('cl100k_base').count('hello world'))\n"
         "threads = [threading.Thread(target=count) for _ in range(4)]\n"
