@@ -23,7 +23,7 @@ class CompiledContext:
     ``to_openai()`` and its sisters give what a provider's API takes; what could not be said in that format is then in ``warnings``.
     """
 
-    snapshot: Snapshot
+    snapshot: Snapshot = field(repr=False)
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _prefix: Callable[[Snapshot | str], PrefixChange]
