@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import make_tract, texts
 from tract import (
     BudgetExceededError,
     ClosedError,
@@ -11,27 +12,8 @@ from tract import (
     Priority,
     RefMovedError,
     TokenBudgetConfig,
-    Tract,
     TractConfig,
 )
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str, path=":memory:", config: TractConfig | None = None, **options) -> Tract:
-    tract = Tract.open(path, config=config, tokenizer=Words(), verify_cache=True, durability="process", **options)
-    for text in texts:
-        tract.user(text)
-    return tract
-
-
-def texts(tract: Tract) -> list[object]:
-    return [message.content for message in tract.compile().messages]
 
 
 def test_a_batch_lands_as_one_operation():

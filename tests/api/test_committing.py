@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.making import make_tract, texts
 from tract import (
     AmbiguousPrefixError,
     CommitNotFoundError,
@@ -21,7 +22,6 @@ from tract import (
     TagExistsError,
     TimeArgumentError,
     Tract,
-    TractConfig,
     TractError,
 )
 
@@ -57,24 +57,6 @@ ANTHROPIC = [
     },
     {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]},
 ]
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str) -> Tract:
-    tract = Tract.open(":memory:", config=TractConfig(author="tester"), tokenizer=Words(), verify_cache=True)
-    for text in texts:
-        tract.user(text)
-    return tract
-
-
-def texts(tract: Tract) -> list[object]:
-    return [message.content for message in tract.compile().messages]
 
 
 def test_a_commit_gives_back_what_it_recorded():

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import make_tract
 from tract import CommitNotFoundError, ContentValidationError, DialogueContent, Priority, Tract
 from tract.refs.store import RefEdit
 from tract.report.diff import DiffResult
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str) -> Tract:
-    t = Tract.open(":memory:", tokenizer=Words())
-    for text in texts:
-        t.user(text)
-    return t
 
 
 def told(result: DiffResult) -> list[tuple[str, str | None, str | None]]:

@@ -6,21 +6,8 @@ import threading
 
 import pytest
 
-from tract import BisectError, CommitNotFoundError, Priority, Tract
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str) -> Tract:
-    t = Tract.open(":memory:", tokenizer=Words())
-    for text in texts:
-        t.user(text)
-    return t
+from tests.making import make_tract
+from tract import BisectError, CommitNotFoundError, Priority
 
 
 def test_blame_names_the_commits_the_author_and_the_config_of_the_present_words():

@@ -5,14 +5,8 @@ from __future__ import annotations
 from statistics import median
 from time import perf_counter
 
+from tests.making import Words
 from tract import Tract
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def turn_seconds(t: Tract, turns: int) -> float:

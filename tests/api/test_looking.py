@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tract
+from tests.making import make_tract
 from tract import (
     CommitNotFoundError,
     CommitOperation,
@@ -22,20 +23,6 @@ from tract import (
 )
 
 REPO = Path(__file__).resolve().parents[2]
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str, **options) -> Tract:
-    t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True, **options)
-    for text in texts:
-        t.user(text)
-    return t
 
 
 def modules_after(code: str, *arguments: object) -> set[str]:

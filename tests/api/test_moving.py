@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import make_tract, texts
 from tract import (
     BranchExistsError,
     BranchInfo,
@@ -21,26 +22,6 @@ from tract import (
 )
 from tract.history.state import write_state
 from tract.storage.database import Database
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*said: str, path: object = ":memory:", **options: object) -> Tract:
-    options = {"tokenizer": Words(), "verify_cache": True, "durability": "process", **options}
-    t = Tract.open(path, **options)  # type: ignore[arg-type]
-    for text in said:
-        t.user(text)
-    return t
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
-
 
 # Branches
 

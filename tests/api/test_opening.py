@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.making import Words, texts
 from tract import (
     BudgetAction,
     ClosedError,
@@ -37,19 +38,8 @@ from tract.repo import find_repository
 REPO = Path(__file__).resolve().parents[2]
 
 
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def open_tract(path, **options) -> Tract:
     return Tract.open(path, **{"tokenizer": Words(), "durability": "process", **options})
-
-
-def texts(tract: Tract) -> list[object]:
-    return [message.content for message in tract.compile().messages]
 
 
 def run_python(code: str, *arguments: object) -> object:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words
 from tract import DialogueContent, Priority, Tract, TractConfig
 
 
@@ -39,13 +40,6 @@ class Model:
 
     def shown(self) -> list[Row]:
         return [row for row in self.rows if not row.hidden]
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 class WhimError(Exception):

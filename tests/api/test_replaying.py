@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words, texts
 from tract import BudgetAction, Resolution, ResolveRequest, TokenBudgetConfig, Tract, TractConfig
 from tract.errors import (
     BudgetExceededError,
@@ -28,15 +29,6 @@ CALL = {
 }
 
 
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def make_tract(*said: str, path: Any = ":memory:") -> Tract:
     """A tract with a message for each text on main, and a branch side at the last of them."""
     t = Tract.open(path, tokenizer=Words(), durability="process")
@@ -44,10 +36,6 @@ def make_tract(*said: str, path: Any = ":memory:") -> Tract:
         t.user(text)
     t.branch("side", switch=False)
     return t
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def state(t: Tract) -> tuple[Any, ...]:

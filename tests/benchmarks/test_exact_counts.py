@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.every_call import Fault, failing
+from tests.making import Letters
 from tract import Tract
 from tract.history.context import build_context, entries
 from tract.history.tree_edit import splice
@@ -22,13 +23,6 @@ from tract.repo import Repository, memory_repository
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CREATES = ("open", "rename", "replace", "link", "mkdir", "unlink")
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_and_renames_nothing(

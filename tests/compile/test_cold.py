@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words
 from tract import Priority, Tract
 from tract.compile.messages import Messages
 from tract.errors import ObjectCorruptError
@@ -18,13 +19,6 @@ from tract.objects.model import new_blob
 
 NUMBER = 1500
 FRAMES_KEPT = 32 * 64 * 1024
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def say(number: int) -> dict[str, Any]:

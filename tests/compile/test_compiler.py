@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words, texts
 from tract import (
     ArtifactContent,
     CommitNotFoundError,
@@ -30,23 +31,12 @@ from tract import (
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def make_tract(*texts: str, **options) -> Tract:
     """A tract with one user message a minute from noon on."""
     t = Tract.open(":memory:", **{"tokenizer": Words(), "verify_cache": True, **options})
     for minute, text in enumerate(texts):
         t.commit(DialogueContent("user", text), timestamp=NOON + timedelta(minutes=minute))
     return t
-
-
-def texts(context) -> list[object]:
-    return [message.content for message in context.messages]
 
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words
 from tract import DialogueContent, Priority, Tract, TractConfig
 from tract.tokens.counter import count_message
 
@@ -42,13 +43,6 @@ def without(raw: Raw, lost: set[str]) -> Raw | None:
     if kept:
         return {**raw, "tool_calls": kept}
     return {"role": raw["role"], "content": raw["content"]} if "tool_calls" in raw and raw["content"] else None
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 class State(NamedTuple):

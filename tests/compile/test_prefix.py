@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import Words
 from tract import Priority, Tract
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract() -> Tract:

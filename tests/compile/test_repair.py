@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import Words, call
 from tract import ContentValidationError, MessageContent, Priority, Tract
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract(*messages: dict, format: str = "openai") -> Tract:
     t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True)
     t.extend([MessageContent(message, format) for message in messages])
     return t
-
-
-def call(*ids: str, text: str | None = None) -> dict:
-    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
-    return {"role": "assistant", "content": text, "tool_calls": calls}
 
 
 def result(id: str) -> dict:

@@ -11,17 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words, call, texts
 from tract import DialogueContent, Priority, Tract, TractConfig
 from tract.history.moves import move_ref
 from tract.objects.id import ObjectId
 from tract.tokens.counter import count_message
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract(*texts: str, maxsize: int = 8) -> Tract:
@@ -29,10 +23,6 @@ def make_tract(*texts: str, maxsize: int = 8) -> Tract:
     t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True, config=config)
     t.extend({"role": "user", "content": text} for text in texts)
     return t
-
-
-def texts(context) -> list[object]:
-    return [message.content for message in context.messages]
 
 
 def move_branch(t: Tract, commit: str) -> None:
@@ -217,11 +207,6 @@ def test_a_batch_that_is_given_up_leaves_nothing_in_what_is_remembered():
         1 / 0  # noqa: B018
 
     assert ["a"] == texts(t.compile())
-
-
-def call(*ids: str, text: str | None = None) -> dict[str, Any]:
-    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
-    return {"role": "assistant", "content": text, "tool_calls": calls}
 
 
 def result(id: str) -> dict[str, Any]:

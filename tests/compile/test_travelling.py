@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import Words
 from tract import Tract
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 @pytest.fixture

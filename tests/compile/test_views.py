@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import Words, make_tract, texts
 from tract import (
     CommitNotFoundError,
     ContentValidationError,
@@ -15,24 +16,6 @@ from tract import (
     ToolIOContent,
     Tract,
 )
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-def make_tract(*texts: str) -> Tract:
-    t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True)
-    for text in texts:
-        t.user(text)
-    return t
-
-
-def texts(context) -> list[object]:
-    return [message.content for message in context.messages]
 
 
 def call(t: Tract, id: str = "1") -> str:

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.making import Words
 from tract import (
     CommitInfo,
     CompressResult,
     Tract,
 )
 from tract.history.context import context_at, entries
-
-
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract(*said: str, path: Any = ":memory:", **options: Any) -> tuple[Tract, list[CommitInfo]]:
@@ -40,10 +32,6 @@ def make_long(count: int = 6, path: Any = ":memory:") -> Tract:
     return t
 
 
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
-
-
 def ids(infos: Sequence[CommitInfo]) -> list[str]:
     return [info.commit_hash for info in infos]
 
@@ -52,11 +40,6 @@ def context(t: Tract) -> list[str]:
     """The ids of all messages at HEAD, hidden ones as well."""
     repo = t._base
     return [commit.hex() for commit, _ in entries(repo, context_at(repo, repo.head()[1]))]
-
-
-def call(id: str) -> dict[str, Any]:
-    function = {"name": "f", "arguments": "{}"}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": id, "type": "function", "function": function}]}
 
 
 def result(id: str, text: str = "done") -> dict[str, Any]:

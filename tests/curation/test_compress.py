@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.curation.talking import call, compress, context, ids, make_tract, result, texts
+from tests.curation.talking import compress, context, ids, make_tract, result
+from tests.making import call, texts
 from tract import (
     SummaryRequest,
     Tract,

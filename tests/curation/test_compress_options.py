@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.curation.talking import Words, compress, context, make_tract, texts
+from tests.curation.talking import compress, context, make_tract
+from tests.making import Words, texts
 from tract import (
     CachePrices,
     Summary,

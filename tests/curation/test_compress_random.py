@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.curation.talking import Words, call, compress, context, result
+from tests.curation.talking import compress, context, result
+from tests.making import Words, call
 from tract import (
     SummaryRequest,
     Tract,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.faults.every_call import Fault, failing
+from tests.making import Words, texts
 from tract import Tract
 from tract.errors import CompressionError, TractError
 from tract.maintenance.fsck.check import check_repository
@@ -30,21 +31,8 @@ def folder_in_memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def opened(folder: Path, **options: Any) -> Tract:
     return Tract.open(folder, tokenizer=Words(), **{"durability": "process", **options})
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def approve(t: Tract) -> None:

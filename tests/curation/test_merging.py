@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import texts
 from tract import (
     BudgetAction,
     CommitInfo,
@@ -50,10 +51,6 @@ def make_tract(path: Path | str = ":memory:", **options: Any) -> tuple[Tract, Co
     t.edit(first.commit_hash, "a main")
     t.user("m1")
     return t, first
-
-
-def texts(t: Tract, **options: Any) -> list[Any]:
-    return [message["content"] for message in t.compile(**options).to_openai()]
 
 
 def tips(t: Tract) -> dict[str, str | None]:

@@ -10,18 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words, call, texts
 from tract import CommitInfo, PendingCompression, SummaryRequest, Tract
 from tract.errors import CompressionError, RefMovedError
 from tract.maintenance.fsck.check import check_repository
-
-
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract(path: Any = ":memory:") -> tuple[Tract, list[CommitInfo]]:
@@ -33,19 +25,10 @@ def reopen(path: Path) -> Tract:
     return Tract.open(path, tokenizer=Words(), durability="process")
 
 
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
-
-
 def pend(t: Tract, content: str | None = "Σ and words", **options: Any) -> PendingCompression:
     pending = t.compress(content=content, auto_commit=False, **options)
     assert isinstance(pending, PendingCompression)
     return pending
-
-
-def call(id: str) -> dict[str, Any]:
-    function = {"name": "f", "arguments": "{}"}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": id, "type": "function", "function": function}]}
 
 
 def test_nothing_moves_before_it_is_approved() -> None:

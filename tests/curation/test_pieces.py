@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.curation.talking import make_long as make_tract
-from tests.curation.talking import texts, words
+from tests.curation.talking import words
+from tests.making import texts
 from tract import CompressResult, SummaryRequest
 from tract.curation.compress.pieces import Asking, cut_pieces, summarise_blocks
 from tract.curation.compress.summarise import Demands

@@ -8,29 +8,17 @@ from typing import Any
 import pytest
 
 from tests.llm.server import LLMServer
+from tests.making import Words, texts
 from tract import OpenAIClient, PendingCompression, Tract
 from tract.curation.compress.summarise import ATTEMPTS
 from tract.errors import CompressionError
 from tract.maintenance.fsck.check import check_repository
 
 
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def make_tract(path: Any = ":memory:", count: int = 6) -> Tract:
     t = Tract.open(path, tokenizer=Words(), durability="process")
     t.extend([{"role": "user", "content": f"message {at} with some words"} for at in range(count)])
     return t
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def refuse(t: Tract, summary: str = "short", **options: Any) -> PendingCompression:

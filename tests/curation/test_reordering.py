@@ -9,19 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words, call, texts
 from tract import CommitOperation, DialogueContent, Tract
 from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError, TractError
 from tract.history.context import build_context, context_at, entries
 from tract.maintenance.fsck.check import check_repository
-
-
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract(*said: str, path: Any = ":memory:") -> tuple[Tract, list[str]]:
@@ -30,17 +22,8 @@ def make_tract(*said: str, path: Any = ":memory:") -> tuple[Tract, list[str]]:
     return t, [t.user(text).commit_hash for text in said]
 
 
-def texts(t: Tract) -> list[Any]:
-    return [message["content"] for message in t.compile().to_openai()]
-
-
 def kinds(result: Any) -> list[str]:
     return [warning.kind for warning in result.warnings]
-
-
-def call(id: str) -> dict[str, Any]:
-    function = {"name": "f", "arguments": "{}"}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": id, "type": "function", "function": function}]}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.llm.server import LLMServer, fail, text
+from tests.making import texts
 from tract import AnthropicClient, OpenAIClient, Tract
 from tract.curation.merge.resolve import PROMPT, Resolver, llm_resolver
 from tract.errors import LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, MergeError
@@ -28,10 +29,6 @@ def make_tract() -> Tract:
 
 def make_client(server: LLMServer) -> OpenAIClient:
     return OpenAIClient(KEY, server.url, "gpt-test", timeout=5.0, read_timeout=2.0, max_retries=0, backoff=0.0)
-
-
-def texts(t: Tract) -> list[object]:
-    return [message["content"] for message in t.compile().to_openai()]
 
 
 def test_the_configured_model_resolves_and_the_commit_says_which_it_was(llm_server: LLMServer) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.curation.talking import Words, texts, words
 from tests.curation.talking import make_long as make_tract
+from tests.curation.talking import words
 from tests.llm.server import LLMServer, fail, text
+from tests.making import Words, texts
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
 from tract.curation.compress.summarise import ATTEMPTS, PROMPT, Demands, checked_summary
 from tract.errors import CompressionError, LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, LLMResponseError

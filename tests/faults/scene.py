@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import tract.storage.database
+from tests.making import Letters
 from tract import Priority, Tract, TractConfig
 from tract.cli.console import Console
 from tract.cli.main import main
@@ -24,13 +25,6 @@ LARGE = "large " * 2000
 # What may be left behind without harm: the next writer or gc sees to it.
 LEFT_BEHIND = {"torn-end", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "index-missing"}
 LEFT_BEHIND |= {"counts-damaged"}  # a cache that ends in half a row, which the next reader throws away
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 def opened(folder: Path, **options: Any) -> Tract:

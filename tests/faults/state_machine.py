@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 import tract.refs.operations
 import tract.storage.database
 from tests.faults.state_model import MAIN, HandleModel, Said, TractModel
+from tests.making import Letters
 from tract import DialogueContent, InstructionContent, Priority, Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
 from tract.refs.names import HEADS
@@ -51,13 +52,6 @@ IN_CHILD = st.one_of(
     st.tuples(st.just("annotate"), AT, PRIORITY),
     st.tuples(st.just("gc"), st.sampled_from([0, 7])),
 )
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 class WhimError(Exception):

@@ -12,17 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import Words
 from tract import ClosedError, Tract, TractConfig
 from tract.history.walk import first_parents
 from tract.repo import create_repository, open_repository
 from tract.storage import files
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import tract.storage.database
+from tests.making import Words
 from tract import Priority, RefMovedError, Tract, TractConfig
 from tract.history.branch import create_branch, switch_branch
 from tract.history.commit import Draft, write_commits
@@ -18,13 +19,6 @@ from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.refs.store import RefEdit
 from tract.repo import open_repository
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 @contextmanager

@@ -11,17 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words
 from tract import Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
 from tract.refs.files import RefFiles
 from tract.repo import open_repository
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def opened(folder: Path) -> Tract:

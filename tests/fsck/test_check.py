@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words
 from tract import Tract
 from tract.errors import FormatVersionError, NotARepositoryError
 from tract.history.context import EMPTY, build_context
@@ -19,13 +20,6 @@ from tract.maintenance.gc.collect import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.refs.store import RefEdit
 from tract.repo import Repository, open_repository
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def open_tract(folder: Path, **options: Any) -> Tract:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words
 from tract import Tract
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
@@ -18,13 +19,6 @@ from tract.maintenance.fsck.report import FsckReport
 from tract.maintenance.gc.collect import collect
 from tract.repo import open_repository
 from tract.storage.files import FileLock
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 class Store:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Words, texts
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
 from tract.config import Retention
 from tract.errors import GCError, ObjectCorruptError, TractError
@@ -21,22 +22,11 @@ from tract.repo import Repository
 from tract.storage.shallow import Cut, decode_shallow, write_shallow
 
 
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def make_tract(path: Path, *said: str, **options: Any) -> Tract:
     t = Tract.open(path, tokenizer=Words(), verify_cache=True, **{"durability": "process", **options})
     for text in said:
         t.user(text)
     return t
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def repo_of(t: Tract) -> Repository:

@@ -7,19 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.faults.dying import killed_at
+from tests.making import Letters, texts
 from tract import Priority, Tract
 from tract.maintenance.fsck.check import check_repository
 
 # What may be left behind without harm: the next writer or gc sees to it.
 _LEFT_BEHIND = {"leftover", "torn-end", "ref-file-behind", "ref-file-missing", "index-missing", "kept-aside"}
 _LEFT_BEHIND |= {"shallow-stale"}  # killed after the packs went, before their commits went from the file
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 def opened(folder: Path) -> Tract:
@@ -45,10 +39,6 @@ def make_store(folder: Path) -> list[str]:
         if not part:
             collect(folder)
     return pins
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def test_killed_at_any_change_a_gc_of_archives_loses_nothing(tmp_path: Path) -> None:

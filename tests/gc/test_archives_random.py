@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import Letters
 from tract import HistoryCutError, Priority, Tract
 from tract.config import Retention
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import DAY, collect
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 def opened(path: Path) -> Tract:

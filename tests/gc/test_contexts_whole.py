@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import Letters
 from tract import CommitInfo, Priority, Tract
 from tract.config import Retention
 from tract.errors import HistoryCutError, TractError
@@ -18,13 +19,6 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import DAY, collect
 from tract.maintenance.stream.export import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
 
 
 def opened(path: Path, tract_id: str = "root") -> Tract:

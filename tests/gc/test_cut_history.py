@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import Words, texts
 from tract import CommitOperation, DialogueContent, HistoryCutError, Tract
 from tract.errors import BlobNotFoundError, EditTargetError, TractError
 from tract.maintenance.fsck.check import check_repository
@@ -15,13 +16,6 @@ from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.storage.shallow import decode_shallow, write_shallow
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def open_at(path: Path) -> Tract:
@@ -43,10 +37,6 @@ def cut(path: Path) -> tuple[Tract, list[str], str]:
     with open_at(path) as other:
         other.gc(archive_retention_days=0, orphan_retention_days=0, keep_merge_bases=False)
     return t, ids, compression
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def is_cut(id: str) -> str:

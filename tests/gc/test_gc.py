@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import Words, texts
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
@@ -28,23 +29,12 @@ from tract.storage.database import Database
 from tract.storage.pack_writer import Group, packing_of
 
 
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
 def make_tract(path: Path, *said: str, **options) -> Tract:
     options = {"durability": "process", "on_moved": "append", **options}
     tract = Tract.open(path, tokenizer=Words(), verify_cache=True, **options)
     for text in said:
         tract.user(text)
     return tract
-
-
-def texts(tract: Tract) -> list[object]:
-    return [message.content for message in tract.compile().messages]
 
 
 def repo_of(tract: Tract) -> Repository:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.gc.test_archives_random import opened as opened_for_steps
 from tests.gc.test_archives_random import step
+from tests.making import Words, texts
 from tract import Tract, TractConfig
 from tract.config import read_retention
 from tract.errors import HistoryCutError, TractError
@@ -24,13 +25,6 @@ from tract.maintenance.gc.plan import plan_gc
 from tract.maintenance.gc.policies import Policies, Policy, read_policies
 from tract.maintenance.gc.run import run_gc
 from tract.refs.store import ANY
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def opened(path: Path, tract: str | None = None, **settings: Any) -> Tract:
@@ -51,10 +45,6 @@ def compress(t: Tract) -> str:
 def gc(t: Tract, **asked: Any) -> GCResult:
     """A gc tomorrow that lets all archives go."""
     return collect_by_policy(t._base, now=time.time() + DAY, **{"archives": 0, **asked})
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def assert_clean(path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gc.test_archives_random import seen, step
+from tests.making import Words
 from tract import Priority, Tract, TractConfig
 from tract.errors import ConfigError, GCError, TractError
 from tract.history.moves import move_ref
@@ -19,13 +20,6 @@ from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import DAY, GCResult, collect_by_policy, prune
 from tract.refs.store import ANY
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def opened(path: Path, tract: str | None = None, **settings: Any) -> Tract:

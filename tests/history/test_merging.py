@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
-from tract.history.commit import Draft, write_commits
 from tract.history.context import build_context, context_at, entries
 from tract.history.merge import MergePlan, fast_forward, merged_contexts, plan_merge, write_merge
 from tract.history.notes import CONFIG, PRIORITY, NewNote, NoteTable, note_tip, write_note
@@ -41,10 +41,6 @@ def make_repo(*texts: str, path: Path | None = None) -> tuple[Repository, list[O
     if ids:
         branch(repo, "draft")
     return repo, ids
-
-
-def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
-    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text}, **fields)])[-1]
 
 
 def edit(repo: Repository, target: ObjectId, text: str) -> ObjectId:

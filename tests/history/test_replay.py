@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import CherryPickError, RebaseError, RefMovedError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.commit import Draft, write_commits
 from tract.history.context import context_at, entries
 from tract.history.merge import plan_merge, write_merge
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, USAGE, NewNote, NoteTable, note_tip, write_note
@@ -34,10 +34,6 @@ def make_repo(*texts: str) -> tuple[Repository, list[ObjectId]]:
     ids = [say(repo, text) for text in texts]
     create_branch(repo, "side", ids[-1])
     return repo, ids
-
-
-def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
-    return write_commits(repo, [Draft({"text": text}, **fields)])[-1]
 
 
 def edit(repo: Repository, target: ObjectId, text: str) -> ObjectId:

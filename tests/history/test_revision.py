@@ -6,29 +6,18 @@ import time
 
 import pytest
 
-from tract.config import TractConfig
+from tests.making import make_repo, say
 from tract.errors import AmbiguousPrefixError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, write_note
 from tract.history.tags import create_tag
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
 from tract.refs.store import RefEdit
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 from tract.revision import resolve_object, resolve_range, resolve_revision
 
 MAIN = "refs/heads/main"
-
-
-def make_repo(*texts: str) -> tuple[Repository, list[ObjectId]]:
-    """A repository with one commit for each text, and their ids."""
-    repo = memory_repository(config=TractConfig(author="tester"))
-    return repo, [say(repo, text) for text in texts]
-
-
-def say(repo: Repository, text: str) -> ObjectId:
-    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])[-1]
 
 
 def with_merge() -> tuple[Repository, list[ObjectId], ObjectId]:

@@ -8,18 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import Words, texts
 from tract import CherryPickError, CommitInfo, NothingToMergeError, SemanticSafetyError, Tract
 from tract.history.notes import ORIGIN, NoteTable, note_tip
 from tract.history.sameness import Sameness
-
-
-class Words:
-    """A counter that needs no vocabulary."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def make_tract() -> Tract:
@@ -42,10 +34,6 @@ def picked() -> tuple[Tract, CommitInfo]:
     t.user("m")
     t.cherry_pick(useful.commit_hash)
     return t, useful
-
-
-def texts(t: Tract) -> list[str]:
-    return [str(message.content) for message in t.compile().messages]
 
 
 def test_what_was_picked_is_there_once_when_its_branch_is_merged() -> None:

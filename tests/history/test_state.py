@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError
-from tract.history.commit import Draft, write_commits
 from tract.history.state import (
     UNDER_WAY,
     check_idle,
@@ -38,10 +38,6 @@ def make_repo(folder: Path, tract: str | None = None) -> Repository:
     if not (folder / ".tract").exists():
         create_repository(path, TractConfig())
     return open_repository(path, tract=tract)
-
-
-def say(repo: Repository, text: str) -> None:
-    write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])
 
 
 def test_a_state_is_what_was_written_until_it_is_cleared(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
-from tract.history.commit import Draft, write_commits
 from tract.objects.id import ObjectId
 from tract.refs.files import RefFiles, format_line, parse_line
 from tract.refs.store import RefEdit
@@ -35,10 +35,6 @@ def repo(store: Path) -> Iterator[Repository]:
     repo = open_repository(str(store))
     yield repo
     repo.close()
-
-
-def say(repo: Repository, text: str) -> ObjectId:
-    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])[-1]
 
 
 def reopened(store: Path, durability: Durability = "full") -> ObjectId | None:

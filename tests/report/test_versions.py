@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import texts
 from tract import EditTargetError, Priority, Tract
 
 
@@ -15,10 +16,6 @@ def make_tract() -> tuple[Tract, list[str]]:
     t.assistant("noted")
     edits = [t.edit(original.commit_hash, text) for text in ("two", "three")]
     return t, [original.commit_hash, *(edit.commit_hash for edit in edits)]
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def test_the_versions_of_a_message_are_listed_from_any_of_them():

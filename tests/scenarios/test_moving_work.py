@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import texts
 from tract import CommitInfo, DialogueContent, Priority, SemanticSafetyError, Tract
 
 TASK = "Make the import faster."
@@ -33,10 +34,6 @@ def work(tmp_path: Path) -> dict[str, str]:
         t.switch("main")
         t.user("Hurry.")
         return {"task": task.commit_hash, "useful": said[12].commit_hash, "asked": asked.commit_hash}
-
-
-def texts(t: Tract, **options: str) -> list[object]:
-    return [message.content for message in t.compile(**options).messages]
 
 
 def reply(t: Tract, question: str) -> CommitInfo:

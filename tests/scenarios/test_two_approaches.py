@@ -6,15 +6,12 @@ import json
 
 import pytest
 
+from tests.making import texts
 from tract import DialogueContent, ResolveRequest, Tract, UnmergedBranchError
 
 ASKED = "Draft a mail that declines the offer."
 FORMAL = "Dear Ms Weber, we regret that we cannot accept."
 CASUAL = "Hi Anna, thanks, but we'll pass!"
-
-
-def texts(t: Tract, **options: str) -> list[object]:
-    return [message.content for message in t.compile(**options).messages]
 
 
 def test_3_1_the_winner_is_moved_to_and_the_experiments_are_gone(tmp_path):

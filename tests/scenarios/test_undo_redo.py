@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import texts
 from tract import CommitNotFoundError, Tract
 
 ASKED = "Which boat for two?"
 FIRST = "The dinghy."
 SECOND = "The yacht."
-
-
-def texts(t: Tract) -> list[object]:
-    return [message.content for message in t.compile().messages]
 
 
 def test_x_6_the_answer_that_was_taken_back_returns(tmp_path):

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DurabilityError, StorageError
-from tract.history.commit import Draft, write_commits
-from tract.objects.id import ObjectId
 from tract.repo import Repository, create_repository, open_repository
 from tract.storage.store import Durability
 
@@ -34,10 +33,6 @@ def open_one(tmp_path: Path) -> Iterator[Callable[..., Repository]]:
     yield open_again
     for repo in opened:
         repo.close()
-
-
-def say(repo: Repository, text: str) -> ObjectId:
-    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])[-1]
 
 
 def generation(repo: Repository) -> int:

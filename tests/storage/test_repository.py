@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
+from tests.making import say
 from tract.config import TractConfig
 from tract.errors import (
     ConfigError,
@@ -22,9 +23,7 @@ from tract.errors import (
     TractError,
     UnsafeRepositoryError,
 )
-from tract.history.commit import Draft, write_commits
-from tract.objects.id import ObjectId
-from tract.repo import Repository, create_repository, find_repository, open_repository, read_format, store_path
+from tract.repo import create_repository, find_repository, open_repository, read_format, store_path
 from tract.storage import files
 
 CONFIG = TractConfig(author="tester")
@@ -36,10 +35,6 @@ def store(tmp_path: Path) -> Path:
     path = tmp_path / ".tract"
     create_repository(str(path), CONFIG)
     return path
-
-
-def say(repo: Repository, text: str) -> ObjectId:
-    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text})])[-1]
 
 
 def open_and_close(store: Path) -> None:

@@ -15,6 +15,7 @@ import tiktoken_ext.openai_public
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.making import Words
 from tract.errors import TokenizerError
 from tract.messages.message import Message
 from tract.objects.content import (
@@ -65,15 +66,6 @@ TEXTS = (
     "\x00\x1c\x7f\ufeff\ufffd",
     "A" * 20_000,
 )
-
-
-class Words:
-    """A counter of words."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 class Answers:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from tests.making import Words
 from tract import Priority, Tract
 from tract.cli.looking import looking_workspace
 from tract.compile.figures import ContextTotals, context_totals
 from tract.repo import open_repository
 from tract.storage.totals import Totals, add_totals, load_totals
-
-
-class Words:
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
 
 
 def open_tract(folder) -> Tract:

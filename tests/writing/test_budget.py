@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.making import Letters, Words, make_tract
 from tract import (
     BudgetAction,
     BudgetExceededError,
@@ -18,29 +19,6 @@ from tract import (
     TractConfig,
 )
 from tract.tokens.counter import REPLY_PRIMING, count_message
-
-
-class Words:
-    """One token a word; a message of n words has 3 + 1 + n tokens, and what begins the answer has 3."""
-
-    name = "words"
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-
-class Letters:
-    name = "letters"
-
-    def count(self, text: str) -> int:
-        return len(text)
-
-
-def make_tract(*texts: str, path=":memory:", tokenizer=None, **options) -> Tract:
-    t = Tract.open(path, tokenizer=tokenizer or Words(), verify_cache=True, **options)
-    for text in texts:
-        t.user(text)
-    return t
 
 
 def budget(limit: int, action: str = "reject", callback=None) -> TractConfig:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.making import texts
 from tract import (
     BudgetAction,
     ClosedError,
@@ -22,10 +23,6 @@ def make_tract(**options: object) -> Tract:
     t = Tract.open(":memory:", **options)  # type: ignore[arg-type]
     t.user("Tell me a story.")
     return t
-
-
-def texts(t: Tract) -> list[str]:
-    return [message.content for message in t.compile().messages]
 
 
 def fill(

@@ -1,0 +1,66 @@
+"""What most tests need: counters without a vocabulary, a tract or repository with some messages in it, and the texts a model would see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract import CompiledContext, Tract
+from tract.config import TractConfig
+from tract.history.commit import Draft, write_commits
+from tract.objects.id import ObjectId
+from tract.repo import Repository, memory_repository
+
+
+class Words:
+    """One token a word; a message of n words has 3 + 1 + n tokens, and what begins the answer has 3."""
+
+    name = "words"
+
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+
+class Letters:
+    """One token a character."""
+
+    name = "letters"
+
+    def count(self, text: str) -> int:
+        return len(text)
+
+
+def make_tract(*said: str, path: Any = ":memory:", **options: Any) -> Tract:
+    """A tract with a message of the user for each text."""
+    defaults = {
+        "config": TractConfig(author="tester"),
+        "tokenizer": Words(),
+        "verify_cache": True,
+        "durability": "process",
+    }
+    t = Tract.open(path, **{**defaults, **options})
+    for text in said:
+        t.user(text)
+    return t
+
+
+def texts(seen: Tract | CompiledContext, **options: Any) -> list[Any]:
+    """The content of each message that the model is shown; *options* are those of ``compile``."""
+    context = seen.compile(**options) if isinstance(seen, Tract) else seen
+    return [message.content for message in context.messages]
+
+
+def call(*ids: str, text: str | None = None) -> dict[str, Any]:
+    """An assistant's message in OpenAI's chat format that calls the tool ``f`` once for each id."""
+    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
+    return {"role": "assistant", "content": text, "tool_calls": calls}
+
+
+def make_repo(*said: str) -> tuple[Repository, list[ObjectId]]:
+    """A repository in memory with a commit for each text, and the ids of the commits."""
+    repo = memory_repository(config=TractConfig(author="tester"))
+    return repo, [say(repo, text) for text in said]
+
+
+def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
+    """Commit *text* as the user's; *fields* are those of :class:`Draft`."""
+    return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text}, **fields)])[-1]
