@@ -23,7 +23,6 @@ from tract.maintenance.fsck.store import FoundObject, FoundObjects
 from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
 from tract.messages.message import Message
 from tract.messages.values import parse_json
-from tract.objects.check import check_payload
 from tract.objects.content import to_value, validate_content
 from tract.objects.id import KINDS, Kind
 from tract.objects.model import (
@@ -31,6 +30,7 @@ from tract.objects.model import (
     CommitOperation,
     NewObject,
     Object,
+    check_payload,
     new_blob,
     new_commit,
     new_object,

@@ -10,7 +10,6 @@ from typing import Any
 from tests.fuzz.target import JSON, MSGPACK, RefusedError, Target, refusing
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.maintenance.stream.text import object_lines, parse_object, parse_ref_value
-from tract.objects.check import check_payload
 from tract.objects.codec import decode, encode, unpack, unpack_all
 from tract.objects.content import from_value, to_value, validate_content
 from tract.objects.id import Kind, object_id, parse_id
@@ -23,6 +22,7 @@ from tract.objects.model import (
     Operation,
     RefChange,
     Step,
+    check_payload,
     new_blob,
     new_commit,
     new_node,

@@ -8,11 +8,10 @@ import msgpack
 import pytest
 
 from tract.errors import ContentValidationError, ObjectCorruptError
-from tract.objects.check import check_payload
 from tract.objects.codec import unpack_all
 from tract.objects.content import from_value
 from tract.objects.id import Kind, object_id
-from tract.objects.model import Object, read_blob, read_commit, read_node, read_nodes, read_operation
+from tract.objects.model import Object, check_payload, read_blob, read_commit, read_node, read_nodes, read_operation
 
 A, B = b"a" * 32, b"b" * 32
 COMMIT = ["append", [A], B, None, None, [A, B], 2, 5, "ada", None, None]
@@ -39,6 +38,7 @@ def test_what_is_as_it_should_be_is_read() -> None:
     ("at", "item"),
     [
         *((0, []), (0, "merge it"), (1, [1]), (1, None), (1, [b""]), (1, ["a" * 32]), (2, 7), (3, "x"), (4, b"short")),
+        *((1, b""), (1, {}), (1, [b"a" * 31, b"b" * 33]), (5, b""), (5, {})),
         *((5, [A]), (5, [A, 1]), (5, "ab"), (6, "1"), (6, True), (7, 2**60), (7, None), (8, 3), (9, []), (10, [])),
     ],
 )
@@ -60,11 +60,19 @@ def test_a_commit_with_a_field_of_another_type_is_damaged(at: int, item: Any) ->
         [-1, [A, B]],
         ["0", [A, B]],
         {},
+        [0, {A: B}],
+        [0, A + B],
+        [0, [b"a" * 31, b"b" * 33]],
+        [0, [A, B], "lines"],
+        [1, [A, 1], "notes"],
+        [1, [A, 2**63]],
     ],
 )
 def test_a_node_with_items_of_another_type_is_damaged(value: Any) -> None:
     payload = msgpack.packb(value)
 
+    with pytest.raises(ContentValidationError):
+        check_payload("tree", payload)
     with pytest.raises(ObjectCorruptError):
         read("tree", value)
     with pytest.raises(ObjectCorruptError):
@@ -84,23 +92,21 @@ def test_a_node_with_items_of_another_type_is_damaged(value: Any) -> None:
             (4, 1),
             (5, [["HEAD", 7]]),
         ),
+        *((4, {}), (4, b""), (4, ["abc"]), (5, {}), (5, ["HEAD"]), (6, []), (6, [[5, "ada", "why", 2]])),
         *((5, [[1, A]]), (6, [[5, "ada", "why", -1]]), (6, [[5, 5, "why", 1]]), (6, [7])),
     ],
 )
 def test_an_operation_with_a_field_of_another_type_is_damaged(at: int, item: Any) -> None:
     with pytest.raises(ObjectCorruptError):
         read("operation", replaced(OPERATION, at, item))
+    with pytest.raises(ContentValidationError):
+        check_payload("operation", msgpack.packb(replaced(OPERATION, at, item)))
 
 
 @pytest.mark.parametrize("value", [[], 5, "text", None])
 def test_a_blob_that_is_no_map_is_damaged(value: Any) -> None:
     with pytest.raises(ObjectCorruptError):
         read("blob", value)
-
-
-def test_steps_of_changes_that_are_no_list_are_refused() -> None:
-    with pytest.raises(ContentValidationError):
-        check_payload("operation", msgpack.packb(replaced(OPERATION, 4, 55)))
 
 
 @pytest.mark.parametrize(

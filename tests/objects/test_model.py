@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract.errors import ContentValidationError, ObjectCorruptError
-from tract.objects.check import check_payload
 from tract.objects.id import KINDS, Kind, object_id, parse_id
 from tract.objects.model import (
     Commit,
@@ -21,6 +20,8 @@ from tract.objects.model import (
     Object,
     Operation,
     RefChange,
+    check_payload,
+    named_by,
     new_blob,
     new_commit,
     new_node,
@@ -39,6 +40,8 @@ MESSAGE = Commit(CommitOperation.APPEND, (A,), B, None, None, (B, C), 2, TIME, "
 EDIT = Commit(CommitOperation.EDIT, (A,), B, C, A, (), 3, 0, "ada", None, {"b": 1, "a": [2]})
 LEAF = Node(0, (A, B, C, A))
 INDEX = Node(1, (A, 9, B, 300))
+NOTES = Node(0, (A, B, C, A), "notes")
+NOTE = Commit(CommitOperation.NOTE, (A,), B, C, A, (B, C), 3, 0, "ada")
 INIT = Operation(
     None, TIME, "ada", "init", (RefChange("HEAD", None, "refs/heads/main"),), (("HEAD", "refs/heads/main"),)
 )
@@ -55,6 +58,7 @@ MOVE = Operation(A, 5, "ada", "commit", (RefChange("refs/heads/main", B, C), Ref
             "15d3d0bbbd7b879523d96e05410a38f9b9cc3845eee3c79bc83e232185de753c",
         ),
         (new_node(LEAF), "cc05d74ce63b9d0c4bc630a59b6f4745d8af4935f77df642bb96cd668803a43a"),
+        (new_node(NOTES), "03248b0b2449aaf3395bd07c08999f8d3645e201975759f95f8e209fc2e795dd"),
         (new_node(INDEX), "9eec8b8a045761a1ea6b883f62394c812740cabd5649972bd83b655b6f7af9bb"),
         (new_commit(MESSAGE), "8213653456739be7c951210891f20bcba6bbac7ffc345805447fccc1b8f89b61"),
         (new_commit(EDIT), "0fab7a80af7e6f3faf66684cf17c324cb1fc86c40dceb61914f471d7a0646ce2"),
@@ -80,6 +84,7 @@ def test_an_id_is_the_hash_of_kind_length_and_payload() -> None:
         (DIALOGUE, new_blob, read_blob),
         (LEAF, new_node, read_node),
         (INDEX, new_node, read_node),
+        (NOTES, new_node, read_node),
         (MESSAGE, new_commit, read_commit),
         (EDIT, new_commit, read_commit),
         (INIT, new_operation, read_operation),
@@ -127,6 +132,46 @@ def test_fields_of_other_types_are_corrupt_or_refused_by_hand(kind: Kind, read: 
     except ObjectCorruptError:
         with pytest.raises(ContentValidationError):
             check_payload(kind, payload)
+
+
+@pytest.mark.parametrize(
+    ("obj", "names"),
+    [
+        (
+            MESSAGE._replace(target=C, tree=A),
+            [
+                *((A, "commit", "parent"), (B, "blob", "content"), (C, "commit", "target"), (A, "tree", "tree")),
+                *((B, "commit", "entry"), (C, "blob", "entry content")),
+            ],
+        ),
+        (
+            NOTE,
+            [
+                *((A, "commit", "parent"), (B, "blob", "content"), (C, "commit", "noted"), (A, "tree", "tree")),
+                *((B, "commit", "noted"), (C, "blob", "note")),
+            ],
+        ),
+        (
+            LEAF,
+            [
+                *((A, "commit", "entry"), (B, "blob", "entry content")),
+                *((C, "commit", "entry"), (A, "blob", "entry content")),
+            ],
+        ),
+        (NOTES, [(A, "commit", "noted"), (B, "blob", "note"), (C, "commit", "noted"), (A, "blob", "note")]),
+        (INDEX, [(A, "tree", "node"), (B, "tree", "node")]),
+        (INIT, []),
+        (
+            MOVE._replace(refs=(("HEAD", "refs/heads/main"), ("refs/heads/main", A))),
+            [
+                *((A, "operation", "previous"), (B, "commit", "ref"), (C, "commit", "ref"), (B, "commit", "ref")),
+                (A, "commit", "ref"),
+            ],
+        ),
+    ],
+)
+def test_an_object_says_what_it_names_and_what_for(obj: Any, names: list[Any]) -> None:
+    assert names == list(named_by(obj))
 
 
 def test_an_object_of_another_kind_is_corrupt() -> None:

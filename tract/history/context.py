@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Node, checked_node, new_node
+from tract.objects.model import Commit, CommitOperation, Entry, ListOf, NewObject, Node, checked_node, new_node
 from tract.repo import Repository
 
 LEAST = 8
@@ -171,12 +171,14 @@ def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tup
         stop = start
 
 
-def append_entry(repo: Repository, context: Context, entry: Entry, new: list[NewObject]) -> Context:
-    """The context with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
+def append_entry(
+    repo: Repository, context: Context, entry: Entry, new: list[NewObject], of: ListOf = "messages"
+) -> Context:
+    """The context, or a list *of* something else, with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
     open_ = context.open + entry
     if not closes(entry[0], len(open_) // 2):
         return Context(context.tree, open_)
-    leaf = write_node(repo, Node(0, open_), new)
+    leaf = write_node(repo, Node(0, open_, of), new)
     return Context(_append_leaf(repo, context.tree, leaf, new), ())
 
 

@@ -66,7 +66,7 @@ def add_notes(repo: Repository, namespace: str, notes: Sequence[NewNote], new: l
         new.append(blob)
         parent = repo.commit(at) if at is not None else None
         before = EMPTY if parent is None else Context(parent.tree, parent.open)
-        after = append_entry(repo, before, (note.target, blob.id), new)
+        after = append_entry(repo, before, (note.target, blob.id), new, "notes")
         commit = Commit(
             CommitOperation.NOTE,
             () if at is None else (at,),

@@ -3,7 +3,7 @@
 | object | payload, in canonical msgpack |
 |---|---|
 | blob | any map of JSON values |
-| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]`` |
+| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]`` |
 | commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]`` |
 | operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one |
 
@@ -12,12 +12,12 @@ docs/format.md has the same at length; the two change together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from tract.errors import ObjectCorruptError
-from tract.objects.codec import encode, pack, unpack, unpack_all
+from tract.errors import ContentValidationError, ObjectCorruptError
+from tract.objects.codec import MAX_SIZE, decode, encode, pack, unpack, unpack_all
 from tract.objects.id import ID_SIZE, Kind, ObjectId, object_id
 
 
@@ -38,7 +38,7 @@ _OPERATIONS = {op.value: op for op in CommitOperation}
 MAX_LEVEL = 32
 """How high a tree can be: nodes have 8 items and more, but for the last of each level."""
 
-_MOST_GENERATIONS = 2**63  # the next one has an encoding too
+_MOST = 2**63  # of a generation or a count: the next one has an encoding too
 
 # What a datetime can say, in microseconds since 1970: years 1 to 9999.
 FIRST_TIME = -62_135_596_800_000_000
@@ -86,12 +86,27 @@ class Commit(NamedTuple):
     message: str | None = None
     metadata: dict[str, Any] | None = None
 
+    @property
+    def entry_commits(self) -> tuple[ObjectId, ...]:
+        """The commits of the open entries, first to last."""
+        return self.open[::2]
+
+    @property
+    def entry_blobs(self) -> tuple[ObjectId, ...]:
+        """The blobs of the open entries, first to last."""
+        return self.open[1::2]
+
+
+ListOf: TypeAlias = Literal["messages", "notes"]
+"""What a list in chunks is of. It is said in the chunks, so that whoever meets one knows what it names."""
+
 
 class Node(NamedTuple):
-    """A node of a tree: entries at level 0, child nodes with their entry counts above."""
+    """A node of a tree: at level 0 entries, which are *of* one sort; above, child nodes with their entry counts."""
 
     level: int
     items: tuple[Any, ...]
+    of: ListOf = "messages"
 
     @property
     def total(self) -> int:
@@ -132,6 +147,67 @@ class Operation(NamedTuple):
     steps: tuple[Step, ...] | None = None
 
 
+Role: TypeAlias = Literal[
+    "parent", "content", "target", "tree", "entry", "entry content", "noted", "note", "node", "previous", "ref"
+]
+"""What an object needs another for. What is *noted*, the commit that a note is about, may be gone; all else must be there."""
+
+Named: TypeAlias = tuple[ObjectId, Kind, Role]
+"""An object that another one names: its id, the kind that it must have, and what it is needed for."""
+
+
+def named_by(obj: Commit | Node | Operation) -> Iterator[Named]:
+    """Everything that *obj* names, in the order of its fields; an id as often as it stands there. A blob names nothing."""
+    match obj:
+        case Commit():
+            return _named_by_commit(obj)
+        case Node():
+            return _named_by_node(obj)
+        case Operation():
+            return _named_by_operation(obj)
+
+
+def _named_by_commit(commit: Commit) -> Iterator[Named]:
+    is_note = commit.operation is CommitOperation.NOTE
+    for parent in commit.parents:
+        yield parent, "commit", "parent"
+    if commit.content is not None:
+        yield commit.content, "blob", "content"
+    if commit.target is not None:
+        yield commit.target, "commit", "noted" if is_note else "target"
+    if commit.tree is not None:
+        yield commit.tree, "tree", "tree"
+    yield from _named_by_entries(commit.open, "notes" if is_note else "messages")
+
+
+def _named_by_node(node: Node) -> Iterator[Named]:
+    if node.level == 0:
+        yield from _named_by_entries(node.items, node.of)
+        return
+    for child in node.items[::2]:
+        yield child, "tree", "node"
+
+
+def _named_by_entries(items: tuple[ObjectId, ...], of: ListOf) -> Iterator[Named]:
+    entry: Role = "noted" if of == "notes" else "entry"
+    content: Role = "note" if of == "notes" else "entry content"
+    for commit, blob in zip(items[::2], items[1::2], strict=True):
+        yield commit, "commit", entry
+        yield blob, "blob", content
+
+
+def _named_by_operation(operation: Operation) -> Iterator[Named]:
+    if operation.previous is not None:
+        yield operation.previous, "operation", "previous"
+    for change in operation.changes:
+        for value in (change.old, change.new):
+            if isinstance(value, bytes):
+                yield value, "commit", "ref"
+    for _, value in operation.refs or ():
+        if isinstance(value, bytes):
+            yield value, "commit", "ref"
+
+
 def new_object(kind: Kind, payload: bytes) -> NewObject:
     return NewObject(object_id(kind, payload), kind, payload)
 
@@ -147,7 +223,7 @@ def new_commit(commit: Commit) -> NewObject:
 
 
 def new_node(node: Node) -> NewObject:
-    return new_object("tree", pack(node))
+    return new_object("tree", pack(node[:2] if node.of == "messages" else node))
 
 
 def new_operation(operation: Operation) -> NewObject:
@@ -157,42 +233,24 @@ def new_operation(operation: Operation) -> NewObject:
 def read_blob(id: ObjectId, obj: Object) -> Any:
     """The map in *obj*; ObjectCorruptError when it is none."""
     value = _unpack(id, obj, "blob")
-    if type(value) is not dict:
-        raise ObjectCorruptError(f"blob {id.hex()}", "it is not a map")
-    return value
+    try:
+        return _blob_of(value)
+    except _ShapeError as exc:
+        raise ObjectCorruptError(f"blob {id.hex()}", str(exc)) from exc
 
 
 def read_commit(id: ObjectId, obj: Object) -> Commit:
     """The commit in *obj*; ObjectCorruptError when it is none."""
-    fields = _unpack(id, obj, "commit")
+    value = _unpack(id, obj, "commit")
     try:
-        operation, parents, content, target, tree, open_, generation, time, author, message, metadata = fields
-        if type(generation) is not int or not 0 < generation < _MOST_GENERATIONS or type(author) is not str:
-            raise ValueError("generation or author")
-        if not (message is None or type(message) is str) or not (metadata is None or type(metadata) is dict):
-            raise ValueError("message or metadata")
-        if len(open_) % 2:
-            raise ValueError("open entries")
-        return Commit(
-            _OPERATIONS[operation],
-            _ids(parents),
-            _id_or_none(content),
-            _id_or_none(target),
-            _id_or_none(tree),
-            _ids(open_),
-            generation,
-            _time(time),
-            author,
-            message,
-            metadata,
-        )
-    except (TypeError, ValueError, KeyError) as exc:
-        raise ObjectCorruptError(f"commit {id.hex()}", "its fields are not a commit's") from exc
+        return _commit_of(value)
+    except _ShapeError as exc:
+        raise ObjectCorruptError(f"commit {id.hex()}", str(exc)) from exc
 
 
 def read_node(id: ObjectId, obj: Object) -> Node:
     """The tree node in *obj*; ObjectCorruptError when it is none."""
-    return _node_of(id, _unpack(id, obj, "tree"))
+    return _read_node(id, _unpack(id, obj, "tree"))
 
 
 def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]:
@@ -201,22 +259,14 @@ def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]
         values = unpack_all(payloads)
     except ValueError:
         return [read_node(id, Object("tree", payload)) for id, payload in zip(ids, payloads, strict=True)]
-    return [_node_of(id, value) for id, value in zip(ids, values, strict=True)]
+    return [_read_node(id, value) for id, value in zip(ids, values, strict=True)]
 
 
-def _node_of(id: ObjectId, value: Any) -> Node:
+def _read_node(id: ObjectId, value: Any) -> Node:
     try:
-        level, items = value
-        if type(level) is not int or not 0 <= level <= MAX_LEVEL or not items or len(items) % 2:
-            raise ValueError("level or items")
-        if level == 0:
-            return Node(0, _ids(items))
-        _ids(items[::2])
-        if not all(type(count) is int and count > 0 for count in items[1::2]):
-            raise ValueError("counts")
-        return Node(level, tuple(items))
-    except (TypeError, ValueError) as exc:
-        raise ObjectCorruptError(f"tree {id.hex()}", "its fields are not a tree node's") from exc
+        return _node_of(value)
+    except _ShapeError as exc:
+        raise ObjectCorruptError(f"tree {id.hex()}", str(exc)) from exc
 
 
 def checked_node(id: ObjectId, node: Node, level: int) -> Node:
@@ -228,67 +278,181 @@ def checked_node(id: ObjectId, node: Node, level: int) -> Node:
 
 def read_operation(id: ObjectId, obj: Object) -> Operation:
     """The operation in *obj*; ObjectCorruptError when it is none."""
+    value = _unpack(id, obj, "operation")
     try:
-        previous, time, actor, reason, changes, refs, *rest = _unpack(id, obj, "operation")
-        return Operation(
-            _id_or_none(previous),
-            _time(time),
-            _text(actor),
-            _text(reason),
-            tuple(RefChange(_text(name), _value_or_none(old), _value_or_none(new)) for name, old, new in changes),
-            None if refs is None else tuple((_text(name), _value(value)) for name, value in refs),
-            tuple(Step(_time(time), _text(actor), _text(reason), _number(of)) for time, actor, reason, of in rest[0])
-            if rest
-            else None,
-        )
-    except (TypeError, ValueError) as exc:
-        raise ObjectCorruptError(f"operation {id.hex()}", "its fields are not an operation's") from exc
+        return _operation_of(value)
+    except _ShapeError as exc:
+        raise ObjectCorruptError(f"operation {id.hex()}", str(exc)) from exc
+
+
+def check_payload(kind: Kind, payload: bytes) -> None:
+    """Raise ContentValidationError, saying which rule is broken, unless *payload* is that of an object of *kind*.
+
+    What reading asks of an object's fields, and that the payload is canonical, which reading leaves to whoever takes one in from outside.
+    That the objects it names exist is not looked at, as nothing here knows a store.
+    """
+    if len(payload) > MAX_SIZE:
+        raise ContentValidationError(f"a payload of {len(payload)} bytes is over the limit of {MAX_SIZE}")
+    try:
+        value = decode(payload)
+    except ValueError as exc:
+        raise ContentValidationError(f"not a {kind}: {exc}") from exc
+    check_value(kind, value)
+
+
+def check_value(kind: Kind, value: Any) -> None:
+    """The same of the value that a payload is the canonical encoding of."""
+    try:
+        _SHAPES[kind](value)
+    except _ShapeError as exc:
+        raise ContentValidationError(f"not a {kind}: {exc}") from exc
 
 
 # The id proves what was written, not that tract wrote it: a store or a stream may come from anybody.
-# Each of these raises TypeError or ValueError, and costs little beside unpacking.
+# All that makes an object's shape is asked whenever it is read, and costs little beside unpacking.
 
 
-def _ids(items: Any) -> tuple[ObjectId, ...]:
-    found = tuple(items)
-    # Joining takes byte strings only. That two of them may have each other's bytes does no harm: nothing has such an id.
-    if len(b"".join(found)) != ID_SIZE * len(found) or not all(found):
-        raise ValueError("ids")
-    return found
+class _ShapeError(ValueError):
+    """A value that is no object of its kind, and why."""
 
 
-def _id_or_none(value: Any) -> ObjectId | None:
+def _commit_of(value: Any) -> Commit:
+    if type(value) is not list or len(value) != 11:
+        raise _ShapeError("it is not a list of 11 fields")
+    operation, parents, content, target, tree, open_, generation, time, author, message, metadata = value
+    if type(operation) is not str or operation not in _OPERATIONS:
+        raise _ShapeError("its operation is unknown")
+    if type(open_) is list and len(open_) % 2:
+        raise _ShapeError("its open entries are not pairs of ids")
+    if type(generation) is not int or not 0 < generation < _MOST:
+        raise _ShapeError("its generation is not a number above zero")
+    if type(author) is not str:
+        raise _ShapeError("its author is not text")
+    if message is not None and type(message) is not str:
+        raise _ShapeError("its message is not text")
+    if metadata is not None and type(metadata) is not dict:
+        raise _ShapeError("its metadata is not a map")
+    return Commit(
+        _OPERATIONS[operation],
+        _ids(parents, "its parents are not ids"),
+        _id_or_none(content, "its content is no id"),
+        _id_or_none(target, "its target is no id"),
+        _id_or_none(tree, "its tree is no id"),
+        _ids(open_, "its open entries are not pairs of ids"),
+        generation,
+        _time(time),
+        author,
+        message,
+        metadata,
+    )
+
+
+def _node_of(value: Any) -> Node:
+    if type(value) is not list or not 2 <= len(value) <= 3:
+        raise _ShapeError("it is not a list of 2 or 3 fields")
+    level, items = value[:2]
+    if type(level) is not int or not 0 <= level <= MAX_LEVEL:
+        raise _ShapeError(f"its level is not a number up to {MAX_LEVEL}")
+    if type(items) is not list or not items or len(items) % 2:
+        raise _ShapeError("its items are not pairs")
+    if len(value) == 3 and (level or value[2] != "notes"):
+        raise _ShapeError("it is no chunk of notes, and has a third field")
+    if level == 0:
+        return Node(0, _ids(items, "its entries are not pairs of ids"), "messages" if len(value) == 2 else "notes")
+    _ids(items[::2], "a child is no id")
+    if not all(type(count) is int and 0 < count < _MOST for count in items[1::2]):
+        raise _ShapeError("a child's count is not a number above zero")
+    return Node(level, tuple(items))
+
+
+def _operation_of(value: Any) -> Operation:
+    if type(value) is not list or not 6 <= len(value) <= 7:
+        raise _ShapeError("it is not a list of 6 or 7 fields")
+    previous, time, actor, reason, changes, refs = value[:6]
+    if type(actor) is not str or type(reason) is not str:
+        raise _ShapeError("its actor or its reason is not text")
+    if type(changes) is not list or not all(map(_is_change, changes)):
+        raise _ShapeError("its changes are not those of refs")
+    if refs is not None and (type(refs) is not list or not all(map(_is_ref, refs))):
+        raise _ShapeError("its refs are not names and values")
+    return Operation(
+        _id_or_none(previous, "the operation before it is no id"),
+        _time(time),
+        actor,
+        reason,
+        tuple(RefChange(name, old, new) for name, old, new in changes),
+        None if refs is None else tuple((name, one) for name, one in refs),
+        _steps(value[6], len(changes)) if len(value) == 7 else None,
+    )
+
+
+def _steps(value: Any, number: int) -> tuple[Step, ...]:
+    if type(value) is not list or not all(map(_is_step, value)) or sum(step[3] for step in value) != number:
+        raise _ShapeError("its steps are not those of its changes")
+    return tuple(Step(*step) for step in value)
+
+
+def _is_step(value: Any) -> bool:
+    if type(value) is not list or len(value) != 4:
+        return False
+    time, actor, reason, number = value
+    if type(actor) is not str or type(reason) is not str or type(number) is not int or not 0 <= number < _MOST:
+        return False
+    return type(time) is int and FIRST_TIME <= time <= LAST_TIME
+
+
+def _is_change(value: Any) -> bool:
+    if type(value) is not list or len(value) != 3:
+        return False
+    name, old, new = value
+    return type(name) is str and (old is None or _is_value(old)) and (new is None or _is_value(new))
+
+
+def _is_ref(value: Any) -> bool:
+    return type(value) is list and len(value) == 2 and type(value[0]) is str and _is_value(value[1])
+
+
+def _is_value(value: Any) -> bool:
+    return type(value) is str or (type(value) is bytes and len(value) == ID_SIZE)
+
+
+_LENGTHS = frozenset((ID_SIZE,))
+
+
+def _ids(items: Any, problem: str) -> tuple[ObjectId, ...]:
+    try:
+        # Joining takes byte strings only; both are faster than a look at each.
+        if type(items) is list and b"".join(items) is not None and _LENGTHS.issuperset(map(len, items)):
+            return tuple(items)
+    except TypeError:
+        pass
+    raise _ShapeError(problem)
+
+
+def _id_or_none(value: Any, problem: str) -> ObjectId | None:
     if value is None or (type(value) is bytes and len(value) == ID_SIZE):
         return value
-    raise ValueError("id")
-
-
-def _value(value: Any) -> RefValue:
-    if type(value) is str or (type(value) is bytes and len(value) == ID_SIZE):
-        return value
-    raise ValueError("value")
-
-
-def _value_or_none(value: Any) -> RefValue | None:
-    return None if value is None else _value(value)
-
-
-def _text(value: Any) -> str:
-    if type(value) is str:
-        return value
-    raise ValueError("text")
-
-
-def _number(value: Any) -> int:
-    if type(value) is int and value >= 0:
-        return value
-    raise ValueError("number")
+    raise _ShapeError(problem)
 
 
 def _time(value: Any) -> int:
     if type(value) is int and FIRST_TIME <= value <= LAST_TIME:
         return value
-    raise ValueError("time")
+    raise _ShapeError("its time is not a moment in microseconds")
+
+
+def _blob_of(value: Any) -> Any:
+    if type(value) is not dict:
+        raise _ShapeError("it is not a map")
+    return value
+
+
+_SHAPES: dict[Kind, Callable[[Any], object]] = {
+    "blob": _blob_of,
+    "tree": _node_of,
+    "commit": _commit_of,
+    "operation": _operation_of,
+}
 
 
 def _unpack(id: ObjectId, obj: Object, kind: Kind) -> Any:

@@ -13,10 +13,9 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.plumbing.streams import input_lines
 from tract.errors import ContentValidationError
-from tract.objects.check import check_payload
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, Kind
-from tract.objects.model import NewObject, new_blob, new_object
+from tract.objects.model import NewObject, check_payload, new_blob, new_object
 
 # JSON is longer than what it says, by escapes and blanks; more than this says too much.
 _MAX_INPUT = 4 * MAX_SIZE

@@ -37,9 +37,8 @@ from tract.maintenance.fsck.problems import Problem
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, in_order
 from tract.maintenance.fsck.store import FoundObject, FoundObjects, check_counts, check_loose
-from tract.objects.check import check_payload
 from tract.objects.id import ObjectId
-from tract.objects.model import Operation, RefValue, read_operation
+from tract.objects.model import Operation, RefValue, check_payload, read_operation
 from tract.refs.names import HEAD, ORIG_HEAD, TAGS, TRACTS
 from tract.repo import read_config, read_format
 from tract.storage import files

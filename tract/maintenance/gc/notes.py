@@ -81,7 +81,7 @@ def _repeat(
     """Make *note* once more, on another parent."""
     assert note.target is not None
     assert note.content is not None
-    context = append_entry(repo, before, (note.target, note.content), new)
+    context = append_entry(repo, before, (note.target, note.content), new, "notes")
     parents = () if parent is None else (parent,)
     commit = note._replace(parents=parents, tree=context.tree, open=context.open, generation=number)
     made = new_commit(commit)

@@ -30,13 +30,14 @@ from contextlib import suppress
 from typing import Any
 
 from tract.errors import ContentValidationError, ObjectCorruptError
-from tract.objects.check import check_payload, check_value
 from tract.objects.codec import encode
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, parse_id
 from tract.objects.model import (
     NewObject,
     Object,
     RefValue,
+    check_payload,
+    check_value,
     new_object,
     read_blob,
     read_commit,
