@@ -1,0 +1,97 @@
+"""Two states of tract side by side: ``python -m benchmarks.compare OTHER_CHECKOUT [--rounds N] [--messages N]``.
+
+Each round runs the same work in both checkouts, one process after the other; the table has the medians of the processor time (user and system), which other work on the machine disturbs little, and their ratio.
+The work uses only names that every state has: ``Tract`` and the command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+
+WORK = """
+import gc as collector, json, resource, subprocess, sys
+from tract import Tract
+folder, number = sys.argv[1], int(sys.argv[2])
+figures = {}
+
+def spent():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+def timed(name, call, per=1):
+    begun = spent()
+    result = call()
+    figures[name] = (spent() - begun) / per * 1e6
+    return result
+
+def message(at):
+    return {"role": ("user", "assistant")[at % 2], "content": f"message {at} " + "some words to fill a line of talk " * 8}
+
+with Tract.open(folder, durability="process") as t:
+    for at in range(200):
+        t.commit(message(at))
+    collector.collect()
+    timed("commit", lambda: [t.commit(message(at)) for at in range(200, number)], number - 200)
+    t.compile().token_count
+    collector.collect()
+    timed("append + compile", lambda: [(t.commit(message(at)), t.compile().token_count) for at in range(1000)], 1000)
+with Tract.open(folder, durability="full") as t:
+    timed("commit, durable", lambda: [t.commit(message(at)) for at in range(300)], 300)
+with Tract.open(folder) as t:
+    timed("cold load", lambda: t.compile().to_openai())
+with Tract.open(folder) as t:
+    timed("log of 20", lambda: [t.log(20) for _ in range(20)], 20)
+    timed("status", lambda: [t.status() for _ in range(20)], 20)
+    timed("gc", t.gc)
+with Tract.open(folder) as t:
+    timed("cold load from packs", lambda: t.compile().to_openai())
+for name, command in (("tract log -n 20", ["log", "-n", "20"]), ("tract status", ["status"]), ("tract fsck", ["fsck"]), ("tract show", ["show"])):
+    timed(name, lambda: subprocess.run([sys.executable, "-m", "tract", "-C", folder, *command], check=True, stdout=subprocess.DEVNULL))
+print(json.dumps(figures))
+"""
+
+
+def measure(checkout: Path, number: int) -> dict[str, float]:
+    """One process's figures, in microseconds."""
+    with tempfile.TemporaryDirectory(prefix="tract-compare-") as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", WORK, folder, str(number)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(checkout)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("other", type=Path, metavar="OTHER_CHECKOUT")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--messages", type=int, default=5000)
+    options = parser.parse_args()
+    rounds: dict[str, list[dict[str, float]]] = {"other": [], "this": []}
+    for at in range(options.rounds):
+        for name in ("other", "this") if at % 2 == 0 else ("this", "other"):
+            rounds[name].append(measure(HERE if name == "this" else options.other.resolve(), options.messages))
+    print(
+        f"| {options.messages} messages, {options.rounds} rounds | {options.other} | here | ratio of medians |\n|---|---:|---:|---:|"
+    )
+    for what in rounds["this"][0]:
+        before, after = (statistics.median(one[what] for one in rounds[name]) for name in ("other", "this"))
+        print(f"| {what} | {before:,.0f} µs | {after:,.0f} µs | {after / before:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
