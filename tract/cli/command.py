@@ -1,12 +1,13 @@
-"""What a command is: a name, a line about it, its parameters, and a function.
+"""What a command is, and how a command line becomes the values of its parameters.
 
 A command's file declares ``COMMAND`` and imports what it needs to run, nothing of typer's: typing ``tract log`` must not cost more than ``log``.
-``main`` parses plain command lines from the declaration itself; help, completion and whatever is not plain are left to typer, which is built from the same declaration.
+Every value a command is run with comes from :func:`parse`.
+Help, what is wrong with a line, and completion are typer's (``help.py``), built from the same declaration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,10 +58,139 @@ class Args:
 
 
 class Command(NamedTuple):
-    """A command of the command line; *run* gives the exit status."""
+    """A command of the command line; *run* gives the exit status. Its name and summary stand in ``commands.py``."""
 
-    name: str
-    summary: str
     run: Callable[[Console, Args], int]
     params: tuple[Param, ...] = ()
     description: str = ""
+
+
+class UnreadableError(Exception):
+    """A command line that asks for help or is wrong; typer says which."""
+
+
+class _Words(NamedTuple):
+    """A command line taken apart: options with their texts, arguments, and the words from the first one on that fits nothing."""
+
+    options: list[tuple[Param, str | None]]
+    arguments: list[str]
+    unread: list[str]
+
+
+def parse(command: Command, argv: Sequence[str]) -> Args:
+    """The parameters' values in *argv*: ``--flag value``, ``--flag=value``, ``-n 5``, ``-n5``, ``-in5``, and arguments.
+
+    ``--`` ends the options; a lone ``-`` is an argument. ``-5`` is short for ``-n 5`` where there is ``-n``, as in git.
+    Of an option given twice the last value counts.
+    """
+    words = _taken_apart(command, argv)
+    if words.unread:
+        raise UnreadableError
+    values: dict[str, Any] = {param.name: _absent(param) for param in command.params}
+    last = {param.name: text for param, text in words.options}
+    for param, text in words.options:
+        if param.many:
+            values[param.name] = (*values[param.name], _converted(param, text))
+        else:
+            values[param.name] = _converted(param, last[param.name])
+    _place(command, words.arguments, values)
+    return Args(values)
+
+
+def spelled_out(command: Command, argv: Sequence[str]) -> list[str]:
+    """*argv* as typer understands it: without bundles, ``-5``, values left out and verbatim arguments; what fits nothing stays as it is."""
+    words = _taken_apart(command, argv)
+    result: list[str] = []
+    for param, text in words.options:
+        result += [param.flags[0]] if text is None else [param.flags[0], text]
+    if words.unread:
+        return [*result, *words.arguments, *words.unread]
+    return [*result, "--", *words.arguments]
+
+
+def _taken_apart(command: Command, argv: Sequence[str]) -> _Words:
+    by_flag = {flag: param for param in command.params for flag in param.flags}
+    verbatim = {word for param in command.params for word in param.verbatim}
+    words = _Words([], [], list(argv))
+    while words.unread:
+        word = words.unread[0]
+        if word == "--":
+            words.arguments.extend(words.unread[1:])
+            words.unread.clear()
+        elif word == "-" or not word.startswith("-"):
+            words.arguments.append(words.unread.pop(0))
+            if len(words.arguments) > 1 and words.arguments[0] in verbatim:
+                words.arguments.extend(words.unread)
+                words.unread.clear()
+        else:
+            found = _options_in(word, by_flag)
+            if not found:
+                break
+            param, text = found[-1]
+            used = 1
+            if text is None and param.bare is not None:
+                found[-1] = param, str(param.bare)
+            elif text is None and param.type is not bool:
+                if len(words.unread) == 1:
+                    break
+                found[-1] = param, words.unread[1]
+                used = 2
+            words.options.extend(found)
+            del words.unread[:used]
+    return words
+
+
+def _options_in(word: str, by_flag: Mapping[str, Param]) -> list[tuple[Param, str | None]]:
+    """The options in *word*, with the text that stands in the same word; empty where it names none."""
+    if word in by_flag:
+        return [(by_flag[word], None)]
+    flag, equals, text = word.partition("=")
+    if word.startswith("--"):
+        return [(by_flag[flag], text)] if equals and flag in by_flag and by_flag[flag].type is not bool else []
+    if word[1:].isdecimal() and "-n" in by_flag and by_flag["-n"].type is int:
+        return [(by_flag["-n"], word[1:])]
+    found: list[tuple[Param, str | None]] = []
+    for at, letter in enumerate(word[1:], 2):
+        param = by_flag.get("-" + letter)
+        if param is None:
+            return []
+        if param.type is not bool:
+            return [*found, (param, word[at:] or None)]
+        found.append((param, None))
+    return found
+
+
+def _absent(param: Param) -> Any:
+    if param.many and param.default is None:
+        return ()
+    return False if param.type is bool and param.default is None else param.default
+
+
+def _converted(param: Param, text: str | None) -> Any:
+    if text is None:
+        return True
+    if param.choices and text not in param.choices:
+        raise UnreadableError
+    if param.type is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise UnreadableError from None
+    return text
+
+
+def _place(command: Command, arguments: Sequence[str], values: dict[str, Any]) -> None:
+    """Give the arguments to the positional parameters, in order."""
+    rest = list(arguments)
+    for param in command.params:
+        if param.flags:
+            continue
+        if param.required and not rest:
+            raise UnreadableError
+        if param.many:
+            values[param.name] = tuple(_converted(param, text) for text in rest)
+            rest.clear()
+        elif rest:
+            values[param.name] = _converted(param, rest.pop(0))
+    if rest:
+        raise UnreadableError

@@ -236,8 +236,6 @@ def _json_char(char: str) -> str:
 
 
 COMMAND = Command(
-    "cat-file",
-    "print an object, its type or its size",
     run,
     (
         Param(

@@ -29,8 +29,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "check-ref-format",
-    "tell whether a name can be a ref's",
     run,
     (
         Param("name", help="The whole name of a ref; with --branch, that of a branch.", metavar="REF", required=True),

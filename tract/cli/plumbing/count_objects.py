@@ -46,8 +46,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "count-objects",
-    "count objects and the disk space they take",
     run,
     (
         Param("verbose", ("-v", "--verbose"), type=bool, help="Print a line for each kind of place."),

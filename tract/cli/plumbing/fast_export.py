@@ -36,8 +36,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "fast-export",
-    "write the store as a stream of text",
     run,
     (
         Param("revisions", help="What to write; the whole store where there is none.", metavar="REV", many=True),

@@ -33,8 +33,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "fast-import",
-    "read a stream of text into the store",
     run,
     (
         Param("force", ("--force",), type=bool, help="Move refs that are elsewhere."),

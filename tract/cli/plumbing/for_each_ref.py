@@ -234,8 +234,6 @@ def _document(ref: _Ref) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "for-each-ref",
-    "print refs in a form of your own",
     run,
     (
         Param("patterns", help="Beginnings of names, or wildcards.", metavar="PATTERN", many=True),

@@ -108,8 +108,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "hash-object",
-    "compute the id of an object, and store it",
     run,
     (
         Param("files", help="Files that each hold one object.", metavar="FILE", many=True),

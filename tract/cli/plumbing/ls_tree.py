@@ -80,8 +80,6 @@ def _rows_of(node: Node) -> Iterator[dict[str, Any]]:
 
 
 COMMAND = Command(
-    "ls-tree",
-    "list the entries of a commit's context",
     run,
     (
         Param("revision", help="A commit or a tree.", metavar="REV|TREE", required=True),

@@ -42,8 +42,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "merge-base",
-    "find the commit where histories parted",
     run,
     (
         Param("revisions", help="Commits.", metavar="A B...", many=True),

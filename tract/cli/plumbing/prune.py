@@ -57,8 +57,6 @@ def _days_since(text: str) -> float | str:
 
 
 COMMAND = Command(
-    "prune",
-    "drop what nothing reaches any more",
     run,
     (
         Param("dry_run", ("-n", "--dry-run"), bool, help="Drop nothing; print what would be dropped."),

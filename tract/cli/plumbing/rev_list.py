@@ -89,8 +89,6 @@ def _rows(
 
 
 COMMAND = Command(
-    "rev-list",
-    "list commits from newest to oldest",
     run,
     (
         Param("revisions", help="What to list; ^REV leaves out what REV reaches.", metavar="REV", many=True),

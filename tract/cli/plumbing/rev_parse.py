@@ -86,8 +86,6 @@ def _print_ref(console: Console, repo: Repository, args: Args, name: str) -> Non
 
 
 COMMAND = Command(
-    "rev-parse",
-    "print the id a revision names",
     run,
     (
         Param("revisions", help="Revisions, ids of objects, or ranges.", metavar="REV", many=True),

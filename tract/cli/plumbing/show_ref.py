@@ -79,8 +79,6 @@ def _print(console: Console, args: Args, name: str, id: ObjectId) -> None:
 
 
 COMMAND = Command(
-    "show-ref",
-    "list refs",
     run,
     (
         Param("patterns", help="Ends of names of refs.", metavar="PATTERN", many=True),

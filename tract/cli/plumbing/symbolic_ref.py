@@ -38,8 +38,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "symbolic-ref",
-    "read or set the branch HEAD is on",
     run,
     (
         Param("name", help="HEAD.", metavar="NAME", required=True),

@@ -58,8 +58,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "update-ref",
-    "move a ref safely",
     run,
     (
         Param("ref", help="The whole name of a ref, or HEAD.", metavar="REF"),

@@ -96,8 +96,6 @@ def _print_document(console: Console, base: str, checked: _Checked) -> None:
 
 
 COMMAND = Command(
-    "verify-pack",
-    "check packs and their indexes",
     run,
     (
         Param("packs", help="Packs, or their indexes.", metavar="PACK|IDX", many=True, required=True),

@@ -14,8 +14,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "annotate",
-    "set a message's priority: skip, normal or pinned",
     run,
     (
         Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),

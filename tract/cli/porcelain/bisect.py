@@ -228,8 +228,6 @@ def _judge(console: Console, tract: Tract, commit: str, command: Sequence[str], 
 
 
 COMMAND = Command(
-    "bisect",
-    "find the commit that turned the context bad",
     run,
     (
         Param(

@@ -118,8 +118,6 @@ def _value(entry: BlameEntry, *, exact: bool) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "blame",
-    "show which commit each message of the context comes from",
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The context at this commit; HEAD if not given."),

@@ -112,8 +112,6 @@ def _beside(console: Console, space: Workspace, args: Args, name: str, commit: s
 
 
 COMMAND = Command(
-    "branch",
-    "list, make, rename and delete branches",
     run,
     (
         Param(

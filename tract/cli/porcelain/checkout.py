@@ -33,8 +33,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "checkout",
-    "go to a branch, or look at any commit",
     run,
     (
         Param("target", metavar="REVISION", help="A branch, or any other revision; '-' is where HEAD was before."),

@@ -13,8 +13,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "cherry-pick",
-    "make commits of another branch again on this one",
     run,
     (
         Param(

@@ -28,8 +28,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "commit",
-    "record a message",
     run,
     (
         Param(

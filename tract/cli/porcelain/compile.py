@@ -76,8 +76,6 @@ def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:
 
 
 COMMAND = Command(
-    "compile",
-    "print the context as a model is sent it",
     run,
     (
         Param(

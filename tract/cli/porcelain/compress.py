@@ -223,8 +223,6 @@ def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "compress",
-    "put a summary in the place of messages",
     run,
     (
         Param("from_commit", ("--from",), metavar="MESSAGE", help="The first message that goes."),

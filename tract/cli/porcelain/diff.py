@@ -45,8 +45,6 @@ def _print(console: Console, args: Args, result: DiffResult) -> None:
 
 
 COMMAND = Command(
-    "diff",
-    "show what differs between two contexts",
     run,
     (
         Param(

@@ -74,8 +74,6 @@ def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
 
 
 COMMAND = Command(
-    "edit",
-    "replace a message; the original stays in the history",
     run,
     (
         Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),

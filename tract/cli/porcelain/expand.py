@@ -31,8 +31,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "expand",
-    "put the messages back that a summary stands for",
     run,
     (
         Param(

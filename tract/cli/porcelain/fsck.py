@@ -113,8 +113,6 @@ def _document(report: FsckReport, plan: RepairPlan | None, after: FsckReport | N
 
 
 COMMAND = Command(
-    "fsck",
-    "check the store, and repair it",
     run,
     (
         Param(

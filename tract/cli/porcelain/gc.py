@@ -118,8 +118,6 @@ def shown_size(size: int) -> str:
 
 
 COMMAND = Command(
-    "gc",
-    "pack the store, and drop what nothing reaches any more",
     run,
     (
         Param("dry_run", ("-n", "--dry-run"), bool, help="Say what would be done, and do nothing."),

@@ -169,8 +169,6 @@ def _summary_value(results: Sequence[ImportResult], problems: Sequence[Problem])
 
 
 COMMAND = Command(
-    "import",
-    "import conversations from files of chat logs and agent transcripts",
     run,
     (
         Param("files", metavar="FILE…", many=True, required=True, help="JSON or JSON lines."),

@@ -45,8 +45,6 @@ def _settle(console: Console, store: str, args: Args) -> None:
 
 
 COMMAND = Command(
-    "init",
-    "create an empty store",
     run,
     (
         Param("folder", metavar="FOLDER", help="Where to make it; the working folder if not given."),

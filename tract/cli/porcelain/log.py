@@ -228,8 +228,6 @@ def _cut(line: str, width: int) -> str:
 
 
 COMMAND = Command(
-    "log",
-    "show the history",
     run,
     (
         Param(

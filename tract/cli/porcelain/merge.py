@@ -203,8 +203,6 @@ def _value(result: MergeResult, path: str | None) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "merge",
-    "bring what another branch has into this one",
     run,
     (
         Param("source", metavar="BRANCH", help="What to merge: a branch, or any other revision."),

@@ -13,8 +13,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "pin",
-    "keep messages from ever being compressed",
     run,
     PARAMS,
     """

@@ -14,8 +14,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "rebase",
-    "make this branch's commits again on another",
     run,
     (
         Param(

@@ -48,8 +48,6 @@ def _value(entry: ReflogEntry) -> dict[str, object]:
 
 
 COMMAND = Command(
-    "reflog",
-    "show where HEAD or another ref has been",
     run,
     (
         Param("words", metavar="[show] [REF]", many=True, help="A branch, a tag or a whole name; HEAD if not given."),

@@ -41,8 +41,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "reorder",
-    "put messages in another place of the context",
     run,
     (
         Param(

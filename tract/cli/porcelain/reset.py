@@ -26,8 +26,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "reset",
-    "put the branch on another commit",
     run,
     (
         Param("revision", metavar="REVISION", default="HEAD", help="Where to; HEAD if not given."),

@@ -15,8 +15,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "revert",
-    "take back what commits did",
     run,
     (
         Param(

@@ -190,8 +190,6 @@ def _value(
 
 
 COMMAND = Command(
-    "show",
-    "show a commit, its content in full, and what it changed",
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),

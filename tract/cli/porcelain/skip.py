@@ -13,8 +13,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "skip",
-    "hide messages from the model",
     run,
     PARAMS,
     """

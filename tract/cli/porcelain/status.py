@@ -176,8 +176,6 @@ def _value(state: _State) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "status",
-    "show where the tract is: branch, messages, tokens",
     run,
     (Param("json", ("--json",), bool, help="Print a JSON document."),),
     """

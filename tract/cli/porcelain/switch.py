@@ -40,8 +40,6 @@ def run(console: Console, args: Args) -> int:
 
 
 COMMAND = Command(
-    "switch",
-    "go to another branch",
     run,
     (
         Param(

@@ -69,8 +69,6 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
 
 
 COMMAND = Command(
-    "tag",
-    "list tags, or name a commit for good",
     run,
     (
         Param(

@@ -62,8 +62,6 @@ def _value(plan: UndoPlan, *, dry_run: bool) -> dict[str, object]:
 
 
 COMMAND = Command(
-    "undo",
-    "take back what the last command did",
     run,
     (
         Param("dry_run", ("--dry-run", "-n"), bool, help="Move nothing; print what would move."),

@@ -86,8 +86,6 @@ def _row_value(row: UsageRow, by: tuple[str, ...]) -> dict[str, Any]:
 
 
 COMMAND = Command(
-    "usage",
-    "add up the tokens that providers counted",
     run,
     (
         Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Only what is in this branch's history."),

@@ -1,0 +1,117 @@
+"""The table of commands: where each is, and a line about it.
+
+A command's name and summary stand here alone, so that the help needs to load no command.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command: the module that declares it as ``COMMAND``, and a line about it."""
+
+    module: str
+    summary: str
+
+
+class Group(NamedTuple):
+    """Commands that belong together."""
+
+    title: str
+    commands: dict[str, Entry]
+
+
+GROUPS = (
+    Group(
+        "start a store",
+        {
+            "init": Entry("tract.cli.porcelain.init", "Create an empty store"),
+            "import": Entry(
+                "tract.cli.porcelain.import_", "Import conversations from files of chat logs and agent transcripts"
+            ),
+        },
+    ),
+    Group(
+        "record messages",
+        {
+            "commit": Entry("tract.cli.porcelain.commit", "Record a message"),
+            "edit": Entry("tract.cli.porcelain.edit", "Replace a message; the original stays in the history"),
+        },
+    ),
+    Group(
+        "look at the context and its history",
+        {
+            "status": Entry("tract.cli.porcelain.status", "Show where the tract is: branch, messages, tokens"),
+            "log": Entry("tract.cli.porcelain.log", "Show the history"),
+            "show": Entry("tract.cli.porcelain.show", "Show a commit, its content in full, and what it changed"),
+            "diff": Entry("tract.cli.porcelain.diff", "Show what differs between two contexts"),
+            "blame": Entry("tract.cli.porcelain.blame", "Show which commit each message of the context comes from"),
+            "bisect": Entry("tract.cli.porcelain.bisect", "Find the commit that turned the context bad"),
+            "reflog": Entry("tract.cli.porcelain.reflog", "Show where HEAD or another ref has been"),
+            "compile": Entry("tract.cli.porcelain.compile", "Print the context as a model is sent it"),
+            "usage": Entry("tract.cli.porcelain.usage", "Add up the tokens that providers counted"),
+        },
+    ),
+    Group(
+        "curate",
+        {
+            "annotate": Entry("tract.cli.porcelain.annotate", "Set a message's priority: skip, normal or pinned"),
+            "pin": Entry("tract.cli.porcelain.pin", "Keep messages from ever being compressed"),
+            "skip": Entry("tract.cli.porcelain.skip", "Hide messages from the model"),
+            "compress": Entry("tract.cli.porcelain.compress", "Put a summary in the place of messages"),
+            "expand": Entry("tract.cli.porcelain.expand", "Put the messages back that a summary stands for"),
+            "reorder": Entry("tract.cli.porcelain.reorder", "Put messages in another place of the context"),
+        },
+    ),
+    Group(
+        "go elsewhere, and back",
+        {
+            "branch": Entry("tract.cli.porcelain.branch", "List, make, rename and delete branches"),
+            "switch": Entry("tract.cli.porcelain.switch", "Go to another branch"),
+            "checkout": Entry("tract.cli.porcelain.checkout", "Go to a branch, or look at any commit"),
+            "tag": Entry("tract.cli.porcelain.tag", "List tags, or name a commit for good"),
+            "reset": Entry("tract.cli.porcelain.reset", "Put the branch on another commit"),
+            "undo": Entry("tract.cli.porcelain.undo", "Take back what the last command did"),
+        },
+    ),
+    Group(
+        "bring histories together",
+        {
+            "merge": Entry("tract.cli.porcelain.merge", "Bring what another branch has into this one"),
+            "rebase": Entry("tract.cli.porcelain.rebase", "Make this branch's commits again on another"),
+            "cherry-pick": Entry("tract.cli.porcelain.cherry_pick", "Make commits of another branch again on this one"),
+            "revert": Entry("tract.cli.porcelain.revert", "Take back what commits did"),
+        },
+    ),
+    Group(
+        "look after the store",
+        {
+            "fsck": Entry("tract.cli.porcelain.fsck", "Check the store, and repair it"),
+            "gc": Entry("tract.cli.porcelain.gc", "Pack the store, and drop what nothing reaches any more"),
+        },
+    ),
+    Group(
+        "plumbing",
+        {
+            "cat-file": Entry("tract.cli.plumbing.cat_file", "Print an object, its type or its size"),
+            "check-ref-format": Entry("tract.cli.plumbing.check_ref_format", "Tell whether a name can be a ref's"),
+            "count-objects": Entry("tract.cli.plumbing.count_objects", "Count objects and the disk space they take"),
+            "fast-export": Entry("tract.cli.plumbing.fast_export", "Write the store as a stream of text"),
+            "fast-import": Entry("tract.cli.plumbing.fast_import", "Read such a stream into the store"),
+            "for-each-ref": Entry("tract.cli.plumbing.for_each_ref", "Print refs in a form of your own"),
+            "hash-object": Entry("tract.cli.plumbing.hash_object", "Compute the id of content, and store it"),
+            "ls-tree": Entry("tract.cli.plumbing.ls_tree", "List the entries of a commit's context"),
+            "merge-base": Entry("tract.cli.plumbing.merge_base", "Find the commit where histories parted"),
+            "prune": Entry("tract.cli.plumbing.prune", "Drop what nothing reaches any more"),
+            "rev-list": Entry("tract.cli.plumbing.rev_list", "List commits from newest to oldest"),
+            "rev-parse": Entry("tract.cli.plumbing.rev_parse", "Print the id a revision names"),
+            "show-ref": Entry("tract.cli.plumbing.show_ref", "List refs"),
+            "symbolic-ref": Entry("tract.cli.plumbing.symbolic_ref", "Read or set the branch HEAD is on"),
+            "update-ref": Entry("tract.cli.plumbing.update_ref", "Move refs safely"),
+            "verify-pack": Entry("tract.cli.plumbing.verify_pack", "Check packs and their indexes"),
+        },
+    ),
+)
+
+ENTRIES = {name: entry for group in GROUPS for name, entry in group.commands.items()}
