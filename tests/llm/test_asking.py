@@ -116,7 +116,8 @@ def test_anthropic_gets_the_system_prompt_apart_and_a_limit(llm_server):
     [asked] = llm_server.requests()
     assert "/v1/messages" == asked.path
     assert (KEY, "2023-06-01") == (asked.headers["x-api-key"], asked.headers["anthropic-version"])
-    assert {"model": "m", "messages": QUESTION, "max_tokens": 77, "system": "Be terse.\n\nBe kind."} == asked.body
+    system = [{"type": "text", "text": text} for text in ("Be terse.", "Be kind.")]
+    assert {"model": "m", "messages": QUESTION, "max_tokens": 77, "system": system} == asked.body
 
 
 def test_anthropic_gets_tool_calls_and_results_as_its_own_blocks(llm_server):

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.errors import LLMConfigError, LLMResponseError
-from tract.llm.anthropic_format import AnthropicAssembler, read_anthropic_answer
-from tract.llm.anthropic_messages import split_system
+from tract.errors import LLMResponseError
+from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
 from tract.llm.openai import limit_name
 from tract.llm.openai_format import OpenAIAssembler, openai_body, read_openai_answer
 from tract.llm.reading import Refused
@@ -165,32 +164,32 @@ def test_settings_are_kept_and_texts_and_tools_are_not():
     assert {"model": "m", "temperature": 0.0, "top_p": 0.5, "reasoning_effort": "low"} == request.generation_config
 
 
+def asked_of_anthropic(*messages: dict, **options: object) -> dict:
+    return anthropic_body(LLMRequest(messages, "m", options=options), stream=False, default_max_tokens=9)
+
+
 def test_a_system_prompt_in_blocks_stays_in_blocks():
     blocks = [{"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}]
-    messages = [{"role": "system", "content": "a"}, {"role": "system", "content": blocks}]
 
-    assert ([{"type": "text", "text": "a"}, *blocks], []) == split_system(messages)
+    body = asked_of_anthropic({"role": "system", "content": blocks}, {"role": "user", "content": "c"}, system="a")
+
+    assert [{"type": "text", "text": "a"}, *blocks] == body["system"]
 
 
-@pytest.mark.parametrize(
-    ("calls", "complaint"),
-    [
-        ([{"id": "a"}], "a tool call that names no function cannot be sent: it is an object of 1"),
-        ([{"id": "a", "function": {"name": "f", "arguments": "{"}}], "a tool call's arguments are not JSON"),
-    ],
-)
-def test_a_tool_call_that_cannot_be_turned_is_refused(calls, complaint):
-    with pytest.raises(LLMConfigError, match=complaint):
-        split_system([{"role": "assistant", "content": "x", "tool_calls": calls}])
+def test_arguments_that_are_no_json_go_as_text():
+    calls = [{"id": "a", "function": {"name": "f", "arguments": "{"}}]
+
+    body = asked_of_anthropic({"role": "assistant", "content": "x", "tool_calls": calls})
+
+    assert {"arguments": "{"} == body["messages"][0]["content"][1]["input"]
 
 
 def test_tool_results_never_grow_a_users_own_list():
     blocks = [{"type": "text", "text": "a"}]
     tool = {"role": "tool", "tool_call_id": "t", "content": "r"}
 
-    _, messages = split_system([{"role": "user", "content": blocks}, tool])
+    asked_of_anthropic({"role": "user", "content": blocks}, tool)
 
-    assert 2 == len(messages)
     assert [{"type": "text", "text": "a"}] == blocks
 
 

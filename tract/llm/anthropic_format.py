@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import LLMResponseError
-from tract.llm.anthropic_messages import split_system
 from tract.llm.deltas import Pieces, add_delta, joined
 from tract.llm.reading import (
     found,
@@ -26,12 +25,16 @@ from tract.llm.reading import (
 )
 from tract.llm.sse import Event
 from tract.llm.types import LLMRequest, LLMResponse
+from tract.messages import join_system, message_from_raw, render_anthropic
+from tract.objects.message_format import detect_format
 
 
 def anthropic_body(request: LLMRequest, *, stream: bool, default_max_tokens: int) -> dict[str, Any]:
-    """The body of *request*, the system prompt apart; ``system`` among its options comes first."""
-    system, messages = split_system(request.messages, request.options.get("system"))
-    body: dict[str, Any] = {"model": request.model, "messages": messages}
+    """The body of *request*, its messages as Anthropic's; ``system`` among its options comes before their own."""
+    given = [message_from_raw(message, detect_format(message) or "openai") for message in request.messages]
+    rendered = render_anthropic(given).value
+    system = join_system([one for one in (request.options.get("system"), rendered.get("system")) if one])
+    body: dict[str, Any] = {"model": request.model, "messages": rendered["messages"]}
     body["max_tokens"] = default_max_tokens if request.max_tokens is None else request.max_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature

@@ -9,34 +9,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tract.messages.anthropic import join_system as join_system
     from tract.messages.caching import CacheMode as CacheMode
     from tract.messages.content import message_of as message_of
+    from tract.messages.message import message_from_raw as message_from_raw
     from tract.messages.pairing import Pairing as Pairing
     from tract.messages.pairing import ToolUnits as ToolUnits
     from tract.messages.pairing import pairing_warnings as pairing_warnings
     from tract.messages.pairing import tool_ids as tool_ids
     from tract.messages.pairing import tool_units as tool_units
     from tract.messages.parts import Rendered as Rendered
-    from tract.messages.raw import message_from_raw as message_from_raw
+    from tract.messages.reading import message_text as message_text
+    from tract.messages.reading import render_text as render_text
     from tract.messages.rendering import render as render
     from tract.messages.rendering import render_anthropic as render_anthropic
     from tract.messages.rendering import render_chat as render_chat
     from tract.messages.rendering import render_gemini as render_gemini
     from tract.messages.rendering import render_openai as render_openai
     from tract.messages.rendering import render_responses as render_responses
-    from tract.messages.text import message_text as message_text
-    from tract.messages.text import render_text as render_text
     from tract.messages.values import compact_json as compact_json
     from tract.messages.values import copy_json as copy_json
 
 _HOMES = {
+    "anthropic": ("join_system",),
     "caching": ("CacheMode",),
     "content": ("message_of",),
+    "message": ("message_from_raw",),
     "pairing": ("Pairing", "ToolUnits", "pairing_warnings", "tool_ids", "tool_units"),
     "parts": ("Rendered",),
-    "raw": ("message_from_raw",),
     "rendering": ("render", "render_anthropic", "render_chat", "render_gemini", "render_openai", "render_responses"),
-    "text": ("message_text", "render_text"),
+    "reading": ("message_text", "render_text"),
     "values": ("compact_json", "copy_json"),
 }
 

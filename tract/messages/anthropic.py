@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.messages.arguments import object_arguments
 from tract.messages.call_ids import CallIds
 from tract.messages.parts import (
     File,
@@ -23,9 +22,10 @@ from tract.messages.parts import (
     Turn,
     Unknown,
     known_role,
+    object_arguments,
     only_texts,
+    placeholder,
 )
-from tract.messages.placeholder import placeholder
 from tract.messages.values import compact_json, extra_keys, str_or_none
 from tract.objects.message_format import JSON
 

@@ -19,8 +19,8 @@ from itertools import groupby, takewhile
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError
+from tract.messages.message import item_role
 from tract.messages.parts import SYSTEM_ROLES
-from tract.messages.responses import item_role
 from tract.messages.values import items_of, str_or_none
 from tract.objects.message_format import JSON
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tract.messages.arguments import object_arguments
 from tract.messages.parts import (
     File,
     Image,
@@ -29,10 +28,11 @@ from tract.messages.parts import (
     ToolCall,
     ToolResult,
     Turn,
+    object_arguments,
+    placeholder,
     runs,
     split_results,
 )
-from tract.messages.placeholder import placeholder
 from tract.objects.message_format import JSON
 
 _NAMELESS = "unknown_tool"

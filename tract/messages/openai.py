@@ -21,10 +21,10 @@ from tract.messages.parts import (
     Unknown,
     known_role,
     only_texts,
+    placeholder,
     runs,
     split_results,
 )
-from tract.messages.placeholder import placeholder
 from tract.messages.values import (
     compact_json,
     data_url,

@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from tract.messages.message import CompileWarning
+from tract.messages.values import base64_size, parse_json, size_text
 from tract.objects.message_format import JSON
 
 SYSTEM_ROLES = ("system", "developer")
@@ -173,3 +174,46 @@ def split_results(turns: Sequence[Turn], notes: Notes) -> tuple[list[tuple[int, 
         if other or not found:
             rest.append(replace(turn, parts=other))
     return results, rest
+
+
+def placeholder(part: Part) -> str:
+    """What stands for *part* where it cannot be shown or sent: ``[image image/png 12.3 kB]``, never its data."""
+    match part:
+        case Image(media_type, str(data)):
+            return f"[image {media_type} {size_text(base64_size(data))}]"
+        case Image():
+            return f"[image {part.url}]" if (part.url or "")[:5].lower() != "data:" else "[image data URL]"
+        case File(name, media_type, str(data)):
+            words = ["file", name, media_type, size_text(base64_size(data))]
+            return f"[{' '.join(word for word in words if word)}]"
+        case File():
+            return f"[file {part.name or part.url or part.file_id or 'text'}]"
+        case ToolCall():
+            return f"[call of {part.name}]"
+        case ToolResult():
+            return f"[result of {part.id}]"
+        case Reasoning():
+            return "[thinking]"
+        case Unknown(what):
+            return f"[{what}]"
+        case Text() | Refusal():
+            return "[text]"
+
+
+def object_arguments(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
+    """The arguments of *call*, which is in message *index*, as the object that Anthropic and Gemini want.
+
+    Arguments that are no JSON object go, as text, under the one key ``arguments``, with a warning; empty ones are an empty object; a custom tool's text goes under ``input``.
+    """
+    if call.custom:
+        return {"input": call.arguments}
+    if not call.arguments.strip():
+        return {}
+    try:
+        arguments = parse_json(call.arguments)
+    except ValueError:
+        arguments = None
+    if isinstance(arguments, dict):
+        return arguments
+    notes.add(index, "invalid_arguments", repr(call.id))
+    return {"arguments": call.arguments}

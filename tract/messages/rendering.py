@@ -18,8 +18,8 @@ from tract.messages.gemini import write_gemini, write_system_parts
 from tract.messages.message import CompileWarning, Message
 from tract.messages.openai import write_openai
 from tract.messages.parts import SYSTEM_ROLES, Notes, Rendered, Turn
+from tract.messages.reading import turn_of
 from tract.messages.responses import write_responses
-from tract.messages.turns import turn_of
 from tract.messages.values import copy_json
 from tract.objects.message_format import JSON, MessageFormat, message_format
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tract.messages.message import item_role
 from tract.messages.openai import image_url, read_file, read_image, write_file
 from tract.messages.parts import (
     File,
@@ -21,27 +22,17 @@ from tract.messages.parts import (
     Turn,
     Unknown,
     known_role,
+    placeholder,
 )
-from tract.messages.placeholder import placeholder
 from tract.messages.values import compact_json, extra_keys, items_of, json_or_text
 from tract.objects.message_format import JSON
 
-# The role an item plays that has none of its own; an item that ends in _output is a tool's, any other the model's.
-_ROLES = {"additional_tools": "developer", "configuration_update": "developer", "mcp_approval_response": "user"}
 _MESSAGE_KEYS = frozenset({"type", "role", "content", "id", "status", "phase"})
 _CALL_KEYS = frozenset({"type", "id", "status", "call_id", "name", "arguments", "input", "output"})
 _REASONING_KEYS = frozenset({"type", "id", "status", "summary", "content"})
 _PART_KEYS = frozenset({"type", "text", "refusal", "logprobs", "image_url", "detail", "file_id"}) | frozenset(
     {"file_data", "file_url", "filename"}
 )
-
-
-def item_role(raw: Mapping[str, JSON]) -> str:
-    """The role of an item: its own, or the one it plays (a call is the assistant's, an output a tool's)."""
-    if isinstance(raw.get("role"), str):
-        return str(raw["role"])
-    kind = str(raw.get("type"))
-    return _ROLES.get(kind) or ("tool" if kind.endswith("_output") else "assistant")
 
 
 def read_responses(raw: Mapping[str, JSON], index: int) -> Turn:

@@ -1,16 +1,34 @@
-"""Messages as plain text for people.
+"""Reading a message of any format: as a neutral turn, and as plain text for people.
 
-Text comes out as it is, control characters included: whoever prints it to a terminal escapes it first.
+Text comes out as it is, control characters included: a caller that prints it to a terminal escapes it first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from tract.messages.anthropic import read_anthropic
 from tract.messages.message import Message
-from tract.messages.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolResult
-from tract.messages.placeholder import placeholder
-from tract.messages.turns import turn_of
+from tract.messages.openai import read_openai
+from tract.messages.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn, placeholder
+from tract.messages.responses import read_responses
+from tract.objects.message_format import JSON, MessageFormat
+
+_READERS: dict[MessageFormat, Callable[[Mapping[str, JSON], int], Turn]] = {
+    "openai": read_openai,
+    "responses": read_responses,
+    "anthropic": read_anthropic,
+}
+
+
+def turn_of(message: Message, index: int = 0) -> Turn:
+    """The neutral turn of *message*, which is message *index* of its context."""
+    turn = _READERS[message.format](message.raw, index)
+    if not message.is_error:
+        return turn
+    failed = tuple(part._replace(is_error=True) if isinstance(part, ToolResult) else part for part in turn.parts)
+    return replace(turn, parts=failed)
 
 
 def message_text(message: Message) -> str:
