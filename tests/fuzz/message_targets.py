@@ -22,9 +22,9 @@ from tract.maintenance.fsck.graph import Graph, Root
 from tract.maintenance.fsck.store import FoundObject, FoundObjects
 from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
 from tract.messages.message import Message
-from tract.messages.values import parse_json
 from tract.objects.content import to_value, validate_content
 from tract.objects.id import KINDS, Kind
+from tract.objects.json import parse_json
 from tract.objects.model import (
     Commit,
     CommitOperation,

@@ -35,5 +35,5 @@ def test_a_commit_that_is_not_above_its_parent_is_damage(generation: int) -> Non
 def test_a_generation_that_no_commit_has_is_damage(generation: int) -> None:
     repo, id = with_generation(generation)
 
-    with pytest.raises(ObjectCorruptError, match="its fields are not a commit's"):
+    with pytest.raises(ObjectCorruptError, match="its generation is not a number above zero"):
         repo.commit(id)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from tract.errors import ContentValidationError
-from tract.messages.values import parse_json
 from tract.objects.content import BUILTIN, MessageContent, plain_json, to_value
+from tract.objects.json import parse_json
 
 TextFormat = Literal["text", "json"]
 

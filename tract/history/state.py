@@ -23,6 +23,7 @@ from blake3 import blake3
 
 from tract.errors import CherryPickError, DurabilityError, MergeError, ObjectCorruptError, RebaseError, TractError
 from tract.objects.id import ObjectId, parse_id
+from tract.objects.json import parse_json
 from tract.refs.names import TRACTS
 from tract.repo import Repository
 from tract.storage import files
@@ -178,15 +179,13 @@ def encode_state(value: Mapping[str, Any]) -> bytes:
 
 def decode_state(data: bytes, path: str) -> dict[str, Any]:
     """The value in the bytes of the state file *path*; ObjectCorruptError when they are not what was written."""
-    import json  # as above
-
     end = data.rfind(_CHECK)
     body = data[: max(end, 0)]
     if data != body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n":
         raise ObjectCorruptError(path, "it does not match its check line", max(end, 0))
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as exc:
+        value = parse_json(body)
+    except ValueError as exc:
         raise ObjectCorruptError(path, "it is no JSON document", 0) from exc
     if not isinstance(value, dict):
         raise ObjectCorruptError(path, "it is no map", 0)

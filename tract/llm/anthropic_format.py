@@ -19,13 +19,13 @@ from tract.llm.reading import (
     need_list,
     need_object,
     need_text,
-    parse_json,
     raise_if_refused,
     text_or_none,
 )
 from tract.llm.sse import Event
 from tract.llm.types import LLMRequest, LLMResponse
 from tract.messages import join_system, message_from_raw, render_anthropic
+from tract.objects.json import parse_json
 from tract.objects.message_format import detect_format
 
 

@@ -21,8 +21,9 @@ from email.utils import parsedate_to_datetime
 from tenacity import RetryCallState, wait_random_exponential
 
 from tract.errors import LLMAuthError, LLMError, LLMRateLimitError, LLMResponseError
-from tract.llm.reading import Refused, parse_json, raise_if_refused
+from tract.llm.reading import Refused, raise_if_refused
 from tract.llm.secrets import Secrets
+from tract.objects.json import parse_json
 
 _TRANSIENT = frozenset({408, 409})
 _QUOTA_USED_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})

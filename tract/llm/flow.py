@@ -20,10 +20,11 @@ from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, retry_if_exce
 
 from tract.errors import LLMError, LLMResponseError
 from tract.llm.failure import Limits, failure_of_body, failure_of_refusal, is_worth_repeating, wait_before_repeating
-from tract.llm.reading import Refused, parse_json
+from tract.llm.reading import Refused
 from tract.llm.secrets import Secrets
 from tract.llm.sse import Event, EventParser
 from tract.llm.types import LLMResponse
+from tract.objects.json import parse_json
 
 _MOST_OF_ERROR = 1 << 16
 

@@ -19,12 +19,12 @@ from tract.llm.reading import (
     need_list,
     need_object,
     need_text,
-    parse_json,
     raise_if_refused,
     text_or_none,
 )
 from tract.llm.sse import Event
 from tract.llm.types import LLMRequest, LLMResponse
+from tract.objects.json import parse_json
 
 
 def openai_body(request: LLMRequest, *, stream: bool, limit_name: str) -> dict[str, Any]:

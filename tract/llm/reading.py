@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +19,6 @@ class Refused(Exception):  # noqa: N818
         self.kind = kind
         self.status = status
         super().__init__(kind)
-
-
-def parse_json(text: str | bytes) -> Any:
-    """The JSON value of *text*; ValueError for what is none, whatever is wrong with it."""
-    try:
-        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def found(value: Any) -> str:

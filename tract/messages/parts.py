@@ -15,7 +15,8 @@ from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from tract.messages.message import CompileWarning
-from tract.messages.values import base64_size, parse_json, size_text
+from tract.messages.values import base64_size, size_text
+from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
 
 SYSTEM_ROLES = ("system", "developer")

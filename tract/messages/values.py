@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tract.objects.json import dump_json
 from tract.objects.message_format import JSON
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -27,28 +28,12 @@ def copy_json(value: JSON) -> JSON:
 
 def compact_json(value: JSON) -> str:
     """*value* as JSON without spaces, keys sorted, so that equal values have equal text."""
-    import json  # 1 ms, and plain messages need none
-
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return dump_json(value, sort_keys=True)
 
 
 def json_or_text(value: JSON) -> str:
     """A str as it is, anything else as compact JSON."""
     return value if isinstance(value, str) else compact_json(value)
-
-
-def parse_json(text: str) -> JSON:
-    """The value of JSON *text*; ValueError when it is none (NaN, Infinity and bottomless nesting included)."""
-    import json  # as above
-
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as exc:
-        raise ValueError("nested too deeply") from exc
-
-
-def _refuse_constant(name: str) -> JSON:
-    raise ValueError(f"{name} is no JSON")
 
 
 def items_of(value: JSON) -> Sequence[JSON]:

@@ -1,18 +1,14 @@
-"""JSON without its accidents.
+"""A transcript's JSON, with a reason in the place of each value that cannot be kept.
 
-Python's parser takes NaN, lets the last of two equal keys win and makes half a surrogate pair into a string that no file can hold.
-Here each of these becomes a ``Refused`` in the place of the value, so that one bad number costs the message it stands in and not the file around it.
+What JSON can say and a payload cannot keep becomes a ``Refused`` in the place of the value, so that one bad number costs the message it stands in and not the file around it.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from tract.adapters.transcripts.places import TOO_DEEP, without_depths
+from tract.objects.json import NotJsonError, TooDeepError, parse_kept_json
 from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
@@ -34,15 +30,15 @@ def parse(data: bytes) -> JSON:
     try:
         text = data.removeprefix(_BOM).decode("utf-8")
         try:
-            return _DECODER.decode(text)
-        except RecursionError:
-            return _DEEP_DECODER.decode(without_depths(text, 2 * MAX_DEPTH))
+            return parse_kept_json(text, Refused)
+        except TooDeepError:
+            return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), _refuse_depth)
     except UnicodeDecodeError as exc:
         return Refused(f"not UTF-8 at byte {exc.start + 1}", data.count(b"\n", 0, exc.start) + 1)
-    except json.JSONDecodeError as exc:
-        return Refused(f"not JSON at column {exc.colno}: {exc.msg[:1].lower()}{exc.msg[1:]}", exc.lineno)
-    except RecursionError:
+    except TooDeepError:
         return Refused("nested too deeply")  # and never closed, so there is nothing to take out
+    except NotJsonError as exc:
+        return Refused(f"not JSON at column {exc.column}: {exc.reason}", exc.line)
 
 
 def flaw(value: JSON) -> str | None:
@@ -98,37 +94,5 @@ def _has_lone_surrogate(text: str) -> bool:
     return False
 
 
-def _object(pairs: list[tuple[str, JSON]]) -> JSON:
-    value = dict(pairs)
-    if len(value) == len(pairs):
-        return value
-    twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-    return Refused(f"the key {twice[:40]!a} twice in one object")
-
-
-def _integer(text: str) -> JSON:
-    # The length first: Python refuses to convert very long numbers, and slows down before that.
-    if len(text) > 20 or not -(2**63) <= (number := int(text)) < 2**64:
-        return Refused("an integer of more than 64 bits")
-    return number
-
-
-def _float(text: str) -> JSON:
-    number = float(text)
-    return number if math.isfinite(number) else Refused("a number too large for a float")
-
-
-def _constant(text: str) -> JSON:
-    return Refused(f"{text} is no JSON number")
-
-
-def _deep_constant(text: str) -> JSON:
-    return Refused(f"nested more than {MAX_DEPTH} levels deep") if text == TOO_DEEP else _constant(text)
-
-
-def _decoder(constant: Callable[[str], JSON]) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=constant)
-
-
-_DECODER = _decoder(_constant)
-_DEEP_DECODER = _decoder(_deep_constant)
+def _refuse_depth(reason: str) -> Refused:
+    return Refused(f"nested more than {MAX_DEPTH} levels deep" if reason.startswith(TOO_DEEP) else reason)

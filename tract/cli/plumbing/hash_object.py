@@ -5,7 +5,6 @@ One line an object: its id; with ``--json`` {"id": …, "type": …, "size": …
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from tract.cli.plumbing.streams import input_lines
 from tract.errors import ContentValidationError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, Kind
+from tract.objects.json import NotJsonError, parse_kept_json
 from tract.objects.model import NewObject, check_payload, new_blob, new_object
 
 # JSON is longer than what it says, by escapes and blanks; more than this says too much.
@@ -83,27 +83,11 @@ def _parse_map(data: bytes) -> dict[str, Any]:
     if len(data) > _MAX_INPUT:
         raise ContentValidationError(f"more than {_MAX_INPUT} bytes of JSON")
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
-    except UnicodeDecodeError as exc:
-        raise ContentValidationError(f"not UTF-8 at byte {exc.start}") from None
-    except json.JSONDecodeError as exc:
-        detail = f"{exc.msg[:1].lower()}{exc.msg[1:]} at line {exc.lineno} column {exc.colno}"
-        raise ContentValidationError(f"not JSON: {detail}") from None
-    except RecursionError:
-        raise ContentValidationError("not JSON that can be kept: nested too deeply") from None
-    except ValueError:  # Python refuses to read integers of thousands of digits
-        raise ContentValidationError("not JSON that can be kept: an integer that does not fit in 64 bits") from None
+        value = parse_kept_json(data)
+    except NotJsonError as exc:
+        raise ContentValidationError(f"not JSON: {exc}") from None
     if not isinstance(value, dict):
         raise ContentValidationError("not a blob: it is not a JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ContentValidationError(f"not JSON that can be kept: the key {twice[:60]!a} twice in one object")
     return value
 
 

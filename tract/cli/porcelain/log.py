@@ -25,8 +25,8 @@ from tract.cli.rendering import (
 )
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError, TimeArgumentError
-from tract.messages.values import parse_json
 from tract.objects.id import ObjectId
+from tract.objects.json import parse_json
 from tract.refs.names import HEADS
 from tract.report.log import query_by_config
 from tract.report.selection import Selection, test_of, walk

@@ -1,0 +1,114 @@
+"""JSON as text, and back: the one reader of it.
+
+Python's own parser takes NaN, lets the last of two equal keys win, and makes an integer of any length.
+:func:`parse_json` gives what a text says, as it came from a provider or a model; :func:`parse_kept_json` only what a payload can keep.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, NoReturn
+
+from tract.objects.message_format import JSON
+
+if TYPE_CHECKING:
+    import json
+
+_INT_MIN = -(2**63)
+_INT_MAX = 2**64 - 1
+
+
+class NotJsonError(ValueError):
+    """A text that is no JSON; *line* and *column*, counted from 1, say where, or are 0 where nobody can."""
+
+    def __init__(self, reason: str, line: int = 0, column: int = 0) -> None:
+        self.reason = reason
+        self.line = line
+        self.column = column
+        super().__init__(f"{reason} at line {line} column {column}" if line else reason)
+
+
+class TooDeepError(NotJsonError):
+    """Lists and objects that lie deeper in one another than Python can follow."""
+
+
+def parse_json(text: str | bytes) -> JSON:
+    """The value of JSON *text*; NotJsonError for what is none: NaN and bottomless nesting included.
+
+    Of two equal keys the last wins, and integers have any length: not all of it can be kept.
+    """
+    return _parse(text, _lenient_decoder())
+
+
+def parse_kept_json(text: str | bytes, refuse: Callable[[str], JSON] | None = None) -> JSON:
+    """The value of JSON *text* as a payload can keep it.
+
+    A key twice, a number too large and NaN are a NotJsonError, or what *refuse* makes of the reason stands in the place of the value.
+    Half a surrogate pair is let through; encoding refuses it.
+    """
+    return _parse(text, _strict_decoder(refuse or _refuse))
+
+
+def dump_json(value: JSON, *, sort_keys: bool = False) -> str:
+    """*value* on one line, without spaces."""
+    import json  # 1 ms, and plain messages need none
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
+
+
+def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
+    try:
+        return decoder.decode(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+    except UnicodeDecodeError as exc:
+        raise NotJsonError(f"not UTF-8 at byte {exc.start}") from None
+    except RecursionError:
+        raise TooDeepError("nested too deeply") from None
+    except NotJsonError:
+        raise
+    except ValueError as exc:
+        if not hasattr(exc, "lineno"):  # Python refuses to read integers of thousands of digits
+            raise NotJsonError("an integer of more than 64 bits") from None
+        raise NotJsonError(f"{exc.msg[:1].lower()}{exc.msg[1:]}", exc.lineno, exc.colno) from None  # type: ignore[attr-defined]  # json is not imported for this
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise NotJsonError(reason)
+
+
+@lru_cache(1)
+def _lenient_decoder() -> json.JSONDecoder:
+    import json  # as above
+
+    return json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is no JSON number"))
+
+
+@lru_cache(8)
+def _strict_decoder(refuse: Callable[[str], JSON]) -> json.JSONDecoder:
+    import json  # as above
+
+    def pairs(items: list[tuple[str, JSON]]) -> JSON:
+        value = dict(items)
+        if len(value) == len(items):
+            return value
+        twice, _ = Counter(key for key, _ in items).most_common(1)[0]
+        return refuse(f"the key {twice[:40]!a} twice in one object")
+
+    def integer(text: str) -> JSON:
+        # The length first: Python refuses to convert very long numbers, and slows down before that.
+        if len(text) > 20 or not _INT_MIN <= (number := int(text)) <= _INT_MAX:
+            return refuse("an integer of more than 64 bits")
+        return number
+
+    def real(text: str) -> JSON:
+        number = float(text)
+        return number if math.isfinite(number) else refuse("a number too large for a float")
+
+    return json.JSONDecoder(
+        object_pairs_hook=pairs,
+        parse_int=integer,
+        parse_float=real,
+        parse_constant=lambda name: refuse(f"{name} is no JSON number"),
+    )
