@@ -19,12 +19,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "tract.api.tract": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
-    "tract.report.blame": ("BlameEntry",),
+    "tract.report.forensics": ("BlameEntry",),
     "tract.compile.compiled": ("CompiledContext",),
     "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
-    "tract.report.details": ("CommitDetails",),
-    "tract.report.diff": ("ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
-    "tract.compile.figures": ("TokenCount",),
+    "tract.report.diff": ("CommitDetails", "ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
+    "tract.compile.totals": ("TokenCount",),
     "tract.report.info": ("CommitInfo",),
     "tract.compile.prefix": ("PrefixChange",),
     "tract.messages.message": ("CompileWarning", "Message"),
@@ -144,8 +143,8 @@ if TYPE_CHECKING:
     from tract.compile.compiled import CompiledContext as CompiledContext
     from tract.compile.compiler import ContextCompiler as ContextCompiler
     from tract.compile.compiler import ContextEntry as ContextEntry
-    from tract.compile.figures import TokenCount as TokenCount
     from tract.compile.prefix import PrefixChange as PrefixChange
+    from tract.compile.totals import TokenCount as TokenCount
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
@@ -205,13 +204,13 @@ if TYPE_CHECKING:
     from tract.objects.content import ToolIOContent as ToolIOContent
     from tract.objects.content import validate_content as validate_content
     from tract.objects.model import CommitOperation as CommitOperation
-    from tract.report.blame import BlameEntry as BlameEntry
-    from tract.report.details import CommitDetails as CommitDetails
+    from tract.report.diff import CommitDetails as CommitDetails
     from tract.report.diff import ConfigChange as ConfigChange
     from tract.report.diff import DiffResult as DiffResult
     from tract.report.diff import DiffStat as DiffStat
     from tract.report.diff import MessageDiff as MessageDiff
     from tract.report.diff import MessageVersion as MessageVersion
+    from tract.report.forensics import BlameEntry as BlameEntry
     from tract.report.info import CommitInfo as CommitInfo
     from tract.report.spending import UsageReport as UsageReport
     from tract.report.spending import UsageRow as UsageRow

@@ -308,7 +308,7 @@ DISPENSABLE = (
     ),
     *("tract.objects.content", "tract.compile.compiled", "tract.writing.budget", "tract.compile.prefix"),
     *(
-        "tract.report.blame",
+        "tract.report.forensics",
         "tract.report.diff",
         "tract.report.spending",
         "tract.report.status",
@@ -337,7 +337,7 @@ COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
 # Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
 EVERYDAY = (
     (("log",), (), 94),
-    (("status",), (), 94),
+    (("status",), ("tract.report.status",), 94),
     (("show",), ("tract.history.commit",), 96),
     (("branch",), (), 95),
     (("switch", "-c", "other"), (), 95),

@@ -7,7 +7,7 @@ from contextlib import closing
 from tests.making import Words
 from tract import Priority, Tract
 from tract.cli.looking import looking_workspace
-from tract.compile.figures import ContextTotals, context_totals
+from tract.compile.totals import ContextTotals, context_totals
 from tract.repo import open_repository
 from tract.storage.totals import Totals, add_totals, load_totals
 

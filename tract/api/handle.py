@@ -32,9 +32,14 @@ from tract.tokens.counts import BlobCache
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tract.llm.types import LLMClient
+
 
 class Handle:
     """What :class:`tract.Tract` stands on; it may be shared by threads."""
+
+    _client: LLMClient | None = None
+    _prompts: str | Path | None = None
 
     def __init__(
         self,

@@ -13,8 +13,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
-from tract.report.info import CommitInfo
-from tract.report.log import describe
+from tract.report.info import CommitInfo, describe
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract

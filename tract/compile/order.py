@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tract.compile.snapshot import Snapshot
 from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.commit import edit_target, edited_message
+from tract.history.commit import edited_message, message_named
 from tract.messages import tool_units
 from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.repo import Repository
-from tract.revision import resolve_revision
 
 
 def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Snapshot:
@@ -42,7 +41,7 @@ def _moved(warning: CompileWarning, index: int | None) -> CompileWarning:
 def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Iterator[int]:
     seen: set[int] = set()
     for revision in order:
-        message = edit_target(repo, resolve_revision(repo, revision))
+        message = message_named(repo, revision)
         row = snapshot.columns.place(message)
         if row is None or row >= snapshot.length:
             raise CommitNotFoundError(revision, "it is no message of the compiled context")

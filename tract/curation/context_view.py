@@ -5,13 +5,12 @@ from __future__ import annotations
 from tract.compile.snapshot import is_shown
 from tract.compile.workspace import Workspace
 from tract.errors import EditTargetError, TractError
-from tract.history.commit import edit_target
+from tract.history.commit import message_named
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority, priority_of
 from tract.messages import ToolUnits, tool_units
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
-from tract.revision import resolve_revision
 
 
 class Places:
@@ -31,7 +30,7 @@ class Places:
         """Where the message is that *revision* names, an edit's id standing for the message it edits; *error* where it is none of this context."""
         repo = self.space.repo
         try:
-            commit = edit_target(repo, resolve_revision(repo, revision))
+            commit = message_named(repo, revision)
         except EditTargetError as exc:
             raise error(f"'{revision}' is no message: {exc}") from exc
         at = self.index.get(commit)

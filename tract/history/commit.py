@@ -16,6 +16,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
+from tract.revision import resolve_revision
 
 
 class Draft(NamedTuple):
@@ -187,6 +188,11 @@ def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
     if operation is not CommitOperation.APPEND:
         raise EditTargetError(f"commit {message.hex()[:16]} is a {operation}, which is no message")
     return message
+
+
+def message_named(repo: Repository, revision: str) -> ObjectId:
+    """The message that *revision* names: by the commit that introduced it, or by one that edited it."""
+    return edit_target(repo, resolve_revision(repo, revision))
 
 
 def edited_message(repo: Repository, id: ObjectId) -> ObjectId:

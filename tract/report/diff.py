@@ -19,8 +19,9 @@ from tract.messages import copy_json, message_text
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
-from tract.report.info import rebuilt_with_count
+from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_count
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
+from tract.tokens.counts import readable_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,3 +310,24 @@ def _config_changes(diffs: Sequence[MessageDiff]) -> Iterator[ConfigChange]:
         for name in sorted(was.keys() | now.keys()):
             if was.get(name) != now.get(name):
                 yield ConfigChange(name, was.get(name), now.get(name), old.commit_hash, new.commit_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDetails:
+    """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
+
+    commit: CommitInfo
+    content: Any
+    changes: DiffResult
+
+
+def details(space: Workspace, id: ObjectId) -> CommitDetails:
+    """Commit *id*, its content, as plain fields where the content's type is not registered here, and what it changed."""
+    blob = space.repo.commit(id).content
+    content = None
+    if blob is not None:
+        try:
+            content = content_at(space, id)
+        except ContentValidationError:
+            content = readable_content(space.repo.blob(blob))
+    return CommitDetails(describe(space, id), content, diff_of_commit(space, id))

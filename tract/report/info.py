@@ -1,17 +1,25 @@
-"""What people ask about commits, as a value."""
+"""What there is to say of a commit: the commit, with what its notes say of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tract.history.priority import Priority
+from tract.compile.workspace import Workspace
+from tract.errors import CommitNotFoundError
+from tract.history.context import context_at, entries
+from tract.history.notes import USAGE, note_tip
+from tract.history.priority import Priority, priority_of
+from tract.history.times import moment
+from tract.messages import copy_json
+from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
-from tract.objects.model import CommitOperation
-from tract.tokens.usage import TokenUsage
+from tract.objects.model import Commit, CommitOperation
+from tract.repo import Repository
+from tract.tokens.usage import TokenUsage, usage_of
 
 
 def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
@@ -60,3 +68,79 @@ class CommitInfo:
         return (
             f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
         )
+
+
+def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
+    """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
+    commit = space.repo.commit(id)
+    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
+        content = space.repo.blob(commit.content)
+    _look_at_notes(space)
+    return _describe(space, id, commit, content)
+
+
+def describe_made(
+    space: Workspace, made: Sequence[tuple[ObjectId, Commit]], contents: Iterable[Mapping[str, Any]]
+) -> list[CommitInfo]:
+    """The same for commits that were just made, of which nothing need be read."""
+    _look_at_notes(space)
+    space.blobs.note_made([commit.content for _, commit in made if commit.content is not None])
+    return [_describe(space, id, commit, content) for (id, commit), content in zip(made, contents, strict=True)]
+
+
+def _look_at_notes(space: Workspace) -> None:
+    space.compiler.advance_notes(space.repo)
+    space.usages.advance(space.repo, note_tip(space.repo, USAGE))
+
+
+def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:
+    """What there is to say, with the notes as they were looked up last."""
+    repo = space.repo
+    # A blob of no type, which hash-object and streams can bring, is read as freeform content.
+    kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
+    usage = space.usages.get(repo, id)
+    return CommitInfo(
+        id.hex(),
+        repo.tract,
+        commit.parents[0].hex() if commit.parents else None,
+        tuple(parent.hex() for parent in commit.parents),
+        None if commit.content is None else commit.content.hex(),
+        kind,
+        commit.operation,
+        None if commit.target is None else commit.target.hex(),
+        commit.message,
+        copy_json(commit.metadata),
+        copy_json(space.compiler.configs.get(repo, id)),
+        None if usage is None else usage_of(usage),
+        priority_of(space.compiler.priorities.get(repo, id), content),
+        commit.author,
+        moment(commit.time),
+        _text_counter(space, commit.content),
+    )
+
+
+def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
+    """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
+    return lambda: 0 if blob is None else space.text_tokens(blob)
+
+
+def content_at(space: Workspace, id: ObjectId) -> Any:
+    """The content of commit *id*, as it was committed."""
+    from tract.objects.content import from_value  # a log shows messages, and need not load the kinds of content
+
+    value = space.repo.blob(_content_id(space.repo, id))
+    return value if space.repo.commit(id).operation is CommitOperation.NOTE else from_value(value, space.types)
+
+
+def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
+    commit = repo.commit(id)
+    if commit.content is None:
+        raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
+    return commit.content
+
+
+def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:
+    """The messages of the context at HEAD that have the priority, in order."""
+    context = context_at(space.repo, space.repo.head()[1])
+    infos = (describe(space, commit) for commit, _ in entries(space.repo, context))
+    return [info for info in infos if info.priority is wanted]

@@ -1,122 +1,181 @@
-"""Reports: what a tract can say of its commits."""
+"""The log: which commits of a history somebody asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
-from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.context import context_at, entries
-from tract.history.notes import USAGE, note_tip
-from tract.history.priority import Priority, priority_of
-from tract.history.times import moment
-from tract.messages import copy_json
+from tract.errors import ContentValidationError
+from tract.history.reachability import reachable
+from tract.history.times import microseconds
+from tract.history.walk import ancestors, first_parents
+from tract.messages import message_text
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
+from tract.refs.names import HEAD, HEADS, TAGS
 from tract.repo import Repository
-from tract.report.info import CommitInfo
-from tract.report.selection import Selection, test_of, walk
-from tract.tokens.usage import usage_of
+from tract.report.info import CommitInfo, describe
+from tract.revision import resolve_range
+
+Test = Callable[[ObjectId, Commit], bool]
+"""Whether a commit is asked for."""
 
 
-def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
-    """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
-    commit = space.repo.commit(id)
-    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
-        content = space.repo.blob(commit.content)
-    _look_at_notes(space)
-    return _describe(space, id, commit, content)
+class LogOptions(TypedDict, total=False):
+    """The options of :func:`log`; each narrows what is shown, and None, or False, does not.
+
+    *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
+    *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in the text of its message.
+    *text* selects the commits that change how often it stands in the context.
+    *since* is included, *until* is not. *merges* asks for merges alone, or when false for all others.
+    """
+
+    op_filter: CommitOperation | str | None
+    first_parent: bool
+    start: str | Sequence[str]
+    all_refs: bool
+    skip: int
+    merges: bool | None
+    author: str | re.Pattern[str] | None
+    grep: str | re.Pattern[str] | None
+    text: str | None
+    ignore_case: bool
+    since: datetime | None
+    until: datetime | None
 
 
-def describe_made(
-    space: Workspace, made: Sequence[tuple[ObjectId, Commit]], contents: Iterable[Mapping[str, Any]]
-) -> list[CommitInfo]:
-    """The same for commits that were just made, of which nothing need be read."""
-    _look_at_notes(space)
-    space.blobs.note_made([commit.content for _, commit in made if commit.content is not None])
-    return [_describe(space, id, commit, content) for (id, commit), content in zip(made, contents, strict=True)]
-
-
-def _look_at_notes(space: Workspace) -> None:
-    space.compiler.advance_notes(space.repo)
-    space.usages.advance(space.repo, note_tip(space.repo, USAGE))
-
-
-def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:
-    """What there is to say, with the notes as they were looked up last."""
-    repo = space.repo
-    # A blob of no type, which hash-object and streams can bring, is read as freeform content.
-    kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
-    usage = space.usages.get(repo, id)
-    return CommitInfo(
-        id.hex(),
-        repo.tract,
-        commit.parents[0].hex() if commit.parents else None,
-        tuple(parent.hex() for parent in commit.parents),
-        None if commit.content is None else commit.content.hex(),
-        kind,
-        commit.operation,
-        None if commit.target is None else commit.target.hex(),
-        commit.message,
-        copy_json(commit.metadata),
-        copy_json(space.compiler.configs.get(repo, id)),
-        None if usage is None else usage_of(usage),
-        priority_of(space.compiler.priorities.get(repo, id), content),
-        commit.author,
-        moment(commit.time),
-        _text_counter(space, commit.content),
-    )
-
-
-def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
-    """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
-    return lambda: 0 if blob is None else space.text_tokens(blob)
-
-
-def log(
-    space: Workspace,
-    *,
-    limit: int | None,
-    op_filter: CommitOperation | str | None = None,
-    first_parent: bool = False,
-    start: str | Sequence[str] = "HEAD",
-    skip: int = 0,
-    **filters: Any,
-) -> list[CommitInfo]:
-    """The commits behind *start*, newest first; an empty list where there is no commit yet. *filters* are Selection's."""
+def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> list[CommitInfo]:
+    """The commits behind *start*, newest first; an empty list where there is no commit yet."""
+    skip = options.get("skip", 0)
     for name, number in (("limit", limit), ("skip", skip)):
         if number is not None and (type(number) is not int or number < 0):
             raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
-    starts = (start,) if isinstance(start, str) else tuple(start)
-    selection = Selection(starts, op=op_filter, first_parent=first_parent, **filters)
-    asked_for = test_of(space, selection)
-    found = (id for id, commit in walk(space.repo, selection) if asked_for(id, commit))
+    asked_for = test_of(space, options)
+    found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
     return [describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit)]
 
 
-def content_at(space: Workspace, id: ObjectId) -> Any:
-    """The content of commit *id*, as it was committed."""
-    from tract.objects.content import from_value  # a log shows messages, and need not load the kinds of content
-
-    value = space.repo.blob(_content_id(space.repo, id))
-    return value if space.repo.commit(id).operation is CommitOperation.NOTE else from_value(value, space.types)
-
-
-def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
-    commit = repo.commit(id)
-    if commit.content is None:
-        raise CommitNotFoundError(id.hex(), f"a {commit.operation} has no content")
-    return commit.content
+def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:
+    """All commits behind the start, or the starts, a child always before its parents; nothing where there is no commit yet."""
+    starts, hidden = _ends(repo, options)
+    if hidden:
+        return reachable(repo, starts, hidden, first_parent=options.get("first_parent", False))
+    if not options.get("first_parent"):
+        return ancestors(repo, starts)
+    if len(starts) == 1:
+        return first_parents(repo, starts[0])
+    return reachable(repo, starts, first_parent=True)
 
 
-def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:
-    """The messages of the context at HEAD that have the priority, in order."""
-    context = context_at(space.repo, space.repo.head()[1])
-    infos = (describe(space, commit) for commit, _ in entries(space.repo, context))
-    return [info for info in infos if info.priority is wanted]
+def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[ObjectId]]:
+    """Where to begin, and what to leave out with all it reaches."""
+    starts: list[ObjectId] = []
+    hidden: list[ObjectId] = []
+    tip = repo.head()[1]
+    start = options.get("start", ())
+    names = (start,) if isinstance(start, str) else start or (() if options.get("all_refs") else (HEAD,))
+    for name in names:
+        if name == HEAD and tip is None:
+            continue
+        wanted, left_out = resolve_range(repo, name)
+        starts += [] if wanted is None else [wanted]
+        hidden += [] if left_out is None else [left_out]
+    if options.get("all_refs"):
+        starts += [
+            value for prefix in (HEADS, TAGS) for _, value in repo.local_refs(prefix) if isinstance(value, bytes)
+        ]
+        starts += [] if tip is None else [tip]
+    return starts, hidden
+
+
+def test_of(space: Workspace, options: LogOptions) -> Test:
+    """The test that the options make of a commit; ContentValidationError and TimeArgumentError for what makes no sense."""
+    tests = list(_tests(space, options))
+    return lambda id, commit: all(test(id, commit) for test in tests)
+
+
+def _tests(space: Workspace, options: LogOptions) -> Iterator[Test]:
+    """Those that read the least come first."""
+    ignore_case = options.get("ignore_case", False)
+    if (op := options.get("op_filter")) is not None:
+        operation = read_operation(op)
+        yield lambda _, commit: commit.operation is operation
+    if (merges := options.get("merges")) is not None:
+        yield lambda _, commit: (len(commit.parents) > 1) is merges
+    if (since := options.get("since")) is not None:
+        earliest = microseconds(since, "since")
+        yield lambda _, commit: commit.time >= earliest
+    if (until := options.get("until")) is not None:
+        latest = microseconds(until, "until")
+        yield lambda _, commit: commit.time < latest
+    if (pattern := options.get("author")) is not None:
+        author = _pattern(pattern, ignore_case=ignore_case)
+        yield lambda _, commit: author.search(commit.author) is not None
+    if (pattern := options.get("grep")) is not None:
+        grep = _pattern(pattern, ignore_case=ignore_case)
+        yield lambda _, commit: any(grep.search(text) for text in _said(space, commit))
+    if (text := options.get("text")) is not None:
+        if not text:
+            raise ContentValidationError("the text to look for is empty")
+        count = _counting(space, text, ignore_case=ignore_case)
+        yield lambda id, commit: _changes_count(space.repo, id, commit, count)
+
+
+def read_operation(name: CommitOperation | str) -> CommitOperation:
+    """The operation of that name; ContentValidationError where there is none."""
+    try:
+        return CommitOperation(name)
+    except ValueError:
+        known = ", ".join(operation.value for operation in CommitOperation)
+        raise ContentValidationError(f"unknown operation {name!r}; known are {known}") from None
+
+
+def _pattern(given: str | re.Pattern[str], *, ignore_case: bool) -> re.Pattern[str]:
+    if isinstance(given, re.Pattern):
+        return given
+    try:
+        return re.compile(given, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+    except (re.error, TypeError) as exc:
+        raise ContentValidationError(f"{given!r} is no regular expression: {exc}") from None
+
+
+def _said(space: Workspace, commit: Commit) -> Iterator[str]:
+    """The commit's note, and what its message says."""
+    if commit.message is not None:
+        yield commit.message
+    if commit.content is not None:
+        yield message_text(space.blobs.message(space.repo, commit.content))
+
+
+def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[ObjectId | None], int]:
+    """How often the text stands in a blob's message; not at all in none."""
+    wanted = text.casefold() if ignore_case else text
+
+    def count(blob: ObjectId | None) -> int:
+        if blob is None:
+            return 0
+        found = message_text(space.blobs.message(space.repo, blob))
+        return (found.casefold() if ignore_case else found).count(wanted)
+
+    return count
+
+
+def _changes_count(repo: Repository, id: ObjectId, commit: Commit, count: Callable[[ObjectId | None], int]) -> bool:
+    """Whether the commit changes how often a text stands in the context; a merge, whether it does so in a message beside all its parents."""
+    from tract.history.diff import changes_of  # few ask for this, and everybody who sees a log would load it
+
+    if len(commit.parents) < 2:
+        return any(count(change.before) != count(change.after) for change in changes_of(repo, id, commit))
+    beside = [
+        {change.commit for change in changes_of(repo, id, commit, at) if count(change.before) != count(change.after)}
+        for at in range(len(commit.parents))
+    ]
+    return bool(set.intersection(*beside))
 
 
 def query_by_config(space: Workspace, conditions: Iterable[tuple[str, str, Any]]) -> list[CommitInfo]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tract.compile.compiled import CompiledContext, compiled
-from tract.compile.figures import estimated_total, token_total
 from tract.compile.snapshot import Snapshot
+from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
 from tract.errors import BudgetExceededError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from tract.compile.workspace import Workspace, current_blob
 from tract.errors import ContentValidationError, EditTargetError
@@ -15,9 +16,28 @@ from tract.objects.content import MessageContent, plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.revision import resolve_revision
-from tract.tokens.usage import read_usage
+from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.budget import usage_of_answer
-from tract.writing.credentials import find_credential
+
+
+class EditOptions(TypedDict, total=False):
+    """The options of ``Tract.edit``.
+
+    *message* is a note on the commit, and *metadata* a map that is in its hash too; *timestamp* is an aware datetime, now where None.
+    *generation_config* and *usage* are kept beside the commit: neither is in its hash.
+    """
+
+    message: str | None
+    metadata: Mapping[str, Any] | None
+    generation_config: Mapping[str, Any] | None
+    usage: Mapping[str, Any] | TokenUsage | None
+    timestamp: datetime | None
+
+
+class CommitOptions(EditOptions, total=False):
+    """The options of ``Tract.commit``: those of an edit, and the message that an edit changes, or that a message replies to."""
+
+    response_to: str | None
 
 
 def draft(
@@ -29,7 +49,7 @@ def draft(
     response_to: str | None = None,
     metadata: Mapping[str, Any] | None = None,
     generation_config: Mapping[str, Any] | None = None,
-    usage: Any = None,
+    usage: Mapping[str, Any] | TokenUsage | None = None,
     timestamp: datetime | None = None,
 ) -> Draft:
     """A commit still to be made, checked: nothing was written when this raises."""
@@ -73,12 +93,15 @@ def _as_message(message: Any, format: str) -> Any:
     return message
 
 
-def tool_message(call_id: str, content: Any) -> MessageContent:
-    """A tool's answer as a message; what is neither text nor a list of parts is sent as its JSON, for providers take nothing else."""
+def tool_message(call_id: str, content: Any, *, is_error: bool = False) -> MessageContent:
+    """A tool's result as a message; what is neither text nor a list of parts is sent as its JSON, for providers take nothing else."""
     if not isinstance(call_id, str) or not call_id:
         raise ContentValidationError(f"a tool's call id must be a text, not {call_id!r:.40}")
     if not isinstance(content, (str, list)):
         content = compact_json(plain_json("content", content))
+    if is_error:  # Anthropic's form is the one that can say so; the others lose it, with a warning
+        result = {"type": "tool_result", "tool_use_id": call_id, "content": content, "is_error": True}
+        return MessageContent({"role": "user", "content": [result]}, format="anthropic")
     return MessageContent({"role": "tool", "tool_call_id": call_id, "content": content}, format="openai")
 
 
@@ -135,3 +158,58 @@ def _without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str
     if name is not None:
         raise ContentValidationError(f"{what}: {name!r} looks like a secret; it is never stored")
     return found
+
+
+# Whether a map holds what looks like a key or a password: what is committed cannot be taken back.
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_LAST = frozenset(
+    ("apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "passwd", "password", "secret")
+)
+_OF_KEY = frozenset(("api", "access", "secret", "private", "subscription"))
+# A model's own vocabulary has tokens too: eos_token, pad_token.
+_OF_TOKEN = frozenset(("access", "ad", "api", "auth", "bearer", "id", "refresh", "secret", "security", "session"))
+
+# The forms that providers give their keys, and what a header or an address holds one in.
+_VALUE = re.compile(
+    r"\b(sk-[\w-]{16,}|gsk_\w{20,}|xai-\w{20,}|hf_\w{30,}|gh[opsu]_\w{30,}|AIza[\w-]{30,}|AKIA[0-9A-Z]{16}\b)"
+    r"|^(Bearer|Basic) \S{8,}$|://[^/\s:@]*:[^/\s@]+@",
+    re.ASCII,
+)
+
+
+def find_credential(value: Any) -> str | None:
+    """The first name in *value*, JSON, that says that a key is under it, or that a key is under whatever it says; None where there is none."""
+    return next(_found(value), None)
+
+
+def _found(value: Any) -> Iterator[str]:
+    stack: list[tuple[str, Any]] = [("", value)]
+    while stack:
+        name, item = stack.pop()
+        if item and not isinstance(item, (bool, int, float)) and _names_credential(name):
+            yield name
+        if isinstance(item, str):
+            if _VALUE.search(item):
+                yield name
+        elif isinstance(item, Mapping):
+            stack.extend(item.items())
+        elif isinstance(item, (list, tuple)):
+            stack.extend((one[0], one[1]) if _is_header(one) else (name, one) for one in item)
+
+
+def _is_header(value: Any) -> bool:
+    """Headers may be a list of pairs."""
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value)
+
+
+def _names_credential(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words:
+        return False
+    *_, before, last = ("", *words)
+    if last == "key":
+        return before in _OF_KEY
+    if last == "token":
+        return not before or before in _OF_TOKEN
+    return last in _LAST

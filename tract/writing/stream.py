@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
 from tract.errors import ClosedError, ContentValidationError, TractError
@@ -23,26 +23,32 @@ Check = Callable[[Any], object]
 """Raises what committing a content would."""
 
 
+class StreamOptions(TypedDict, total=False):
+    """The options of ``Tract.stream``: those of ``Tract.commit`` that are known before the message is there."""
+
+    message: str | None
+    response_to: str | None
+    metadata: Mapping[str, Any] | None
+    generation_config: Mapping[str, Any] | None
+
+
 def open_stream(
     space: Workspace,
     commit: Callable[..., CommitInfo],
     role: str,
-    *,
-    message: str | None,
-    metadata: Mapping[str, Any] | None,
-    generation_config: Mapping[str, Any] | None,
+    **options: Unpack[StreamOptions],
 ) -> MessageStream:
     """A stream whose message *commit* commits at its end.
 
     What would be refused then is refused now, before there is a text to lose.
     """
     example = DialogueContent(role, "-")
-    checked = draft(space, example, message=message, metadata=metadata, generation_config=generation_config)
+    checked = draft(space, example, **options)
 
     def finish(content: Any, usage: TokenUsage | None, partial: bool) -> CommitInfo:
         said = {**(checked.metadata or {}), PARTIAL: True} if partial else checked.metadata
         whole = DialogueContent(role, content) if isinstance(content, str) else content
-        return commit(whole, message=message, metadata=said, generation_config=checked.config, usage=usage)
+        return commit(whole, **{**options, "metadata": said, "generation_config": checked.config}, usage=usage)
 
     return MessageStream(finish, lambda content: draft(space, content))
 

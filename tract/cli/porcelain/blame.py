@@ -15,7 +15,7 @@ from tract.history.commit import edit_target
 from tract.history.context import context_at, entries
 from tract.history.priority import Priority
 from tract.repo import Repository
-from tract.report.blame import BlameEntry, blame
+from tract.report.forensics import BlameEntry, blame
 from tract.revision import resolve_revision
 
 _RANGE = re.compile(r"(\d{1,9})(?:,(\+?)(\d{1,9}))?")

@@ -8,8 +8,7 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.contexts import context_value
 from tract.cli.times import read_time
-from tract.compile.compiled import CompiledContext
-from tract.compile.views import compile_at, sent
+from tract.compile.compiled import CompiledContext, compile_at, sent
 from tract.errors import TimeArgumentError
 from tract.messages import CacheMode
 

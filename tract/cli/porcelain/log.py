@@ -28,8 +28,7 @@ from tract.errors import CommitNotFoundError, ContentValidationError, TimeArgume
 from tract.objects.id import ObjectId
 from tract.objects.json import parse_json
 from tract.refs.names import HEADS
-from tract.report.log import query_by_config
-from tract.report.selection import Selection, test_of, walk
+from tract.report.log import LogOptions, query_by_config, test_of, walk
 
 _EXCERPT_LINES = 4
 _CONDITION = r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)"
@@ -76,12 +75,12 @@ def _clash(args: Args) -> str | None:
     return None
 
 
-def _selection(args: Args) -> Selection:
-    return Selection(
-        args.revisions,
+def _selection(args: Args) -> LogOptions:
+    return LogOptions(
+        start=args.revisions,
         all_refs=args.all,
         first_parent=args.first_parent,
-        op=args.op,
+        op_filter=args.op,
         merges=True if args.merges else False if args.no_merges else None,
         author=_any_of(args.author),
         grep=_any_of(args.grep),
@@ -105,23 +104,23 @@ def _any_of(patterns: Sequence[str]) -> str | None:
     return "|".join(f"(?:{pattern})" for pattern in patterns) if len(patterns) > 1 else next(iter(patterns), None)
 
 
-def _rows(space: Workspace, args: Args, selection: Selection) -> Iterator[_Row]:
+def _rows(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row]:
     repo = space.repo
     branch, tip = repo.head()
-    if tip is None and not selection.starts and not selection.all_refs:
+    if tip is None and not args.revisions and not args.all:
         raise CommitNotFoundError("HEAD", f"branch '{(branch or '').removeprefix(HEADS)}' has no commits yet")
     most = None if args.max_count is None or args.max_count < 0 else args.skip + args.max_count
     found = islice(_drawn(space, args, selection), args.skip, most)
     return iter(list(found)[::-1]) if args.reverse else found
 
 
-def _drawn(space: Workspace, args: Args, selection: Selection) -> Iterator[_Row]:
+def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row]:
     """The commits that are asked for, with the graph where one is."""
     asked_for = test_of(space, selection)
     wanted = _with_config(space, args.config) if args.config else None
     commits = walk(space.repo, selection)
     inside = None
-    if args.graph and any(".." in start or start.startswith("^") for start in selection.starts):
+    if args.graph and any(".." in start or start.startswith("^") for start in args.revisions):
         known = list(commits)  # no line is drawn to what a range leaves out
         commits, inside = iter(known), {id for id, _ in known}
     graph = Graph() if args.graph and not args.json else None

@@ -99,7 +99,7 @@ def _show_compiled(console: Console, args: Args) -> int:
     if args.json or args.history:
         console.error("--compiled is text for people; 'tract compile --at' gives JSON")
         return USAGE
-    from tract.compile.views import compile_at  # few look at all of it
+    from tract.compile.compiled import compile_at  # few look at all of it
 
     with console.open_workspace() as space:
         context = compile_at(space, at_commit=args.revision)
@@ -111,7 +111,7 @@ def _show_compiled(console: Console, args: Args) -> int:
 
 def _show_history(console: Console, space: Workspace, args: Args) -> int:
     """The versions of a message, a line each, numbered from the original, or where history was cut in between from the newest, -1."""
-    from tract.report.versions import cut_among_versions, versions_of  # few look at them
+    from tract.report.forensics import cut_among_versions, versions_of  # few look at them
 
     names = names_by_commit(space.repo)
     versions = versions_of(space, args.revision)

@@ -18,8 +18,7 @@ from tract.cli.under_way import (
     print_replay_under_way,
     replays_under_way,
 )
-from tract.compile.figures import ContextTotals, context_totals
-from tract.compile.last_call import SharedPrefix, prefix_of_last_call
+from tract.compile.totals import ContextTotals, context_totals
 from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig
 from tract.errors import ObjectCorruptError
@@ -27,6 +26,7 @@ from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.repo import ROOT, Repository
+from tract.report.status import SharedPrefix, prefix_of_last_call
 
 _T = TypeVar("_T")
 

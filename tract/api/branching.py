@@ -1,0 +1,105 @@
+"""Branches, HEAD, and where they have been."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tract.api.handle import Handle
+from tract.history.branch import (
+    BranchInfo,
+    create_branch,
+    delete_branches,
+    describe_branch,
+    describe_branches,
+    rename_branch,
+)
+from tract.history.checkout import checkout, switch
+from tract.report.info import describe
+from tract.revision import resolve_revision
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from tract.history.reflog import ReflogEntry
+    from tract.history.reset import ResetMode
+    from tract.history.undo import UndoPlan
+    from tract.report.info import CommitInfo
+
+
+class Branching(Handle):
+    """The methods of a tract that make and move branches."""
+
+    def branch(self, name: str, *, source: str | None = None, switch: bool = True) -> BranchInfo:
+        """Make a branch at *source* (HEAD where None), and go to it unless *switch* is False; BranchExistsError when it is there already."""
+        with self._access() as space:
+            start = space.repo.head()[1] if source is None else resolve_revision(space.repo, source)
+            create_branch(space.repo, name, start, switch=switch)
+            self._look()
+            return BranchInfo(name, None if start is None else start.hex(), switch)
+
+    def list_branches(self) -> list[BranchInfo]:
+        """Every branch that has a commit, in order of name."""
+        with self._looking() as space:
+            return describe_branches(space.repo)
+
+    def switch(self, name: str) -> CommitInfo | None:
+        """Go to branch *name*, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet."""
+        with self._access() as space:
+            switch(space.repo, name)
+            return self._here()
+
+    def checkout(self, target: str) -> CommitInfo | None:
+        """Go to a branch, or look at the commit that any other revision names: HEAD is then detached, and commit raises DetachedHeadError.
+
+        ``-`` is where HEAD was before. Returns what is there.
+        """
+        with self._access() as space:
+            checkout(space.repo, target)
+            return self._here()
+
+    def rename_branch(self, old: str, new: str, *, force: bool = False) -> BranchInfo:
+        """Give a branch another name; HEAD and the reflog follow. BranchExistsError when that is taken, unless *force*."""
+        with self._access() as space:
+            rename_branch(space.repo, old, new, force=force)
+            self._look()
+            return describe_branch(space.repo, new)
+
+    def delete_branch(self, name: str, *, force: bool = False) -> str:
+        """Delete a branch, and give back the id of its last commit; UnmergedBranchError when HEAD does not reach that, unless *force*."""
+        with self._access() as space:
+            return delete_branches(space.repo, [name], force=force)[name].hex()
+
+    def reset(self, target: str, *, mode: ResetMode = "soft") -> CommitInfo:
+        """Put the branch on another commit, and give that back.
+
+        ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
+        ``hard``: they do not, and the next gc may take it; until then ``undo`` brings it back.
+        """
+        from tract.history.reset import reset
+
+        with self._moving("reset") as (space, expected):
+            id = resolve_revision(space.repo, target)
+            reset(space.repo, id, mode=mode, named=target, expected=expected)
+            return describe(space, id)
+
+    def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:
+        """Where *ref*, HEAD or a branch or tag, has been, newest first."""
+        from tract.history.reflog import reflog
+
+        with self._looking() as space:
+            return reflog(space.repo, ref, limit)
+
+    def undo(self, *, dry_run: bool = False) -> UndoPlan:
+        """Put all branches, tags, notes and HEAD back to where they were before the last operation; the next undo takes that back.
+
+        *dry_run* only says what it would move.
+        """
+        from tract.history.undo import undo
+
+        with self._moving("undo") as (space, expected):
+            return undo(space.repo, dry_run=dry_run, expected=expected)
+
+    def _here(self) -> CommitInfo | None:
+        """Look, and say what is there."""
+        self._look()
+        tip = self._space.repo.head()[1]
+        return None if tip is None else describe(self._space, tip)

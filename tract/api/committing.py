@@ -1,0 +1,130 @@
+"""Writing: messages, edits, notes and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Unpack
+
+from tract.api.handle import Handle
+from tract.history.commit import Draft, make_commits, message_named
+from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
+from tract.history.tags import create_tag, delete_tags
+from tract.objects.content import DialogueContent, InstructionContent, check_content_type
+from tract.objects.model import CommitOperation
+from tract.report.info import describe_made
+from tract.revision import resolve_revision
+from tract.writing.budget import check_budget, record_usage
+from tract.writing.drafts import CommitOptions, EditOptions, draft, drafts, tool_message
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from tract.compile.compiled import CompiledContext
+    from tract.report.info import CommitInfo
+    from tract.tokens.usage import TokenUsage
+    from tract.writing.stream import MessageStream, StreamOptions
+
+
+class Committing(Handle):
+    """The methods of a tract that commit, annotate and tag."""
+
+    def commit(
+        self, content: Any, operation: CommitOperation | str = CommitOperation.APPEND, **options: Unpack[CommitOptions]
+    ) -> CommitInfo:
+        """Record one message, or with operation EDIT the correction of one.
+
+        *content* is a content type or a dict: one with ``content_type`` is that type, one with ``role`` a provider's message, kept verbatim.
+        *response_to* is the message that an edit changes, or that a message replies to; *message* is a note on the commit.
+        *generation_config* and *usage* are kept beside the commit: neither is in its hash.
+        *timestamp* is an aware datetime, now where None.
+        """
+        with self._writing(options.get("response_to"), options.get("usage")) as space:
+            return self._write([draft(space, content, operation, **options)])[0]
+
+    def extend(self, messages: Iterable[Any], *, format: str = "openai") -> list[CommitInfo]:
+        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*."""
+        with self._writing() as space:
+            return self._write(drafts(space, messages, format))
+
+    def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
+        """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""
+        return self.commit(InstructionContent(text), **options)
+
+    def user(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
+        """Commit a message of the user; *options* are those of :meth:`commit`."""
+        return self.commit(DialogueContent("user", text), **options)
+
+    def assistant(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
+        """Commit an answer of the model; *options* are those of :meth:`commit`."""
+        return self.commit(DialogueContent("assistant", text), **options)
+
+    def tool_result(
+        self, call_id: str, content: Any, *, is_error: bool = False, **options: Unpack[CommitOptions]
+    ) -> CommitInfo:
+        """Commit a tool's result for the call *call_id*: a text, a list of parts, or any JSON value, which becomes its text.
+
+        *is_error* says that the tool failed, for the providers that can be told; *options* are those of :meth:`commit`.
+        """
+        return self.commit(tool_message(call_id, content, is_error=is_error), **options)
+
+    def edit(self, target: str, content: Any, **options: Unpack[EditOptions]) -> CommitInfo:
+        """Replace the message *target* in the context; the original stays in the history.
+
+        *content* is as for :meth:`commit`, or a text: the same message with other words. *options* are those of :meth:`commit`.
+        """
+        return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
+
+    def restore(self, target: str, version: int | str, *, message: str | None = None) -> CommitInfo:
+        """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it.
+
+        HistoryCutError for a place that counts over history that gc cut: 0, places counted back from -1 and commits are what they were.
+        """
+        from tract.report.forensics import restoring_draft
+
+        with self._writing(target) as space:
+            return self._write([restoring_draft(space, target, version, message)])[0]
+
+    def stream(self, role: str = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
+        """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.
+
+        Set ``s.usage`` before the end to have it recorded with the commit.
+        Left by an exception, what has arrived is committed with ``{"partial": true}`` in its metadata; the retry may edit that.
+        Set ``s.content`` to the whole message, in a provider's format for instance, where the answer is more than text, as one with tool calls is.
+        """
+        from tract.writing.stream import open_stream
+
+        with self._access() as space:
+            return open_stream(space, self.commit, role, **options)
+
+    def annotate(self, target: str, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
+        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
+        with self._access() as space:
+            return annotate(space.repo, message_named(space.repo, target), read_priority(priority), reason)
+
+    def tag(self, name: str, target: str = "HEAD") -> str:
+        """Name a commit for good, and give back its id; TagExistsError when the tag names another."""
+        with self._access() as space:
+            id = resolve_revision(space.repo, target)
+            create_tag(space.repo, name, id)
+            return id.hex()
+
+    def delete_tag(self, name: str) -> str:
+        """Forget a tag, and give back the id of its commit."""
+        with self._access() as space:
+            return delete_tags(space.repo, [name])[name].hex()
+
+    def record_usage(self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None) -> CompiledContext:
+        """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
+        with self._access() as space:
+            return record_usage(space, usage, head_hash)
+
+    def register_content_type(self, name: str, cls: type[Any]) -> None:
+        """Let ``commit`` take instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
+        with self._access() as space:
+            space.types[check_content_type(name, cls)] = cls
+
+    def _write(self, drafts: list[Draft]) -> list[CommitInfo]:
+        space = self._space
+        check_budget(space, drafts)
+        made = make_commits(space.repo, drafts, expected=self._expected)
+        self._look()
+        return describe_made(space, made, [one.value for one in drafts])

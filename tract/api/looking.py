@@ -1,0 +1,184 @@
+"""Looking: the context, the commits behind it, and what both can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from tract.api.handle import Handle
+from tract.compile.compiled import CompileOptions, compile_at, sent
+from tract.history.commit import message_named
+from tract.history.priority import Priority, PriorityAnnotation, annotation_history
+from tract.history.tags import list_tags
+from tract.report.info import content_at, describe, with_priority
+from tract.report.log import LogOptions, log, query_by_config
+from tract.revision import resolve_revision
+from tract.tokens.usage import GROUPINGS
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tract.compile.compiled import CompiledContext
+    from tract.compile.prefix import PrefixChange
+    from tract.report.diff import CommitDetails, DiffResult
+    from tract.report.forensics import BlameEntry
+    from tract.report.info import CommitInfo
+    from tract.report.spending import UsageReport
+    from tract.report.status import StatusInfo
+
+
+class Looking(Handle):
+    """The methods of a tract that change nothing."""
+
+    def compile(self, **options: Unpack[CompileOptions]) -> CompiledContext:
+        """The context as a model is sent it: at HEAD, at a revision or at a moment.
+
+        *order* names messages that shall come first; what that does to the meaning is in ``warnings``.
+        *include_edit_annotations* puts `` [edited]`` behind texts that were edited.
+        *notes* ``then``: with the skips and configs as they were when the commit was made.
+        *strict* raises where a tool's call and its result are torn apart, or had to be mended, or *order* changes the meaning.
+        Messages are read from packs when they are sent or looked at: where one is damaged, that raises ObjectCorruptError.
+        """
+        with self._looking() as space:
+            return compile_at(space, **options)
+
+    def sent(self, revision: str) -> CompiledContext:
+        """What the model was shown to produce that commit: its parent's context, with the notes as they were then."""
+        with self._looking() as space:
+            return sent(space, revision)
+
+    def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
+        """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then."""
+        return self.compile().prefix_change(previous)
+
+    def log(self, limit: int | None = 20, **selection: Unpack[LogOptions]) -> list[CommitInfo]:
+        """The commits behind *start*, newest first, a child always before its parents.
+
+        *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
+        *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in what its message says.
+        *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away.
+        *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
+        """
+        with self._looking() as space:
+            return log(space, limit, **selection)
+
+    def status(self) -> StatusInfo:
+        """Where the tract is: branch, HEAD, messages, tokens against the budget."""
+        from tract.report.status import status
+
+        with self._looking() as space:
+            return status(space)
+
+    def show(self, revision: str = "HEAD") -> CommitDetails:
+        """A commit, its content, and what it changed."""
+        from tract.report.diff import details
+
+        with self._looking() as space:
+            return details(space, resolve_revision(space.repo, revision))
+
+    def diff(
+        self,
+        a: str | CompiledContext | None = None,
+        b: str | CompiledContext | None = None,
+        *,
+        compiled: bool = False,
+        notes: Literal["now", "then"] = "now",
+    ) -> DiffResult:
+        """What differs between the contexts at *a* and at *b*: HEAD where *b* is None, and where *a* is, the first parent of *b*.
+
+        *compiled*, or a compiled context for *a* or *b*, compares what a model is sent: without what is hidden, *notes* being those of now or of when the commits were made.
+        """
+        from tract.report.diff import diff
+
+        with self._looking() as space:
+            return diff(space, a, b, compiled=compiled, notes=notes)
+
+    def blame(self, revision: str = "HEAD") -> list[BlameEntry]:
+        """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""
+        from tract.report.forensics import blame
+
+        with self._looking() as space:
+            return blame(space, revision)
+
+    def bisect(
+        self,
+        good: str | Sequence[str],
+        bad: str,
+        test: Callable[[CompiledContext], bool | None],
+        *,
+        notes: Literal["now", "then"] = "now",
+    ) -> CommitInfo:
+        """The first commit whose context fails *test*, of those that *bad* reaches and *good* does not, with the fewest tests.
+
+        *test* says whether a context is good; None where that cannot be told, and the commits around it are tested.
+        *good* and *bad* themselves are taken to be what they are called. BisectError where no single commit can be named.
+        """
+        from tract.report.forensics import first_bad
+
+        return first_bad(self._looking, good, bad, test, notes)
+
+    def get_commit(self, revision: str) -> CommitInfo:
+        """The commit that *revision* names."""
+        with self._looking() as space:
+            return describe(space, resolve_revision(space.repo, revision))
+
+    def get_content(self, revision: str) -> Any:
+        """The content of a commit, as it was committed."""
+        with self._looking() as space:
+            return content_at(space, resolve_revision(space.repo, revision))
+
+    def edit_history(self, message: str) -> list[CommitInfo]:
+        """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD, as far as gc did not cut them."""
+        from tract.report.forensics import versions_of
+
+        with self._looking() as space:
+            return [describe(space, id) for id in versions_of(space, message)]
+
+    def query_by_config(
+        self, field: str | Iterable[tuple[str, str, Any]], operator: str = "=", value: Any = None
+    ) -> list[CommitInfo]:
+        """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``.
+
+        *field* may be a list of such triples, all of which must hold; ``a.b`` leads into nested maps.
+        """
+        conditions = [(field, operator, value)] if isinstance(field, str) else field
+        with self._looking() as space:
+            return query_by_config(space, conditions)
+
+    def usage(
+        self,
+        *,
+        branch: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        by: Iterable[str] = GROUPINGS,
+    ) -> UsageReport:
+        """What the recorded usage adds up to, told apart *by* ``model``, ``branch`` and ``day`` (in UTC).
+
+        *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
+        """
+        from tract.report.spending import usage_report
+
+        with self._looking() as space:
+            return usage_report(space, branch=branch, since=since, until=until, by=by)
+
+    def get_annotations(self, target: str) -> list[PriorityAnnotation]:
+        """Every priority the message was given, oldest first."""
+        with self._looking() as space:
+            return annotation_history(space.repo, message_named(space.repo, target))
+
+    def pinned(self) -> list[CommitInfo]:
+        """The pinned messages of the context at HEAD, in order."""
+        with self._looking() as space:
+            return with_priority(space, Priority.PINNED)
+
+    def skipped(self) -> list[CommitInfo]:
+        """The hidden messages of the context at HEAD, in order."""
+        with self._looking() as space:
+            return with_priority(space, Priority.SKIP)
+
+    def tags(self) -> dict[str, str]:
+        """Every tag and its commit."""
+        with self._looking() as space:
+            return list_tags(space.repo)

@@ -1,0 +1,239 @@
+"""Forensics: where each message of a context comes from, what it said before, and which commit broke what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tract.compile.compiled import CompiledContext, compile_at
+from tract.compile.tables import ConfigTable
+from tract.compile.workspace import Workspace, context_commit
+from tract.errors import BisectError, EditTargetError
+from tract.history.bisect import Bisection, next_step
+from tract.history.blame import Blamed, blame_entries
+from tract.history.commit import Draft, message_named
+from tract.history.compression import sources_by_summary
+from tract.history.context import context_at, entries, find_entry
+from tract.history.priority import Priority
+from tract.history.walk import ancestors
+from tract.messages import copy_json, message_text
+from tract.objects.id import ObjectId
+from tract.objects.message_format import JSON
+from tract.objects.model import Commit, CommitOperation, Entry
+from tract.repo import Repository
+from tract.report.info import CommitInfo, describe, rebuilt_with_count
+from tract.revision import resolve_revision
+from tract.tokens.counts import message_in
+
+Judge = Callable[[CompiledContext], bool | None]
+"""Says whether a context is good; None where that cannot be told."""
+
+_ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.REORDER)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BlameEntry:
+    """A message of a context, hidden ones included: the commit that introduced it, and the last that changed what it says.
+
+    The two are the same where nobody changed it. *position* counts from 0; *generation_config* is that of its present words.
+    *sources* are the messages that it stands for where it is a summary, as long as they are kept.
+    """
+
+    position: int
+    introduced: CommitInfo
+    changed: CommitInfo
+    content_hash: str
+    role: str
+    text: str
+    generation_config: dict[str, JSON] | None
+    sources: tuple[str, ...]
+    _count: Callable[[], int] = field(compare=False)
+
+    @property
+    def commit_hash(self) -> str:
+        """The commit that introduced the message: its id everywhere."""
+        return self.introduced.commit_hash
+
+    @property
+    def changed_hash(self) -> str:
+        """The commit that last changed it."""
+        return self.changed.commit_hash
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anybody changed it since it was introduced."""
+        return self.commit_hash != self.changed_hash
+
+    @property
+    def author(self) -> str:
+        """Who committed its present words."""
+        return self.changed.author
+
+    @property
+    def model(self) -> str | None:
+        """The model that its generation config names."""
+        model = (self.generation_config or {}).get("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def priority(self) -> Priority:
+        """Whether it is hidden, pinned or neither."""
+        return self.introduced.priority
+
+    @property
+    def token_count(self) -> int:
+        """Its tokens as a message, framing included; counted when first asked for."""
+        return self._count()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return rebuilt_with_count(self)
+
+    def __repr__(self) -> str:
+        change = f" changed by {self.changed_hash[:16]}" if self.is_changed else ""
+        return f"BlameEntry({self.position} {self.commit_hash[:16]} {self.role}{change}: {self.text[:40]!r})"
+
+
+def blame(space: Workspace, revision: str, places: slice = slice(None)) -> list[BlameEntry]:
+    """Where each message of the context at *revision* comes from, first to last; none where there is no commit yet.
+
+    *places* asks for some of them only, and reads no further back than those need.
+    """
+    repo = space.repo
+    if revision == "HEAD" and repo.head()[1] is None:
+        return []
+    tip = context_commit(repo, revision)
+    rows = entries(repo, context_at(repo, tip))
+    chosen = range(len(rows))[places]
+    configs = space.compiler.advance_notes(repo).configs
+    if configs.tip is not None:
+        configs.sort_out(repo, {commit for commit, _ in rows}.__contains__)
+    blamed = blame_entries(repo, tip, rows[places])
+    sources = sources_by_summary(repo, (row.commit for row in blamed))
+    return [
+        _entry(space, at, row, configs, sources.get(row.commit, ())) for at, row in zip(chosen, blamed, strict=True)
+    ]
+
+
+def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:
+    repo = space.repo
+    value = repo.blob(row.blob)
+    as_introduced = repo.commit(row.commit).content == row.blob
+    introduced = describe(space, row.commit, value if as_introduced else None)
+    changed = introduced if row.changed == row.commit else describe(space, row.changed)
+    message = message_in(value)
+    return BlameEntry(
+        position,
+        introduced,
+        changed,
+        row.blob.hex(),
+        message.role,
+        message_text(message),
+        copy_json(configs.of_words(repo, row.commit, row.blob)),
+        tuple(commit.hex() for commit, _ in sources),
+        lambda: space.message_tokens(row.blob),
+    )
+
+
+# What a message said before
+
+
+def versions_of(space: Workspace, message: str) -> list[ObjectId]:
+    """The commits that gave the message its content, oldest first: the one that introduced it, then those behind HEAD that changed it.
+
+    These are its edits, merges that resolved a conflict about it, and reverts.
+    *message* may be any of its versions but a merge or a revert.
+    Where :func:`cut_among_versions` names a commit, those between the first two may be missing.
+    """
+    repo = space.repo
+    original = message_named(repo, message)
+    tip = repo.head()[1]
+    behind = ancestors(repo, [] if tip is None else [tip])
+    changes = [id for id, commit in behind if _blob_given(repo, id, commit, original) is not None and id != original]
+    return [original, *reversed(changes)]
+
+
+def cut_among_versions(space: Workspace, message: str) -> ObjectId | None:
+    """The commit at which gc cut history in which the message may have been changed; None where all its versions are known."""
+    repo = space.repo
+    tip = repo.head()[1]
+    if not repo.shallow.cuts or tip is None:
+        return None
+    since = repo.commit(message_named(repo, message)).generation
+    cuts = repo.shallow.cuts
+    return next((id for id, commit in ancestors(repo, [tip]) if id in cuts and commit.generation > since), None)
+
+
+def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectId) -> ObjectId | None:
+    """The content that commit *id* gave the message; None where that is as it was, or not in its context."""
+    if id == message:
+        return commit.content
+    if commit.operation is CommitOperation.EDIT:
+        return commit.content if commit.target == message else None
+    if commit.operation in _ADDS_OR_MOVES or not commit.parents:
+        return None
+    blob = find_entry(repo, context_at(repo, id), message)
+    if blob is None:
+        return None
+    before = [find_entry(repo, context_at(repo, parent), message) for parent in commit.parents]
+    # What no parent has was only brought in, as by an expansion, unless a revert brought it back.
+    was_there = commit.operation is CommitOperation.REVERT or any(before)
+    return blob if was_there and blob not in before else None
+
+
+def restoring_draft(space: Workspace, message: str, version: int | str, note: str | None) -> Draft:
+    """An edit still to be made that gives the message the content it has in *version*.
+
+    A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
+    EditTargetError when that is no version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
+    """
+    repo = space.repo
+    original = message_named(repo, message)
+    chosen = _numbered(space, message, version) if type(version) is int else resolve_revision(repo, str(version))
+    blob = _blob_given(repo, chosen, repo.commit(chosen), original)
+    if blob is None:
+        raise EditTargetError(f"commit {chosen.hex()[:16]} is no version of message {original.hex()[:16]}")
+    return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, note)
+
+
+def _numbered(space: Workspace, message: str, number: int) -> ObjectId:
+    versions = versions_of(space, message)
+    cut = cut_among_versions(space, message)
+    if cut is not None and number != 0 and not -len(versions) < number < 0:
+        space.repo.check_history(cut, f"nothing tells which version {number} of message {versions[0].hex()[:16]} was")
+    try:
+        return versions[number]
+    except IndexError:
+        count = f"{len(versions)} version{'' if len(versions) == 1 else 's'}"
+        raise EditTargetError(f"message {versions[0].hex()[:16]} has {count}, none of them {number}") from None
+
+
+# The first commit that fails a test
+
+
+def first_bad(
+    looking: Callable[[], AbstractContextManager[Workspace]],
+    good: str | Sequence[str],
+    bad: str,
+    test: Judge,
+    notes: Literal["now", "then"],
+) -> CommitInfo:
+    """The first commit between *good* and *bad* whose context does not pass *test*.
+
+    *looking* is held while the workspace is used, and not while the test runs, which may take its time.
+    """
+    with looking() as space:
+        known = Bisection().marked("bad", context_commit(space.repo, bad))
+        for name in (good,) if isinstance(good, str) else good:
+            known = known.marked("good", context_commit(space.repo, name))
+    while True:
+        with looking() as space:
+            step = next_step(space.repo, known)
+            if step.is_found:
+                return describe(space, step.commit)
+            context = compile_at(space, at_commit=step.commit.hex(), notes=notes)
+        passed = test(context)
+        if isinstance(passed, str):  # what a model said: "bad" is as true as "good"
+            raise BisectError(f"the test answers with True, False or None, not with {passed[:40]!r}")
+        known = known.marked("skip" if passed is None else "good" if passed else "bad", step.commit, step)
