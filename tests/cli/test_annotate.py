@@ -62,7 +62,7 @@ def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
 def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
     talk("compile", "--json")
     before = talk("log", "--json").out
-    one = json.loads(before.splitlines()[-1])["commit"]
+    one = json.loads(before.splitlines()[-1])["commit_hash"]
 
     for command in (("annotate", "HEAD~2", "skip"), ("skip", "HEAD~2")):
         assert f"would invalidate 15 of 15 tokens (from message 0, {one[:10]})\n" == talk(*command, "--dry-run").out

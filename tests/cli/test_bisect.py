@@ -93,7 +93,7 @@ def test_a_command_judges_the_context_on_its_standard_input(talk, tmp_path):
     judge.write_text(
         "import json, os, sys\n"
         "value = json.load(sys.stdin)\n"
-        "assert value['commit'] == os.environ['TRACT_BISECT_COMMIT']\n"
+        "assert value['commit_hash'] == os.environ['TRACT_BISECT_COMMIT']\n"
         "assert len(value['context']) == len(value['messages'])\n"
         "open('seen', 'a').write('x')\n"
         "sys.exit(125 if len(value['messages']) == 9 else 7 * any(m['content'] == 'poison' for m in value['context']))\n"

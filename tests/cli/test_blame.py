@@ -53,11 +53,11 @@ def test_some_messages_can_be_asked_for(talk, argv, texts):
 def test_json_has_both_commits_in_full(talk):
     entry = talk("blame", "--json", "-L1").json_lines[0]
 
-    assert ("append", "edit", "wrong figure", "m1") == (entry["introduced_by"]["operation"], entry["changed_by"]["operation"], entry["changed_by"]["message"], entry["model"])  # fmt: skip
-    assert (1, entry["introduced_by"]["commit"], entry["changed_by"]["commit"]) == (
+    assert ("append", "edit", "wrong figure", "m1") == (entry["introduced"]["operation"], entry["changed"]["operation"], entry["changed"]["message"], entry["model"])  # fmt: skip
+    assert (1, entry["introduced"]["commit_hash"], entry["changed"]["commit_hash"]) == (
         entry["position"],
-        entry["commit"],
-        entry["changed"],
+        entry["commit_hash"],
+        entry["changed_hash"],
     )
 
 

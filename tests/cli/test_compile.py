@@ -67,11 +67,12 @@ def test_json_has_the_tokens_and_the_commit_of_each_message(talk):
     value = talk("compile", "--json").json
     log = talk("log", "--json").json_lines
 
-    assert [entry["commit"] for entry in reversed(log)] == [message["commit"] for message in value["messages"]]
-    assert value["tokens"] == sum(message["tokens"] for message in value["messages"]) + 3
+    assert [entry["commit_hash"] for entry in reversed(log)] == value["commit_hashes"]
+    assert ["system", "user"] == [message["role"] for message in value["messages"]]
+    assert log[0]["commit_hash"] == value["commit_hash"]
+    assert value["token_count"] == sum(value["token_counts"]) + 3
     assert "tiktoken:o200k_base" == value["token_source"]
     assert value["context"] == talk("compile", "--format", "openai").json
-    assert value["commit"] == log[0]["commit"]
 
 
 def test_an_earlier_context_can_be_named(talk):

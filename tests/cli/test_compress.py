@@ -62,7 +62,7 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
     assert 6 == len(texts(talk))
     assert sorted([one["id"], two["id"]]) == [line.split()[0] for line in talk("compress", "--list").out.splitlines()]
     shown = talk("compress", "--show", one["id"]).out
-    first, last = (one["summaries"][0][name][:10] for name in ("first", "last"))
+    first, last = (one["parts"][0][name][:10] for name in ("first", "last"))
     assert f"in place of {first} to {last}, 4 messages:\n    Σ one\n" in shown
 
     rejected = talk("compress", "--reject", two["id"])
@@ -194,9 +194,9 @@ def test_expand_puts_the_messages_back_here_or_on_a_branch(talk: Run) -> None:
 
 
 def test_show_and_blame_see_through_a_summary(talk: Run) -> None:
-    sources = [entry["commit"] for entry in talk("blame", "--json").json_lines][:4]
+    sources = [entry["commit_hash"] for entry in talk("blame", "--json").json_lines][:4]
     done = talk("compress", "--content", "They asked.", "--json").json
-    (summary,) = (one["summary"] for one in done["summaries"])
+    (summary,) = done["summary_hashes"]
 
     shown = talk("show", summary)
     assert sources == talk("show", summary, "--json").json["sources"]
@@ -207,7 +207,7 @@ def test_show_and_blame_see_through_a_summary(talk: Run) -> None:
     assert [] == talk("show", "--json").json["sources"]
 
     talk("expand", summary)
-    assert sources == [entry["changed"] for entry in talk("blame", "--json").json_lines][:4]
+    assert sources == [entry["changed_hash"] for entry in talk("blame", "--json").json_lines][:4]
 
 
 def test_patterns_must_match(talk: Run) -> None:

@@ -64,13 +64,13 @@ def test_the_stat_has_a_line_a_message_and_the_sums(talk):
 def test_json_has_all_of_it(talk):
     value = talk("diff", "--json").json
 
-    (message,) = value["messages"]
+    (message,) = value["message_diffs"]
     assert ("changed", "m1", "m2") == (
         message["kind"],
         *(message[side]["generation_config"]["model"] for side in ("before", "after")),
     )
-    assert [["-", "You have 60 days."], ["+", "You have 30 days."], [" ", "Bye!"]] == message["hunks"][0]["lines"]
-    assert (0, 1, value["after"]) == (
+    assert ["You have 60 days.", "You have 30 days."] == [message[side]["text"][:17] for side in ("before", "after")]
+    assert (0, 1, value["after_hash"]) == (
         value["stat"]["token_delta"],
         value["stat"]["changed"],
         talk("rev-parse", "HEAD").out.strip(),
@@ -153,7 +153,7 @@ def test_hostile_text_does_not_reach_the_terminal(hostile, hostile_text, assert_
 
 def test_show_says_what_an_edit_and_a_merge_changed(talk, tmp_path):
     assert "+You have 30 days." in lines(talk("show"))
-    assert ["changed"] == [message["kind"] for message in talk("show", "--json").json["changes"]]
+    assert ["changed"] == [message["kind"] for message in talk("show", "--json").json["changes"]["message_diffs"]]
     with Tract.open(tmp_path) as t:
         repo = t._base
         tip = bytes.fromhex(t.head or "")
@@ -170,8 +170,8 @@ def test_show_says_what_an_edit_and_a_merge_changed(talk, tmp_path):
     assert "Content:  none of its own" in out
     assert ["-You have 30 days.", "-Bye!"] == out[-2:]
     assert ("merge", None, 1) == (
-        *(talk("show", "--json").json[key] for key in ("operation", "value")),
-        len(talk("show", "--json").json["changes"]),
+        *(talk("show", "--json").json[key] for key in ("role", "content")),
+        len(talk("show", "--json").json["changes"]["message_diffs"]),
     )
     assert 0 == talk("log").status == talk("log", "--graph", "--oneline").status
 

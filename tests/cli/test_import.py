@@ -62,12 +62,12 @@ def test_the_samples_are_imported(run, sample):
 def test_lines_of_one_conversation_share_their_beginning(run):
     run("import", str(SAMPLES / "claude-code.jsonl"))
 
-    main = [entry["commit"] for entry in run("log", "main", "--json").json_lines][::-1]
-    other = [entry["commit"] for entry in run("log", "claude-code-2", "--json").json_lines][::-1]
+    main = [entry["commit_hash"] for entry in run("log", "main", "--json").json_lines][::-1]
+    other = [entry["commit_hash"] for entry in run("log", "claude-code-2", "--json").json_lines][::-1]
 
     assert main[:8] == other[:8]
     assert main[8] != other[8]
-    assert "2026-03-09T08:00:14+00:00" == run("log", "--json").json_lines[-1]["time"]
+    assert "2026-03-09T08:00:14+00:00" == run("log", "--json").json_lines[-1]["created_at"]
 
 
 def test_several_conversations_get_a_branch_or_a_tract_each(run):
@@ -130,10 +130,10 @@ def test_format_key_and_name_are_passed_on(run, tmp_path):
 def test_json_says_what_became_of_it(run, tmp_path):
     value = run("import", "--json", write_chat(tmp_path / "chat.json", "a", "b")).json
 
-    head = run("log", "--json").json_lines[0]["commit"]
-    branch = {"name": "main", "commit": head, "messages": 2, "shared": 0}
+    head = run("log", "--json").json_lines[0]["commit_hash"]
+    branch = {"name": "main", "tip": head, "messages": 2, "shared": 0}
     assert {
-        "conversations": [{"name": "chat", "tract": "root", "branches": [branch]}],
+        "conversations": [{"wanted": "chat", "tract": "root", "branches": [branch], "refused": [], "messages": 2}],
         "messages": 2,
         "problems": [],
     } == value

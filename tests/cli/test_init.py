@@ -62,5 +62,5 @@ def test_a_folder_that_is_no_store_is_told_from_one(anywhere, tmp_path):
 
 
 def test_json_says_where_it_is_and_whether_it_is_new(anywhere, tmp_path):
-    assert {"store": f"{tmp_path}/.tract", "created": True} == anywhere("init", "--json").json
-    assert {"store": f"{tmp_path}/.tract", "created": False} == anywhere("init", "--json").json
+    assert {"path": f"{tmp_path}/.tract", "is_new": True} == anywhere("init", "--json").json
+    assert {"path": f"{tmp_path}/.tract", "is_new": False} == anywhere("init", "--json").json

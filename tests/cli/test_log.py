@@ -109,9 +109,9 @@ def test_json_has_what_is_known_of_a_commit(talk):
     entry = talk("log", "--json", "v1", "-n1").json_lines[0]
 
     assert ("append", "user", "message", "n2", ["tag: v1"]) == (entry["operation"], entry["role"], entry["content_type"], entry["message"], entry["refs"])  # fmt: skip
-    assert (7, True) == (entry["tokens"], entry["tokens_exact"])
-    assert "2026-03-09T08:02:00+00:00" == entry["time"]
-    assert 64 == len(entry["commit"])
+    assert (7, True) == (entry["token_count"], entry["tokens_exact"])
+    assert "2026-03-09T08:02:00+00:00" == entry["created_at"]
+    assert 64 == len(entry["commit_hash"])
 
 
 def test_an_estimate_says_that_it_is_one(run):
@@ -189,7 +189,7 @@ def test_commits_are_found_by_what_they_are(talk, argv, texts):
 )
 def test_a_format_has_placeholders(talk, format, first):
     newest = talk("log", "--json", "-n1").json_lines[0]
-    expected = first.format(id=newest["commit"], parent=newest["parents"][0], author=newest["author"])
+    expected = first.format(id=newest["commit_hash"], parent=newest["parent_hash"], author=newest["author"])
 
     assert [expected] == talk("log", "-n1", "--format", format).out.splitlines()
 

@@ -478,8 +478,8 @@ def test_with_json_the_ends_of_a_merge_are_documents_too(conflicting: Run, tmp_p
     left = conflicting("merge", "--continue", "--json")
     given_up = conflicting("merge", "--abort", "--json")
 
-    assert (1, False, str(conflict_file(tmp_path))) == (left.status, left.json["done"], left.json["file"])
-    assert (0, {"done": False, "commit": None}) == (given_up.status, given_up.json)
+    assert (1, False, str(conflict_file(tmp_path))) == (left.status, left.json["is_done"], left.json["file"])
+    assert (0, {"is_done": False, "commit_hash": None}) == (given_up.status, given_up.json)
 
 
 def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(

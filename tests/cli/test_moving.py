@@ -22,7 +22,7 @@ def talk(run):
 
 def ids(run) -> list[str]:
     """The commits behind HEAD, newest first."""
-    return [entry["commit"][:10] for entry in run("log", "--json").json_lines]
+    return [entry["commit_hash"][:10] for entry in run("log", "--json").json_lines]
 
 
 def texts(run) -> list[str]:
@@ -89,10 +89,12 @@ def test_what_is_checked_out_is_shown_safely(hostile, assert_safe):
 def test_where_head_went_is_told_to_machines(talk):
     two = talk("rev-parse", "v1").out.strip()
 
-    assert {"branch": None, "commit": two, "detached": True} == talk("checkout", "v1", "--json").json
-    assert {"branch": "new", "commit": two, "detached": False} == talk("switch", "-c", "new", "--json").json
-    assert {"branch": "new", "commit": two, "detached": False} == talk("reset", "--hard", "--json", "v1").json
-    assert "main" == talk("switch", "--json", "main").json["branch"]
+    assert {"branch_name": None, "head_hash": two, "is_detached": True} == talk("checkout", "v1", "--json").json
+    assert {"branch_name": "new", "head_hash": two, "is_detached": False} == talk("switch", "-c", "new", "--json").json
+    assert {"branch_name": "new", "head_hash": two, "is_detached": False} == talk(
+        "reset", "--hard", "--json", "v1"
+    ).json
+    assert "main" == talk("switch", "--json", "main").json["branch_name"]
 
 
 # Reset

@@ -21,7 +21,7 @@ def tract(anywhere: Run) -> Run:
 
 def ids(tract: Run, revision: str = "HEAD") -> list[str]:
     """The commits behind a revision, newest first."""
-    return [line["commit"] for line in tract("log", "--json", revision).json_lines]
+    return [line["commit_hash"] for line in tract("log", "--json", revision).json_lines]
 
 
 def part(tract: Run) -> None:
@@ -301,6 +301,6 @@ def test_with_json_the_ends_of_a_replay_are_documents_too(tract: Run) -> None:
     left = tract("rebase", "--continue", "--json")
     given_up = tract("rebase", "--abort", "--json")
 
-    assert (1, False) == (left.status, left.json["done"])
+    assert (1, False) == (left.status, left.json["is_done"])
     assert left.json["file"].endswith("REBASE_CONFLICTS.md")
-    assert (0, {"done": False, "commit": None}) == (given_up.status, given_up.json)
+    assert (0, {"is_done": False, "commit_hash": None}) == (given_up.status, given_up.json)

@@ -64,7 +64,7 @@ def test_json_has_the_content_as_it_was_committed(run):
 
     value = run("show", "--json").json
 
-    assert {"content_type": "message", "format": "openai", "message": message} == value["value"]
+    assert {"content_type": "message", "format": "openai", "message": message} == value["content"]
     assert [("pinned", "keep")] == [(note["priority"], note["reason"]) for note in value["annotations"]]
     assert ["HEAD -> main"] == value["refs"]
 

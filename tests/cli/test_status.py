@@ -80,9 +80,18 @@ def test_json_has_the_figures(run):
 
     assert ("root", "main", False, 1, 1, 0, 0, None) == tuple(
         value[key]
-        for key in ("tract", "branch", "detached", "commits", "messages", "skipped", "pinned", "token_budget")
+        for key in (
+            "tract_id",
+            "branch_name",
+            "is_detached",
+            "commit_count",
+            "message_count",
+            "skipped_count",
+            "pinned_count",
+            "token_budget_max",
+        )
     )
-    assert value["head"] == value["recent"][0]["commit"]
+    assert value["head_hash"] == value["recent_commits"][0]["commit_hash"]
     assert 1 == value["tokens_estimated"]
 
 
@@ -94,7 +103,7 @@ def test_a_detached_head_is_told(run, tmp_path):
     repo.close()
 
     assert f"HEAD detached at {head.hex()[:10]}" == run("status").out.splitlines()[0]
-    assert run("status", "--json").json["detached"] is True
+    assert run("status", "--json").json["is_detached"] is True
     assert f"* (HEAD detached at {head.hex()[:10]})\n  main\n" == run("branch").out
     assert " (HEAD, main)\n" in run("log").out
     assert 128 == run("commit", "nowhere").status

@@ -16,7 +16,7 @@ def talk(run):
 
 def ids(run) -> list[str]:
     """The commits behind HEAD, newest first."""
-    return [entry["commit"] for entry in run("log", "--json").json_lines]
+    return [entry["commit_hash"] for entry in run("log", "--json").json_lines]
 
 
 def beside(run) -> None:
@@ -35,7 +35,7 @@ def test_tags_are_made_and_listed(talk):
 
     assert "v1\nv2\n" == talk("tag").out
     two, one = ids(talk)
-    assert [{"name": "v1", "commit": one}, {"name": "v2", "commit": two}] == talk("tag", "--json").json_lines
+    assert [{"name": "v1", "commit_hash": one}, {"name": "v2", "commit_hash": two}] == talk("tag", "--json").json_lines
 
 
 def test_tags_are_listed_by_pattern_and_by_what_they_contain(talk):
@@ -88,7 +88,9 @@ def test_a_bad_name_is_refused_and_safely_shown(talk, assert_safe, name):
 
 def test_the_branch_head_is_on_has_a_star(talk):
     assert "* main\n  side\n" == talk("branch").out
-    assert [("main", True), ("side", False)] == [(b["name"], b["current"]) for b in talk("branch", "--json").json_lines]
+    assert [("main", True), ("side", False)] == [
+        (b["name"], b["is_current"]) for b in talk("branch", "--json").json_lines
+    ]
     assert "main\n" == talk("branch", "--show-current").out
 
 
@@ -261,7 +263,7 @@ def test_a_name_that_is_a_tag_and_a_branch_is_warned_of(talk, argv):
 
 
 def test_the_current_branch_is_a_line_of_json_too(talk):
-    assert [{"name": "main", "commit": ids(talk)[0], "current": True}] == talk(
+    assert [{"name": "main", "commit_hash": ids(talk)[0], "is_current": True}] == talk(
         "branch", "--show-current", "--json"
     ).json_lines
     talk("checkout", "HEAD~1")

@@ -13,7 +13,7 @@ PRICE = "The dinghy is 900 euros."
 
 def commits(tract) -> list[str]:
     """Every commit's id, oldest first."""
-    return [line["commit"] for line in reversed(tract("log", "--json").json_lines)]
+    return [line["commit_hash"] for line in reversed(tract("log", "--json").json_lines)]
 
 
 def contents(tract, *options: str) -> list[str]:
@@ -34,13 +34,13 @@ def test_1_1_a_first_conversation(tract):
 def test_1_2_a_budget_is_watched(tract):
     tract("init", "--token-budget", "20")
     tract("commit", "Hello")
-    assert 20 == tract("status", "--json").json["token_budget"]
+    assert 20 == tract("status", "--json").json["token_budget_max"]
 
     outcome = tract("commit", "word " * 40)
 
     assert 0 == outcome.status
     assert "warning: token budget exceeded" in outcome.err
-    assert tract("status", "--json").json["tokens"] > 20
+    assert tract("status", "--json").json["token_count"] > 20
 
 
 def test_2_1_a_hallucination_is_corrected(tract):
@@ -76,7 +76,7 @@ def test_2_2_instructions_are_pinned_and_noise_is_hidden(tract):
 
     assert ["Quote every clause in full.", "Clause 4 is fine."] == contents(tract, "--strict")
     status = tract("status", "--json").json
-    assert (2, 2, 1) == (status["messages"], status["skipped"], status["pinned"])
+    assert (2, 2, 1) == (status["message_count"], status["skipped_count"], status["pinned_count"])
     assert "row row" in tract("show", rows).out
 
 
@@ -102,4 +102,4 @@ def test_x_2_a_wrong_price_is_corrected_and_the_correction_taken_back(tract):
 
     tract("edit", quote, "--restore", "0")
     assert [PRICE, "And with oars?"] == contents(tract)
-    assert 1 == tract("status", "--json").json["pinned"]
+    assert 1 == tract("status", "--json").json["pinned_count"]

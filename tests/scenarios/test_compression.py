@@ -150,7 +150,7 @@ def test_4_1_and_4_2_on_the_command_line(tract: Callable[..., Any]) -> None:
     tract("pin", pinned)
 
     plan = tract("compress", "--dry-run", "--json").json
-    assert (5, pinned, None) == (plan["messages"], plan["kept"][-1], plan["commit"])
+    assert (5, pinned, None) == (plan["messages"], plan["kept"][-1], plan["commit_hash"])
 
     waiting = tract("compress", "--content", "They asked about clauses.", "--review", "--json").json
     assert [waiting["id"]] == [one["id"] for one in tract("compress", "--list", "--json").json_lines]
@@ -162,7 +162,7 @@ def test_4_1_and_4_2_on_the_command_line(tract: Callable[..., Any]) -> None:
     assert "Answer 1 about the contract and its clauses" == said[2]
     assert 5 == len(said)
 
-    back = tract("expand", done["summaries"][0]["summary"], "--json").json
-    assert 5 == len(back["messages"])
+    back = tract("expand", done["summary_hashes"][0], "--json").json
+    assert 5 == len(back["message_hashes"])
     assert 9 == len(json.loads(tract("compile", "--format", "openai").out))
     assert 0 == tract("fsck").status

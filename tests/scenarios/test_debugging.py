@@ -68,7 +68,7 @@ def test_2_3_on_the_command_line(tract, story):
     assert ["-The limit is 40 bar.", "+The limit is 4 bar."] == out[2:4]
     assert 1 == tract("diff", "--then", "--quiet", f"{story['bad']}~1").status
     assert [story["edit"], story["figure"]] == [
-        line["commit"] for line in tract("log", "--json", "--grep", "the limit", "-i").json_lines
+        line["commit_hash"] for line in tract("log", "--json", "--grep", "the limit", "-i").json_lines
     ]
-    assert story["bad"] == tract("log", "--json", "-S", "400 bar").json_lines[0]["commit"]
+    assert story["bad"] == tract("log", "--json", "-S", "400 bar").json_lines[0]["commit_hash"]
     assert "edit of" in tract("blame", "-L", "1").out

@@ -65,7 +65,7 @@ def test_x_3_on_the_command_line(tract, tmp_path, report):
 
     assert f"{report[41]} is the first bad commit" in outcome.out
     assert 0 == tract("bisect", "reset").status
-    assert [report[41]] == [line["commit"] for line in tract("log", "--json", "-S", "9,400").json_lines]
+    assert [report[41]] == [line["commit_hash"] for line in tract("log", "--json", "-S", "9,400").json_lines]
     assert [f"+{POISON}"] == tract("diff", f"{report[41]}~1", report[41]).out.splitlines()[1:]
     assert 0 == tract("compile", "--at", f"{report[41]}~1").out.count(POISON)
 

@@ -142,12 +142,21 @@ class Console:
         for line in lines:
             _write(self.stdout, (indent + line).rstrip() + "\n" if indent else line + "\n")
 
-    def print_json(self, value: Any) -> None:
-        """Print one JSON document, on a line of its own; ASCII only, so that nothing in it can drive a terminal."""
+    def print_json(self, value: Any, **more: Any) -> None:
+        """Print a result as one JSON document, on a line of its own, with what else is known of it.
+
+        Keys are Python's names. It is ASCII only, so that nothing in it can drive a terminal.
+        """
         import json  # people are shown no JSON
 
+        from tract.report.plain import to_plain
+
+        document = to_plain(value)
+        if more:
+            assert isinstance(document, dict)
+            document = {**document, **{name: to_plain(one) for name, one in more.items()}}
         # JSON leaves the control character DEL as it is.
-        _write(self.stdout, json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
+        _write(self.stdout, json.dumps(document, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
 
     def write_bytes(self, data: bytes) -> None:
         """Write *data* to the standard output as it is; not for a terminal."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 from tract.cli.console import Console, Painted, escape, one_line, text_width
 from tract.cli.rendering import SHORT, paint_role
 from tract.messages import compact_json
-from tract.report.diff import ConfigChange, DiffResult, DiffStat, MessageDiff, MessageVersion
+from tract.report.diff import ConfigChange, DiffResult, DiffStat, MessageDiff
 from tract.report.textdiff import Piece, word_pieces
 
 _STYLES = {"-": "red", "+": "green"}
@@ -148,56 +147,3 @@ def stat_text(stat: DiffStat) -> str:
         else "as many tokens"
     )
     return f"{', '.join(said)}; {tokens}"
-
-
-def diff_value(result: DiffResult, context: int = 3) -> dict[str, Any]:
-    """A diff for machines; tokens are counted."""
-    stat = result.stat
-    return {
-        "before": result.before_hash,
-        "after": result.after_hash,
-        "compiled": result.compiled,
-        "messages": [_message_value(diff, context) for diff in result.message_diffs],
-        "generation_config_changes": [
-            {"field": c.field, "before": c.before, "after": c.after, "commit_before": c.commit_before, "commit_after": c.commit_after}
-            for c in result.generation_config_changes
-        ],
-        "stat": {
-            "added": stat.added,
-            "removed": stat.removed,
-            "changed": stat.changed,
-            "moved": stat.moved,
-            "tokens_before": stat.tokens_before,
-            "tokens_after": stat.tokens_after,
-            "token_delta": stat.token_delta,
-        },
-    }  # fmt: skip
-
-
-def _message_value(diff: MessageDiff, context: int) -> dict[str, Any]:
-    return {
-        "kind": diff.kind,
-        "commit": diff.commit_hash,
-        "moved": diff.moved,
-        "before": _version_value(diff.before),
-        "after": _version_value(diff.after),
-        "token_delta": diff.token_delta,
-        "changed_keys": list(diff.changed_keys),
-        "hunks": [
-            {"header": hunk.header, "lines": [[piece.mark, piece.text] for piece in hunk.lines]}
-            for hunk in diff.hunks(context)
-        ],
-    }
-
-
-def _version_value(version: MessageVersion | None) -> dict[str, Any] | None:
-    if version is None:
-        return None
-    return {
-        "position": version.position,
-        "content": version.content_hash,
-        "role": version.role,
-        "text": version.text,
-        "tokens": version.token_count,
-        "generation_config": version.generation_config,
-    }

@@ -147,32 +147,7 @@ def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
     console.line(lead, paint_role(console, line.role), marks, ": ", Painted(text))
 
 
-def line_value(line: Line, names: list[str] | None = None) -> dict[str, Any]:
-    """A commit for machine-readable lists; ``text`` is the beginning of what it says."""
-    return {
-        **info_value(line.info),
-        "role": line.role,
-        "text": line.text[:200],
-        "tokens_exact": line.exact,
-        "refs": names or [],
-    }
-
-
-def info_value(info: CommitInfo) -> dict[str, Any]:
-    """All that is known of a commit, for machines."""
-    return {
-        "commit": info.commit_hash,
-        "parents": list(info.parent_hashes),
-        "operation": info.operation.value,
-        "content": info.content_hash,
-        "content_type": info.content_type,
-        "response_to": info.response_to,
-        "message": info.message,
-        "author": info.author,
-        "time": info.created_at.isoformat(),
-        "tokens": info.token_count,
-        "priority": info.priority.value,
-        "generation_config": info.generation_config,
-        "usage": None if info.usage is None else dict(info.usage.original),
-        "metadata": info.metadata,
-    }
+def print_line_json(console: Console, line: Line, names: list[str] | None = None, **more: Any) -> None:
+    """A commit as an item of a list for machines; ``text`` is the beginning of what it says."""
+    said = {"role": line.role, "text": line.text[:200], "tokens_exact": line.exact, "refs": names or ()}
+    console.print_json(line.info, **said, **more)

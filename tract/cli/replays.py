@@ -6,7 +6,7 @@ from typing import Any
 
 from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Param
 from tract.cli.console import Console
-from tract.cli.places import commit_text
+from tract.cli.refs import commit_text
 from tract.cli.rendering import SHORT
 from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace

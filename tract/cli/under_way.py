@@ -15,13 +15,13 @@ from tract.repo import Repository
 def print_given_up(console: Console, args: Args, landed: ObjectId | None) -> None:
     """With --json: what became of the command under way; *landed* is where it went where it was done already."""
     if args.json:
-        console.print_json({"done": landed is not None, "commit": None if landed is None else landed.hex()})
+        console.print_json({"is_done": landed is not None, "commit_hash": landed})
 
 
 def print_left(console: Console, args: Args, problem: MergeConflictError, path: str) -> None:
     """With --json: what is left to do in the file of conflicts."""
     if args.json:
-        console.print_json({"done": False, "problem": str(problem), "file": path})
+        console.print_json({"is_done": False, "problem": str(problem), "file": path})
 
 
 def merge_under_way(repo: Repository) -> dict[str, Any] | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from tract.cli.changes import DRY_RUN, set_priority
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.dry_run import DRY_RUN
-from tract.cli.priorities import set_priority
 
 
 def run(console: Console, args: Args) -> int:

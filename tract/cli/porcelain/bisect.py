@@ -12,7 +12,6 @@ from typing import Any
 from tract.api.tract import Tract
 from tract.cli.command import DONE, FATAL, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.contexts import context_value
 from tract.cli.looking import LookingWorkspace
 from tract.cli.porcelain.show import show_commit
 from tract.cli.rendering import SHORT, Line, print_one_line, read_line
@@ -29,6 +28,7 @@ from tract.history.bisect import (
 )
 from tract.objects.id import ObjectId
 from tract.repo import Repository
+from tract.report.plain import to_plain
 
 _ACTIONS = ("start", "good", "bad", "skip", "reset", "run", "log", "next")
 _SKIP = 125
@@ -214,10 +214,10 @@ def _run_command(console: Console, args: Args) -> int:
 def _judge(console: Console, tract: Tract, commit: str, command: Sequence[str], *, quiet: bool) -> int:
     """The exit status of *command*, given the context at *commit* on its standard input."""
     context = tract.compile(at_commit=commit)
-    document = json.dumps(context_value(context, "openai", context.to_openai())) + "\n"
+    value = {**to_plain(context), "commit_hash": commit, "format": "openai", "context": context.to_openai()}
     done = subprocess.run(
         command,
-        input=document.encode(),
+        input=json.dumps(value).encode() + b"\n",
         cwd=console.folder,
         env={**os.environ, **console.environ, "TRACT_BISECT_COMMIT": commit},
         # A program that reads our JSON should not find the command's output in it.

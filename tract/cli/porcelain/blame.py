@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line, text_width
-from tract.cli.rendering import SHORT, info_value, paint_role, tokens_text
+from tract.cli.rendering import SHORT, paint_role, tokens_text
 from tract.compile.workspace import context_commit
 from tract.errors import CommitNotFoundError, EditTargetError
 from tract.history.commit import edit_target
@@ -41,7 +40,7 @@ def run(console: Console, args: Args) -> int:
             raise EditTargetError(f"there is no message {places.start if places else 0} in that context")
         if args.json:
             for entry, is_exact in zip(found, exact, strict=True):
-                console.print_json(_value(entry, exact=is_exact))
+                console.print_json(entry, tokens_exact=is_exact)
         else:
             _print(console, found, exact)
     return DONE
@@ -97,24 +96,6 @@ def _marks(entry: BlameEntry) -> str:
     if entry.priority is not Priority.NORMAL:
         marks.append("skipped" if entry.priority is Priority.SKIP else "pinned")
     return f" [{one_line(', '.join(marks), 60)}]" if marks else ""
-
-
-def _value(entry: BlameEntry, *, exact: bool) -> dict[str, Any]:
-    return {
-        "position": entry.position,
-        "commit": entry.commit_hash,
-        "changed": entry.changed_hash,
-        "role": entry.role,
-        "text": entry.text[:200],
-        "model": entry.model,
-        "generation_config": entry.generation_config,
-        "tokens": entry.token_count,
-        "tokens_exact": exact,
-        "priority": entry.priority.value,
-        "sources": list(entry.sources),
-        "introduced_by": info_value(entry.introduced),
-        "changed_by": info_value(entry.changed),
-    }
 
 
 COMMAND = Command(

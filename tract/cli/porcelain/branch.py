@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, text_width
-from tract.cli.places import commit_text, warn_of_twin
-from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
+from tract.cli.refs import FILTERS, commit_text, is_filtered, matching, read_filters, warn_of_twin
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
 from tract.history.branch import create_branch, delete_branches, list_branches, rename_branch
@@ -41,7 +40,7 @@ def _create(console: Console, repo: Repository, args: Args) -> int:
     create_branch(repo, name, resolve_revision(repo, start))
     warn_of_twin(console, repo, name)
     if args.json:
-        console.print_json({"name": name, "commit": list_branches(repo)[name], "current": False})
+        console.print_json({"name": name, "commit_hash": list_branches(repo)[name], "is_current": False})
     return DONE
 
 
@@ -51,7 +50,7 @@ def _delete(console: Console, repo: Repository, args: Args) -> int:
         return USAGE
     for name, at in delete_branches(repo, args.names, force=args.force_delete).items():
         if args.json:
-            console.print_json({"name": name, "commit": at.hex(), "deleted": True})
+            console.print_json({"name": name, "commit_hash": at, "is_deleted": True})
         else:
             console.line(f"Deleted branch {name} (was {at.hex()[:SHORT]}).")
     return DONE
@@ -66,7 +65,7 @@ def _rename(console: Console, repo: Repository, args: Args) -> int:
     warn_of_twin(console, repo, new)
     if args.json:
         console.print_json(
-            {"name": new, "commit": list_branches(repo).get(new), "current": repo.head()[0] == HEADS + new}
+            {"name": new, "commit_hash": list_branches(repo).get(new), "is_current": repo.head()[0] == HEADS + new}
         )
     return DONE
 
@@ -74,8 +73,7 @@ def _rename(console: Console, repo: Repository, args: Args) -> int:
 def _show_current(console: Console, repo: Repository, args: Args) -> int:
     branch, tip = repo.head()
     if args.json and branch is not None:
-        commit = None if tip is None else tip.hex()
-        console.print_json({"name": branch.removeprefix(HEADS), "commit": commit, "current": True})
+        console.print_json({"name": branch.removeprefix(HEADS), "commit_hash": tip, "is_current": True})
         return DONE
     if branch is not None:
         console.line(branch.removeprefix(HEADS))
@@ -90,7 +88,7 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
     found = matching(list_branches(repo), passes, patterns)
     if args.json:
         for name, commit in found.items():
-            console.print_json({"name": name, "commit": commit, "current": name == current})
+            console.print_json({"name": name, "commit_hash": commit, "is_current": name == current})
         return DONE
     detached = current is None and tip is not None and not patterns and passes(tip)
     title = f"(HEAD detached at {tip.hex()[:SHORT]})" if detached and tip is not None else ""

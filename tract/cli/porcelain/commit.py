@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.contents import content_from_json, given_text, message_of_role, read_json
+from tract.cli.inputs import content_from_json, given_text, message_of_role, read_json
 from tract.cli.rendering import print_commit
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.contexts import context_value
 from tract.cli.times import read_time
 from tract.compile.compiled import CompiledContext, compile_at, sent
 from tract.errors import TimeArgumentError
@@ -53,7 +52,7 @@ def _asked(args: Args) -> dict[str, Any]:
 def _print(console: Console, args: Args, format: str, context: CompiledContext) -> None:
     rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
     if args.json:
-        console.print_json(context_value(context, format, rendered))
+        console.print_json(context, commit_hash=context.snapshot.key.commit, format=format, context=rendered)
     elif format == "text":
         console.body(rendered)
     else:
@@ -127,6 +126,6 @@ In text, characters that drive terminals are shown as escapes; the JSON formats 
   $ tract compile
   $ tract compile --format anthropic --at HEAD~4
   $ tract compile --sent 3fa9
-  $ tract compile --json | jq .tokens
+  $ tract compile --json | jq .token_count
 """,
 )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from typing import Any
 
 from tract.api.tract import Tract
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
-from tract.cli.contents import given_text
-from tract.cli.models import MODEL_PARAMS, open_client
+from tract.cli.inputs import MODEL_PARAMS, given_text, open_client
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
@@ -75,7 +73,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 def _list(console: Console, tract: Tract, args: Args) -> int:
     for one in tract.pending_compressions():
         if args.json:
-            console.print_json(_value(one))
+            console.print_json(one)
         else:
             lead = f"{one.id} {one.branch} ({one.gist}{', refused' if one.refused else ''}): "
             console.line(
@@ -111,7 +109,7 @@ def _report(console: Console, args: Args, found: CompressResult | PendingCompres
         where = f" ({warning.commit[:SHORT]})" if warning.commit else ""
         console.warn(f"{warning.detail}{where}")
     if args.json:
-        console.print_json(_value(found))
+        console.print_json(found)
     elif isinstance(found, PendingCompression):
         _print_pending(console, found)
     else:
@@ -184,42 +182,6 @@ def _count(messages: int) -> str:
 
 def _hidden(part: CompressedPart) -> str:
     return f" and {part.hidden} hidden" if part.hidden else ""
-
-
-def _value(found: CompressResult | PendingCompression) -> dict[str, Any]:
-    cost = found.prefix
-    return {
-        "id": found.id if isinstance(found, PendingCompression) else None,
-        "commit": found.commit_hash if isinstance(found, CompressResult) else None,
-        "branch": found.branch,
-        "refused": isinstance(found, PendingCompression) and found.refused,
-        "messages": found.messages,
-        "tokens_before": found.tokens_before,
-        "tokens_after": found.tokens_after,
-        "summaries": [
-            {
-                "summary": part.summary_hash,
-                "text": part.text,
-                "messages": part.messages,
-                "hidden": part.hidden,
-                "first": part.first,
-                "last": part.last,
-                "tokens_before": part.tokens_before,
-                "tokens_after": part.tokens_after,
-            }
-            for part in found.parts
-        ],
-        "kept": list(found.kept),
-        "skipped_left": found.skipped_left,
-        "warnings": [{"kind": one.kind, "detail": one.detail, "commit": one.commit} for one in found.warnings],
-        "prefix": {
-            "common_tokens": cost.common_tokens,
-            "invalidated_tokens": cost.invalidated_tokens,
-            "new_tokens": cost.new_tokens,
-            "summarising_cost": cost.summarising_cost,
-            "break_even_calls": cost.break_even_calls,
-        },
-    }
 
 
 COMMAND = Command(

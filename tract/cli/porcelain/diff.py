@@ -6,7 +6,7 @@ from typing import Literal
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.diffs import diff_value, print_diff, print_stat
+from tract.cli.diffs import print_diff, print_stat
 from tract.report.diff import DiffResult, diff
 
 
@@ -34,7 +34,7 @@ def run(console: Console, args: Args) -> int:
 
 def _print(console: Console, args: Args, result: DiffResult) -> None:
     if args.json:
-        console.print_json(diff_value(result, args.unified))
+        console.print_json(result)
     elif args.name_only:
         for message in result.message_diffs:
             console.line(message.commit_hash)

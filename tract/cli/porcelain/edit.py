@@ -6,10 +6,10 @@ import re
 from functools import partial
 from typing import Any
 
+from tract.cli.changes import DRY_RUN, print_dry_run
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.contents import content_from_json, given_text, message_of_role
-from tract.cli.dry_run import DRY_RUN, print_dry_run
+from tract.cli.inputs import content_from_json, given_text, message_of_role
 from tract.cli.rendering import print_commit
 from tract.compile.workspace import current_blob
 from tract.history.commit import edit_target

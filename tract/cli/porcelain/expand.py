@@ -11,14 +11,7 @@ def run(console: Console, args: Args) -> int:
     with console.open_tract() as tract:
         done = tract.expand(args.summary, branch=args.branch)
     if args.json:
-        console.print_json(
-            {
-                "commit": done.commit_hash,
-                "branch": done.branch,
-                "summary": done.summary_hash,
-                "messages": list(done.message_hashes),
-            }
-        )
+        console.print_json(done)
         return DONE
     count = len(done.message_hashes)
     lead = f"[{done.branch} {done.commit_hash[:SHORT]}] Expanded "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tract.adapters.importing import Importer, ImportResult, Place
 from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
@@ -100,7 +99,8 @@ def _print_summary(
     console: Console, repo: Repository, results: Sequence[ImportResult], problems: Sequence[Problem], args: Args
 ) -> None:
     if args.json:
-        console.print_json(_summary_value(results, problems))
+        messages = sum(result.messages for result in results)
+        console.print_json({"conversations": results, "messages": messages, "problems": problems})
         return
     for result in results:
         _print_result(console, repo, result)
@@ -148,24 +148,6 @@ def _hint_where(console: Console, repo: Repository, results: Sequence[ImportResu
 def _count(number: int, thing: str) -> str:
     plural = thing + ("es" if thing.endswith("ch") else "s")
     return f"{number} {thing if number == 1 else plural}"
-
-
-def _summary_value(results: Sequence[ImportResult], problems: Sequence[Problem]) -> dict[str, Any]:
-    return {
-        "conversations": [
-            {
-                "name": result.wanted,
-                "tract": result.tract,
-                "branches": [
-                    {"name": b.name, "commit": b.tip, "messages": b.messages, "shared": b.shared}
-                    for b in result.branches
-                ],
-            }
-            for result in results
-        ],
-        "messages": sum(result.messages for result in results),
-        "problems": [{"file": p.file, "line": p.line, "detail": p.detail} for p in problems],
-    }
 
 
 COMMAND = Command(

@@ -23,7 +23,7 @@ def run(console: Console, args: Args) -> int:
         branch_ref(config.default_branch)  # a name that is refused must leave nothing behind
         create_repository(store, config)
     if args.json:
-        console.print_json({"store": store, "created": not exists})
+        console.print_json({"path": store, "is_new": not exists})
     else:
         console.line("Tract store exists already in " if exists else "Initialized empty tract store in ", store)
     return DONE

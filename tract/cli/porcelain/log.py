@@ -14,11 +14,11 @@ from tract.cli.graph import Graph
 from tract.cli.rendering import (
     Line,
     date_text,
-    line_value,
     names_by_commit,
     paint_marks,
     paint_names,
     paint_role,
+    print_line_json,
     print_one_line,
     read_line,
     tokens_text,
@@ -162,7 +162,7 @@ def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_R
         line = read_line(space, row.id)
         named = names.get(line.id)
         if args.json:
-            console.print_json(line_value(line, named))
+            print_line_json(console, line, named)
             continue
         bars = row.above[-1:] or [""]
         for text in row.above[:-1]:

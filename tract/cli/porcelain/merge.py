@@ -6,7 +6,7 @@ from typing import Any
 
 from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
-from tract.cli.models import MODEL_PARAMS, open_client
+from tract.cli.inputs import MODEL_PARAMS, open_client
 from tract.cli.rendering import SHORT
 from tract.cli.under_way import print_given_up, print_left
 from tract.compile.workspace import Workspace

@@ -21,7 +21,7 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         for entry in reflog(space.repo, words[0] if words else "HEAD", limit):
             if args.json:
-                console.print_json(_value(entry))
+                console.print_json(entry)
                 continue
             lead = f"{entry.commit_hash[:SHORT]} {entry.selector}: "
             text = one_line(_text(space, entry), max(20, console.width - len(lead)))
@@ -35,16 +35,6 @@ def _text(space: Workspace, entry: ReflogEntry) -> str:
     if id is None or not entry.reason.startswith("commit") or ": " in entry.reason:
         return entry.reason
     return f"{entry.reason}: {read_line(space, id).text}"
-
-
-def _value(entry: ReflogEntry) -> dict[str, object]:
-    return {
-        "commit": entry.commit_hash,
-        "selector": entry.selector,
-        "reason": entry.reason,
-        "actor": entry.actor,
-        "time": entry.time.isoformat(),
-    }
 
 
 COMMAND = Command(

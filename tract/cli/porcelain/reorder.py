@@ -20,16 +20,7 @@ def run(console: Console, args: Args) -> int:
     for one in done.warnings:
         console.warn(f"message {(one.commit or '')[:SHORT]}: {one.detail}")
     if args.json:
-        console.print_json(
-            {
-                "commit": done.commit_hash,
-                "branch": done.branch,
-                "order": list(done.order),
-                "moved": list(done.moved),
-                "warnings": [{"kind": one.kind, "detail": one.detail, "commit": one.commit} for one in done.warnings],
-                "invalidated_tokens": done.invalidated_tokens,
-            }
-        )
+        console.print_json(done)
         return DONE
     count = f"{len(done.moved)} message{'' if len(done.moved) == 1 else 's'}"
     if done.commit_hash is None:

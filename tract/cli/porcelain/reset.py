@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.places import JSON, print_head, print_place
+from tract.cli.refs import JSON, print_head, print_place
 from tract.history.reset import reset
 from tract.revision import resolve_revision
 

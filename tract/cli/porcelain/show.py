@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import (
     SHORT,
     Line,
     date_text,
-    info_value,
-    line_value,
     names_by_commit,
     paint_marks,
     paint_names,
     paint_role,
+    print_line_json,
     print_one_line,
     read_line,
     tokens_text,
@@ -40,12 +37,25 @@ def run(console: Console, args: Args) -> int:
             return _show_history(console, space, args)
         id = resolve_revision(space.repo, args.revision)
         if args.json:
-            line = read_line(space, id)
-            names = names_by_commit(space.repo).get(line.id)
-            console.print_json(_value(space, id, line, names, annotation_history(space.repo, id)))
+            _print_json(console, space, id)
         else:
             show_commit(console, space, id)
     return DONE
+
+
+def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
+    from tract.report.details import details  # for machines, every commit says what it changed
+
+    line = read_line(space, id)
+    console.print_json(
+        details(space, id),
+        role=line.role,
+        text=line.text,
+        tokens_exact=line.exact,
+        refs=names_by_commit(space.repo).get(line.id, ()),
+        annotations=annotation_history(space.repo, id),
+        sources=[source for source, _ in sources_by_summary(space.repo, [id]).get(id, ())],
+    )
 
 
 def show_commit(console: Console, space: Workspace, id: ObjectId) -> None:
@@ -120,7 +130,7 @@ def _show_history(console: Console, space: Workspace, args: Args) -> int:
         number = at if cut is None or at == 0 else at - len(versions)
         line = read_line(space, id)
         if args.json:
-            console.print_json({"version": number, **line_value(line, names.get(line.id))})
+            print_line_json(console, line, names.get(line.id), version=number)
         else:
             print_one_line(console, line, names.get(line.id), f"{number} ")
     if cut is not None:
@@ -165,28 +175,6 @@ def _usage_text(usage: TokenUsage) -> str:
     if usage.cache_creation_tokens:
         parts.append(f"{usage.cache_creation_tokens} written to the cache")
     return ", ".join(parts)
-
-
-def _value(
-    space: Workspace, id: ObjectId, line: Line, names: list[str] | None, history: list[PriorityAnnotation]
-) -> dict[str, Any]:
-    from tract.cli.diffs import diff_value  # for machines, every commit says what it changed
-    from tract.report.diff import diff_of_commit
-
-    content = space.repo.commit(id).content
-    return {
-        **info_value(line.info),
-        "role": line.role,
-        "tokens_exact": line.exact,
-        "refs": names or [],
-        "annotations": [
-            {"priority": n.priority.value, "reason": n.reason, "author": n.author, "time": n.created_at.isoformat()}
-            for n in history
-        ],
-        "value": None if content is None else space.repo.blob(content),
-        "changes": diff_value(diff_of_commit(space, id))["messages"],
-        "sources": [source.hex() for source, _ in sources_by_summary(space.repo, [id]).get(id, ())],
-    }
 
 
 COMMAND = Command(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tract.cli.changes import PARAMS, set_priority
 from tract.cli.command import DONE, Args, Command
 from tract.cli.console import Console
-from tract.cli.priorities import PARAMS, set_priority
 
 
 def run(console: Console, args: Args) -> int:

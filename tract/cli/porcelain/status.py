@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.rendering import Line, line_value, names_by_commit, print_one_line, read_line
+from tract.cli.rendering import Line, names_by_commit, print_one_line, read_line
 from tract.cli.under_way import (
     bisection_under_way,
     compressions_waiting,
@@ -57,7 +57,7 @@ def run(console: Console, args: Args) -> int:
         space.estimates.flush()
         space.totals.flush()
         if args.json:
-            console.print_json(_value(state))
+            _print_json(console, space, state)
         else:
             _print(console, state)
     return DONE
@@ -152,27 +152,19 @@ def _print_tokens(console: Console, state: _State) -> None:
         console.line(console.paint(f"Over the budget by {tokens.total - limit} tokens", "red"))
 
 
-def _value(state: _State) -> dict[str, Any]:
-    return {
-        "tract": state.tract,
-        "branch": state.branch,
-        "detached": state.branch is None,
-        "head": None if state.tip is None else state.tip.hex(),
-        "commits": state.commits,
-        "messages": state.totals.messages,
-        "skipped": state.totals.skipped,
-        "pinned": state.pinned,
-        "tokens": state.totals.tokens.total,
-        "tokens_estimated": state.totals.estimated,
-        "token_source": state.totals.tokens.source,
-        "prefix": None if state.prefix is None else state.prefix._asdict(),
-        "token_budget": None if state.budget is None else state.budget.max_tokens,
-        "merge": state.merge,
-        "under_way": state.replays,
-        "bisection": state.bisection,
-        "compressions": state.compressions,
-        "recent": [line_value(line, state.names.get(line.id)) for line in state.recent],
-    }
+def _print_json(console: Console, space: Workspace, state: _State) -> None:
+    from tract.report.status import status  # people are told in other words
+
+    console.print_json(
+        status(space),
+        pinned_count=state.pinned,
+        tokens_estimated=state.totals.estimated,
+        prefix=state.prefix,
+        merge=state.merge,
+        under_way=state.replays,
+        bisection=state.bisection,
+        compressions=state.compressions,
+    )
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ from functools import partial
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.places import JSON, go, warn_of_twin
+from tract.cli.refs import JSON, go, warn_of_twin
 from tract.history.branch import create_branch
 from tract.history.checkout import detach_head, switch
 from tract.revision import resolve_revision

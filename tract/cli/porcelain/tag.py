@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, text_width
-from tract.cli.places import commit_text, warn_of_twin
-from tract.cli.ref_filters import FILTERS, is_filtered, matching, read_filters
+from tract.cli.refs import FILTERS, commit_text, is_filtered, matching, read_filters, warn_of_twin
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
 from tract.history.tags import create_tag, delete_tags, list_tags
@@ -38,7 +37,7 @@ def _create(console: Console, repo: Repository, args: Args) -> int:
     create_tag(repo, name, id)
     warn_of_twin(console, repo, name)
     if args.json:
-        console.print_json({"name": name, "commit": id.hex()})
+        console.print_json({"name": name, "commit_hash": id})
     return DONE
 
 
@@ -48,7 +47,7 @@ def _delete(console: Console, repo: Repository, args: Args) -> int:
         return USAGE
     for name, at in delete_tags(repo, args.names).items():
         if args.json:
-            console.print_json({"name": name, "commit": at.hex(), "deleted": True})
+            console.print_json({"name": name, "commit_hash": at, "is_deleted": True})
         else:
             console.line(f"Deleted tag '{name}' (was {at.hex()[:SHORT]})")
     return DONE
@@ -59,7 +58,7 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
     for name, commit in matching(list_tags(space.repo), passes, patterns).items():
         id = parse_id(commit)
         if args.json:
-            console.print_json({"name": name, "commit": commit})
+            console.print_json({"name": name, "commit_hash": commit})
         elif args.lines and id is not None:
             gap = " " * max(1, _COLUMN - text_width(name) + 1)
             console.line(name, gap, commit_text(console, space, id, text_width(name + gap)))

@@ -22,7 +22,7 @@ def run(console: Console, args: Args) -> int:
         if not args.dry_run:
             run_undo(repo, plan)
         if args.json:
-            console.print_json(_value(plan, dry_run=args.dry_run))
+            console.print_json(plan, dry_run=args.dry_run)
     return DONE
 
 
@@ -49,16 +49,6 @@ def _shown(value: str | None, nothing: str) -> str:
     if value is None:
         return nothing
     return value[:SHORT] if len(value) == HEX_SIZE and is_hex(value) else value.removeprefix(HEADS)
-
-
-def _value(plan: UndoPlan, *, dry_run: bool) -> dict[str, object]:
-    return {
-        "reason": plan.reason,
-        "actor": plan.actor,
-        "time": plan.time.isoformat(),
-        "moves": [{"ref": move.ref, "now": move.now, "then": move.then} for move in plan.moves],
-        "dry_run": dry_run,
-    }
 
 
 COMMAND = Command(

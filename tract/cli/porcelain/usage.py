@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
-from tract.cli.contents import read_json
+from tract.cli.inputs import read_json
 from tract.cli.times import read_time
 from tract.errors import TimeArgumentError
 from tract.report.spending import UsageReport, UsageRow, usage_report
@@ -32,8 +30,7 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         report = usage_report(space, branch=args.branch, since=since, until=until, by=by)
     if args.json:
-        rows = [_row_value(row, by) for row in report.rows]
-        console.print_json({"by": list(by), "rows": rows, "total": _row_value(report.total, ())})
+        console.print_json(report, by=by)
     elif report.total.calls:
         _print_table(console, report, [name for name in ("day", "branch", "model") if name in by])
     else:
@@ -48,11 +45,11 @@ def _record(console: Console, args: Args) -> int:
     usage = read_json(args.record, "--record")
     with console.open_tract() as tract:
         context = tract.record_usage(usage, head_hash=args.at)
-        value = {"token_count": context.token_count, "token_source": context.token_source}
+        count, source = context.token_count, context.token_source
     if args.json:
-        console.print_json(value)
+        console.print_json({"token_count": count, "token_source": source})
     else:
-        console.line(f"{value['token_count']} tokens ({value['token_source']})")
+        console.line(f"{count} tokens ({source})")
     return DONE
 
 
@@ -76,13 +73,6 @@ def _cells(row: UsageRow, names: list[str]) -> list[str]:
     known = [getattr(row, name) for name in names]
     groups = ["-" if value is None else one_line(str(value), _WIDEST) for value in known]
     return [*groups, *(str(getattr(row, name)) for name in _COLUMNS)]
-
-
-def _row_value(row: UsageRow, by: tuple[str, ...]) -> dict[str, Any]:
-    groups = {name: getattr(row, name) for name in by}
-    if groups.get("day") is not None:
-        groups["day"] = groups["day"].isoformat()
-    return {**groups, **{name: getattr(row, name) for name in _COLUMNS}}
 
 
 COMMAND = Command(

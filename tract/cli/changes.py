@@ -1,8 +1,8 @@
-"""Setting priorities, for the commands that do."""
+"""Changes to messages: setting priorities, and what a change would cost a provider's prompt cache."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -10,10 +10,15 @@ from typing import Any
 from tract.api.tract import Tract
 from tract.cli.command import Param
 from tract.cli.console import Console, Painted, one_line
-from tract.cli.dry_run import DRY_RUN, print_dry_run
 from tract.cli.rendering import SHORT, paint_role
-from tract.history.priority import PriorityAnnotation
 from tract.messages import message_of, message_text
+
+DRY_RUN = Param(
+    "dry_run",
+    ("--dry-run", "-n"),
+    bool,
+    help="Change nothing; print how much of the context a provider's prompt cache would have to read anew.",
+)
 
 PARAMS = (
     Param(
@@ -41,7 +46,7 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
             done = [tract.annotate(target, priority, reason=args.reason) for target in targets]
         for note in done:
             if args.json:
-                console.print_json(_value(note))
+                console.print_json(note)
                 continue
             message = message_of(tract.get_content(note.target))
             lead = f"{note.target[:SHORT]} {note.priority.value}: "
@@ -54,11 +59,26 @@ def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:
         tract.annotate(target, priority)
 
 
-def _value(note: PriorityAnnotation) -> dict[str, Any]:
-    return {
-        "commit": note.target,
-        "priority": note.priority.value,
-        "reason": note.reason,
-        "author": note.author,
-        "time": note.created_at.isoformat(),
-    }
+class _UndoneError(Exception):
+    """Ends a batch, so that nothing of it lands."""
+
+
+def print_dry_run(console: Console, tract: Tract, change: Callable[[], object], *, json: bool) -> None:
+    """Make *change* in a batch that is given up, and print what it does to the context's prefix."""
+    before = tract.compile()
+    try:
+        with tract.batch():
+            change()
+            found = tract.prefix_change(before)
+            raise _UndoneError
+    except _UndoneError:
+        pass
+    if json:
+        console.print_json(found)
+        return
+    console.line(
+        f"would invalidate {found.invalidated_tokens:,} of {found.previous_tokens:,} tokens",
+        f" (from message {found.common_messages}, {found.first_changed_message[:SHORT]})"
+        if found.first_changed_message
+        else "",
+    )
