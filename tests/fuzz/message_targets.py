@@ -15,7 +15,7 @@ from tract.adapters.transcripts import read_transcript
 from tract.adapters.transcripts.places import Places, without_depths
 from tract.adapters.transcripts.strictjson import Refused, describe, flaw, parse
 from tract.api.tract import Tract
-from tract.cli.contents import content_from_json
+from tract.cli.inputs import content_from_json
 from tract.errors import TractError
 from tract.history.context import context_of
 from tract.maintenance.fsck.graph import Graph, Root
