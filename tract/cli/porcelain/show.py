@@ -44,7 +44,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
-    from tract.report.details import details  # for machines, every commit says what it changed
+    from tract.report.diff import details  # for machines, every commit says what it changed
 
     line = read_line(space, id)
     console.print_json(
