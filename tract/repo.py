@@ -355,7 +355,7 @@ def _create_head(repo: Repository) -> None:
     """Give a tract that is new its HEAD."""
     if repo.ref(HEAD) is not None:
         return
-    with repo.objects.lock():
+    with repo.refs.lock():
         repo.refs.refresh()
         if repo.ref(HEAD) is None:  # nor has another process that opens the same tract made one
             edit = RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)
@@ -377,7 +377,7 @@ def _show_last_state(repo: Repository, mirror: RefFiles) -> None:
         mirror.check_held(repo.refs, [name])
         if known is None:
             continue
-        with repo.objects.lock():
+        with repo.refs.lock():
             repo.refs.refresh()
             current = repo.refs.read(name)
             if current is not None:

@@ -15,11 +15,12 @@ import pytest
 from tests.faults.every_call import Fault, failing
 from tests.making import Letters
 from tract import Tract
-from tract.history.context import build_context, entries
+from tract.history.context import entries
 from tract.history.tree_edit import splice
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, new_blob
 from tract.repo import Repository, memory_repository
+from tract.tree import build_context
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CREATES = ("open", "rename", "replace", "link", "mkdir", "unlink")

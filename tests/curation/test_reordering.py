@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.making import Words, call, texts
 from tract import CommitOperation, DialogueContent, Tract
 from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError, TractError
-from tract.history.context import build_context, context_at, entries
+from tract.history.context import context_at, entries
 from tract.maintenance.fsck.check import check_repository
+from tract.tree import build_context
 
 
 def make_tract(*said: str, path: Any = ":memory:") -> tuple[Tract, list[str]]:

@@ -13,13 +13,13 @@ import pytest
 from tests.making import Words
 from tract import Tract
 from tract.errors import FormatVersionError, NotARepositoryError
-from tract.history.context import EMPTY, build_context
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
 from tract.maintenance.gc.collect import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.refs.store import RefEdit
 from tract.repo import Repository, open_repository
+from tract.tree import EMPTY, build_context
 
 
 def open_tract(folder: Path, **options: Any) -> Tract:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from tract import Tract
 from tract.history.blame import Blamed, blame_entries
-from tract.history.context import build_context, context_at, entries
+from tract.history.context import context_at, entries
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob, new_commit
 from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
+from tract.tree import build_context
 
 
 def committed(repo: Repository, operation: CommitOperation, parents: Sequence[ObjectId], rows: Sequence[Entry], *blobs: NewObject) -> ObjectId:  # fmt: skip

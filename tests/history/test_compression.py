@@ -24,7 +24,7 @@ from tract.history.compression import (
     summaries_of,
     write_compression,
 )
-from tract.history.context import build_context, context_at, entries
+from tract.history.context import context_at, entries
 from tract.history.expansion import plan_expansion, write_expansion
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
@@ -33,6 +33,7 @@ from tract.objects.model import Commit, CommitOperation, Entry, new_commit
 from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.store import RefEdit
 from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.tree import build_context
 
 MAIN = f"{HEADS}main"
 

@@ -13,25 +13,13 @@ from hypothesis import strategies as st
 
 from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
-from tract.history.context import (
-    EMPTY,
-    LEAST,
-    MOST,
-    Context,
-    append_entry,
-    build_context,
-    chunks,
-    count_entries,
-    entries,
-    entries_from,
-    entry_at,
-    find_entry,
-)
+from tract.history.context import chunks, count_entries, entries, entries_from, entry_at, find_entry
 from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import replace_entry
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node, new_node
 from tract.repo import DecodedObjects, Repository, memory_repository
+from tract.tree import EMPTY, LEAST, MOST, Context, append_entry, build_context
 
 
 def make_repo() -> Repository:

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract import Tract
-from tract.history.context import build_context, context_at, entries
+from tract.history.context import context_at, entries
 from tract.history.diff import Change, changes_of, compare_contexts, compare_rows, longest_rising
 from tract.objects.model import NewObject
 from tract.repo import memory_repository
+from tract.tree import build_context
 
 
 def rows(text: str) -> list[tuple[bytes, str]]:

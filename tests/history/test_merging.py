@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
-from tract.history.context import build_context, context_at, entries
+from tract.history.context import context_at, entries
 from tract.history.merge import MergePlan, fast_forward, merged_contexts, plan_merge, write_merge
 from tract.history.notes import CONFIG, PRIORITY, NewNote, NoteTable, note_tip, write_note
 from tract.history.reachability import merge_bases
@@ -25,6 +25,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, NewObject, new_blob
 from tract.refs.store import RefEdit
 from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.tree import build_context
 
 EDIT = CommitOperation.EDIT
 

@@ -12,7 +12,7 @@ from tract.errors import CherryPickError, ConfigError, MergeError, RebaseError, 
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, write_note
-from tract.history.reset import orig_head, reset
+from tract.history.reset import reset
 from tract.history.state import conflicts_name, states, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, ORIG_HEAD
@@ -142,15 +142,6 @@ def test_a_bisection_is_in_nobodys_way():
     reset(repo, a, mode="hard", named="HEAD~1")
 
     assert (a, ("bisect",)) == (repo.ref(MAIN), states(repo))
-
-
-def test_others_set_orig_head_in_their_own_operation():
-    repo, (a, b) = make_repo(2)
-
-    repo.refs.update([orig_head(repo, a)], reason="merge side: fast-forward")
-    repo.refs.update([orig_head(repo, b)], reason="rebase: onto side")
-
-    assert b == repo.ref(ORIG_HEAD)
 
 
 def test_a_hard_reset_takes_the_text_of_the_conflicts_with_the_command_it_ends(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from tests.making import say
 from tract.config import TractConfig
 from tract.errors import CherryPickError, MergeError, ObjectCorruptError, RebaseError
 from tract.history.state import (
-    UNDER_WAY,
-    check_idle,
     clear_state,
     clear_text,
     end_state,
@@ -28,6 +26,7 @@ from tract.history.state import (
 )
 from tract.maintenance.fsck.check import check_repository
 from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.transaction import UNDER_WAY, check_idle
 
 ONE = "11" * 32
 TWO = "22" * 32

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tract.config import TractConfig
-from tract.history.context import EMPTY, Context, build_context, entries, entry_at, index_of
+from tract.history.context import entries, entry_at, index_of
 from tract.history.tree_diff import Change, diff_contexts
 from tract.history.tree_edit import replace_entry, splice
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
 from tract.repo import DecodedObjects, Repository, memory_repository
+from tract.tree import EMPTY, Context, build_context
 
 
 def id_of(text: object) -> ObjectId:

@@ -266,8 +266,8 @@ def test_a_batch_sees_its_own_edits_and_the_base_does_not() -> None:
     store = memory_store()
     base = OperationRefs(store, actor="tester")
     objects = BufferedObjects(store)
-    batch = BufferedRefs(base, objects)
     base.update([RefEdit(MAIN, ONE.id)], reason="before", objects=[ONE])
+    batch = BufferedRefs(base, objects)
 
     batch.update([RefEdit(MAIN, TWO.id, ONE.id)], reason="in", objects=[TWO])
     batch.update([RefEdit(MAIN, THREE.id, TWO.id), RefEdit(DRAFT, TWO.id, None)], reason="in", objects=[THREE])

@@ -11,12 +11,12 @@ from tract.curation.context_view import Places
 from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError
 from tract.history.commit import edited_message
 from tract.history.ordering import write_order
-from tract.history.state import check_idle
 from tract.messages import ToolUnits
 from tract.messages.message import CompileWarning
 from tract.refs.names import HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
+from tract.transaction import check_idle
 
 
 @dataclass(frozen=True, slots=True, repr=False)

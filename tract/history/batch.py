@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from tract.history.notes import NewNote, add_notes
+from tract.history.notes import NewNote
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import NOTES
 from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import Transaction, transaction
 
 
 class Batch:
@@ -42,22 +42,22 @@ class Batch:
 
         Notes that others wrote meanwhile stay: the batch's own go on top of them.
         """
-        base = self._base
-        with base.objects.lock():
-            base.refs.refresh()
-            new = list(self._objects.new.values())
-            edits = [self._rebased(edit, new) for edit in self._refs.edits()]
-            if edits:
-                base.refs.update(edits, reason=reason, objects=new)
+        with transaction(self._base, reason, moves="refs") as tx:
+            tx.objects += self._objects.new
+            for edit in self._refs.edits():
+                if not self._add_notes_again(tx, edit):
+                    tx.edits.append(edit)
 
-    def _rebased(self, edit: RefEdit, new: list[NewObject]) -> RefEdit:
-        """*edit*, or where it moves a notes ref that others moved too, one that puts the batch's notes on theirs."""
+    def _add_notes_again(self, tx: Transaction, edit: RefEdit) -> bool:
+        """Put the batch's notes on those that others made meanwhile, where *edit* moves a namespace's ref that they moved too."""
         base = self._base
         local = edit.name.removeprefix(base.prefix)
         if not local.startswith(NOTES) or base.refs.read(edit.name) == edit.expected or not isinstance(edit.new, bytes):
-            return edit
+            return False
         since = edit.expected if isinstance(edit.expected, bytes) else None
-        return add_notes(base, local.removeprefix(NOTES), self._notes_since(edit.new, since), new)
+        for note in self._notes_since(edit.new, since):
+            tx.note(local.removeprefix(NOTES), note.target, note.body, time=note.time, message=note.message)
+        return True
 
     def _notes_since(self, tip: ObjectId, since: ObjectId | None) -> list[NewNote]:
         notes = []

@@ -10,18 +10,16 @@ from tract.errors import (
     BranchExistsError,
     BranchNotFoundError,
     CommitNotFoundError,
-    DetachedHeadError,
     TractError,
     UnmergedBranchError,
 )
 from tract.history.moves import check_target
-from tract.history.state import check_idle
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.reflog import RENAMED
 from tract.refs.names import HEAD, HEADS, branch_ref, name_problem
-from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import check_branch, check_idle, transaction
 
 _LONGEST = 60
 """Bytes of a name made from another; a number may come after."""
@@ -51,18 +49,14 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
         repo.check_whole(start)
     elif not switch:
         raise CommitNotFoundError(HEAD, "there is no commit yet")
-    with repo.objects.lock():
-        repo.refs.refresh()
-        if switch:
-            check_idle(repo)
-        if repo.ref(ref) is not None:
+    with transaction(repo, "branch: created", moves="head" if switch else "refs") as tx:
+        if tx.ref(ref) is not None:
             raise BranchExistsError(f"branch '{name}' exists already")
-        edits = [] if start is None else [RefEdit(repo.prefix + ref, start, None)]
-        reason = "branch: created"
+        if start is not None:
+            tx.move(ref, start, None)
         if switch:
-            reason = moving_reason(repo, name)
-            edits.append(RefEdit(repo.prefix + HEAD, ref, repo.ref(HEAD)))
-        repo.refs.update(edits, reason=reason)
+            tx.reason = moving_reason(repo, name)
+            tx.move(HEAD, ref)
 
 
 def list_branches(repo: Repository) -> dict[str, str]:
@@ -86,15 +80,14 @@ def describe_branch(repo: Repository, name: str) -> BranchInfo:
 def switch_branch(repo: Repository, name: str) -> None:
     """Let HEAD be on branch *name*; BranchNotFoundError when there is none."""
     ref = branch_ref(name)
-    with repo.objects.lock():
-        repo.refs.refresh()
-        head = repo.ref(HEAD)
-        if head == ref:
+    with transaction(repo, "checkout", moves="refs") as tx:
+        if tx.branch == ref:
             return
         check_idle(repo)
-        if repo.ref(ref) is None:
+        if tx.ref(ref) is None:
             raise BranchNotFoundError(f"there is no branch '{name}'")
-        repo.refs.update([RefEdit(repo.prefix + HEAD, ref, head)], reason=moving_reason(repo, name))
+        tx.reason = moving_reason(repo, name)
+        tx.move(HEAD, ref)
 
 
 def moving_reason(repo: Repository, to: str) -> str:
@@ -109,22 +102,20 @@ def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = Fal
 
     UnmergedBranchError when HEAD does not reach one of them, unless *force*.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        head, tip = repo.head()
+    with transaction(repo, f"branch: deleted {', '.join(dict.fromkeys(names))}", moves="refs") as tx:
         found: dict[str, ObjectId] = {}
         for name in names:
             ref = branch_ref(name)
-            if head == ref:
+            if tx.branch == ref:
                 raise TractError(f"branch '{name}' cannot be deleted: HEAD is on it")
-            at = repo.ref(ref)
+            at = tx.ref(ref)
             if not isinstance(at, bytes):
                 raise BranchNotFoundError(f"there is no branch '{name}'")
-            if not force and (tip is None or not is_ancestor(repo, at, tip)):
+            if not force and (tx.tip is None or not is_ancestor(repo, at, tx.tip)):
                 raise UnmergedBranchError(f"branch '{name}' is not merged into HEAD")
             found[name] = at
-        edits = [RefEdit(repo.prefix + HEADS + name, None, at) for name, at in found.items()]
-        repo.refs.update(edits, reason=f"branch: deleted {', '.join(found)}")
+        for name, at in found.items():
+            tx.move(HEADS + name, None, at)
         return found
 
 
@@ -133,26 +124,22 @@ def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = 
 
     BranchExistsError when there is a branch *new*, unless *force*: then that name moves; but never that of the branch HEAD is on.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        head, tip = repo.head()
-        if old is None and head is None:
-            raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
-        ref = branch_ref(old) if old is not None else head or ""
+    with transaction(repo, RENAMED, moves="refs") as tx:
+        ref = branch_ref(old) if old is not None else check_branch(repo, "rename the branch")[0]
         wanted = branch_ref(new)
-        name, at, there = ref.removeprefix(HEADS), repo.ref(ref), repo.ref(wanted)
-        if at is None and ref != head:
+        name, at, there = ref.removeprefix(HEADS), tx.ref(ref), tx.ref(wanted)
+        if at is None and ref != tx.branch:
             raise BranchNotFoundError(f"there is no branch '{name}'")
         if ref == wanted:
             return name
-        if there is not None and (not force or wanted == head):
+        if there is not None and (not force or wanted == tx.branch):
             raise BranchExistsError(f"branch '{new}' exists already" + (", and HEAD is on it" if force else ""))
-        edits = []
+        tx.reason = f"{RENAMED}{name} to {new}"
         if at is not None:
-            edits += [RefEdit(repo.prefix + ref, None, at), RefEdit(repo.prefix + wanted, at, there)]
-        if ref == head:
-            edits.append(RefEdit(repo.prefix + HEAD, wanted, ref))
-        repo.refs.update(edits, reason=f"{RENAMED}{name} to {new}")
+            tx.move(ref, None, at)
+            tx.move(wanted, at, there)
+        if ref == tx.branch:
+            tx.move(HEAD, wanted, ref)
         return name
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from tract.errors import BranchNotFoundError
 from tract.history.branch import moving_reason, switch_branch
 from tract.history.moves import check_target
-from tract.history.state import check_idle
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue
 from tract.reflog import is_renaming, renamed_from
 from tract.refs.names import HEAD, HEADS, name_problem
-from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.revision import resolve_revision
+from tract.transaction import transaction
 
 PREVIOUS = "-"
 """Stands for where HEAD was before it was switched to where it is."""
@@ -49,11 +48,9 @@ def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:
     """Put HEAD on the commit *target*, off its branch; *named* is what the user called it."""
     check_target(repo, HEAD, target)
     repo.check_whole(target)
-    with repo.objects.lock():
-        repo.refs.refresh()
-        check_idle(repo)
-        reason = moving_reason(repo, named[:100])
-        repo.refs.update([RefEdit(repo.prefix + HEAD, target, repo.ref(HEAD))], reason=reason)
+    with transaction(repo, "checkout", moves="head") as tx:
+        tx.reason = moving_reason(repo, named[:100])
+        tx.move(HEAD, target)
 
 
 def is_branch(repo: Repository, name: object) -> bool:

@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tract.config import DEEPEST
-from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
-from tract.history.context import EMPTY, Context, append_entry, nodes_of
-from tract.history.notes import CONFIG, USAGE, NewNote, add_notes
-from tract.history.state import check_idle
+from tract.errors import ContentValidationError, EditTargetError
+from tract.history.notes import CONFIG, USAGE
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
-from tract.refs.store import ANY, Expected, RefEdit
+from tract.objects.model import Commit, CommitOperation, NewObject, new_blob
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import resolve_revision
+from tract.transaction import Transaction, transaction
+from tract.tree import EMPTY, Context, append_entry, nodes_of
 
 
 class Draft(NamedTuple):
@@ -101,26 +101,16 @@ def make_commits(
     if blobs is None:
         blobs = [new_blob(draft.value) for draft in drafts]
     _check_limits(repo, drafts, blobs)
-    with repo.objects.lock():
-        repo.refs.refresh()
-        if callable(expected):
-            expected = expected()
-        branch, tip = repo.head()
-        if branch is None:
-            raise DetachedHeadError(f"HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
-        if expected is not ANY and tip != expected:
-            raise RefMovedError(branch, _hex(expected), _hex(tip))
-        check_idle(repo)
-        new: list[NewObject] = []
+    with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         made: list[tuple[ObjectId, Commit]] = []
-        at = tip
+        at = tx.tip
         for draft, blob in zip(drafts, blobs, strict=True):
-            new.append(blob)
-            at = add_commit(repo, at, _change(repo, draft, blob.id), new)
+            tx.objects.append(blob)
+            at = add_commit(tx, at, _change(repo, draft, blob.id))
             made.append((at, repo.commit(at)))
         if at is not None and made:
-            edits = [RefEdit(repo.prefix + branch, at, tip), *_add_beside(repo, drafts, made, new)]
-            repo.refs.update(edits, reason=reason or _reason(drafts), objects=new)
+            tx.move_branch(at)
+            _add_notes(tx, drafts, made)
         return made
 
 
@@ -129,42 +119,37 @@ def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
     return Change(draft.operation, blob, draft.target, time, repo.author, draft.message, draft.metadata)
 
 
-def add_commit(repo: Repository, tip: ObjectId | None, change: Change, new: list[NewObject]) -> ObjectId:
-    """Make one commit on *tip*, an append or an edit: it and the nodes it needs are added to *new*.
+def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectId:
+    """Make one commit on *tip*, an append or an edit, with the nodes it needs; no ref moves.
 
     EditTargetError when an edit's message is not in the context there.
     """
-    parent = repo.commit(tip) if tip is not None else None
+    repo = tx.repo
     nodes: list[NewObject] = []
-    before = _context_before(repo, tip, parent, nodes)
+    before = _context_before(repo, tip, nodes)
     if change.operation is CommitOperation.EDIT:
         before = _edited(repo, before, change.target, change.content, nodes)
         # A chunk that closed with the last message and was then edited was no commit's at any time.
         nodes = nodes_of(repo, before, nodes)
-    new += nodes
-    commit = Commit(
+    tx.objects += nodes
+    return tx.commit(
         change.operation,
-        () if tip is None else (tip,),
-        change.content,
-        change.target,
-        before.tree,
-        before.open,
-        1 if parent is None else parent.generation + 1,
-        change.time,
-        change.author,
-        change.message,
-        change.metadata,
+        before,
+        parents=() if tip is None else (tip,),
+        content=change.content,
+        target=change.target,
+        time=change.time,
+        author=change.author,
+        message=change.message,
+        metadata=change.metadata,
     )
-    made = new_commit(commit)
-    new.append(made)
-    repo.keep_commit(made.id, commit)
-    return made.id
 
 
-def _context_before(repo: Repository, tip: ObjectId | None, parent: Commit | None, new: list[NewObject]) -> Context:
+def _context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:
     """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk."""
-    if tip is None or parent is None:
+    if tip is None:
         return EMPTY
+    parent = repo.commit(tip)
     if parent.operation is CommitOperation.APPEND and parent.content is not None:
         return append_entry(repo, Context(parent.tree, parent.open), (tip, parent.content), new)
     return Context(parent.tree, parent.open)
@@ -204,20 +189,13 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
     return id
 
 
-def _add_beside(
-    repo: Repository, drafts: Sequence[Draft], made: Sequence[tuple[ObjectId, Commit]], new: list[NewObject]
-) -> list[RefEdit]:
+def _add_notes(tx: Transaction, drafts: Sequence[Draft], made: Sequence[tuple[ObjectId, Commit]]) -> None:
     """The notes that came with the drafts."""
-    if all(draft.config is None and draft.usage is None for draft in drafts):
-        return []
-    edits = []
-    for namespace, bodies in ((CONFIG, [d.config for d in drafts]), (USAGE, [d.usage for d in drafts])):
-        notes = [
-            NewNote(id, body, commit.time) for (id, commit), body in zip(made, bodies, strict=True) if body is not None
-        ]
-        if notes:
-            edits.append(add_notes(repo, namespace, notes, new))
-    return edits
+    for draft, (id, commit) in zip(drafts, made, strict=True):
+        if draft.config is not None:
+            tx.note(CONFIG, id, draft.config, time=commit.time)
+        if draft.usage is not None:
+            tx.note(USAGE, id, draft.usage, time=commit.time)
 
 
 def _reason(drafts: Sequence[Draft]) -> str:
@@ -227,7 +205,3 @@ def _reason(drafts: Sequence[Draft]) -> str:
     draft = drafts[0]
     verb = "commit" if draft.operation is CommitOperation.APPEND else f"commit ({draft.operation})"
     return f"{verb}: {draft.message.splitlines()[0][:72]}" if draft.message else verb
-
-
-def _hex(value: object) -> str | None:
-    return value.hex() if isinstance(value, bytes) else None

@@ -17,18 +17,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tract.errors import BlobNotFoundError, CompressionError, DetachedHeadError
+from tract.errors import BlobNotFoundError, CompressionError
 from tract.history.commit import check_size
-from tract.history.context import Context, append_entry, context_at, entries, nodes_of
-from tract.history.notes import CONFIG, NewNote, add_notes
-from tract.history.reset import orig_head
-from tract.history.state import check_idle
+from tract.history.context import context_at, entries
+from tract.history.notes import CONFIG
 from tract.history.tree_edit import splice
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob, new_commit
-from tract.refs.store import RefEdit
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.repo import Repository
+from tract.transaction import Transaction, transaction
+from tract.tree import EMPTY, Context, append_entry, nodes_of
 
 SUMMARY = "summary"
 """The key in a summary commit's metadata that says what it is."""
@@ -73,45 +72,40 @@ class Compressed(NamedTuple):
 
 
 def write_compression(repo: Repository, compression: Compression) -> Compressed:
+    """Commit a compression and move the branch to it, in one operation; see :func:`commit_compression`."""
+    with transaction(repo, compress_reason(compression)) as tx:
+        return commit_compression(tx, compression)
+
+
+def compress_reason(compression: Compression) -> str:
+    """What the reflog says of a compression."""
+    count = sum(len(one.sources) for one in compression.summaries)
+    return f"compress: {count} message{'' if count == 1 else 's'}"
+
+
+def commit_compression(tx: Transaction, compression: Compression) -> Compressed:
     """Commit a compression, its summaries first, and move the branch to it; ``ORIG_HEAD`` is where it was.
 
-    One operation: objects, notes and refs, or nothing. The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
+    The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        tip = check_branch(repo, compression.branch)
-        check_idle(repo)
-        new: list[NewObject] = []
-        commits = [_write_summary(repo, one, new) for one in compression.summaries]
-        made: list[NewObject] = []
-        context = _compressed(repo, tip, compression, commits, made)
-        new += nodes_of(repo, context, made)
-        count = sum(len(one.sources) for one in compression.summaries)
-        commit = Commit(
-            CommitOperation.COMPRESS,
-            (tip, *commits),
-            None,
-            None,
-            context.tree,
-            context.open,
-            1 + repo.commit(tip).generation,
-            repo.clock(),
-            repo.author,
-            compression.message or count_text(count),
-            {
-                COMPRESSED: [
-                    {SUMMARY: id.hex(), **one.facts} for id, one in zip(commits, compression.summaries, strict=True)
-                ],
-                **compression.metadata,
-            },
-        )
-        id = _add(repo, commit, new)
-        edits = [RefEdit(repo.prefix + compression.branch, id, tip), orig_head(repo, tip)]
-        configs = zip(commits, compression.summaries, strict=True)
-        notes = [NewNote(at, dict(one.config), commit.time) for at, one in configs if one.config]
-        if notes:
-            edits.append(add_notes(repo, CONFIG, notes, new))
-        repo.refs.update(edits, reason=f"compress: {count} message{'' if count == 1 else 's'}", objects=new)
+    tip = check_compressed(tx, compression.branch)
+    commits = [_commit_summary(tx, one) for one in compression.summaries]
+    nodes: list[NewObject] = []
+    context = _compressed(tx.repo, tip, compression, commits, nodes)
+    tx.objects += nodes_of(tx.repo, context, nodes)
+    count = sum(len(one.sources) for one in compression.summaries)
+    about = [{SUMMARY: id.hex(), **one.facts} for id, one in zip(commits, compression.summaries, strict=True)]
+    id = tx.commit(
+        CommitOperation.COMPRESS,
+        context,
+        parents=(tip, *commits),
+        message=compression.message or count_text(count),
+        metadata={COMPRESSED: about, **compression.metadata},
+    )
+    tx.move_branch(id, orig_head=True)
+    for at, one in zip(commits, compression.summaries, strict=True):
+        if one.config:
+            tx.note(CONFIG, at, dict(one.config))
     return Compressed(id, tuple(commits))
 
 
@@ -120,44 +114,28 @@ def count_text(count: int) -> str:
     return f"Compressed {count} message{'' if count == 1 else 's'}"
 
 
-def check_branch(repo: Repository, branch: str) -> ObjectId:
-    """The commit of HEAD's branch, which must be *branch*; DetachedHeadError or CompressionError when it is not."""
-    on, tip = repo.head()
-    if on is None:
-        raise DetachedHeadError(f"cannot compress: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch")
-    if on != branch or tip is None:
-        raise CompressionError(f"the compression is one of '{branch}', and HEAD is on '{on}'")
-    return tip
+def check_compressed(tx: Transaction, branch: str) -> ObjectId:
+    """The commit of HEAD's branch; CompressionError where that is not the *branch* that the compression is of."""
+    if tx.branch != branch or tx.tip is None:
+        raise CompressionError(f"the compression is one of '{branch}', and HEAD is on '{tx.branch}'")
+    return tx.tip
 
 
-def _add(repo: Repository, commit: Commit, new: list[NewObject]) -> ObjectId:
-    made = new_commit(commit)
-    new.append(made)
-    repo.keep_commit(made.id, commit)
-    return made.id
-
-
-def _write_summary(repo: Repository, summary: NewSummary, new: list[NewObject]) -> ObjectId:
+def _commit_summary(tx: Transaction, summary: NewSummary) -> ObjectId:
     """The commit that introduces a summary: its context is itself alone."""
     blob = new_blob(dict(summary.value))
-    check_size(repo, blob)
-    new.append(blob)
+    check_size(tx.repo, blob)
+    tx.objects.append(blob)
     count = len(summary.sources)
     about = {"messages": count, "first": summary.sources[0][0].hex(), "last": summary.sources[-1][0].hex()}
-    commit = Commit(
+    return tx.commit(
         CommitOperation.APPEND,
-        (),
-        blob.id,
-        None,
-        None,
-        (),
-        1,
-        repo.clock(),
-        repo.author,
-        count_text(count),
-        {SUMMARY: about},
+        EMPTY,
+        parents=(),
+        content=blob.id,
+        message=count_text(count),
+        metadata={SUMMARY: about},
     )
-    return _add(repo, commit, new)
 
 
 def _compressed(

@@ -1,46 +1,15 @@
-"""A context: the list of a commit's messages, in chunks that the list itself chooses.
-
-    entries   e e e e e e e e e e e e e e e e e e e e e     an entry is (commit, blob)
-    chunks    └──── 8 to 32 ────┘└──── closed ────┘└ open ┘
-    index     └──── nodes of the same kind ───────┘
-
-A chunk ends after an entry whose commit id ends in three zero bits, once it has LEAST entries, and after MOST in any case.
-So the same list has the same tree however it came about, and a change in the middle costs the nodes it touches.
-Index nodes are cut by the same rule, over the ids of their children.
-The entries after the last boundary stay in the commit itself: an append writes a chunk only when one closes.
-"""
+"""A context: the list of a commit's messages, as tract/tree.py keeps it, for readers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
-from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, ListOf, NewObject, Node, checked_node, new_node
+from tract.objects.model import Commit, CommitOperation, Entry, checked_node
 from tract.repo import Repository
-
-LEAST = 8
-MOST = 32
-_BOUNDARY_BITS = 7
-
-
-class Context(NamedTuple):
-    """All entries of a context: the tree of its closed chunks, and those after them, flat."""
-
-    tree: ObjectId | None
-    open: tuple[ObjectId, ...]
-
-
-EMPTY = Context(None, ())
-
-
-class Child(NamedTuple):
-    """A node as its parent names it: id and number of entries below."""
-
-    id: ObjectId
-    total: int
+from tract.tree import EMPTY, Child, Context, children_of, node_of_level
 
 
 def context_of(id: ObjectId, commit: Commit) -> Context:
@@ -171,33 +140,6 @@ def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tup
         stop = start
 
 
-def append_entry(
-    repo: Repository, context: Context, entry: Entry, new: list[NewObject], of: ListOf = "messages"
-) -> Context:
-    """The context, or a list *of* something else, with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
-    open_ = context.open + entry
-    if not closes(entry[0], len(open_) // 2):
-        return Context(context.tree, open_)
-    leaf = write_node(repo, Node(0, open_, of), new)
-    return Context(_append_leaf(repo, context.tree, leaf, new), ())
-
-
-def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> list[NewObject]:
-    """Those of the nodes *made* that are in the context's tree."""
-    known = {node.id: node for node in made}
-    found: dict[ObjectId, NewObject] = {}
-    stack = [context.tree]
-    while stack:
-        id = stack.pop()
-        if id is None or id not in known or id in found:
-            continue  # what was not made just now has nothing below it that was
-        found[id] = known[id]
-        node = repo.node(id)
-        if node.level > 0:
-            stack.extend(node.items[::2])
-    return list(found.values())
-
-
 def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
     """The entries from number *index* on, counted from 0; nothing before it is read but its own chunk."""
     leaves: list[tuple[Child, int]] = []
@@ -209,95 +151,6 @@ def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
     nodes = zip(ids, repo.nodes(ids), strict=True)
     items = [item for id, node in nodes for item in checked_node(id, node, 0).items] + list(context.open)
     return list(zip(items[::2], items[1::2], strict=True))[index - first :]
-
-
-def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
-    """The context of a list of entries, from nothing."""
-    leaves: list[Child] = []
-    open_: tuple[ObjectId, ...] = ()
-    for entry in items:
-        open_ += entry
-        if closes(entry[0], len(open_) // 2):
-            leaves.append(write_node(repo, Node(0, open_), new))
-            open_ = ()
-    return Context(index_over(repo, leaves, new) if leaves else None, open_)
-
-
-def closes(id: ObjectId, length: int) -> bool:
-    """Whether a chunk that *id* would make *length* long ends there."""
-    return length >= MOST or (length >= LEAST and not id[-1] & _BOUNDARY_BITS)
-
-
-def write_node(repo: Repository, node: Node, new: list[NewObject]) -> Child:
-    made = new_node(node)
-    new.append(made)
-    repo.keep_node(made.id, node)
-    return Child(made.id, node.total)
-
-
-def cut(children: Sequence[Child]) -> list[list[Child]]:
-    """The children in runs, one for each node above them; the last run may be unfinished."""
-    runs: list[list[Child]] = [[]]
-    for child in children:
-        if runs[-1] and closes(runs[-1][-1].id, len(runs[-1])):
-            runs.append([])
-        runs[-1].append(child)
-    return runs
-
-
-def index_over(repo: Repository, children: Sequence[Child], new: list[NewObject], level: int = 0) -> ObjectId:
-    """The root over *children*, which are all nodes of a level; the store keeps only those nodes it has not got."""
-    while len(children) > 1:
-        level += 1
-        children = [index_node(repo, level, run, new) for run in cut(children)]
-    return children[0].id
-
-
-def index_node(repo: Repository, level: int, run: Sequence[Child], new: list[NewObject]) -> Child:
-    node = Node(level, tuple(part for child in run for part in child))
-    return write_node(repo, node, new)
-
-
-def _append_leaf(repo: Repository, root: ObjectId | None, leaf: Child, new: list[NewObject]) -> ObjectId:
-    """The root of the tree with one more leaf at its end: only the right edge is written anew.
-
-    The nodes to the left of the edge end at boundaries of their own, so what :func:`index_over` would make of all leaves is the same.
-    """
-    if root is None:
-        return leaf.id
-    spine = _right_edge(repo, root)
-    if not spine:
-        return index_over(repo, (Child(root, repo.node(root).total), leaf), new)
-    added = [leaf]
-    kept = children_of(spine[-1])
-    for level in range(1, len(spine) + 1):
-        node = spine[-level]
-        if level > 1:
-            kept = children_of(node)[:-1]  # the last child was just made anew
-        added = [index_node(repo, level, run, new) for run in cut([*kept, *added])]
-    while len(added) > 1:
-        level += 1
-        added = [index_node(repo, level, run, new) for run in cut(added)]
-    return added[0].id
-
-
-def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
-    """The index nodes from the root down to the last leaf's parent."""
-    spine = []
-    node = repo.node(root)
-    while node.level > 0:
-        spine.append(node)
-        node = node_of_level(repo, node.items[-2], node.level - 1)
-    return spine
-
-
-def node_of_level(repo: Repository, id: ObjectId, level: int) -> Node:
-    """The node *id*, which must be of *level*: ObjectCorruptError else, for who goes down must get to an end."""
-    return checked_node(id, repo.node(id), level)
-
-
-def children_of(node: Node) -> list[Child]:
-    return [Child(id, total) for id, total in zip(node.items[::2], node.items[1::2], strict=True)]
 
 
 def _leaf_runs(repo: Repository, root: ObjectId) -> Iterator[Sequence[ObjectId]]:

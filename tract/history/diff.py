@@ -12,12 +12,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar
 
-from tract.history.context import EMPTY, Context, context_of, count_entries, entries
+from tract.history.context import context_of, count_entries, entries
 from tract.history.tree_diff import Change as Part
 from tract.history.tree_diff import diff_contexts
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
+from tract.tree import EMPTY, Context
 
 _V = TypeVar("_V")
 

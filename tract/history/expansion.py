@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError, DetachedHeadError, RefMovedError
+from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError
 from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
-from tract.history.context import build_context, context_at, entries, nodes_of
-from tract.history.reset import orig_head
-from tract.history.state import check_idle
+from tract.history.context import context_at, entries
 from tract.history.three_way import merge_contexts
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
+from tract.objects.model import CommitOperation, Entry, NewObject
 from tract.refs.names import branch_ref
-from tract.refs.operations import shown
-from tract.refs.store import ANY, Expected, RefEdit
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
+from tract.transaction import Moves, Transaction, transaction
+from tract.tree import build_context, nodes_of
 
 EXPANDED = "expanded"
 """The key in the expanding commit's metadata for the summary that went."""
@@ -125,27 +124,25 @@ def write_expansion(
 
     RefMovedError when HEAD's branch is no longer where it was planned, or not at *expected*; BranchExistsError when *branch* is there already.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        on, tip = repo.head()
-        if on is None and branch is None:
-            raise DetachedHeadError(
-                f"cannot expand: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch"
-            )
-        for wanted in (expansion.head, expected):
-            if wanted is not ANY and tip != wanted:
-                raise RefMovedError(on or "HEAD", shown(wanted), shown(tip))
-        if branch is None:
-            check_idle(repo)
-        elif repo.ref(branch_ref(branch)) is not None:
+    reason = f"expand: {_message(expansion)}"
+    moves: Moves = "branch" if branch is None else "refs"
+    with transaction(repo, reason, moves=moves, expected=expansion.head) as tx:
+        tx.check_expected(expected)
+        if branch is not None and tx.ref(branch_ref(branch)) is not None:
             raise BranchExistsError(f"branch '{branch}' exists already")
-        new: list[NewObject] = []
-        id = _write(repo, expansion, new)
-        if branch is not None:
-            edits = [RefEdit(repo.prefix + branch_ref(branch), id, None)]
+        metadata = {EXPANDED: expansion.summary.hex(), "messages": len(expansion.sources)}
+        id = commit_context(
+            tx,
+            expansion.context,
+            CommitOperation.REVERT,
+            target=expansion.compression,
+            message=f"Expanded {_message(expansion)}",
+            metadata=metadata,
+        )
+        if branch is None:
+            tx.move_branch(id, orig_head=True)
         else:
-            edits = [RefEdit(f"{repo.prefix}{on}", id, tip), orig_head(repo, expansion.head)]
-        repo.refs.update(edits, reason=f"expand: {_message(expansion)}", objects=new)
+            tx.move(branch_ref(branch), id, None)
     return id
 
 
@@ -154,42 +151,17 @@ def _message(expansion: Expansion) -> str:
     return f"summary {expansion.summary.hex()[:10]} of {count} message{'' if count == 1 else 's'}"
 
 
-def _write(repo: Repository, expansion: Expansion, new: list[NewObject]) -> ObjectId:
-    metadata = {EXPANDED: expansion.summary.hex(), "messages": len(expansion.sources)}
-    message = f"Expanded {_message(expansion)}"
-    operation, target = CommitOperation.REVERT, expansion.compression
-    return write_context(repo, expansion.head, expansion.context, new, operation, target, message, metadata)
-
-
-def write_context(
-    repo: Repository,
-    head: ObjectId,
+def commit_context(
+    tx: Transaction,
     items: Sequence[Entry],
-    new: list[NewObject],
     operation: CommitOperation,
-    target: ObjectId | None,
+    *,
+    target: ObjectId | None = None,
     message: str,
     metadata: dict[str, Any] | None,
 ) -> ObjectId:
-    """Make a commit on *head* whose context are *items*, and that has no content: it and the nodes it needs are added to *new*."""
-    made: list[NewObject] = []
-    context = build_context(repo, items, made)
-    new += nodes_of(repo, context, made)
-    generation = 1 + repo.commit(head).generation
-    commit = Commit(
-        operation,
-        (head,),
-        None,
-        target,
-        context.tree,
-        context.open,
-        generation,
-        repo.clock(),
-        repo.author,
-        message,
-        metadata,
-    )
-    made_commit = new_commit(commit)
-    new.append(made_commit)
-    repo.keep_commit(made_commit.id, commit)
-    return made_commit.id
+    """Make a commit on the tip whose context are *items*, and that has no content of its own."""
+    nodes: list[NewObject] = []
+    context = build_context(tx.repo, items, nodes)
+    tx.objects += nodes_of(tx.repo, context, nodes)
+    return tx.commit(operation, context, target=target, message=message, metadata=metadata)

@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
-from tract.history.context import Context, context_at, count_entries, entries, entries_from
-from tract.history.notes import CONFIG, PRIORITY, NewNote, add_notes, note_history
+from tract.errors import MergeError, NothingToMergeError, RefMovedError
+from tract.history.context import context_at, count_entries, entries, entries_from
+from tract.history.notes import CONFIG, PRIORITY, note_history
 from tract.history.priority import Priority
 from tract.history.reachability import merge_bases
 from tract.history.sameness import named_alike
@@ -18,12 +18,14 @@ from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import splice
 from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
-from tract.refs.names import HEADS, ORIG_HEAD, TAGS
+from tract.objects.model import CommitOperation, Entry, NewObject
+from tract.refs.names import HEADS, TAGS
 from tract.refs.operations import shown
-from tract.refs.store import ANY, Expected, RefEdit
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_revision
+from tract.transaction import Transaction, check_branch, transaction
+from tract.tree import Context
 
 # Criss-cross upon criss-cross: that deep, nobody can tell which base a message came from, and the oldest one serves.
 _MOST_BASES_DEEP = 16
@@ -64,11 +66,7 @@ def plan_merge(
     RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
     *no_ff* makes a merge of what would only move forward.
     """
-    branch, ours = repo.head()
-    if branch is None:
-        raise DetachedHeadError(f"cannot merge: HEAD is at commit {ours.hex()[:16] if ours else '?'}, not on a branch")
-    if expected is not ANY and ours != expected:
-        raise RefMovedError(branch, shown(expected), shown(ours))
+    branch, ours = check_branch(repo, "merge", expected)
     theirs = resolve_revision(repo, source)
     ref = find_ref(repo, source)
     source_ref = ref if ref is not None and ref.startswith(HEADS) else None
@@ -172,10 +170,8 @@ def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -
 
 def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:
     """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation."""
-    with repo.objects.lock():
-        repo.refs.refresh()
-        edits = _edits(repo, plan, plan.theirs, delete_source)
-        repo.refs.update(edits, reason=f"merge {plan.source}: fast-forward")
+    with transaction(repo, f"merge {plan.source}: fast-forward", moves="refs") as tx:
+        _move_refs(tx, plan, plan.theirs, delete_source)
     return plan.theirs
 
 
@@ -196,33 +192,21 @@ def write_merge(
     One operation: objects, notes and refs, or nothing. RefMovedError when the branch, HEAD or the source moved since the plan.
     """
     assert plan.ours is not None
-    with repo.objects.lock():
-        repo.refs.refresh()
-        new = list(blobs)
+    with transaction(repo, f"merge {plan.source}: three-way", moves="refs") as tx:
+        tx.objects += blobs
         ours = context_at(repo, plan.ours)
-        context = splice(repo, ours, plan.shared, count_entries(repo, ours), items, new)
-        parents = (plan.ours, plan.theirs)
-        commit = Commit(
+        context = splice(repo, ours, plan.shared, count_entries(repo, ours), items, tx.objects)
+        id = tx.commit(
             CommitOperation.MERGE,
-            parents,
-            None,
-            None,
-            context.tree,
-            context.open,
-            1 + max(repo.commit(parent).generation for parent in parents),
-            repo.clock(),
-            repo.author,
-            message if message is not None else default_message(repo, plan),
-            metadata,
+            context,
+            parents=(plan.ours, plan.theirs),
+            message=message if message is not None else default_message(repo, plan),
+            metadata=metadata,
         )
-        made = new_commit(commit)
-        new.append(made)
-        edits = _edits(repo, plan, made.id, delete_source)
-        repo.keep_commit(made.id, commit)
+        _move_refs(tx, plan, id, delete_source)
         if config:
-            edits.append(add_notes(repo, CONFIG, [NewNote(made.id, config, commit.time)], new))
-        repo.refs.update(edits, reason=f"merge {plan.source}: three-way", objects=new)
-    return made.id
+            tx.note(CONFIG, id, config)
+    return id
 
 
 def default_message(repo: Repository, plan: MergePlan) -> str:
@@ -232,19 +216,13 @@ def default_message(repo: Repository, plan: MergePlan) -> str:
     return f"Merge {kind} '{plan.source}' into {plan.branch_name}"
 
 
-def _edits(repo: Repository, plan: MergePlan, new: ObjectId, delete_source: bool) -> list[RefEdit]:
-    """The refs a merge moves, if they are where the plan saw them."""
-    branch, tip = repo.head()
-    if branch != plan.branch or tip != plan.ours:
-        raise RefMovedError(
-            plan.branch, shown(plan.ours), shown(tip) if branch == plan.branch else branch or "a commit"
-        )
-    edits = [RefEdit(repo.prefix + plan.branch, new, plan.ours)]
-    if plan.ours is not None:
-        edits.append(RefEdit(repo.prefix + ORIG_HEAD, plan.ours))
+def _move_refs(tx: Transaction, plan: MergePlan, new: ObjectId, delete_source: bool) -> None:
+    """Move what a merge moves, if it is where the plan saw it."""
+    if tx.branch != plan.branch or tx.tip != plan.ours:
+        at = shown(tx.tip) if tx.branch == plan.branch else tx.branch or "a commit"
+        raise RefMovedError(plan.branch, shown(plan.ours), at)
+    tx.move_branch(new, orig_head=True)
     if plan.source_ref is not None:
-        stays = None if delete_source else plan.theirs
-        edits.append(RefEdit(repo.prefix + plan.source_ref, stays, plan.theirs))
+        tx.move(plan.source_ref, None if delete_source else plan.theirs, plan.theirs)
     elif delete_source:
         raise MergeError(f"cannot delete '{plan.source}': it is no branch")
-    return edits

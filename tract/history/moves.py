@@ -12,6 +12,7 @@ from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
 
 
 class RefMove(NamedTuple):
@@ -37,9 +38,8 @@ def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> Non
 
     RefMovedError when a ref is elsewhere; RefNameError for a name no ref can have, and for a ref that is moved twice.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        repo.refs.update(_edits(repo, moves), reason=reason)
+    with transaction(repo, reason, moves="refs") as tx:
+        tx.edits += _edits(repo, moves)
 
 
 def check_moves(repo: Repository, moves: Sequence[RefMove]) -> None:
@@ -102,7 +102,8 @@ def point_head(repo: Repository, ref: str, *, reason: str) -> None:
     if not ref.startswith(HEADS):
         raise RefNameError(f"HEAD cannot be put on {ref!r}: it is not under {HEADS.rstrip('/')}")
     check_ref(ref)
-    repo.refs.update([RefEdit(repo.prefix + HEAD, ref)], reason=reason)
+    with transaction(repo, reason, moves="refs") as tx:
+        tx.move(HEAD, ref)
 
 
 def _check_local(name: str) -> None:

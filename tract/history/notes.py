@@ -11,15 +11,16 @@ Its tree is the list of all the namespace's notes, as ``(commit the note is abou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tract.history.context import EMPTY, Context, append_entry, chunks
+from tract.history.context import chunks
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, new_blob, new_commit
+from tract.objects.model import Commit
 from tract.refs.names import NOTES
-from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
+from tract.tree import Context
 
 PRIORITY = "priority"
 CONFIG = "config"
@@ -55,44 +56,10 @@ class NewNote(NamedTuple):
     message: str | None = None
 
 
-def add_notes(repo: Repository, namespace: str, notes: Sequence[NewNote], new: list[NewObject]) -> RefEdit:
-    """Make *notes*, one after the other: their objects are added to *new*, and the edit moves the namespace's ref.
-
-    Only for the holder of the store's lock: a note goes on top of whatever is there.
-    """
-    tip = at = note_tip(repo, namespace)
-    for note in notes:
-        blob = new_blob(note.body)
-        new.append(blob)
-        parent = repo.commit(at) if at is not None else None
-        before = EMPTY if parent is None else Context(parent.tree, parent.open)
-        after = append_entry(repo, before, (note.target, blob.id), new, "notes")
-        commit = Commit(
-            CommitOperation.NOTE,
-            () if at is None else (at,),
-            blob.id,
-            note.target,
-            after.tree,
-            after.open,
-            1 if parent is None else parent.generation + 1,
-            note.time,
-            repo.author,
-            note.message,
-        )
-        made = new_commit(commit)
-        new.append(made)
-        repo.keep_commit(made.id, commit)
-        at = made.id
-    return RefEdit(repo.prefix + NOTES + namespace, at, tip)
-
-
 def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) -> None:
     """Make one note, as an operation of its own."""
-    with repo.objects.lock():
-        repo.refs.refresh()
-        new: list[NewObject] = []
-        edit = add_notes(repo, namespace, [note], new)
-        repo.refs.update([edit], reason=reason, objects=new)
+    with transaction(repo, reason, moves="refs") as tx:
+        tx.note(namespace, note.target, note.body, time=note.time, message=note.message)
 
 
 def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> dict[ObjectId, ObjectId] | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tract.errors import DetachedHeadError, RefMovedError, SemanticSafetyError
+from tract.errors import SemanticSafetyError
 from tract.history.context import context_at, entries
-from tract.history.expansion import write_context
-from tract.history.reset import orig_head
-from tract.history.state import check_idle
+from tract.history.expansion import commit_context
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, NewObject
-from tract.refs.operations import shown
-from tract.refs.store import RefEdit
+from tract.objects.model import CommitOperation, Entry
 from tract.repo import Repository
+from tract.transaction import transaction
 
 
 def write_order(
@@ -29,20 +26,9 @@ def write_order(
 
     RefMovedError when the branch is not at *head*; SemanticSafetyError when *items* are not the messages of its context.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        on, tip = repo.head()
-        if on is None:
-            raise DetachedHeadError(
-                f"cannot reorder: HEAD is at commit {tip.hex()[:16] if tip else '?'}, not on a branch"
-            )
-        if tip != head:
-            raise RefMovedError(on, shown(head), shown(tip))
-        check_idle(repo)
+    with transaction(repo, f"reorder: {message}", expected=head) as tx:
         if sorted(items) != sorted(entries(repo, context_at(repo, head))):
             raise SemanticSafetyError("an order must have every message of the context, and no other")
-        new: list[NewObject] = []
-        id = write_context(repo, head, items, new, CommitOperation.REORDER, None, message, metadata)
-        edits = [RefEdit(repo.prefix + on, id, tip), orig_head(repo, head)]
-        repo.refs.update(edits, reason=f"reorder: {message}", objects=new)
+        id = commit_context(tx, items, CommitOperation.REORDER, message=message, metadata=metadata)
+        tx.move_branch(id, orig_head=True)
     return id

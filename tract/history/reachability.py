@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 
-from tract.history.context import EMPTY, context_of, node_of_level
+from tract.history.context import context_of
 from tract.history.walk import ancestors, in_date_order
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.repo import Repository
+from tract.tree import EMPTY, node_of_level
 
 
 def reachable(

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-from tract.errors import ConfigError, RefMovedError
+from tract.errors import ConfigError
 from tract.history.moves import check_target
-from tract.history.state import check_idle, end_state, states
+from tract.history.state import end_state, states
 from tract.objects.id import ObjectId
 from tract.reflog import HARD_RESET, dropped_by
 from tract.refs.names import HEAD, ORIG_HEAD
-from tract.refs.operations import shown
-from tract.refs.store import ANY, Expected, RefEdit
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
+from tract.transaction import check_idle, transaction
 
 ResetMode: TypeAlias = Literal["soft", "hard"]
 
@@ -31,33 +31,16 @@ def reset(repo: Repository, target: ObjectId, *, mode: ResetMode, named: str, ex
     """
     if mode not in get_args(ResetMode):
         raise ConfigError(f"mode must be 'soft' or 'hard', not {mode!r}")
-    with repo.objects.lock():
-        repo.refs.refresh()
+    lead = HARD_RESET if mode == "hard" else "reset: "
+    with transaction(repo, f"{lead}moving to {named[:100]}", moves="refs", expected=expected) as tx:
         repo.check_whole(target)
         under_way = states(repo)
         if mode == "soft" or "rebase" in under_way:
             check_idle(repo)
-        branch, tip = repo.head()
-        ref = branch or HEAD
-        if expected is not ANY and tip != expected:
-            raise RefMovedError(ref, shown(expected), shown(tip))
-        check_target(repo, ref, target)
-        edits = [RefEdit(repo.prefix + ref, target, tip)]
-        if tip is not None:
-            edits += [orig_head(repo, tip)] if mode == "soft" else _without_orig_head(repo, tip, target)
-        lead = HARD_RESET if mode == "hard" else "reset: "
-        repo.refs.update(edits, reason=f"{lead}moving to {named[:100]}")
-        for name in under_way:
-            if name in _ENDED:
-                end_state(repo, name)
-
-
-def orig_head(repo: Repository, tip: ObjectId) -> RefEdit:
-    """The edit that lets ORIG_HEAD name *tip*, for the operation of a reset, merge or rebase that moves a branch away from it."""
-    return RefEdit(repo.prefix + ORIG_HEAD, tip, repo.ref(ORIG_HEAD))
-
-
-def _without_orig_head(repo: Repository, tip: ObjectId, target: ObjectId) -> list[RefEdit]:
-    """The edit that deletes ORIG_HEAD where it names a commit that going from *tip* to *target* drops."""
-    name = repo.ref(ORIG_HEAD)
-    return [RefEdit(repo.prefix + ORIG_HEAD, None, name)] if name in dropped_by(repo, tip, target) else []
+        check_target(repo, tx.branch or HEAD, target)
+        tx.move_branch(target, orig_head=mode == "soft")
+        if mode == "hard" and tx.tip is not None and tx.ref(ORIG_HEAD) in dropped_by(repo, tx.tip, target):
+            tx.move(ORIG_HEAD, None)
+    for name in under_way:
+        if name in _ENDED:
+            end_state(repo, name)

@@ -21,27 +21,19 @@ from typing import Any
 
 from blake3 import blake3
 
-from tract.errors import CherryPickError, DurabilityError, MergeError, ObjectCorruptError, RebaseError, TractError
+from tract.errors import DurabilityError, ObjectCorruptError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json
 from tract.refs.names import TRACTS
 from tract.repo import Repository
 from tract.storage import files
+from tract.transaction import STATES, UNDER_WAY
 
 KEEPS = "keeps"
-FOLDER = "state"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 _ATTEMPTS = 8
-
-UNDER_WAY: dict[str, type[TractError]] = {
-    "merge": MergeError,
-    "rebase": RebaseError,
-    "cherry-pick": CherryPickError,
-    "revert": CherryPickError,
-}
-"""The states that stand in the way of other commands that move a branch, and what is raised then."""
 
 
 def is_state(name: str) -> bool:
@@ -109,7 +101,7 @@ def text_path(repo: Repository, name: str) -> str:
     """Where a text for the user lies, beside the states; its name is none that a state can have."""
     assert repo.path is not None, "a store in memory has no texts"
     assert not is_state(name), name
-    return os.path.join(repo.path, repo.prefix, FOLDER, name)
+    return os.path.join(repo.path, repo.prefix, STATES, name)
 
 
 def write_text(repo: Repository, name: str, text: str) -> None:
@@ -132,22 +124,8 @@ def states(repo: Repository) -> tuple[str, ...]:
     if repo.path is None:
         names = [name.removeprefix(repo.prefix) for name in repo.states if name.startswith(repo.prefix)]
     else:
-        names = files.list_directory(os.path.join(repo.path, repo.prefix, FOLDER))
+        names = files.list_directory(os.path.join(repo.path, repo.prefix, STATES))
     return tuple(sorted(name for name in names if is_state(name)))
-
-
-def check_idle(repo: Repository) -> None:
-    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way.
-
-    Whatever moved the branch in the middle of one, a commit too, would leave it without the place it was to go on.
-    Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
-    """
-    folder = f"{repo.path}/{repo.prefix}{FOLDER}"
-    if not (repo.states if repo.path is None else files.exists(folder)):
-        return
-    for name, error in UNDER_WAY.items():
-        if repo.prefix + name in repo.states or (repo.path is not None and files.exists(f"{folder}/{name}")):
-            raise error(f"a {name} is under way in tract '{repo.tract}'")
 
 
 def kept_commits(repo: Repository) -> Iterator[ObjectId]:
@@ -158,7 +136,7 @@ def kept_commits(repo: Repository) -> Iterator[ObjectId]:
         return
     tracts = files.list_directory(os.path.join(repo.path, TRACTS))
     for prefix in ("", *(f"{TRACTS}{tract}/" for tract in tracts)):
-        folder = os.path.join(repo.path, prefix, FOLDER)
+        folder = os.path.join(repo.path, prefix, STATES)
         for name in files.list_directory(folder):
             if is_state(name):
                 path = os.path.join(folder, name)
@@ -224,7 +202,7 @@ def _make_folder(repo: Repository) -> list[str]:
     """Make the folder of states, and those above it; the folders to be synced once there is something in it, so that nobody finds it empty for long."""
     folder = repo.path or ""
     unsynced = []
-    for part in (*repo.prefix.split("/")[:-1], FOLDER):
+    for part in (*repo.prefix.split("/")[:-1], STATES):
         above, folder = folder, os.path.join(folder, part)
         if files.make_directory(folder):
             unsynced.append(above)
@@ -234,4 +212,4 @@ def _make_folder(repo: Repository) -> list[str]:
 def _path(repo: Repository, name: str) -> str:
     assert repo.path is not None
     assert is_state(name), name
-    return os.path.join(repo.path, repo.prefix, FOLDER, name)
+    return os.path.join(repo.path, repo.prefix, STATES, name)

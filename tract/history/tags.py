@@ -7,35 +7,32 @@ from collections.abc import Sequence
 from tract.errors import CommitNotFoundError, TagExistsError
 from tract.objects.id import ObjectId
 from tract.refs.names import TAGS, tag_ref
-from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
 
 
 def create_tag(repo: Repository, name: str, target: ObjectId) -> None:
     """Name *target*; TagExistsError when the tag names another commit already."""
     ref = tag_ref(name)
-    with repo.objects.lock():
-        repo.refs.refresh()
-        found = repo.ref(ref)
-        if found == target:
-            return
-        if isinstance(found, bytes):
+    with transaction(repo, f"tag: {name}", moves="refs") as tx:
+        found = tx.ref(ref)
+        if isinstance(found, bytes) and found != target:
             raise TagExistsError(f"tag '{name}' already names {found.hex()[:16]}")
-        repo.refs.update([RefEdit(repo.prefix + ref, target, None)], reason=f"tag: {name}")
+        if found is None:
+            tx.move(ref, target, None)
 
 
 def delete_tags(repo: Repository, names: Sequence[str]) -> dict[str, ObjectId]:
     """Delete tags, all or none, and give back the commits they named; CommitNotFoundError when there is no such tag."""
-    with repo.objects.lock():
-        repo.refs.refresh()
+    with transaction(repo, f"tag: deleted {', '.join(names)}", moves="refs") as tx:
         found: dict[str, ObjectId] = {}
         for name in names:
-            at = repo.ref(tag_ref(name))
+            at = tx.ref(tag_ref(name))
             if not isinstance(at, bytes):
                 raise CommitNotFoundError(name, "there is no tag of that name")
+            if name not in found:
+                tx.move(TAGS + name, None, at)
             found[name] = at
-        edits = [RefEdit(repo.prefix + TAGS + name, None, at) for name, at in found.items()]
-        repo.refs.update(edits, reason=f"tag: deleted {', '.join(found)}")
         return found
 
 

@@ -10,10 +10,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tract.history.context import Context
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, checked_node
 from tract.repo import Repository
+from tract.tree import Context
 
 _ENTRY = -1
 

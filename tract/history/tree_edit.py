@@ -4,7 +4,7 @@
               a b x y d │ e f g h │ …                    until a cut falls where there was one; behind that nothing changes
     index     └─── the same, with the new leaves in the place of the old ───┘
 
-What comes of it is the tree that :func:`tract.history.context.build_context` makes of the same list.
+What comes of it is the tree that :func:`tract.tree.build_context` makes of the same list.
 """
 
 from __future__ import annotations
@@ -12,21 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tract.history.context import (
-    Child,
-    Context,
-    children_of,
-    closes,
-    index_node,
-    index_of,
-    index_over,
-    nodes_from,
-    nodes_of,
-    write_node,
-)
+from tract.history.context import index_of, nodes_from
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
 from tract.repo import Repository
+from tract.tree import Child, Context, children_of, closes, index_node, index_over, nodes_of, write_node
 
 
 class _Edit(NamedTuple):

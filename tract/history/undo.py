@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tract.errors import RefMovedError, TractError
-from tract.history.state import check_idle
+from tract.errors import TractError
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange
 from tract.reflog import REDONE, TAKEN, UNDONE, is_of_gc, split_tract
@@ -18,6 +17,7 @@ from tract.refs.names import HEAD, HEADS, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,11 @@ def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> N
 
     RefMovedError when one of the refs was moved since it was planned, or HEAD's branch is not at *expected*.
     """
-    with repo.objects.lock():
-        repo.refs.refresh()
-        check_idle(repo)
-        branch, tip = repo.head()
-        if expected is not ANY and tip != expected:
-            raise RefMovedError(branch or HEAD, shown(expected), shown(tip))
-        lead, what = (
-            (REDONE, plan.reason.removeprefix(UNDONE)) if plan.is_redo else (UNDONE, plan.reason.removeprefix(REDONE))
-        )
-        repo.refs.update(plan._edits, reason=lead + what)
+    lead, what = (
+        (REDONE, plan.reason.removeprefix(UNDONE)) if plan.is_redo else (UNDONE, plan.reason.removeprefix(REDONE))
+    )
+    with transaction(repo, lead + what, moves="head", expected=expected) as tx:
+        tx.edits += plan._edits
 
 
 def _plan(repo: Repository, operation: Operation, changes: list[RefChange]) -> UndoPlan:

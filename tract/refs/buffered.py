@@ -1,9 +1,10 @@
-"""Stores that hold everything back until it is told to land: how a batch is all or nothing."""
+"""Stores that hold everything back in memory: what a batch, or a transaction that reads what it made, works on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
@@ -15,79 +16,89 @@ from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 
 class BufferedObjects(PlainReads):
-    """An object store whose new objects are only in memory."""
+    """An object store whose new objects are only in memory: those of the list *new*, which may grow at its end."""
 
-    def __init__(self, base: ObjectStore) -> None:
+    def __init__(self, base: ObjectStore, new: list[NewObject] | None = None) -> None:
         self._base = base
-        self.new: dict[ObjectId, NewObject] = {}
+        self.new = [] if new is None else new
+        self._by_id: dict[ObjectId, NewObject] = {}
+        self._taken = 0
+
+    def _mine(self) -> dict[ObjectId, NewObject]:
+        if self._taken != len(self.new):
+            self._by_id.update((made.id, made) for made in self.new[self._taken :])
+            self._taken = len(self.new)
+        return self._by_id
+
+    def cut(self, length: int) -> None:
+        """Forget the new objects but for the first *length*."""
+        del self.new[length:]
+        self._by_id, self._taken = {}, 0
 
     def read(self, id: ObjectId) -> Object:
-        found = self.new.get(id)
+        found = self._mine().get(id)
         return Object(found.kind, found.payload) if found is not None else self._base.read(id)
 
     def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
-        others = iter(self._base.payloads([id for id in ids if id not in self.new], kind))
-        return [payload_of(id, self.read(id), kind) if id in self.new else next(others) for id in ids]
+        mine = self._mine()
+        others = iter(self._base.payloads([id for id in ids if id not in mine], kind))
+        return [payload_of(id, self.read(id), kind) if id in mine else next(others) for id in ids]
 
     def contains(self, id: ObjectId) -> bool:
-        return id in self.new or self._base.contains(id)
+        return id in self._mine() or self._base.contains(id)
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
-        mine = {id for id in self.new if id.hex().startswith(prefix)}
+        mine = {id for id in self._mine() if id.hex().startswith(prefix)}
         return tuple(sorted(mine.union(self._base.find(prefix))))
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        yield from ((id, new.kind) for id, new in self.new.items())
-        yield from ((id, kind) for id, kind in self._base.ids() if id not in self.new)
+        mine = self._mine()
+        yield from ((id, new.kind) for id, new in mine.items())
+        yield from ((id, kind) for id, kind in self._base.ids() if id not in mine)
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
-        self.new.update((new.id, new) for new in objects)
+        self.new += objects
         return tuple(new.id for new in objects)
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Nothing, for nothing is written: who lands the batch takes the store's lock."""
-        return nullcontext()
-
-    def refresh(self) -> bool:
-        return False
-
-    def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
-        raise NotImplementedError("a batch appends when it lands")
-
-    def operations(self) -> list[ObjectId]:
-        return self._base.operations()
-
-    def is_full(self) -> bool:
-        return False
-
-    def seal(self, keyframe: NewObject) -> None:
-        raise NotImplementedError("a batch is never sealed")
 
     def stats(self) -> StoreStats:
         return self._base.stats()
 
     def close(self) -> None:
-        self.new.clear()
+        self.cut(0)
+
+
+class Mark(NamedTuple):
+    """What was held back at one moment."""
+
+    edits: dict[str, RefValue | None]
+    expected: dict[str, Expected]
+    objects: int
 
 
 class BufferedRefs:
-    """A ref store whose edits wait in memory, with the objects that came with them."""
+    """A ref store whose edits wait in memory, with the objects that came with them; one state of the *base* is seen throughout."""
 
     def __init__(self, base: RefStore, objects: BufferedObjects) -> None:
         self._base = base
+        self._refs = dict(base.list())
+        self._last = base.last
         self._objects = objects
         self._edits: dict[str, RefValue | None] = {}
         self._expected: dict[str, Expected] = {}
 
     def read(self, name: str) -> RefValue | None:
-        return self._edits[name] if name in self._edits else self._base.read(name)
+        return self._edits[name] if name in self._edits else self._refs.get(name)
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
-        refs = {**dict(self._base.list(prefix)), **{n: v for n, v in self._edits.items() if n.startswith(prefix)}}
+        refs = {name: value for name, value in {**self._refs, **self._edits}.items() if name.startswith(prefix)}
         return tuple(sorted((name, value) for name, value in refs.items() if value is not None))
 
     def refresh(self) -> None:
-        """A batch sees one state of the refs throughout."""
+        """Nothing: what others do meanwhile is seen when the edits land."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Nothing, for nobody else sees these edits."""
+        return nullcontext()
 
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
         for name, _, expected in edits:
@@ -95,33 +106,29 @@ class BufferedRefs:
                 raise RefMovedError(name, shown(expected), shown(self.read(name)))
         self._objects.write_many(objects)
         for name, new, _ in edits:
-            self._expected.setdefault(name, self._base.read(name))
+            self._expected.setdefault(name, self._refs.get(name))
             self._edits[name] = new
 
-    def mark(self) -> tuple[dict[str, RefValue | None], dict[str, Expected], dict[ObjectId, NewObject]]:
-        """What was held back so far, for ``go_back``."""
-        return dict(self._edits), dict(self._expected), dict(self._objects.new)
+    def mark(self) -> Mark:
+        """What is held back so far, for ``go_back``."""
+        return Mark(dict(self._edits), dict(self._expected), len(self._objects.new))
 
-    def go_back(self, mark: tuple[dict[str, RefValue | None], dict[str, Expected], dict[ObjectId, NewObject]]) -> None:
+    def go_back(self, mark: Mark) -> None:
         """Hold back only what was held back at *mark*."""
-        edits, expected, new = mark
-        self._edits, self._expected = dict(edits), dict(expected)
-        self._objects.new.clear()
-        self._objects.new.update(new)
+        self._edits, self._expected = dict(mark.edits), dict(mark.expected)
+        self._objects.cut(mark.objects)
 
     def edits(self) -> tuple[RefEdit, ...]:
-        """What was held back, each edit expecting what the base held when it was first touched."""
+        """What is held back, each edit expecting what the base held at first."""
         return tuple(RefEdit(name, new, self._expected[name]) for name, new in self._edits.items())
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
         return self._base.history()
 
-    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
-        raise NotImplementedError("a batch makes no keyframes")
-
     @property
     def last(self) -> ObjectId | None:
-        return self._base.last
+        """The newest operation; what is held back is none yet."""
+        return self._last
 
     def close(self) -> None:
         self._edits.clear()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from tract.errors import (
@@ -35,7 +36,7 @@ from tract.objects.model import (
 from tract.refs.names import check_ref
 from tract.refs.store import ANY, RefEdit
 from tract.refs.table import NameTable
-from tract.storage.store import ObjectStore
+from tract.storage.store import JournalStore, ObjectStore
 
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
 _KEYFRAME_EVERY = 256
@@ -78,7 +79,7 @@ class OperationRefs:
     """The refs of a store whose changes are operations."""
 
     def __init__(
-        self, store: ObjectStore, *, actor: str, mirror: Mirror | None = None, clock: Callable[[], int] = now
+        self, store: JournalStore, *, actor: str, mirror: Mirror | None = None, clock: Callable[[], int] = now
     ) -> None:
         self._store = store
         self._actor = actor
@@ -109,6 +110,9 @@ class OperationRefs:
     def refresh(self) -> None:
         self._store.refresh()
         self._catch_up()
+
+    def lock(self) -> AbstractContextManager[None]:
+        return self._store.lock()
 
     def _catch_up(self) -> None:
         """Take in the operations of others."""

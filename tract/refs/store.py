@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -46,6 +47,10 @@ class RefStore(Protocol):
         """See what other processes did."""
         ...
 
+    def lock(self) -> AbstractContextManager[None]:
+        """Be the only one that moves refs; what others did before is seen after ``refresh``."""
+        ...
+
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
         """Write *objects* and make all the *edits*, or nothing.
 
@@ -55,10 +60,6 @@ class RefStore(Protocol):
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
         """Every operation, newest first, as far back as they are kept."""
-        ...
-
-    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
-        """An operation that changes nothing and says where every ref is; it goes on *previous*."""
         ...
 
     @property

@@ -40,12 +40,7 @@ def payload_of(id: ObjectId, obj: Object, kind: Kind) -> bytes:
 
 
 class ObjectStore(Protocol):
-    """Objects by id, and the log of operations that made them real.
-
-    ``write_many`` keeps objects that no operation names yet.
-    ``append`` writes objects and one operation in a single step: after it both are there, before it neither is.
-    Only a holder of ``lock()`` may append; the lock is not held across calls to anything slow.
-    """
+    """Objects by id."""
 
     def read(self, id: ObjectId) -> Object:
         """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's.
@@ -83,7 +78,21 @@ class ObjectStore(Protocol):
         """Every object once, in no promised order."""
         ...
 
-    def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]: ...
+    def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
+        """Keep objects that no operation names yet."""
+        ...
+
+    def stats(self) -> StoreStats: ...
+
+    def close(self) -> None: ...
+
+
+class JournalStore(ObjectStore, Protocol):
+    """An object store, and the log of operations that made its objects real.
+
+    ``append`` writes objects and one operation in a single step: after it both are there, before it neither is.
+    Only a holder of ``lock()`` may append; the lock is not held across calls to anything slow.
+    """
 
     def lock(self) -> AbstractContextManager[None]:
         """Be the only writer; what others appended before is seen inside."""
@@ -109,7 +118,3 @@ class ObjectStore(Protocol):
     def seal(self, keyframe: NewObject) -> None:
         """Bring what was appended into its lasting form, and begin again with the operation *keyframe*."""
         ...
-
-    def stats(self) -> StoreStats: ...
-
-    def close(self) -> None: ...

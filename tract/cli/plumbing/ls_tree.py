@@ -15,11 +15,12 @@ from typing import Any
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import TractError
-from tract.history.context import Context, context_at, entries, node_of_level
+from tract.history.context import context_at, entries
 from tract.objects.id import ObjectId
 from tract.objects.model import Node
 from tract.repo import Repository
 from tract.revision import resolve_object
+from tract.tree import Context, node_of_level
 
 _DESCRIPTION = """Of a commit: '<index> <commit> <blob>' for every entry of its whole context, first to last, those it keeps beside its tree included.
 

@@ -119,7 +119,7 @@ class _Transaction:
         elif step == "prepare":
             if self._state == "prepared":
                 raise TransactionError("prepared transactions can only be closed")
-            self._locks.enter_context(self._repo.objects.lock())
+            self._locks.enter_context(self._repo.refs.lock())
             check_moves(self._repo, self._moves)
             self._state = "prepared"
         else:

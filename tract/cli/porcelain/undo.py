@@ -5,11 +5,11 @@ from __future__ import annotations
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import SHORT
-from tract.history.state import check_idle
 from tract.history.undo import UndoPlan, plan_undo, run_undo
 from tract.objects.id import HEX_SIZE, is_hex
 from tract.reflog import REDONE, UNDONE
 from tract.refs.names import HEADS
+from tract.transaction import check_idle
 
 
 def run(console: Console, args: Args) -> int:

@@ -14,16 +14,22 @@ from tract.curation.compress.prefix_cost import prefix_cost
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
 from tract.curation.compress.summarise import Demands, faults_of
 from tract.curation.context_view import Places
-from tract.errors import CompressionError, ContentValidationError, RefMovedError
-from tract.history.compression import Compression, NewSummary, check_branch, check_there, write_compression
-from tract.history.state import check_idle
+from tract.errors import CompressionError, ContentValidationError
+from tract.history.compression import (
+    Compression,
+    NewSummary,
+    check_compressed,
+    check_there,
+    commit_compression,
+    compress_reason,
+)
 from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.tokens.counter import checked_count
 from tract.tokens.counts import message_in
+from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
 from tract.writing.drafts import checked_config
 
@@ -75,17 +81,14 @@ def land_compression(
     """
     repo = space.repo
     pending = recounted(space, pending, force=force)
-    with repo.objects.lock():
-        repo.refs.refresh()
-        branch = HEADS + pending.branch
-        tip = check_branch(repo, branch)
-        if expected is not ANY and tip != expected:
-            raise RefMovedError(branch, shown(expected), shown(tip))
-        check_idle(repo)
+    compression = _compression(pending, HEADS + pending.branch)
+    with transaction(repo, compress_reason(compression)) as tx:
+        tip = check_compressed(tx, compression.branch)
+        tx.check_expected(expected)
         _check_unchanged(space, pending, tip)
         _check_budget(space, pending)
         try:
-            made = write_compression(repo, _compression(pending, branch))
+            made = commit_compression(tx, compression)
         except ContentValidationError:
             forget_pieces(repo)  # or the next attempt would go on with the same summary
             raise

@@ -21,7 +21,6 @@ from tract.curation.compress.transcript import Block, chat_messages
 from tract.curation.context_view import Places
 from tract.errors import CompressionError, DetachedHeadError, RefMovedError
 from tract.history.compression import is_summary
-from tract.history.state import check_idle
 from tract.messages import tool_ids
 from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
@@ -29,6 +28,7 @@ from tract.objects.model import CommitOperation, Entry
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_revision
+from tract.transaction import check_idle
 
 RECENT = 10
 """How many messages at most are the recent part that stays where nobody says what goes: less where the last exchange is shorter."""

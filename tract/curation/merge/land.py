@@ -17,7 +17,6 @@ from tract.curation.merge.result import MergeResolution, MergeResult, Taken, cou
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.context import context_at
 from tract.history.merge import MergePlan, fast_forward, plan_merge, write_merge
-from tract.history.state import check_idle
 from tract.history.three_way import Choice, EntryConflict, settle
 from tract.history.tree_diff import Change, diff_contexts
 from tract.objects.codec import unpack
@@ -27,6 +26,7 @@ from tract.objects.model import Entry, NewObject, new_blob
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
 from tract.tokens.counts import message_in
+from tract.transaction import check_idle
 from tract.writing.budget import check_budget_of_merge
 from tract.writing.drafts import checked_config
 

@@ -47,7 +47,6 @@ from tract.history.replay_plan import (
     plan_revert,
 )
 from tract.history.sameness import Sameness
-from tract.history.state import check_idle
 from tract.history.three_way import Merged
 from tract.history.tree_diff import Change
 from tract.history.walk import is_ancestor
@@ -57,6 +56,7 @@ from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision
+from tract.transaction import check_idle
 from tract.writing.drafts import checked_config
 
 Decisions = Mapping[tuple[ObjectId, ObjectId], Decision]

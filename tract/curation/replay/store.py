@@ -17,11 +17,12 @@ from tract.curation.merge.result import MergeResolution
 from tract.curation.replay.run import Replay, Request, decide, prepare
 from tract.errors import RefMovedError
 from tract.history.replay_plan import Command
-from tract.history.state import KEEPS, UNDER_WAY, conflicts_name, read_conflicts, read_state, write_state, write_text
+from tract.history.state import KEEPS, conflicts_name, read_conflicts, read_state, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.refs.operations import shown
 from tract.repo import Repository
 from tract.revision import resolve_range
+from tract.transaction import UNDER_WAY
 
 
 def keep_replay(space: Workspace, request: Request, replay: Replay) -> None:

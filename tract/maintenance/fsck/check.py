@@ -28,7 +28,7 @@ from tract.errors import (
     StorageError,
     UnsafeRepositoryError,
 )
-from tract.history.state import FOLDER, decode_state, is_state
+from tract.history.state import decode_state, is_state
 from tract.maintenance.fsck.graph import Graph, Root
 from tract.maintenance.fsck.journal import JournalScan, scan_journal
 from tract.maintenance.fsck.layout import Layout, look_over
@@ -46,6 +46,7 @@ from tract.storage.counts import BlobCount
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import Cut, decode_shallow, readable_cuts
 from tract.storage.totals import damaged_at
+from tract.transaction import STATES
 
 JOURNAL = "objects/journal"
 _LONGEST_LINE = 4096
@@ -431,7 +432,7 @@ def _check_states(found: Examination) -> None:
     """What commands under way have written down; the texts beside them are their users' to edit."""
     for name in found.layout.files:
         parts = name.split("/")
-        if parts[-2:-1] == [FOLDER] and name.startswith((FOLDER, TRACTS)) and is_state(parts[-1]):
+        if parts[-2:-1] == [STATES] and name.startswith((STATES, TRACTS)) and is_state(parts[-1]):
             data = _read_listed(found, name) or b""
             try:
                 decode_state(data, name)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError
-from tract.history.context import MOST, closes, context_of
+from tract.history.context import context_of
 from tract.maintenance.fsck.problems import Problem, Severity
 from tract.maintenance.fsck.store import FoundObjects
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, Node, read_commit, read_node
 from tract.storage.shallow import Cut
+from tract.tree import MOST, closes
 
 
 class Root(NamedTuple):

@@ -6,13 +6,14 @@ from collections.abc import Callable, Container, Iterator
 from collections.abc import Set as AbstractSet
 
 from tract.errors import RefMovedError
-from tract.history.context import EMPTY, Context, append_entry, chunks
+from tract.history.context import chunks
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, NewObject, new_commit
 from tract.reflog import RENOTED
 from tract.refs.names import NOTES
 from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.tree import EMPTY, Context, append_entry
 
 # Of the notes of a namespace at least one in so many must be about what is gone: so each is written anew a few times at most.
 _ONE_IN = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 from tract.errors import BlobNotFoundError, HistoryCutError
-from tract.history.context import Context, chunks, context_at, entries
+from tract.history.context import chunks, context_at, entries
 from tract.history.notes import PRIORITY
 from tract.history.priority import Priority
 from tract.maintenance.gc.policies import Policies
@@ -14,6 +14,7 @@ from tract.objects.model import Commit
 from tract.reflog import split_tract
 from tract.refs.names import NOTES
 from tract.repo import Repository
+from tract.tree import Context
 
 
 def pinned_commits(repo: Repository, policies: Policies) -> Iterator[ObjectId]:

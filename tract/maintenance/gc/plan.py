@@ -20,6 +20,7 @@ from tract.maintenance.gc.orphans import Orphans
 from tract.maintenance.gc.policies import RETENTION_DAYS, Policies, Policy, check_retention, nanoseconds
 from tract.maintenance.gc.wordings import find_wordings, shown_edits
 from tract.objects.id import ObjectId
+from tract.refs.operations import OperationRefs
 from tract.repo import Repository
 from tract.storage.database import Database
 
@@ -163,7 +164,7 @@ def _begin(repo: Repository, store: Database, *, seal: bool) -> _Start:
         repo.look_at_shallow()
         packs, size = len(store.packs()), store.stats().size
         if seal and store.has_new_objects():
-            store.seal(repo.refs.keyframe(repo.refs.last, "gc"))
+            store.seal(operation_refs(repo).keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
         catalogue = Catalogue(store)
         last = repo.refs.last
@@ -177,6 +178,13 @@ def database(repo: Repository) -> Database:
     if not isinstance(repo.objects, Database):
         raise GCError("a store in memory, or inside a batch, is not collected")
     return repo.objects
+
+
+def operation_refs(repo: Repository) -> OperationRefs:
+    """The store's refs, where they can be collected."""
+    if not isinstance(repo.refs, OperationRefs):
+        raise GCError("a store in memory, or inside a batch, is not collected")
+    return repo.refs
 
 
 def _has(catalogue: Catalogue, id: ObjectId, marks: bytearray, state: int) -> bool:

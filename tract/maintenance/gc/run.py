@@ -15,7 +15,7 @@ from tract.maintenance.gc.cutting import Archive, HeldArchive
 from tract.maintenance.gc.marks import REPORT_EVERY, Groups, Members, Progress, walk
 from tract.maintenance.gc.notes import find_stale_notes, prune_notes
 from tract.maintenance.gc.operations import Telling, fold_operations, kept_operations, operations_after
-from tract.maintenance.gc.plan import GCPlan, database
+from tract.maintenance.gc.plan import GCPlan, database, operation_refs
 from tract.maintenance.gc.settling import Settling
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue
@@ -103,7 +103,7 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         since = operations_after(repo, last)
         cuts = _cut(repo, plan, marks)
         head = list(fold_operations(_told(plan, telling, since, marks), previous))
-        store.rotate(head, repo.refs.keyframe(head[-1].id if head else previous, "gc"), without="operation")
+        store.rotate(head, operation_refs(repo).keyframe(head[-1].id if head else previous, "gc"), without="operation")
         repo.refs.refresh()
         # Before the packs go, for the catalogue reads from them.
         loose = {id: at for id, at in plan.loose.items() if _may_go(plan, id, marks)}

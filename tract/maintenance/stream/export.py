@@ -23,7 +23,6 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
-from tract.history.context import node_of_level
 from tract.maintenance.stream.text import object_lines, ref_value_text
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, RefValue
@@ -31,6 +30,7 @@ from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range
 from tract.storage.shallow import Cut, cut_line
+from tract.tree import node_of_level
 
 FIRST_LINE = "tract stream 1"
 CHECK_DIGITS = 32

@@ -1,0 +1,271 @@
+"""Transactions: the one way history changes.
+
+    with transaction(repo, "merge draft", expected=tip) as tx:       lock, see what others did, look at HEAD
+        id = tx.commit(CommitOperation.MERGE, context, parents=(ours, theirs))
+        tx.note(CONFIG, id, config)                                  objects are collected, in memory
+        tx.move_branch(id, orig_head=True)                           moves of refs too
+                                                                     one append: objects, then the operation
+
+Objects first, refs last: before the operation is whole nothing has happened, and after it all of it has.
+Whatever is raised inside, nothing is written; a transaction that moves no ref writes nothing either.
+
+The lock is held from the first line of the block to its end, so nothing slow (a model, a person) belongs in it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseError, RefMovedError, TractError
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, new_blob, new_commit
+from tract.refs.buffered import BufferedObjects
+from tract.refs.names import HEAD, NOTES, ORIG_HEAD
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected, RefEdit
+from tract.repo import Repository
+from tract.storage import files
+from tract.tree import EMPTY, Context, append_entry
+
+Moves: TypeAlias = Literal["branch", "head", "refs"]
+"""What a transaction is about: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
+
+STATES = "state"
+"""The folder of a tract's states, beside its refs."""
+
+UNDER_WAY: dict[str, type[TractError]] = {
+    "merge": MergeError,
+    "rebase": RebaseError,
+    "cherry-pick": CherryPickError,
+    "revert": CherryPickError,
+}
+"""The states of commands under way that refuse any other command that moves HEAD or its branch, and the error then."""
+
+
+def transaction(
+    repo: Repository,
+    reason: str,
+    *,
+    moves: Moves = "branch",
+    expected: Expected | Callable[[], Expected] = ANY,
+    before_landing: Callable[[Transaction], None] | None = None,
+) -> AbstractContextManager[Transaction]:
+    """A change of history, for a ``with`` block: it lands at the end, or after any exception not at all.
+
+    *reason* is what the reflog says; its first word is the command, which errors name.
+    What is refused at the beginning, where *moves* is
+
+    ``branch``  a HEAD that is on no branch (DetachedHeadError), a branch that is not at *expected* (RefMovedError), a merge or replay under way (its error);
+    ``head``    the same, but HEAD may be at a commit of its own;
+    ``refs``    only a HEAD that is not at *expected*.
+
+    *expected*, where it is a function, is called when the lock is held and what other processes did is known.
+    *before_landing* is called when all objects are made and no ref has moved yet; what it raises prevents the transaction.
+    """
+    return _Opened(Transaction(repo, reason, before_landing), moves, expected)
+
+
+class Transaction:
+    """The objects and the moves of refs of one change.
+
+    *branch* is the ref HEAD is on, None where it is detached, and *tip* the commit there, None before the first.
+    What is made is in *objects* and named by its id at once; nobody else sees it before the transaction lands.
+    """
+
+    __slots__ = ("_before_landing", "_notes", "branch", "edits", "objects", "reason", "repo", "tip")
+
+    def __init__(
+        self, repo: Repository, reason: str, before_landing: Callable[[Transaction], None] | None = None
+    ) -> None:
+        self.repo = repo
+        self.reason = reason
+        self.branch: str | None = None
+        self.tip: ObjectId | None = None
+        self.objects: list[NewObject] = []
+        self.edits: list[RefEdit] = []
+        self._notes: dict[str, tuple[ObjectId | None, ObjectId]] = {}
+        self._before_landing = before_landing
+
+    def read_own(self) -> None:
+        """Let ``repo`` of this transaction read what the transaction makes as well; ``repo.commit`` does so always."""
+        self.repo = replace(self.repo, objects=BufferedObjects(self.repo.objects, self.objects))
+
+    def blob(self, value: Any) -> ObjectId:
+        """Keep *value* as a blob."""
+        made = new_blob(value)
+        self.objects.append(made)
+        return made.id
+
+    def commit(
+        self,
+        operation: CommitOperation,
+        context: Context,
+        *,
+        parents: tuple[ObjectId, ...] | None = None,
+        content: ObjectId | None = None,
+        target: ObjectId | None = None,
+        time: int | None = None,
+        author: str | None = None,
+        message: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> ObjectId:
+        """Make a commit and give back its id; no ref moves to it by that.
+
+        *context* is what it keeps of its context: all of it, but for the entry of its own that an append adds.
+        *parents* are the tip where None, *time* is now, in microseconds, and *author* who this repository commits as.
+        """
+        repo = self.repo
+        if parents is None:
+            parents = () if self.tip is None else (self.tip,)
+        commit = Commit(
+            operation=operation,
+            parents=parents,
+            content=content,
+            target=target,
+            tree=context.tree,
+            open=context.open,
+            generation=1 + max([repo.commit(parent).generation for parent in parents], default=0),
+            time=repo.clock() if time is None else time,
+            author=repo.author if author is None else author,
+            message=message,
+            metadata=metadata,
+        )
+        made = new_commit(commit)
+        self.objects.append(made)
+        repo.keep_commit(made.id, commit)
+        return made.id
+
+    def note(
+        self, namespace: str, target: ObjectId, body: Any, *, time: int | None = None, message: str | None = None
+    ) -> ObjectId:
+        """Say *body* about the commit *target*, on top of the notes that the namespace has."""
+        repo = self.repo
+        first, tip = self._notes.get(namespace) or (self.ref(NOTES + namespace),) * 2
+        assert not isinstance(first, str)
+        assert not isinstance(tip, str)
+        blob = self.blob(body)
+        parent = None if tip is None else repo.commit(tip)
+        before = EMPTY if parent is None else Context(parent.tree, parent.open)
+        made = self.commit(
+            CommitOperation.NOTE,
+            append_entry(repo, before, (target, blob), self.objects, "notes"),
+            parents=() if tip is None else (tip,),
+            content=blob,
+            target=target,
+            time=time,
+            message=message,
+        )
+        self._notes[namespace] = first, made
+        return made
+
+    def ref(self, name: str) -> RefValue | None:
+        """What the ref *name* of this tract holds; the moves of this transaction are not in it yet."""
+        return self.repo.ref(name)
+
+    def move(self, name: str, new: RefValue | None, expected: Expected = ANY) -> None:
+        """Move the ref *name* of this tract to *new* (None deletes it); RefMovedError at the end where it is not at *expected*."""
+        self.edits.append(RefEdit(self.repo.prefix + name, new, expected))
+
+    def move_branch(self, new: ObjectId, *, orig_head: bool = False) -> None:
+        """Move HEAD's branch, or HEAD where it is detached, to *new*; with *orig_head* ORIG_HEAD names where it was."""
+        self.move(self.branch or HEAD, new, self.tip)
+        if orig_head and self.tip is not None:
+            self.move(ORIG_HEAD, self.tip)
+
+    def check_expected(self, expected: Expected) -> None:
+        """RefMovedError where HEAD's branch, or a detached HEAD, is not at *expected*."""
+        if expected is not ANY and self.tip != expected:
+            raise RefMovedError(self.branch or HEAD, shown(expected), shown(self.tip))
+
+    def begin(self, moves: Moves, expected: Expected | Callable[[], Expected]) -> None:
+        """Look at HEAD, and refuse what :func:`transaction` says; only for the holder of the lock."""
+        if callable(expected):
+            expected = expected()
+        if moves == "branch":
+            self.branch, self.tip = check_branch(self.repo, self.reason, expected)
+        else:
+            self.branch, self.tip = self.repo.head()
+            self.check_expected(expected)
+        if moves != "refs":
+            check_idle(self.repo)
+
+    def land(self) -> None:
+        """Write the objects and move the refs, in one operation; only for the holder of the lock."""
+        edits = self.edits
+        if self._notes:
+            start = self.repo.prefix + NOTES
+            edits = edits + [RefEdit(start + name, last, first) for name, (first, last) in self._notes.items()]
+        if not edits:
+            return
+        if self._before_landing is not None:
+            self._before_landing(self)
+        self.repo.refs.update(edits, reason=self.reason, objects=self.objects)
+
+
+class _Opened(AbstractContextManager[Transaction]):
+    """A transaction and its lock, for ``with``; every commit passes through here, and a generator would take longer.
+
+    Only the ``with`` statement holds this, and only this the lock: so Ctrl-C at any point lets go of it.
+    """
+
+    __slots__ = ("_expected", "_lock", "_moves", "_transaction")
+
+    def __init__(self, transaction: Transaction, moves: Moves, expected: Expected | Callable[[], Expected]) -> None:
+        self._transaction = transaction
+        self._moves = moves
+        self._expected = expected
+
+    def __enter__(self) -> Transaction:
+        refs = self._transaction.repo.refs
+        self._lock = lock = refs.lock()
+        lock.__enter__()
+        try:
+            refs.refresh()
+            self._transaction.begin(self._moves, self._expected)
+        except BaseException:
+            lock.__exit__(*sys.exc_info())
+            raise
+        return self._transaction
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._transaction.land()
+        finally:
+            self._lock.__exit__(kind, error, trace)
+
+
+def check_branch(repo: Repository, command: str, expected: Expected = ANY) -> tuple[str, ObjectId | None]:
+    """The ref of HEAD's branch and the commit it is at, for a *command* (the first word counts) that moves it.
+
+    DetachedHeadError where HEAD is on none; RefMovedError where it is not at *expected*.
+    """
+    branch, tip = repo.head()
+    if branch is None:
+        at = "?" if tip is None else tip.hex()[:16]
+        name = command.partition(" ")[0].rstrip(":")
+        raise DetachedHeadError(f"cannot {name}: HEAD is at commit {at}, not on a branch")
+    if expected is not ANY and tip != expected:
+        raise RefMovedError(branch, shown(expected), shown(tip))
+    return branch, tip
+
+
+def check_idle(repo: Repository) -> None:
+    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way.
+
+    Whatever moved the branch in the middle of one, a commit too, would leave it without the place it was to go on.
+    Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
+    """
+    folder = f"{repo.path}/{repo.prefix}{STATES}"
+    if not (repo.states if repo.path is None else files.exists(folder)):
+        return
+    for name, error in UNDER_WAY.items():
+        if repo.prefix + name in repo.states or (repo.path is not None and files.exists(f"{folder}/{name}")):
+            raise error(f"a {name} is under way in tract '{repo.tract}'")
