@@ -282,7 +282,7 @@ def test_every_kind_of_object_is_a_json_document(store: Store) -> None:
     )[0]["value"]
     for kind, id in ids.items():
         (document,) = store.json("cat-file", "-p", id)
-        assert [id, kind] == list(document.values())[:2]
+        assert [kind, id] == list(document.values())[:2]
     (tree,) = store.json("cat-file", "-p", "HEAD^{tree}")
     assert {"commit", "blob"} == tree["items"][0].keys() or {"tree", "count"} == tree["items"][0].keys()
     assert [{"id": commit["id"], "type": "commit"}] == store.json("cat-file", "-t", "HEAD")

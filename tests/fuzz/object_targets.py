@@ -9,9 +9,9 @@ from typing import Any
 
 from tests.fuzz.target import JSON, MSGPACK, RefusedError, Target, refusing
 from tract.errors import ContentValidationError, ObjectCorruptError
-from tract.maintenance.stream.text import object_lines, parse_object, parse_ref_value
 from tract.objects.codec import decode, encode, unpack, unpack_all
 from tract.objects.content import from_value, to_value, validate_content
+from tract.objects.document import document_of, object_of, ref_value
 from tract.objects.id import Kind, object_id, parse_id
 from tract.objects.model import (
     Commit,
@@ -35,7 +35,7 @@ from tract.objects.model import (
 from tract.tokens.usage import read_usage
 
 _IDS = tuple(bytes([n]) * 32 for n in range(1, 9))
-_MAKES = re.compile(r"^the lines of \w+ ([0-9a-f]{64}) make ([0-9a-f]{64})$")
+_MAKES = re.compile(r"^what is said of \w+ ([0-9a-f]{64}) makes ([0-9a-f]{64})$")
 
 
 def sample_objects() -> tuple[NewObject, ...]:
@@ -89,30 +89,28 @@ def _object(kind: Kind, read: Callable[[bytes, Object], Any]) -> Target:
         except ObjectCorruptError:
             assert wrong is not None, "checked, and yet it cannot be read"
             raise
-        assert refusing(parse_object, object_lines(id, obj)).payload == data or wrong
+        assert wrong or refusing(object_of, document_of(id, obj)).payload == data
         if wrong is not None:
             raise wrong
 
     return Target(f"object-{kind}", run, _payloads(kind), form=MSGPACK)
 
 
-def _parse_text(data: bytes) -> None:
-    """Parse lines of an object; where only its id is wrong, once more with the right one."""
-    lines = data.decode("utf-8", "replace").split("\n")
+def _document(data: bytes) -> None:
+    """The object that a document says; where only its id is wrong, once more with the right one."""
+    value = parse_value(data)
     try:
-        refusing(parse_object, lines)
+        refusing(object_of, value)
     except RefusedError as exc:
         made = _MAKES.match(str(exc))
         if made is None:
             raise
-        lines[0] = lines[0].replace(made[1], made[2])
-        refusing(parse_object, lines)
+        refusing(object_of, {**value, "id": made[2]})
 
 
-def _texts() -> tuple[bytes, ...]:
+def _documents() -> tuple[bytes, ...]:
     objects = [(new.id, Object(new.kind, new.payload)) for new in sample_objects()]
-    texts = ["\n".join(object_lines(id, obj)) for id, obj in objects]
-    return tuple(text.encode() for text in texts)
+    return tuple(json.dumps(document_of(id, obj)).encode() for id, obj in objects)
 
 
 def parse_value(data: bytes) -> Any:
@@ -158,7 +156,7 @@ def _usage(data: bytes) -> None:
 def _ref_value(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     parse_id(text)
-    refusing(parse_ref_value, text)
+    refusing(ref_value, text)
 
 
 TARGETS = (
@@ -169,7 +167,7 @@ TARGETS = (
     _object("tree", read_node),
     _object("commit", read_commit),
     _object("operation", read_operation),
-    Target("object-text", _parse_text, _texts),
+    Target("object-document", _document, _documents, form=JSON),
     Target("ref-value", _ref_value, lambda: (b"ref:refs/heads/main", b"0f" * 32), weight=2),
     Target(
         "content",

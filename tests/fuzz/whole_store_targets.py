@@ -29,16 +29,16 @@ from tract.repo import (
 from tract.revision import resolve_revision
 from tract.tokens.counter import EstimateTokenCounter
 
-_MAKES = re.compile(r"the lines of \w+ ([0-9a-f]{64}) make ([0-9a-f]{64})")
+_MAKES = re.compile(r"what is said of \w+ ([0-9a-f]{64}) makes ([0-9a-f]{64})")
 
 
 def _stream(data: bytes) -> None:
     """Import a stream into a store that is new, with every id and the check at the end put right first."""
     lines = data.decode("utf-8", "surrogateescape")
     for _ in range(4):
-        head = lines[: lines.rfind("end ")] if "end " in lines else lines
+        head = lines[: lines.rfind('{"end"')] if '{"end"' in lines else lines
         encoded = head.encode("utf-8", "surrogateescape")
-        sealed = encoded + f"end {blake3(encoded).hexdigest()[:32]}\n".encode()
+        sealed = encoded + f'{{"end":"{blake3(encoded).hexdigest()[:32]}"}}\n'.encode()
         repo = open_repository(str(_empty_store()))
         try:
             import_stream(repo, io.BytesIO(sealed))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -17,33 +19,23 @@ from tract.errors import GCError, RefNameError, StorageError, StreamError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.stream.export import plan_revision_export, plan_store_export, write_stream
 from tract.maintenance.stream.load import ImportResult, import_stream
-from tract.maintenance.stream.text import object_lines
+from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId
+from tract.objects.json import ascii_json
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
 from tract.refs.store import RefEdit
 from tract.repo import Repository, memory_repository, open_repository
 from tract.storage import quarantine
 
 KNOWN = """\
-tract stream 1
-objects 2
-refs 2
-
-blob 2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec
-{"content_type":"dialogue","role":"user","text":"hello"}
-
-commit c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43
-operation append
-content 2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec
-generation 1
-time 1700000000000000
-author "Ada"
-
-ref ref:refs/heads/main HEAD
-ref c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43 refs/heads/main
-
-end ab151bfe8e26c895d9d26c74590d2930
+{"stream":"tract 2","objects":2,"refs":2,"cuts":0}
+{"type":"blob","id":"2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec","value":{"content_type":"dialogue","role":"user","text":"hello"}}
+{"type":"commit","id":"c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43","operation":"append","parents":[],"content":"2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec","target":null,"tree":null,"open":[],"generation":1,"time":1700000000000000,"author":"Ada","message":null,"metadata":null}
+{"ref":"HEAD","value":"refs/heads/main"}
+{"ref":"refs/heads/main","value":"c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43"}
+{"end":"?"}
 """
+KNOWN = KNOWN.replace("?", blake3(KNOWN[: KNOWN.index('{"end"')].encode()).hexdigest()[:32])
 
 
 @contextmanager
@@ -103,12 +95,16 @@ def leftovers(folder: Path) -> list[str]:
     return [name for name in os.listdir(folder / ".tract" / "objects") if name.startswith(quarantine.PREFIX)]
 
 
+def ref_line(name: str, value: str) -> str:
+    return ascii_json({"ref": name, "value": value})
+
+
 def stream_of(objects: list[NewObject], *refs: str, head: str | None = None) -> bytes:
-    """A stream with those objects and refs, and the check it should have."""
-    paragraphs = ["\n".join(object_lines(new.id, Object(new.kind, new.payload))) + "\n\n" for new in objects]
-    text = (head or f"tract stream 1\nobjects {len(objects)}\nrefs {len(refs)}\n\n") + "".join(paragraphs)
-    text += "".join(f"ref {ref}\n" for ref in refs) + "\n"
-    return f"{text}end {blake3(text.encode()).hexdigest()[:32]}\n".encode()
+    """A stream with those objects and lines of refs, and the check it should have."""
+    first = ascii_json({"stream": "tract 2", "objects": len(objects), "refs": len(refs), "cuts": 0})
+    lines = [ascii_json(document_of(new.id, Object(new.kind, new.payload))) for new in objects]
+    text = "".join(f"{line}\n" for line in [first if head is None else head, *lines, *refs])
+    return f'{text}{{"end":"{blake3(text.encode()).hexdigest()[:32]}"}}\n'.encode()
 
 
 def make_commit(*parents: NewObject, generation: int = 1, **fields: object) -> NewObject:
@@ -225,7 +221,7 @@ def test_a_range_brings_what_the_other_store_lacks(tmp_path: Path) -> None:
 
     delta = exported(source, "v2..main")
 
-    assert delta.count(b"\ncommit ") == 1
+    assert delta.count(b'\n{"type":"commit",') == 1
     with pytest.raises(StorageError, match="ref 'refs/heads/main' is at"):
         imported(target, delta)
     imported(target, delta, force=True)
@@ -262,40 +258,43 @@ def test_names_that_cannot_stand_beside_each_other_are_refused(tmp_path: Path) -
 
     for names in (["x", "x/y"], ["x", "X"], ["a/b", "A"]):
         with pytest.raises(RefNameError):
-            imported(target, stream_of([commit], *(f"{id} refs/heads/{name}" for name in names)))
+            imported(target, stream_of([commit], *(ref_line(f"refs/heads/{name}", id) for name in names)))
 
     assert before == contents(target)
 
 
 @pytest.mark.parametrize(
-    ("ref", "detail"),
+    ("name", "value", "detail"),
     [
-        ("ID refs/heads/../../x", "not a ref name"),
-        ("ID ../HEAD", "not a ref name"),
-        ("ID refs/heads/\x1b[2J", "not a ref name"),
-        ("ID refs/heads/a b", "not a ref name"),
-        ("ID tracts/../HEAD", "tract name"),
-        ("ID refs/notes/priority", "it is no note"),
-        ("ID tracts/t/refs/notes/priority", "it is no note"),
-        ("BLOB refs/heads/x", "which is no commit"),
-        ("0" * 64 + " refs/heads/x", "which is no commit"),
-        ("ref:refs/heads/main refs/heads/x", "cannot be symbolic"),
-        ("ref:refs/tags/v1 HEAD", "cannot be symbolic"),
-        ("ref:refs/heads/../x HEAD", "not a ref name"),
-        ("xyz refs/heads/x", "is no id"),
-        ("ID", "expected 'ref"),
+        ("refs/heads/../../x", "ID", "not a ref name"),
+        ("../HEAD", "ID", "not a ref name"),
+        ("refs/heads/\x1b[2J", "ID", "not a ref name"),
+        ("refs/heads/a b", "ID", "not a ref name"),
+        ("tracts/../HEAD", "ID", "tract name"),
+        ("refs/notes/priority", "ID", "it is no note"),
+        ("tracts/t/refs/notes/priority", "ID", "it is no note"),
+        ("refs/heads/x", "BLOB", "which is no commit"),
+        ("refs/heads/x", "0" * 64, "which is no commit"),
+        ("refs/heads/x", "refs/heads/main", "cannot be symbolic"),
+        ("HEAD", "refs/tags/v1", "cannot be symbolic"),
+        ("HEAD", "refs/heads/../x", "not a ref name"),
+        ("refs/heads/x", "xyz", "cannot be symbolic"),
+        ("refs/heads/x", None, "is no value of a ref"),
+        (7, "ID", "must be a text"),
     ],
 )
-def test_a_ref_that_no_store_can_have_is_refused_with_its_line(tmp_path: Path, ref: str, detail: str) -> None:
+def test_a_ref_that_no_store_can_have_is_refused_with_its_line(
+    tmp_path: Path, name: Any, value: Any, detail: str
+) -> None:
     commit, blob = make_commit(), new_blob({"a": 1})
     target = make_store(tmp_path)
     before = contents(target)
-    text = ref.replace("ID", commit.id.hex()).replace("BLOB", blob.id.hex())
+    text = {"ID": commit.id.hex(), "BLOB": blob.id.hex()}.get(value, value)
 
     with pytest.raises(StreamError, match=detail) as caught:
-        imported(target, stream_of([commit, blob], text))
+        imported(target, stream_of([commit, blob], ref_line(name, text)))
 
-    assert 14 == caught.value.line
+    assert 4 == caught.value.line
     assert before == contents(target)
 
 
@@ -355,16 +354,17 @@ BLOB = new_blob({"a": 1})
 PARENT = make_commit()
 
 REFUSED = [
-    ([make_commit(PARENT, generation=2)], 5, "its parent .* is not before it"),
-    ([make_commit(PARENT, generation=2), PARENT], 5, "its parent .* is not before it"),
-    ([PARENT, make_commit(PARENT, generation=1)], 11, "generation is not above"),
-    ([make_commit(content=BLOB.id)], 5, "names blob .* neither in the stream nor in the store"),
-    ([BLOB, make_commit(target=BLOB.id)], 8, "as a commit, which is a blob"),
-    ([make_commit(target=BLOB.id), BLOB], 12, "as a commit, which is a blob"),
-    ([PARENT, make_commit(tree=PARENT.id)], 11, "as a tree, which is a commit"),
-    ([PARENT, BLOB, make_commit(open=(BLOB.id, PARENT.id))], 14, "as a commit, which is a blob"),
-    ([new_node(Node(1, (PARENT.id, 1)))], 5, "names tree"),
-    ([new_node(Node(0, (PARENT.id, BLOB.id)))], 5, "names commit"),
+    ([make_commit(PARENT, generation=2)], 2, "its parent .* is not before it"),
+    ([make_commit(PARENT, generation=2), PARENT], 2, "its parent .* is not before it"),
+    ([PARENT, make_commit(PARENT, generation=1)], 3, "generation is not above"),
+    ([make_commit(content=BLOB.id)], 2, "names blob .* neither in the stream nor in the store"),
+    ([BLOB, make_commit(target=BLOB.id)], 3, "as a commit, which is a blob"),
+    ([make_commit(target=BLOB.id), BLOB], 3, "as a commit, which is a blob"),
+    ([PARENT, make_commit(tree=PARENT.id)], 3, "as a tree, which is a commit"),
+    ([PARENT, BLOB, make_commit(open=(BLOB.id, PARENT.id))], 4, "as a commit, which is a blob"),
+    ([new_node(Node(1, (PARENT.id, 1)))], 2, "names tree"),
+    ([new_node(Node(0, (PARENT.id, BLOB.id)))], 2, "names commit"),
+    ([new_node(Node(0, (PARENT.id, BLOB.id), "notes"))], 2, "names blob"),
 ]  # fmt: skip
 
 
@@ -384,10 +384,11 @@ def test_an_object_that_holds_what_is_nowhere_or_something_else_is_refused(
 
 @pytest.mark.parametrize(
     "head",
-    ["", "tract stream 2\nobjects 0\nrefs 0\n\n", "tract stream 1\nobjects -1\nrefs 0\n\n",
-     "tract stream 1\nobjects 9999999999999\nrefs 0\n\n", "tract stream 1\nobjects ٣\nrefs 0\n\n",
-     "tract stream 1\nrefs 0\nobjects 0\n\n", "tract stream 1\nobjects 1\nrefs 0\n\n",
-     "tract stream 1\nobjects 0\nrefs 1\n\n", "\x00" * 5000],
+    ["", "{}", '{"stream":"tract 1","objects":0,"refs":0,"cuts":0}', '{"stream":"tract 2","objects":-1,"refs":0,"cuts":0}',
+     '{"stream":"tract 2","objects":9999999999999,"refs":0,"cuts":0}', '{"stream":"tract 2","objects":true,"refs":0,"cuts":0}',
+     '{"stream":"tract 2","objects":0,"refs":0}', '{"stream":"tract 2","objects":1,"refs":0,"cuts":0}',
+     '{"stream":"tract 2","objects":0,"refs":1,"cuts":0}', '{"stream":"tract 2","objects":0,"refs":0,"cuts":1}',
+     '{"stream":"tract 2","objects":0,"objects":0,"refs":0,"cuts":0}', "\x00" * 5000, "[" * 100_000],
 )  # fmt: skip
 def test_a_head_that_is_none_is_refused(tmp_path: Path, head: str) -> None:
     with pytest.raises(StreamError):
@@ -397,12 +398,13 @@ def test_a_head_that_is_none_is_refused(tmp_path: Path, head: str) -> None:
 def test_operations_that_lead_elsewhere_are_refused(tmp_path: Path) -> None:
     stream = exported(make_store(tmp_path / "a", 2), operations=True).decode()
     lines = stream.splitlines(keepends=True)[:-1]
-    count = next(line for line in lines if line.startswith("refs "))
-    tag = next(line for line in lines if line.startswith("ref ") and line.endswith(" refs/tags/v1\n"))
-    text = "".join(line for line in lines if line != tag).replace(count, f"refs {int(count[5:]) - 1}\n", 1)
+    tag = next(line for line in lines if line.startswith('{"ref":"refs/tags/v1"'))
+    head = json.loads(lines[0])
+    lines[0] = ascii_json({**head, "refs": head["refs"] - 1}) + "\n"
+    text = "".join(line for line in lines if line != tag)
 
     with pytest.raises(StreamError, match="lead to other refs"):
-        imported(make_store(tmp_path / "b"), f"{text}end {blake3(text.encode()).hexdigest()[:32]}\n".encode())
+        imported(make_store(tmp_path / "b"), f'{text}{{"end":"{blake3(text.encode()).hexdigest()[:32]}"}}\n'.encode())
 
 
 def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
@@ -444,7 +446,7 @@ def test_a_damaged_object_ends_the_export_before_its_end(tmp_path: Path) -> None
         with pytest.raises(Exception, match="not found"):
             write_stream(repo, plan_store_export(repo), out.write)
 
-    assert b"\nend " not in out.getvalue()
+    assert b'{"end"' not in out.getvalue()
 
 
 def test_what_is_garbage_and_not_whole_is_left_out(tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ def dump_json(value: JSON, *, sort_keys: bool = False) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
 
 
+def ascii_json(value: JSON) -> str:
+    """*value* on one line of printable ASCII, so that nothing in it can drive a terminal or break a line."""
+    import json  # as above
+
+    # JSON leaves the control character DEL as it is.
+    return json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
 def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
     try:
         return decoder.decode(text.decode("utf-8-sig") if isinstance(text, bytes) else text)

@@ -21,6 +21,7 @@ from blake3 import blake3
 
 from tract.errors import ObjectCorruptError
 from tract.objects.id import ObjectId
+from tract.objects.model import Commit
 from tract.storage import files
 
 NAME = "shallow"
@@ -39,6 +40,17 @@ class Cut(NamedTuple):
 
     grade: Grade
     date: str
+
+
+def kept_part(commit: Commit, cut: Cut | None) -> Commit:
+    """The commit without what may be gone of what it names."""
+    if cut is None:
+        return commit
+    return (
+        commit._replace(parents=())
+        if cut.grade == "parents"
+        else commit._replace(parents=(), target=None, tree=None, open=())
+    )
 
 
 def cut_line(id: ObjectId, cut: Cut) -> str:

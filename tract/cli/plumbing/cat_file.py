@@ -24,7 +24,7 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
 
 Fields a commit or operation has not got have no line.
 
-With ``--json`` -t, -s and -p print one document: {"id": …, "type": …}, {"id": …, "size": …}, or the object as documents.py says.
+With ``--json`` -t, -s and -p print one document: {"id": …, "type": …}, {"id": …, "size": …}, or the object as tract/objects/document.py says.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, escape
-from tract.cli.plumbing.documents import document_of
 from tract.cli.plumbing.ls_tree import node_lines
 from tract.cli.plumbing.streams import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
+from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Object, read_blob, read_commit, read_node, read_operation
 from tract.refs.operations import shown

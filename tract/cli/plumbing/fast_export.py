@@ -1,4 +1,4 @@
-"""``tract fast-export``: the store as a stream of text on standard output; docs/fast-export.md describes it."""
+"""``tract fast-export``: the store as a stream of JSON lines on standard output; docs/fast-export.md describes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.maintenance.stream.export import plan_revision_export, plan_store_export, write_stream
 
-_DESCRIPTION = """Write the whole store as text: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same of it in another store, with the same ids.
+_DESCRIPTION = """Write the whole store as lines of JSON: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same of it in another store, with the same ids.
 
 With REVs write what they reach, and the refs they name; ^REV and x..y leave out what the other store has already.
 

@@ -1,4 +1,4 @@
-"""``tract fast-import``: a stream of text from standard input into the store; docs/fast-export.md describes it.
+"""``tract fast-import``: a stream of JSON lines from standard input into the store; docs/fast-export.md describes it.
 
 One line on the standard error says what came; with ``--json`` one document on the standard output: objects, new, refs, operations, taken.
 """

@@ -4,7 +4,7 @@
     entry <commit> <blob>       of a tree node at level 0
     tree <id> <count>           of a node above: each node under it, and how many entries that has
 
-With ``--json`` each line is an object with the same names; of a node it also has "kind".
+With ``--json`` each line is an object: {"index": …, "commit": …, "blob": …}; of a node as in tract/objects/document.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import TractError
 from tract.history.context import context_at, entries
+from tract.objects.document import entry_documents, node_documents
 from tract.objects.id import ObjectId
 from tract.objects.model import Node
 from tract.repo import Repository
@@ -47,19 +48,23 @@ def run(console: Console, args: Args) -> int:
             elif args.json:
                 console.print_json(row)
             else:
-                console.line(" ".join(map(str, row.values())))
+                console.line(_line(row))
     return DONE
 
 
 def node_lines(node: Node) -> Iterator[str]:
     """The lines of one tree node."""
-    for row in _rows_of(node):
-        yield " ".join(map(str, row.values()))
+    return map(_line, node_documents(node.level, node.items))
+
+
+def _line(row: dict[str, Any]) -> str:
+    words = () if "index" in row else ("tree",) if "tree" in row else ("entry",)
+    return " ".join(map(str, (*words, *row.values())))
 
 
 def _context_rows(repo: Repository, context: Context) -> Iterator[dict[str, Any]]:
-    for index, (commit, blob) in enumerate(entries(repo, context)):
-        yield {"index": index, "commit": commit.hex(), "blob": blob.hex()}
+    for index, row in enumerate(entry_documents([id for entry in entries(repo, context) for id in entry])):
+        yield {"index": index, **row}
 
 
 def _node_rows(repo: Repository, id: ObjectId, *, recursive: bool) -> Iterator[dict[str, Any]]:
@@ -69,15 +74,7 @@ def _node_rows(repo: Repository, id: ObjectId, *, recursive: bool) -> Iterator[d
             node_of_level(repo, child, node.level - 1)
             yield from _node_rows(repo, child, recursive=True)
     else:
-        yield from _rows_of(node)
-
-
-def _rows_of(node: Node) -> Iterator[dict[str, Any]]:
-    for first, second in zip(node.items[::2], node.items[1::2], strict=True):
-        if node.level == 0:
-            yield {"kind": "entry", "commit": first.hex(), "blob": second.hex()}
-        else:
-            yield {"kind": "tree", "id": first.hex(), "count": second}
+        yield from node_documents(node.level, node.items)
 
 
 COMMAND = Command(

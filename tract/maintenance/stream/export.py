@@ -1,16 +1,11 @@
-"""A store as a stream of text, from which ``fast_import`` makes the same objects and refs.
+"""A store as a stream of JSON lines, from which ``fast_import`` makes the same objects and refs.
 
-    tract stream 1
-    objects <number>
-    refs <number>
-    cuts <number>               only where history was cut: as many lines of ``shallow``, for commits of the stream
-                                a blank line ends the head, every object, and the refs
-    <an object>                 as tract/maintenance/stream/text.py says; a commit after its parents
-                                …
-    ref <value> <name>          in order of name
-    operations <id>             the last one, where the operations are in the stream
-
-    end <check>                 the first 32 hexadecimal digits of the BLAKE3 of every byte before this line
+    {"stream": "tract 2", "objects": <number>, "refs": <number>, "cuts": <number>}
+    {"cut": <id>, "grade": "parents" | "all", "day": <date>}     a line of ``shallow``, for a commit of the stream
+    {"type": "commit", "id": <id>, …}                            as tract/objects/document.py says; a commit after its parents
+    {"ref": <name>, "value": <value>}                            in order of name
+    {"operations": <id>}                                         the last one, where the operations are in the stream
+    {"end": <check>}                                             the first 32 hexadecimal digits of the BLAKE3 of all lines before
 
 Every object is read once, when it is written; memory holds ids.
 """
@@ -23,18 +18,23 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
-from tract.maintenance.stream.text import object_lines, ref_value_text
+from tract.objects.document import document_of, ref_text
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, RefValue
+from tract.objects.json import ascii_json
+from tract.objects.message_format import JSON
+from tract.objects.model import RefValue, named_by
 from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range
-from tract.storage.shallow import Cut, cut_line
+from tract.storage.shallow import Cut, kept_part
 from tract.tree import node_of_level
 
-FIRST_LINE = "tract stream 1"
+STREAM = "tract 2"
 CHECK_DIGITS = 32
 _PIECE = 64 * 1024
+
+# What a stream's commits come with: whatever a commit needs of these, it comes after or with it.
+_COMMITS = frozenset(("parent", "target", "entry"))
 
 Progress = Callable[[int, int], None]
 """Told how much is done and how much there is."""
@@ -113,25 +113,21 @@ class _Order:
             if id in self._seen or id in met:
                 continue
             met.add(id)
-            commit = self._kept(id)
+            commit = kept_part(self._repo.commit(id), self._repo.shallow.cuts.get(id))
             found.append((commit.generation, commit.time, id))
-            named = [*commit.open[::2], *(() if commit.target is None else (commit.target,))]
-            if commit.tree is not None:
-                named.extend(self._entries_under(commit.tree, met))
-            if commit.operation is CommitOperation.NOTE:
-                named = [one for one in named if self._repo.objects.contains(one)]  # gc may have taken what it is about
-            stack.extend((*commit.parents, *named))
+            for named, _, role in named_by(commit):
+                if role == "tree":
+                    stack.extend(self._entries_under(named, met))
+                elif role in _COMMITS:
+                    stack.append(named)
         for _, _, id in sorted(found):
-            commit = self._kept(id)
-            if commit.tree is not None:
-                self.add_tree(commit.tree)
-            self._add(*commit.open[1::2], *(() if commit.content is None else (commit.content,)), id)
-
-    def _kept(self, id: ObjectId) -> Commit:
-        """A commit without what may be gone of what it names."""
-        commit = self._repo.commit(id)
-        cut = self._repo.shallow.cuts.get(id)
-        return commit if cut is None or cut.grade == "parents" else commit._replace(target=None, tree=None, open=())
+            commit = kept_part(self._repo.commit(id), self._repo.shallow.cuts.get(id))
+            for named, kind, _ in named_by(commit):
+                if kind == "tree":
+                    self.add_tree(named)
+                elif kind == "blob":
+                    self._add(named)
+            self._add(id)
 
     def cuts(self, ids: Iterable[ObjectId]) -> tuple[tuple[ObjectId, Cut], ...]:
         """What was cut of those of *ids*."""
@@ -139,29 +135,29 @@ class _Order:
         return tuple(sorted((id, known[id]) for id in known.keys() & set(ids))) if known else ()
 
     def _entries_under(self, id: ObjectId, met: set[ObjectId]) -> Iterator[ObjectId]:
-        """The commits of the entries under a node that was not met."""
+        """The commits that the nodes under one that was not met need."""
         if id in self._seen or id in met:
             return
         met.add(id)
         node = self._repo.node(id)
-        if node.level == 0:
-            yield from node.items[::2]
-        else:
-            for child in node.items[::2]:
-                node_of_level(self._repo, child, node.level - 1)
-                yield from self._entries_under(child, met)
+        for named, kind, role in named_by(node):
+            if kind == "tree":
+                node_of_level(self._repo, named, node.level - 1)
+                yield from self._entries_under(named, met)
+            elif role in _COMMITS:
+                yield named
 
     def add_tree(self, id: ObjectId) -> None:
         """Add a node after the blobs and nodes under it; not the commits of its entries."""
         if id in self._seen:
             return
         node = self._repo.node(id)
-        if node.level == 0:
-            self._add(*node.items[1::2])
-        else:
-            for child in node.items[::2]:
-                node_of_level(self._repo, child, node.level - 1)
-                self.add_tree(child)
+        for named, kind, _ in named_by(node):
+            if kind == "tree":
+                node_of_level(self._repo, named, node.level - 1)
+                self.add_tree(named)
+            elif kind == "blob":
+                self._add(named)
         self._add(id)
 
     def _add(self, *ids: ObjectId) -> None:
@@ -207,22 +203,24 @@ def write_stream(
     check = blake3()
     pending = bytearray()
 
-    def put(lines: Iterable[str]) -> None:
-        data = "".join(f"{line}\n" for line in lines).encode()
+    def put(document: JSON) -> None:
+        data = f"{ascii_json(document)}\n".encode()
         check.update(data)
         pending.extend(data)
         if len(pending) >= _PIECE:
             write(bytes(pending))
             pending.clear()
 
-    put([FIRST_LINE, f"objects {len(plan.objects)}", f"refs {len(plan.refs)}"])
-    if plan.cuts:
-        put([f"cuts {len(plan.cuts)}", *(cut_line(id, cut) for id, cut in plan.cuts)])
-    put([""])
+    put({"stream": STREAM, "objects": len(plan.objects), "refs": len(plan.refs), "cuts": len(plan.cuts)})
+    for id, cut in plan.cuts:
+        put({"cut": id.hex(), "grade": cut.grade, "day": cut.date})
     for done, id in enumerate(plan.objects):
-        put([*object_lines(id, repo.objects.read(id)), ""])
+        put(document_of(id, repo.objects.read(id)))
         if progress is not None:
             progress(done, len(plan.objects))
-    put(f"ref {ref_value_text(value)} {name}" for name, value in plan.refs)
-    put(["" if plan.last is None else f"operations {plan.last.hex()}\n"])
-    write(bytes(pending) + f"end {check.hexdigest()[:CHECK_DIGITS]}\n".encode())
+    for name, value in plan.refs:
+        put({"ref": name, "value": ref_text(value)})
+    if plan.last is not None:
+        put({"operations": plan.last.hex()})
+    end = ascii_json({"end": check.hexdigest()[:CHECK_DIGITS]})
+    write(bytes(pending) + f"{end}\n".encode())

@@ -1,6 +1,6 @@
-"""A stream of text, as ``fast_export`` writes it, back into objects and refs with the same ids.
+"""A stream of JSON lines, as ``fast_export`` writes it, back into objects and refs with the same ids.
 
-Every object is proved by its id and by the shape of its kind, and must hold only what is in the stream or in the store.
+Every object is proved by its id and by the shape of its type, and must need only what is in the stream or in the store.
 Nothing is seen of a stream before all of it was read and found good: its objects wait in quarantine, and its refs move in one operation.
 """
 
@@ -14,18 +14,21 @@ from blake3 import blake3
 from tract.errors import BlobNotFoundError, RefNameError, StorageError, StreamError, TractError
 from tract.history.moves import check_beside, check_is_for
 from tract.maintenance.fsck.refs import replay
-from tract.maintenance.stream.export import CHECK_DIGITS, FIRST_LINE
-from tract.maintenance.stream.text import LineError, parse_object, parse_ref_value, ref_value_text
+from tract.maintenance.stream.export import CHECK_DIGITS, STREAM
 from tract.objects.codec import MAX_SIZE
+from tract.objects.document import object_of, ref_text, ref_value
 from tract.objects.id import Kind, ObjectId, parse_id
+from tract.objects.json import parse_kept_json
+from tract.objects.message_format import JSON
 from tract.objects.model import (
     Commit,
-    CommitOperation,
     NewObject,
+    Node,
     Object,
     Operation,
     RefChange,
     RefValue,
+    named_by,
     new_operation,
     read_commit,
     read_node,
@@ -37,12 +40,11 @@ from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.quarantine import Quarantine
-from tract.storage.shallow import Cut, readable_cuts, write_shallow
+from tract.storage.shallow import Cut, kept_part, readable_cuts, write_shallow
 
 # JSON is longer than what it says, by escapes; more than this says too much.
-_LONGEST_OBJECT = 4 * MAX_SIZE
-_LONGEST_NAME = 1024
-_MOST_DIGITS = 12
+_LONGEST_LINE = 4 * MAX_SIZE
+_MOST = 10**12
 
 # So many kinds and generations are remembered; those of others are looked up.
 _REMEMBERED = 200_000
@@ -79,7 +81,7 @@ def import_stream(
         count, ref_count, cuts = _read_head(reader)
         arrivals = _Arrivals(repo, store, quarantine, reader, cuts)
         for done in range(count):
-            arrivals.take(reader.paragraph())
+            arrivals.take(reader.line())
             if progress is not None:
                 progress(done + 1, count)
         refs = _read_refs(reader, arrivals, ref_count)
@@ -113,51 +115,37 @@ class _Reader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._hash = blake3()
-        self._unhashed: list[bytes] = []
+        self._last = b""
         self.number = 0
 
-    def line(self, limit: int = _LONGEST_OBJECT) -> str:
-        data = self._stream.readline(limit + 1)
+    def line(self) -> JSON:
+        """The value of the next line."""
+        self._hash.update(self._last)
+        data = self._last = self._stream.readline(_LONGEST_LINE + 1)
         self.number += 1
         if not data:
             self.fail("the stream ends before its last line")
-        if len(data) > limit:
-            self.fail(f"it makes an object of more than {_LONGEST_OBJECT} bytes")
+        if len(data) > _LONGEST_LINE:
+            self.fail(f"it has more than {_LONGEST_LINE} bytes")
         if data[-1:] != b"\n":
             self.fail("the stream ends in the middle of it")
-        self._unhashed.append(data)
         try:
-            return data[:-1].decode("utf-8")
-        except UnicodeDecodeError as exc:
-            self.fail(f"not UTF-8 at byte {exc.start}")
+            return parse_kept_json(data)
+        except ValueError as exc:
+            self.fail(f"not JSON: {exc}")
 
-    def paragraph(self) -> list[str]:
-        """The lines up to the next blank one."""
-        lines: list[str] = []
-        left = _LONGEST_OBJECT
-        while line := self.line(left):
-            lines.append(line)
-            left = max(1, left - len(line))
-        if not lines:
-            self.fail("expected an object, found a blank line")
-        self._take_in()
-        return lines
+    def fields(self, *names: str) -> list[JSON]:
+        """The values of the keys *names*, which the next line must have, and no others."""
+        return self.take(self.line(), *names)
 
-    def _take_in(self) -> None:
-        """Hash the lines that were read since: many at once take less time than each."""
-        self._hash.update(b"".join(self._unhashed))
-        self._unhashed.clear()
-
-    def number_of(self, key: str) -> int:
-        """The number in the line ``<key> <number>``, which must come now."""
-        word, _, text = self.line().partition(" ")
-        if word != key or not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS:
-            self.fail(f"expected '{key} <number>'")
-        return int(text)
+    def take(self, value: JSON, *names: str) -> list[JSON]:
+        """The same of the line that was read last."""
+        if not isinstance(value, dict) or value.keys() != set(names):
+            self.fail(f"expected an object with the keys {', '.join(names)}")
+        return [value[name] for name in names]
 
     def check(self) -> str:
-        """The check of all lines so far."""
-        self._take_in()
+        """The check of all lines before the one that was read last."""
         return self._hash.hexdigest()[:CHECK_DIGITS]
 
     def is_at_end(self) -> bool:
@@ -169,7 +157,7 @@ class _Reader:
 
 
 class _Arrivals:
-    """The objects of a stream as they come: proved, put into quarantine, and asked what they hold."""
+    """The objects of a stream as they come: proved, put into quarantine, and asked what they need."""
 
     def __init__(
         self, repo: Repository, store: Database, quarantine: Quarantine, reader: _Reader, cuts: Mapping[ObjectId, Cut]
@@ -182,106 +170,69 @@ class _Arrivals:
         self._kinds: dict[ObjectId, Kind] = {}
         self._generations: dict[ObjectId, int] = {}
         self._wanted: dict[ObjectId, tuple[Kind, int]] = {}
-        self._needed: set[ObjectId] = set()  # of those that are wanted, the commits that others than notes name
-        self._noted: set[ObjectId] = set()
-        self._before_notes: set[ObjectId] = set()
         self.operations = 0
         self.new = 0
 
-    def take(self, lines: list[str]) -> None:
-        """Take in the object in *lines*, which end before the line that was read last."""
-        start = self._reader.number - len(lines)
+    def take(self, document: JSON) -> None:
+        """Take in the object that the line read last says."""
         try:
-            new = parse_object(lines)
-        except LineError as exc:
-            raise StreamError(start + exc.index, str(exc)) from exc
-        if new.kind == "operation":
-            self.operations += 1
-            if self._takes_operations:
-                self._quarantine.add(new)
-            return
-        obj = Object(new.kind, new.payload)
-        try:
+            new = object_of(document)
+            obj = Object(new.kind, new.payload)
+            if new.kind == "operation":
+                self.operations += 1
+                if self._takes_operations:
+                    self._quarantine.add(new)
+                return
             if new.kind == "commit":
-                self._take_commit(new.id, obj, start)
+                commit = kept_part(read_commit(new.id, obj), self._cuts.get(new.id))
+                self._check_generation(new.id, commit)
+                self._want_all(commit)
             elif new.kind == "tree":
-                self._take_node(new.id, obj, start)
+                self._want_all(read_node(new.id, obj))
         except TractError as exc:
-            self._reader.fail(str(exc), start)
-        self._arrive(new, start)
+            if isinstance(exc, StreamError):
+                raise
+            self._reader.fail(str(exc))
+        self._arrive(new)
 
-    def _take_commit(self, id: ObjectId, obj: Object, line: int) -> None:
-        commit = read_commit(id, obj)
-        cut = self._cuts.get(id)
-        if cut is not None:
-            commit = commit._replace(parents=())
-            if cut.grade == "all":
-                commit = commit._replace(target=None, tree=None, open=())
+    def _check_generation(self, id: ObjectId, commit: Commit) -> None:
         for parent in commit.parents:
-            if self._generation(parent, line) >= commit.generation:
-                self._reader.fail(f"its generation is not above that of its parent {parent.hex()}", line)
-        parts: tuple[tuple[ObjectId | None, Kind], ...] = (
-            (commit.content, "blob"),
-            (commit.tree, "tree"),
-            (commit.target, "commit"),
-        )
-        for one, kind in parts:
-            if one is not None:
-                self._want(one, kind, line)
-        self._want_entries(commit.open, line)
-        if commit.operation is CommitOperation.NOTE:
-            self._take_note(commit)
-        else:
-            self._needed.update(one for one in (*commit.open[::2], commit.target) if one in self._wanted)
+            if self._generation(parent) >= commit.generation:
+                self._reader.fail(f"its generation is not above that of its parent {parent.hex()}")
         if len(self._generations) > _REMEMBERED:
             self._generations.clear()
         self._generations[id] = commit.generation
 
-    def _take_note(self, note: Commit) -> None:
-        if note.target is not None:
-            self._noted.add(note.target)
-        self._before_notes.update(note.parents)
+    def _generation(self, parent: ObjectId) -> int:
+        found = self._generations.get(parent)
+        if found is None:
+            obj = self.find(parent)
+            if obj is None:
+                self._reader.fail(f"its parent {parent.hex()} is not before it, nor in the store")
+            found = self._generations[parent] = read_commit(parent, obj).generation
+        return found
 
-    def _take_node(self, id: ObjectId, obj: Object, line: int) -> None:
-        node = read_node(id, obj)
-        if node.level == 0:
-            self._want_entries(node.items, line)
-            return
-        for child in node.items[::2]:
-            self._want(child, "tree", line)
+    def _want_all(self, value: Commit | Node) -> None:
+        """Note what an object needs, which may still come."""
+        for id, kind, role in named_by(value):
+            if role in ("parent", "noted"):
+                continue  # parents are before it; what a note is about may be gone
+            known = self._kinds.get(id)
+            if known is None:
+                self._wanted.setdefault(id, (kind, self._reader.number))
+            elif known != kind:
+                self._reader.fail(f"it names {id.hex()} as a {kind}, which is a {known}")
 
-    def _want_entries(self, items: tuple[ObjectId, ...], line: int) -> None:
-        for commit, blob in zip(items[::2], items[1::2], strict=True):
-            self._want(commit, "commit", line)
-            self._want(blob, "blob", line)
-
-    def _want(self, id: ObjectId, kind: Kind, line: int) -> None:
-        """Note that an object holds *id*, which may still come."""
-        known = self._kinds.get(id)
-        if known is None:
-            self._wanted.setdefault(id, (kind, line))
-        elif known != kind:
-            self._reader.fail(f"it names {id.hex()} as a {kind}, which is a {known}", line)
-
-    def _arrive(self, new: NewObject, line: int) -> None:
+    def _arrive(self, new: NewObject) -> None:
         wanted = self._wanted.pop(new.id, None)
         if wanted is not None and wanted[0] != new.kind:
-            self._reader.fail(f"line {wanted[1]} names {new.id.hex()} as a {wanted[0]}, which is a {new.kind}", line)
+            self._reader.fail(f"line {wanted[1]} names {new.id.hex()} as a {wanted[0]}, which is a {new.kind}")
         if len(self._kinds) > _REMEMBERED:
             self._kinds.clear()
         self._kinds[new.id] = new.kind
         if not self._store.was_seen(new.id):
             self._quarantine.add(new)
             self.new += 1
-
-    def _generation(self, parent: ObjectId, line: int) -> int:
-        found = self._generations.get(parent)
-        if found is None:
-            obj = self.find(parent)
-            if obj is None:
-                self._reader.fail(f"its parent {parent.hex()} is not before it, nor in the store", line)
-            found = self._generations[parent] = read_commit(parent, obj).generation
-        return found
 
     def brought(self, id: ObjectId) -> bool:
         """Whether the stream brought a commit that the store did not have."""
@@ -299,24 +250,13 @@ class _Arrivals:
             return None
 
     def check_all_came(self) -> None:
-        """Refuse a stream whose objects hold what is nowhere."""
+        """Refuse a stream whose objects need what is nowhere."""
         for id, (kind, line) in self._wanted.items():
             obj = self.find(id)
             if obj is None:
-                if kind == "commit" and id not in self._needed and self._is_noted(id):
-                    continue  # gc took what the note is about
                 self._reader.fail(f"it names {kind} {id.hex()}, which is neither in the stream nor in the store", line)
             if obj.kind != kind:
                 self._reader.fail(f"it names {id.hex()} as a {kind}, which is a {obj.kind}", line)
-
-    def _is_noted(self, id: ObjectId) -> bool:
-        """Whether a note is about *id*, in the stream or among the notes in the store that those of the stream follow."""
-        while id not in self._noted and self._before_notes:
-            at = self._before_notes.pop()
-            obj = None if at in self._kinds else self.find(at)
-            if obj is not None:
-                self._take_note(read_commit(at, obj))
-        return id in self._noted
 
     def check_history(self, last: ObjectId | None, refs: dict[str, RefValue]) -> None:
         """Refuse operations that are not one chain up to *last*, or do not lead to *refs*."""
@@ -344,35 +284,32 @@ def _is_new(repo: Repository) -> bool:
 
 def _read_head(reader: _Reader) -> tuple[int, int, dict[ObjectId, Cut]]:
     """How many objects and refs the stream says it has, and what was cut of the history in it."""
-    if reader.line(_LONGEST_NAME) != FIRST_LINE:
-        reader.fail(f"expected '{FIRST_LINE}'")
-    objects, refs = reader.number_of("objects"), reader.number_of("refs")
+    stream, *numbers = reader.fields("stream", "objects", "refs", "cuts")
+    if stream != STREAM:
+        reader.fail(f"expected a stream '{STREAM}'")
+    if not all(type(number) is int and 0 <= number < _MOST for number in numbers):
+        reader.fail("expected numbers of objects, refs and cuts")
+    objects, refs, count = numbers
     cuts: dict[ObjectId, Cut] = {}
-    line = reader.line()
-    key, _, count = line.partition(" ")
-    if key == "cuts" and count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS:
-        for _ in range(int(count)):
-            read = readable_cuts(f"{reader.line(_LONGEST_NAME)}\n".encode())
-            if not read:
-                reader.fail("expected '<id> parents|all <date>'")
-            cuts.update(read)
-        line = reader.line()
-    if line:
-        reader.fail("expected a blank line")
+    for _ in range(count):
+        words = reader.fields("cut", "grade", "day")
+        read = readable_cuts((" ".join(map(str, words)) + "\n").encode("utf-8", "replace"))
+        if not read:
+            reader.fail("expected what was cut of a commit, and the day")
+        cuts.update(read)
     return objects, refs, cuts
 
 
 def _read_refs(reader: _Reader, arrivals: _Arrivals, count: int) -> dict[str, RefValue]:
     refs: dict[str, RefValue] = {}
     for _ in range(count):
-        words = reader.line().split(" ", 2)
-        if len(words) != 3 or words[0] != "ref":
-            reader.fail("expected 'ref <value> <name>'")
-        name = words[2]
+        name, text = reader.fields("ref", "value")
+        if not isinstance(name, str):
+            reader.fail("the name of a ref must be a text")
         try:
-            value = parse_ref_value(words[1])
+            value = ref_value(text)
             _check_ref(arrivals, name, value)
-        except (ValueError, TractError) as exc:
+        except TractError as exc:
             reader.fail(str(exc))
         if name in refs:
             reader.fail(f"ref '{name}' is in the stream twice")
@@ -396,18 +333,16 @@ def _check_ref(arrivals: _Arrivals, name: str, value: RefValue) -> None:
 
 def _read_end(reader: _Reader) -> ObjectId | None:
     """The last operation, where the stream has them; the stream's own check is compared."""
-    last = None
     line = reader.line()
-    if line:
-        word, _, text = line.partition(" ")
-        last = parse_id(text)
-        if word != "operations" or last is None:
-            reader.fail("expected a blank line")
-        if reader.line():
-            reader.fail("expected a blank line")
-    check = reader.check()
-    if reader.line(_LONGEST_NAME) != f"end {check}":
-        reader.fail(f"expected 'end {check}': a line before this one was changed")
+    last: ObjectId | None = None
+    if isinstance(line, dict) and line.keys() == {"operations"}:
+        last = parse_id(str(line["operations"]))
+        if last is None:
+            reader.fail("expected the id of an operation")
+        line = reader.line()
+    (found,) = reader.take(line, "end")
+    if found != reader.check():
+        reader.fail(f"expected the check '{reader.check()}': a line before this one was changed")
     if not reader.is_at_end():
         reader.fail("there is more after it")
     return last
@@ -420,7 +355,7 @@ def _edits(repo: Repository, refs: dict[str, RefValue], *, force: bool) -> list[
         if current == value:
             continue
         if current is not None and not force and not _is_unborn(repo, name, current):
-            here, there = (ref_value_text(one).removeprefix("ref:")[:40] for one in (current, value))
+            here, there = (str(ref_text(one))[:40] for one in (current, value))
             raise StorageError(f"ref '{name}' is at {here}, and in the stream at {there}; nothing was changed")
         edits.append(RefEdit(name, value, current))
     check_beside(dict.fromkeys([*(name for name, _ in repo.refs.list()), *refs]))

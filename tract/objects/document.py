@@ -1,0 +1,236 @@
+"""An object as a JSON document: a line of ``fast-export``, and what ``cat-file --json`` prints.
+
+    blob        type, id, value
+    tree        type, id, level, items, of: {"commit": …, "blob": …} at level 0, {"tree": …, "count": …} above
+    commit      type, id, operation, parents, content, target, tree, open, generation, time, author, message, metadata
+    operation   type, id, previous, time, actor, reason, changes, refs, steps
+    any         type, id, payload: in base64, where the fields cannot say it (a byte string in a blob)
+
+Every key is there, null where the object has no such field; ids are hexadecimal, times in microseconds since 1970.
+An object that is read has the same bytes again: :func:`document_of` reads what it wrote before it gives it away.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from tract.errors import ContentValidationError, ObjectCorruptError
+from tract.objects.codec import encode
+from tract.objects.id import KINDS, Kind, ObjectId, parse_id
+from tract.objects.json import dump_json
+from tract.objects.message_format import JSON
+from tract.objects.model import (
+    NewObject,
+    Object,
+    RefValue,
+    check_payload,
+    check_value,
+    new_object,
+    read_blob,
+    read_commit,
+    read_node,
+    read_operation,
+)
+
+Document = dict[str, JSON]
+
+
+def document_of(id: ObjectId, obj: Object) -> Document:
+    """The object as JSON values, from which :func:`object_of` makes the same bytes."""
+    head = {"type": obj.kind, "id": id.hex()}
+    try:
+        fields = _WRITERS[obj.kind](id, obj)
+        dump_json(fields)
+        if encode(_READERS[obj.kind](fields)) == obj.payload:
+            return {**head, **fields}
+    except (TypeError, ObjectCorruptError, ContentValidationError):
+        pass  # the bytes can always be given as they are
+    return {**head, "payload": base64.b64encode(obj.payload).decode("ascii")}
+
+
+def object_of(document: JSON) -> NewObject:
+    """The object that *document* says, proved by its id and of the shape of its type; ContentValidationError says what is wrong."""
+    if not isinstance(document, dict):
+        raise ContentValidationError("an object must be a map")
+    fields = dict(document)
+    kind, id = fields.pop("type", None), _id(fields.pop("id", None))
+    if kind not in KINDS:
+        raise ContentValidationError(f"{kind!r:.80} is no type of object; there are {', '.join(KINDS)}")
+    if "payload" in fields:
+        payload = _payload(*_take(fields, "payload"))
+        check_payload(kind, payload)
+    else:
+        value = _READERS[kind](fields)
+        payload = encode(value)
+        check_value(kind, value)
+    new = new_object(kind, payload)
+    if new.id != id:
+        raise ContentValidationError(f"what is said of {kind} {id.hex()} makes {new.id.hex()}")
+    return new
+
+
+def entry_documents(items: Sequence[ObjectId]) -> list[Document]:
+    """Entries, flat, as JSON values."""
+    return [{"commit": commit.hex(), "blob": blob.hex()} for commit, blob in _pairs(items)]
+
+
+def node_documents(level: int, items: Sequence[Any]) -> list[Document]:
+    """The items of a tree node as JSON values."""
+    if level == 0:
+        return entry_documents(items)
+    return [{"tree": child.hex(), "count": count} for child, count in _pairs(items)]
+
+
+def ref_text(value: RefValue | None) -> str | None:
+    """A ref's value as people and JSON have it: an id in hexadecimal, or the name of a ref."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def ref_value(text: JSON) -> RefValue:
+    """What :func:`ref_text` made a text of."""
+    if not isinstance(text, str):
+        raise ContentValidationError(f"{text!r:.80} is no value of a ref")
+    return parse_id(text) or text
+
+
+def _write_blob(id: ObjectId, obj: Object) -> Document:
+    return {"value": read_blob(id, obj)}
+
+
+def _read_blob(fields: Document) -> Any:
+    return _take(fields, "value")[0]
+
+
+def _write_tree(id: ObjectId, obj: Object) -> Document:
+    node = read_node(id, obj)
+    return {"level": node.level, "items": node_documents(node.level, node.items), "of": node.of}
+
+
+def _read_tree(fields: Document) -> Any:
+    level, items, of = _take(fields, "level", "items", "of")
+    if level == 0:
+        value = [level, _entries(items)]
+    else:
+        pairs = (_take(item, "tree", "count") for item in _list(items))
+        value = [level, list(chain.from_iterable((_id(tree), count) for tree, count in pairs))]
+    return value if of == "messages" else [*value, of]
+
+
+def _write_commit(id: ObjectId, obj: Object) -> Document:
+    commit = read_commit(id, obj)
+    return {
+        "operation": str(commit.operation),
+        "parents": [parent.hex() for parent in commit.parents],
+        "content": _hex(commit.content),
+        "target": _hex(commit.target),
+        "tree": _hex(commit.tree),
+        "open": entry_documents(commit.open),
+        "generation": commit.generation,
+        "time": commit.time,
+        "author": commit.author,
+        "message": commit.message,
+        "metadata": commit.metadata,
+    }
+
+
+def _read_commit(fields: Document) -> Any:
+    names = ("operation", "parents", "content", "target", "tree", "open")
+    operation, parents, content, target, tree, open_, *rest = _take(
+        fields, *names, "generation", "time", "author", "message", "metadata"
+    )
+    ids = [None if one is None else _id(one) for one in (content, target, tree)]
+    return [operation, [_id(parent) for parent in _list(parents)], *ids, _entries(open_), *rest]
+
+
+def _write_operation(id: ObjectId, obj: Object) -> Document:
+    operation = read_operation(id, obj)
+    refs, steps = operation.refs, operation.steps
+    return {
+        "previous": _hex(operation.previous),
+        "time": operation.time,
+        "actor": operation.actor,
+        "reason": operation.reason,
+        "changes": [{"ref": one.name, "old": ref_text(one.old), "new": ref_text(one.new)} for one in operation.changes],
+        "refs": None if refs is None else [{"ref": name, "value": ref_text(value)} for name, value in refs],
+        "steps": None if steps is None else [step._asdict() for step in steps],
+    }
+
+
+def _read_operation(fields: Document) -> Any:
+    names = ("previous", "time", "actor", "reason", "changes", "refs", "steps")
+    previous, time, actor, reason, changes, refs, steps = _take(fields, *names)
+    value = [
+        None if previous is None else _id(previous),
+        *(time, actor, reason),
+        [_change(*_take(one, "ref", "old", "new")) for one in _list(changes)],
+        None if refs is None else [_ref(*_take(one, "ref", "value")) for one in _list(refs)],
+    ]
+    if steps is None:
+        return value
+    return [*value, [_take(step, "time", "actor", "reason", "number") for step in _list(steps)]]
+
+
+def _change(name: JSON, old: JSON, new: JSON) -> list[Any]:
+    return [name, *(None if value is None else ref_value(value) for value in (old, new))]
+
+
+def _ref(name: JSON, value: JSON) -> list[Any]:
+    return [name, ref_value(value)]
+
+
+_WRITERS: dict[Kind, Callable[[ObjectId, Object], Document]] = {
+    "blob": _write_blob,
+    "tree": _write_tree,
+    "commit": _write_commit,
+    "operation": _write_operation,
+}
+_READERS: dict[Kind, Callable[[Document], Any]] = {
+    "blob": _read_blob,
+    "tree": _read_tree,
+    "commit": _read_commit,
+    "operation": _read_operation,
+}
+
+
+def _payload(text: JSON) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError, binascii.Error) as exc:
+        raise ContentValidationError(f"its payload is not base64: {str(exc).lower()}") from exc
+
+
+def _take(value: JSON, *names: str) -> list[JSON]:
+    """The values of the keys *names*, which must be all there are."""
+    if not isinstance(value, dict) or value.keys() != set(names):
+        raise ContentValidationError(f"expected a map with the keys {', '.join(names)}")
+    return [value[name] for name in names]
+
+
+def _list(value: JSON) -> list[JSON]:
+    if not isinstance(value, list):
+        raise ContentValidationError(f"expected a list, found {value!r:.80}")
+    return value
+
+
+def _entries(value: JSON) -> list[ObjectId]:
+    entries = (_take(item, "commit", "blob") for item in _list(value))
+    return [_id(text) for text in chain.from_iterable(entries)]
+
+
+def _id(text: JSON) -> ObjectId:
+    id = parse_id(text) if isinstance(text, str) else None
+    if id is None:
+        raise ContentValidationError(f"{text!r:.80} is no id")
+    return id
+
+
+def _hex(id: ObjectId | None) -> str | None:
+    return None if id is None else id.hex()
+
+
+def _pairs(items: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return zip(items[::2], items[1::2], strict=True)
