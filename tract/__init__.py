@@ -32,11 +32,16 @@ _HOMES = {
     "tract.writing.stream": ("MessageStream",),
     "tract.tokens.counter": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.tokens.usage": ("TokenUsage",),
-    "tract.curation.compress.result": ("CompressResult", "CompressedPart", "PendingCompression"),
-    "tract.curation.merge.conflicts": ("MergeConflict",),
+    "tract.curation.compress.result": (
+        "CachePrices",
+        "CompressResult",
+        "CompressedPart",
+        "PendingCompression",
+        "PrefixCost",
+    ),
     "tract.curation.expand": ("ExpandResult",),
-    "tract.curation.merge.result": ("MergeResolution", "MergeResult"),
-    "tract.curation.compress.prefix_cost": ("CachePrices", "PrefixCost"),
+    "tract.curation.under_way": ("CommandUnderWay",),
+    "tract.curation.merge.result": ("MergeConflict", "MergeResolution", "MergeResult"),
     "tract.curation.reorder": ("ReorderResult",),
     "tract.curation.replay.result": (
         "CherryPickResult",
@@ -47,7 +52,7 @@ _HOMES = {
         "RevertResult",
     ),
     "tract.curation.merge.resolve": ("llm_resolver",),
-    "tract.curation.compress.summarise": ("llm_summariser",),
+    "tract.curation.compress.summariser": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
     "tract.maintenance.gc.cutting": ("Archive", "HeldArchive"),
     "tract.maintenance.gc.collect": ("GCResult",),
@@ -148,15 +153,15 @@ if TYPE_CHECKING:
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
-    from tract.curation.compress.prefix_cost import CachePrices as CachePrices
-    from tract.curation.compress.prefix_cost import PrefixCost as PrefixCost
+    from tract.curation.compress.result import CachePrices as CachePrices
     from tract.curation.compress.result import CompressedPart as CompressedPart
     from tract.curation.compress.result import CompressResult as CompressResult
     from tract.curation.compress.result import PendingCompression as PendingCompression
-    from tract.curation.compress.summarise import llm_summariser as llm_summariser
+    from tract.curation.compress.result import PrefixCost as PrefixCost
+    from tract.curation.compress.summariser import llm_summariser as llm_summariser
     from tract.curation.expand import ExpandResult as ExpandResult
-    from tract.curation.merge.conflicts import MergeConflict as MergeConflict
     from tract.curation.merge.resolve import llm_resolver as llm_resolver
+    from tract.curation.merge.result import MergeConflict as MergeConflict
     from tract.curation.merge.result import MergeResolution as MergeResolution
     from tract.curation.merge.result import MergeResult as MergeResult
     from tract.curation.reorder import ReorderResult as ReorderResult
@@ -166,6 +171,7 @@ if TYPE_CHECKING:
     from tract.curation.replay.result import ReplayedCommit as ReplayedCommit
     from tract.curation.replay.result import ReplayWarning as ReplayWarning
     from tract.curation.replay.result import RevertResult as RevertResult
+    from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.priority import Priority as Priority

@@ -65,9 +65,9 @@ def test_a_dry_run_says_it_and_moves_nothing(tract: Run) -> None:
 
     found = tract("rebase", "--dry-run", "--json", "main")
 
-    assert (0, False, [{"source": before[0], "commit": None}]) == (
+    assert (0, False, [{"source_hash": before[0], "commit_hash": None}]) == (
         found.status,
-        found.json["done"],
+        found.json["is_done"],
         found.json["replayed"],
     )
     assert "Would make 1 commit on branch 'side'" in tract("rebase", "-n", "main").out
@@ -303,4 +303,4 @@ def test_with_json_the_ends_of_a_replay_are_documents_too(tract: Run) -> None:
 
     assert (1, False) == (left.status, left.json["is_done"])
     assert left.json["file"].endswith("REBASE_CONFLICTS.md")
-    assert (0, {"is_done": False, "commit_hash": None}) == (given_up.status, given_up.json)
+    assert (0, "rebase", None) == (given_up.status, given_up.json["command"], given_up.json["commit_hash"])

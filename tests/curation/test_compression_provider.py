@@ -22,7 +22,7 @@ from tests.llm.server import LLMServer, fail, named, text
 from tract import OpenAIClient, Tract
 from tract.cli.console import Console
 from tract.cli.main import main
-from tract.curation.compress.summarise import ATTEMPTS
+from tract.curation.compress.summariser import ATTEMPTS
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
 

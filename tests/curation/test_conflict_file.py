@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract import MergeResult, Tract
-from tract.curation.merge.conflict_file import conflict_document, merge_page, read_conflict_document
+from tract.curation.merge.conflict_file import ConflictFile
 from tract.errors import MergeConflictError, MergeError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip)
@@ -40,7 +40,7 @@ def texts(result: MergeResult) -> list[str]:
 
 
 def read_back(result: MergeResult, document: str) -> MergeResult:
-    return result.with_resolution(*read_conflict_document(merge_page(result), document))
+    return result.with_resolution(*ConflictFile.of_merge(result).read(document))
 
 
 @given(TEXT, TEXT, TEXT, TEXT)
@@ -48,7 +48,7 @@ def test_any_text_comes_back_as_it_was_edited(base: str, ours: str, theirs: str,
     if len({base, ours, theirs}) < 3:
         return
     result = make_result((base, ours, theirs))
-    document = conflict_document(merge_page(result))
+    document = ConflictFile.of_merge(result).text()
 
     assert all(text in document for text in (base, ours, theirs))
     assert [edited] == texts(read_back(result, with_bodies(document, edited)))
@@ -56,7 +56,7 @@ def test_any_text_comes_back_as_it_was_edited(base: str, ours: str, theirs: str,
 
 def test_texts_that_look_like_markers_are_texts() -> None:
     result = make_result(("a", HOSTILE, "@@@@@@@ end"), ("b", "b1", "b2"))
-    document = conflict_document(merge_page(result))
+    document = ConflictFile.of_merge(result).text()
 
     done = read_back(result, with_bodies(document, HOSTILE, "two\nlines\n"))
 
@@ -66,13 +66,13 @@ def test_texts_that_look_like_markers_are_texts() -> None:
 
 def test_the_word_of_the_markers_is_in_no_text() -> None:
     plain = make_result(("a", "a1", "a2"))
-    token = conflict_document(merge_page(plain)).split("@@@@@@@ ")[-1].split()[0]
+    token = ConflictFile.of_merge(plain).text().split("@@@@@@@ ")[-1].split()[0]
     assert re.fullmatch("[0-9a-f]{8}", token)
 
 
 def test_a_file_that_an_editor_gave_other_line_ends_is_read_all_the_same() -> None:
     result = make_result(("a", "a1", "a2"))
-    document = with_bodies(conflict_document(merge_page(result)), "one\ntwo").replace("\n", "\r\n")
+    document = with_bodies(ConflictFile.of_merge(result).text(), "one\ntwo").replace("\n", "\r\n")
 
     assert ["one\ntwo"] == texts(read_back(result, document))
 
@@ -93,7 +93,7 @@ def test_a_file_that_is_not_whole_is_refused_and_says_where(damage, error, words
     result = make_result(("a", "a1", "a2"), ("b", "b1", "b2"))
 
     with pytest.raises(error, match=words):
-        read_back(result, damage(conflict_document(merge_page(result))))
+        read_back(result, damage(ConflictFile.of_merge(result).text()))
 
 
 def test_what_is_more_than_a_text_is_json_and_must_be_json_again() -> None:
@@ -105,7 +105,7 @@ def test_what_is_more_than_a_text_is_json_and_must_be_json_again() -> None:
     t.switch("main")
     t.edit(info.commit_hash, {"role": "user", "content": "now a text"})
     result = t.merge("draft")
-    document = conflict_document(merge_page(result))
+    document = ConflictFile.of_merge(result).text()
 
     assert '"content": "now a text"' in document
     assert "must be JSON again" in document

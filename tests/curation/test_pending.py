@@ -272,3 +272,16 @@ def test_several_parts_are_edited_one_by_one() -> None:
     t.approve_compression(pending.edit_summary("second", part=1))
 
     assert ["Σ2", "message 2 with some words", "second", "message 5 with some words"] == texts(t)
+
+
+def test_an_edited_summary_may_be_as_long_as_what_it_stands_for_and_no_longer() -> None:
+    t, _ = make_tract()
+    first = t.user("one two three").commit_hash
+    pending = t.compress(commits=[first], content="a", role="user", auto_commit=False)
+    assert isinstance(pending, PendingCompression)
+
+    with pytest.raises(CompressionError, match="more than"):
+        t.approve_compression(pending.edit_summary("a b c d"))
+    done = t.approve_compression(pending.edit_summary("a b c"))
+
+    assert done.tokens_before == done.tokens_after

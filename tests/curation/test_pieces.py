@@ -11,9 +11,9 @@ from tests.curation.talking import make_long as make_tract
 from tests.curation.talking import words
 from tests.making import texts
 from tract import CompressResult, SummaryRequest
-from tract.curation.compress.pieces import Asking, cut_pieces, summarise_blocks
-from tract.curation.compress.summarise import Demands
-from tract.curation.compress.summarise import llm_summariser as make_summariser
+from tract.curation.compress.ask import SummaryRun, cut_pieces
+from tract.curation.compress.plan import CompressionRequest
+from tract.curation.compress.summariser import Requirements
 from tract.errors import CompressionError, LLMError, LLMRateLimitError
 from tract.llm.types import Summary
 from tract.repo import memory_repository
@@ -60,8 +60,8 @@ def test_what_does_not_fit_is_summed_up_in_pieces_and_then_together() -> None:
         asked.append(request)
         return Summary(f"Σ{len(asked)}", usage={"input_tokens": 10})
 
-    asking = Asking(summarise, 500, lambda done, total: seen.append((done, total)))
-    found = summarise_blocks(repo, asking, SummaryRequest((), 50), long_blocks(9), Demands(words, 50))
+    run = SummaryRun(repo, summarise, 500, lambda done, total: seen.append((done, total)))
+    found = run.summarise(SummaryRequest((), 50), long_blocks(9), Requirements(words, 50))
 
     assert 4 == len(asked)
     assert ["Σ1", "Σ2", "Σ3"] == [message["content"] for message in asked[-1].messages]
@@ -82,14 +82,14 @@ def test_a_failure_half_way_costs_only_the_piece() -> None:
             raise LLMRateLimitError("slow down")
         return f"Σ of {first}"
 
-    asking, demands = Asking(summarise, 500), Demands(words)
+    required = Requirements(words)
     with pytest.raises(LLMError):
-        summarise_blocks(repo, asking, SummaryRequest(()), long_blocks(9), demands)
+        SummaryRun(repo, summarise, 500).summarise(SummaryRequest(()), long_blocks(9), required)
     assert ["block0", "block3", "block6"] == calls
 
     broken.clear()
     calls.clear()
-    found = summarise_blocks(repo, asking, SummaryRequest(()), long_blocks(9), demands)
+    found = SummaryRun(repo, summarise, 500).summarise(SummaryRequest(()), long_blocks(9), required)
 
     assert "block0" not in calls
     assert "block6" == calls[0]
@@ -104,9 +104,8 @@ def test_what_must_be_kept_is_asked_of_the_pieces_that_have_it() -> None:
         return "kept 30 days" if request.must_keep else "nothing"
 
     blocks = [*long_blocks(4), block("30 days"), *long_blocks(4)]
-    found = summarise_blocks(
-        memory_repository(), Asking(summarise, 500), SummaryRequest(()), blocks, Demands(words, must_keep=("30 days",))
-    )
+    run = SummaryRun(memory_repository(), summarise, 500)
+    found = run.summarise(SummaryRequest(()), blocks, Requirements(words, must_keep=("30 days",)))
 
     assert "kept 30 days" == found.text
     assert 2 == sum(bool(one.must_keep) for one in asked)
@@ -114,15 +113,11 @@ def test_what_must_be_kept_is_asked_of_the_pieces_that_have_it() -> None:
 
 def test_summaries_that_never_fit_are_an_error() -> None:
     with pytest.raises(CompressionError, match="do not fit into a window of 500 tokens"):
-        summarise_blocks(
-            memory_repository(),
-            Asking(lambda _: "word " * 250, 500),
-            SummaryRequest(()),
-            long_blocks(2, 300),
-            Demands(words),
+        SummaryRun(memory_repository(), lambda _: "word " * 250, 500).summarise(
+            SummaryRequest(()), long_blocks(2, 300), Requirements(words)
         )
     with pytest.raises(CompressionError, match="window must be"):
-        Asking(make_summariser(lambda _: "x"), 3)
+        CompressionRequest(window=3)
 
 
 def test_a_failed_compression_goes_on_where_it_was_and_leaves_nothing_when_it_is_done(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.llm.server import LLMServer
 from tests.making import Words, texts
 from tract import OpenAIClient, PendingCompression, Tract
-from tract.curation.compress.summarise import ATTEMPTS
+from tract.curation.compress.summariser import ATTEMPTS
 from tract.errors import CompressionError
 from tract.maintenance.fsck.check import check_repository
 

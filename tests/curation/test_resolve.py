@@ -9,7 +9,8 @@ import pytest
 from tests.llm.server import LLMServer, fail, text
 from tests.making import texts
 from tract import AnthropicClient, OpenAIClient, Tract
-from tract.curation.merge.resolve import PROMPT, Resolver, llm_resolver
+from tract.curation.merge.resolve import PROMPT, llm_resolver
+from tract.curation.merge.result import Resolver
 from tract.errors import LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, MergeError
 from tract.llm.prompts import load_prompt
 

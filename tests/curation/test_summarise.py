@@ -15,7 +15,7 @@ from tests.curation.talking import words
 from tests.llm.server import LLMServer, fail, text
 from tests.making import Words, texts
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
-from tract.curation.compress.summarise import ATTEMPTS, PROMPT, Demands, checked_summary
+from tract.curation.compress.summariser import ATTEMPTS, PROMPT, Requirements, checked_summary
 from tract.errors import CompressionError, LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, LLMResponseError
 from tract.llm.prompts import load_prompt
 from tract.llm.types import Summary
@@ -244,19 +244,21 @@ def test_nobody_to_ask_is_an_error_of_the_configuration() -> None:
 def test_a_missed_target_gives_the_shortest_and_says_so() -> None:
     summariser, asked = answers("a b c d e", "a b c", "a b c d")
 
-    found = checked_summary(summariser, request("x"), Demands(words, target_tokens=2))
+    required = Requirements(words, target_tokens=2)
+    found = checked_summary(summariser, request("x"), required)
 
-    assert ("a b c", 3, ()) == (found.text, found.attempts, found.faults)
-    assert ("it has 3 tokens, and 2 were asked for",) == found.misses
+    assert ("a b c", ()) == (found.text, required.errors(found.text))
+    assert ("it has 3 tokens, and 2 were asked for",) == required.misses(found.text)
     assert [None, "a b c d e", "a b c"] == [one.previous for one in asked]
 
 
 def test_what_lacks_a_fact_is_worse_than_what_is_too_long() -> None:
     summariser, _ = answers("short", "30 days and more words", "short")
 
-    found = checked_summary(summariser, request("x"), Demands(words, target_tokens=1, must_keep=("30 days",)))
+    required = Requirements(words, target_tokens=1, must_keep=("30 days",))
+    found = checked_summary(summariser, request("x"), required)
 
-    assert ("30 days and more words", ()) == (found.text, found.faults)
+    assert ("30 days and more words", ()) == (found.text, required.errors(found.text))
 
 
 def test_a_pattern_is_told_to_the_model_as_what_it_matches() -> None:
@@ -265,7 +267,7 @@ def test_a_pattern_is_told_to_the_model_as_what_it_matches() -> None:
     checked_summary(
         summariser,
         request("you have 30 days"),
-        Demands(words, must_keep=(re.compile(r"\d+ days"), re.compile("zzz|days"))),
+        Requirements(words, must_keep=(re.compile(r"\d+ days"), re.compile("zzz|days"))),
     )
 
     assert ("30 days", "days") == asked[0].must_keep
@@ -274,7 +276,7 @@ def test_a_pattern_is_told_to_the_model_as_what_it_matches() -> None:
 def test_usage_adds_up_over_the_attempts() -> None:
     left = iter([Summary("a b", usage={"input_tokens": 3, "model": "m"}), Summary("a", usage={"input_tokens": 4})])
 
-    found = checked_summary(lambda _: next(left), request("x"), Demands(words, target_tokens=1))
+    found = checked_summary(lambda _: next(left), request("x"), Requirements(words, target_tokens=1))
 
     assert ("a", {"input_tokens": 7}) == (found.text, found.usage)
 
@@ -284,6 +286,16 @@ def test_a_function_that_fails_is_named() -> None:
         raise KeyError("x")
 
     with pytest.raises(CompressionError, match="the summariser failed: KeyError: 'x'"):
-        checked_summary(broken, request("x"), Demands(words))
+        checked_summary(broken, request("x"), Requirements(words))
     with pytest.raises(CompressionError, match="no summary after 3 attempts: a summariser must answer"):
-        checked_summary(lambda _: 3, request("x"), Demands(words))  # type: ignore[arg-type,return-value]
+        checked_summary(lambda _: 3, request("x"), Requirements(words))  # type: ignore[arg-type,return-value]
+
+
+def test_a_summariser_is_shown_three_messages_before_and_three_after() -> None:
+    summariser, asked = answers("Σ")
+    t = make_tract(12)
+
+    t.compress(commits=[info.commit_hash for info in reversed(t.log(12))][5:7], summariser=summariser)
+
+    before, after = ([str(one["content"]).split()[1] for one in side] for side in (asked[0].before, asked[0].after))
+    assert (["2", "3", "4"], ["7", "8", "9"]) == (before, after)

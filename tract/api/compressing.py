@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from tract.api.handle import Handle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.curation.compress.prefix_cost import CachePrices
+    from tract.curation.compress.plan import CompressionOptions
     from tract.curation.compress.result import CompressResult, PendingCompression
-    from tract.curation.compress.summarise import MustKeep, Summariser
     from tract.curation.expand import ExpandResult
     from tract.curation.reorder import ReorderResult
 
@@ -19,71 +18,17 @@ if TYPE_CHECKING:
 class Compressing(Handle):
     """The methods of a tract that compress, expand and reorder its context."""
 
-    def compress(
-        self,
-        *,
-        commits: Sequence[str] | None = None,
-        from_commit: str | None = None,
-        to_commit: str | None = None,
-        target_tokens: int | None = None,
-        preserve: Sequence[str] | None = None,
-        auto_commit: bool = True,
-        content: Any = None,
-        instructions: str | None = None,
-        system_prompt: str | None = None,
-        keep_recent: int | None = None,
-        each_run: bool = False,
-        must_keep: Sequence[MustKeep] = (),
-        summariser: Summariser | None = None,
-        model: str | None = None,
-        window: int | None = None,
-        role: str | None = None,
-        message: str | None = None,
-        prices: CachePrices | None = None,
-        progress: Callable[[int, int], object] | None = None,
-        force: bool = False,
-        dry_run: bool = False,
-    ) -> CompressResult | PendingCompression:
-        """Put a summary in the place of messages: of *commits*, of those from *from_commit* to *to_commit*, both included, or of everything before the recent part.
+    def compress(self, **options: Unpack[CompressionOptions]) -> CompressResult | PendingCompression:
+        """Put a summary in the place of messages; :class:`CompressionRequest` says what each keyword means.
 
-        The recent part is the last exchange, but at most ten messages, or *keep_recent* messages.
         Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
-        *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it, in pieces where the messages are more than *window* tokens, and *progress* is told how many summaries are done, of how many.
-        One summary stands for all, in the place of the first: the assistant's message, or where it opens the conversation the user's, or that of *role*; *each_run* makes one for each run of messages that nothing divides.
+        *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it.
         CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; one that a model wrote then waits in :meth:`pending_compressions`. A missed target is in ``warnings``.
         With ``auto_commit=False`` the compression waits for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
         """
-        from tract.curation.compress.ask import dry_run_of, summed_up
-        from tract.curation.compress.pieces import Asking
-        from tract.curation.compress.plan import CompressionRange, plan_compression
-        from tract.curation.compress.prefix_cost import CachePrices
-        from tract.curation.compress.result import CompressionOptions
-        from tract.curation.compress.store import finish_compression
-        from tract.curation.compress.summarise import choose_summariser
+        from tract.curation.compress.store import compress
 
-        asked = CompressionRange(commits, from_commit, to_commit, keep_recent, preserve or (), each_run)
-        options = CompressionOptions(
-            content,
-            target_tokens,
-            must_keep,
-            instructions,
-            system_prompt,
-            role,
-            message,
-            force,
-            prices or CachePrices.of(self.config),
-        )
-        asking = None
-        if content is None and not dry_run:
-            who = choose_summariser(summariser, self._client, model=model, prompts=self._prompts)
-            asking = Asking(who, self.config.summary_window if window is None else window, progress)
-        with self._moving("compress") as (space, expected):
-            plan = plan_compression(space, asked, expected=expected)
-            if dry_run:
-                return dry_run_of(space, plan, options)
-        pending = summed_up(space, plan, options, asking)  # with nothing locked: a model takes its time
-        with self._moving("compress") as (space, _):
-            return finish_compression(space, pending, auto_commit=auto_commit, force=force)
+        return compress(self._moving, self._client, self._prompts, **options)
 
     def approve_compression(self, pending: PendingCompression | str, *, force: bool = False) -> CompressResult:
         """Commit a compression that was reviewed, or the one that waits under an id.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle
 
@@ -11,11 +11,11 @@ from tract.api.handle import Handle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tract.curation.merge.land import Strategy
-    from tract.curation.merge.resolve import Resolver
-    from tract.curation.merge.result import MergeResult
+    from tract.curation.merge.plan import MergeOptions
+    from tract.curation.merge.result import MergeResult, Resolver
+    from tract.curation.replay.plan import ReplayOptions
     from tract.curation.replay.result import CherryPickResult, RebaseResult, ReplayResult, RevertResult
-    from tract.curation.replay.run import Replay
+    from tract.curation.under_way import CommandUnderWay
     from tract.llm.types import LLMClient
 
 
@@ -33,41 +33,16 @@ class Merging(Handle):
 
         self._client, self._prompts = None if client is None else as_client(client), prompts
 
-    def merge(
-        self,
-        source_branch: str,
-        *,
-        resolver: Resolver | None = None,
-        strategy: Strategy = "auto",
-        no_ff: bool = False,
-        auto_commit: bool = False,
-        delete_branch: bool = False,
-        message: str | None = None,
-        allow_unrelated: bool = False,
-    ) -> MergeResult:
-        """Bring what *source_branch* (any revision) has into the current branch.
+    def merge(self, source_branch: str, **options: Unpack[MergeOptions]) -> MergeResult:
+        """Bring what *source_branch* (any revision) has into the current branch; :class:`MergeOptions` has the keywords.
 
         Without conflicts it is done when this returns: the branch moves forward, or gets a merge commit.
-        Conflicts stay in the result, and nothing moves, until ``commit_merge``; ``ours`` and ``theirs`` resolve them that way, a *resolver* (with ``semantic`` the configured model) each by itself, and with *auto_commit* nobody reviews that.
+        Conflicts stay in the result, and nothing moves, until ``commit_merge``; with ``keep=True`` they wait in the store, until :meth:`continue_command`.
         NothingToMergeError when the branch has it all; MergeError when the resolver fails or gives up.
         """
-        from tract.curation.merge.land import lands_at_once, prepare_merge
-        from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
+        from tract.curation.merge.land import merge
 
-        asked = choose_resolver(resolver, self._client, strategy, self._prompts)
-        with self._moving("merge") as (space, expected):
-            result = prepare_merge(
-                space,
-                source_branch,
-                strategy=strategy,
-                no_ff=no_ff,
-                allow_unrelated=allow_unrelated,
-                delete_branch=delete_branch,
-                message=message,
-                expected=expected,
-            )
-        result = resolve_conflicts(result, asked)  # with nothing locked: a model takes its time
-        return self.commit_merge(result) if lands_at_once(result, auto_commit=auto_commit) else result
+        return merge(self._moving, source_branch, self._client, self._prompts, **options)
 
     def commit_merge(self, result: MergeResult) -> MergeResult:
         """Commit a merge that was reviewed.
@@ -79,75 +54,66 @@ class Merging(Handle):
         with self._moving("merge") as (space, _):
             return land_merge(space, result)
 
-    def rebase(
-        self,
-        target: str,
-        *,
-        onto: str | None = None,
-        resolver: Resolver | None = None,
-        force: bool = False,
-        dry_run: bool = False,
-    ) -> RebaseResult:
+    def command_under_way(self) -> CommandUnderWay | None:
+        """The merge, rebase, cherry-pick or revert that waits for its conflicts to be resolved; None where there is none."""
+        from tract.curation.under_way import command_under_way
+
+        with self._access() as space:
+            return command_under_way(space)
+
+    def continue_command(
+        self, *, resolver: Resolver | None = None, command: str | None = None
+    ) -> MergeResult | ReplayResult | CommandUnderWay:
+        """Go on with the command under way, which must be *command* where that is given: its conflicts are as they were resolved in its file, and the others as *resolver* decides.
+
+        A replay may meet new conflicts, and then waits again. What landed before its process died is only ended.
+        MergeConflictError where a conflict is left; RefMovedError where the branch moved since.
+        """
+        from tract.curation.under_way import continue_command
+
+        return continue_command(self._moving, resolver, command)
+
+    def abort_command(self, *, command: str | None = None) -> CommandUnderWay:
+        """Give the command under way up, which must be *command* where that is given: nothing was changed by it."""
+        from tract.curation.under_way import abort_command
+
+        with self._access() as space:
+            return abort_command(space, command)
+
+    def rebase(self, target: str, *, onto: str | None = None, **options: Unpack[ReplayOptions]) -> RebaseResult:
         """Make the commits that *target* has not again on top of it, or of *onto*, and move the branch there; ``ORIG_HEAD`` is where it was.
 
         Edits find the messages they edit under their new ids; priorities and generation configs go with the commits.
-        What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call.
+        What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call. With ``keep=True`` conflicts wait in the store, until :meth:`continue_command`.
         *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done, and asks nobody.
         """
-        from tract.curation.replay.result import RebaseResult
-        from tract.curation.replay.run import Request, land_fast_forward, prepare
+        from tract.curation.replay.land import replay
+        from tract.curation.replay.plan import ReplayRequest
 
-        with self._moving("rebase") as (space, expected):
-            replay = prepare(space, Request("rebase", (target,), onto=onto, force=force), expected=expected)
-            if isinstance(replay, RebaseResult):
-                return replay if dry_run else land_fast_forward(space, replay)
-        return cast("RebaseResult", self._replay("rebase", replay, resolver, dry_run))
+        request = ReplayRequest("rebase", (target,), onto=onto, force=options.get("force", False))
+        return cast("RebaseResult", replay(self._moving, request, **options))
 
-    def cherry_pick(
-        self,
-        revision: str | Sequence[str],
-        *,
-        resolver: Resolver | None = None,
-        force: bool = False,
-        dry_run: bool = False,
-    ) -> CherryPickResult:
+    def cherry_pick(self, revision: str | Sequence[str], **options: Unpack[ReplayOptions]) -> CherryPickResult:
         """Make one commit, several, or a range ``a..b`` again on the current branch; what goes with them and the rest as for :meth:`rebase`.
 
         CherryPickError for what is there already, and for a merge.
         """
-        from tract.curation.replay.run import Request, as_revisions, prepare
+        from tract.curation.replay.land import replay
+        from tract.curation.replay.plan import ReplayRequest, as_revisions
 
-        request = Request("cherry-pick", as_revisions(revision), force=force)
-        with self._moving("cherry-pick") as (space, expected):
-            replay = cast("Replay", prepare(space, request, expected=expected))
-        return cast("CherryPickResult", self._replay("cherry-pick", replay, resolver, dry_run))
+        request = ReplayRequest("cherry-pick", as_revisions(revision), force=options.get("force", False))
+        return cast("CherryPickResult", replay(self._moving, request, **options))
 
     def revert(
-        self,
-        revision: str | Sequence[str],
-        *,
-        mainline: int | None = None,
-        resolver: Resolver | None = None,
-        force: bool = False,
-        dry_run: bool = False,
+        self, revision: str | Sequence[str], *, mainline: int | None = None, **options: Unpack[ReplayOptions]
     ) -> RevertResult:
         """Take back what commits did, in a commit each: a message leaves the context, an edit gives back what it replaced.
 
         *mainline* is the parent, from 1, that a merge is taken back to; the rest as for :meth:`rebase`.
         """
-        from tract.curation.replay.run import Request, as_revisions, prepare
+        from tract.curation.replay.land import replay
+        from tract.curation.replay.plan import ReplayRequest, as_revisions
 
-        request = Request("revert", as_revisions(revision), mainline=mainline, force=force)
-        with self._moving("revert") as (space, expected):
-            replay = cast("Replay", prepare(space, request, expected=expected))
-        return cast("RevertResult", self._replay("revert", replay, resolver, dry_run))
-
-    def _replay(self, what: str, replay: Replay, resolver: Resolver | None, dry_run: bool) -> ReplayResult:
-        from tract.curation.merge.resolve import choose_resolver
-        from tract.curation.replay.run import land_replay, resolve_replay
-
-        asked = choose_resolver(resolver, None, "auto")
-        if not dry_run:
-            replay = resolve_replay(self._space, replay, asked)  # with nothing locked: a model takes its time
-        with self._moving(what) as (space, _):
-            return land_replay(space, replay, dry_run=dry_run)
+        force = options.get("force", False)
+        request = ReplayRequest("revert", as_revisions(revision), mainline=mainline, force=force)
+        return cast("RevertResult", replay(self._moving, request, **options))

@@ -1,27 +1,21 @@
-"""What ``rebase``, ``cherry-pick`` and ``revert`` have in common: begin, wait for the user, go on, give up, report."""
+"""What ``merge``, ``rebase``, ``cherry-pick`` and ``revert`` have in common: they are gone on with, and given up; and the last three are reported."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from tract.api.tract import Tract
 from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Param
 from tract.cli.console import Console
 from tract.cli.refs import commit_text
 from tract.cli.rendering import SHORT
-from tract.cli.under_way import print_given_up, print_left
-from tract.compile.workspace import Workspace
 from tract.curation.replay.result import RebaseResult, ReplayResult
-from tract.curation.replay.run import Replay, Request, check_safe, land_fast_forward, land_replay, prepare
-from tract.curation.replay.store import (
-    keep_replay,
-    kept_replay,
-    landed_replay,
-    replay_under_way,
-)
-from tract.errors import MergeConflictError, ObjectCorruptError, RefMovedError
+from tract.curation.under_way import CommandUnderWay
+from tract.errors import MergeConflictError, RefMovedError
 from tract.history.replay_plan import Command
-from tract.history.state import conflicts_path, end_state
 from tract.objects.id import ObjectId
+from tract.report.plain import to_plain
 
 
 def options(command: Command) -> tuple[Param, ...]:
@@ -50,108 +44,88 @@ def options(command: Command) -> tuple[Param, ...]:
     )
 
 
-def run_replay_command(console: Console, args: Args, request: Request) -> int:
-    """Begin what *request* asks for, or go on with it, or give it up, as *args* say; the exit status."""
-    command = request.command
-    if sum((bool(request.revisions), args.go_on, args.abort)) != 1:
+def run_replay_command(
+    console: Console, args: Args, command: Command, is_asked: bool, replay: Callable[[Tract], ReplayResult]
+) -> int:
+    """Begin the *replay* that is asked for, or go on with the one under way, or give it up, as *args* say; the exit status."""
+    if sum((is_asked, args.go_on, args.abort)) != 1:
         console.error(f"give what to {command}, or --continue, or --abort: one of them")
         return USAGE
-    with console.open_workspace() as space:
+    with console.open_tract() as tract:
         if args.abort:
-            return _abort(console, space, args, command)
+            return abort_command(console, tract, args, command)
         if args.go_on:
-            return _continue(console, space, args, command)
-        replay = prepare(space, request)
-        if isinstance(replay, RebaseResult):
-            return _report(console, space, args, replay if args.dry_run else land_fast_forward(space, replay))
-        return _go(console, space, args, request, replay)
+            return continue_command(console, tract, args, command, lambda done: _report(console, args, command, done))
+        return _report(console, args, command, replay(tract))
 
 
-def _go(console: Console, space: Workspace, args: Args, request: Request, replay: Replay) -> int:
-    """Run the replay, or where somebody has to decide first, write down what about."""
-    undecided = len(replay.conflicts)
-    if args.dry_run:
-        if replay.plan.losses and not args.json:
-            _print_losses(console, replay)
-            console.line(f"Would stop here: the {request.command} needs somebody to decide")
-            return NEGATIVE
-        _report(console, space, args, land_replay(space, replay, dry_run=True))
-        return NEGATIVE if replay.plan.losses else DONE
-    if undecided < len(replay.plan.losses):
-        check_safe(replay)  # what no content can settle
-    if undecided:
-        keep_replay(space, request, replay)
-        return _print_conflicts(console, space, args, request.command, replay)
-    done = land_replay(space, replay)
-    end_state(space.repo, request.command)
-    return _report(console, space, args, done)
-
-
-def _continue(console: Console, space: Workspace, args: Args, command: Command) -> int:
-    landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
-    if landed is not None:
-        end_state(space.repo, command)
-        print_given_up(console, args, landed)
-        console.note(f"The {command} was done already: {landed.hex()[:SHORT]}")
-        return DONE
-    path = conflicts_path(space.repo, command)
+def continue_command(console: Console, tract: Tract, args: Args, command: str, report: Callable[[Any], int]) -> int:
+    """Go on with the *command* under way, and let *report* print what it did."""
     try:
-        request, replay = kept_replay(space, command)
+        done = tract.continue_command(command=command)
     except MergeConflictError as exc:
-        print_left(console, args, exc, path)
+        file = _file(tract)
+        if args.json:
+            console.print_json({"is_done": False, "problem": str(exc), "file": file})
         console.error(str(exc))
-        console.hint(f"edit '{path}', then run 'tract {command} --continue'")
+        console.hint(f"edit '{file}', then run 'tract {command} --continue'")
         return NEGATIVE
     except RefMovedError as exc:
         console.error(str(exc))
-        console.hint(f"'tract {command} --abort' gives it up, to begin it anew; copy what you need of '{path}' first")
+        console.hint(
+            f"'tract {command} --abort' gives it up, to begin it anew; copy what you need of '{_file(tract)}' first"
+        )
         return FATAL
-    return _go(console, space, args, request, replay)
-
-
-def _abort(console: Console, space: Workspace, args: Args, command: Command) -> int:
-    try:
-        landed = landed_replay(space.repo, command, replay_under_way(space.repo, command))
-    except ObjectCorruptError as exc:
-        end_state(space.repo, command)  # what cannot be gone on with can still be given up
-        print_given_up(console, args, None)
-        console.note(f"The {command} is given up; what was known of it was damaged: {exc}")
-        return DONE
-    end_state(space.repo, command)
-    print_given_up(console, args, landed)
-    if landed is None:
-        console.note(f"The {command} is given up; nothing was changed")
-    else:
-        console.note(f"The {command} was done already: {landed.hex()[:SHORT]}; 'tract undo' takes it back")
+    if not isinstance(done, CommandUnderWay):
+        return report(done)
+    _print_ended(console, args, done)
     return DONE
 
 
-def _print_conflicts(console: Console, space: Workspace, args: Args, command: Command, replay: Replay) -> int:
-    path = conflicts_path(space.repo, command)
+def abort_command(console: Console, tract: Tract, args: Args, command: str) -> int:
+    """Give the *command* under way up."""
+    _print_ended(console, args, tract.abort_command(command=command))
+    return DONE
+
+
+def _file(tract: Tract) -> str | None:
+    """The file with the conflicts of the command under way."""
+    waiting = tract.command_under_way()
+    return None if waiting is None else waiting.file
+
+
+def _print_ended(console: Console, args: Args, ended: CommandUnderWay) -> None:
     if args.json:
-        planned = _value(land_replay(space, replay, dry_run=True))
-        console.print_json({**planned, "file": path, "unresolved": [message.hex() for _, message in replay.conflicts]})
+        console.print_json(to_plain(ended))
+    if ended.problem is not None:
+        console.note(f"The {ended.command} is given up; what was known of it was damaged: {ended.problem}")
+    elif ended.commit_hash is not None:
+        console.note(f"The {ended.command} was done already: {ended.commit_hash[:SHORT]}; 'tract undo' takes it back")
+    else:
+        console.note(f"The {ended.command} is given up; nothing was changed")
+
+
+def _report(console: Console, args: Args, command: Command, result: ReplayResult) -> int:
+    """Print what a replay did, would do, or waits for; the exit status."""
+    losses = result.losses
+    if args.json:
+        console.print_json(to_plain(result))
+        return NEGATIVE if losses else DONE
+    for loss in losses:
+        id = console.paint(loss.commit_hash[:SHORT], "yellow")
+        console.line(console.paint("CONFLICT", "red"), ": commit ", id, ": ", loss.detail)
+    if result.file is not None:
+        console.line(f"Nothing was changed yet: resolve the conflicts in '{result.file}'")
+        console.hint(f"then 'tract {command} --continue' goes on; 'tract {command} --abort' gives it up")
         return NEGATIVE
-    _print_losses(console, replay)
-    console.line(f"Nothing was changed yet: resolve the conflicts in '{path}'")
-    console.hint(f"then 'tract {command} --continue' goes on; 'tract {command} --abort' gives it up")
-    return NEGATIVE
-
-
-def _print_losses(console: Console, replay: Replay) -> None:
-    for concern in replay.plan.losses:
-        id = console.paint(concern.commit.hex()[:SHORT], "yellow")
-        console.line(console.paint("CONFLICT", "red"), ": commit ", id, ": ", concern.detail)
-
-
-def _report(console: Console, space: Workspace, args: Args, result: ReplayResult) -> int:
-    if args.json:
-        console.print_json(_value(result))
-        return DONE
-    for one in result.replayed:
-        sign = "" if one.commit_hash is None else f" -> {one.commit_hash[:SHORT]}"
-        text = commit_text(console, space, ObjectId.fromhex(one.source_hash), len(sign))
-        console.line(text[:SHORT], sign, text[SHORT:])
+    if losses:
+        console.line(f"Would stop here: the {command} needs somebody to decide")
+        return NEGATIVE
+    with console.open_workspace() as space:
+        for one in result.replayed:
+            sign = "" if one.commit_hash is None else f" -> {one.commit_hash[:SHORT]}"
+            text = commit_text(console, space, ObjectId.fromhex(one.source_hash), len(sign))
+            console.line(text[:SHORT], sign, text[SHORT:])
     for dropped in result.dropped:
         console.line(dropped.source_hash[:SHORT], console.paint(f" left out: {dropped.reason}", "dim"))
     for warning in result.warnings:
@@ -172,20 +146,3 @@ def _last_line(result: ReplayResult) -> str:
     if not result.is_done:
         return f"Would make {count} on branch '{result.branch}', on {(result.onto_hash or 'nothing')[:SHORT]}"
     return f"Branch '{result.branch}' is at {short}: {count} made"
-
-
-def _value(result: ReplayResult) -> dict[str, Any]:
-    return {
-        "branch": result.branch,
-        "old": result.old_head,
-        "new": result.new_head,
-        "onto": result.onto_hash,
-        "done": result.is_done,
-        "fast_forward": isinstance(result, RebaseResult) and result.is_fast_forward,
-        "replayed": [{"source": one.source_hash, "commit": one.commit_hash} for one in result.replayed],
-        "dropped": [{"source": one.source_hash, "reason": one.reason} for one in result.dropped],
-        "warnings": [
-            {"kind": one.kind, "commit": one.commit_hash, "message": one.message_hash, "detail": one.detail}
-            for one in result.warnings
-        ],
-    }

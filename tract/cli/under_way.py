@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract.cli.command import Args
 from tract.cli.console import Console
-from tract.errors import MergeConflictError
 from tract.history.state import conflicts_path, read_state, states
-from tract.objects.id import ObjectId
 from tract.repo import Repository
-
-
-def print_given_up(console: Console, args: Args, landed: ObjectId | None) -> None:
-    """With --json: what became of the command under way; *landed* is where it went where it was done already."""
-    if args.json:
-        console.print_json({"is_done": landed is not None, "commit_hash": landed})
-
-
-def print_left(console: Console, args: Args, problem: MergeConflictError, path: str) -> None:
-    """With --json: what is left to do in the file of conflicts."""
-    if args.json:
-        console.print_json({"is_done": False, "problem": str(problem), "file": path})
 
 
 def merge_under_way(repo: Repository) -> dict[str, Any] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from tract.compile.compiler import Compiler
 from tract.compile.snapshot import Snapshot
@@ -18,6 +19,7 @@ from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.buffered import BufferedRefs
+from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import resolve_revision
 from tract.storage.threads import ThreadLock
@@ -83,6 +85,10 @@ class Workspace:
             if self.exact:
                 return self.blobs.count(self.repo, blob).text
             return (self.blobs.known(blob) or estimate(self.repo, blob)).text
+
+
+Moving: TypeAlias = Callable[[str], AbstractContextManager[tuple[Workspace, Expected]]]
+"""A handle's access for the command of that name, which moves the branch: the workspace, for one thread at a time, and where the branch must be."""
 
 
 def compile_head(space: Workspace) -> Snapshot:

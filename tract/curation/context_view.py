@@ -1,4 +1,4 @@
-"""A context place by place: what stands there, and what is said of it now."""
+"""A context place by place: which message stands there, whether it is hidden or pinned, and its tokens."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from tract.messages import ToolUnits, tool_units
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
 
+INSTRUCTIONS = ("system", "developer")
+"""The roles of messages that tell a model what to do, and that providers take apart from the rest."""
 
-class Places:
-    """The context at a commit, place by place, with what is said of each message now."""
+
+class ContextView:
+    """The context at a commit, place by place, with the priority of each message now."""
 
     def __init__(self, space: Workspace, head: ObjectId) -> None:
         self.space = space
@@ -27,7 +30,7 @@ class Places:
         return len(self.items)
 
     def place_of(self, revision: str, error: type[TractError]) -> int:
-        """Where the message is that *revision* names, an edit's id standing for the message it edits; *error* where it is none of this context."""
+        """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
         repo = self.space.repo
         try:
             commit = message_named(repo, revision)
@@ -39,7 +42,7 @@ class Places:
         return at
 
     def is_hidden(self, at: int) -> bool:
-        """Whether the model is not shown the message: somebody skipped it, or its tool pair's other half."""
+        """Whether the model is not shown the message: it is skipped, or the other half of its tool pair is."""
         commit = self.items[at][0]
         if self._notes.is_skipped(self.space.repo, commit):
             return True

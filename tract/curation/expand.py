@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tract.compile.workspace import Workspace
-from tract.curation.merge.land import check_budget_of_changes
 from tract.errors import CompressionError, EditTargetError
 from tract.history.commit import edit_target
 from tract.history.compression import summaries_of
@@ -17,6 +16,7 @@ from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_revision
+from tract.writing.budget import check_budget_of_changes
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,7 +42,7 @@ def expand(space: Workspace, revision: str, *, branch: str | None = None, expect
     expansion = plan_expansion(repo, summary)
     if branch is None and repo.config.budget is not None:
         before = entries(repo, context_at(repo, expansion.head))
-        check_budget_of_changes(space, [Change(0, tuple(before), 0, expansion.context)], ())
+        check_budget_of_changes(space, [Change(0, tuple(before), 0, expansion.context)])
     id = write_expansion(repo, expansion, branch=branch, expected=expected)
     on = branch if branch is not None else (repo.head()[0] or "").removeprefix(HEADS)
     return ExpandResult(id.hex(), on, summary.hex(), tuple(commit.hex() for commit, _ in expansion.sources))

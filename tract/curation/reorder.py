@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tract.compile.workspace import Workspace
-from tract.curation.compress.plan import INSTRUCTIONS
-from tract.curation.context_view import Places
+from tract.curation.context_view import INSTRUCTIONS, ContextView
 from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError
 from tract.history.commit import edited_message
 from tract.history.ordering import write_order
@@ -61,38 +60,38 @@ def reorder(
     if expected is not ANY and head != expected:
         raise RefMovedError(branch, shown(expected), shown(head))
     check_idle(repo)
-    places = Places(space, head)
-    units = places.units()
-    asked = _asked(places, messages)
+    view = ContextView(space, head)
+    units = view.units()
+    asked = _asked(view, messages)
     moved = _with_units(units, asked)
-    order = _order(places, units, moved, before, after)
-    if order == list(range(len(places))):
+    order = _order(view, units, moved, before, after)
+    if order == list(range(len(view))):
         raise ContentValidationError("the messages stand there already")
-    warnings = (*_kept_together(places, asked, moved), *_concerns(places, order))
+    warnings = (*_kept_together(view, asked, moved), *_concerns(view, order))
     if strict and warnings:
         raise SemanticSafetyError(f"the order changes the meaning: {warnings[0].detail}")
     id = None
     if not dry_run:
         text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
-        id = write_order(repo, head, [places.items[at] for at in order], message=text)
+        id = write_order(repo, head, [view.items[at] for at in order], message=text)
     first = next(at for at, was in enumerate(order) if at != was)
     return ReorderResult(
         None if id is None else id.hex(),
         branch.removeprefix(HEADS),
-        tuple(places.items[at][0].hex() for at in order),
-        tuple(places.items[at][0].hex() for at in moved),
+        tuple(view.items[at][0].hex() for at in order),
+        tuple(view.items[at][0].hex() for at in moved),
         warnings,
-        sum(places.tokens(at) for at in range(first, len(places)) if not places.is_hidden(at)),
+        sum(view.tokens(at) for at in range(first, len(view)) if not view.is_hidden(at)),
     )
 
 
-def _asked(places: Places, messages: Sequence[str]) -> list[int]:
+def _asked(view: ContextView, messages: Sequence[str]) -> list[int]:
     if isinstance(messages, str) or not messages:
         raise ContentValidationError("the messages to move are a list of revisions")
-    asked = [places.place_of(revision, ContentValidationError) for revision in messages]
+    asked = [view.place_of(revision, ContentValidationError) for revision in messages]
     if len(set(asked)) < len(asked):
         twice = next(at for at in asked if asked.count(at) > 1)
-        raise ContentValidationError(f"message {places.items[twice][0].hex()[:16]} is named twice")
+        raise ContentValidationError(f"message {view.items[twice][0].hex()[:16]} is named twice")
     return asked
 
 
@@ -104,15 +103,17 @@ def _with_units(units: ToolUnits, asked: Sequence[int]) -> list[int]:
     return list(moved)
 
 
-def _order(places: Places, units: ToolUnits, moved: Sequence[int], before: str | None, after: str | None) -> list[int]:
+def _order(
+    view: ContextView, units: ToolUnits, moved: Sequence[int], before: str | None, after: str | None
+) -> list[int]:
     """All places in their new order; what would stand inside a tool unit stands in front of it, or behind it."""
     if before is not None and after is not None:
         raise ContentValidationError("messages are put before a message or after one, not both")
-    rest = [at for at in range(len(places)) if at not in set(moved)]
+    rest = [at for at in range(len(view)) if at not in set(moved)]
     anchor = before if before is not None else after
     if anchor is None:
         return [*moved, *rest]
-    at = places.place_of(anchor, ContentValidationError)
+    at = view.place_of(anchor, ContentValidationError)
     if at in moved:
         raise ContentValidationError(f"'{anchor}' is one of the messages that move")
     unit = units.of.get(at, (at,))
@@ -120,52 +121,52 @@ def _order(places: Places, units: ToolUnits, moved: Sequence[int], before: str |
     return [*rest[:cut], *moved, *rest[cut:]]
 
 
-def _kept_together(places: Places, asked: Sequence[int], moved: Sequence[int]) -> Iterator[CompileWarning]:
+def _kept_together(view: ContextView, asked: Sequence[int], moved: Sequence[int]) -> Iterator[CompileWarning]:
     for at in moved:
         if at not in asked:
-            yield _warning(places, at, "tool_pair_kept", "it moves with its tool call or result")
+            yield _warning(view, at, "tool_pair_kept", "it moves with its tool call or result")
 
 
-def _concerns(places: Places, order: Sequence[int]) -> Iterator[CompileWarning]:
+def _concerns(view: ContextView, order: Sequence[int]) -> Iterator[CompileWarning]:
     """What the new order does to the meaning: replies and answers that come before what they answer, instructions that others overtake."""
     position = {at: new for new, at in enumerate(order)}
     question: int | None = None
-    for at in range(len(places)):
-        if places.is_hidden(at):
+    for at in range(len(view)):
+        if view.is_hidden(at):
             continue
-        role = places.message(at).role
-        target = _replies_to(places, at)
+        role = view.message(at).role
+        target = _replies_to(view, at)
         if target is not None and target < at and position[target] > position[at]:
-            detail = f"it replies to message {places.items[target][0].hex()[:16]}, which comes after it"
-            yield _warning(places, at, "reply_before_target", detail)
+            detail = f"it replies to message {view.items[target][0].hex()[:16]}, which comes after it"
+            yield _warning(view, at, "reply_before_target", detail)
         elif role == "assistant" and question is not None and position[question] > position[at]:
-            detail = f"it answered message {places.items[question][0].hex()[:16]}, which comes after it"
-            yield _warning(places, at, "answer_before_question", detail)
+            detail = f"it answered message {view.items[question][0].hex()[:16]}, which comes after it"
+            yield _warning(view, at, "answer_before_question", detail)
         if role == "user":
             question = at
-    yield from _overtaken(places, position)
+    yield from _overtaken(view, position)
 
 
-def _overtaken(places: Places, position: Mapping[int, int]) -> Iterator[CompileWarning]:
+def _overtaken(view: ContextView, position: Mapping[int, int]) -> Iterator[CompileWarning]:
     """The instructions behind messages that came after them."""
-    first = len(places)  # of all that is no instruction and came later, where the foremost stands now
+    first = len(view)  # of all that is no instruction and came later, where the foremost stands now
     found: list[int] = []
-    for at in range(len(places) - 1, -1, -1):
-        if places.is_hidden(at):
+    for at in range(len(view) - 1, -1, -1):
+        if view.is_hidden(at):
             continue
-        if places.message(at).role not in INSTRUCTIONS:
+        if view.message(at).role not in INSTRUCTIONS:
             first = min(first, position[at])
         elif first < position[at]:
             found.append(at)
     for at in reversed(found):
-        yield _warning(places, at, "instruction_overtaken", "an instruction now comes after messages it was given for")
+        yield _warning(view, at, "instruction_overtaken", "an instruction now comes after messages it was given for")
 
 
-def _replies_to(places: Places, at: int) -> int | None:
-    repo = places.space.repo
-    target = repo.commit(places.items[at][0]).target
-    return None if target is None else places.index.get(edited_message(repo, target))
+def _replies_to(view: ContextView, at: int) -> int | None:
+    repo = view.space.repo
+    target = repo.commit(view.items[at][0]).target
+    return None if target is None else view.index.get(edited_message(repo, target))
 
 
-def _warning(places: Places, at: int, kind: str, detail: str) -> CompileWarning:
-    return CompileWarning(kind, detail, None, places.items[at][0].hex())
+def _warning(view: ContextView, at: int, kind: str, detail: str) -> CompileWarning:
+    return CompileWarning(kind, detail, None, view.items[at][0].hex())

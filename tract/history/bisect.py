@@ -9,12 +9,12 @@ Everything a good commit reaches is taken to be good, and everything that reache
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from tract.errors import BisectError
 from tract.history.reachability import merge_bases, reachable
-from tract.history.state import KEEPS, clear_state, read_state, write_state
+from tract.history.state import clear_state, read_state_as, write_state
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -136,20 +136,12 @@ def _weights(repo: Repository, found: Sequence[tuple[ObjectId, Commit]]) -> dict
 
 def read_bisection(repo: Repository) -> Bisection | None:
     """The bisection that is under way in this tract, or None."""
-    state = read_state(repo, STATE)
-    if state is None:
-        return None
-    known = Bisection()
-    for verdict, id in state["verdicts"]:
-        known = known.marked(verdict, bytes.fromhex(id))
-    return replace(known, is_sound=state["sound"])
+    return read_state_as(repo, STATE, Bisection)
 
 
 def write_bisection(repo: Repository, known: Bisection) -> None:
     """Keep it, with the commits it is about, until :func:`clear_bisection`."""
-    verdicts: list[Any] = [[verdict, id.hex()] for verdict, id in known.verdicts]
-    keeps = dict.fromkeys(id.hex() for _, id in known.verdicts)
-    write_state(repo, STATE, {"verdicts": verdicts, "sound": known.is_sound, KEEPS: list(keeps)})
+    write_state(repo, STATE, known, tuple(dict.fromkeys(id for _, id in known.verdicts)))
 
 
 def clear_bisection(repo: Repository) -> None:

@@ -16,12 +16,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from blake3 import blake3
 
-from tract.errors import DurabilityError, ObjectCorruptError
+from tract.errors import DurabilityError, ObjectCorruptError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json
 from tract.refs.names import TRACTS
@@ -34,6 +38,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 _ATTEMPTS = 8
+_T = TypeVar("_T")
 
 
 def is_state(name: str) -> bool:
@@ -54,9 +59,27 @@ def read_state(repo: Repository, name: str) -> dict[str, Any] | None:
     return decode_state(data, path)
 
 
-def write_state(repo: Repository, name: str, value: Mapping[str, Any]) -> None:
-    """Keep *value*, JSON values only, as the state *name*, in place of what was there; on the disk when this returns."""
-    data = encode_state(value)
+def read_state_as(repo: Repository, name: str, kind: type[_T]) -> _T | None:
+    """The state *name* as the dataclass it was written from, or None; ObjectCorruptError, which names the file, where it does not fit."""
+    document = read_state(repo, name)
+    if document is None:
+        return None
+    document.pop(KEEPS, None)
+    try:
+        found: _T = from_document(kind, document)
+    except (ValueError, TypeError, TractError) as exc:
+        where = name if repo.path is None else _path(repo, name)
+        raise ObjectCorruptError(where, f"it holds no {kind.__name__}: {exc}") from exc
+    return found
+
+
+def write_state(repo: Repository, name: str, value: Any, keeps: Sequence[ObjectId] = ()) -> None:
+    """Keep *value*, a dataclass or a map, as the state *name*, in place of what was there; on the disk when this returns.
+
+    gc keeps the commits *keeps* as long as the state is there.
+    """
+    plain = to_document(value)
+    data = encode_state({**plain, KEEPS: [id.hex() for id in keeps]} if keeps else plain)
     if repo.path is None:
         repo.states[repo.prefix + name] = data
         return
@@ -73,8 +96,7 @@ def clear_state(repo: Repository, name: str) -> None:
 def end_state(repo: Repository, name: str) -> None:
     """Forget the command *name* and the text of its conflicts. The state first: without it the text means nothing."""
     clear_state(repo, name)
-    if repo.path is not None:
-        clear_text(repo, conflicts_name(name))
+    clear_text(repo, conflicts_name(name))
 
 
 def conflicts_name(command: str) -> str:
@@ -99,24 +121,30 @@ def read_conflicts(repo: Repository, command: str) -> str:
 
 def text_path(repo: Repository, name: str) -> str:
     """Where a text for the user lies, beside the states; its name is none that a state can have."""
-    assert repo.path is not None, "a store in memory has no texts"
     assert not is_state(name), name
-    return os.path.join(repo.path, repo.prefix, STATES, name)
+    return os.path.join(repo.path or "", repo.prefix, STATES, name)
 
 
 def write_text(repo: Repository, name: str, text: str) -> None:
-    """Put a text where its user edits it."""
+    """Put a text where its user edits it; a store in memory keeps it beside the states."""
+    if repo.path is None:
+        repo.states[repo.prefix + name] = text.encode()
+        return
     _write(repo, text_path(repo, name), text.encode())
 
 
 def read_text(repo: Repository, name: str) -> str:
     """What the user made of it; FileNotFoundError where it is gone, UnicodeDecodeError where it is no text."""
+    if repo.path is None:
+        return repo.states[repo.prefix + name].decode()
     return files.read_file(text_path(repo, name), _LONGEST).decode()
 
 
 def clear_text(repo: Repository, name: str) -> None:
     """Take the text away; no error when it is gone."""
-    _remove(text_path(repo, name))
+    repo.states.pop(repo.prefix + name, None)
+    if repo.path is not None:
+        _remove(text_path(repo, name))
 
 
 def states(repo: Repository) -> tuple[str, ...]:
@@ -132,7 +160,8 @@ def kept_commits(repo: Repository) -> Iterator[ObjectId]:
     """The commits that the states of all tracts of the store need."""
     if repo.path is None:
         for name, data in repo.states.items():
-            yield from _keeps(decode_state(data, name))
+            if is_state(name.rpartition("/")[2]):
+                yield from _keeps(decode_state(data, name))
         return
     tracts = files.list_directory(os.path.join(repo.path, TRACTS))
     for prefix in ("", *(f"{TRACTS}{tract}/" for tract in tracts)):
@@ -167,6 +196,90 @@ def decode_state(data: bytes, path: str) -> dict[str, Any]:
         raise ObjectCorruptError(path, "it is no JSON document", 0) from exc
     if not isinstance(value, dict):
         raise ObjectCorruptError(path, "it is no map", 0)
+    return value
+
+
+def to_document(value: Any) -> Any:
+    """*value* as JSON has it: a dataclass as the map of its fields, bytes in hexadecimal, a tuple as a list, a pattern as its text and flags."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_document(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: to_document(one) for key, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_document(one) for one in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(to_document(one) for one in value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, re.Pattern):
+        return {"pattern": value.pattern, "flags": value.flags}
+    return value.value if isinstance(value, Enum) else value
+
+
+def from_document(kind: Any, value: Any) -> Any:
+    """The value of type *kind* that ``to_document`` made *value* of; ValueError or TypeError says what does not fit."""
+    origin, args = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, UnionType):
+        for one in args:
+            with suppress(ValueError, TypeError):
+                return from_document(one, value)
+        raise ValueError(f"{value!r:.40} is none of {kind}")
+    if origin in (tuple, frozenset):
+        return _sequence_from(origin, args, _checked(list, value))
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return {key: from_document(args[1], one) for key, one in _checked(dict, value).items()}
+    if origin is Literal:
+        if value not in args:
+            raise ValueError(f"{value!r:.40} is none of {args}")
+        return value
+    if kind is re.Pattern or origin is re.Pattern:
+        return _pattern_from(**_checked(dict, value))
+    if kind is bytes:
+        return bytes.fromhex(_checked(str, value))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    if is_dataclass(kind):
+        return _dataclass_from(kind, _checked(dict, value))
+    return _checked(kind, value)
+
+
+def _pattern_from(pattern: str, flags: int) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, flags)
+    except re.error as exc:
+        raise ValueError(f"{pattern!r:.40} is no pattern: {exc}") from exc
+
+
+def _sequence_from(origin: Any, args: tuple[Any, ...], value: list[Any]) -> Any:
+    kinds = [args[0]] * len(value) if origin is frozenset or args[-1] is ... else args
+    return origin(from_document(kind, one) for kind, one in zip(kinds, value, strict=True))
+
+
+def _dataclass_from(kind: Any, value: dict[str, Any]) -> Any:
+    hints = get_type_hints(kind)
+    found = {}
+    for field in fields(kind):
+        if field.name not in value:
+            raise ValueError(f"'{field.name}' is missing")
+        try:
+            found[field.name] = from_document(hints[field.name], value[field.name])
+        except (ValueError, TypeError) as exc:
+            raise ValueError(f"'{field.name}': {exc}") from exc
+    if len(value) > len(found):
+        raise ValueError(f"{', '.join(sorted(value.keys() - found.keys()))!r:.60} is unknown")
+    return kind(**found)
+
+
+def _checked(kind: Any, value: Any) -> Any:
+    """*value*, which must be a *kind*."""
+    if kind is NoneType or kind is None:
+        is_one = value is None
+    else:
+        is_one = type(value) is kind or (kind is float and type(value) is int)
+    if not is_one:
+        raise ValueError(f"{value!r:.40} is no {getattr(kind, '__name__', kind)}")
     return value
 
 

@@ -12,13 +12,17 @@ from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
 from tract.errors import BudgetExceededError
 from tract.history.commit import Draft
+from tract.history.context import context_at
 from tract.history.notes import USAGE, NewNote, write_note
 from tract.history.priority import Priority
+from tract.history.tree_diff import Change, diff_contexts
 from tract.messages.message import Message
+from tract.objects.codec import unpack
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry
+from tract.objects.model import CommitOperation, Entry, NewObject
 from tract.revision import resolve_revision
 from tract.tokens.counter import REPLY_PRIMING
+from tract.tokens.counts import message_in
 from tract.tokens.usage import TokenUsage, read_usage, usage_body
 
 
@@ -54,6 +58,31 @@ def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable
     added -= sum(space.message_tokens(blob) for commit, blob in gone if is_shown(commit))
     if added > 0:  # what makes a context that is over it smaller is never in the way
         _check_total(space, budget, token_total(space, before).total, added)
+
+
+def check_budget_of_moving(space: Workspace, old: ObjectId | None, new: ObjectId) -> None:
+    """The same for a branch that moves on from *old* to *new*."""
+    if space.repo.config.budget is not None:
+        changes = diff_contexts(space.repo, context_at(space.repo, old), context_at(space.repo, new))
+        check_budget_of_changes(space, changes)
+
+
+def check_budget_of_changes(space: Workspace, changes: Iterable[Change], blobs: Sequence[NewObject] = ()) -> None:
+    """The same for *changes* of the context; *blobs* are contents still to be written."""
+    repo = space.repo
+    if repo.config.budget is None:
+        return
+    made = {blob.id: unpack(blob.payload) for blob in blobs}
+    gone: set[Entry] = set()
+    new: set[Entry] = set()
+    for change in changes:
+        gone.update(change.old)
+        new.update(change.new)
+    messages = (
+        (commit, message_in(made[blob]) if blob in made else space.blobs.message(repo, blob))
+        for commit, blob in new - gone
+    )
+    check_budget_of_merge(space, gone - new, messages)
 
 
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from tract.api.tract import Tract
 from tract.cli.command import Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replay.run import Request
+from tract.curation.replay.result import ReplayResult
 
 
 def run(console: Console, args: Args) -> int:
-    return run_replay_command(console, args, Request("cherry-pick", tuple(args.revisions), force=args.force))
+    def replay(tract: Tract) -> ReplayResult:
+        return tract.cherry_pick(args.revisions, force=args.force, keep=True, dry_run=args.dry_run)
+
+    return run_replay_command(console, args, "cherry-pick", bool(args.revisions), replay)
 
 
 COMMAND = Command(

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import ExitStack
+from functools import cache
 
-from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Command, Param
+from tract.api.tract import Tract
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, open_client
 from tract.cli.rendering import SHORT
-from tract.cli.under_way import print_given_up, print_left
-from tract.compile.workspace import Workspace
-from tract.curation.merge.conflicts import MergeConflict
-from tract.curation.merge.land import land_merge, prepare_merge
-from tract.curation.merge.resolve import llm_resolver, resolve_conflicts
-from tract.curation.merge.result import MergeResult
-from tract.curation.merge.store import STATE, keep_merge, kept_merge, landed_merge, merge_state
-from tract.curation.texts import text_of_value
-from tract.errors import MergeConflictError, MergeError, ObjectCorruptError, RefMovedError
-from tract.history.state import conflicts_path, end_state
+from tract.cli.replays import abort_command, continue_command
+from tract.curation.editable import text_of_value
+from tract.curation.merge.resolve import llm_resolver
+from tract.curation.merge.result import MergeConflict, MergeResult, Resolver
+from tract.report.plain import to_plain
 
 
 def run(console: Console, args: Args) -> int:
@@ -25,86 +22,46 @@ def run(console: Console, args: Args) -> int:
     if sum(modes) != 1:
         console.error("give what to merge, or --continue, or --abort: one of them")
         return USAGE
-    with console.open_workspace() as space:
+    with console.open_tract() as tract:
         if args.abort:
-            return _abort(console, space, args)
+            return abort_command(console, tract, args, "merge")
         if args.go_on:
-            return _continue(console, space, args)
-        return _merge(console, space, args)
+            return continue_command(console, tract, args, "merge", lambda done: _report(console, args, done))
+        return _merge(console, tract, args)
 
 
-def _merge(console: Console, space: Workspace, args: Args) -> int:
-    result = prepare_merge(
-        space,
-        args.source,
-        strategy=args.strategy,
-        no_ff=args.no_ff,
-        allow_unrelated=args.allow_unrelated,
-        delete_branch=args.delete_branch,
-        message=args.message,
-    )
-    if args.ff_only and not result.is_fast_forward:
-        raise MergeError(f"cannot fast-forward '{result.target_branch}' to '{args.source}': they have parted")
-    if args.dry_run:
-        return _report(console, args, result)
-    if args.strategy == "semantic" and result.conflicts:
-        with open_client(console, args) as client:
-            result = resolve_conflicts(result, llm_resolver(client, model=args.model))
-    if not result.is_fast_forward and (result.unresolved or args.no_commit):
-        keep_merge(space, result)
-        return _report(console, args, result, conflicts_path(space.repo, STATE) if result.unresolved else None)
-    return _report(console, args, land_merge(space, result))
-
-
-def _continue(console: Console, space: Workspace, args: Args) -> int:
-    state = merge_state(space.repo)
-    landed = None if state is None else landed_merge(space.repo, state)
-    if landed is not None:
-        end_state(space.repo, STATE)
-        print_given_up(console, args, landed)
-        console.note(f"The merge was committed already: {landed.hex()[:SHORT]}")
-        return DONE
-    path = conflicts_path(space.repo, STATE)
-    try:
-        done = land_merge(space, kept_merge(space))
-    except MergeConflictError as exc:
-        print_left(console, args, exc, path)
-        console.error(str(exc))
-        console.hint(f"edit '{path}', then run 'tract merge --continue'")
-        return NEGATIVE
-    except RefMovedError as exc:
-        console.error(str(exc))
-        console.hint(
-            f"'tract merge --abort' gives this merge up, to begin it anew; copy what you need of '{path}' first"
+def _merge(console: Console, tract: Tract, args: Args) -> int:
+    with ExitStack() as stack:
+        result = tract.merge(
+            args.source,
+            resolver=_model(console, args, stack) if args.strategy == "semantic" else None,
+            strategy=args.strategy,
+            no_ff=args.no_ff,
+            ff_only=args.ff_only,
+            auto_commit=True,
+            no_commit=args.no_commit,
+            keep=True,
+            delete_branch=args.delete_branch,
+            message=args.message,
+            allow_unrelated=args.allow_unrelated,
+            dry_run=args.dry_run,
         )
-        return FATAL
-    end_state(space.repo, STATE)
-    return _report(console, args, done)
+    return _report(console, args, result)
 
 
-def _abort(console: Console, space: Workspace, args: Args) -> int:
-    try:
-        state = merge_state(space.repo)
-    except ObjectCorruptError as exc:
-        end_state(space.repo, STATE)  # what cannot be gone on with can still be given up
-        print_given_up(console, args, None)
-        console.note(f"The merge is given up; what was known of it was damaged: {exc}")
-        return DONE
-    if state is None:
-        raise MergeError("there is no merge to abort")
-    landed = landed_merge(space.repo, state)
-    end_state(space.repo, STATE)
-    print_given_up(console, args, landed)
-    if landed is None:
-        console.note(f"Merge of '{state['source']}' given up; nothing was changed")
-    else:
-        console.note(f"The merge was committed already: {landed.hex()[:SHORT]}; 'tract undo' takes it back")
-    return DONE
+def _model(console: Console, args: Args, stack: ExitStack) -> Resolver:
+    """A resolver that opens the model's client at the first conflict: a merge without conflicts needs no key."""
+
+    @cache
+    def opened() -> Resolver:
+        return llm_resolver(stack.enter_context(open_client(console, args)), model=args.model)
+
+    return lambda request: opened()(request)
 
 
-def _report(console: Console, args: Args, result: MergeResult, path: str | None = None) -> int:
+def _report(console: Console, args: Args, result: MergeResult) -> int:
     if args.json:
-        console.print_json(_value(result, path))
+        console.print_json(to_plain(result))
         return NEGATIVE if result.unresolved else DONE
     if result.is_fast_forward:
         _print_fast_forward(console, args, result)
@@ -125,8 +82,8 @@ def _report(console: Console, args: Args, result: MergeResult, path: str | None 
             console.line("The merge has no conflict left; it was not committed, as you asked")
             console.hint("'tract merge --continue' commits it, 'tract merge --abort' gives it up")
         return DONE
-    if path is not None:
-        console.line(f"Nothing was merged yet: resolve the conflicts in '{path}'")
+    if result.file is not None:
+        console.line(f"Nothing was merged yet: resolve the conflicts in '{result.file}'")
         console.hint("then 'tract merge --continue' commits the merge; 'tract merge --abort' gives it up")
     return NEGATIVE
 
@@ -172,34 +129,6 @@ def _print_conflict(console: Console, conflict: MergeConflict) -> None:
     id = console.paint(conflict.commit_hash[:SHORT], "yellow")
     kind = console.paint(f"CONFLICT ({conflict.kind})", "red")
     console.line(kind, ": message ", id, f" ({conflict.role}, message {conflict.position})")
-
-
-def _value(result: MergeResult, path: str | None) -> dict[str, Any]:
-    return {
-        "kind": result.kind,
-        "source": result.source,
-        "branch": result.target_branch,
-        "ours": result.target_hash,
-        "theirs": result.source_hash,
-        "bases": list(result.base_hashes),
-        "committed": result.is_committed,
-        "commit": result.merge_commit_hash,
-        "conflicts": [
-            {
-                "message": one.commit_hash,
-                "kind": one.kind.value,
-                "role": one.role,
-                "position": one.position,
-                "format": one.format,
-                "base": one.base,
-                "ours": one.ours,
-                "theirs": one.theirs,
-            }
-            for one in result.conflicts
-        ],
-        "unresolved": [one.commit_hash for one in result.unresolved],
-        "file": path,
-    }
 
 
 COMMAND = Command(

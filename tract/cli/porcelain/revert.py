@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from tract.api.tract import Tract
 from tract.cli.command import Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replay.run import Request
+from tract.curation.replay.result import ReplayResult
 
 
 def run(console: Console, args: Args) -> int:
-    revisions = tuple(args.revisions)
-    request = Request("revert", revisions, mainline=args.mainline, force=args.force)
-    return run_replay_command(console, args, request)
+    def replay(tract: Tract) -> ReplayResult:
+        return tract.revert(args.revisions, mainline=args.mainline, force=args.force, keep=True, dry_run=args.dry_run)
+
+    return run_replay_command(console, args, "revert", bool(args.revisions), replay)
 
 
 COMMAND = Command(

@@ -9,11 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from tract.compile.workspace import Workspace
-from tract.curation.compress.pieces import forget_pieces
-from tract.curation.compress.prefix_cost import prefix_cost
-from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
-from tract.curation.compress.summarise import Demands, faults_of
-from tract.curation.context_view import Places
+from tract.curation.compress.ask import forget_pieces
+from tract.curation.compress.result import (
+    SUMMARY_KINDS,
+    CompressedPart,
+    CompressResult,
+    PendingCompression,
+    PrefixCost,
+    summary_warnings,
+)
+from tract.curation.compress.summariser import Requirements
+from tract.curation.context_view import ContextView
 from tract.errors import CompressionError, ContentValidationError
 from tract.history.compression import (
     Compression,
@@ -23,7 +29,6 @@ from tract.history.compression import (
     commit_compression,
     compress_reason,
 )
-from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
@@ -33,42 +38,28 @@ from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
 from tract.writing.drafts import checked_config
 
-UNFIT = "the summary is unfit: "
-
-
-def summary_warnings(faults: tuple[str, ...], misses: tuple[str, ...]) -> list[CompileWarning]:
-    """What is said of a summary that is taken, or waits, though it is not as it should be."""
-    return [
-        *(CompileWarning("summary_unfit", f"{UNFIT}{fault}") for fault in faults),
-        *(CompileWarning("target_missed", f"the summary is too long: {miss}") for miss in misses),
-    ]
-
-
-_OF_SUMMARIES = frozenset({"summary_unfit", "target_missed"})
-
 
 def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> PendingCompression:
     """The compression with the tokens and warnings of the summaries that it has now; CompressionError when one is refused."""
     parts: list[CompressedPart] = []
-    warnings = [one for one in pending.warnings if one.kind not in _OF_SUMMARIES]
-    demands = Demands(lambda text: checked_count(space.blobs.counter, text), must_keep=pending.must_keep)
+    warnings = [one for one in pending.warnings if one.kind not in SUMMARY_KINDS]
+    requirements = Requirements(lambda text: checked_count(space.blobs.counter, text), must_keep=pending.must_keep)
     text_tokens = 0
     for part in pending.parts:
         tokens = space.blobs.count_value(dict(part.value)).message
-        faults = [] if parts else list(faults_of(pending.text, demands))
+        errors = [] if parts else list(requirements.errors(pending.text))
         if tokens > part.tokens_before:
-            faults.append(f"it has {tokens} tokens, more than the {part.tokens_before} of what it stands for")
-        if faults and not force:
-            raise CompressionError(f"the summary is refused: {'; '.join(faults)}")
-        text_tokens += demands.count(part.text)
-        warnings += summary_warnings(tuple(faults), ())
+            errors.append(f"it has {tokens} tokens, more than the {part.tokens_before} of what it stands for")
+        if errors and not force:
+            raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
+        text_tokens += requirements.count(part.text)
+        warnings += summary_warnings(errors, ())
         parts.append(replace(part, tokens_after=tokens))
     if pending.target_tokens is not None and text_tokens > pending.target_tokens:
-        miss = f"it has {text_tokens} tokens, and {pending.target_tokens} were asked for"
-        warnings += summary_warnings((), (miss,))
+        warnings += summary_warnings((), (f"it has {text_tokens} tokens, and {pending.target_tokens} were asked for",))
     cost = pending.prefix
     new = cost.invalidated_tokens + sum(part.tokens_after - part.tokens_before for part in parts)
-    prefix = prefix_cost(cost.common_tokens, cost.invalidated_tokens, new, cost.summarising_cost, pending.prices)
+    prefix = PrefixCost.of(cost.common_tokens, cost.invalidated_tokens, new, cost.summarising_cost, pending.prices)
     return replace(pending, parts=tuple(parts), warnings=tuple(warnings), prefix=prefix)
 
 
@@ -94,19 +85,20 @@ def land_compression(
             raise
     if pending.by_model:
         forget_pieces(repo)
+    parts = zip(pending.parts, made.summaries, strict=True)
     return CompressResult(
-        made.commit.hex(),
-        pending.branch,
-        tuple(replace(part, summary_hash=id.hex()) for part, id in zip(pending.parts, made.summaries, strict=True)),
-        pending.kept,
-        pending.skipped_left,
-        pending.warnings,
-        pending.prefix,
+        commit_hash=made.commit.hex(),
+        branch=pending.branch,
+        parts=tuple(replace(part, summary_hash=summary.hex()) for part, summary in parts),
+        kept=pending.kept,
+        skipped_left=pending.skipped_left,
+        warnings=pending.warnings,
+        prefix=pending.prefix,
     )
 
 
 def _check_budget(space: Workspace, pending: PendingCompression) -> None:
-    """Do what the budget says of summaries that are longer than what they stand for, as *force* allows."""
+    """Apply the budget to summaries that are longer than what they stand for, as *force* allows."""
     gone = [entry for part in pending.parts for entry in part.sources]
     messages = [message_in(dict(part.value)) for part in pending.parts]
     check_budget_of_merge(space, gone, ((bytes(32), message) for message in messages))
@@ -114,25 +106,25 @@ def _check_budget(space: Workspace, pending: PendingCompression) -> None:
 
 def _check_unchanged(space: Workspace, pending: PendingCompression, tip: ObjectId) -> None:
     """CompressionError unless every message that goes is where it was, and as free to go."""
-    places = Places(space, tip)
+    view = ContextView(space, tip)
     summed = [entry for part in pending.parts for entry in part.sources]
-    found = check_there(places.items, (*summed, *pending.dropped))
+    found = check_there(view.items, (*summed, *pending.dropped))
     for commit, _ in summed:
         at = found[commit]
-        problem = "pinned" if places.is_pinned(at) else "hidden" if places.is_hidden(at) else None
+        problem = "pinned" if view.is_pinned(at) else "hidden" if view.is_hidden(at) else None
         if problem is not None:
             raise CompressionError(
                 f"message {commit.hex()[:16]} was {problem} since it was summed up; nothing was changed"
             )
     for commit, _ in pending.dropped:
-        if not places.is_hidden(found[commit]):
+        if not view.is_hidden(found[commit]):
             raise CompressionError(f"message {commit.hex()[:16]} is shown again since; nothing was changed")
     going = set(found.values())
     if tip.hex() == pending.head:
         return
-    for at, unit in places.units().of.items():
+    for at, unit in view.units().of.items():
         if at in going and not going.issuperset(unit):
-            commit = places.items[at][0]
+            commit = view.items[at][0]
             raise CompressionError(
                 f"message {commit.hex()[:16]} belongs to a tool call that stays; nothing was changed"
             )
@@ -142,7 +134,7 @@ def _compression(pending: PendingCompression, branch: str) -> Compression:
     metadata: dict[str, Any] = {"skipped_left": pending.skipped_left, "kept": len(pending.kept)}
     if pending.target_tokens is not None:
         metadata["target_tokens"] = pending.target_tokens
-    missed = [one.detail for one in pending.warnings if one.kind in _OF_SUMMARIES]
+    missed = [one.detail for one in pending.warnings if one.kind in SUMMARY_KINDS]
     if missed:
         metadata["missed"] = missed
     return Compression(
@@ -155,7 +147,7 @@ def _compression(pending: PendingCompression, branch: str) -> Compression:
 
 
 def _facts(part: CompressedPart) -> dict[str, Any]:
-    """What the compress commit says of a summary, and of the model that wrote it."""
+    """What the metadata of the compress commit says of a summary, and of the model that wrote it."""
     facts: dict[str, Any] = {
         "messages": part.messages,
         "first": part.first,

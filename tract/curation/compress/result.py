@@ -1,73 +1,130 @@
-"""Compressions as values: how they are asked for, as they wait for their review, and when they are done."""
+"""A compression as a value: while it waits for its review, when it is done, and what it costs a prompt cache.
+
+What a compression costs, with P the tokens in front of the first message that goes, and S those from there on:
+
+    now          P │ S_old
+    compressed   P │ S_new
+
+A provider sells tokens it has in its cache for *r* of the usual price, and takes *w* of it to put tokens there.
+With everything cached now, n further calls cost ``n·r·(P + S_old)`` as it is.
+Compressed they cost ``C + r·P + w·S_new + (n-1)·r·(P + S_new)``, *C* being the call that sums up.
+The second is no more than the first from
+
+    n = (C + (w - r) · S_new) / (r · (S_old - S_new))
+
+on. Messages appended later cost the same either way, so they are left out of it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tract.curation.compress.prefix_cost import CachePrices, PrefixCost
-from tract.curation.compress.summarise import MustKeep, check_must_keep
-from tract.curation.texts import value_with_text
-from tract.errors import CompressionError
+from tract.config import TractConfig, check_price
+from tract.curation.compress.summariser import MustKeep
+from tract.curation.editable import value_with_text
+from tract.errors import CompressionError, ConfigError
 from tract.messages.message import CompileWarning
 from tract.objects.model import Entry
 from tract.tokens.counts import readable_content
 
+UNFIT = "the summary is unfit: "
+SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})
+"""The kinds of warnings that are about a summary."""
+
+
+def summary_warnings(errors: Sequence[str], misses: Sequence[str]) -> list[CompileWarning]:
+    """The warnings about a summary that is taken, or waits, though it has these *errors* and *misses*."""
+    return [
+        *(CompileWarning("summary_unfit", f"{UNFIT}{error}") for error in errors),
+        *(CompileWarning("target_missed", f"the summary is too long: {miss}") for miss in misses),
+    ]
+
 
 @dataclass(frozen=True, slots=True)
-class CompressionOptions:
-    """What a compression's summaries shall be.
+class CachePrices:
+    """What a token costs, in uncached input tokens.
 
-    *content* is the summary itself, a text or any content; without it a summariser is asked, which is given *instructions* and *system_prompt*.
-    *role* is whose message a text becomes; None is the assistant's, and where it comes first in the conversation the user's. *force* takes what would be refused: a summary that is longer than what it stands for, or lacks what it must keep.
+    The defaults are Anthropic's and, from GPT-5.6 on, OpenAI's for their five-minute caches, and the usual price of output.
+    A provider that caches without being paid for writing has a *cache_write* of 1.
     """
 
-    content: Any = None
-    target_tokens: int | None = None
-    must_keep: Sequence[MustKeep] = ()
-    instructions: str | None = None
-    system_prompt: str | None = None
-    role: str | None = None
-    message: str | None = None
-    force: bool = False
-    prices: CachePrices = field(default_factory=CachePrices)
+    cached_read: float = 0.1
+    cache_write: float = 1.25
+    output: float = 5.0
+
+    @classmethod
+    def of(cls, config: TractConfig) -> CachePrices:
+        """The prices of the settings."""
+        return cls(config.cache_read_price, config.cache_write_price, config.output_price)
 
     def __post_init__(self) -> None:
-        check_must_keep(self.must_keep)
-        if self.target_tokens is not None and (type(self.target_tokens) is not int or self.target_tokens < 1):
-            raise CompressionError(f"target_tokens must be a positive whole number, not {self.target_tokens!r:.40}")
-        for name in ("instructions", "system_prompt", "message"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
-                raise CompressionError(f"{name} must be text, not {type(value).__name__}")
-        if not isinstance(self.prices, CachePrices):
-            raise CompressionError(f"prices must be CachePrices, not {type(self.prices).__name__}")
-        if isinstance(self.content, str) and not self.content.strip():
-            raise CompressionError("the summary is empty")
+        for name in ("cached_read", "cache_write", "output"):
+            try:
+                check_price(name, getattr(self, name))
+            except ConfigError as exc:
+                raise CompressionError(str(exc)) from exc
 
 
 @dataclass(frozen=True, slots=True)
-class CompressedPart:
-    """One summary and what it stands for: *messages* of them, from *first* to *last*, by the commits that introduced them, and *hidden* ones that it does not sum up.
+class PrefixCost:
+    """What a compression does to a cache that holds the context as it is now; all in tokens.
 
-    Tokens are those of messages, framing included. *summary_hash* is the commit of the summary, None before it is committed.
-    *generation_config*, *usage* (of all attempts) and *prompt* are what a model's summary came about with.
+    The first *common_tokens* stay cached; *invalidated_tokens* come after them now, and *new_tokens* will.
+    *summarising_cost* is in uncached input tokens.
+    *break_even_calls* is the number of further calls after which the compression has paid for itself; None for never.
     """
 
-    text: str
-    messages: int
-    first: str
-    last: str
+    common_tokens: int
+    invalidated_tokens: int
+    new_tokens: int
+    summarising_cost: int
+    break_even_calls: int | None
+
+    @classmethod
+    def of(cls, common: int, old: int, new: int, summarising: float, prices: CachePrices) -> PrefixCost:
+        """The cost where *old* tokens after the first *common* become *new*; the formula stands at the head of this file."""
+        calls = None
+        if new < old:
+            paid = summarising + (prices.cache_write - prices.cached_read) * new
+            # To nine digits, so that 29.999999999999996 is not 30 calls more than it is.
+            calls = max(0, math.ceil(round(paid / (prices.cached_read * (old - new)), 9)))
+        return cls(common, old, new, math.ceil(summarising), calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressedPart:
+    """One summary and the messages it stands for: *messages* of them, from *first* to *last*, by the commits that introduced them.
+
+    *hidden* counts the hidden messages that leave with them, unread. Tokens are those of messages, framing included.
+    *text* is empty, and *tokens_after* an estimate, as long as nobody has written the summary; *summary_hash* is its commit, None before it is committed.
+    *generation_config*, *usage* (of all attempts) and *prompt* say how a model wrote it.
+    """
+
+    sources: tuple[Entry, ...] = field(repr=False)
     tokens_before: int
-    tokens_after: int
-    summary_hash: str | None = None
+    tokens_after: int = 0
+    hidden: int = 0
+    text: str = ""
+    value: Mapping[str, Any] = field(default_factory=dict, repr=False)
     generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     usage: Mapping[str, Any] = field(default_factory=dict, repr=False)
     prompt: str | None = field(default=None, repr=False)
-    value: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    sources: tuple[Entry, ...] = field(default=(), repr=False)
-    hidden: int = 0
+    summary_hash: str | None = None
+
+    @property
+    def messages(self) -> int:
+        return len(self.sources)
+
+    @property
+    def first(self) -> str:
+        return self.sources[0][0].hex()
+
+    @property
+    def last(self) -> str:
+        return self.sources[-1][0].hex()
 
     @property
     def content(self) -> Any:
@@ -105,13 +162,13 @@ class _Summaries:
         return f"{self.messages} messages, {self.tokens_before} tokens to {self.tokens_after}"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class PendingCompression(_Summaries):
-    """A compression that waits to be approved: nothing moved yet, and nothing is lost if it never is.
+    """A compression that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
 
     *id* names it in the store, also for other processes. *head* is the commit it was planned at.
-    *refused* says that a model wrote it and it was not taken, for what ``warnings`` says of it, and nobody has edited it since.
-    ``edit_summary`` gives a new one; ``approve_compression`` commits, ``reject_compression`` forgets it.
+    *refused*: a model wrote it, it was refused for the reason in ``warnings``, and nobody has edited it since.
+    ``edit_summary`` gives a new one; ``approve_compression`` commits it, ``reject_compression`` forgets it.
     """
 
     id: str
@@ -119,16 +176,20 @@ class PendingCompression(_Summaries):
     head: str
     parts: tuple[CompressedPart, ...]
     kept: tuple[str, ...]
-    skipped_left: int
     warnings: tuple[CompileWarning, ...]
     prefix: PrefixCost
+    dropped: tuple[Entry, ...] = field(default=(), repr=False)
     target_tokens: int | None = None
     must_keep: tuple[MustKeep, ...] = ()
     message: str | None = None
     by_model: bool = False
-    dropped: tuple[Entry, ...] = field(default=(), repr=False)
     prices: CachePrices = field(default_factory=CachePrices, repr=False)
     refused: bool = False
+
+    @property
+    def skipped_left(self) -> int:
+        """How many hidden messages leave."""
+        return len(self.dropped)
 
     def edit_summary(self, text: str, part: int = 0) -> PendingCompression:
         """The same compression with another text for one of its summaries; the tokens are counted when it is approved, or saved."""
@@ -144,12 +205,12 @@ class PendingCompression(_Summaries):
         return f"PendingCompression({self.id} on {self.branch!r}: {self.gist})"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CompressResult(_Summaries):
     """What a compression did, or with ``dry_run`` would do; then *commit_hash* is None and its parts are without text.
 
     *kept* are the pinned and preserved messages of the range, which stayed; *skipped_left* counts the hidden ones that left.
-    *warnings* say where tool calls were kept together, and what the summaries are not though they should be.
+    *warnings* say where tool calls were kept together, and what is wrong with the summaries.
     *prefix* is what it costs a provider's prompt cache.
     """
 

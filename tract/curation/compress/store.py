@@ -1,26 +1,25 @@
 """Compressions that wait for their review: kept in the store, so that any process can read, edit, approve or reject them.
 
-state/compress-<id>     one each; docs/format.md lists the keys
+state/compress-<id>     a PendingCompression, field by field
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Unpack
 
-from tract.compile.workspace import Workspace
-from tract.curation.compress.land import UNFIT, land_compression, recounted
-from tract.curation.compress.pieces import forget_pieces
-from tract.curation.compress.prefix_cost import CachePrices, PrefixCost
-from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
-from tract.curation.compress.summarise import MustKeep
+from tract.compile.workspace import Moving, Workspace
+from tract.curation.compress.ask import ask_for_summaries, dry_run_of, forget_pieces
+from tract.curation.compress.land import land_compression, recounted
+from tract.curation.compress.plan import CompressionOptions, CompressionRequest, plan_compression
+from tract.curation.compress.result import UNFIT, CompressResult, PendingCompression
+from tract.curation.compress.summariser import choose_summariser
 from tract.errors import CompressionError, ObjectCorruptError
-from tract.history.state import KEEPS, clear_state, read_state, states, write_state
-from tract.messages.message import CompileWarning
-from tract.objects.content import plain_json
-from tract.objects.model import Entry
+from tract.history.state import clear_state, read_state_as, states, write_state
+from tract.llm.types import LLMClient
+from tract.objects.id import ObjectId
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 
@@ -28,12 +27,29 @@ _PREFIX = "compress-"
 _ID = re.compile(r"[0-9a-f]{10}")
 
 
+def compress(
+    moving: Moving, client: LLMClient | None, prompts: str | Path | None, **options: Unpack[CompressionOptions]
+) -> CompressResult | PendingCompression:
+    """Compress as *options* say, or keep the compression for its review; *client* is the configured model."""
+    request = CompressionRequest(**options)
+    summariser = None
+    if request.content is None and not request.dry_run:
+        summariser = choose_summariser(request.summariser, client, model=request.model, prompts=prompts)
+    with moving("compress") as (space, expected):
+        plan = plan_compression(space, request, expected=expected)
+        if request.dry_run:
+            return dry_run_of(space, plan)
+    pending = ask_for_summaries(space, plan, summariser)  # with nothing locked: a model takes its time
+    with moving("compress") as (space, _):
+        return finish_compression(space, pending, auto_commit=request.auto_commit, force=request.force)
+
+
 def keep_compression(space: Workspace, pending: PendingCompression, *, again: bool = False) -> PendingCompression:
     """Write the compression down, and give it back with its tokens counted; *again* is for one that waits already."""
     pending = recounted(space, pending, force=True)
     if again:
         _checked(space.repo, pending)
-    write_state(space.repo, _PREFIX + pending.id, _value(pending))
+    write_state(space.repo, _PREFIX + pending.id, pending, (ObjectId.fromhex(pending.head),))
     if not again and pending.by_model and not pending.refused:
         forget_pieces(space.repo)
     return pending
@@ -44,13 +60,13 @@ def finish_compression(
 ) -> CompressResult | PendingCompression:
     """Commit a compression, wherever the branch is by now, for all is checked again; or keep it for its review.
 
-    A refused one is kept as well, so that nobody has to ask a model again, and takes the place of refused ones of the same messages: CompressionError with its id. Other errors are those of ``land_compression``.
+    A refused one is kept as well, so that a model need not be asked again, and replaces the refused ones of the same messages: CompressionError with its id. Other errors are those of ``land_compression``.
     """
     if pending.refused:
         kept = keep_compression(space, pending)
         _forget_refused(space.repo, pending)
-        faults = "; ".join(one.detail.removeprefix(UNFIT) for one in pending.warnings if one.detail.startswith(UNFIT))
-        raise CompressionError(f"the summary is refused: {faults}; it waits as compression '{kept.id}'", kept.id)
+        errors = "; ".join(one.detail.removeprefix(UNFIT) for one in pending.warnings if one.detail.startswith(UNFIT))
+        raise CompressionError(f"the summary is refused: {errors}; it waits as compression '{kept.id}'", kept.id)
     if not auto_commit:
         return keep_compression(space, pending)
     result = land_compression(space, pending, force=force)
@@ -73,18 +89,9 @@ def kept_compressions(repo: Repository) -> list[PendingCompression]:
     for name in states(repo):
         if _ID.fullmatch(name.removeprefix(_PREFIX)) and name.startswith(_PREFIX):
             with suppress(ObjectCorruptError):
-                value = read_state(repo, name)
-                if value is not None:
-                    found.append(_read(value, name))
+                one = read_state_as(repo, name, PendingCompression)
+                found += [] if one is None else [one]
     return found
-
-
-def _read(value: dict[str, Any], name: str) -> PendingCompression:
-    """The compression in a state; ObjectCorruptError when it is none."""
-    try:
-        return _pending(value)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, re.error) as exc:
-        raise ObjectCorruptError(f"state '{name}'", "it is no compression") from exc
 
 
 def kept_compression(repo: Repository, id: str) -> PendingCompression:
@@ -129,93 +136,3 @@ def _checked(repo: Repository, pending: PendingCompression) -> PendingCompressio
     if not is_kept(repo, pending.id):
         raise CompressionError(f"compression '{pending.id}' waits no longer: it was approved or rejected")
     return pending
-
-
-def _value(pending: PendingCompression) -> dict[str, Any]:
-    return {
-        "id": pending.id,
-        "branch": pending.branch,
-        "head": pending.head,
-        "parts": [_part_value(part) for part in pending.parts],
-        "kept": list(pending.kept),
-        "skipped_left": pending.skipped_left,
-        "warnings": [asdict(one) for one in pending.warnings],
-        "prefix": asdict(pending.prefix),
-        "prices": asdict(pending.prices),
-        "target_tokens": pending.target_tokens,
-        "must_keep": [_must_keep_value(one) for one in pending.must_keep],
-        "message": pending.message,
-        "by_model": pending.by_model,
-        "dropped": _entries_value(pending.dropped),
-        "refused": pending.refused,
-        KEEPS: [pending.head],
-    }
-
-
-def _part_value(part: CompressedPart) -> dict[str, Any]:
-    return {
-        "text": part.text,
-        "tokens_before": part.tokens_before,
-        "tokens_after": part.tokens_after,
-        "generation_config": plain_json("the summariser's config", dict(part.generation_config)),
-        "usage": plain_json("the summariser's usage", dict(part.usage)),
-        "prompt": part.prompt,
-        "value": dict(part.value),
-        "sources": _entries_value(part.sources),
-        "hidden": part.hidden,
-    }
-
-
-def _pending(value: dict[str, Any]) -> PendingCompression:
-    return PendingCompression(
-        value["id"],
-        value["branch"],
-        value["head"],
-        tuple(_part(one) for one in value["parts"]),
-        tuple(value["kept"]),
-        value["skipped_left"],
-        tuple(CompileWarning(**one) for one in value["warnings"]),
-        PrefixCost(**value["prefix"]),
-        value["target_tokens"],
-        tuple(_must_keep(one) for one in value["must_keep"]),
-        value["message"],
-        value["by_model"],
-        _entries(value["dropped"]),
-        CachePrices(**value["prices"]),
-        value.get("refused", False),
-    )
-
-
-def _part(value: dict[str, Any]) -> CompressedPart:
-    sources = _entries(value["sources"])
-    return CompressedPart(
-        value["text"],
-        len(sources),
-        sources[0][0].hex(),
-        sources[-1][0].hex(),
-        value["tokens_before"],
-        value["tokens_after"],
-        None,
-        value["generation_config"],
-        value["usage"],
-        value["prompt"],
-        value["value"],
-        sources,
-        value.get("hidden", 0),
-    )
-
-
-def _entries_value(entries: tuple[Entry, ...]) -> list[list[str]]:
-    return [[commit.hex(), blob.hex()] for commit, blob in entries]
-
-
-def _entries(value: list[list[str]]) -> tuple[Entry, ...]:
-    return tuple((bytes.fromhex(commit), bytes.fromhex(blob)) for commit, blob in value)
-
-
-def _must_keep_value(one: MustKeep) -> str | dict[str, Any]:
-    return one if isinstance(one, str) else {"pattern": one.pattern, "flags": one.flags}
-
-
-def _must_keep(value: str | dict[str, Any]) -> MustKeep:
-    return value if isinstance(value, str) else re.compile(value["pattern"], value["flags"])

@@ -1,4 +1,4 @@
-"""Conflicts as a text that a person edits, and what they made of it.
+"""Conflicts as a text that a person edits, and the resolutions read back from it.
 
     # Merge of 'draft' into 'main': 1 conflict
     …
@@ -13,31 +13,32 @@
     @@@@@@@ 9f2c41aa end
 
 The word after each marker is in none of the texts, so no text can be taken for a marker, and no marker for a text.
-What stands between two lines with @ when the file is read is the message, to the last blank.
+When the file is read, the text between two lines with @ is the message, to the last blank.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count, pairwise
-from typing import NamedTuple
 
 from blake3 import blake3
 
-from tract.curation.merge.conflicts import MergeConflict
-from tract.curation.merge.result import MergeResolution, MergeResult
-from tract.curation.texts import value_with_text
+from tract.curation.editable import value_with_text
+from tract.curation.merge.resolve import resolve_conflict
+from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.three_way import ConflictKind
 
 _SECTION = "@@@@@@@"
 
 
-class Page(NamedTuple):
-    """Conflicts to be written down.
+@dataclass(frozen=True, slots=True)
+class ConflictFile:
+    """Conflicts as the text of a file.
 
-    *heading* says what they are of, *seed* is the same for the same conflicts and no others, and *command* is what goes on with them.
+    *heading* says what they are conflicts of, *seed* is the same for the same conflicts and for no others, and *command* is the command that goes on with them.
     *names* are those of our side and of theirs, by conflict.
     """
 
@@ -47,51 +48,53 @@ class Page(NamedTuple):
     names: tuple[tuple[str, str], ...]
     conflicts: tuple[MergeConflict, ...]
 
+    @classmethod
+    def of_merge(cls, result: MergeResult) -> ConflictFile:
+        """The unresolved conflicts of a merge."""
+        heading = f"Merge of '{result.source}' into '{result.target_branch}'"
+        names = ((result.target_branch, result.source),) * len(result.unresolved)
+        return cls(heading, f"{result.target_hash} {result.source_hash}", "merge", names, result.unresolved)
 
-def merge_page(result: MergeResult) -> Page:
-    """The unresolved conflicts of a merge."""
-    heading = f"Merge of '{result.source}' into '{result.target_branch}'"
-    names = ((result.target_branch, result.source),) * len(result.unresolved)
-    return Page(heading, f"{result.target_hash} {result.source_hash}", "merge", names, result.unresolved)
+    def text(self) -> str:
+        """The conflicts, for an editor."""
+        conflicts, command = self.conflicts, self.command
+        token = _token(self)
+        number = len(conflicts)
+        lines = [
+            f"# {self.heading}: {number} conflict{'' if number == 1 else 's'}",
+            "",
+            f"Below each line that begins with {_SECTION} stands one message, as both sides have it.",
+            "Edit it until it says what it shall say, and take out the lines with markers (<<<<<<< ||||||| ======= >>>>>>>).",
+            f"The lines with {_SECTION} stay. Then 'tract {command} --continue' goes on, and 'tract {command} --abort' gives it up.",
+            *_notes(conflicts),
+            "",
+        ]
+        for at, conflict in enumerate(conflicts, 1):
+            lines += _section(self.names[at - 1], conflict, f"{token} {at}/{number}", token)
+        lines.append(f"{_SECTION} {token} end")
+        return "\n".join(lines) + "\n"
+
+    def read(self, text: str, resolver: Resolver | None = None) -> tuple[MergeResolution, ...]:
+        """The resolutions in the edited *text*, in order; the conflicts left in it are for *resolver* to decide.
+
+        MergeConflictError where a marker is left and there is no resolver, or it does not decide; MergeError where a section is missing, or cannot be its message. Both name the section.
+        """
+        token = _token(self)
+        bodies = _bodies(text, token, len(self.conflicts))
+        made = []
+        for at, (conflict, body) in enumerate(zip(self.conflicts, bodies, strict=True), 1):
+            name = f"section {at} (message {conflict.commit_hash[:16]})"
+            if token not in body:
+                made.append(_resolution(conflict, body, name))
+                continue
+            decided = None if resolver is None else resolve_conflict(resolver, conflict)
+            if decided is None:
+                raise MergeConflictError(f"{name} has a line with a marker left")
+            made.append(decided)
+        return tuple(made)
 
 
-def conflict_document(page: Page) -> str:
-    """The conflicts, for an editor."""
-    conflicts, command = page.conflicts, page.command
-    token = _token(page)
-    number = len(conflicts)
-    lines = [
-        f"# {page.heading}: {number} conflict{'' if number == 1 else 's'}",
-        "",
-        f"Below each line that begins with {_SECTION} stands one message, as both sides have it.",
-        "Edit it until it says what it shall say, and take out the lines with markers (<<<<<<< ||||||| ======= >>>>>>>).",
-        f"The lines with {_SECTION} stay. Then 'tract {command} --continue' goes on, and 'tract {command} --abort' gives it up.",
-        *_notes(conflicts),
-        "",
-    ]
-    for at, conflict in enumerate(conflicts, 1):
-        lines += _section(page.names[at - 1], conflict, f"{token} {at}/{number}", token)
-    lines.append(f"{_SECTION} {token} end")
-    return "\n".join(lines) + "\n"
-
-
-def read_conflict_document(page: Page, text: str) -> tuple[MergeResolution, ...]:
-    """What the edited document of *page* makes of its conflicts, in order.
-
-    MergeConflictError where a marker is left; MergeError where a section is missing, or cannot be its message. Both say which.
-    """
-    token = _token(page)
-    bodies = _bodies(text, token, len(page.conflicts))
-    made = []
-    for at, (conflict, body) in enumerate(zip(page.conflicts, bodies, strict=True), 1):
-        name = f"section {at} (message {conflict.commit_hash[:16]})"
-        if token in body:
-            raise MergeConflictError(f"{name} has a line with a marker left")
-        made.append(_resolution(conflict, body, name))
-    return tuple(made)
-
-
-def _token(page: Page) -> str:
+def _token(page: ConflictFile) -> str:
     """A word that is in none of the texts; always the same for the same conflicts."""
     texts = [text for one in page.conflicts for text in (one.base, one.ours, one.theirs) if text is not None]
     for number in count():
@@ -133,7 +136,7 @@ def _lines(text: str | None) -> tuple[str, ...]:
 
 
 def _bodies(text: str, token: str, number: int) -> list[str]:
-    """What stands in each section, in order."""
+    """The text of each section, in order."""
     if f"{_SECTION} {token} end\r\n" in text:
         text = text.replace("\r\n", "\n")  # an editor's line ends: the file was written without
     marks = list(re.finditer(rf"^{_SECTION} {token} (?:([0-9]+)/{number} .*|end)[ \t]*(?:\n|\Z)", text, re.M))

@@ -1,7 +1,7 @@
-"""Resolvers: whoever decides the conflicts of a merge, a function of a person's or a model.
+"""Resolvers: functions, or models, that decide the conflicts of a merge.
 
 A resolver is given a ``ResolveRequest`` and answers with a ``Resolution``, or with a text: the message's new one.
-None leaves the conflict as it is: open, or where contents only overlap, as both sides have it.
+With None the conflict stays as it is: open, or where contents only overlap, as both sides have them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tract.curation.merge.conflicts import MergeConflict
-from tract.curation.merge.result import MergeResolution, MergeResult
-from tract.curation.texts import value_with_text
+from tract.curation.editable import value_with_text
+from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver
 from tract.errors import ContentValidationError, LLMConfigError, LLMError, LLMResponseError, MergeError
 from tract.llm.callables import as_client, read_resolution
 from tract.llm.prompts import Prompt, load_prompt
@@ -21,11 +20,9 @@ from tract.messages import compact_json
 
 PROMPT = "merge-conflict"
 
-Resolver = Callable[[ResolveRequest], Resolution | str | None]
-
 
 def choose_resolver(resolver: Any, client: Any, strategy: str, prompts: str | Path | None = None) -> Resolver | None:
-    """Who resolves: the *resolver* that was given, else for ``semantic`` the configured model, else nobody.
+    """The *resolver* that was given, else for ``semantic`` one that asks the configured model, else None.
 
     LLMConfigError when a model is asked for and none is configured, or when *resolver* cannot be called.
     """
@@ -62,7 +59,7 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
         answer = resolver(conflict.request)
     except LLMError as exc:
         if _is_of_provider(exc):
-            raise  # the caller's to see to, and then to try again
+            raise  # for the caller to mend, and then to try again
         raise MergeError(f"the resolver failed on {name}: {exc}") from exc
     except Exception as exc:
         raise MergeError(f"the resolver failed on {name}: {type(exc).__name__}: {exc}") from exc

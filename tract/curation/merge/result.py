@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tract.curation.merge.conflicts import MergeConflict
-from tract.curation.texts import value_with_text
+from tract.curation.editable import TextFormat, value_with_text
 from tract.errors import MergeError
 from tract.history.merge import MergePlan
-from tract.history.three_way import EntryConflict
+from tract.history.three_way import ConflictKind, EntryConflict
+from tract.llm.types import Resolution, ResolveRequest
 from tract.objects.content import ContentTypes, to_value
 from tract.tokens.counts import readable_content
 
+Resolver = Callable[[ResolveRequest], Resolution | str | None]
+
 Taken = Literal["content", "ours", "theirs", "both", "nothing"]
 """What a resolution takes: a content of its own, a side, everything of both sides, or none of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeConflict:
+    """One place that two sides treat differently, as people and resolvers see it.
+
+    *commit_hash* names it, and is the message whose content a resolution becomes; *position* is its place in the merged context.
+    *base*, *ours* and *theirs* are the texts on each side, None where a side has none; in *format* ``json`` they are whole messages.
+    Where a side has several messages there, its text is all of them, one below the other.
+    *base_contents* and its like are the contents themselves.
+    """
+
+    kind: ConflictKind
+    commit_hash: str
+    role: str
+    position: int
+    format: TextFormat
+    base: str | None
+    ours: str | None
+    theirs: str | None
+    base_contents: tuple[Any, ...] = field(repr=False)
+    ours_contents: tuple[Any, ...] = field(repr=False)
+    theirs_contents: tuple[Any, ...] = field(repr=False)
+    value: Mapping[str, Any] = field(repr=False)
+    """The content, as a blob keeps it, that a text goes into."""
+    request: ResolveRequest = field(repr=False)
+
+    @property
+    def must_be_resolved(self) -> bool:
+        """Whether the merge waits for it; messages that only overlap stay as both sides have them unless a resolution says otherwise."""
+        return self.kind is not ConflictKind.OVERLAPPING
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +73,14 @@ class MergeResolution:
         return None if self.value is None else readable_content(self.value)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class MergeResult:
     """A merge, done or to be reviewed; ids are hexadecimal.
 
     *target_branch* is the branch that moves, from *target_hash* (None where it had no commit); *source* is what is merged, at *source_hash*.
     *merge_commit_hash* is the merge's own commit, None before it is committed and after a fast-forward.
     ``edit_resolution`` and ``take`` give a new result; nothing moves before ``commit_merge``.
+    *file* is where the conflicts lie for an editor, where the merge waits in the store (``keep=True``); ``continue_command`` goes on with it.
     """
 
     source: str
@@ -56,11 +90,12 @@ class MergeResult:
     base_hashes: tuple[str, ...]
     is_fast_forward: bool
     conflicts: tuple[MergeConflict, ...]
-    resolutions: tuple[MergeResolution, ...]
-    is_committed: bool
-    merge_commit_hash: str | None
-    message: str | None
-    delete_branch: bool
+    resolutions: tuple[MergeResolution, ...] = ()
+    is_committed: bool = False
+    merge_commit_hash: str | None = None
+    message: str | None = None
+    delete_branch: bool = False
+    file: str | None = None
     plan: MergePlan = field(repr=False, compare=False)
     places: tuple[EntryConflict, ...] = field(repr=False, compare=False)
     types: ContentTypes = field(repr=False, compare=False)
@@ -72,7 +107,7 @@ class MergeResult:
 
     @property
     def unresolved(self) -> tuple[MergeConflict, ...]:
-        """The conflicts that somebody has to resolve first."""
+        """The conflicts that must be resolved first."""
         settled = {one.commit_hash for one in self.resolutions}
         return tuple(one for one in self.conflicts if one.must_be_resolved and one.commit_hash not in settled)
 

@@ -20,7 +20,7 @@ class ReplayWarning:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCommit:
-    """A commit and what it was made again as; None as long as it was not."""
+    """A commit, and the commit that it was made again as; None as long as that is not made."""
 
     source_hash: str
     commit_hash: str | None
@@ -34,11 +34,12 @@ class DroppedCommit:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ReplayResult:
     """What a replay did, or would do where *is_done* is False; ids are hexadecimal.
 
     *branch* goes from *old_head* to *new_head*; *onto_hash* is the commit that the replayed ones stand on.
+    *losses* are the warnings of what must be decided first; *file* is where conflicts lie for an editor, where the replay waits for its user (``keep=True``).
     """
 
     branch: str
@@ -49,6 +50,8 @@ class ReplayResult:
     dropped: tuple[DroppedCommit, ...] = ()
     warnings: tuple[ReplayWarning, ...] = ()
     is_done: bool = True
+    losses: tuple[ReplayWarning, ...] = ()
+    file: str | None = None
 
     def __repr__(self) -> str:
         at = (self.new_head or "nothing")[:16]
@@ -62,7 +65,7 @@ class ReplayResult:
 
     @property
     def commit_hash(self) -> str | None:
-        """The last commit that was made, None where none was."""
+        """The last commit that was made, None where none was made."""
         return self.replayed[-1].commit_hash if self.replayed else None
 
     @property
@@ -71,7 +74,7 @@ class ReplayResult:
         return tuple(one.commit_hash for one in self.replayed if one.commit_hash is not None)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class RebaseResult(ReplayResult):
     """What a rebase did; where *is_fast_forward*, the branch only moved on to *new_head*."""
 
@@ -83,11 +86,11 @@ class RebaseResult(ReplayResult):
         return self.is_done and self.old_head == self.new_head
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CherryPickResult(ReplayResult):
     """What a cherry-pick did."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class RevertResult(ReplayResult):
     """What a revert did."""

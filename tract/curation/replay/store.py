@@ -1,6 +1,6 @@
 """A rebase, cherry-pick or revert that waits for its user to resolve conflicts.
 
-    state/rebase, state/cherry-pick, state/revert   what was asked; docs/format.md lists the keys
+    state/rebase, state/cherry-pick, state/revert   a ReplayState, field by field
     state/REBASE_CONFLICTS.md and its like          the conflicts, for an editor
 
 Nothing has moved as long as one is under way: to give it up is to forget it.
@@ -9,51 +9,57 @@ Nothing has moved as long as one is under way: to give it up is to forget it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tract.compile.workspace import Workspace
-from tract.curation.merge.conflict_file import Page, conflict_document, read_conflict_document
-from tract.curation.merge.result import MergeResolution
-from tract.curation.replay.run import Replay, Request, decide, prepare
+from tract.curation.merge.conflict_file import ConflictFile
+from tract.curation.merge.result import MergeResolution, Resolver
+from tract.curation.replay.plan import Replay, ReplayRequest, decide, plan_replay_of
 from tract.errors import RefMovedError
 from tract.history.replay_plan import Command
-from tract.history.state import KEEPS, conflicts_name, read_conflicts, read_state, write_state, write_text
+from tract.history.state import conflicts_name, read_conflicts, read_state_as, write_state, write_text
 from tract.objects.id import ObjectId
 from tract.refs.operations import shown
 from tract.repo import Repository
 from tract.revision import resolve_range
-from tract.transaction import UNDER_WAY
 
 
-def keep_replay(space: Workspace, request: Request, replay: Replay) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayState:
+    """A replay as ``state/rebase`` and its like keep it.
+
+    *branch* is at *old*, and the replay stands on *onto*. *pinned* has the ids that each revision of the request named then.
+    *decided* are the resolutions so far, each with the commit that is replayed; the resolution names the message.
+    """
+
+    branch: str
+    old: ObjectId | None
+    onto: ObjectId | None
+    request: ReplayRequest
+    pinned: Mapping[str, str]
+    decided: tuple[tuple[ObjectId, MergeResolution], ...]
+
+
+def keep_replay(space: Workspace, request: ReplayRequest, replay: Replay) -> None:
     """Write down a replay that waits for its user. The text first: without a state it means nothing."""
     plan = replay.plan
-    write_text(space.repo, conflicts_name(request.command), conflict_document(_page(request.command, replay)))
-    write_state(
-        space.repo,
-        request.command,
-        {
-            "branch": plan.branch,
-            "old": shown(plan.old),
-            "onto": shown(plan.onto),
-            "request": {
-                "revisions": list(request.revisions),
-                "onto": request.onto,
-                "mainline": request.mainline,
-                "force": request.force,
-            },
-            "pinned": _pinned(space.repo, request),
-            "decided": [
-                {"commit": commit.hex(), "message": message.hex(), "taken": one.taken, "value": one.value}
-                for (commit, message), one in replay.decisions.items()
-            ],
-            KEEPS: [id.hex() for id in (plan.old, plan.onto, *(step.source for step in plan.steps)) if id is not None],
-        },
+    write_text(space.repo, conflicts_name(request.command), _file(request.command, replay).text())
+    state = ReplayState(
+        branch=plan.branch,
+        old=plan.old,
+        onto=plan.onto,
+        request=request,
+        pinned=_pinned(space.repo, request),
+        decided=tuple(
+            (commit, replace(one, commit_hash=message.hex())) for (commit, message), one in replay.decisions.items()
+        ),
     )
+    keeps = (plan.old, plan.onto, *(step.source for step in plan.steps))
+    write_state(space.repo, request.command, state, [id for id in keeps if id is not None])
 
 
-def _pinned(repo: Repository, request: Request) -> dict[str, str]:
-    """Where the refs that the revisions go by were, so that a later look finds the same commits."""
+def _pinned(repo: Repository, request: ReplayRequest) -> dict[str, str]:
+    """The ids that the revisions name now, so that a later look finds the same commits."""
     found = {}
     for text in (*request.revisions, *((request.onto,) if request.onto else ())):
         wanted, hidden = resolve_range(repo, text)
@@ -61,66 +67,53 @@ def _pinned(repo: Repository, request: Request) -> dict[str, str]:
     return found
 
 
-def replay_under_way(repo: Repository, command: Command) -> dict[str, Any]:
-    """What is known of the *command* under way; RebaseError or CherryPickError when there is none."""
-    state = read_state(repo, command)
-    if state is None:
-        raise UNDER_WAY[command](f"no {command} is under way in tract '{repo.tract}'")
-    return state
+def replay_state(repo: Repository, command: Command) -> ReplayState | None:
+    """The rebase, cherry-pick or revert under way, None where there is none."""
+    return read_state_as(repo, command, ReplayState)
 
 
-def kept_replay(space: Workspace, command: Command) -> tuple[Request, Replay]:
-    """The replay under way with what its user made of the conflicts; there may be new ones behind those.
+def kept_replay(space: Workspace, state: ReplayState, resolver: Resolver | None = None) -> Replay:
+    """The replay under way, with the conflicts as its user resolved them, and for those that are left as *resolver* decides; there may be new ones behind those.
 
     RefMovedError when the branch moved since; MergeConflictError where a conflict is left in the text.
     """
-    state = replay_under_way(space.repo, command)
     branch, tip = space.repo.head()
-    if branch != state["branch"] or shown(tip) != state["old"]:
-        raise RefMovedError(state["branch"], state["old"], shown(tip) if branch == state["branch"] else branch)
-    asked = state["request"]
-    request = Request(command, tuple(asked["revisions"]), asked["onto"], asked["mainline"], asked["force"])
-    pinned: Mapping[str, str] = state["pinned"]
-    exact = Request(
-        command,
-        tuple(pinned[text] for text in request.revisions),
-        None if request.onto is None else pinned[request.onto],
-        request.mainline,
-        request.force,
+    if branch != state.branch or tip != state.old:
+        raise RefMovedError(state.branch, shown(state.old), shown(tip) if branch == state.branch else branch)
+    request = state.request
+    exact = replace(
+        request,
+        revisions=tuple(state.pinned[text] for text in request.revisions),
+        onto=None if request.onto is None else state.pinned[request.onto],
     )
-    replay = prepare(space, exact, is_new=False)
+    replay = plan_replay_of(space, exact, is_new=False)
     assert isinstance(replay, Replay), "what is up to date is never kept"
-    decided = {
-        (bytes.fromhex(one["commit"]), bytes.fromhex(one["message"])): MergeResolution(
-            one["message"], one["taken"], one["value"], resolved_by="person"
-        )
-        for one in state["decided"]
-    }
+    decided = {(commit, ObjectId.fromhex(one.commit_hash)): one for commit, one in state.decided}
     replay = decide(space, replay, decided)
-    text = read_conflicts(space.repo, command)
-    made = read_conflict_document(_page(command, replay), text)
-    return request, decide(space, replay, dict(zip(replay.conflicts, map(_taken, made), strict=True)))
+    text = read_conflicts(space.repo, request.command)
+    made = _file(request.command, replay).read(text, resolver)
+    return decide(space, replay, dict(zip(replay.conflicts, map(_taken, made), strict=True)))
 
 
 def _taken(resolution: MergeResolution) -> MergeResolution:
-    """An emptied section leaves what is there as it is: the change is dropped."""
+    """A resolution for a replay: an emptied section leaves its message as it is, and drops the change."""
     return resolution if resolution.value is not None else MergeResolution(resolution.commit_hash, "ours")
 
 
-def landed_replay(repo: Repository, command: Command, state: Mapping[str, Any]) -> ObjectId | None:
+def landed_replay(repo: Repository, state: ReplayState) -> ObjectId | None:
     """Where the branch went when the replay was run already, by a process that died before it could say so."""
     branch, tip = repo.head()
-    if branch is None or branch != state["branch"] or tip is None or shown(tip) == state["old"]:
+    if branch is None or branch != state.branch or tip is None or tip == state.old:
         return None
     for _, operation in repo.refs.history():
         for change in operation.changes:
             if change.name == repo.prefix + branch:
-                came = isinstance(change.old, bytes) and change.old.hex() == state["old"]
-                return tip if came and operation.reason.startswith(f"{command}:") else None
+                is_its = change.old == state.old and operation.reason.startswith(f"{state.request.command}:")
+                return tip if is_its else None
     return None
 
 
-def _page(command: Command, replay: Replay) -> Page:
+def _file(command: Command, replay: Replay) -> ConflictFile:
     plan = replay.plan
     heading = {"rebase": "Rebase of", "cherry-pick": "Cherry-pick on", "revert": "Revert on"}[command]
     names: Sequence[tuple[str, str]] = [
@@ -129,4 +122,4 @@ def _page(command: Command, replay: Replay) -> Page:
     ]
     seed = f"{shown(plan.old)} {shown(plan.onto)} {len(replay.decisions)}"
     branch = plan.branch.removeprefix("refs/heads/")
-    return Page(f"{heading} '{branch}'", seed, command, tuple(names), tuple(replay.conflicts.values()))
+    return ConflictFile(f"{heading} '{branch}'", seed, command, tuple(names), tuple(replay.conflicts.values()))

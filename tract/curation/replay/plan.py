@@ -1,44 +1,28 @@
-"""Rebase, cherry-pick and revert: replays whose losses somebody decides on before anything moves.
+"""Planning a rebase, a cherry-pick or a revert: what it would do to the meaning, and what must be decided before anything moves.
 
-    plan ── losses? ── resolver ──▸ plan again ──▸ run        one operation, or nothing
+    plan ── losses? ── resolver ──▸ plan again ──▸ land        one operation, or nothing
+                                                   store: it waits for its user, in any process
 
-What a replay would do to meaning is a warning; what would lose words is an error that lists it, unless it is decided.
+What a replay would do to the meaning is a warning; where it would lose words, it is an error that lists them, unless that is decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 from tract.compile.workspace import Workspace
-from tract.curation.merge.conflicts import MergeConflict, describe_conflicts
-from tract.curation.merge.land import check_budget_of_changes, check_budget_of_moving, resolver_metadata
-from tract.curation.merge.resolve import Resolver, resolve_conflict
-from tract.curation.merge.result import MergeResolution
-from tract.curation.replay.result import (
-    CherryPickResult,
-    DroppedCommit,
-    RebaseResult,
-    ReplayedCommit,
-    ReplayResult,
-    ReplayWarning,
-    RevertResult,
-)
-from tract.curation.replay.tool_pairs import torn_pairs
-from tract.errors import (
-    CherryPickError,
-    CommitNotFoundError,
-    DetachedHeadError,
-    RebaseError,
-    RefMovedError,
-    SemanticSafetyError,
-)
+from tract.curation.merge.land import resolver_metadata
+from tract.curation.merge.plan import describe_conflicts
+from tract.curation.merge.resolve import resolve_conflict
+from tract.curation.merge.result import MergeConflict, MergeResolution, Resolver
+from tract.curation.replay.result import RebaseResult, ReplayWarning
+from tract.errors import CherryPickError, CommitNotFoundError, DetachedHeadError, RebaseError, RefMovedError
 from tract.history.context import context_at, entries
-from tract.history.moves import RefMove, move_refs
-from tract.history.notes import CONFIG, PRIORITY
-from tract.history.replay import run_replay
 from tract.history.replay_plan import (
     Command,
+    Concern,
     Decision,
     ReplayPlan,
     Step,
@@ -48,14 +32,16 @@ from tract.history.replay_plan import (
 )
 from tract.history.sameness import Sameness
 from tract.history.three_way import Merged
-from tract.history.tree_diff import Change
 from tract.history.walk import is_ancestor
+from tract.messages import pairing_warnings, tool_ids
+from tract.messages.message import Message
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
-from tract.refs.names import HEADS, ORIG_HEAD
+from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
+from tract.refs.names import HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision
+from tract.tokens.counts import message_in
 from tract.transaction import check_idle
 from tract.writing.drafts import checked_config
 
@@ -65,7 +51,7 @@ Planner = Callable[[Decisions], ReplayPlan]
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay that is planned: what it would do, and the conflicts that somebody has to decide on first.
+    """A replay that is planned: what it would do, and the conflicts that must be decided first.
 
     *conflicts* are by the commit that is replayed and the message it is about.
     """
@@ -77,13 +63,35 @@ class Replay:
 
     @property
     def warnings(self) -> tuple[ReplayWarning, ...]:
-        """All that the replay does to meaning, losses among it."""
-        return tuple(ReplayWarning(c.kind, c.commit.hex(), c.message.hex(), c.detail) for c in self.plan.concerns)
+        """All that the replay does to the meaning, losses among it."""
+        return tuple(map(_warning, self.plan.concerns))
+
+    @property
+    def losses(self) -> tuple[ReplayWarning, ...]:
+        """The words that would be lost, or would replace others, as long as that is not decided."""
+        return tuple(map(_warning, self.plan.losses))
+
+
+def _warning(concern: Concern) -> ReplayWarning:
+    return ReplayWarning(concern.kind, concern.commit.hex(), concern.message.hex(), concern.detail)
+
+
+class ReplayOptions(TypedDict, total=False):
+    """The keywords of a rebase, a cherry-pick and a revert.
+
+    *resolver* decides conflicts; *force* drops edits whose message is not there, and lets tool calls be torn from their results.
+    *keep* lets a replay with conflicts wait in the store for its user, as the command line does; *dry_run* only says what would be done, and asks nobody.
+    """
+
+    resolver: Resolver | None
+    force: bool
+    keep: bool
+    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked for: *revisions* as typed, *onto* and *mainline* where there are such."""
+class ReplayRequest:
+    """What a replay is asked to do: *revisions* as typed, *onto* for a rebase and *mainline* for a revert."""
 
     command: Command
     revisions: tuple[str, ...]
@@ -101,10 +109,10 @@ def as_revisions(revisions: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def prepare(
-    space: Workspace, request: Request, *, expected: Expected = ANY, is_new: bool = True
+def plan_replay_of(
+    space: Workspace, request: ReplayRequest, *, expected: Expected = ANY, is_new: bool = True
 ) -> Replay | RebaseResult:
-    """The replay that was asked for, or for a rebase what there is to say where nothing need be replayed; nothing moves.
+    """The replay that was asked for, or the result of a rebase that need not replay anything; nothing moves.
 
     RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
     Where it *is_new*, nothing else may be under way: MergeError, RebaseError or CherryPickError.
@@ -120,14 +128,14 @@ def prepare(
         raise RefMovedError(branch, shown(expected), shown(tip))
     match request.command:
         case "rebase":
-            return _prepare_rebase(space, request, branch, tip)
+            return _plan_rebase(space, request, branch, tip)
         case "cherry-pick":
-            return _prepare_cherry_pick(space, request, branch, tip)
+            return _plan_cherry_pick(space, request, branch, tip)
         case "revert":
-            return _prepare_revert(space, request, branch, tip)
+            return _plan_revert(space, request, branch, tip)
 
 
-def _prepare_rebase(space: Workspace, request: Request, branch: str, tip: ObjectId | None) -> Replay | RebaseResult:
+def _plan_rebase(space: Workspace, request: ReplayRequest, branch: str, tip: ObjectId | None) -> Replay | RebaseResult:
     repo, name, (target, *_) = space.repo, branch.removeprefix(HEADS), request.revisions
     if tip is None:
         raise RebaseError(f"branch '{name}' has no commit to rebase")
@@ -135,14 +143,17 @@ def _prepare_rebase(space: Workspace, request: Request, branch: str, tip: Object
     base = upstream if request.onto is None else resolve_revision(repo, request.onto)
     _refuse_notes(space, "rebase onto", [upstream, base], RebaseError)
     if request.onto is None and is_ancestor(repo, upstream, tip):
-        return RebaseResult(name, tip.hex(), tip.hex(), base.hex())
+        return RebaseResult(branch=name, old_head=tip.hex(), new_head=tip.hex(), onto_hash=base.hex())
     if request.onto is None and is_ancestor(repo, tip, upstream):
-        return RebaseResult(name, tip.hex(), base.hex(), base.hex(), is_fast_forward=True, is_done=False)
+        new = base.hex()
+        return RebaseResult(
+            branch=name, old_head=tip.hex(), new_head=new, onto_hash=new, is_fast_forward=True, is_done=False
+        )
     planner = _replanner(space, "rebase", commits_to_replay(repo, tip, upstream), branch, tip, base)
-    return _prepared(space, planner, tip, request.force)
+    return _planned(space, planner, tip, request.force)
 
 
-def _prepare_cherry_pick(space: Workspace, request: Request, branch: str, tip: ObjectId | None) -> Replay:
+def _plan_cherry_pick(space: Workspace, request: ReplayRequest, branch: str, tip: ObjectId | None) -> Replay:
     commits = _named(space, request.revisions)
     _refuse_notes(space, "cherry-pick", commits, CherryPickError)
     for text in request.revisions:
@@ -153,7 +164,7 @@ def _prepare_cherry_pick(space: Workspace, request: Request, branch: str, tip: O
             raise CherryPickError(f"'{text}' is a merge: its messages are those of the commits it merged")
 
     planner = _replanner(space, "cherry-pick", commits, branch, tip, tip)
-    replay = _prepared(space, planner, commits[-1], request.force)
+    replay = _planned(space, planner, commits[-1], request.force)
     if not replay.plan.steps and not replay.plan.concerns:
         first = replay.plan.dropped[0]
         raise CherryPickError(f"nothing to pick from commit {first.source.hex()[:16]}: {first.reason}")
@@ -179,7 +190,7 @@ def _replanner(
     return planner
 
 
-def _prepare_revert(space: Workspace, request: Request, branch: str, tip: ObjectId | None) -> Replay:
+def _plan_revert(space: Workspace, request: ReplayRequest, branch: str, tip: ObjectId | None) -> Replay:
     """Taking commits back, the newest first."""
     if tip is None:
         raise CherryPickError(f"branch '{branch.removeprefix(HEADS)}' has no commit to revert")
@@ -190,7 +201,7 @@ def _prepare_revert(space: Workspace, request: Request, branch: str, tip: Object
     def planner(decisions: Decisions) -> ReplayPlan:
         return plan_revert(space.repo, commits, branch=branch, tip=tip, mainline=request.mainline, decisions=decisions)
 
-    return _prepared(space, planner, tip, request.force)
+    return _planned(space, planner, tip, request.force)
 
 
 def _named(space: Workspace, revisions: Sequence[str]) -> list[ObjectId]:
@@ -215,7 +226,7 @@ def _refuse_notes(space: Workspace, what: str, commits: Sequence[ObjectId], erro
             raise error(f"cannot {what} commit {id.hex()[:16]}: it is a note")
 
 
-def _prepared(space: Workspace, planner: Planner, source: ObjectId, force: bool) -> Replay:
+def _planned(space: Workspace, planner: Planner, source: ObjectId, force: bool) -> Replay:
     """The replay that *planner* plans; with *force*, edits of what is not there are dropped and torn tool pairs are no loss."""
     plan = planner({})
     decisions: dict[tuple[ObjectId, ObjectId], MergeResolution] = {}
@@ -223,18 +234,18 @@ def _prepared(space: Workspace, planner: Planner, source: ObjectId, force: bool)
         missing = [one for one in plan.losses if one.kind == "edit_target_missing"]
         decisions = {(c.commit, c.message): MergeResolution(c.message.hex(), "ours") for c in missing}
         plan = planner(_as_decisions(decisions)) if decisions else plan
-    torn = torn_pairs(space, plan, source, is_loss=not force)
+    torn = _torn_pairs(space, plan, source, is_loss=not force)
 
     def whole(made: Decisions) -> ReplayPlan:
         again = planner(made)
-        return replace(again, concerns=(*again.concerns, *torn_pairs(space, again, source, is_loss=not force)))
+        return replace(again, concerns=(*again.concerns, *_torn_pairs(space, again, source, is_loss=not force)))
 
     plan = replace(plan, concerns=(*plan.concerns, *torn))
     return Replay(plan, whole, _conflicts(space, plan), decisions)
 
 
 def _conflicts(space: Workspace, plan: ReplayPlan) -> dict[tuple[ObjectId, ObjectId], MergeConflict]:
-    """The losses that another content would settle, for people and resolvers to look at."""
+    """The losses that another content would settle, as people and resolvers see them."""
     found = {}
     for concern in plan.losses:
         conflict = concern.conflict
@@ -291,61 +302,43 @@ def resolve_replay(space: Workspace, replay: Replay, resolver: Resolver | None) 
     return replay
 
 
-def check_safe(replay: Replay) -> None:
-    """SemanticSafetyError when something would be lost that nobody decided on; it names each."""
-    losses = replay.plan.losses
-    if losses:
-        first = losses[0]
-        more = f", and {len(losses) - 1} more" if len(losses) > 1 else ""
-        raise SemanticSafetyError(f"commit {first.commit.hex()[:16]} cannot be replayed: {first.detail}{more}")
+# Tool pairs
 
 
-def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> ReplayResult:
-    """Run the replay, unless *dry_run*, and say what it did.
+def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss: bool) -> list[Concern]:
+    """The tool calls and results that the replay would tear apart: they have their other half where they come from, or where they are, and would lose it."""
+    made = {new.id: new for step in plan.steps for new in step.blobs}
+    before = entries(space.repo, context_at(space.repo, plan.onto))
+    if not any(any(tool_ids(_message_of(space, blob, made))) for blob in _touched(plan, before)):
+        return []
 
-    SemanticSafetyError when something is undecided; BudgetExceededError when the context would be over a budget that is to refuse.
-    """
-    plan = replay.plan
-    made: dict[ObjectId, ObjectId] = {}
-    new = plan.old
-    if not dry_run:
-        check_safe(replay)
-        if space.repo.config.budget is not None:
-            _check_budget(space, plan)
-        space.compiler.advance_notes(space.repo)
-        tables = {PRIORITY: space.compiler.priorities, CONFIG: space.compiler.configs}
-        replayed = run_replay(space.repo, plan, tables=tables)
-        made = dict(replayed)
-        new = replayed[-1].made if replayed else plan.onto
-    kinds: dict[str, type[ReplayResult]] = {
-        "rebase": RebaseResult,
-        "cherry-pick": CherryPickResult,
-        "revert": RevertResult,
-    }
-    return kinds[plan.command](
-        plan.branch.removeprefix(HEADS),
-        shown(plan.old),
-        shown(new),
-        shown(plan.onto),
-        tuple(ReplayedCommit(step.source.hex(), shown(made.get(step.source))) for step in plan.steps),
-        tuple(DroppedCommit(one.source.hex(), one.reason) for one in plan.dropped),
-        replay.warnings,
-        not dry_run,
-    )
+    def problems(context: Sequence[Entry]) -> dict[tuple[ObjectId, str], str]:
+        found = pairing_warnings([_message_of(space, blob, made) for _, blob in context])
+        return {(context[w.index][0], w.kind): w.detail for w in found if w.index is not None}
+
+    after = problems(plan.context)
+    there = entries(space.repo, context_at(space.repo, source))
+    known = problems(before).keys() | problems(there).keys() if after else set()
+    sources = {step.source for step in plan.steps}
+    last = plan.steps[-1].source if plan.steps else source
+    return [
+        Concern("tool_pair_torn", message if message in sources else last, message, detail, is_loss)
+        for (message, kind), detail in after.items()
+        if (message, kind) not in known
+    ]
 
 
-def _check_budget(space: Workspace, plan: ReplayPlan) -> None:
-    before = entries(space.repo, context_at(space.repo, plan.old))
-    blobs = [blob for step in plan.steps for blob in step.blobs]
-    check_budget_of_changes(space, [Change(0, tuple(before), 0, plan.context)], blobs)
+def _touched(plan: ReplayPlan, before: Sequence[Entry]) -> Iterator[ObjectId]:
+    """The contents that come or go, and the last one before them: pairs without any of these stay as they were."""
+    yield from (blob for _, blob in before[-1:])
+    yield from (step.content for step in plan.steps if step.content is not None)
+    if any(step.context is not None for step in plan.steps):
+        yield from (blob for _, blob in set(before) ^ set(plan.context))
 
 
-def land_fast_forward(space: Workspace, result: RebaseResult) -> RebaseResult:
-    """Move the branch on to where a rebase without replays ends."""
-    if result.is_done or result.new_head is None or result.old_head is None:
-        return result
-    old, new = ObjectId.fromhex(result.old_head), ObjectId.fromhex(result.new_head)
-    check_budget_of_moving(space, old, new)
-    moves = [RefMove(HEADS + result.branch, new, old), RefMove(ORIG_HEAD, old)]
-    move_refs(space.repo, moves, reason=f"rebase: fast-forward to {new.hex()[:10]}")
-    return replace(result, is_done=True)
+def _message_of(space: Workspace, blob: ObjectId, made: Mapping[ObjectId, NewObject]) -> Message:
+    """The message in a blob of the store, or in one that is still to be written."""
+    new = made.get(blob)
+    if new is None:
+        return space.blobs.message(space.repo, blob)
+    return message_in(read_blob(blob, Object(new.kind, new.payload)))

@@ -1,4 +1,4 @@
-"""Summaries from a model or any function: asked for, checked, asked for again with what was wrong, and then reported.
+"""One summary from a model or any function: asked for, checked, and asked for again with what was wrong.
 
     request ── summariser ──▸ text ── check ──▸ kept
                    ▴                    │
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tract.curation.compress.transcript import as_text, plain_text
+from tract.curation.compress.blocks import as_text, plain_text
 from tract.errors import CompressionError, ContentValidationError, LLMConfigError, LLMError, LLMResponseError
 from tract.llm.callables import as_client, read_summary
 from tract.llm.prompts import Prompt, load_prompt
@@ -41,8 +41,8 @@ MustKeep = str | re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """What a summary has to be: *limit* is how many tokens it may have at the very most, *target_tokens* how many it should.
+class Requirements:
+    """What a summary has to be: *limit* is the most tokens it may have, *target_tokens* the most it should have, *must_keep* what it must contain.
 
     *count* counts a text's tokens.
     """
@@ -52,21 +52,26 @@ class Demands:
     limit: int | None = None
     must_keep: tuple[MustKeep, ...] = ()
 
+    def errors(self, text: str) -> tuple[str, ...]:
+        """Why *text* cannot be the summary; empty when it can."""
+        found = []
+        missing = missing_in(text, self.must_keep)
+        if missing:
+            found.append(f"it does not contain {', '.join(missing)}")
+        if self.limit is not None:
+            tokens = self.count(text)
+            if tokens > self.limit:
+                found.append(f"it has {tokens} tokens, more than the {self.limit} of what it stands for")
+        return tuple(found)
 
-@dataclass(frozen=True, slots=True)
-class CheckedSummary:
-    """A summary and what is still wrong with it: *misses* are only reported, *faults* make it unfit.
-
-    *usage* is that of all *attempts*.
-    """
-
-    text: str
-    generation_config: Mapping[str, Any] = field(default_factory=dict)
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    prompt: str | None = None
-    attempts: int = 1
-    misses: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    def misses(self, text: str) -> tuple[str, ...]:
+        """What *text* should be and is not; that alone refuses no summary."""
+        if self.target_tokens is None:
+            return ()
+        tokens = self.count(text)
+        if tokens <= self.target_tokens:
+            return ()
+        return (f"it has {tokens} tokens, and {self.target_tokens} were asked for",)
 
 
 def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
@@ -88,35 +93,10 @@ def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
     )
 
 
-def faults_of(text: str, demands: Demands) -> tuple[str, ...]:
-    """What makes *text* unfit to be the summary."""
-    faults = []
-    missing = missing_in(text, demands.must_keep)
-    if missing:
-        faults.append(f"it does not contain {', '.join(missing)}")
-    if demands.limit is not None:
-        tokens = demands.count(text)
-        if tokens > demands.limit:
-            faults.append(f"it has {tokens} tokens, more than the {demands.limit} of what it stands for")
-    return tuple(faults)
-
-
-def misses_of(text: str, demands: Demands) -> tuple[str, ...]:
-    """What *text* is not, though it should."""
-    if demands.target_tokens is None:
-        return ()
-    tokens = demands.count(text)
-    return (
-        (f"it has {tokens} tokens, and {demands.target_tokens} were asked for",)
-        if tokens > demands.target_tokens
-        else ()
-    )
-
-
 def choose_summariser(
     summariser: Any, client: LLMClient | None, *, model: str | None = None, prompts: str | Path | None = None
 ) -> Summariser:
-    """Who sums up: the *summariser* that was given, else the configured model.
+    """The *summariser* that was given, else one that asks the configured model.
 
     LLMConfigError when there is neither, or *summariser* cannot be called.
     """
@@ -162,7 +142,7 @@ class _ModelSummariser:
 
     @property
     def identity(self) -> str:
-        """Who sums up: another model or prompt does not go on with this one's pieces."""
+        """Names the model and the prompt, so that another model or prompt does not go on with this one's pieces."""
         model = self.model if self.model is not None else getattr(self.client, "default_model", None)
         asked = (model, self.temperature, self.prompt.label, self.prompt.text)
         return repr((type(self.client).__qualname__, *asked))
@@ -212,16 +192,16 @@ def _read_answer(answer: LLMResponse, label: str) -> Summary:
     return Summary(answer.text, answer.generation_config or {"model": answer.model}, answer.usage, label)
 
 
-def checked_summary(summariser: Summariser, request: SummaryRequest, demands: Demands) -> CheckedSummary:
-    """The summary that *summariser* gives, after as many attempts as it takes; the best of them, with its faults, where none is good.
+def checked_summary(summariser: Summariser, request: SummaryRequest, requirements: Requirements) -> Summary:
+    """The summary that *summariser* gives, asked again up to ATTEMPTS times; where none is good, the best of them. Its usage is that of all attempts.
 
-    CompressionError when the summariser fails or answers nothing of use; LLMError where no answer came.
+    CompressionError when the summariser fails or gives no text that can be kept; LLMError when the provider does not answer.
     """
-    request = replace(request, must_keep=_words_of(demands.must_keep, request.messages))
-    best: CheckedSummary | None = None
+    request = replace(request, must_keep=_words_of(requirements.must_keep, request.messages))
+    best: Summary | None = None
     usage: dict[str, Any] = {}
     problem = ""
-    for attempt in range(1, ATTEMPTS + 1):
+    for _ in range(ATTEMPTS):
         try:
             found = _ask(summariser, request)
         except LLMResponseError as exc:
@@ -231,19 +211,19 @@ def checked_summary(summariser: Summariser, request: SummaryRequest, demands: De
             request = replace(request, previous=exc.text or None, problem=problem)
             continue
         add_usage(usage, found.usage)
-        faults, misses = faults_of(found.text, demands), misses_of(found.text, demands)
-        one = CheckedSummary(found.text, found.generation_config, dict(usage), found.prompt, attempt, misses, faults)
-        if not faults and not misses:
-            return one
-        best = one if best is None else min(best, one, key=lambda each: _rank(each, demands))
-        request = replace(request, previous=found.text, problem="; ".join((*faults, *misses)))
+        problems = (*requirements.errors(found.text), *requirements.misses(found.text))
+        best = found if best is None else min(best, found, key=lambda each: _rank(each, requirements))
+        if not problems:
+            best = found
+            break
+        request = replace(request, previous=found.text, problem="; ".join(problems))
     if best is None:
         raise CompressionError(f"no summary after {ATTEMPTS} attempts: {problem}")
-    return replace(best, usage=usage, attempts=ATTEMPTS)
+    return replace(best, usage=usage)
 
 
-def _rank(summary: CheckedSummary, demands: Demands) -> tuple[int, int]:
-    return len(summary.faults), demands.count(summary.text)
+def _rank(summary: Summary, requirements: Requirements) -> tuple[int, int]:
+    return len(requirements.errors(summary.text)), requirements.count(summary.text)
 
 
 def _ask(summariser: Summariser, request: SummaryRequest) -> Summary:
@@ -257,7 +237,7 @@ def _ask(summariser: Summariser, request: SummaryRequest) -> Summary:
 
 
 def _checked_answer(answer: Summary) -> Summary:
-    """The answer, if it can be kept; LLMResponseError for a text that cannot, so that it is asked for again, CompressionError for what is said beside it."""
+    """The answer, if it can be kept; LLMResponseError for a text that cannot, so that it is asked for again, CompressionError for a config, usage or prompt that cannot."""
     try:
         plain_json("a summary", answer.text)
     except ContentValidationError as exc:
@@ -271,12 +251,12 @@ def _checked_answer(answer: Summary) -> Summary:
 
 
 def _is_nonsense(exc: LLMResponseError) -> bool:
-    """Whether an answer came that is no summary, so that asking again may help; else none came."""
+    """Whether an answer came that is no summary, so that asking again may help; otherwise no answer came."""
     return not exc.is_transient and exc.status is None
 
 
 def _words_of(must_keep: Sequence[MustKeep], messages: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """What the model is told to keep: the texts, and what the patterns match in the messages."""
+    """The words that the model is told to keep: the texts, and for each pattern the words it matches in the messages."""
     words: dict[str, None] = {}
     text = plain_text(messages)
     for one in must_keep:
@@ -289,7 +269,7 @@ def _words_of(must_keep: Sequence[MustKeep], messages: Sequence[ChatMessage]) ->
 
 
 def add_usage(total: dict[str, Any], usage: Mapping[str, Any]) -> None:
-    """Add the whole numbers of a provider's *usage* to *total*; one that no provider ever counted is left out."""
+    """Add the whole numbers of a provider's *usage* to *total*; one that no provider can have counted is left out."""
     for key, value in usage.items():
         if isinstance(key, str) and type(value) is int and 0 <= value < _MOST_USED:
             total[key] = total.get(key, 0) + value

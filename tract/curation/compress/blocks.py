@@ -1,4 +1,4 @@
-"""Messages as a summariser reads them: in OpenAI's chat form, in blocks that nobody may cut, without pictures and sounds."""
+"""Messages as a summariser reads them: in OpenAI's chat form, in blocks that are never cut, without pictures and sounds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def chat_messages(messages: Sequence[Message]) -> Block:
 
 
 def _readable(message: dict[str, Any]) -> ChatMessage:
-    """The message with its parts of text, and the names of those that are none."""
+    """The message with its parts of text, and the names of its other parts."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
@@ -52,7 +52,7 @@ def _part_text(part: Any) -> str:
 
 
 def as_text(messages: Iterable[ChatMessage]) -> str:
-    """What a model is given of *messages*: JSON, one message a line."""
+    """*messages* as a model is given them: JSON, one message a line."""
     return "\n".join(compact_json(dict(message)) for message in messages)
 
 

@@ -1,0 +1,185 @@
+"""Merges and replays with conflicts, kept in the store, gone on with and given up from Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tract import CommandUnderWay, MergeResult, RebaseResult, ResolveRequest, RevertResult, Tract
+from tract.errors import (
+    CherryPickError,
+    MergeConflictError,
+    MergeError,
+    ObjectCorruptError,
+    RebaseError,
+    RefMovedError,
+)
+from tract.history.state import encode_state, from_document
+
+
+def make_tract(path: Path | str = ":memory:") -> Tract:
+    """``main`` and ``draft``, which is checked out, have edited one message in two ways."""
+    t = Tract.open(path, durability="process")
+    first = t.user("a")
+    t.branch("draft")
+    t.edit(first.commit_hash, "a draft")
+    t.switch("main")
+    t.edit(first.commit_hash, "a main")
+    return t
+
+
+def texts(t: Tract) -> list[str]:
+    return [str(message.content) for message in t.compile().messages]
+
+
+def answer(request: ResolveRequest) -> str:
+    assert request.ours is not None
+    assert request.theirs is not None
+    return f"{request.ours['content']} and {request.theirs['content']}"
+
+
+def edit_file(file: str | None, text: str) -> None:
+    """Resolve the one conflict in *file* with *text*."""
+    assert file is not None
+    lines = Path(file).read_text().splitlines()
+    heads = [line for line in lines if line.startswith("@@@@@@@")]
+    Path(file).write_text("\n".join([heads[0], text, heads[-1], ""]))
+
+
+def test_a_merge_waits_in_the_store_and_goes_on_with_its_edited_file(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        kept = t.merge("draft", keep=True)
+        with pytest.raises(MergeError, match="a merge is under way"):
+            t.user("b")
+
+    with Tract.open(tmp_path) as t:
+        assert CommandUnderWay("merge", kept.file or "") == t.command_under_way()
+        with pytest.raises(MergeConflictError):
+            t.continue_command()
+        edit_file(kept.file, "a both")
+        done = t.continue_command()
+
+        assert isinstance(done, MergeResult)
+        assert done.is_committed
+        assert ["a both"] == texts(t)
+        assert t.command_under_way() is None
+    assert not (tmp_path / ".tract" / "state").exists()
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_a_resolver_decides_what_the_file_leaves_open(place: str, tmp_path: Path) -> None:
+    t = make_tract(":memory:" if place == "memory" else tmp_path)
+    t.merge("draft", keep=True)
+
+    done = t.continue_command(resolver=answer)
+
+    assert isinstance(done, MergeResult)
+    assert ["a main and a draft"] == texts(t)
+    t.user("b")
+    t.close()
+
+
+def test_a_rebase_waits_and_goes_on(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        t.switch("draft")
+        kept = t.rebase("main", keep=True)
+
+        assert (False, 1) == (kept.is_done, len(kept.losses))
+        edit_file(kept.file, "a both")
+        done = t.continue_command(command="rebase")
+
+        assert isinstance(done, RebaseResult)
+        assert ["a both"] == texts(t)
+
+
+def test_a_command_given_up_has_changed_nothing() -> None:
+    t = make_tract()
+    head = t.head
+    t.switch("draft")
+    t.cherry_pick("main", keep=True)
+
+    assert "cherry-pick" == t.abort_command().command
+
+    assert (head, "draft") == (t.get_commit("main").commit_hash, t.current_branch)
+    t.user("b")
+
+
+def test_a_revert_with_conflicts_waits_as_well() -> None:
+    t = make_tract()
+    edited = t.log(1)[0].commit_hash
+    t.edit("HEAD", "a again")
+
+    kept = t.revert(edited, keep=True)
+    done = t.continue_command(resolver=lambda _: "a before")
+
+    assert isinstance(done, RevertResult)
+    assert (1, False, True) == (len(kept.losses), kept.is_done, done.is_done)
+    assert ["a before"] == texts(t)
+
+
+def test_what_is_not_under_way_can_be_neither_continued_nor_given_up() -> None:
+    t = make_tract()
+
+    for act, error in (
+        (lambda: t.continue_command(), MergeError),
+        (lambda: t.abort_command(), MergeError),
+        (lambda: t.abort_command(command="rebase"), RebaseError),
+        (lambda: t.continue_command(command="revert"), CherryPickError),
+    ):
+        with pytest.raises(error, match="is under way in tract 'root'"):
+            act()
+
+
+def test_a_branch_that_moved_since_is_not_gone_on_with(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        t.switch("draft")
+        kept = t.rebase("main", keep=True)
+        edit_file(kept.file, "x")
+        state = tmp_path / ".tract" / "state" / "rebase"
+        aside = tmp_path / "aside"
+        state.rename(aside)
+        t.user("b")
+        aside.rename(state)
+
+        with pytest.raises(RefMovedError):
+            t.continue_command()
+        assert t.command_under_way() is not None
+
+
+def test_a_damaged_state_names_its_file_and_can_be_given_up(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        t.merge("draft", keep=True)
+        state = tmp_path / ".tract" / "state" / "merge"
+        state.write_bytes(state.read_bytes().replace(b'"draft"', b'"craft"'))
+
+        with pytest.raises(ObjectCorruptError, match=str(state)):
+            t.continue_command()
+        assert "check line" in (t.abort_command().problem or "")
+        t.user("b")
+
+
+def test_a_whole_state_of_the_wrong_shape_names_its_file_and_what_is_wrong(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        t.merge("draft", keep=True)
+        state = tmp_path / ".tract" / "state" / "merge"
+        document = json.loads(state.read_bytes().rsplit(b"# check", 1)[0])
+        for change, problem in (
+            ({"ours": "xyz"}, "'ours'"),
+            ({"bases": {}}, "'bases'"),
+            ({"more": 1}, "more"),
+            ({"overlapping": 1}, "'overlapping'"),
+        ):
+            state.write_bytes(encode_state({**document, **change}))
+            with pytest.raises(ObjectCorruptError, match=f"{state}.*MergeState.*{problem}"):
+                t.continue_command()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(bytes, "xyz"), (int, True), (str, 5), (tuple[int, ...], {}), (tuple[int, str], [1]), (int | None, "x")],
+)
+def test_a_document_that_does_not_fit_is_an_error(kind: object, value: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        from_document(kind, value)
