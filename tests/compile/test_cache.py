@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tract import Tract
 from tract.config import TractConfig
 from tract.errors import ContentValidationError
+from tract.messages.message import readable_content
 from tract.repo import memory_repository
-from tract.tokens.counts import BlobCache, count_content, readable_content
+from tract.tokens.counts import BlobCache, count_content
 
 
 class Counting:
@@ -103,11 +104,11 @@ def test_who_looks_at_the_newest_messages_reads_no_other_counts_and_finds_the_ol
     with open_tract(tmp_path, counter) as t:
         blobs = t._space.blobs
         assert 20 * [2] == [info.token_count for info in t.log(20)]
-        assert 20 <= len(blobs._counts or ()) < 1000
+        assert 20 <= len(blobs._older) < 1000
         assert 2 == infos[0].token_count == t.log(1, start=infos[0].commit_hash)[0].token_count
-        assert len(blobs._counts or ()) < 1000  # one is searched for
+        assert len(blobs._older) < 1000  # one is searched for
         assert [2, 2] == [t.get_commit(info.commit_hash).token_count for info in infos[1:3]]
-        assert 3000 == len(blobs._counts or ())
+        assert 3000 == len(blobs._older)
 
     assert 0 == counter.asked
 
@@ -122,9 +123,9 @@ def test_who_looks_at_messages_that_nobody_counted_reads_no_other_counts(tmp_pat
     with open_tract(tmp_path, counter) as t:
         blobs = t._space.blobs
         assert 20 * [None] == [blobs.known(bytes.fromhex(info.content_hash)) for info in late]
-        assert len(blobs._counts or ()) < 1000
+        assert len(blobs._older) < 1000
         assert 20 * [2] == [info.token_count for info in t.log(20)]
-        assert len(blobs._counts or ()) < 1000
+        assert len(blobs._older) < 1000
 
     assert counter.asked
 
@@ -137,7 +138,7 @@ def test_counts_that_were_let_go_are_read_again_and_not_counted_again(tmp_path, 
         for n in range(100):
             t.user(f"message {n}")
             total = t.compile().token_count
-            assert len(t._space.blobs._counts or ()) <= 8
+            assert len(t._space.blobs._counts) <= 8
         asked = counter.asked
 
         assert 100 * [2] == [info.token_count for info in t.log(None)]
@@ -153,7 +154,7 @@ def test_a_memory_stores_counts_are_bounded_too(monkeypatch):
         t.user(f"message {n}")
 
     assert 40 * [2] == [info.token_count for info in t.log(None)]
-    assert len(t._space.blobs._counts or ()) + len(t._space.blobs._older) <= 16
+    assert len(t._space.blobs._counts) + len(t._space.blobs._older) <= 16
 
 
 _ROLES = st.sampled_from(["user", "assistant", "developer", "tool", "function", "my own", "", "\n", "a\x00b", 5, None])

@@ -8,8 +8,8 @@ import pytest
 
 from tract.compile.messages import Messages
 from tract.errors import ContentValidationError
+from tract.messages.message import message_in
 from tract.objects.codec import encode
-from tract.tokens.counts import message_in
 
 
 @pytest.mark.parametrize(

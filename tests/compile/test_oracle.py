@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.making import Words
 from tract import DialogueContent, Priority, Tract, TractConfig
-from tract.tokens.counter import count_message
+from tract.tokens.counted import count_message
 
 Raw = dict[str, Any]
 

@@ -15,7 +15,7 @@ from tests.making import Words, call, texts
 from tract import DialogueContent, Priority, Tract, TractConfig
 from tract.history.moves import move_ref
 from tract.objects.id import ObjectId
-from tract.tokens.counter import count_message
+from tract.tokens.counted import count_message
 
 
 def make_tract(*texts: str, maxsize: int = 8) -> Tract:

@@ -21,7 +21,7 @@ from tract.history.context import context_of
 from tract.maintenance.fsck.graph import Graph, Root
 from tract.maintenance.fsck.store import FoundObject, FoundObjects
 from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in
 from tract.objects.content import to_value, validate_content
 from tract.objects.id import KINDS, Kind
 from tract.objects.json import parse_json
@@ -38,8 +38,8 @@ from tract.objects.model import (
 )
 from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.tokens.counter import EstimateTokenCounter, TiktokenCounter, count_message
-from tract.tokens.counts import message_in
+from tract.tokens.counted import count_message
+from tract.tokens.counter import EstimateTokenCounter, TiktokenCounter
 from tract.tokens.usage import read_usage, usage_body
 
 _FORMATS = ("openai", "responses", "anthropic", "gemini")

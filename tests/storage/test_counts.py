@@ -10,14 +10,15 @@ from tract.maintenance.fsck.store import check_counts
 from tract.objects.model import new_blob
 from tract.storage.counts import (
     BlobCount,
+    CountsReader,
+    Totals,
     add_counts,
-    find_count,
-    load_counts,
-    newest_counts,
+    add_totals,
+    damaged_at,
+    load_totals,
     prune_all_counts,
     prune_counts,
 )
-from tract.storage.totals import Totals, add_totals, damaged_at, load_totals
 
 IDS = [new_blob({"n": n}).id for n in range(5000)]
 
@@ -29,14 +30,23 @@ def make_file(folder: Path, *blocks: list[bytes]) -> str:
     return path
 
 
+def every_count(path: str) -> dict[bytes, BlobCount]:
+    """The counts of the whole file: they are there when something is asked for that is not."""
+    reader = CountsReader(path)
+    counts = {}
+    for at in range(33):
+        counts |= reader.look_up(bytes([at]) * 32)
+    return counts
+
+
 def test_pruning_leaves_what_is_kept(tmp_path):
     path = make_file(tmp_path, IDS[:10], IDS[10:20])
 
     assert 15 == prune_counts(path, set(IDS[8:13]).__contains__)
 
-    assert {IDS[8]: (8, 9), IDS[9]: (9, 10), IDS[10]: (0, 1), IDS[11]: (1, 2), IDS[12]: (2, 3)} == load_counts(path)
+    assert {IDS[8]: (8, 9), IDS[9]: (9, 10), IDS[10]: (0, 1), IDS[11]: (1, 2), IDS[12]: (2, 3)} == every_count(path)
     add_counts(path, {IDS[0]: BlobCount(7, 7)})
-    assert (7, 7) == load_counts(path)[IDS[0]]
+    assert (7, 7) == every_count(path)[IDS[0]]
     assert [Path(path)] == list(tmp_path.iterdir())
 
 
@@ -54,84 +64,95 @@ def test_a_large_file_is_pruned_in_blocks(tmp_path):
 
     assert 1 == prune_counts(path, lambda id: id != IDS[0])
 
-    assert set(IDS[1:]) == load_counts(path).keys()
+    assert set(IDS[1:]) == every_count(path).keys()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 256])
 def test_the_newest_are_read_from_the_end_of_a_long_file(tmp_path, rows):
     path = make_file(tmp_path, *(IDS[at : at + rows] for at in range(0, len(IDS), rows)))
-    every = load_counts(path)
 
-    newest = newest_counts(path)
+    newest = CountsReader(path).look_up(IDS[-1])
 
-    assert newest is not None
-    assert len(IDS) // 10 < len(newest) < len(IDS) // 5
-    assert newest.items() <= every.items()
+    assert 500 < len(newest) < len(IDS) // 5
+    assert newest.items() <= every_count(path).items()
     assert set(IDS[-len(newest) :]) == newest.keys()
 
 
 @pytest.mark.parametrize("rows", [1, 7, 256])
 def test_one_count_is_found_by_itself(tmp_path, rows):
     path = make_file(tmp_path, *(IDS[at : at + rows] for at in range(0, len(IDS), rows)))
-    every = load_counts(path)
+    every = every_count(path)
 
     for id in (IDS[0], IDS[rows - 1], IDS[len(IDS) // 2], IDS[-1]):
-        assert every[id] == find_count(path, id)
+        found = CountsReader(path).look_up(id)
+        assert every[id] == found[id]
+        assert len(found) < len(IDS) // 5
 
-    assert find_count(path, b"\7" * 32) is None
-    assert find_count(path, IDS[3][1:] + b"\7") is None  # its bytes are there, but are no row's
-    assert find_count(str(tmp_path / "missing"), IDS[0]) is None
+    assert len(CountsReader(path).look_up(b"\7" * 32)) < len(IDS) // 5
+    assert IDS[3][1:] + b"\7" not in CountsReader(path).look_up(
+        IDS[3][1:] + b"\7"
+    )  # its bytes are there, but are no row's
+    assert {} == CountsReader(str(tmp_path / "missing")).look_up(IDS[0])
 
 
-def test_a_count_whose_block_is_damaged_is_not_found(tmp_path):
-    path = Path(make_file(tmp_path, IDS[:7], IDS[7:14]))
+def test_all_are_read_after_a_few_that_are_older(tmp_path):
+    path = make_file(tmp_path, IDS)
+    reader = CountsReader(path)
+
+    found = [reader.look_up(id) for id in IDS[:3]]
+
+    assert set(IDS) == set().union(*found)
+    assert {} == reader.look_up(b"\7" * 32)
+
+
+def test_all_are_read_after_many_that_are_not_there(tmp_path):
+    path = make_file(tmp_path, IDS)
+    reader = CountsReader(path)
+
+    found = [len(reader.look_up(bytes([n]) * 32)) for n in range(40)]
+
+    assert sum(found) == len(IDS)
+    assert found[1:32] == [0] * 31
+
+
+def test_a_reader_that_starts_again_finds_what_came_since(tmp_path):
+    path = make_file(tmp_path, IDS[:10])
+    reader = CountsReader(path)
+    assert reader.look_up(IDS[0])[IDS[0]] == (0, 1)
+    add_counts(path, {IDS[20]: BlobCount(7, 7)})
+    assert {} == reader.look_up(IDS[20])
+
+    reader.restart()
+
+    assert (7, 7) == reader.look_up(IDS[20])[IDS[20]]
+
+
+def test_a_count_whose_block_is_damaged_is_not_found_nor_are_older_ones(tmp_path):
+    path = Path(make_file(tmp_path, IDS[:7], IDS[7:14], IDS[14:21]))
     data = bytearray(path.read_bytes())
-    data[16 + 8 + 40 + 35] ^= 1
+    data[16 + (8 + 40 * 7) + 8 + 40 + 35] ^= 1
     path.write_bytes(data)
 
-    assert find_count(str(path), IDS[0]) is None
-    assert find_count(str(path), IDS[7]) is not None
+    assert set(IDS[14:21]) == every_count(str(path)).keys()
 
 
-def test_the_newest_are_found_after_a_rewrite(tmp_path):
-    path = make_file(tmp_path, IDS)
-    assert newest_counts(path) is None  # one block, longer than what is looked at
-    prune_counts(path, lambda id: id != IDS[0])
-
-    newest = newest_counts(path)
-
-    assert newest is not None
-    assert newest.items() <= load_counts(path).items()
-    assert IDS[-1] in newest
-
-
-@pytest.mark.parametrize("at", [0, -1, -41, -(8 + 40 * 7)])
-def test_where_anything_is_wrong_at_the_end_the_newest_are_not_read(tmp_path, at):
+@pytest.mark.parametrize("at", [-1, -41, -(8 + 40 * 7)])
+def test_where_anything_is_wrong_at_the_end_nothing_is_found_until_something_is_added(tmp_path, at):
     path = Path(make_file(tmp_path, *(IDS[at : at + 7] for at in range(0, 4900, 7))))
     data = bytearray(path.read_bytes())
     data[at] ^= 4
     path.write_bytes(data)
 
-    assert newest_counts(str(path)) is None
+    assert {} == every_count(str(path))
+    add_counts(str(path), {IDS[0]: BlobCount(7, 7)})
+    assert {IDS[0]: (7, 7)} == every_count(str(path))
 
 
-def test_what_was_torn_off_leaves_no_newest_and_a_short_file_is_read_whole(tmp_path):
-    path = Path(make_file(tmp_path, IDS[:256], IDS[256:300]))
-    assert newest_counts(str(path)) is None
-    assert newest_counts(str(tmp_path / "missing")) is None
-    path = Path(make_file(tmp_path, IDS[300:556], IDS[556:812], IDS[812:4000]))
-    path.write_bytes(path.read_bytes()[:-8])
+def test_many_at_once_are_written_in_blocks(tmp_path):
+    path = Path(make_file(tmp_path, IDS))
 
-    assert newest_counts(str(path)) is None
-
-
-def test_a_damaged_block_hides_what_is_before_it_from_who_reads_the_newest(tmp_path):
-    path = Path(make_file(tmp_path, *(IDS[at : at + 7] for at in range(0, 4900, 7))))
-    data = bytearray(path.read_bytes())
-    data[-(8 + 40 * 7) * 3 - 1] ^= 1
-    path.write_bytes(data)
-
-    assert set(IDS[4879:4900]) == (newest_counts(str(path)) or {}).keys()
+    assert 16 + 20 * 8 + 40 * 5000 == path.stat().st_size
+    assert set(IDS) == every_count(str(path)).keys()
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"tract counts 9\n\0" + bytes(80)])
@@ -151,7 +172,7 @@ def test_what_was_torn_off_is_gone_and_the_rest_is_pruned(tmp_path):
 
     prune_all_counts(str(tmp_path), lambda id: id != IDS[0])
 
-    assert {IDS[1], IDS[2]} == load_counts(str(path)).keys()
+    assert {IDS[1], IDS[2]} == every_count(str(path)).keys()
     prune_all_counts(str(tmp_path / "missing"), lambda _: False)
 
 
@@ -160,11 +181,11 @@ def test_a_file_whose_maker_died_before_the_first_row_is_whole_and_gets_it(tmp_p
     for path in (counts, totals):
         path.touch()
 
-    assert ({}, {}) == (load_counts(str(counts)), load_totals(str(totals)))
+    assert ({}, {}) == (every_count(str(counts)), load_totals(str(totals)))
     assert (({}, []), None) == (check_counts("cache/counts-x", b""), damaged_at(b""))
 
     add_counts(str(counts), {IDS[0]: BlobCount(7, 8)})
     add_totals(str(totals), {bytes(32): Totals(1, 0, 0, 7, False)})
-    assert {IDS[0]: (7, 8)} == load_counts(str(counts))
+    assert {IDS[0]: (7, 8)} == every_count(str(counts))
     assert {bytes(32): (1, 0, 0, 7, False)} == load_totals(str(totals))
     assert ([], None) == (check_counts("cache/counts-x", counts.read_bytes())[1], damaged_at(totals.read_bytes()))

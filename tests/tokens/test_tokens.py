@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,19 +27,15 @@ from tract.objects.content import (
     SessionContent,
     ToolIOContent,
 )
-from tract.tokens.counter import (
+from tract.tokens.counted import (
     IMAGE_TOKENS,
     TOKENS_PER_MESSAGE,
     TOKENS_PER_NAME,
-    EstimateTokenCounter,
-    NullTokenCounter,
-    TiktokenCounter,
-    checked_count,
     content_text,
     count_message,
-    counter_named,
     message_texts,
 )
+from tract.tokens.counter import EstimateTokenCounter, NullTokenCounter, TiktokenCounter, checked_count, counter_named
 from tract.tokens.vocabularies import (
     OFFICIAL_SHA256,
     load_ranks,
@@ -163,14 +160,26 @@ def test_counts_are_those_of_tiktoken_for_any_text(official: dict[str, tiktoken.
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-@pytest.mark.parametrize("before", ["", "a \n", "!\n\n"])
-@pytest.mark.parametrize("after", ["", "b", "\n b", "\x1cb"])
-def test_a_long_run_of_blanks_counts_as_in_tiktoken(
-    official: dict[str, tiktoken.Encoding], name: str, before: str, after: str
+@pytest.mark.parametrize("around", [("", ""), ("a \n", "b"), ("!\n\n", "\n b"), ("", "\x1cb")])
+@pytest.mark.parametrize("run", [" ", "a", "xyz", "-", "_-", "\n", " \n", "版", "a\u0301", "สวัสดี", "😀👍🏽"], ids=ascii)
+def test_what_goes_on_for_long_is_counted_in_pieces_as_tiktoken_counts_it_whole(
+    official: dict[str, tiktoken.Encoding], name: str, around: tuple[str, str], run: str
 ) -> None:
-    text = before + " " * 500_000 + after
+    text = around[0] + run * (100_000 // len(run)) + around[1]
 
-    assert len(official[name].encode_ordinary(text)) == TiktokenCounter(name).count(text)
+    whole = len(official[name].encode_ordinary(text))
+
+    assert abs(TiktokenCounter(name).count(text) - whole) <= 100_000 // 16_384 + 1
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize(
+    "text", ["in plain words, 12 of them. ", "今天天气很好，我们去公园吧。", "f(x)[0]={'a':1,\"b\":[2]};"]
+)
+def test_a_long_text_of_short_words_is_counted_exactly(
+    official: dict[str, tiktoken.Encoding], name: str, text: str
+) -> None:
+    assert len(official[name].encode_ordinary(text * 3000)) == TiktokenCounter(name).count(text * 3000)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -180,6 +189,17 @@ def test_a_run_of_blanks_that_makes_tiktoken_panic_is_counted(name: str) -> None
 
     assert 4_000 < spaces < 6_000
     assert 2 * spaces == pytest.approx(counter.count("a" + " " * 1_200_000 + "b"), abs=5)
+
+
+def test_the_time_for_a_word_is_in_proportion_to_its_length() -> None:
+    counter = TiktokenCounter()
+    seconds = []
+    for characters in (200_000, 1_600_000):
+        started = time.process_time()
+        counter.count("a" * characters)
+        seconds.append(time.process_time() - started)
+
+    assert seconds[1] < 8 * seconds[0] * 2 + 0.2
 
 
 def test_known_counts_stay_what_they_are() -> None:

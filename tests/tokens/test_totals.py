@@ -9,7 +9,7 @@ from tract import Priority, Tract
 from tract.cli.looking import looking_workspace
 from tract.compile.totals import ContextTotals, context_totals
 from tract.repo import open_repository
-from tract.storage.totals import Totals, add_totals, load_totals
+from tract.storage.counts import Totals, add_totals, load_totals
 
 
 def open_tract(folder) -> Tract:

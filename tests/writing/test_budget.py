@@ -18,7 +18,7 @@ from tract import (
     Tract,
     TractConfig,
 )
-from tract.tokens.counter import REPLY_PRIMING, count_message
+from tract.tokens.counted import REPLY_PRIMING, count_message
 
 
 def budget(limit: int, action: str = "reject", callback=None) -> TractConfig:

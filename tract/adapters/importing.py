@@ -27,7 +27,8 @@ from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
 from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.tokens.counter import REPLY_PRIMING, counter_named
+from tract.tokens.counted import REPLY_PRIMING
+from tract.tokens.counter import counter_named
 from tract.tokens.counts import BlobCache
 from tract.tokens.usage import read_usage, usage_body
 

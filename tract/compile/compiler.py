@@ -17,12 +17,12 @@ from tract.errors import ContentValidationError, TractError
 from tract.history.context import chunk_ids, chunks, context_at
 from tract.history.notes import NoteTable, notes_between
 from tract.messages import tool_ids
-from tract.messages.message import Message
+from tract.messages.message import Message, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
-from tract.tokens.counts import BlobCache, readable_content
+from tract.tokens.counts import BlobCache
 
 # Further back than this a context is read from its tree: that is never slower than walking.
 _MOST_STEPS = 64

@@ -13,13 +13,12 @@ from itertools import repeat
 from sys import intern
 from typing import Any, TypeAlias, TypeGuard, overload
 
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in
 from tract.objects.codec import encode, unpack, unpack_all
 from tract.objects.id import object_id
 from tract.objects.message_format import JSON
 from tract.objects.model import Object, read_blob
 from tract.storage.payloads import Payloads, Run
-from tract.tokens.counts import message_in
 
 Item: TypeAlias = Message | bytes
 """A message, or the payload of the blob it is in."""

@@ -15,8 +15,8 @@ from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.storage.totals import Totals
-from tract.tokens.counter import REPLY_PRIMING
+from tract.storage.counts import Totals
+from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import counted_tokens, estimated_tokens
 
 # Further back than this, reading the context is no slower.

@@ -23,9 +23,9 @@ from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import resolve_revision
 from tract.storage.threads import ThreadLock
-from tract.tokens.counter import EstimateTokenCounter, count_message
-from tract.tokens.counts import BlobCache, estimate
-from tract.tokens.totals import TotalsCache
+from tract.tokens.counted import count_message
+from tract.tokens.counter import EstimateTokenCounter
+from tract.tokens.counts import BlobCache, TotalsCache, estimate
 
 
 @dataclass(slots=True)

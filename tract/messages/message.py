@@ -1,11 +1,13 @@
-"""One message of a compiled context, what a provider's own message is as one, and what a compilation says about it."""
+"""One message of a compiled context, what a provider's own message and a blob's map are as one, and what a compilation says about it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tract.objects.message_format import JSON, MessageFormat
+from tract.errors import ContentValidationError
+from tract.objects.message_format import JSON, MESSAGE_FORMATS, MessageFormat
 
 # The role that a Responses item plays which has none of its own; an item that ends in _output is a tool's, any other the model's.
 _ROLES = {"additional_tools": "developer", "configuration_update": "developer", "mcp_approval_response": "user"}
@@ -67,3 +69,39 @@ def _item_content(raw: Mapping[str, JSON]) -> JSON:
         if raw.get(key) is not None:
             return raw[key]
     return None
+
+
+def message_in(value: Any) -> Message:
+    """The message that a blob's map is; the two usual kinds without the detour over their classes.
+
+    ContentValidationError for what is no map: the id of a blob proves what was written, not that tract wrote it.
+    """
+    if type(value) is not dict:
+        raise ContentValidationError(f"a message must be a map, not {type(value).__name__}")
+    kind = value.get("content_type")
+    if kind == "message" and type(value.get("message")) is dict and value.get("format") in MESSAGE_FORMATS:
+        return message_from_raw(value["message"], value["format"])
+    if kind == "dialogue" and type(value.get("role")) is str and type(value.get("text")) is str and "name" not in value:
+        return message_from_raw({"role": value["role"], "content": value["text"]}, "openai")
+    from tract.messages.content import (
+        message_of,  # most stores have only the two usual kinds, and its classes take 4 ms
+    )
+
+    return message_of(readable_content(value))
+
+
+def readable_content(value: Any) -> Any:
+    """The content a blob's map stands for.
+
+    A type that is registered in no process that reads it is still readable: as its map.
+    ContentValidationError for what says it is of a type of tract's own, and is not: that is never shown as something else.
+    """
+    from tract.objects.content import BUILTIN, FreeformContent, from_value  # they are loaded where one is needed
+
+    try:
+        return from_value(value)
+    except ContentValidationError:
+        kind = value.get("content_type")
+        if isinstance(kind, str) and kind in BUILTIN:
+            raise
+        return FreeformContent({key: item for key, item in value.items() if key != "content_type"})

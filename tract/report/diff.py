@@ -16,12 +16,11 @@ from tract.history.diff import Change, Kind, changes_of, compare_contexts, compa
 from tract.history.reachability import merge_bases
 from tract.history.walk import cut_behind
 from tract.messages import copy_json, message_text
-from tract.messages.message import Message
+from tract.messages.message import Message, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_count
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
-from tract.tokens.counts import readable_content
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from tract.history.context import context_at, entries, find_entry
 from tract.history.priority import Priority
 from tract.history.walk import ancestors
 from tract.messages import copy_json, message_text
+from tract.messages.message import message_in
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.objects.model import Commit, CommitOperation, Entry
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe, rebuilt_with_count
 from tract.revision import resolve_revision
-from tract.tokens.counts import message_in
 
 Judge = Callable[[CompiledContext], bool | None]
 """Says whether a context is good; None where that cannot be told."""

@@ -1,4 +1,4 @@
-"""Token counts kept between processes: derived, and thrown away as soon as anything is wrong with them.
+"""Token counts and totals kept between processes: derived, and worked out again where anything is wrong with them.
 
 ``cache/counts-…`` is ``"tract counts 1\\n"``, zero-filled to 16 bytes, then blocks:
 
@@ -7,6 +7,20 @@
 | 0 | 4 | number of rows |
 | 4 | 4 | CRC-32 of the rows |
 | 8 | 40 a row | blob id (32), tokens of the content's text (4), tokens of the message (4) |
+
+A block has at most 256 rows.
+
+``cache/totals`` is rows of 64 bytes:
+
+| offset | size | what |
+|---|---|---|
+| 0 | 4 | CRC-32 of the rest of the row |
+| 4 | 32 | key: BLAKE3 of what the totals depend on |
+| 36 | 4 | messages |
+| 40 | 4 | skipped |
+| 44 | 4 | pinned |
+| 48 | 8 | tokens |
+| 56 | 8 | 1 where calls or results of tools are skipped, else 0 |
 """
 
 from __future__ import annotations
@@ -28,10 +42,11 @@ from tract.storage import files
 
 MAGIC = b"tract counts 1\n".ljust(16, b"\0")
 _BLOCK = struct.Struct("<II")
+_NUMBER = struct.Struct("<I")
 _ROW = struct.Struct("<32sII")
-_ROWS_A_BLOCK = 256  # as many as are added at once at most: the newest bytes hold whole blocks
-_NEWEST_BYTES = 32768
-_STEP = 8  # every block begins at a multiple of it
+_ROWS_A_BLOCK = 256
+_NEWEST = 512
+_MOST_SEARCHES = 32  # each takes a hundredth of reading all
 
 
 class BlobCount(NamedTuple):
@@ -47,90 +62,80 @@ def counts_path(cache: str, counter: str) -> str:
     return os.path.join(cache, f"counts-{plain}-{blake3(counter.encode()).hexdigest()[:8]}")
 
 
-def load_counts(path: str) -> dict[ObjectId, BlobCount]:
-    """The counts in the file; a file with anything wrong in it is removed, and what was whole in it is used."""
-    counts: dict[ObjectId, BlobCount] = {}
-    try:
-        data = files.read_file(path)
-    except OSError:
-        return counts  # there are none yet, or what cannot be read is counted again
-    position = len(MAGIC)
-    whole = data[:position] == MAGIC or not data
-    while whole and position < len(data):
-        end = _take_block(data, position, counts)
-        whole = end is not None
-        position = end or position
-    if not whole:
-        with contextlib.suppress(OSError):
-            files.unlink(path)
-    return counts
+class CountsReader:
+    """Finds counts in a file, reading no more of it than it must: most ask for the newest, or for a few that are not there.
 
-
-def newest_counts(path: str) -> dict[ObjectId, BlobCount] | None:
-    """The counts at the end of the file, some hundreds however long it is; None where it is short, or anything is wrong with it, and ``load_counts`` is to read it.
-
-    Blocks are found from the end backwards: there is one where the number of rows leads to the end, or to the block found before, and the checksum is right.
+    Damage hides the counts before it: those blobs are counted again, and their counts put at the end. A file of another kind is removed.
     """
-    try:
-        data = _newest_bytes(path)
-    except OSError:
-        return None
-    counts: dict[ObjectId, BlobCount] = {}
-    end: int | None = len(data)
-    while end is not None:
-        end = _take_block_before(data, end, counts)
-    return counts or None
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin again at the end of the file."""
+        self._end: int | None = None
+        self._searches = 0
+
+    def look_up(self, wanted: ObjectId) -> dict[ObjectId, BlobCount]:
+        """Counts of the file, with that of *wanted* if it has it: at first the newest, then a few one by one, at last all that are left."""
+        if self._end == 0:
+            return {}
+        try:
+            with files.mapped(self._path) as data:
+                if data[: len(MAGIC)] != MAGIC:
+                    files.unlink(self._path)
+                    raise ValueError("no file of counts")
+                return self._look_up(data, wanted)
+        except (OSError, ValueError):  # there is none yet, it is empty, or it was none
+            self._end = 0
+            return {}
+
+    def _look_up(self, data: mmap.mmap, wanted: ObjectId) -> dict[ObjectId, BlobCount]:
+        found: dict[ObjectId, BlobCount] = {}
+        if self._end is None:
+            self._end = len(data)
+            self._read_back(data, found, _NEWEST)
+        if wanted in found or self._end == 0:
+            return found
+        if self._searches < _MOST_SEARCHES:
+            count = _find_row(data, wanted, self._end)
+            self._searches += (
+                1 if count is None else _MOST_SEARCHES // 2
+            )  # older messages are looked at: soon all are read
+            return found if count is None else {**found, wanted: count}
+        self._read_back(data, found, len(data))
+        return found
+
+    def _read_back(self, data: mmap.mmap, found: dict[ObjectId, BlobCount], most: int) -> None:
+        """Read the blocks before those that were read, until there are *most* counts."""
+        while self._end and len(found) < most:
+            self._end = _take_block_before(data, self._end, found)
 
 
-def find_count(path: str, blob: ObjectId) -> BlobCount | None:
-    """One blob's count, in less time than ``load_counts`` takes: its row is searched for, and proved by its block's checksum; None where there is none."""
-    try:
-        with files.mapped(path) as data:
-            return _find_row(data, blob)
-    except (OSError, ValueError):  # there is none, or nothing in it
-        return None
-
-
-def _find_row(data: mmap.mmap, blob: ObjectId) -> BlobCount | None:
-    row = data.find(blob, len(MAGIC))
+def _find_row(data: mmap.mmap, blob: ObjectId, end: int) -> BlobCount | None:
+    """The blob's count before *end*: its row is searched for, and proved by its block's checksum; None where there is none."""
+    row = data.find(blob, len(MAGIC), end)
     while row >= 0:
         for before in range(_ROWS_A_BLOCK):
             position = row - before * _ROW.size - _BLOCK.size
             if position < len(MAGIC):
                 break
-            if before < _BLOCK.unpack_from(data, position)[0] <= _ROWS_A_BLOCK and _rows_at(data, position) is not None:
+            if before < _NUMBER.unpack_from(data, position)[0] <= _ROWS_A_BLOCK and _rows_at(data, position):
                 _, text, message = _ROW.unpack_from(data, row)
                 return BlobCount(text, message)
-        row = data.find(blob, row + 1)
+        row = data.find(blob, row + 1, end)
     return None
 
 
-def _take_block_before(data: bytes, end: int, counts: dict[ObjectId, BlobCount]) -> int | None:
-    """Take in the block that ends at *end*; where it begins, None where there is none."""
-    for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, -1, -_ROW.size), 1):
-        if _BLOCK.unpack_from(data, position)[0] == number and _take_block(data, position, counts):
+def _take_block_before(data: mmap.mmap, end: int, counts: dict[ObjectId, BlobCount]) -> int:
+    """Add the block that ends at *end*: the number of rows leads there, and the checksum is right; where it begins, 0 where there is none."""
+    first = max(len(MAGIC), end - _BLOCK.size - _ROWS_A_BLOCK * _ROW.size)
+    for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, first - 1, -_ROW.size), 1):
+        if _NUMBER.unpack_from(data, position)[0] == number and (rows := _rows_at(data, position)) is not None:
+            counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
             return position
-    return None
-
-
-def _newest_bytes(path: str) -> bytes:
-    """The end of a long file of counts, from where a block may begin; nothing of another file."""
-    fd = files.open_read(path)
-    try:
-        size = files.size_of(fd)
-        if size <= 2 * _NEWEST_BYTES or size % _STEP or files.read_at(fd, len(MAGIC), 0) != MAGIC:
-            return b""
-        return files.read_at(fd, _NEWEST_BYTES, size - _NEWEST_BYTES)
-    finally:
-        files.close(fd)
-
-
-def _take_block(data: bytes, position: int, counts: dict[ObjectId, BlobCount]) -> int | None:
-    rows = _rows_at(data, position)
-    if rows is None:
-        return None
-    counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
-    return position + _BLOCK.size + len(rows)
+    return 0
 
 
 def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
@@ -145,17 +150,19 @@ def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
 
 def add_counts(path: str, counts: Mapping[ObjectId, BlobCount]) -> None:
     """Put *counts* at the end of the file, in one write; they are not synced."""
-    block = _block([_ROW.pack(id, count.text, count.message) for id, count in counts.items()])
+    rows = iter([_ROW.pack(id, count.text, count.message) for id, count in counts.items()])
+    blocks = b"".join(_blocks(rows))
     fd = files.open_append(path)
     try:
-        files.append(fd, block if files.size_of(fd) else MAGIC + block)
+        files.append(fd, blocks if files.size_of(fd) else MAGIC + blocks)
     finally:
         files.close(fd)
 
 
-def _block(rows: list[bytes]) -> bytes:
-    data = b"".join(rows)
-    return _BLOCK.pack(len(rows), zlib.crc32(data)) + data
+def _blocks(rows: Iterator[bytes]) -> Iterator[bytes]:
+    """The rows in blocks."""
+    while some := b"".join(islice(rows, _ROWS_A_BLOCK)):
+        yield _BLOCK.pack(len(some) // _ROW.size, zlib.crc32(some)) + some
 
 
 def prune_all_counts(cache: str, is_kept: Callable[[ObjectId], bool]) -> None:
@@ -178,8 +185,8 @@ def prune_counts(path: str, is_kept: Callable[[ObjectId], bool]) -> int:
             kept = (row for row in _whole_rows(data) if is_kept(row[:32]))
             with files.NewFile(os.path.dirname(path)) as file:
                 file.write(MAGIC)
-                while rows := list(islice(kept, _ROWS_A_BLOCK)):
-                    file.write(_block(rows))
+                for block in _blocks(kept):
+                    file.write(block)
                 file.publish(os.path.basename(path))
     return gone
 
@@ -189,3 +196,65 @@ def _whole_rows(data: mmap.mmap) -> Iterator[bytes]:
     while data[: len(MAGIC)] == MAGIC and (rows := _rows_at(data, position)) is not None:
         yield from (rows[at : at + _ROW.size] for at in range(0, len(rows), _ROW.size))
         position += _BLOCK.size + len(rows)
+
+
+# Totals of contexts
+
+_TOTALS_ROW = struct.Struct("<32sIIIQQ")
+_TOTALS_CRC = struct.Struct("<I")
+_TOTALS_SIZE = _TOTALS_CRC.size + _TOTALS_ROW.size
+_MOST_TOTALS = 512
+
+
+class Totals(NamedTuple):
+    """A context in figures, every message counted."""
+
+    messages: int
+    skipped: int
+    pinned: int
+    tokens: int
+    tools: bool
+
+
+def load_totals(path: str) -> dict[bytes, Totals]:
+    """The totals in the file; one with anything wrong in it, or that grew too long, is removed, and what was whole in it is used."""
+    try:
+        data = files.read_file(path)
+    except OSError:
+        return {}  # there are none yet, or what cannot be read is worked out again
+    found = read_totals(data)
+    if damaged_at(data) is not None or len(found) > _MOST_TOTALS:
+        with contextlib.suppress(OSError):
+            files.unlink(path)
+    return dict(found)
+
+
+def read_totals(data: bytes) -> list[tuple[bytes, Totals]]:
+    """The rows in *data*, up to the first that is not whole."""
+    found = []
+    for at in range(0, len(data) - _TOTALS_SIZE + 1, _TOTALS_SIZE):
+        row = data[at + _TOTALS_CRC.size : at + _TOTALS_SIZE]
+        if zlib.crc32(row) != _TOTALS_CRC.unpack_from(data, at)[0]:
+            break
+        key, messages, skipped, pinned, tokens, tools = _TOTALS_ROW.unpack(row)
+        found.append((key, Totals(messages, skipped, pinned, tokens, bool(tools))))
+    return found
+
+
+def damaged_at(data: bytes) -> int | None:
+    """Where the first row begins that is not whole, None where all are.
+
+    An empty file is whole: who made it may have died before it wrote the first row.
+    """
+    whole = len(read_totals(data)) * _TOTALS_SIZE
+    return None if whole == len(data) else whole
+
+
+def add_totals(path: str, totals: Mapping[bytes, Totals]) -> None:
+    """Put *totals* at the end of the file, in one write; they are not synced."""
+    rows = [_TOTALS_ROW.pack(key, *one) for key, one in totals.items()]
+    fd = files.open_append(path)
+    try:
+        files.append(fd, b"".join(_TOTALS_CRC.pack(zlib.crc32(row)) + row for row in rows))
+    finally:
+        files.close(fd)

@@ -1,64 +1,53 @@
-"""What every blob's content is, as a message and in tokens; worked out once."""
+"""Counts: the tokens of every blob, and the totals of contexts, worked out once and kept between processes."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
-from tract.errors import ContentValidationError, TokenizerError
-from tract.messages import message_from_raw
-from tract.messages.message import Message
+from blake3 import blake3
+
+from tract.errors import TokenizerError
+from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
-from tract.objects.message_format import MESSAGE_FORMATS
 from tract.objects.model import new_blob
 from tract.repo import Repository
-from tract.storage.counts import BlobCount, add_counts, counts_path, find_count, load_counts, newest_counts
-from tract.tokens.counter import (
-    TOKENS_PER_MESSAGE,
-    EstimateTokenCounter,
-    TokenCounter,
-    checked_count,
-    content_text,
-    count_message,
-)
+from tract.storage.counts import BlobCount, CountsReader, Totals, add_counts, add_totals, counts_path, load_totals
+from tract.tokens.counted import TOKENS_PER_MESSAGE, content_text, count_message
+from tract.tokens.counter import EstimateTokenCounter, TokenCounter, checked_count
 
 _MESSAGES_KEPT = 131072
 _ROLES_KEPT = 64
 
-# So many counts are kept, and as many again that nobody asked for since: some 8 MB.
+# So many counts are kept, and as many again that came before: some 8 MB.
 _COUNTS_KEPT = 16384
 
-# So many of the counts before the newest are searched for one by one, which takes a hundredth of loading all.
-_MOST_LOOKUPS = 32
-
 # Counts are written this often, so that another process that looks at a running agent's store finds them.
-_MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
 _FLUSH_AT = 256
 _FLUSH_AFTER_SECONDS = 1.0
+
+_MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
 
 
 class BlobCache:
     """Messages and token counts by blob.
 
     Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
-    At first only the newest are read, for who looks at a few messages; all when more than a few are missing.
-    In memory are those of late; the others are read again when one is missing, at most once for each ``_COUNTS_KEPT`` new ones.
+    In memory are those of late; the file is looked at again when an older one is missing, and read whole at most once for each ``_COUNTS_KEPT`` new ones.
     """
 
     def __init__(self, repo: Repository, counter: TokenCounter) -> None:
         self.counter = counter
-        self._repo = repo
         self._path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
+        self._file = None if self._path is None else CountsReader(self._path)
         self._messages: dict[ObjectId, Message] = {}
-        self._counts: dict[ObjectId, BlobCount] | None = None
+        self._counts: dict[ObjectId, BlobCount] = {}
         self._older: dict[ObjectId, BlobCount] = {}
-        self._has_newest = False  # and none that the file has before them
-        self._let_go = False  # of counts that the file still has
         self._unsaved: dict[ObjectId, BlobCount] = {}
-        self._absent: set[ObjectId] = set()  # blobs that the file does not have
-        self._lookups = 0
+        self._absent: set[ObjectId] = set()  # from the file
         self._flushed_at = 0.0
         self._roles: dict[str, int] = {}
 
@@ -85,13 +74,36 @@ class BlobCache:
         known = self.known(blob)
         return known if known is not None else self._add(blob, value)
 
+    def known(self, blob: ObjectId) -> BlobCount | None:
+        """The blob's tokens, if they were ever counted; never loads the tokenizer."""
+        count = self._counts.get(blob)
+        if count is None:
+            count = self._older.get(blob)
+            if count is None and self._file is not None and blob not in self._absent:
+                self._older.update(self._file.look_up(blob))
+                count = self._older.get(blob)
+                if count is None:
+                    self.note_made([blob])
+        return count
+
+    def note_made(self, blobs: Iterable[ObjectId]) -> None:
+        """Remember that the file does not have *blobs*, which were just made, and need not be read for them."""
+        if len(self._absent) > _COUNTS_KEPT:
+            self._absent.clear()
+        self._absent.update(blobs)
+
     def _add(self, blob: ObjectId, value: Any) -> BlobCount:
-        count = _count_map(self.counter, value, self._role_tokens)
-        self._keep(blob, count)
-        if self._path is not None:
+        count = self._counts[blob] = _count_map(self.counter, value, self._role_tokens)
+        if self._file is not None:
             self._unsaved[blob] = count
             if len(self._unsaved) >= _FLUSH_AT or time.monotonic() > self._flushed_at + _FLUSH_AFTER_SECONDS:
                 self.flush()
+        if len(self._counts) >= _COUNTS_KEPT:
+            self.flush()
+            self._older, self._counts = self._counts, {}
+            self._absent.clear()
+            if self._file is not None:
+                self._file.restart()
         return count
 
     def _role_tokens(self, role: str) -> int:
@@ -101,60 +113,6 @@ class BlobCache:
                 self._roles.clear()
             tokens = self._roles[role] = checked_count(self.counter, role)
         return tokens
-
-    def note_made(self, blobs: Iterable[ObjectId]) -> None:
-        """Remember that *blobs* were just made: the file is not read for them, which would take longer with every message of the store."""
-        if len(self._absent) > _COUNTS_KEPT:
-            self._absent.clear()
-        self._absent.update(blobs)
-
-    def _keep(self, blob: ObjectId, count: BlobCount) -> None:
-        counts = self._loaded()
-        if len(counts) >= _COUNTS_KEPT:
-            self._let_go = self._let_go or bool(self._older and self._path)
-            self._older, self._counts = counts, {}
-            counts = self._counts
-        counts[blob] = count
-
-    def known(self, blob: ObjectId) -> BlobCount | None:
-        """The blob's tokens, if they were ever counted; never loads the tokenizer."""
-        count = (self._counts or self._loaded()).get(blob)
-        if count is None and blob in self._absent:
-            return self._older.get(blob)
-        if count is None and self._has_newest and self._path is not None:
-            if self._lookups < _MOST_LOOKUPS:
-                return self._look_up(self._path, blob)
-            self._has_newest = False
-            self._counts = load_counts(self._path)
-            count = self._counts.get(blob)
-        if count is None:
-            count = self._older.get(blob)
-            if count is None and self._let_go and self._path is not None:
-                self.flush()
-                self._let_go = False
-                self._older = load_counts(self._path)
-                count = self._older.get(blob)
-            if count is not None:
-                self._loaded()[blob] = count
-        return count
-
-    def _look_up(self, path: str, blob: ObjectId) -> BlobCount | None:
-        """One count that is not among the newest. Where it is there after all, older messages are looked at, and soon all are loaded."""
-        count = find_count(path, blob)
-        if count is None:
-            self._lookups += 1
-            self.note_made([blob])
-        else:
-            self._lookups += _MOST_LOOKUPS // 2
-            self._loaded()[blob] = count
-        return count
-
-    def _loaded(self) -> dict[ObjectId, BlobCount]:
-        if self._counts is None:
-            newest = None if self._path is None else newest_counts(self._path)
-            self._has_newest = newest is not None
-            self._counts = newest or ({} if self._path is None else load_counts(self._path))
-        return self._counts
 
     @property
     def kept(self) -> str:
@@ -236,41 +194,82 @@ def _role_and_text(value: Any) -> tuple[str, str] | None:
     return (role, text) if type(role) is str and type(text) is str and role and role.isprintable() else None
 
 
-def message_in(value: Any) -> Message:
-    """The message that a blob's map is; the two usual kinds without the detour over their classes.
-
-    ContentValidationError for what is no map: the id of a blob proves what was written, not that tract wrote it.
-    """
-    if type(value) is not dict:
-        raise ContentValidationError(f"a message must be a map, not {type(value).__name__}")
-    kind = value.get("content_type")
-    if kind == "message" and type(value.get("message")) is dict and value.get("format") in MESSAGE_FORMATS:
-        return message_from_raw(value["message"], value["format"])
-    if kind == "dialogue" and type(value.get("role")) is str and type(value.get("text")) is str and "name" not in value:
-        return message_from_raw({"role": value["role"], "content": value["text"]}, "openai")
-    from tract.messages import message_of  # most stores have only the two usual kinds, and its classes take 4 ms
-
-    return message_of(readable_content(value))
-
-
-def readable_content(value: Any) -> Any:
-    """The content a blob's map stands for.
-
-    A type that is registered in no process that reads it is still readable: as its map.
-    ContentValidationError for what says it is of a type of tract's own, and is not: that is never shown as something else.
-    """
-    from tract.objects.content import BUILTIN, FreeformContent, from_value  # as above
-
-    try:
-        return from_value(value)
-    except ContentValidationError:
-        kind = value.get("content_type")
-        if isinstance(kind, str) and kind in BUILTIN:
-            raise
-        return FreeformContent({key: item for key, item in value.items() if key != "content_type"})
-
-
 def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
     """The blob's tokens by an offline estimate, for where loading a tokenizer would take too long."""
     counter = EstimateTokenCounter()
     return _count_map(counter, repo.blob(blob), counter.count)
+
+
+# What ``status`` says without reading the context: a key names all that totals depend on, so they cannot be stale.
+
+_ESTIMATED = ("\0estimated\0", "\0estimates\0")
+"""What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
+
+
+class TotalsCache:
+    """Totals by commit and state of the priorities, under one counter's name; ``flush`` writes the new ones."""
+
+    def __init__(self, repo: Repository, counter: str) -> None:
+        self._path = None if repo.path is None else os.path.join(repo.path, "cache", "totals")
+        self._counter = counter
+        self._known: dict[bytes, Totals] | None = None
+        self._unsaved: dict[bytes, Totals] = {}
+        self._flushed_at = 0.0
+
+    def get(self, commit: ObjectId, priorities: ObjectId | None) -> Totals | None:
+        """The totals, when anybody ever worked them out."""
+        return self._loaded().get(self._key(commit, priorities))
+
+    def _loaded(self) -> dict[bytes, Totals]:
+        if self._known is None:
+            self._known = {} if self._path is None else load_totals(self._path)
+        return self._known
+
+    def get_estimated(self, commit: ObjectId, priorities: ObjectId | None, kept: str) -> tuple[Totals, int] | None:
+        """The totals with estimates in them, and of how many messages, when they were worked out while the counts were as *kept* says."""
+        keys = [self._key(commit, priorities, name + kept) for name in _ESTIMATED]
+        known = self._loaded()
+        return (known[keys[0]], known[keys[1]].messages) if keys[0] in known and keys[1] in known else None
+
+    def put_estimated(
+        self, commit: ObjectId, priorities: ObjectId | None, kept: str, totals: Totals, estimated: int
+    ) -> None:
+        """Remember totals of which *estimated* messages are estimated: as two rows, the second with nothing but their number."""
+        if self._path is None or self.get_estimated(commit, priorities, kept) is not None or max(totals) >= 2**32:
+            return
+        first, second = (self._key(commit, priorities, name + kept) for name in _ESTIMATED)
+        rows = {first: totals, second: Totals(estimated, 0, 0, 0, tools=False)}
+        self._loaded().update(rows)
+        with suppress(OSError):  # it can be made again
+            add_totals(self._path, rows)
+
+    def put(self, commit: ObjectId, priorities: ObjectId | None, totals: Totals) -> None:
+        """Remember them; written at most once a second."""
+        if self._path is None or self.get(commit, priorities) is not None or max(totals) >= 2**32:
+            return
+        known = self._loaded()
+        key = self._key(commit, priorities)
+        if len(known) > 1024:
+            known.clear()
+        known[key] = self._unsaved[key] = totals
+        if self.is_due:
+            self.flush()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the file is to be written again: others may look at it."""
+        return time.monotonic() - self._flushed_at >= _FLUSH_AFTER_SECONDS
+
+    def flush(self) -> None:
+        """Write the newest; a cache that cannot be written is no error, for it can be made again."""
+        self._flushed_at = time.monotonic()
+        if self._unsaved and self._path is not None:
+            key, newest = self._unsaved.popitem()
+            self._unsaved.clear()
+            try:
+                add_totals(self._path, {key: newest})
+            except OSError:
+                return
+
+    def _key(self, commit: ObjectId, priorities: ObjectId | None, how: str = "") -> bytes:
+        return blake3(b"%s%s%s" % (commit, priorities or bytes(len(commit)), (self._counter + how).encode())).digest()

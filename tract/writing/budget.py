@@ -16,13 +16,12 @@ from tract.history.context import context_at
 from tract.history.notes import USAGE, NewNote, write_note
 from tract.history.priority import Priority
 from tract.history.tree_diff import Change, diff_contexts
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in
 from tract.objects.codec import unpack
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject
 from tract.revision import resolve_revision
-from tract.tokens.counter import REPLY_PRIMING
-from tract.tokens.counts import message_in
+from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import TokenUsage, read_usage, usage_body
 
 

@@ -14,9 +14,9 @@ from tract.cli.rendering import print_commit
 from tract.compile.workspace import current_blob
 from tract.history.commit import edit_target
 from tract.messages import message_of, message_text
+from tract.messages.message import readable_content
 from tract.objects.content import MessageContent
 from tract.revision import resolve_revision
-from tract.tokens.counts import readable_content
 
 _PLACE = re.compile(r"-?[0-9]{1,3}")
 

@@ -36,7 +36,8 @@ from tract.messages.message import CompileWarning, Message
 from tract.objects.content import DialogueContent, from_value, to_value
 from tract.refs.names import HEADS
 from tract.repo import Repository
-from tract.tokens.counter import checked_count, content_text
+from tract.tokens.counted import content_text
+from tract.tokens.counter import checked_count
 
 AROUND = 3
 """How many messages before and after a part the summariser is shown."""

@@ -29,11 +29,11 @@ from tract.history.compression import (
     commit_compression,
     compress_reason,
 )
+from tract.messages.message import message_in
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
 from tract.tokens.counter import checked_count
-from tract.tokens.counts import message_in
 from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
 from tract.writing.drafts import checked_config

@@ -26,9 +26,8 @@ from tract.config import TractConfig, check_price
 from tract.curation.compress.summariser import MustKeep
 from tract.curation.editable import value_with_text
 from tract.errors import CompressionError, ConfigError
-from tract.messages.message import CompileWarning
+from tract.messages.message import CompileWarning, readable_content
 from tract.objects.model import Entry
-from tract.tokens.counts import readable_content
 
 UNFIT = "the summary is unfit: "
 SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})

@@ -21,12 +21,11 @@ from tract.history.priority import Priority, priority_of
 from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended
 from tract.llm.types import ChatMessage, ResolveRequest
 from tract.messages import message_text, render_openai, render_text
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in, readable_content
 from tract.objects.content import plain_json
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 from tract.refs.store import ANY, Expected
-from tract.tokens.counts import message_in, readable_content
 from tract.transaction import check_idle
 
 AROUND = 3

@@ -11,8 +11,8 @@ from tract.errors import MergeError
 from tract.history.merge import MergePlan
 from tract.history.three_way import ConflictKind, EntryConflict
 from tract.llm.types import Resolution, ResolveRequest
+from tract.messages.message import readable_content
 from tract.objects.content import ContentTypes, to_value
-from tract.tokens.counts import readable_content
 
 Resolver = Callable[[ResolveRequest], Resolution | str | None]
 

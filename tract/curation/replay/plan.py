@@ -34,14 +34,13 @@ from tract.history.sameness import Sameness
 from tract.history.three_way import Merged
 from tract.history.walk import is_ancestor
 from tract.messages import pairing_warnings, tool_ids
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
 from tract.refs.names import HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision
-from tract.tokens.counts import message_in
 from tract.transaction import check_idle
 from tract.writing.drafts import checked_config
 

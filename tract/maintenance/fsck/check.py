@@ -42,10 +42,9 @@ from tract.objects.model import Operation, RefValue, check_payload, read_operati
 from tract.refs.names import HEAD, ORIG_HEAD, TAGS, TRACTS
 from tract.repo import read_config, read_format
 from tract.storage import files
-from tract.storage.counts import BlobCount
+from tract.storage.counts import BlobCount, damaged_at
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import Cut, decode_shallow, readable_cuts
-from tract.storage.totals import damaged_at
 from tract.transaction import STATES
 
 JOURNAL = "objects/journal"

@@ -11,13 +11,13 @@ from tract.history.context import context_of
 from tract.history.priority import Priority
 from tract.maintenance.fsck.check import Examination
 from tract.maintenance.fsck.problems import Problem
-from tract.messages.message import Message
+from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.model import read_blob, read_commit, read_node
 from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
 from tract.tokens.counter import TokenCounter
-from tract.tokens.counts import count_content, message_in, readable_content
+from tract.tokens.counts import count_content
 
 _NO_KEY = Key(None, None, None)
 _NOTHING_HIDDEN = Hidden({}, tools=False)
