@@ -59,10 +59,9 @@ _HOMES = {
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.history.reflog": ("ReflogEntry",),
     "tract.history.undo": ("UndoMove", "UndoPlan"),
-    "tract.llm.anthropic": ("AnthropicClient",),
     "tract.llm.callables": ("as_client",),
     "tract.llm.drivers": ("AsyncLLMStream", "LLMStream"),
-    "tract.llm.openai": ("OpenAIClient",),
+    "tract.llm.clients": ("AnthropicClient", "OpenAIClient"),
     "tract.llm.prompts": ("Prompt", "load_prompt"),
     "tract.llm.types": (
         "LLMClient",
@@ -179,11 +178,11 @@ if TYPE_CHECKING:
     from tract.history.reflog import ReflogEntry as ReflogEntry
     from tract.history.undo import UndoMove as UndoMove
     from tract.history.undo import UndoPlan as UndoPlan
-    from tract.llm.anthropic import AnthropicClient as AnthropicClient
     from tract.llm.callables import as_client as as_client
+    from tract.llm.clients import AnthropicClient as AnthropicClient
+    from tract.llm.clients import OpenAIClient as OpenAIClient
     from tract.llm.drivers import AsyncLLMStream as AsyncLLMStream
     from tract.llm.drivers import LLMStream as LLMStream
-    from tract.llm.openai import OpenAIClient as OpenAIClient
     from tract.llm.prompts import Prompt as Prompt
     from tract.llm.prompts import load_prompt as load_prompt
     from tract.llm.types import LLMClient as LLMClient

@@ -16,7 +16,7 @@
     ├── BisectError                  a search for the first bad commit that cannot go on
     ├── CompressionError  GCError
     ├── SpawnError  SessionError
-    ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
+    ├── PolicyExecutionError  PolicyConfigError  OrchestratorError      nothing raises these yet: policies and the orchestrator are to come
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
     ├── ImportFormatError            a file that is no conversation tract can read
     ├── ClosedError                  a Tract, or a model's client, used after close()
@@ -206,7 +206,7 @@ class LLMAuthError(LLMError):
 
 
 class LLMRateLimitError(LLMError):
-    """The provider wants us to wait; ``retry_after`` is in seconds, or None.
+    """The provider asks its caller to wait; ``retry_after`` is in seconds, or None where it does not say how long.
 
     ``is_transient`` is false where waiting does not help: the quota is used up.
     """
@@ -214,7 +214,7 @@ class LLMRateLimitError(LLMError):
     def __init__(self, message: str, retry_after: float | None = None, *, is_transient: bool = True) -> None:
         self.retry_after = retry_after
         self.is_transient = is_transient
-        super().__init__(message)
+        super().__init__(message if retry_after is None else f"{message} (retry after {retry_after:g} s)")
 
 
 class LLMResponseError(LLMError):

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.llm.server import LLMServer
-from tract.llm.anthropic import AnthropicClient
 from tract.llm.client import ProviderClient
-from tract.llm.openai import OpenAIClient
+from tract.llm.clients import AnthropicClient, OpenAIClient
 from tract.llm.types import LLMResponse
 
 KEY = "sk-test-0123456789abcdef"

@@ -10,10 +10,9 @@ import pytest
 from tests.llm.asking import KEY, ask, every_protocol, every_way, make_client
 from tests.llm.server import fail
 from tract.errors import LLMConfigError, LLMError, TractError
-from tract.llm.anthropic import AnthropicClient
-from tract.llm.failure import Limits, read_retry_after, wait_before_repeating
-from tract.llm.openai import OpenAIClient
-from tract.llm.secrets import Secrets
+from tract.llm.clients import AnthropicClient, OpenAIClient
+from tract.llm.failure import read_retry_after, wait_before_repeating
+from tract.llm.settings import Limits, Secrets
 
 CLIENTS = [(OpenAIClient, "OPENAI_API_KEY"), (AnthropicClient, "ANTHROPIC_API_KEY")]
 
@@ -158,16 +157,7 @@ def test_waits_double_at_most_and_are_never_over_the_longest():
     limits = Limits(timeout=600, read_timeout=60, max_retries=9, backoff=0.5, max_wait=4)
 
     for attempt, most in enumerate([0.5, 1, 2, 4, 4, 4], start=1):
-        waits = [wait_before_repeating(after(attempt), limits) for _ in range(50)]
+        waits = [wait_before_repeating(LLMError("x"), attempt, limits) for _ in range(50)]
         assert 0 <= min(waits)
         assert max(waits) <= most
         assert len(set(waits)) > 1
-
-
-def after(attempt: int):
-    from tenacity import RetryCallState, Retrying
-
-    state = RetryCallState(Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = attempt
-    state.set_exception((LLMError, LLMError("x"), None))
-    return state

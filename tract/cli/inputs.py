@@ -91,9 +91,9 @@ def open_client(console: Console, args: Args) -> closing[ProviderClient]:
 def _client(console: Console, provider: str, key: str) -> Any:
     # httpx takes longer to load than most commands to run.
     if provider == "openai":
-        from tract.llm.openai import OpenAIClient
+        from tract.llm.clients import OpenAIClient
 
         return OpenAIClient(key, console.environ.get("OPENAI_BASE_URL"))
-    from tract.llm.anthropic import AnthropicClient
+    from tract.llm.clients import AnthropicClient
 
     return AnthropicClient(key, console.environ.get("ANTHROPIC_BASE_URL"))

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import LLMResponseError
-from tract.llm.deltas import Pieces, add_delta, joined
 from tract.llm.reading import (
+    Pieces,
+    add_delta,
     found,
     id_of,
+    joined,
     need_list,
     need_object,
     need_text,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 from tract.errors import LLMConfigError, LLMResponseError
 from tract.llm.anthropic_format import read_anthropic_answer
 from tract.llm.openai_format import read_openai_answer
-from tract.llm.types import ChatMessage, LLMClient, LLMRequest, LLMResponse, Resolution, Summary
+from tract.llm.types import ChatMessage, ChatOptions, LLMClient, LLMRequest, LLMResponse, Resolution, Summary
 
 
 def as_client(answerer: Any) -> LLMClient:
@@ -39,17 +39,10 @@ class CallableClient:
 
     function: Callable[..., Any]
 
-    def chat(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> LLMResponse:
-        request = LLMRequest(tuple(messages), model or "", temperature, max_tokens, options)
-        given = {"model": model, "temperature": temperature, "max_tokens": max_tokens} | options
+    def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse:
+        request = LLMRequest.of(messages, "", options)
+        given = {"model": request.model or None, "temperature": request.temperature, "max_tokens": request.max_tokens}
+        given |= request.options
         taken = _taken(self.function, {key: value for key, value in given.items() if value is not None})
         answer = read_answer(self.function([dict(message) for message in messages], **taken))
         if answer.generation_config:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, Unpack
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -23,11 +23,10 @@ import httpx
 from tract import __version__
 from tract.errors import ClosedError, LLMConfigError
 from tract.llm.drivers import AsyncLLMStream, LLMStream
-from tract.llm.failure import Limits
 from tract.llm.flow import Assembler, Call, Flow, ask
 from tract.llm.reading import found
-from tract.llm.secrets import Secrets
-from tract.llm.types import ChatMessage, LLMRequest, LLMResponse
+from tract.llm.settings import Limits, Secrets
+from tract.llm.types import ChatMessage, ChatOptions, LLMRequest, LLMResponse
 
 _OURS = ("messages", "stream")
 
@@ -62,83 +61,40 @@ class ProviderClient:
         address = self._provider.url.copy_with(query=None)
         return f"{type(self).__name__}('{address}', default_model={self.default_model!r})"
 
-    def chat(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> LLMResponse:
-        """The whole answer to *messages*. Further *options* go to the provider as they are."""
-        request = self._request(messages, model, temperature, max_tokens, options)
+    def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse:
+        """The whole answer to *messages*; *options* go to the provider under its own names."""
+        request = self._request(messages, options)
         with LLMStream(self._sync_client(), self._flow(request, stream=False)) as answer:
             for _ in answer:
                 pass
             return answer.response
 
-    def stream(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> LLMStream:
+    def stream(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMStream:
         """The answer's text as it comes; nothing is sent before the first piece is asked for."""
-        request = self._request(messages, model, temperature, max_tokens, options)
+        request = self._request(messages, options)
         return LLMStream(self._sync_client(), self._flow(request, stream=True))
 
-    async def achat(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> LLMResponse:
+    async def achat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse:
         """``chat`` for asyncio."""
-        request = self._request(messages, model, temperature, max_tokens, options)
+        request = self._request(messages, options)
         async with AsyncLLMStream(self._async_client(), self._flow(request, stream=False)) as answer:
             async for _ in answer:
                 pass
             return answer.response
 
-    def astream(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> AsyncLLMStream:
+    def astream(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> AsyncLLMStream:
         """``stream`` for asyncio; call it where the loop runs."""
-        request = self._request(messages, model, temperature, max_tokens, options)
+        request = self._request(messages, options)
         return AsyncLLMStream(self._async_client(), self._flow(request, stream=True))
 
-    def _request(
-        self,
-        messages: Sequence[ChatMessage],
-        model: str | None,
-        temperature: float | None,
-        max_tokens: int | None,
-        options: dict[str, Any],
-    ) -> LLMRequest:
+    def _request(self, messages: Sequence[ChatMessage], options: ChatOptions) -> LLMRequest:
+        request = LLMRequest.of(checked_messages(messages), self.default_model, options)
         for name in _OURS:
-            if name in options:
+            if name in request.options:
                 raise LLMConfigError(f"'{name}' is not an option of a question")
-        return LLMRequest(
-            checked_messages(messages), model or self._default_model(), temperature, max_tokens, dict(options)
-        )
-
-    def _default_model(self) -> str:
-        if not self.default_model:
+        if not request.model:
             raise LLMConfigError("no model to ask: none was given, and the client has no default_model")
-        return self.default_model
+        return request
 
     def _flow(self, request: LLMRequest, *, stream: bool) -> Flow:
         provider = self._provider

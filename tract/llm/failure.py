@@ -12,17 +12,15 @@ A provider's ``x-should-retry`` has the last word, as in its own clients.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tenacity import RetryCallState, wait_random_exponential
-
 from tract.errors import LLMAuthError, LLMError, LLMRateLimitError, LLMResponseError
 from tract.llm.reading import Refused, raise_if_refused
-from tract.llm.secrets import Secrets
+from tract.llm.settings import Limits, Secrets
 from tract.objects.json import parse_json
 
 _TRANSIENT = frozenset({408, 409})
@@ -44,23 +42,6 @@ _STATUS_OF_KIND = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long, how often and how much. Times are seconds.
-
-    ``timeout`` is for a whole call, repeats and waits included; ``read_timeout`` for one silence in it.
-    The first wait is up to ``backoff``, each further one up to twice as long; none is over ``max_wait``, and a provider that asks for a longer one is not asked again.
-    """
-
-    timeout: float
-    read_timeout: float
-    max_retries: int
-    backoff: float
-    max_wait: float
-    connect_timeout: float = 10.0
-    max_bytes: int = 1 << 26
 
 
 def failure_of_body(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> LLMError:
@@ -141,10 +122,9 @@ def is_worth_repeating(error: BaseException, limits: Limits) -> bool:
     return error.retry_after is None or error.retry_after <= limits.max_wait
 
 
-def wait_before_repeating(state: RetryCallState, limits: Limits) -> float:
-    """What the provider asked for, else a random part of a time that doubles, so that clients do not come in step."""
-    error = state.outcome.exception() if state.outcome is not None else None
+def wait_before_repeating(error: BaseException, attempt: int, limits: Limits) -> float:
+    """Seconds: what the provider asked for, else a random part of a time that doubles with each *attempt*, from 1 on, so that clients do not come in step."""
     asked = getattr(error, "retry_after", None)
     if asked is not None:
         return float(asked)
-    return wait_random_exponential(multiplier=limits.backoff, max=limits.max_wait)(state)
+    return random.uniform(0, min(limits.max_wait, limits.backoff * 2.0 ** min(attempt - 1, 64)))

@@ -14,14 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Protocol, TypeAlias
 
-from tenacity import DoAttempt, DoSleep, RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-
 from tract.errors import LLMError, LLMResponseError
-from tract.llm.failure import Limits, failure_of_body, failure_of_refusal, is_worth_repeating, wait_before_repeating
+from tract.llm.failure import failure_of_body, failure_of_refusal, is_worth_repeating, wait_before_repeating
 from tract.llm.reading import Refused
-from tract.llm.secrets import Secrets
+from tract.llm.settings import Limits, Secrets
 from tract.llm.sse import Event, EventParser
 from tract.llm.types import LLMResponse
 from tract.objects.json import parse_json
@@ -116,34 +115,17 @@ class Deadline:
 
 
 def ask(call: Call) -> Flow:
-    """*call*'s answer, asked for again as often as its limits allow.
-
-    What tenacity's own loop does, with the waits handed out instead of slept.
-    """
-    deadline = Deadline(call.limits.timeout)
-    retrying = Retrying(
-        stop=stop_after_attempt(call.limits.max_retries + 1),
-        wait=lambda state: wait_before_repeating(state, call.limits),
-        retry=retry_if_exception(lambda exc: is_worth_repeating(exc, call.limits)),
-        reraise=True,
-    )
-    retrying.begin()
-    state = RetryCallState(retrying, fn=None, args=(), kwargs={})
-    while True:
-        do = retrying.iter(state)
-        if isinstance(do, DoAttempt):
-            try:
-                state.set_result((yield from _attempt(call, deadline)))
-            except LLMError as exc:
-                state.set_exception((type(exc), exc, exc.__traceback__))
-        elif isinstance(do, DoSleep):
-            if do >= deadline.left and state.outcome is not None:
-                state.outcome.result()  # there is no time left to ask again: raises what went wrong
-            state.prepare_for_next_attempt()
-            yield Wait(float(do))
-        else:
-            answer: LLMResponse = do
-            return answer
+    """*call*'s answer, asked for again as often as its limits allow, and while there is time for the wait."""
+    deadline, limits = Deadline(call.limits.timeout), call.limits
+    for attempt in count(1):
+        try:
+            return (yield from _attempt(call, deadline))
+        except LLMError as exc:
+            seconds = wait_before_repeating(exc, attempt, limits)
+            if attempt > limits.max_retries or not is_worth_repeating(exc, limits) or seconds >= deadline.left:
+                raise
+        yield Wait(seconds)
+    raise AssertionError("count never ends")
 
 
 def _attempt(call: Call, deadline: Deadline) -> Flow:

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import LLMResponseError
-from tract.llm.deltas import add_delta, joined
 from tract.llm.reading import (
+    add_delta,
     found,
     id_of,
+    joined,
     need_list,
     need_object,
     need_text,

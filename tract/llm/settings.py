@@ -1,15 +1,58 @@
-"""A client's settings, checked before anything is sent."""
+"""A client's settings, checked before anything is sent, and the secrets among them, kept out of sight."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import httpx
 
 from tract.errors import LLMConfigError
-from tract.llm.failure import Limits
+
+_SHOWN = 200  # characters of a provider's text in a message
+_SHORTEST = 6  # a shorter text is no secret, and would be found everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long, how often and how much. Times are seconds.
+
+    ``timeout`` is for a whole call, repeats and waits included; ``read_timeout`` for one silence in it.
+    The first wait is up to ``backoff``, each further one up to twice as long; none is over ``max_wait``, and a provider that asks for a longer one is not asked again.
+    """
+
+    timeout: float
+    read_timeout: float
+    max_retries: int
+    backoff: float
+    max_wait: float
+    connect_timeout: float = 10.0
+    max_bytes: int = 1 << 26
+
+
+class Secrets:
+    """What must not be shown. It cannot be printed itself."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        long = {text for text in texts if len(text) >= _SHORTEST}
+        escaped = {json.dumps(text)[1:-1] for text in long}  # as a body of JSON has it
+        self._texts = tuple(sorted(long | escaped, key=len, reverse=True))
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+    def excerpt(self, text: str) -> str:
+        """The start of *text* as one line that can be printed, without anything secret."""
+        # First hidden, then cut: half a key is a secret too.
+        for secret in self._texts:
+            text = text.replace(secret, "***")
+        line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _SHOWN]).split())
+        return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 def read_key(given: str | None, variable: str) -> str:

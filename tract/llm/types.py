@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, runtime_checkable
 
 from tract.errors import LLMResponseError
 
@@ -34,6 +34,14 @@ class LLMRequest:
     temperature: float | None = None
     max_tokens: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, messages: Sequence[ChatMessage], model: str, options: Mapping[str, Any]) -> LLMRequest:
+        """The question with *options* as a client is given them; *model* is asked where they name none."""
+        given = {key: value for key, value in options.items() if value is not None}
+        given |= given.pop("extra_body", {})
+        named, temperature, most = (given.pop(name, None) for name in ("model", "temperature", "max_tokens"))
+        return cls(tuple(messages), named or model, temperature, most, given)
 
     @property
     def generation_config(self) -> dict[str, Any]:
@@ -72,18 +80,33 @@ class LLMResponse:
         return self.finish_reason in _REFUSED or bool(self.message.get("refusal"))
 
 
+class ChatOptions(TypedDict, total=False):
+    """What a question may say beside its messages; None is not sent.
+
+    *system* and *thinking* are Anthropic's; *extra_body* holds whatever else a provider knows.
+    """
+
+    model: str | None
+    temperature: float | None
+    max_tokens: int | None
+    top_p: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
+    tools: Sequence[Mapping[str, Any]] | None
+    tool_choice: str | Mapping[str, Any] | None
+    response_format: Mapping[str, Any] | None
+    reasoning_effort: str | None
+    system: str | Sequence[Mapping[str, Any]] | None
+    thinking: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
+    extra_body: Mapping[str, Any] | None
+
+
+@runtime_checkable
 class LLMClient(Protocol):
     """Whatever answers messages; ``as_client`` makes one of any function."""
 
-    def chat(
-        self,
-        messages: Sequence[ChatMessage],
-        *,
-        model: str | None = None,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        **options: Any,
-    ) -> LLMResponse: ...
+    def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,7 @@ class Resolution:
             raise LLMResponseError("a resolution that aborts has no text")
 
 
+@runtime_checkable
 class ResolverCallable(Protocol):
     """Whatever decides a conflict; a plain str as the answer is the resolved text (``read_resolution``)."""
 
@@ -172,6 +196,7 @@ class Summary:
             raise LLMResponseError(f"a summary must be a text with something in it, not {found}")
 
 
+@runtime_checkable
 class SummariserCallable(Protocol):
     """Whatever sums messages up; a plain str as the answer is the summary's text (``read_summary``)."""
 

@@ -1,0 +1,106 @@
+"""Clients for OpenAI, for every server that speaks its chat completions, and for Anthropic's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
+from tract.llm.client import Provider, ProviderClient
+from tract.llm.openai_format import OpenAIAssembler, openai_body, read_openai_answer
+from tract.llm.settings import Secrets, join_path, read_base_url, read_headers, read_key, read_limits
+from tract.llm.types import LLMRequest
+
+_OPENAI_HOST = "api.openai.com"
+_ANTHROPIC_VERSION = "2023-06-01"
+
+
+class OpenAIClient(ProviderClient):
+    """Asks OpenAI, or the server at *base_url*.
+
+    Without *api_key* the key is the environment's ``OPENAI_API_KEY``, and without *base_url* the address its ``OPENAI_BASE_URL``; ``api_key=""`` sends no key, for a server of one's own that wants none.
+    Times are seconds: *timeout* for a whole call with its repeats, *read_timeout* for one silence in it, *backoff* for the first wait, *max_wait* for the longest.
+    *headers* are sent with every question; their values are kept out of sight as the key is.
+    LLMConfigError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        default_model: str = "gpt-5.4-mini",
+        timeout: float = 600.0,
+        max_retries: int = 3,
+        *,
+        read_timeout: float = 300.0,
+        backoff: float = 0.5,
+        max_wait: float = 60.0,
+        max_bytes: int = 1 << 26,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        url = read_base_url(base_url, "OPENAI_BASE_URL", f"https://{_OPENAI_HOST}/v1")
+        key = read_key(api_key, "OPENAI_API_KEY")
+
+        def body(request: LLMRequest, stream: bool) -> dict[str, Any]:
+            return openai_body(request, stream=stream, limit_name=limit_name(url.host))
+
+        own = read_headers(headers)
+        provider = Provider(
+            url=join_path(url, "/chat/completions"),
+            headers=({"authorization": f"Bearer {key}"} if key else {}) | own,
+            secrets=Secrets([key, *own.values()]),
+            body=body,
+            read=read_openai_answer,
+            assembler=OpenAIAssembler,
+            request_id_header="x-request-id",
+        )
+        limits = read_limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes)
+        super().__init__(provider, default_model, limits)
+
+
+def limit_name(host: str) -> str:
+    """What *host* calls ``max_tokens``: OpenAI's newer models refuse the name that all other servers know."""
+    return "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"
+
+
+class AnthropicClient(ProviderClient):
+    """Asks Anthropic, or the server at *base_url*.
+
+    Messages are OpenAI's chat dicts (or Anthropic's own); the system prompt is put apart here.
+    The API wants a limit for every answer: *default_max_tokens*, where a question has none.
+    The key is the environment's ``ANTHROPIC_API_KEY`` and the address its ``ANTHROPIC_BASE_URL``, where none is given; the rest is as in ``OpenAIClient``.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        default_model: str = "claude-sonnet-5",
+        timeout: float = 600.0,
+        max_retries: int = 3,
+        *,
+        default_max_tokens: int = 4096,
+        read_timeout: float = 300.0,
+        backoff: float = 0.5,
+        max_wait: float = 60.0,
+        max_bytes: int = 1 << 26,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        url = read_base_url(base_url, "ANTHROPIC_BASE_URL", "https://api.anthropic.com")
+        key = read_key(api_key, "ANTHROPIC_API_KEY")
+
+        def body(request: LLMRequest, stream: bool) -> dict[str, Any]:
+            return anthropic_body(request, stream=stream, default_max_tokens=default_max_tokens)
+
+        own = read_headers(headers)
+        provider = Provider(
+            url=join_path(url, "/v1/messages"),
+            headers={"anthropic-version": _ANTHROPIC_VERSION} | ({"x-api-key": key} if key else {}) | own,
+            secrets=Secrets([key, *own.values()]),
+            body=body,
+            read=read_anthropic_answer,
+            assembler=AnthropicAssembler,
+            request_id_header="request-id",
+        )
+        limits = read_limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes)
+        super().__init__(provider, default_model, limits)
