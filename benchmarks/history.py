@@ -61,13 +61,13 @@ def branch(tract: Tract) -> object:
 
 
 def merge_base(tract: Tract) -> object:
-    repo = tract._base
+    repo = tract.repository
     return merge_bases(repo, resolve_revision(repo, "main"), resolve_revision(repo, "draft"))
 
 
 def merge(tract: Tract) -> object:
     """Merge ``draft`` into ``main``; what it takes to put main back is not measured, being a ref's move."""
-    repo = tract._base
+    repo = tract.repository
     before = resolve_revision(repo, "main")
     plan = plan_merge(repo, "draft")
     assert plan.merged is not None

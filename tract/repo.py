@@ -97,6 +97,9 @@ class Repository:
     author: str = "unknown"
     clock: Callable[[], int] = now
     decoded: DecodedObjects | None = None
+    replaced: dict[ObjectId, ObjectId] = field(
+        default_factory=dict
+    )  # commits whose ids a batch gave out, and which landed under others
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
 
@@ -320,7 +323,7 @@ def open_repository(
         store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
         shallow = Shallow(path)
         repo = Repository(
-            store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), {}, shallow
+            store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), shallow=shallow
         )
         repo.look_at_shallow()
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first

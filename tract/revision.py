@@ -105,6 +105,7 @@ def find_ref(repo: Repository, name: str) -> str | None:
 
 def _full_id(repo: Repository, name: str, revision: str) -> ObjectId:
     id = parse_id(name)
+    id = None if id is None else repo.replaced.get(id, id)
     if id is None or not repo.objects.contains(id):
         raise CommitNotFoundError(revision)
     found = repo.objects.read(id)
@@ -118,6 +119,8 @@ def _unique_prefix(repo: Repository, prefix: str, revision: str) -> ObjectId:
     if len(candidates) > 1:
         # People mean messages: a note about one should not make its id ambiguous.
         candidates = [id for id in candidates if repo.commit(id).operation is not CommitOperation.NOTE] or candidates
+    if not candidates:
+        candidates = [repo.replaced[id] for id in repo.replaced if id.hex().startswith(prefix)]
     if not candidates:
         raise CommitNotFoundError(revision)
     if len(candidates) > 1:

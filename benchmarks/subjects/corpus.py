@@ -40,7 +40,7 @@ def measure(peer: type[Peer], *, folder: str) -> dict[str, Any]:
         one.open(inside, "process")
         cpu, start = used(), time.perf_counter()
         if isinstance(one, TractPeer):
-            importer = Importer(one.tract._base, count=one.counts)
+            importer = Importer(one.tract.repository, count=one.counts)
             number = sum(importer.take(each).messages for each in read)
             importer.finish()
         else:

@@ -111,7 +111,7 @@ def test_configs_are_compared_between_messages_that_stand_for_each_other(tmp_pat
         base = t.head
         t.commit({"role": "assistant", "content": "x"}, generation_config={"model": "a", "t": 0.3, "n": 1})
         one = t.head
-        t._base.refs.update([RefEdit("refs/heads/main", bytes.fromhex(base))], reason="test")
+        t.repository.refs.update([RefEdit("refs/heads/main", bytes.fromhex(base))], reason="test")
         assert base == t.head  # has looked
         t.commit({"role": "assistant", "content": "y"}, generation_config={"model": "b", "t": 0.7, "n": 1})
 

@@ -21,7 +21,7 @@ def at(hour: int) -> datetime:
 def talk():
     """Two lines from ``1``: main has an edit of it that a merge keeps; the merge's other parent has ``side``."""
     t = Tract.open(":memory:")
-    repo = t._base
+    repo = t.repository
     t.commit({"role": "user", "content": "one apple"}, timestamp=at(1), message="N1")
     t.commit({"role": "user", "content": "two pears"}, timestamp=at(2), message="fruit")
     t.tag("base")

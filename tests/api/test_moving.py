@@ -110,7 +110,7 @@ def test_what_a_branch_cannot_be_is_an_error_that_moves_nothing():
 def test_while_a_merge_is_under_way_nothing_goes_elsewhere():
     t = make_tract("a", "b")
     t.branch("draft", switch=False)
-    write_state(t._base, "merge", {"branch": "main"})
+    write_state(t.repository, "merge", {"branch": "main"})
 
     for move in (
         lambda: t.switch("draft"),

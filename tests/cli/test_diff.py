@@ -123,7 +123,7 @@ def test_the_configs_of_two_branches_are_compared(run, tmp_path):
         base = t.head
         t.commit({"role": "assistant", "content": "x"}, generation_config={"model": "a"})
         t.tag("one")
-        t._base.refs.update([RefEdit("refs/heads/main", bytes.fromhex(base or ""), ANY)], reason="test")
+        t.repository.refs.update([RefEdit("refs/heads/main", bytes.fromhex(base or ""), ANY)], reason="test")
         assert base == t.head
         t.commit({"role": "assistant", "content": "y"}, generation_config={"model": "b"})
 
@@ -155,7 +155,7 @@ def test_show_says_what_an_edit_and_a_merge_changed(talk, tmp_path):
     assert "+You have 30 days." in lines(talk("show"))
     assert ["changed"] == [message["kind"] for message in talk("show", "--json").json["changes"]["message_diffs"]]
     with Tract.open(tmp_path) as t:
-        repo = t._base
+        repo = t.repository
         tip = bytes.fromhex(t.head or "")
         context = context_at(repo, tip)
         commit = repo.commit(tip)._replace(

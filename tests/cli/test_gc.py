@@ -16,17 +16,17 @@ def leave_something(tmp_path) -> str:
     """Commit once on main, once on a branch that is gone; that commit's id."""
     with Tract.open(tmp_path) as t:
         t.user("stays")
-        create_branch(t._base, "aside", bytes.fromhex(t.head))
-        switch_branch(t._base, "aside")
+        create_branch(t.repository, "aside", bytes.fromhex(t.head))
+        switch_branch(t.repository, "aside")
         aside = Tract.open(tmp_path).user("goes").commit_hash
-        switch_branch(t._base, "main")
-        move_ref(t._base, "refs/heads/aside", None, expected=ANY, reason="delete")
+        switch_branch(t.repository, "main")
+        move_ref(t.repository, "refs/heads/aside", None, expected=ANY, reason="delete")
     return aside
 
 
 def has(tmp_path, commit: str) -> bool:
     with Tract.open(tmp_path) as t:
-        return t._base.objects.contains(bytes.fromhex(commit))
+        return t.repository.objects.contains(bytes.fromhex(commit))
 
 
 def test_gc_says_what_it_did(run, tmp_path):

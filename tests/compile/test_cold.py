@@ -85,7 +85,7 @@ def test_any_context_reads_its_nodes_and_no_others(packed):
     for at in (0, 15, 300, 900, NUMBER):
         with Tract.open(folder, tokenizer=Words()) as t:
             t.compile(at_commit=commits[at])
-            decoded = t._base.decoded
+            decoded = t.repository.decoded
             assert decoded is not None
             read = len(decoded.nodes) + len(t._space.compiler._chunks)
             notes = 1

@@ -28,7 +28,7 @@ def make_tract(*texts: str, maxsize: int = 8) -> Tract:
 def move_branch(t: Tract, commit: str) -> None:
     """What reset and checkout will do."""
     id = ObjectId(bytes.fromhex(commit))
-    move_ref(t._base, "refs/heads/main", id, expected=t._base.head()[1], reason="moved")
+    move_ref(t.repository, "refs/heads/main", id, expected=t.repository.head()[1], reason="moved")
     t.head  # noqa: B018
 
 

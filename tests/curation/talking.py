@@ -38,7 +38,7 @@ def ids(infos: Sequence[CommitInfo]) -> list[str]:
 
 def context(t: Tract) -> list[str]:
     """The ids of all messages at HEAD, hidden ones as well."""
-    repo = t._base
+    repo = t.repository
     return [commit.hex() for commit, _ in entries(repo, context_at(repo, repo.head()[1]))]
 
 

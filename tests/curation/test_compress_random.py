@@ -117,5 +117,5 @@ def test_pins_survive_random_compressions_one_after_the_other(rounds: list[Any])
 
 
 def entries_of(t: Tract) -> dict[str, str]:
-    repo = t._base
+    repo = t.repository
     return {commit.hex(): blob.hex() for commit, blob in entries(repo, context_at(repo, repo.head()[1]))}

@@ -23,7 +23,7 @@ SESSION = ROOT.parent / "shared" / "corpus" / "entireio+cli" / "0b" / "0195f27fe
 
 
 def items_of(t: Tract) -> list[Entry]:
-    repo = t._base
+    repo = t.repository
     return entries(repo, context_at(repo, repo.head()[1]))
 
 
@@ -35,7 +35,7 @@ def broken_pairs(t: Tract) -> list[Any]:
 def test_a_real_conversation_compressed_three_times_over(tmp_path: Path) -> None:
     with Tract.open(tmp_path, durability="process") as t:
         (conversation, *_) = read_transcript(str(SESSION)).conversations
-        import_conversation(t._base, conversation, place="here")
+        import_conversation(t.repository, conversation, place="here")
         original, torn = items_of(t), broken_pairs(t)
         assert len(original) >= 200
         # An agent's own choice of what it must not forget: here every fortieth message, tool calls and results among them.

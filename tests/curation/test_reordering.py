@@ -135,7 +135,7 @@ def test_random_moves_are_as_lists_say(order: list[int], number: int, anchor: in
 
     t.reorder([ids[at] for at in moved], **{"before" if is_before else "after": ids[anchor]})
 
-    repo = t._base
+    repo = t.repository
     tip = repo.head()[1]
     assert [ids[at] for at in expected] == [commit.hex() for commit, _ in entries(repo, context_at(repo, tip))]
     assert context_at(repo, tip) == build_context(repo, entries(repo, context_at(repo, tip)), [])

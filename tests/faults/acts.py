@@ -56,7 +56,7 @@ def tear_the_end(scene: Scene) -> None:
     with opened(scene.folder, durability="process") as t:
         t.user("its ref file was not written")
         scene.acknowledge("its ref file was not written")
-        size = t._base.objects.stats().journal_size
+        size = t.repository.objects.stats().journal_size
         t.user("torn")
     branch.write_bytes(line)
     data = bytearray(journal.read_bytes())

@@ -37,7 +37,7 @@ def shown_and_waiting(tract: Tract) -> Shown:
 
 
 def _lines(tract: Tract) -> Iterator[str]:
-    repo = tract._base
+    repo = tract.repository
     yield _context(tract, None)
     for name, _ in repo.refs.list():
         if name.startswith((HEADS, TAGS)):
@@ -89,10 +89,10 @@ class _Agent:
 
     def collect(self, by: Tract, days: float, meanwhile: Callable[[], object]) -> None:
         """A gc of archives older than so many *days*, by another handle; something happens between its plan and its run."""
-        with by._base.objects.maintenance():  # type: ignore[attr-defined]
-            plan = gc.plan_gc(by._base, retention_days=0.0, archives=Retention(days=days))
+        with by.repository.objects.maintenance():  # type: ignore[attr-defined]
+            plan = gc.plan_gc(by.repository, retention_days=0.0, archives=Retention(days=days))
             meanwhile()
-            gc.run_gc(by._base, plan)
+            gc.run_gc(by.repository, plan)
         self.life.done(by, "full")
 
 

@@ -82,9 +82,9 @@ def check_state(folder: str, recording: Recording, expected: Expected, first: Du
         with open_tract(home, second) as tract:
             if texts(tract) != (*before, _HEAD_WORDS):
                 return "what was committed after the cut is not there after reopening"
-            _check_reachable(tract._base)
+            _check_reachable(tract.repository)
             tract.user("and once more")
-            _check_ref_files(tract._base, store)
+            _check_ref_files(tract.repository, store)
             if fsck and recording.cuts:
                 _collect_again(tract, recording)
         with open_tract(home, first) as tract:
@@ -120,7 +120,7 @@ def _check_history(tract: Tract, recording: Recording, expected: Expected, exist
     late = [moment for moment in moments if moment.history > certain.history or moment.moves >= certain.moves]
     if not late:
         raise _ProblemError(f"{certain.moves - moments[0].moves} acknowledged operations are lost")
-    _check_reachable(tract._base)
+    _check_reachable(tract.repository)
     allowed = [expected.shown.get(moment) for moment in late]
     if None not in allowed:
         shown = recording.look(tract)

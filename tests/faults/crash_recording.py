@@ -140,8 +140,8 @@ def texts(tract: Tract) -> Shown:
 
 
 def moves_of(tract: Tract) -> Moves:
-    tract._base.refs.refresh()
-    return tuple(one.changes for _, one in tract._base.refs.history() if one.changes)[::-1]
+    tract.repository.refs.refresh()
+    return tuple(one.changes for _, one in tract.repository.refs.history() if one.changes)[::-1]
 
 
 class Life:
@@ -192,7 +192,7 @@ class Life:
     def die(self) -> None:
         """Let go of all descriptors as the kernel does for a killed process, and go on as another."""
         for tract in self._open:
-            tract._base.close()
+            tract.repository.close()
         self._open.clear()
         self.recorder.revive()
 

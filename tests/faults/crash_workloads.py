@@ -29,7 +29,7 @@ def life_of_a_chat(life: Life, durability: Durability) -> None:
     after(tract.edit(first.commit_hash, "the same, said better"))
     after(tract.annotate(first.commit_hash, "skip", reason="old"))
     after(tract.tag("v1"))
-    base = tract._base
+    base = tract.repository
     after(create_branch(base, "draft", bytes.fromhex(first.commit_hash)))
     after(switch_branch(base, "draft"))
     after(tract.user(life.text()))
@@ -109,7 +109,7 @@ def life_with_folders_of_branches(life: Life) -> None:
     """A branch takes the name of another's folder, and the other way round."""
     tract = life.open("full")
     start = bytes.fromhex(tract.user("begin").commit_hash)
-    base = tract._base
+    base = tract.repository
     for name in ("a/b", "a", "a/b/c", "a"):
         create_branch(base, name, start)
         life.done(tract, "full")
@@ -131,20 +131,20 @@ def life_with_gc(life: Life, durability: Durability) -> None:
     first = tract.user("begin")
     life.done(tract, durability)
     for turn in range(3):
-        create_branch(tract._base, "draft", bytes.fromhex(first.commit_hash))
-        switch_branch(tract._base, "draft")
+        create_branch(tract.repository, "draft", bytes.fromhex(first.commit_hash))
+        switch_branch(tract.repository, "draft")
         for _ in range(3):
             tract.user(life.text(600))
         tract.user(life.text(4000))
         life.done(tract, durability)
-        switch_branch(tract._base, "main")
-        move_ref(tract._base, "refs/heads/draft", None, expected=ANY, reason="delete")
-        with other._base.objects.maintenance():  # type: ignore[attr-defined]
-            plan = gc.plan_gc(other._base, retention_days=(7.0, 0.0, 0.0)[turn])
+        switch_branch(tract.repository, "main")
+        move_ref(tract.repository, "refs/heads/draft", None, expected=ANY, reason="delete")
+        with other.repository.objects.maintenance():  # type: ignore[attr-defined]
+            plan = gc.plan_gc(other.repository, retention_days=(7.0, 0.0, 0.0)[turn])
             for _ in range(3):
                 tract.user(life.text(600))
                 life.done(tract, durability)
-            gc.run_gc(other._base, plan)
+            gc.run_gc(other.repository, plan)
         life.done(other, "full")
         tract.user(life.text())
         life.done(tract, durability)
@@ -187,7 +187,7 @@ def life_that_ends_early(life: Life) -> None:
     for _ in range(9):
         tract.user(life.text(500))
         life.done(tract, "full")
-    gc.collect(tract._base, retention_days=0.0)
+    gc.collect(tract.repository, retention_days=0.0)
     life.done(tract, "full")
     tract.user("the end")
 
@@ -198,7 +198,7 @@ def life_after(life: Life) -> None:
     for text in ("of one length", Life(life.recorder).text(4000), "of two length"):
         tract.user(text)
         life.done(tract, "full")
-    gc.collect(tract._base, retention_days=0.0)
+    gc.collect(tract.repository, retention_days=0.0)
     tract.user("the end")
     life.done(tract, "full")
     life.close(tract)

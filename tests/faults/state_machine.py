@@ -65,7 +65,7 @@ class Handle:
 
     @property
     def repo(self) -> Repository:
-        return self.tract._base
+        return self.tract.repository
 
 
 def content(said: Said) -> Any:
@@ -167,7 +167,7 @@ class StoreMachine(RuleBasedStateMachine):
     def the_store_is_what_the_model_says(self) -> None:
         self.steps += 1
         for model in self.tracts.values():
-            self._check_refs(self._watcher(model.name)._base, model)
+            self._check_refs(self._watcher(model.name).repository, model)
         for model in self.tracts.values():
             self._check_tract(self._watcher(model.name), model)
 
@@ -182,7 +182,7 @@ class StoreMachine(RuleBasedStateMachine):
     def fsck_finds_nothing(self) -> None:
         if self.steps % 6 == 0 and self.tracts:
             self._fsck(LEFT_BEHIND if self.crashed else set())
-            with self._watcher("root")._base.objects.lock():
+            with self._watcher("root").repository.objects.lock():
                 pass  # whoever writes clears the torn end of a write
             self._fsck(LEFT_BEHIND - {"torn-end"} if self.crashed else set())
 

@@ -45,7 +45,7 @@ class CrashingMachine(LookingMachine):
         """Every process dies; the last one while it wrote, of which the first part came to the file."""
         model = self.tracts[sorted(self.tracts)[which % len(self.tracts)]]
         watcher = self._watcher(model.name)
-        with watcher._base.objects.lock():
+        with watcher.repository.objects.lock():
             pass  # clears what an earlier crash left, so that the copies differ in this write alone
         self.lives += 1
         copy = self.home / str(self.lives)
@@ -61,7 +61,7 @@ class CrashingMachine(LookingMachine):
             happened = lambda: model.annotate(messages[0], Priority.PINNED)  # noqa: E731
         else:
             name, commit = model.branch, model.kept()[which % len(model.kept())]
-            move_ref(watcher._base, HEADS + name, bytes.fromhex(commit), expected=ANY, reason="reset")
+            move_ref(watcher.repository, HEADS + name, bytes.fromhex(commit), expected=ANY, reason="reset")
             happened = lambda: model.branches.__setitem__(name, commit)  # noqa: E731
         journal = Path(".tract", "objects", "journal")
         large = kind == "append" and any(len(words.text) > 2000 for words in said)  # its blob may be in no journal

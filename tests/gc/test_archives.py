@@ -30,7 +30,7 @@ def make_tract(path: Path, *said: str, **options: Any) -> Tract:
 
 
 def repo_of(t: Tract) -> Repository:
-    return t._base
+    return t.repository
 
 
 def has(t: Tract, commit: str) -> bool:

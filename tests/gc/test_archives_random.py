@@ -23,7 +23,7 @@ def opened(path: Path) -> Tract:
 def seen(t: Tract) -> dict[str, object]:
     """What each branch and tag shows: ids and texts of its context."""
     shown: dict[str, object] = {}
-    for name, value in t._base.local_refs("refs/"):
+    for name, value in t.repository.local_refs("refs/"):
         if isinstance(value, bytes) and not name.startswith("refs/notes/"):
             try:
                 compiled = t.compile(at_commit=value.hex())
@@ -77,7 +77,9 @@ def test_collecting_archives_changes_no_context(tmp_path: Path, seed: int) -> No
             before = seen(t)
             window = chance.choice([None, Retention(days=0.0), Retention(days=2.0), Retention(size=600)])
             days = chance.choice([0.0, 1.0, 3.0])
-            collect(t._base, retention_days=days, archives=window, now=time.time() + chance.choice([0, 1, 2.5]) * DAY)
+            collect(
+                t.repository, retention_days=days, archives=window, now=time.time() + chance.choice([0, 1, 2.5]) * DAY
+            )
             assert before == seen(t)
             t.log(None)
             t.reflog()

@@ -54,7 +54,7 @@ def everything(t: Tract) -> dict[str, object]:
     seen: dict[str, object] = {"tags": t.tags(), "head": (t.head, t.current_branch)}
     seen["branches"] = [(info.name, info.commit_hash) for info in t.list_branches()]
     seen["pinned"], seen["skipped"] = [*map(told, t.pinned())], [*map(told, t.skipped())]
-    for name, value in t._base.local_refs("refs/"):
+    for name, value in t.repository.local_refs("refs/"):
         if isinstance(value, bytes) and not name.startswith("refs/notes/"):
             try:
                 seen[name] = shown(t, value.hex())
@@ -134,7 +134,7 @@ def test_no_context_changes_whatever_gc_takes(tmp_path: Path, seed: int) -> None
             window = chance.choice([None, Retention(days=0.0), Retention(days=0.0), Retention(size=2000)])
             days = chance.choice([0.0, 1.0])
             now = time.time() + chance.choice([0, 2]) * DAY
-            taken += collect(t._base, retention_days=days, archives=window, now=now).dropped
+            taken += collect(t.repository, retention_days=days, archives=window, now=now).dropped
             assert before == everything(t)
         with opened(tmp_path) as t:
             assert before == everything(t)
@@ -152,7 +152,7 @@ def configured(path: Path) -> tuple[Tract, str, str]:
 
 
 def has(t: Tract, commit: str) -> bool:
-    return t._base.objects.contains(bytes.fromhex(commit))
+    return t.repository.objects.contains(bytes.fromhex(commit))
 
 
 def gc_now(t: Tract) -> None:
@@ -211,10 +211,10 @@ def test_a_stream_takes_an_edit_that_stayed_along(tmp_path: Path) -> None:
     t.compress(content="abcd", keep_recent=2)
     gc_now(t)
     written = io.BytesIO()
-    write_stream(t._base, plan_store_export(t._base), written.write)
+    write_stream(t.repository, plan_store_export(t.repository), written.write)
     there = opened(tmp_path / "there")
 
-    import_stream(there._base, io.BytesIO(written.getvalue()))
+    import_stream(there.repository, io.BytesIO(written.getvalue()))
 
     assert everything(t) == everything(opened(tmp_path / "there"))
     assert () == check_repository(str(tmp_path / "there" / ".tract")).problems

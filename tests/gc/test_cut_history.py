@@ -277,7 +277,7 @@ def test_an_undo_passes_over_what_gc_did(tmp_path):
     t.compress(content="abcd", keep_recent=2)
     t.user("g")
     t.gc(archive_retention_days=0, orphan_retention_days=0)
-    newest = [operation.reason for _, operation in t._base.refs.history()][:2]
+    newest = [operation.reason for _, operation in t.repository.refs.history()][:2]
     assert {"gc: notes", "gc: archives"} & set(newest)
 
     planned = t.undo(dry_run=True)
@@ -301,7 +301,7 @@ def test_what_came_with_notes_that_gc_wrote_anew_is_not_undone(tmp_path):
     t.compress(content="abcd", keep_recent=2)
     t.annotate(ids[5], "skip")
     t.gc(archive_retention_days=0, orphan_retention_days=0)
-    assert "gc: notes" in [operation.reason for _, operation in t._base.refs.history()]
+    assert "gc: notes" in [operation.reason for _, operation in t.repository.refs.history()]
 
     with pytest.raises(TractError, match="cannot be undone: gc"):
         t.undo()

@@ -38,11 +38,11 @@ def make_tract(path: Path, *said: str, **options) -> Tract:
 
 
 def repo_of(tract: Tract) -> Repository:
-    return tract._base
+    return tract.repository
 
 
 def store_of(tract: Tract) -> Database:
-    store = tract._base.objects
+    store = tract.repository.objects
     assert isinstance(store, Database)
     return store
 

@@ -44,7 +44,7 @@ def compress(t: Tract) -> str:
 
 def gc(t: Tract, **asked: Any) -> GCResult:
     """A gc tomorrow that lets all archives go."""
-    return collect_by_policy(t._base, now=time.time() + DAY, **{"archives": 0, **asked})
+    return collect_by_policy(t.repository, now=time.time() + DAY, **{"archives": 0, **asked})
 
 
 def assert_clean(path: Path) -> None:
@@ -111,7 +111,7 @@ def test_branches_that_each_compressed_since_they_parted_keep_what_they_had_in_c
 
     held = {held.commit: held.branches for held in result.held}
     assert {of_side: ("refs/heads/main",), of_main: ("refs/heads/side",)} == held
-    assert 1 == len(merge_bases(t._base, *(value for _, value in t._base.local_refs("refs/heads/"))))
+    assert 1 == len(merge_bases(t.repository, *(value for _, value in t.repository.local_refs("refs/heads/"))))
 
 
 def test_all_compressions_on_the_way_to_the_merge_base_stay_and_none_behind_it(tmp_path):
@@ -132,9 +132,9 @@ def test_all_compressions_on_the_way_to_the_merge_base_stay_and_none_behind_it(t
     assert [second, first] == [held.commit for held in result.held]
     assert [before] == [archive.commit for archive in result.archives]
     t = opened(tmp_path)
-    assert not t._base.objects.contains(bytes.fromhex(ids[0]))
+    assert not t.repository.objects.contains(bytes.fromhex(ids[0]))
     assert [bytes.fromhex(base)] == merge_bases(
-        t._base, *(value for _, value in t._base.local_refs("refs/heads/") if isinstance(value, bytes))
+        t.repository, *(value for _, value in t.repository.local_refs("refs/heads/") if isinstance(value, bytes))
     )
     t.merge("side")
     assert_clean(tmp_path)
@@ -162,7 +162,7 @@ def test_tags_and_branches_of_other_tracts_hold_nothing_but_are_named(tmp_path):
     ids = say(t, "abcdef")
     t.tag("v1", ids[1])
     spawned = opened(tmp_path, "spawned")
-    move_ref(spawned._base, "refs/heads/main", bytes.fromhex(ids[2]), expected=ANY, reason="spawned")
+    move_ref(spawned.repository, "refs/heads/main", bytes.fromhex(ids[2]), expected=ANY, reason="spawned")
     compression = compress(t)
 
     planned, done = gc(t, dry_run=True), gc(t)
@@ -190,22 +190,24 @@ def test_a_branch_put_into_an_archive_after_the_plan_can_be_merged(tmp_path):
     compress(t)
     say(t, "efg")
     compress(t)
-    with database(t._base).maintenance():
-        plan = plan_gc(t._base, policies=read_policies(t._base, archives=0), now=time.time() + DAY)
+    with database(t.repository).maintenance():
+        plan = plan_gc(t.repository, policies=read_policies(t.repository, archives=0), now=time.time() + DAY)
         assert 2 == len(plan.archives)
         opened(tmp_path).branch("late", source=ids[1], switch=False)
-        run_gc(t._base, plan)
+        run_gc(t.repository, plan)
 
     t = opened(tmp_path)
-    tips = [value for _, value in t._base.local_refs("refs/heads/") if isinstance(value, bytes)]
-    assert [bytes.fromhex(ids[1])] == merge_bases(t._base, *tips)
+    tips = [value for _, value in t.repository.local_refs("refs/heads/") if isinstance(value, bytes)]
+    assert [bytes.fromhex(ids[1])] == merge_bases(t.repository, *tips)
     assert_clean(tmp_path)
 
 
 def bases(t: Tract) -> dict[tuple[str, str], list[bytes]]:
     """The merge bases of every two branches."""
-    branches = [(name, value) for name, value in t._base.local_refs("refs/heads/") if isinstance(value, bytes)]
-    return {(one[0], two[0]): sorted(merge_bases(t._base, one[1], two[1])) for one, two in combinations(branches, 2)}
+    branches = [(name, value) for name, value in t.repository.local_refs("refs/heads/") if isinstance(value, bytes)]
+    return {
+        (one[0], two[0]): sorted(merge_bases(t.repository, one[1], two[1])) for one, two in combinations(branches, 2)
+    }
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -257,6 +259,6 @@ def test_a_dry_run_says_what_the_run_does(tmp_path: Path, seed: int) -> None:
 
 def said(t: Tract, policy: Policy, now: float, *, dry_run: bool) -> dict[str, object]:
     """What a gc says, but for what a dry run cannot know."""
-    result = asdict(collect(t._base, policies=Policies((policy,)), now=now, dry_run=dry_run))
+    result = asdict(collect(t.repository, policies=Policies((policy,)), now=now, dry_run=dry_run))
     unknown = ("seconds", "packs_after", "size_after", "dry_run")
     return {name: value for name, value in result.items() if name not in unknown}

@@ -29,14 +29,14 @@ def opened(path: Path, tract: str | None = None, **settings: Any) -> Tract:
 
 
 def gc_after(t: Tract, days: float, **asked: Any) -> GCResult:
-    return collect_by_policy(t._base, now=time.time() + days * DAY, **asked)
+    return collect_by_policy(t.repository, now=time.time() + days * DAY, **asked)
 
 
 def has(t: Tract, *commits: str) -> list[bool]:
     """Whether the store has them, to who opens it now: other handles may still see what was there."""
-    assert t._base.path is not None
-    with Tract.open(t._base.path) as fresh:
-        return [fresh._base.objects.contains(bytes.fromhex(commit)) for commit in commits]
+    assert t.repository.path is not None
+    with Tract.open(t.repository.path) as fresh:
+        return [fresh.repository.objects.contains(bytes.fromhex(commit)) for commit in commits]
 
 
 def orphan(t: Tract, text: str = "orphan") -> str:
@@ -70,7 +70,7 @@ def test_orphans_go_by_the_settings_of_the_tract_they_are_of(tmp_path):
     like_root = opened(tmp_path, "like-root")
     commits = [orphan(t, f"{n}") for n, t in enumerate((root, short, long, like_root))]
     content = [
-        t._base.commit(bytes.fromhex(id)).content.hex() for t, id in zip((root, short), commits[:2], strict=True)
+        t.repository.commit(bytes.fromhex(id)).content.hex() for t, id in zip((root, short), commits[:2], strict=True)
     ]
 
     gc_after(root, 0.1)
@@ -88,7 +88,7 @@ def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
     root = opened(tmp_path, orphan_retention_days="1h")
     long = opened(tmp_path, "long", orphan_retention_days=30)
     shared = orphan(long)
-    root._base.refs.refresh()
+    root.repository.refs.refresh()
     root.user("x")
     root.branch("aside", source=shared)
     above = root.user("above").commit_hash
@@ -207,7 +207,7 @@ def test_an_archive_that_several_tracts_reach_has_the_longest_of_their_windows(t
     root = opened(tmp_path, archive_retention_days="1h")
     ids = archive(root)
     long = opened(tmp_path, "long", archive_retention_days=30)
-    move_ref(long._base, "refs/heads/main", bytes.fromhex(root.head or ""), expected=ANY, reason="spawned")
+    move_ref(long.repository, "refs/heads/main", bytes.fromhex(root.head or ""), expected=ANY, reason="spawned")
     archive(root, "efgh")
     newest = root.head
 
@@ -224,13 +224,13 @@ def test_an_archive_that_several_tracts_reach_has_the_longest_of_their_windows(t
 def test_an_orig_head_that_something_else_holds_too_keeps_its_archive(tmp_path, holder):
     t = opened(tmp_path, archive_retention_days=0)
     ids = archive(t)
-    left = t._base.ref("ORIG_HEAD")
+    left = t.repository.ref("ORIG_HEAD")
     assert isinstance(left, bytes)
     if holder == "a command under way":
-        write_state(t._base, "bisect", {"keeps": [left.hex()]})
+        write_state(t.repository, "bisect", {"keeps": [left.hex()]})
     else:
         never = opened(tmp_path, "never", archive_retention_days="never")
-        move_ref(never._base, "ORIG_HEAD", left, expected=ANY, reason="reset: from elsewhere")
+        move_ref(never.repository, "ORIG_HEAD", left, expected=ANY, reason="reset: from elsewhere")
 
     assert () == gc_after(t, 1).archives
 
@@ -351,11 +351,11 @@ def test_prune_goes_by_the_settings_of_each_tract_and_takes_no_archive(tmp_path)
     ids = archive(root)
     commits = orphan(root, "1"), orphan(short, "2")
 
-    gone = prune(root._base, now=time.time() + DAY)
+    gone = prune(root.repository, now=time.time() + DAY)
     assert bytes.fromhex(commits[1]) in gone
     assert [True, False, True] == has(root, *commits, ids[0])
-    assert {} == prune(root._base, orphans="never", now=time.time() + 1000 * DAY)
-    prune(root._base, orphans=0)
+    assert {} == prune(root.repository, orphans="never", now=time.time() + 1000 * DAY)
+    prune(root.repository, orphans=0)
 
     assert [False, False, True] == has(root, *commits, ids[0])
     assert_clean(tmp_path)
@@ -382,8 +382,8 @@ def test_windows_of_several_tracts_change_no_context_and_a_dry_run_says_what_goe
         days_on = chance.choice([0, 0.5, 2])
         with opened(tmp_path, chance.choice(names)) as t:
             now = time.time() + days_on * DAY
-            planned = collect_by_policy(t._base, now=now, dry_run=True)
-            done = collect_by_policy(t._base, now=now)
+            planned = collect_by_policy(t.repository, now=now, dry_run=True)
+            done = collect_by_policy(t.repository, now=now)
         assert (planned.archives, planned.held, planned.dropped_size) == (done.archives, done.held, done.dropped_size)
         assert (planned.reachable, planned.kept, planned.dropped) == (done.reachable, done.kept, done.dropped)
         assert before == contexts(tmp_path, names)

@@ -40,7 +40,7 @@ def make_tract(path: Path, *said: str) -> Tract:
 
 
 def journal_size(tract: Tract) -> int:
-    store = tract._base.objects
+    store = tract.repository.objects
     assert isinstance(store, Database)
     return store._journal.size
 

@@ -24,7 +24,7 @@ _NOTES = 41  # of so many, so few about what is gone are not pruned
 
 
 def repo_of(tract: Tract) -> Repository:
-    return tract._base
+    return tract.repository
 
 
 def make_tract(folder: Path, said: Sequence[str] = ()) -> Tract:

@@ -27,7 +27,7 @@ def committed(repo: Repository, operation: CommitOperation, parents: Sequence[Ob
 
 
 def go_back(t: Tract, id: ObjectId) -> None:
-    t._base.refs.update([RefEdit("refs/heads/main", id, ANY)], reason="test")
+    t.repository.refs.update([RefEdit("refs/heads/main", id, ANY)], reason="test")
     assert id.hex() == t.head  # has looked
 
 
@@ -37,11 +37,11 @@ def blamed(t: Tract) -> list[tuple[str, str]]:
 
 
 def at_commit(t: Tract, tip: ObjectId | None) -> list[Blamed]:
-    return blame_entries(t._base, tip, entries(t._base, context_at(t._base, tip)))
+    return blame_entries(t.repository, tip, entries(t.repository, context_at(t.repository, tip)))
 
 
 def tip_of(t: Tract) -> ObjectId:
-    tip = t._base.head()[1]
+    tip = t.repository.head()[1]
     assert tip is not None
     return tip
 
@@ -75,7 +75,7 @@ def test_an_edit_behind_an_older_revision_is_all_that_counts_there():
 
 def test_through_a_merge_the_edit_on_the_side_it_was_made_is_to_blame():
     with Tract.open(":memory:") as t:
-        repo = t._base
+        repo = t.repository
         a, b = t.user("a").commit_hash, t.user("b").commit_hash
         base = tip_of(t)
         t.edit(a, "ours")
@@ -95,7 +95,7 @@ def test_through_a_merge_the_edit_on_the_side_it_was_made_is_to_blame():
 
 def test_a_resolution_that_neither_side_had_is_the_merges():
     with Tract.open(":memory:") as t:
-        repo = t._base
+        repo = t.repository
         a = t.user("a").commit_hash
         base = tip_of(t)
         t.edit(a, "ours")
@@ -141,7 +141,7 @@ def test_an_edit_that_came_back_as_it_was_is_not_the_merges():
 
 def test_a_revert_is_to_blame_for_the_words_it_brought_back():
     with Tract.open(":memory:") as t:
-        repo = t._base
+        repo = t.repository
         a = t.user("a").commit_hash
         before = entries(repo, context_at(repo, tip_of(t)))
         t.edit(a, "A")
@@ -153,7 +153,7 @@ def test_a_revert_is_to_blame_for_the_words_it_brought_back():
 
 def test_through_a_compression_messages_keep_their_commits():
     with Tract.open(":memory:") as t:
-        repo = t._base
+        repo = t.repository
         ids = [t.user(str(n)).commit_hash for n in range(6)]
         edit = t.edit(ids[5], "five").commit_hash
         old = tip_of(t)

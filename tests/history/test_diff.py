@@ -86,7 +86,7 @@ def test_contexts_that_share_their_chunks_are_compared_as_the_lists_are():
     with Tract.open(":memory:") as t:
         for n in range(120):
             t.user(str(n))
-        repo = t._base
+        repo = t.repository
         old = context_at(repo, repo.head()[1])
         t.edit("HEAD~119", "first")
         t.edit("HEAD~3", "later")
@@ -118,7 +118,7 @@ def test_contexts_are_compared_as_the_lists_are_wherever_messages_went(chance):
 def test_a_root_is_compared_with_nothing():
     with Tract.open(":memory:") as t:
         t.user("a")
-        repo = t._base
+        repo = t.repository
         tip = repo.head()[1]
         assert ["added"] == [c.kind for c in changes_of(repo, tip, repo.commit(tip))]
     assert () == compare_contexts(memory_repository(), context_at(repo, None), context_at(repo, None))

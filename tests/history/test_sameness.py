@@ -106,12 +106,14 @@ def test_what_was_rebased_over_and_over_says_what_it_was_at_first() -> None:
         t.switch("side")
         steps.append(t.rebase("main"))
     origins = NoteTable()
-    origins.advance(t._base, note_tip(t._base, ORIGIN))
+    origins.advance(t.repository, note_tip(t.repository, ORIGIN))
 
     first, last = steps[0].replayed[-1], steps[-1].replayed[-1]
-    assert {"by": "rebase", "from": first.source_hash} == origins.get(t._base, bytes.fromhex(str(first.commit_hash)))
+    assert {"by": "rebase", "from": first.source_hash} == origins.get(
+        t.repository, bytes.fromhex(str(first.commit_hash))
+    )
     known = {"by": "rebase", "from": last.source_hash, "first": first.source_hash}  # gc drops what is known in between
-    assert known == origins.get(t._base, bytes.fromhex(str(last.commit_hash)))
+    assert known == origins.get(t.repository, bytes.fromhex(str(last.commit_hash)))
 
 
 def test_what_stands_twice_on_purpose_stays_twice() -> None:
@@ -169,5 +171,5 @@ def act(t: Tract, verb: str, other: str, choice: int, text: str) -> None:
 
 def messages(t: Tract, branch: str) -> list[bytes]:
     """The messages of a branch, each by the commit it was first made as."""
-    same = Sameness(t._base)
+    same = Sameness(t.repository)
     return [same.first(bytes.fromhex(id)) for id in t.compile(at_commit=branch).commit_hashes]

@@ -25,7 +25,7 @@ def support_chat(path: Path) -> tuple[list[str], str]:
 
 
 def there(t: Tract, ids: list[str]) -> list[bool]:
-    return [t._base.objects.contains(bytes.fromhex(id)) for id in ids]
+    return [t.repository.objects.contains(bytes.fromhex(id)) for id in ids]
 
 
 def test_4_3_archives_and_orphans_go_after_windows_of_their_own(tmp_path: Path) -> None:

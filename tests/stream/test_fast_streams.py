@@ -466,7 +466,7 @@ def test_a_note_about_what_gc_took_comes_along(tmp_path: Path) -> None:
     with Tract.open(source) as t:
         first = t.user("kept").commit_hash
         t.annotate(t.user("dropped").commit_hash, "skip")
-        t._base.refs.update([RefEdit("refs/heads/main", bytes.fromhex(first))], reason="reset")
+        t.repository.refs.update([RefEdit("refs/heads/main", bytes.fromhex(first))], reason="reset")
         t.gc(orphan_retention_days=0)
 
     with opened(target) as repo:

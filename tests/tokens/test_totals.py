@@ -52,7 +52,7 @@ def test_status_reads_no_context_whose_totals_are_known(tmp_path):
 
     with open_tract(tmp_path) as t:
         assert (301, 0, 1809) == figures(t)
-        assert {} == t._base.decoded.nodes
+        assert {} == t.repository.decoded.nodes
 
 
 def test_totals_are_those_of_a_compile_after_anything(tmp_path):

@@ -244,7 +244,7 @@ class _RunningTotal:
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
         self._blobs = blobs
         before = entries(repo, context_at(repo, repo.head()[1]))
-        self._total = REPLY_PRIMING + sum(blobs.count(repo, blob).message for _, blob in before)
+        self._total = REPLY_PRIMING + sum(blobs.count(blob).message for _, blob in before)
 
     def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
         """The tokens of the context with one more message."""

@@ -2,17 +2,21 @@
 
     access ── looking      the workspace, for one thread at a time, as other processes left it; looking says the user was shown it
            └─ moving       the same for commands that move the branch, with where the branch must be then
-    batch                  everything inside in one operation
+    batch                  a workspace of its own, for the thread and asyncio task that opened it; it lands in one operation
 
-Who commits, merges or resets on a branch that another process moved since this handle looked would answer messages nobody saw.
+If another process moved the branch after this handle last read it, a commit here would build on messages the caller never saw.
 """
 
 from __future__ import annotations
 
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Literal, Self
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.opening import storage_errors
 from tract.compile.compiler import Compiler, ContextCompiler
@@ -21,18 +25,62 @@ from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError
 from tract.history.batch import Batch
 from tract.history.notes import NoteTable
+from tract.history.origins import Origins
+from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.storage.files import as_storage_error
 from tract.tokens.counter import TokenCounter, counter_named
-from tract.tokens.counts import BlobCache
+from tract.tokens.counts import BlobCache, TotalsCache
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tract.llm.types import LLMClient
+
+
+@dataclass(slots=True)
+class Seen:
+    """Where HEAD and the branches were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw."""
+
+    place: Expected = ANY
+    tips: dict[str, Expected] = field(default_factory=dict)
+
+    def copy(self) -> Seen:
+        return Seen(self.place, dict(self.tips))
+
+
+class OpenBatch:
+    """What ``batch()`` gives: *commits* are the commits that landed, known after the end of its block."""
+
+    def __init__(self, handle: Handle, space: Workspace, batch: Batch, seen: Seen, outer: OpenBatch | None) -> None:
+        self.commits: tuple[str, ...] = ()
+        self._handle = handle
+        self._space = space
+        self._batch = batch
+        self._seen = seen
+        self._outer = outer
+        self._owner = _owner()
+        self._is_open = True
+
+    def __repr__(self) -> str:
+        state = "open" if self._is_open else f"{len(self.commits)} commits"
+        return f"<batch of {self._handle!r}, {state}>"
+
+
+_OPEN: ContextVar[OpenBatch | None] = ContextVar("tract batch", default=None)
+"""The innermost batch that was opened in this context. Other tasks and threads inherit it, but it is not theirs."""
+
+
+def _owner() -> tuple[int, Any]:
+    """The thread that runs, and the asyncio task that runs in it, None outside of any."""
+    asyncio = sys.modules.get("asyncio")  # where nobody loaded it, no task runs
+    try:
+        return threading.get_ident(), None if asyncio is None else asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        return threading.get_ident(), None
 
 
 class Handle:
@@ -52,30 +100,26 @@ class Handle:
     ) -> None:
         counter = tokenizer if tokenizer is not None else counter_named(repo.config.tokenizer_encoding)
         blobs = BlobCache(repo, counter)
-        memo = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
-        self._space = Workspace(repo, blobs, memo, NoteTable(), _warn)
-        self._base = repo
+        memo = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
+        self._own = Workspace(repo, blobs, memo, NoteTable(), _warn, Origins(repo), TotalsCache(repo, counter.name))
+        self._repo = repo
         self._on_moved = on_moved
-        self._lock = self._space.lock
+        self._lock = self._own.lock
         self._closed = False
-        self._batch: Batch | None = None
-        # Where the branches were when this handle last looked, and which HEAD was on (ANY where it never looked):
-        # committing on anything else would answer messages nobody saw.
-        self._seen: dict[str, Expected] = {}
-        self._place: Expected = ANY
+        self._seen = Seen()
 
     def close(self) -> None:
         """Let go of the store; anything but another ``close`` is an error from then on."""
         if self._lock.is_lost:  # a forked child, which another thread's work is lost to: nothing of it is written
             self._closed = True
-            self._base.close()
+            self._repo.close()
             return
         with self._lock:
             if not self._closed:
-                self._space.blobs.flush()
-                self._space.totals.flush()
+                self._own.blobs.flush()
+                self._own.totals.flush()
                 self._closed = True
-                self._base.close()
+                self._repo.close()
 
     def __enter__(self) -> Self:
         return self
@@ -84,23 +128,23 @@ class Handle:
         self.close()
 
     def __repr__(self) -> str:
-        where = self._base.path or ":memory:"
+        where = self._repo.path or ":memory:"
         return f"{type(self).__name__}({where!r}, tract_id={self.tract_id!r}{', closed' if self._closed else ''})"
 
     @property
     def tract_id(self) -> str:
-        return self._base.tract
+        return self._repo.tract
 
     @property
     def path(self) -> Path | None:
         """The ``.tract`` folder; None for a store in memory."""
         from pathlib import Path  # the command line does without
 
-        return None if self._base.path is None else Path(self._base.path)
+        return None if self._repo.path is None else Path(self._repo.path)
 
     @property
     def config(self) -> TractConfig:
-        return self._base.config
+        return self._repo.config
 
     @property
     def head(self) -> str | None:
@@ -121,50 +165,101 @@ class Handle:
         """Whether HEAD names a commit instead of a branch."""
         return self.current_branch is None
 
+    @property
+    def repository(self) -> Repository:
+        """The repository below this handle, without what an open batch holds back."""
+        return self._repo
+
     @contextmanager
-    def batch(self) -> Iterator[Self]:
+    def batch(self) -> Iterator[OpenBatch]:
         """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
 
-        KeyboardInterrupt included. A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
-        RefMovedError at the end when another process moved the branch meanwhile: nothing was written; run it again.
+        KeyboardInterrupt included. It takes in what the thread and the asyncio task that opened it do; what any other does meanwhile lands by itself.
+        A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
+        RefMovedError at the end when the branch was moved meanwhile: nothing was written, and ``content`` of the error is what was not.
         """
-        with self._lock:
-            self._check_open()
-            seen, place = dict(self._seen), self._place
-            try:
-                if self._batch is not None:
-                    with self._batch.part():
-                        yield self
-                    return
-                with storage_errors():
-                    self._base.refs.refresh()
-                self._batch = Batch(self._base)
-                self._space.repo = self._batch.repo
-                try:
-                    yield self
-                    with storage_errors():
-                        self._batch.land(reason="batch")
-                finally:
-                    self._space.repo = self._base
-                    self._batch = None
-            except BaseException:
-                self._seen, self._place = seen, place
-                raise
+        outer = self._open_batch()
+        if outer is not None:
+            with self._part_of(outer):
+                yield outer
+            return
+        with self._access() as space:
+            batch = Batch(space.repo)
+            one = OpenBatch(self, space.on(batch.repo), batch, self._seen.copy(), _OPEN.get())
+        _OPEN.set(one)
+        try:
+            yield one
+            with self._lock, storage_errors():
+                self._land(one)
+        finally:
+            one._is_open = False
+            if _OPEN.get() is one:  # a generator may end in another context than the one it began in
+                _OPEN.set(one._outer)
+
+    @contextmanager
+    def _part_of(self, outer: OpenBatch) -> Iterator[None]:
+        """A batch in the batch *outer*."""
+        seen = outer._seen.copy()
+        try:
+            with outer._batch.part():
+                yield
+        except BaseException:
+            outer._seen = seen
+            raise
+
+    def _land(self, one: OpenBatch) -> None:
+        self._check_open()
+        made = one._batch.commits()
+        anew = one._batch.land(reason="batch", follows=self._follows)
+        one.commits = tuple(anew.get(id, id).hex() for id in made)
+        self._repo.replaced.update(anew)
+        for name, tip in one._seen.tips.items():
+            landed = anew.get(tip, tip) if isinstance(tip, bytes) else tip
+            if landed == self._repo.ref(name):
+                self._seen.tips[name] = landed
+        self._seen.place = one._seen.place
+
+    def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
+        """Whether what was made on the commit *was* may land on *now*, where the branch is."""
+        return self._on_moved == "append"
+
+    def _open_batch(self) -> OpenBatch | None:
+        """The batch of this handle that is open in this thread and task."""
+        one = _OPEN.get()
+        if one is None:
+            return None
+        owner = _owner()
+        while one is not None and not (one._is_open and one._handle is self and one._owner == owner):
+            one = one._outer
+        return one
+
+    @property
+    def _space(self) -> Workspace:
+        """The workspace of whoever runs: the open batch's, or this handle's own."""
+        one = self._open_batch()
+        return self._own if one is None else one._space
+
+    @property
+    def _sight(self) -> Seen:
+        one = self._open_batch()
+        return self._seen if one is None else one._seen
 
     def _look(self) -> None:
         branch, tip = self._space.repo.head()
-        self._place = branch
+        seen = self._sight
+        seen.place = branch
         if branch is not None:
-            self._seen[branch] = tip
+            seen.tips[branch] = tip
 
     def _expected(self) -> Expected:
         """Where HEAD's branch must be for this handle to move it, ANY where it never looked; RefMovedError when another process took HEAD elsewhere."""
         if self._on_moved == "append":
             return ANY
         branch, tip = self._space.repo.head()
-        if self._place is not ANY and branch != self._place:
-            raise RefMovedError(HEAD, shown(self._place), branch or shown(tip))
-        return self._seen.get(branch or "", ANY)
+        seen = self._sight
+        if seen.place is not ANY and branch != seen.place:
+            raise RefMovedError(HEAD, shown(seen.place), branch or shown(tip))
+        return seen.tips.get(branch or "", ANY)
 
     def _access(self) -> AbstractContextManager[Workspace]:
         """The workspace, for one thread at a time, as other processes left it."""
@@ -175,12 +270,12 @@ class Handle:
 
         It is looked at before where the commit is *about* something that is there, or there is a budget to keep.
         """
-        first = any(one is not None for one in about) or self._space.repo.config.budget is not None
+        first = any(one is not None for one in about) or self._repo.config.budget is not None
         return _Access(self, self._refresh if first else self._check_open)
 
     def _refresh(self) -> None:
         self._check_open()
-        self._space.repo.refs.refresh()
+        self._repo.refs.refresh()
 
     @contextmanager
     def _looking(self) -> Iterator[Workspace]:
@@ -193,7 +288,7 @@ class Handle:
     def _moving(self, what: str) -> Iterator[tuple[Workspace, Expected]]:
         """The workspace for a command that moves the branch otherwise than by committing, and where the branch must be then."""
         with self._access() as space:
-            if self._batch is not None:
+            if self._open_batch() is not None:
                 raise TractError(f"cannot {what} inside a batch")
             expected = self._expected()
             yield space, space.repo.head()[1] if expected is ANY else expected

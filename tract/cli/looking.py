@@ -7,10 +7,11 @@ from collections.abc import Callable
 from tract.compile.compiler import Compiler
 from tract.compile.workspace import Workspace
 from tract.history.notes import NoteTable
+from tract.history.origins import Origins
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 from tract.tokens.counter import EstimateTokenCounter, counter_named
-from tract.tokens.counts import BlobCache
+from tract.tokens.counts import BlobCache, TotalsCache
 
 
 class LookingWorkspace(Workspace):
@@ -25,13 +26,15 @@ class LookingWorkspace(Workspace):
     estimates: BlobCache
 
     def message_tokens(self, blob: ObjectId) -> int:
-        return (self.blobs.known(blob) or self.estimates.count(self.repo, blob)).message
+        return (self.blobs.known(blob) or self.estimates.count(blob)).message
 
 
 def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:
     """A workspace for looking at *repo*."""
     blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
-    compiler = Compiler(blobs, maxsize=repo.config.compile_cache_maxsize)
-    space = LookingWorkspace(repo, blobs, compiler, NoteTable(), warn, exact=False)
+    compiler = Compiler(repo, maxsize=repo.config.compile_cache_maxsize)
+    space = LookingWorkspace(
+        repo, blobs, compiler, NoteTable(), warn, Origins(repo), TotalsCache(repo, blobs.counter.name), exact=False
+    )
     space.estimates = BlobCache(repo, EstimateTokenCounter())
     return space

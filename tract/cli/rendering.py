@@ -46,7 +46,7 @@ def read_line(space: Workspace, id: ObjectId) -> Line:
     content = space.repo.commit(id).content
     if content is None:
         return Line(info, info.operation.value, info.message or _of_revert(space, id), True)
-    message = space.blobs.message(space.repo, content)
+    message = space.blobs.message(content)
     return Line(info, message.role, message_text(message), space.blobs.known(content) is not None)
 
 
@@ -62,7 +62,7 @@ def _of_revert(space: Workspace, id: ObjectId) -> str:
         commit = repo.commit(commit.target)
     if not verb:
         return ""
-    text = "" if commit.content is None else message_text(space.blobs.message(repo, commit.content))
+    text = "" if commit.content is None else message_text(space.blobs.message(commit.content))
     return f'{verb} "{one_line(text or commit.message or commit.operation.value, _QUOTED)}"'
 
 

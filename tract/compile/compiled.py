@@ -228,7 +228,7 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
         raise ContentValidationError(f"notes must be 'now' or 'then', not {notes!r}")
     commit = _commit_at(space.repo, at_commit, at_time)
     tables = notes_then(space, commit) if notes == "then" and commit is not None else None
-    snapshot = space.compiler.compile(space.repo, commit, tables)
+    snapshot = space.compiler.compile(commit, tables)
     if order is not None:
         from tract.compile.order import reordered  # few ask for another order
 
@@ -248,7 +248,7 @@ def sent(space: Workspace, revision: str) -> CompiledContext:
     parents = repo.commit(commit).parents
     repo.check_history(commit, f"what the model was sent before '{revision}' is not kept")
     tables = notes_then(space, commit)
-    return compiled(space, space.compiler.compile(repo, parents[0] if parents else None, tables))
+    return compiled(space, space.compiler.compile(parents[0] if parents else None, tables))
 
 
 def _commit_at(repo: Repository, at_commit: str | None, at_time: datetime | None) -> ObjectId | None:

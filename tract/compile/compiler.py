@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 from typing import Any, NamedTuple, Protocol
@@ -22,7 +23,6 @@ from tract.objects.id import ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
-from tract.tokens.counts import BlobCache
 
 # Further back than this a context is read from its tree: that is never slower than walking.
 _MOST_STEPS = 64
@@ -84,13 +84,13 @@ class Compiler:
 
     def __init__(
         self,
-        blobs: BlobCache,
+        repo: Repository,
         *,
         maxsize: int,
         custom: ContextCompiler | None = None,
         verify: bool = False,
     ) -> None:
-        self._blobs = blobs
+        self._repo = repo
         self._maxsize = max(1, maxsize)
         if custom is not None and not callable(getattr(custom, "compile", None)):
             raise ContentValidationError(f"context compiler {type(custom).__name__} has no method 'compile'")
@@ -102,6 +102,13 @@ class Compiler:
         self._chunks: dict[ObjectId, _Chunk] = {}
         self._decode = remembering()
         self._now = NoteTables(NoteTable(), ConfigTable())
+
+    def on(self, repo: Repository) -> Compiler:
+        """A compiler of *repo*, which has the same objects and perhaps more: what one of the two compiled, the other need not."""
+        other = copy(self)
+        other._repo = repo
+        other._now = NoteTables(self._now.priorities.copy(), self._now.configs.copy())
+        return other
 
     @property
     def is_custom(self) -> bool:
@@ -118,29 +125,29 @@ class Compiler:
         """The generation configs, as of the last ``advance_notes``."""
         return self._now.configs
 
-    def advance_notes(self, repo: Repository) -> NoteTables:
+    def advance_notes(self) -> NoteTables:
         """The notes as they are now."""
-        advance_to_now(repo, self._now)
+        advance_to_now(self._repo, self._now)
         return self._now
 
-    def compile(self, repo: Repository, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:
+    def compile(self, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:
         """The snapshot at *commit*, with *notes*, or where None with the notes as they are now.
 
         HistoryCutError where its context was cut, though it may be remembered: what gc took is gone for all at once.
         """
         if commit is not None:
-            repo.check_whole(commit)
+            self._repo.check_whole(commit)
         if notes is None:
-            notes = self.advance_notes(repo)
+            notes = self.advance_notes()
         key = Key(commit, notes.priorities.tip, notes.configs.tip)
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._grown(repo, key, notes) or self._fresh(repo, key, notes)
+            kept = self._grown(key, notes) or self._fresh(key, notes)
             self._keep(kept)
         else:
             self._kept.move_to_end(key)
         if self._verify:
-            self._check(repo, kept, notes)
+            self._check(kept, notes)
         return kept.shown
 
     def has_made(self, snapshot: Snapshot) -> bool:
@@ -159,7 +166,7 @@ class Compiler:
 
     # From what was compiled before
 
-    def _grown(self, repo: Repository, key: Key, notes: NoteTables) -> _Kept | None:
+    def _grown(self, key: Key, notes: NoteTables) -> _Kept | None:
         """What was compiled at a commit on the way, with what happened since; None where that is not to be had."""
         if self._custom is not None or not self._by_commit:
             return None
@@ -168,25 +175,24 @@ class Compiler:
         while at not in self._by_commit:
             if at is None or len(steps) >= _MOST_STEPS:
                 return None
-            commit = repo.commit(at)
+            commit = self._repo.commit(at)
             if not _is_step(commit):
                 return None
             steps.append((at, commit))
             at = commit.parents[0] if commit.parents else None
         before = self._kept[self._by_commit[at]]
-        changed = _changed_notes(repo, before.base.key, key)
-        return None if changed is None else self._patched(repo, key, notes, before, steps[::-1], changed)
+        changed = _changed_notes(self._repo, before.base.key, key)
+        return None if changed is None else self._patched(key, notes, before, steps[::-1], changed)
 
     def _patched(
         self,
-        repo: Repository,
         key: Key,
         notes: NoteTables,
         before: _Kept,
         steps: Iterable[tuple[ObjectId, Commit]],
         changed: Iterable[ObjectId],
     ) -> _Kept:
-        patch = Patch(repo, before.base, notes, self._decode)
+        patch = Patch(self._repo, before.base, notes, self._decode)
         for id, commit in steps:
             patch.take_step(id, commit)
         for target in changed:
@@ -195,44 +201,44 @@ class Compiler:
         made = before.repair
         if made is not None and patch.only_appended and made.rows == before.base.length and extend_repair(made, base):
             return _Kept(base, _repaired(base, made), made)
-        return self._with_whole_pairs(repo, base)
+        return self._with_whole_pairs(base)
 
     # From the commit's tree
 
-    def _fresh(self, repo: Repository, key: Key, notes: NoteTables) -> _Kept:
+    def _fresh(self, key: Key, notes: NoteTables) -> _Kept:
         if self._custom is not None:
-            snapshot = self._custom_snapshot(repo, key, notes, self._custom)
+            snapshot = self._custom_snapshot(key, notes, self._custom)
             return _Kept(snapshot, snapshot, None)
         columns = Columns(self._decode)
         hidden: dict[ObjectId, ObjectId] = {}
-        commits, blobs, payloads = self._read(repo, key.commit)
+        commits, blobs, payloads = self._read(key.commit)
         if not notes.priorities.has_any(commits):
             columns.add_all(commits, blobs, payloads)
         else:
             for commit, blob, payload in zip(commits, blobs, payloads, strict=True):
-                if notes.is_skipped(repo, commit):
+                if notes.is_skipped(self._repo, commit):
                     hidden[commit] = blob
                 else:
                     columns.add(commit, blob, payload, None)
         if notes.configs.tip is not None:
-            notes.configs.sort_out(repo, lambda commit: columns.place(commit) is not None or commit in hidden)
+            notes.configs.sort_out(self._repo, lambda commit: columns.place(commit) is not None or commit in hidden)
             columns.configs = [
-                notes.configs.of_words(repo, commit, blob)
+                notes.configs.of_words(self._repo, commit, blob)
                 for commit, blob in zip(columns.commits, columns.blobs, strict=True)
             ]
-        tools = any(map(is_of_tool, self._messages(repo, tuple(hidden.values()))))
-        return self._with_whole_pairs(repo, Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
+        tools = any(map(is_of_tool, self._messages(tuple(hidden.values()))))
+        return self._with_whole_pairs(Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
 
-    def _read(self, repo: Repository, commit: ObjectId | None) -> _Source:
+    def _read(self, commit: ObjectId | None) -> _Source:
         """The entries of the commit's context, and their payloads; what no other context has is read together."""
-        context = context_at(repo, commit)
-        ids = chunk_ids(repo, context)
+        context = context_at(self._repo, commit)
+        ids = chunk_ids(self._repo, context)
         known = [None if self._verify else self._chunks.get(id) for id in ids]
         missing = [id for id, found in zip(ids, known, strict=True) if found is None]
-        entries = repo.objects.chunks(missing)
+        entries = self._repo.objects.chunks(missing)
         commits = Ids(entries.commits.raw + join_ids(context.open[::2]))
         blobs = Ids(entries.blobs.raw + join_ids(context.open[1::2]))
-        read = _Source(commits, blobs, repo.objects.blobs(blobs))
+        read = _Source(commits, blobs, self._repo.objects.blobs(blobs))
         places = accumulate(entries.sizes, initial=0)
         made = [_Chunk(read, at, number) for at, number in zip(places, entries.sizes, strict=False)]
         self._keep_chunks(zip(missing, made, strict=True))
@@ -252,41 +258,41 @@ class Compiler:
         for id in list(islice(self._chunks, max(0, len(self._chunks) - _CHUNKS_KEPT))):
             del self._chunks[id]
 
-    def _messages(self, repo: Repository, blobs: Sequence[ObjectId]) -> Iterator[Message]:
-        return map(self._decode, repo.objects.payloads(blobs, "blob"))
+    def _messages(self, blobs: Sequence[ObjectId]) -> Iterator[Message]:
+        return map(self._decode, self._repo.objects.payloads(blobs, "blob"))
 
-    def _with_whole_pairs(self, repo: Repository, base: Snapshot) -> _Kept:
+    def _with_whole_pairs(self, base: Snapshot) -> _Kept:
         """*base* without the calls whose results are hidden, and the results whose calls are."""
         if not base.hidden.tools:
             return _Kept(base, base, None)
-        made = repair(base, self._hidden_in_order(repo, base))
+        made = repair(base, self._hidden_in_order(base))
         return _Kept(base, _repaired(base, made), made)
 
-    def _hidden_in_order(self, repo: Repository, base: Snapshot) -> Iterator[Message | None]:
+    def _hidden_in_order(self, base: Snapshot) -> Iterator[Message | None]:
         """For every entry of the context, the message if it is hidden."""
         hidden = base.hidden.blobs
         blobs = tuple(hidden.values())
-        payloads = dict(zip(blobs, repo.objects.payloads(blobs, "blob"), strict=True))
-        for _, items in chunks(repo, context_at(repo, base.key.commit)):
+        payloads = dict(zip(blobs, self._repo.objects.payloads(blobs, "blob"), strict=True))
+        for _, items in chunks(self._repo, context_at(self._repo, base.key.commit)):
             for commit in items[::2]:
                 yield self._decode(payloads[hidden[commit]]) if commit in hidden else None
 
-    def _custom_snapshot(self, repo: Repository, key: Key, notes: NoteTables, compiler: ContextCompiler) -> Snapshot:
+    def _custom_snapshot(self, key: Key, notes: NoteTables, compiler: ContextCompiler) -> Snapshot:
         rows: list[tuple[ObjectId, ObjectId]] = []
         given: list[ContextEntry] = []
         hidden: dict[ObjectId, ObjectId] = {}
-        for _, items in chunks(repo, context_at(repo, key.commit)):
+        for _, items in chunks(self._repo, context_at(self._repo, key.commit)):
             for commit, blob in zip(items[::2], items[1::2], strict=True):
-                if notes.is_skipped(repo, commit):
+                if notes.is_skipped(self._repo, commit):
                     hidden[commit] = blob
                     continue
-                priority = (notes.priorities.get(repo, commit) or {}).get("priority", "normal")
+                priority = (notes.priorities.get(self._repo, commit) or {}).get("priority", "normal")
                 rows.append((commit, blob))
-                given.append(ContextEntry(commit.hex(), readable_content(repo.blob(blob)), priority))
+                given.append(ContextEntry(commit.hex(), readable_content(self._repo.blob(blob)), priority))
         messages = compiler.compile(given)
         if not isinstance(messages, Sequence) or len(messages) != len(given):
             raise ContentValidationError("a context compiler must give one message, or None, for each entry")
-        notes.configs.sort_out(repo, {commit for commit, _ in rows}.union(hidden).__contains__)
+        notes.configs.sort_out(self._repo, {commit for commit, _ in rows}.union(hidden).__contains__)
         columns = Columns(self._decode)
         for (commit, blob), message in zip(rows, messages, strict=True):
             if message is None:
@@ -294,12 +300,12 @@ class Compiler:
                 continue
             if not isinstance(message, Message):
                 raise ContentValidationError(f"a context compiler gave a {type(message).__name__}, not a Message")
-            columns.add(commit, blob, message, notes.configs.of_words(repo, commit, blob), made=True)
+            columns.add(commit, blob, message, notes.configs.of_words(self._repo, commit, blob), made=True)
         return Snapshot(key, columns, len(columns), Hidden(hidden, tools=False))
 
-    def _check(self, repo: Repository, kept: _Kept, notes: NoteTables) -> None:
+    def _check(self, kept: _Kept, notes: NoteTables) -> None:
         """Compare with a fresh compile; a difference is a defect of tract's own."""
-        fresh = self._fresh(repo, kept.base.key, notes)
+        fresh = self._fresh(kept.base.key, notes)
         for mine, other in ((kept.base, fresh.base), (kept.shown, fresh.shown)):
             if not _is_same(mine, other):
                 raise TractError("verify_cache: the compiled context differs from a fresh compile of the same commit")

@@ -48,7 +48,7 @@ def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | str
     with space.lock:
         if isinstance(previous, str):
             commit = context_commit(space.repo, previous)
-            previous = space.compiler.compile(space.repo, commit, notes_then(space, commit))
+            previous = space.compiler.compile(commit, notes_then(space, commit))
         total = previous.columns.total(previous.length, space)
         common = common_length(snapshot, previous)
         tokens = previous.columns.total(common, space)

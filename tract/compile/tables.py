@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_tip
 from tract.history.priority import Priority
@@ -25,6 +25,11 @@ class ConfigTable(NoteTable):
         super().__init__()
         self._of_edits: dict[tuple[ObjectId, ObjectId], ObjectId] = {}
         self._unsorted: list[ObjectId] = []
+
+    def copy(self) -> Self:
+        other = super().copy()
+        other._of_edits, other._unsorted = dict(self._of_edits), list(self._unsorted)
+        return other
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
         changed = super().advance(repo, tip)

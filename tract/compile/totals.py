@@ -59,7 +59,7 @@ def _with_usage(space: Workspace, commit: ObjectId | None, total: int) -> TokenC
     recorded_at, body = found
     then = estimated_tokens(body)
     if body.get("counter") != counter:
-        then = estimated_total(space.compiler.compile(space.repo, recorded_at), space)
+        then = estimated_total(space.compiler.compile(recorded_at), space)
     counted = counted_tokens(body)
     return TokenCount(max(0, counted + total - then), f"api:{counted}{total - then:+d}")
 
@@ -100,7 +100,7 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
 
     What was worked out before, here or a few messages ago, by whatever process, is not worked out again.
     """
-    notes = space.compiler.advance_notes(space.repo)
+    notes = space.compiler.advance_notes()
     if space.compiler.is_custom:
         return _compiled_totals(space, commit)
     known, estimated = _known_totals(space, commit, notes) or _walked_totals(space, commit, notes)
@@ -162,7 +162,7 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
         for entry, blob in zip(items[::2], items[1::2], strict=True):
             if has_notes and notes.is_skipped(repo, entry):
                 skipped += 1
-                if is_of_tool(space.blobs.message(repo, blob)):
+                if is_of_tool(space.blobs.message(blob)):
                     return None, 0  # what else is left out with it, only the compiler knows
                 continue
             pinned += has_notes and notes.is_pinned(repo, entry)
@@ -173,7 +173,7 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
 
 
 def _compiled_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
-    snapshot = space.compiler.compile(space.repo, commit)
+    snapshot = space.compiler.compile(commit)
     columns, length = snapshot.columns, snapshot.length
     estimated = 0 if space.exact else sum(space.blobs.known(blob) is None for blob in columns.blobs[:length])
     tokens = _named(token_total(space, snapshot), estimated, length)
@@ -197,7 +197,7 @@ def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
 
 def _count_pinned(space: Workspace, snapshot: Snapshot) -> int:
     """How many messages that are shown somebody pinned."""
-    notes = space.compiler.advance_notes(space.repo)
+    notes = space.compiler.advance_notes()
     shown = (commit for commit in notes.priorities.targets() if is_shown(snapshot, commit))
     return sum(notes.is_pinned(space.repo, commit) for commit in shown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from tract.compile.compiler import Compiler
@@ -18,7 +18,6 @@ from tract.history.origins import Origins
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.buffered import BufferedRefs
 from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import resolve_revision
@@ -30,7 +29,7 @@ from tract.tokens.counts import BlobCache, TotalsCache, estimate
 
 @dataclass(slots=True)
 class Workspace:
-    """What an open tract works with; *repo* is the batch's while one is open.
+    """What an open tract works with, or a batch of it.
 
     *warn* is told what a person should hear, such as a budget that is exceeded.
     """
@@ -40,29 +39,32 @@ class Workspace:
     compiler: Compiler
     usages: NoteTable
     warn: Callable[[str], None]
+    origins: Origins
+    """The notes as they were when commits were made."""
+    totals: TotalsCache
+    """The figures of contexts that were worked out before."""
     lock: ThreadLock = field(default_factory=ThreadLock)
     """For one thread at a time: results count their tokens when they are first asked to."""
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
-    origins: Origins = field(default_factory=Origins)
-    """The notes as they were when commits were made."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
     """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
 
-    _types: dict[str, type[Any]] | None = None
-    totals: TotalsCache = field(init=False)
-    """The figures of contexts that were worked out before."""
+    _types: dict[str, type[Any]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.totals = TotalsCache(self.repo, self.blobs.counter.name)
+    def on(self, repo: Repository) -> Workspace:
+        """A workspace of *repo*, a batch of this one's: with the same lock and caches, and notes of its own."""
+        return replace(
+            self, repo=repo, blobs=self.blobs.on(repo), compiler=self.compiler.on(repo), usages=self.usages.copy()
+        )
 
     @property
     def types(self) -> dict[str, type[Any]]:
         """The content types by name: the built-in ones, and those that were registered."""
-        if self._types is None:
+        if not self._types:
             from tract.objects.content import BUILTIN  # who only looks needs none of them
 
-            self._types = dict(BUILTIN)
+            self._types.update(BUILTIN)
         return self._types
 
     @property
@@ -72,7 +74,7 @@ class Workspace:
     def message_tokens(self, blob: ObjectId) -> int:
         """The tokens of a blob's content as a message."""
         if self.exact:
-            return self.blobs.count(self.repo, blob).message
+            return self.blobs.count(blob).message
         return (self.blobs.known(blob) or estimate(self.repo, blob)).message
 
     def made_tokens(self, message: Message) -> int:
@@ -83,7 +85,7 @@ class Workspace:
         """The tokens of a blob's text."""
         with self.lock:
             if self.exact:
-                return self.blobs.count(self.repo, blob).text
+                return self.blobs.count(blob).text
             return (self.blobs.known(blob) or estimate(self.repo, blob)).text
 
 
@@ -93,16 +95,16 @@ Moving: TypeAlias = Callable[[str], AbstractContextManager[tuple[Workspace, Expe
 
 def compile_head(space: Workspace) -> Snapshot:
     """The snapshot of the context at HEAD."""
-    return space.compiler.compile(space.repo, space.repo.head()[1])
+    return space.compiler.compile(space.repo.head()[1])
 
 
 def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
     """The notes as they were when *commit* was made; None inside the batch that makes it: as they are now."""
-    tips = space.origins.notes_then(space.repo, commit)
+    if not space.origins.is_made(commit):
+        return None
+    tips = space.origins.notes_then(commit)
     if tips is not None:
         return tables_at(space.repo, tips.get(PRIORITY), tips.get(CONFIG))
-    if isinstance(space.repo.refs, BufferedRefs):
-        return None
     space.repo.check_history(commit, f"how the notes were at commit {commit.hex()[:16]} is not kept")
     raise CommitNotFoundError(commit.hex(), "the operation that made it is not kept, nor how the notes were then")
 

@@ -23,8 +23,8 @@ class ContextView:
         self.space = space
         self.items = entries(space.repo, context_at(space.repo, head))
         self.index = {commit: at for at, (commit, _) in enumerate(self.items)}
-        self._snapshot = space.compiler.compile(space.repo, head)
-        self._notes = space.compiler.advance_notes(space.repo)
+        self._snapshot = space.compiler.compile(head)
+        self._notes = space.compiler.advance_notes()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -56,7 +56,7 @@ class ContextView:
 
     def raw_message(self, at: int) -> Message:
         """The message as its content says it."""
-        return self.space.blobs.message(self.space.repo, self.items[at][1])
+        return self.space.blobs.message(self.items[at][1])
 
     def message(self, at: int) -> Message:
         """The message as the model is shown it."""

@@ -1,18 +1,32 @@
-"""A batch: commits, edits and notes that all land, or none of them."""
+"""A batch: commits, edits and notes that all land in one transaction, or none of them.
+
+base      a ── b ── c'             c' came while the batch was open
+batch          └─── x ── y         made in memory, on b
+landed    a ── b ── c' ── x' ── y'    made again on c', where that is allowed; else nothing
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from tract.errors import EditTargetError, RefMovedError
+from tract.history.commit import Change, add_commit
 from tract.history.notes import NewNote
 from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, named_by
 from tract.refs.buffered import BufferedObjects, BufferedRefs
-from tract.refs.names import NOTES
+from tract.refs.names import HEAD, HEADS, NOTES
+from tract.refs.operations import shown
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
+
+Follows = Callable[[ObjectId | None, ObjectId | None], bool]
+"""Whether a batch that was begun on a branch's one commit may land on the other, where it is now."""
+
+_REPEATED = (CommitOperation.APPEND, CommitOperation.EDIT)
 
 
 class Batch:
@@ -37,35 +51,102 @@ class Batch:
             self._refs.go_back(mark)
             raise
 
-    def land(self, *, reason: str) -> None:
-        """Write everything, in one operation; RefMovedError when the branch moved meanwhile, and then nothing is written.
+    def commits(self) -> tuple[ObjectId, ...]:
+        """The commits that were made so far, without those of notes, in their order."""
+        made = (new.id for new in self._objects.new if new.kind == "commit")
+        return tuple(id for id in made if self.repo.commit(id).operation is not CommitOperation.NOTE)
 
+    def land(self, *, reason: str, follows: Follows | None = None) -> dict[ObjectId, ObjectId]:
+        """Write everything, in one transaction, and say which commits were made again under which ids.
+
+        RefMovedError when a branch moved meanwhile, unless *follows* allows to make the batch's commits again on what is there now; nothing is written then.
         Notes that others wrote meanwhile stay: the batch's own go on top of them.
         """
-        with transaction(self._base, reason, moves="refs") as tx:
-            tx.objects += self._objects.new
-            for edit in self._refs.edits():
-                if not self._add_notes_again(tx, edit):
+        edits = self._refs.edits()
+        about_head = any(self._local(edit).startswith((HEAD, HEADS)) for edit in edits)
+        with transaction(self._base, reason, moves="head" if about_head else "refs") as tx:
+            moved = [edit for edit in edits if self._base.refs.read(edit.name) != edit.expected]
+            anew: dict[ObjectId, ObjectId] = {}
+            for edit in moved:
+                if self._local(edit).startswith(HEADS) and edit.new is not None:
+                    anew |= self._make_again(tx, edit, follows)
+            for edit in edits:
+                if self._local(edit).startswith(NOTES) and (edit in moved or anew):
+                    self._note_again(tx, edit, anew)
+                elif edit.new in anew:
+                    expected = self._base.refs.read(edit.name) if edit in moved else edit.expected
+                    tx.edits.append(RefEdit(edit.name, anew[edit.new], expected))
+                else:
                     tx.edits.append(edit)
+            tx.objects += self._needed(tx.edits) if anew else self._objects.new
+        return anew
 
-    def _add_notes_again(self, tx: Transaction, edit: RefEdit) -> bool:
-        """Put the batch's notes on those that others made meanwhile, where *edit* moves a namespace's ref that they moved too."""
-        base = self._base
-        local = edit.name.removeprefix(base.prefix)
-        if not local.startswith(NOTES) or base.refs.read(edit.name) == edit.expected or not isinstance(edit.new, bytes):
-            return False
-        since = edit.expected if isinstance(edit.expected, bytes) else None
-        for note in self._notes_since(edit.new, since):
-            tx.note(local.removeprefix(NOTES), note.target, note.body, time=note.time, message=note.message)
-        return True
+    def _local(self, edit: RefEdit) -> str:
+        return edit.name.removeprefix(self._base.prefix)
 
-    def _notes_since(self, tip: ObjectId, since: ObjectId | None) -> list[NewNote]:
+    def _make_again(self, tx: Transaction, edit: RefEdit, follows: Follows | None) -> dict[ObjectId, ObjectId]:
+        """Make the commits of a branch that moved meanwhile again where it is now; their ids by those they had."""
+        now, was = self._base.refs.read(edit.name), edit.expected
+        assert was is None or isinstance(was, bytes)
+        assert now is None or isinstance(now, bytes)
+        error = RefMovedError(self._local(edit), shown(was), shown(now))
+        chain = self._chain(edit.new, was)
+        if chain is None or follows is None or not follows(was, now):
+            raise error
+        blobs = {commit.content for _, commit in chain}
+        tx.objects += [new for new in self._objects.new if new.id in blobs]
+        tx.read_own()
+        anew: dict[ObjectId, ObjectId] = {}
+        at = now
+        for id, commit in chain:
+            assert commit.content is not None
+            target = None if commit.target is None else anew.get(commit.target, commit.target)
+            change = Change(
+                commit.operation, commit.content, target, commit.time, commit.author, commit.message, commit.metadata
+            )
+            try:
+                at = anew[id] = add_commit(tx, at, change)
+            except EditTargetError:
+                raise error from None  # the message is not there any more
+        return anew
+
+    def _chain(self, tip: RefValue | None, start: ObjectId | None) -> list[tuple[ObjectId, Commit]] | None:
+        """The commits after *start* up to *tip*, where all of them are messages and edits."""
+        chain: list[tuple[ObjectId, Commit]] = []
+        while isinstance(tip, bytes) and tip != start:
+            commit = self.repo.commit(tip)
+            if commit.operation not in _REPEATED or commit.content is None:
+                return None
+            chain.append((tip, commit))
+            tip = commit.parents[0] if commit.parents else None
+        return chain[::-1] if tip == start else None
+
+    def _note_again(self, tx: Transaction, edit: RefEdit, anew: dict[ObjectId, ObjectId]) -> None:
+        """Make the batch's notes again, on those that others made meanwhile and about the commits as they landed."""
+        assert not isinstance(edit.expected, str)
+        for note in self._notes_since(edit.new, edit.expected):
+            target = anew.get(note.target, note.target)
+            tx.note(self._local(edit).removeprefix(NOTES), target, note.body, time=note.time, message=note.message)
+
+    def _notes_since(self, tip: RefValue | None, since: object) -> list[NewNote]:
         notes = []
-        at: ObjectId | None = tip
-        while at is not None and at != since:
-            commit = self.repo.commit(at)
+        while isinstance(tip, bytes) and tip != since:
+            commit = self.repo.commit(tip)
             assert commit.target is not None
             assert commit.content is not None
             notes.append(NewNote(commit.target, self.repo.blob(commit.content), commit.time, commit.message))
-            at = commit.parents[0] if commit.parents else None
+            tip = commit.parents[0] if commit.parents else None
         return notes[::-1]
+
+    def _needed(self, edits: Sequence[RefEdit]) -> list[NewObject]:
+        """The batch's objects that *edits* still lead to, and all of its blobs; what was made again is left out."""
+        mine = {new.id: new for new in self._objects.new}
+        wanted = {id for id, new in mine.items() if new.kind == "blob"}
+        work = [edit.new for edit in edits if isinstance(edit.new, bytes)]
+        while work:
+            new = mine.get(work.pop())
+            if new is not None and new.id not in wanted:
+                wanted.add(new.id)
+                made = self.repo.commit(new.id) if new.kind == "commit" else self.repo.node(new.id)
+                work += [id for id, _, _ in named_by(made)]
+        return [new for new in self._objects.new if new.id in wanted]

@@ -12,7 +12,7 @@ Its tree is the list of all the namespace's notes, as ``(commit the note is abou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tract.history.context import chunks
 from tract.objects.id import ObjectId
@@ -87,6 +87,12 @@ class NoteTable:
         self._blobs: dict[ObjectId, ObjectId] = {}
         self._bodies: dict[ObjectId, Any] = {}
         self.tip: ObjectId | None = None
+
+    def copy(self) -> Self:
+        """The same notes, to be advanced apart from these."""
+        other = type(self)()
+        other._blobs, other._bodies, other.tip = dict(self._blobs), dict(self._bodies), self.tip
+        return other
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
         """Be the notes at *tip*; the commits whose notes changed, or None where all may have."""

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from tract.history.notes import notes_between
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue
-from tract.refs.buffered import BufferedRefs
 from tract.refs.names import HEADS, NOTES
 from tract.repo import Repository
 
@@ -53,51 +52,56 @@ class Origins:
     The operations are read when first asked, and then no more than what was added since; commits only as far as a question needs them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
         self._moves: list[_Move] = []
         self._refs: dict[str, RefValue] = {}
         self._before: list[ObjectId] = []
         self._made: dict[ObjectId, Tips] = {}
         self._last: ObjectId | None = None
 
-    def notes_then(self, repo: Repository, commit: ObjectId) -> Tips | None:
-        """The tips when *commit* was made; None where the operation that made it is not kept, or still to come, in a batch."""
-        if repo.refs.last != self._last and not isinstance(repo.refs, BufferedRefs):
-            self._advance(repo)
+    def is_made(self, commit: ObjectId) -> bool:
+        """Whether *commit* is there; those of a batch are not until it lands."""
+        return self._repo.objects.contains(commit)
+
+    def notes_then(self, commit: ObjectId) -> Tips | None:
+        """The tips when *commit* was made; None where the operation that made it is not kept."""
+        if self._repo.refs.last != self._last:
+            self._advance()
         found = self._made.get(commit)
         if found is None:
-            found = self._find(repo, commit)
+            found = self._find(commit)
             if found is not None:
                 self._made[commit] = found
         return found
 
-    def _find(self, repo: Repository, commit: ObjectId) -> Tips | None:
+    def _find(self, commit: ObjectId) -> Tips | None:
         """The tips of the first move to *commit*, or to what is reached from it."""
-        least = repo.commit(commit).generation
+        least = self._repo.commit(commit).generation
         seen: set[ObjectId] = set()
-        if any(_reaches(repo, tip, commit, least, seen) for tip in self._before):
+        if any(_reaches(self._repo, tip, commit, least, seen) for tip in self._before):
             return None
         for move in self._moves:
-            if _reaches(repo, move.new, commit, least, seen):
+            if _reaches(self._repo, move.new, commit, least, seen):
                 return move.tips
         return None
 
-    def _advance(self, repo: Repository) -> None:
+    def _advance(self) -> None:
         added: list[Operation] = []
-        for id, operation in repo.refs.history():
+        for id, operation in self._repo.refs.history():
             if id == self._last:
                 break
             added.append(operation)
         else:
-            self._begin(repo, added)
+            self._begin(added)
         for operation in reversed(added):
             self._take(operation)
-        self._last = repo.refs.last
+        self._last = self._repo.refs.last
 
-    def _begin(self, repo: Repository, operations: list[Operation]) -> None:
+    def _begin(self, operations: list[Operation]) -> None:
         """Start from the refs before all *operations*, given newest first: those that are kept."""
         self._moves, self._made = [], {}
-        refs: dict[str, RefValue | None] = dict(repo.refs.list())
+        refs: dict[str, RefValue | None] = dict(self._repo.refs.list())
         for operation in operations:
             refs.update((change.name, change.old) for change in operation.changes)
         self._refs = {name: value for name, value in refs.items() if value is not None}

@@ -231,19 +231,19 @@ def _parent(space: Workspace, id: ObjectId | None) -> ObjectId | None:
 
 def _snapshot(space: Workspace, commit: ObjectId | None, notes: Literal["now", "then"]) -> Snapshot:
     tables = notes_then(space, commit) if notes == "then" and commit is not None else None
-    return space.compiler.compile(space.repo, commit, tables)
+    return space.compiler.compile(commit, tables)
 
 
 def _diffs_of_blobs(space: Workspace, changes: Sequence[Change[ObjectId]]) -> Iterator[MessageDiff]:
     repo = space.repo
-    configs = space.compiler.advance_notes(repo).configs
+    configs = space.compiler.advance_notes().configs
     if changes and configs.tip is not None:
         configs.sort_out(repo, lambda _: False)
 
     def version(commit: ObjectId, blob: ObjectId | None, place: int | None) -> MessageVersion | None:
         if blob is None or place is None:
             return None
-        message = space.blobs.message(repo, blob)
+        message = space.blobs.message(blob)
         config = configs.of_words(repo, commit, blob)
         return _version(message, blob, place, config, partial(space.message_tokens, blob))
 

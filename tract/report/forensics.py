@@ -106,7 +106,7 @@ def blame(space: Workspace, revision: str, places: slice = slice(None)) -> list[
     tip = context_commit(repo, revision)
     rows = entries(repo, context_at(repo, tip))
     chosen = range(len(rows))[places]
-    configs = space.compiler.advance_notes(repo).configs
+    configs = space.compiler.advance_notes().configs
     if configs.tip is not None:
         configs.sort_out(repo, {commit for commit, _ in rows}.__contains__)
     blamed = blame_entries(repo, tip, rows[places])

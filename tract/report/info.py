@@ -89,7 +89,7 @@ def describe_made(
 
 
 def _look_at_notes(space: Workspace) -> None:
-    space.compiler.advance_notes(space.repo)
+    space.compiler.advance_notes()
     space.usages.advance(space.repo, note_tip(space.repo, USAGE))
 
 

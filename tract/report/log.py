@@ -149,7 +149,7 @@ def _said(space: Workspace, commit: Commit) -> Iterator[str]:
     if commit.message is not None:
         yield commit.message
     if commit.content is not None:
-        yield message_text(space.blobs.message(space.repo, commit.content))
+        yield message_text(space.blobs.message(commit.content))
 
 
 def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[ObjectId | None], int]:
@@ -159,7 +159,7 @@ def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[Ob
     def count(blob: ObjectId | None) -> int:
         if blob is None:
             return 0
-        found = message_text(space.blobs.message(space.repo, blob))
+        found = message_text(space.blobs.message(blob))
         return (found.casefold() if ignore_case else found).count(wanted)
 
     return count
@@ -190,7 +190,7 @@ def query_by_config(space: Workspace, conditions: Iterable[tuple[str, str, Any]]
     if not tests:
         raise ContentValidationError("a query needs a condition")
     repo = space.repo
-    space.compiler.advance_notes(repo)
+    space.compiler.advance_notes()
     configs = space.compiler.configs
     found = []
     for target in configs.targets():

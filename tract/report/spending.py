@@ -111,7 +111,7 @@ class _History:
         self._repo = space.repo
         self._children: dict[ObjectId, list[ObjectId]] = {}
         self.branches: dict[ObjectId, str] = {}
-        space.compiler.advance_notes(space.repo)
+        space.compiler.advance_notes()
         for name, tip in _tips(space.repo, branch):
             self._walk(name, tip)
 

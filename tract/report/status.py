@@ -91,8 +91,8 @@ def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextT
             return shared
     from tract.compile.prefix import prefix_change  # a conversation mostly only grows
 
-    before = space.compiler.compile(repo, sent, tables_at(repo, then.get(PRIORITY), then.get(CONFIG)))
-    change = prefix_change(space, space.compiler.compile(repo, tip), before)
+    before = space.compiler.compile(sent, tables_at(repo, then.get(PRIORITY), then.get(CONFIG)))
+    change = prefix_change(space, space.compiler.compile(tip), before)
     return SharedPrefix(change.common_messages, change.common_tokens, change.previous_tokens)
 
 
@@ -117,4 +117,4 @@ def _appended_to(
 
 def _may_be_left_out(space: Workspace, message: ObjectId, blob: ObjectId) -> bool:
     """Whether somebody may have hidden the message, or a tool pair's other half."""
-    return space.compiler.priorities.has_any([message]) or is_of_tool(space.blobs.message(space.repo, blob))
+    return space.compiler.priorities.has_any([message]) or is_of_tool(space.blobs.message(blob))

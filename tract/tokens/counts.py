@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 from blake3 import blake3
@@ -41,6 +42,7 @@ class BlobCache:
 
     def __init__(self, repo: Repository, counter: TokenCounter) -> None:
         self.counter = counter
+        self._repo = repo
         self._path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
         self._file = None if self._path is None else CountsReader(self._path)
         self._messages: dict[ObjectId, Message] = {}
@@ -51,19 +53,25 @@ class BlobCache:
         self._flushed_at = 0.0
         self._roles: dict[str, int] = {}
 
-    def message(self, repo: Repository, blob: ObjectId) -> Message:
+    def on(self, repo: Repository) -> BlobCache:
+        """The cache of *repo*, which has the same blobs and perhaps more; what one of the two counted or read, the other need not."""
+        other = copy(self)
+        other._repo = repo
+        return other
+
+    def message(self, blob: ObjectId) -> Message:
         """The blob's content as a message; shared, not to be changed."""
         message = self._messages.get(blob)
         if message is None:
             if len(self._messages) >= _MESSAGES_KEPT:
                 del self._messages[next(iter(self._messages))]
-            message = self._messages[blob] = message_in(repo.blob(blob))
+            message = self._messages[blob] = message_in(self._repo.blob(blob))
         return message
 
-    def count(self, repo: Repository, blob: ObjectId) -> BlobCount:
+    def count(self, blob: ObjectId) -> BlobCount:
         """The blob's tokens; counted now when nobody did before."""
         known = self.known(blob)
-        return known if known is not None else self._add(blob, repo.blob(blob))
+        return known if known is not None else self._add(blob, self._repo.blob(blob))
 
     def count_value(self, value: dict[str, Any]) -> BlobCount:
         """The tokens of what is about to become a blob; kept for when it is one."""

@@ -78,8 +78,7 @@ def check_budget_of_changes(space: Workspace, changes: Iterable[Change], blobs: 
         gone.update(change.old)
         new.update(change.new)
     messages = (
-        (commit, message_in(made[blob]) if blob in made else space.blobs.message(repo, blob))
-        for commit, blob in new - gone
+        (commit, message_in(made[blob]) if blob in made else space.blobs.message(blob)) for commit, blob in new - gone
     )
     check_budget_of_merge(space, gone - new, messages)
 
@@ -114,8 +113,8 @@ def record_usage(space: Workspace, usage: Any, head_hash: str | None) -> Compile
     """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit."""
     repo = space.repo
     commit = resolve_revision(repo, head_hash or "HEAD")
-    snapshot = space.compiler.compile(repo, commit)
+    snapshot = space.compiler.compile(commit)
     tokens = estimated_total(snapshot, space)
     body = usage_body(read_usage(usage), answer=False, counter=space.blobs.counter.name, estimate=tokens)
     write_note(repo, USAGE, NewNote(commit, body, repo.clock()), reason=f"record-usage: {commit.hex()[:16]}")
-    return compiled(space, space.compiler.compile(repo, commit))
+    return compiled(space, space.compiler.compile(commit))

@@ -70,7 +70,7 @@ class _Ref:
         commit = self.commit
         text = commit.message or ""
         if not text and commit.content is not None and commit.operation is not CommitOperation.NOTE:
-            text = message_text(self._space.blobs.message(self.repo, commit.content))
+            text = message_text(self._space.blobs.message(commit.content))
         return text.lstrip("\n").partition("\n")[0]
 
     @property

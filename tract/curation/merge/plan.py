@@ -134,7 +134,7 @@ def overlap(space: Workspace, merged: Merged) -> EntryConflict | None:
 
 def _is_normal(space: Workspace, entry: Entry) -> bool:
     commit, blob = entry
-    space.compiler.advance_notes(space.repo)
+    space.compiler.advance_notes()
     note = space.compiler.priorities.get(space.repo, commit)
     return priority_of(note, space.repo.blob(blob)) is Priority.NORMAL
 
@@ -216,7 +216,7 @@ def _request(
 
 
 def _chat(space: Workspace, around: Sequence[Entry]) -> tuple[ChatMessage, ...]:
-    return tuple(chat_message(space.blobs.message(space.repo, blob)) for _, blob in around)
+    return tuple(chat_message(space.blobs.message(blob)) for _, blob in around)
 
 
 def _as_chat(messages: Sequence[Message]) -> ChatMessage | None:

@@ -78,7 +78,7 @@ def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> R
         check_safe(replay)
         if space.repo.config.budget is not None:
             _check_budget(space, plan)
-        space.compiler.advance_notes(space.repo)
+        space.compiler.advance_notes()
         tables = {PRIORITY: space.compiler.priorities, CONFIG: space.compiler.configs}
         replayed = run_replay(space.repo, plan, tables=tables)
         made = dict(replayed)

@@ -339,5 +339,5 @@ def _message_of(space: Workspace, blob: ObjectId, made: Mapping[ObjectId, NewObj
     """The message in a blob of the store, or in one that is still to be written."""
     new = made.get(blob)
     if new is None:
-        return space.blobs.message(space.repo, blob)
+        return space.blobs.message(blob)
     return message_in(read_blob(blob, Object(new.kind, new.payload)))
