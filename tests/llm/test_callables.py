@@ -82,7 +82,9 @@ def test_an_error_of_the_function_is_its_callers():
 
 
 def test_a_resolver_may_answer_with_a_text():
-    request = ResolveRequest("both_edited", "ab" * 32, None, {"role": "user", "content": "a"}, None)
+    request = ResolveRequest(
+        kind="both_edited", target="ab" * 32, base=None, ours={"role": "user", "content": "a"}, theirs=None
+    )
 
     assert Resolution("resolved", "A") == read_resolution((lambda request: request.ours["content"].upper())(request))
     assert Resolution("abort", reasoning="no") == read_resolution(Resolution("abort", reasoning="no"))

@@ -43,10 +43,19 @@ def test_calls_are_told_apart_by_day_branch_and_model():
     report = make_tract().usage()
 
     assert (
-        UsageRow("big", "main", date(2026, 3, 2), 1, 100, 10, 60, 20),
-        UsageRow("small", "main", date(2026, 3, 2), 1, 50, 5),
-        UsageRow("big", "main", date(2026, 3, 3), 1, 200, 20),
-        UsageRow("big", "side", date(2026, 3, 3), 1, 7, 3),
+        UsageRow(
+            model="big",
+            branch="main",
+            day=date(2026, 3, 2),
+            calls=1,
+            input_tokens=100,
+            output_tokens=10,
+            cache_read_tokens=60,
+            cache_creation_tokens=20,
+        ),
+        UsageRow(model="small", branch="main", day=date(2026, 3, 2), calls=1, input_tokens=50, output_tokens=5),
+        UsageRow(model="big", branch="main", day=date(2026, 3, 3), calls=1, input_tokens=200, output_tokens=20),
+        UsageRow(model="big", branch="side", day=date(2026, 3, 3), calls=1, input_tokens=7, output_tokens=3),
     ) == report.rows
     assert (
         UsageRow(calls=4, input_tokens=357, output_tokens=38, cache_read_tokens=60, cache_creation_tokens=20)

@@ -25,7 +25,7 @@ Reason = Literal["messages_changed", "system_changed"]
 _SYSTEM = ("system", "developer")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixChange:
     """What a context costs a provider's prompt cache that holds the previous one.
 
@@ -53,17 +53,24 @@ def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | str
         common = common_length(snapshot, previous)
         tokens = previous.columns.total(common, space)
         if common in (snapshot.length, previous.length):
-            return PrefixChange(common, tokens, 0, None, None, total)
+            return PrefixChange(
+                common_messages=common,
+                common_tokens=tokens,
+                invalidated_tokens=0,
+                first_changed_commit=None,
+                reason=None,
+                previous_tokens=total,
+            )
         message = _changed_message(snapshot, previous, common)
         culprit = _culprit(space.repo, snapshot, previous, common)
         return PrefixChange(
-            common,
-            tokens,
-            total - tokens,
-            (culprit or message).hex(),
-            _reason(snapshot, previous, common),
-            total,
-            message.hex(),
+            common_messages=common,
+            common_tokens=tokens,
+            invalidated_tokens=total - tokens,
+            first_changed_commit=(culprit or message).hex(),
+            reason=_reason(snapshot, previous, common),
+            previous_tokens=total,
+            first_changed_message=message.hex(),
         )
 
 

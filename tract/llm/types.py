@@ -10,7 +10,7 @@ Messages are dicts in OpenAI's chat form; the client of another provider turns t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, runtime_checkable
 
 from tract.errors import LLMResponseError
@@ -62,6 +62,7 @@ class LLMResponse:
 
     text: str
     message: Mapping[str, Any]
+    _: KW_ONLY
     model: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
@@ -109,7 +110,7 @@ class LLMClient(Protocol):
     def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveRequest:
     """One place of a context that two sides treat differently.
 
@@ -172,6 +173,7 @@ class SummaryRequest:
 
     messages: tuple[ChatMessage, ...]
     target_tokens: int | None = None
+    _: KW_ONLY
     instructions: str | None = None
     system_prompt: str | None = None
     before: tuple[ChatMessage, ...] = ()

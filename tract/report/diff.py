@@ -23,7 +23,7 @@ from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_cou
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageVersion:
     """A message as one of the two contexts has it; *position* counts from 0."""
 
@@ -283,7 +283,13 @@ def _version(message: Message, blob: ObjectId, place: int, config: Any, count: C
     # A function of its own, because dataclasses.asdict would copy what a partial holds.
     shown = replace(message, content=copy_json(message.content), raw=copy_json(message.raw))
     return MessageVersion(
-        place, blob.hex(), message.role, message_text(message), copy_json(config), shown, lambda: count()
+        position=place,
+        content_hash=blob.hex(),
+        role=message.role,
+        text=message_text(message),
+        generation_config=copy_json(config),
+        message=shown,
+        _count=lambda: count(),
     )
 
 

@@ -33,7 +33,7 @@ Judge = Callable[[CompiledContext], bool | None]
 _ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.REORDER)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class BlameEntry:
     """A message of a context, hidden ones included: the commit that introduced it, and the last that changed what it says.
 
@@ -124,15 +124,15 @@ def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable, s
     changed = introduced if row.changed == row.commit else describe(space, row.changed)
     message = message_in(value)
     return BlameEntry(
-        position,
-        introduced,
-        changed,
-        row.blob.hex(),
-        message.role,
-        message_text(message),
-        copy_json(configs.of_words(repo, row.commit, row.blob)),
-        tuple(commit.hex() for commit, _ in sources),
-        lambda: space.message_tokens(row.blob),
+        position=position,
+        introduced=introduced,
+        changed=changed,
+        content_hash=row.blob.hex(),
+        role=message.role,
+        text=message_text(message),
+        generation_config=copy_json(configs.of_words(repo, row.commit, row.blob)),
+        sources=tuple(commit.hex() for commit, _ in sources),
+        _count=lambda: space.message_tokens(row.blob),
     )
 
 

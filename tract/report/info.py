@@ -27,11 +27,14 @@ def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
 
     Not ``__getstate__``: before Python 3.11.4 a frozen dataclass with slots puts its own in the place of ours.
     """
-    parts = (partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value))
-    return type(value), tuple(parts)
+    parts = {
+        f.name: partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value)
+    }
+    kind: type[Any] = type(value)
+    return partial(kind, **parts), ()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CommitInfo:
     """A commit with what its notes say of it; ids are hexadecimal.
 
@@ -100,22 +103,22 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
     usage = space.usages.get(repo, id)
     return CommitInfo(
-        id.hex(),
-        repo.tract,
-        commit.parents[0].hex() if commit.parents else None,
-        tuple(parent.hex() for parent in commit.parents),
-        None if commit.content is None else commit.content.hex(),
-        kind,
-        commit.operation,
-        None if commit.target is None else commit.target.hex(),
-        commit.message,
-        copy_json(commit.metadata),
-        copy_json(space.compiler.configs.get(repo, id)),
-        None if usage is None else usage_of(usage),
-        priority_of(space.compiler.priorities.get(repo, id), content),
-        commit.author,
-        moment(commit.time),
-        _text_counter(space, commit.content),
+        commit_hash=id.hex(),
+        tract_id=repo.tract,
+        parent_hash=commit.parents[0].hex() if commit.parents else None,
+        parent_hashes=tuple(parent.hex() for parent in commit.parents),
+        content_hash=None if commit.content is None else commit.content.hex(),
+        content_type=kind,
+        operation=commit.operation,
+        response_to=None if commit.target is None else commit.target.hex(),
+        message=commit.message,
+        metadata=copy_json(commit.metadata),
+        generation_config=copy_json(space.compiler.configs.get(repo, id)),
+        usage=None if usage is None else usage_of(usage),
+        priority=priority_of(space.compiler.priorities.get(repo, id), content),
+        author=commit.author,
+        created_at=moment(commit.time),
+        _count=_text_counter(space, commit.content),
     )
 
 

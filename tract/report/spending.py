@@ -17,7 +17,7 @@ from tract.repo import Repository
 from tract.tokens.usage import GROUPINGS, TokenUsage, usage_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageRow:
     """The tokens of some calls.
 
@@ -84,9 +84,9 @@ def usage_report(
         if branch is not None and note.target not in history.branches:
             continue
         row = UsageRow(
-            history.model(note) if "model" in groupings else None,
-            history.branches.get(note.target) if "branch" in groupings else None,
-            moment(note.time).date() if "day" in groupings else None,
+            model=history.model(note) if "model" in groupings else None,
+            branch=history.branches.get(note.target) if "branch" in groupings else None,
+            day=moment(note.time).date() if "day" in groupings else None,
         )
         key = (str(row.day or ""), row.branch or "", row.model or "")
         usage = usage_of(note.body)

@@ -20,7 +20,7 @@ from tract.report.log import log
 _RECENT = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusInfo:
     """Where a tract is.
 
@@ -47,17 +47,17 @@ def status(space: Workspace) -> StatusInfo:
     totals = context_totals(space, tip)
     budget = repo.config.budget
     return StatusInfo(
-        repo.tract,
-        None if tip is None else tip.hex(),
-        None if branch is None else branch.removeprefix("refs/heads/"),
-        branch is None,
-        0 if tip is None else repo.commit(tip).generation,
-        totals.messages,
-        totals.skipped,
-        totals.tokens.total,
-        None if budget is None else budget.max_tokens,
-        totals.tokens.source,
-        tuple(log(space, _RECENT)),
+        tract_id=repo.tract,
+        head_hash=None if tip is None else tip.hex(),
+        branch_name=None if branch is None else branch.removeprefix("refs/heads/"),
+        is_detached=branch is None,
+        commit_count=0 if tip is None else repo.commit(tip).generation,
+        message_count=totals.messages,
+        skipped_count=totals.skipped,
+        token_count=totals.tokens.total,
+        token_budget_max=None if budget is None else budget.max_tokens,
+        token_source=totals.tokens.source,
+        recent_commits=tuple(log(space, _RECENT)),
     )
 
 

@@ -94,7 +94,14 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
         content, summary = request.content, None
         if content is None:
             assert summariser is not None
-            asked = SummaryRequest((), target, request.instructions, request.system_prompt, before, after)
+            asked = SummaryRequest(
+                (),
+                target,
+                instructions=request.instructions,
+                system_prompt=request.system_prompt,
+                before=before,
+                after=after,
+            )
             run = SummaryRun(space.repo, summariser, request.window or space.config.summary_window, request.progress)
             summary = run.summarise(asked, blocks_of(shown), requirements)
             content = summary.text

@@ -204,14 +204,15 @@ def _request(
     after = merged.entries[last + 1 : last + 1 + AROUND]
     base, ours, theirs = (_as_chat([message_in(value) for value in side]) for side in sides)
     return ResolveRequest(
-        conflict.kind.value,
-        conflict.commit.hex(),
-        base,
-        ours,
-        theirs,
-        _chat(space, before),
-        _chat(space, after),
-        *names,
+        kind=conflict.kind.value,
+        target=conflict.commit.hex(),
+        base=base,
+        ours=ours,
+        theirs=theirs,
+        before=_chat(space, before),
+        after=_chat(space, after),
+        ours_name=names[0],
+        theirs_name=names[1],
     )
 
 
