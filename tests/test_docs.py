@@ -89,8 +89,9 @@ def same(text: str) -> str:
 PAGES = sorted(page for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if blocks_of(page))
 
 
-def test_the_page_about_the_command_line_is_what_the_commands_say() -> None:
-    done = subprocess.run([sys.executable, ROOT / "scripts" / "write-cli-docs", "--check"], check=False)
+@pytest.mark.parametrize("script", ["write-cli-docs", "write-python-docs"])
+def test_a_page_that_is_written_from_the_code_is_up_to_date(script: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / "scripts" / script, "--check"], check=False)
     assert done.returncode == 0
 
 

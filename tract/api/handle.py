@@ -133,6 +133,7 @@ class Handle:
 
     @property
     def tract_id(self) -> str:
+        """The name of the tract; that of the store's root tract where none was asked for."""
         return self._repo.tract
 
     @property
@@ -144,6 +145,7 @@ class Handle:
 
     @property
     def config(self) -> TractConfig:
+        """The tract's settings."""
         return self._repo.config
 
     @property

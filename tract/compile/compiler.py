@@ -48,7 +48,9 @@ class ContextCompiler(Protocol):
     ``compile`` gives one message for each entry, in their order; None leaves the entry out.
     """
 
-    def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]: ...
+    def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]:
+        """A message for each entry, or None for one that is left out."""
+        ...
 
 
 class _Kept(NamedTuple):

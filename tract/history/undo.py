@@ -41,6 +41,7 @@ class UndoPlan:
 
     @property
     def is_redo(self) -> bool:
+        """Whether it takes an undo back."""
         return self.reason.startswith(UNDONE)
 
     def __repr__(self) -> str:

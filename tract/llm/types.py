@@ -107,7 +107,9 @@ class ChatOptions(TypedDict, total=False):
 class LLMClient(Protocol):
     """Whatever answers messages; ``as_client`` makes one of any function."""
 
-    def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse: ...
+    def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse:
+        """The whole answer to *messages*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,8 @@ def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
     parts = {
         f.name: partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value)
     }
-    kind: type[Any] = type(value)
-    return partial(kind, **parts), ()
+    make: Callable[..., Any] = type(value)
+    return partial(make, **parts), ()
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

@@ -36,6 +36,7 @@ class UsageRow:
 
     @property
     def total_tokens(self) -> int:
+        """Input and output together."""
         return self.input_tokens + self.output_tokens
 
     def plus(self, usage: TokenUsage) -> UsageRow:

@@ -21,9 +21,13 @@ class TokenCounter(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What counts are kept under."""
+        ...
 
-    def count(self, text: str) -> int: ...
+    def count(self, text: str) -> int:
+        """The tokens of *text*, 0 or more."""
+        ...
 
 
 class TiktokenCounter:
@@ -42,6 +46,7 @@ class TiktokenCounter:
 
     @property
     def name(self) -> str:
+        """``tiktoken:`` and the encoding."""
         return f"tiktoken:{self._encoding}"
 
     def count(self, text: str) -> int:
@@ -140,9 +145,11 @@ class NullTokenCounter:
 
     @property
     def name(self) -> str:
+        """``null``."""
         return "null"
 
     def count(self, text: str) -> int:  # a counter takes a text
+        """0."""
         return 0
 
 
@@ -167,9 +174,11 @@ class EstimateTokenCounter:
 
     @property
     def name(self) -> str:
+        """``estimate``."""
         return "estimate"
 
     def count(self, text: str) -> int:
+        """The estimate, in whole tokens."""
         total = 0.0
         for piece in re.finditer(_PIECES, text):
             price, further, included = _PRICES[piece.lastgroup or ""]

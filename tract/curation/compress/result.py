@@ -115,14 +115,17 @@ class CompressedPart:
 
     @property
     def messages(self) -> int:
+        """How many messages it stands for."""
         return len(self.sources)
 
     @property
     def first(self) -> str:
+        """The first of them."""
         return self.sources[0][0].hex()
 
     @property
     def last(self) -> str:
+        """The last of them."""
         return self.sources[-1][0].hex()
 
     @property
@@ -149,10 +152,12 @@ class _Summaries:
 
     @property
     def tokens_before(self) -> int:
+        """The tokens of the messages that are summed up."""
         return sum(part.tokens_before for part in self.parts)
 
     @property
     def tokens_after(self) -> int:
+        """The tokens of the summaries."""
         return sum(part.tokens_after for part in self.parts)
 
     @property
@@ -223,6 +228,7 @@ class CompressResult(_Summaries):
 
     @property
     def is_committed(self) -> bool:
+        """Whether it was done; false for a dry run."""
         return self.commit_hash is not None
 
     @property
