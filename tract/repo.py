@@ -86,6 +86,8 @@ class Repository:
     """An open store, seen from one of its tracts.
 
     *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
+    *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
+    *replaced* are commits whose ids a batch gave out and that landed under other ids, by the first.
     """
 
     objects: ObjectStore
@@ -97,9 +99,8 @@ class Repository:
     author: str = "unknown"
     clock: Callable[[], int] = now
     decoded: DecodedObjects | None = None
-    replaced: dict[ObjectId, ObjectId] = field(
-        default_factory=dict
-    )  # commits whose ids a batch gave out, and which landed under others
+    branch: str | None = None
+    replaced: dict[ObjectId, ObjectId] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
 
@@ -179,7 +180,7 @@ class Repository:
 
     def head(self) -> tuple[str | None, ObjectId | None]:
         """The ref HEAD is on (None where it is detached) and the commit it is at (None where there is none yet)."""
-        value = self.ref(HEAD)
+        value = self.branch or self.ref(HEAD)
         if isinstance(value, bytes):
             return None, value
         if value is None:

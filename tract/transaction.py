@@ -25,7 +25,7 @@ from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseE
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, new_blob, new_commit
 from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEAD, NOTES, ORIG_HEAD
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -168,7 +168,14 @@ class Transaction:
         return self.repo.ref(name)
 
     def move(self, name: str, new: RefValue | None, expected: Expected = ANY) -> None:
-        """Move the ref *name* of this tract to *new* (None deletes it); RefMovedError at the end where it is not at *expected*."""
+        """Move the ref *name* of this tract to *new* (None deletes it); RefMovedError at the end where it is not at *expected*.
+
+        TractError where that is HEAD, and this repository is on a branch of its own.
+        """
+        if name == HEAD and self.repo.branch is not None:
+            raise TractError(
+                f"HEAD cannot be moved through '{self.repo.branch.removeprefix(HEADS)}', a branch opened by its name"
+            )
         self.edits.append(RefEdit(self.repo.prefix + name, new, expected))
 
     def move_branch(self, new: ObjectId, *, orig_head: bool = False) -> None:
@@ -188,7 +195,9 @@ class Transaction:
             expected = expected()
         if moves == "branch":
             self.branch, self.tip = check_branch(self.repo, self.reason, expected)
-        else:
+        elif (
+            self.repo.branch is not None or self.repo.ref(HEAD) is not None
+        ):  # a tract that is being made has no HEAD yet
             self.branch, self.tip = self.repo.head()
             self.check_expected(expected)
         if moves != "refs":
@@ -261,10 +270,13 @@ def check_idle(repo: Repository) -> None:
     """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way.
 
     Whatever moved the branch in the middle of one, a commit too, would leave it without the place it was to go on.
+    A branch that was opened by its name is in the way of none, as long as HEAD is not on it.
     Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
     """
     folder = f"{repo.path}/{repo.prefix}{STATES}"
     if not (repo.states if repo.path is None else files.exists(folder)):
+        return
+    if repo.branch is not None and repo.ref(HEAD) != repo.branch:
         return
     for name, error in UNDER_WAY.items():
         if repo.prefix + name in repo.states or (repo.path is not None and files.exists(f"{folder}/{name}")):

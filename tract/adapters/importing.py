@@ -25,12 +25,12 @@ from tract.objects.content import MessageContent, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
-from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.counter import counter_named
 from tract.tokens.counts import BlobCache
 from tract.tokens.usage import read_usage, usage_body
+from tract.transaction import transaction
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
@@ -117,17 +117,15 @@ class Importer:
         taken = self._taken if place != "tract" else {repo.config.default_branch.casefold()}
         batch = Batch(repo)
         if place == "tract":
-            batch.repo.refs.update(
-                [RefEdit(repo.prefix + HEAD, branch_ref(repo.config.default_branch), None)], reason=""
-            )
+            with transaction(batch.repo, "import", moves="refs") as tx:
+                tx.move(HEAD, branch_ref(repo.config.default_branch), None)
         head = batch.repo.ref(HEAD)
-        writer = _Writer(batch.repo, conversation, self._blobs, count=self._count)
+        writer = _Writer(batch.repo, conversation, self._blobs.on(batch.repo), count=self._count)
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
                 writer.write_line(line, head.removeprefix(HEADS))
             else:
                 writer.write_line(line, free_branch_name(_line_name(wanted, number, line), taken))
-        batch.repo.refs.update([RefEdit(repo.prefix + HEAD, head)], reason="")
         batch.land(reason=f"import: {conversation.name[:72]}")
         if all(line.tip is not None for line in writer.done):
             self._last = repo.refs.last
@@ -169,31 +167,31 @@ class _Writer:
         """Make the commits of *line* that no line before it has, on the branch *name*."""
         known = [] if line.parent is None else self._tips[line.parent][: line.shared]
         start = known[-1] if known else None
-        self._go_to(branch_ref(name), start)
-        start = self.repo.head()[1]
+        repo = self._on_branch(branch_ref(name), start)
+        start = repo.head()[1]
         turns = line.turns[len(known) :]
-        drafts = self._drafts(turns)
+        drafts = self._drafts(repo, turns)
         made = [pair for pair in drafts if pair is not None]
-        ids = iter(write_commits(self.repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
+        ids = iter(write_commits(repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
         tips = list(known)
         for draft in drafts:
             tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
         self._tips.append(tips)
-        tip = self.repo.head()[1]
+        tip = repo.head()[1]
         self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), len(made), len(known)))
 
-    def _go_to(self, ref: str, start: ObjectId | None) -> None:
-        """Let HEAD be on *ref*, which is at *start* from then on if it is new."""
-        edits = [RefEdit(self.repo.prefix + HEAD, ref)]
+    def _on_branch(self, ref: str, start: ObjectId | None) -> Repository:
+        """The batch's repository on the branch *ref*, which is new where *start* is given, and begins there."""
         if start is not None:
-            edits.append(RefEdit(self.repo.prefix + ref, start, None))
-        self.repo.refs.update(edits, reason="")
+            with transaction(self.repo, "import", moves="refs") as tx:
+                tx.move(ref, start, None)
+        return replace(self.repo, branch=ref)
 
-    def _drafts(self, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
+    def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
         """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
         drafts: list[tuple[Draft, NewObject] | None] = []
         is_counted = self._count or any(turn.usage is not None for turn in turns)
-        running = _RunningTotal(self.repo, self.blobs) if is_counted else None
+        running = _RunningTotal(repo, self.blobs) if is_counted else None
         time: int | None = None
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
