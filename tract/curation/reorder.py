@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from tract.compile.workspace import Workspace
 from tract.curation.context_view import INSTRUCTIONS, ContextView
-from tract.errors import ContentValidationError, DetachedHeadError, RefMovedError, SemanticSafetyError
-from tract.history.commit import edited_message
-from tract.history.ordering import write_order
+from tract.errors import ContentValidationError, DetachedHeadError, SemanticSafetyError
+from tract.history.commit import commit_context, edited_message
 from tract.messages import ToolUnits
 from tract.messages.message import CompileWarning
+from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
-from tract.transaction import check_idle
+from tract.transaction import check_branch, check_idle, transaction
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,11 +53,9 @@ def reorder(
     ContentValidationError for what is no message of the context, and where nothing moves; SemanticSafetyError for an order that changes the meaning, if *strict*.
     """
     repo = space.repo
-    branch, head = repo.head()
-    if branch is None or head is None:
-        raise DetachedHeadError("cannot reorder: HEAD is not on a branch with a commit")
-    if expected is not ANY and head != expected:
-        raise RefMovedError(branch, shown(expected), shown(head))
+    branch, head = check_branch(repo, "reorder", expected)
+    if head is None:
+        raise DetachedHeadError("cannot reorder: there is no commit yet")
     check_idle(repo)
     view = ContextView(space, head)
     units = view.units()
@@ -73,7 +70,9 @@ def reorder(
     id = None
     if not dry_run:
         text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
-        id = write_order(repo, head, [view.items[at] for at in order], message=text)
+        with transaction(repo, f"reorder: {text}", expected=head) as tx:
+            id = commit_context(tx, [view.items[at] for at in order], CommitOperation.REORDER, message=text)
+            tx.move_branch(id, orig_head=True)
     first = next(at for at, was in enumerate(order) if at != was)
     return ReorderResult(
         None if id is None else id.hex(),

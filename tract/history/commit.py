@@ -11,12 +11,12 @@ from tract.history.notes import CONFIG, USAGE
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, new_blob
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import resolve_revision
 from tract.transaction import Transaction, transaction
-from tract.tree import EMPTY, Context, append_entry, nodes_of
+from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
 
 class Draft(NamedTuple):
@@ -143,6 +143,22 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
         message=change.message,
         metadata=change.metadata,
     )
+
+
+def commit_context(
+    tx: Transaction,
+    items: Sequence[Entry],
+    operation: CommitOperation,
+    *,
+    target: ObjectId | None = None,
+    message: str,
+    metadata: dict[str, Any] | None = None,
+) -> ObjectId:
+    """Make a commit on the tip whose context are *items*, and that has no content of its own."""
+    nodes: list[NewObject] = []
+    context = build_context(tx.repo, items, nodes)
+    tx.objects += nodes_of(tx.repo, context, nodes)
+    return tx.commit(operation, context, target=target, message=message, metadata=metadata)
 
 
 def _context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:

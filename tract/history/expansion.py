@@ -9,19 +9,19 @@ What comes back are the original entries, under their own ids; all that was done
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError
+from tract.history.commit import commit_context
 from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
 from tract.history.context import context_at, entries
 from tract.history.three_way import merge_contexts
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import CommitOperation, Entry, NewObject
+from tract.objects.model import CommitOperation, Entry
 from tract.refs.names import branch_ref
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.transaction import Moves, Transaction, transaction
-from tract.tree import build_context, nodes_of
+from tract.transaction import Moves, transaction
 
 EXPANDED = "expanded"
 """The key in the expanding commit's metadata for the summary that went."""
@@ -149,19 +149,3 @@ def write_expansion(
 def _message(expansion: Expansion) -> str:
     count = len(expansion.sources)
     return f"summary {expansion.summary.hex()[:10]} of {count} message{'' if count == 1 else 's'}"
-
-
-def commit_context(
-    tx: Transaction,
-    items: Sequence[Entry],
-    operation: CommitOperation,
-    *,
-    target: ObjectId | None = None,
-    message: str,
-    metadata: dict[str, Any] | None,
-) -> ObjectId:
-    """Make a commit on the tip whose context are *items*, and that has no content of its own."""
-    nodes: list[NewObject] = []
-    context = build_context(tx.repo, items, nodes)
-    tx.objects += nodes_of(tx.repo, context, nodes)
-    return tx.commit(operation, context, target=target, message=message, metadata=metadata)
