@@ -1,7 +1,7 @@
 """A repository: objects, refs and settings, as one small value that every operation is a function of.
 
 <folder>/.tract/
-  format          "tract 1", repository id, check
+  format          "tract 2", repository id, check
   config.toml
   HEAD refs/…     ref files
   tracts/<name>/  HEAD and refs of another tract
@@ -46,7 +46,7 @@ from tract.storage.shallow import UNTOLD, Shallow
 from tract.storage.store import Durability, ObjectStore
 
 FOLDER = ".tract"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
 ROOT = "root"
 """The id of a store's root tract."""
 

@@ -350,7 +350,7 @@ def test_a_pydantic_model_goes_in_and_comes_out():
     t.commit({"content_type": "review", "text": "b", "stars": 5})
 
     assert [Review(text="b", stars=5), Review(text="a")] == [t.get_content(info.commit_hash) for info in t.log()]
-    assert '{"stars":5,"text":"b"}' == t.compile().to_openai()[1]["content"]
+    assert '{"text":"b","stars":5}' == t.compile().to_openai()[1]["content"]
     with pytest.raises(ContentValidationError, match="'review'"):
         t.commit({"content_type": "review", "stars": 5})
 

@@ -51,7 +51,7 @@ CONTENTS = [
     (ArtifactContent("file", "x = 1", "python"), {"role": "assistant", "content": "```python\nx = 1\n```"}),
     (ArtifactContent("file", "x"), {"role": "assistant", "content": "x"}),
     (OutputContent("t", "markdown"), {"role": "assistant", "content": "t"}),
-    (FreeformContent({"b": 1, "a": [None]}), {"role": "assistant", "content": '{"a":[null],"b":1}'}),
+    (FreeformContent({"b": 1, "a": [None]}), {"role": "assistant", "content": '{"b":1,"a":[null]}'}),
     (
         SessionContent("code", "did it", ["d"]),
         {"role": "system", "content": "Session (code): did it\n\nDecisions:\n- d"},

@@ -229,7 +229,7 @@ def test_a_store_of_another_version_is_refused_and_another_folder_too(tmp_path: 
 
     from blake3 import blake3
 
-    body = b"tract 2\n" + b"0" * 32 + b"\n"
+    body = b"tract 1\n" + b"0" * 32 + b"\n"
     (tmp_path / ".tract" / "format").write_bytes(body + blake3(body).hexdigest()[:16].encode() + b"\n")
     with pytest.raises(FormatVersionError):
         check_repository(str(tmp_path / ".tract"))
@@ -300,7 +300,7 @@ def test_a_tree_that_is_cut_at_the_wrong_place_is_an_error(tmp_path: Path) -> No
 def test_an_object_that_is_not_canonical_is_an_error(tmp_path: Path) -> None:
     new_store(tmp_path)
     repo = open_repository(str(tmp_path / ".tract"))
-    repo.objects.write_many([new_object("blob", b"\x82\xa1b\x01\xa1a\x01")])
+    repo.objects.write_many([new_object("blob", b"\x81\xa1a\xcc\x01")])
     repo.close()
 
     assert [("error", "object-shape")] == problems(tmp_path)

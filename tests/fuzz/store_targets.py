@@ -250,7 +250,7 @@ TARGETS = (
     Target("priority", _priority, lambda: (b"pinned", b"skip"), weight=1),
     Target("config", _config, _configs),
     Target("format-file", _format, lambda: (format_text("0" * 32),), weight=2),
-    Target("format-file-sealed", _format_sealed, lambda: (b"tract 1\n" + b"0" * 32 + b"\n",), weight=2),
+    Target("format-file-sealed", _format_sealed, lambda: (b"tract 2\n" + b"0" * 32 + b"\n",), weight=2),
     Target("revision", _revision, _revisions, weight=4),
     Target(
         "hash-object-json", _hash_object(raw=False), lambda: (b'{"a": [1, 2.5, null, "\\ud83d\\ude00"]}',), form=JSON

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tract import Tract
 from tract.history.context import context_at, entries
 from tract.history.diff import Change, changes_of, compare_contexts, compare_rows, longest_rising
-from tract.objects.model import NewObject
+from tract.objects.model import NewObject, new_blob
 from tract.repo import memory_repository
 from tract.tree import build_context
 
@@ -105,14 +105,27 @@ def test_contexts_that_share_their_chunks_are_compared_as_the_lists_are():
 @given(st.randoms(use_true_random=False))
 def test_contexts_are_compared_as_the_lists_are_wherever_messages_went(chance):
     repo = memory_repository()
-    rows = [(bytes([n]) * 32, bytes([n]) * 32) for n in range(100)]
-    other = [row if chance.random() > 0.05 else (row[0], bytes([200]) * 32) for row in rows if chance.random() > 0.05]
+    texts = [new_blob({"text": n}) for n in range(101)]
+    repo.objects.write_many(texts)
+    rows = [(bytes([n]) * 32, texts[n].id) for n in range(100)]
+    other = [row if chance.random() > 0.05 else (row[0], texts[100].id) for row in rows if chance.random() > 0.05]
     for _ in range(chance.randrange(3)):
         other.insert(chance.randrange(len(other)), other.pop(chance.randrange(len(other))))
     new: list[NewObject] = []
     before, after = build_context(repo, rows, new), build_context(repo, other, new)
 
     assert set(compare_rows(rows, other)) == set(compare_contexts(repo, before, after))
+
+
+def test_the_order_of_keys_is_no_difference():
+    with Tract.open(":memory:") as t:
+        moved = t.commit({"role": "user", "content": "a", "name": "ada"}).commit_hash
+        t.user("b")
+        t.edit(moved, {"name": "ada", "content": "a", "role": "user"})
+        assert not t.diff("HEAD~1", "HEAD")
+
+        t.edit(moved, {"name": "bob", "content": "a", "role": "user"})
+        assert ["changed"] == [diff.kind for diff in t.diff("HEAD~1", "HEAD").message_diffs]
 
 
 def test_a_root_is_compared_with_nothing():

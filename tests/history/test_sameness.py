@@ -173,3 +173,55 @@ def messages(t: Tract, branch: str) -> list[bytes]:
     """The messages of a branch, each by the commit it was first made as."""
     same = Sameness(t.repository)
     return [same.first(bytes.fromhex(id)) for id in t.compile(at_commit=branch).commit_hashes]
+
+
+# The order of keys
+
+
+ASKED = {"role": "user", "content": "a", "name": "ada"}
+TURNED = {"name": "ada", "content": "a", "role": "user"}
+OTHER = {"role": "user", "content": "b", "name": "ada"}
+
+
+def edited(ours: dict[str, str] | None, theirs: dict[str, str] | None) -> Tract:
+    """A message that main and side each edited, where they did; HEAD is on main."""
+    t = Tract.open(":memory:", tokenizer=Words())
+    id = t.commit(ASKED).commit_hash
+    t.branch("side", switch=False)
+    t.user("m")
+    if ours is not None:
+        t.edit(id, ours)
+    t.switch("side")
+    t.user("s")
+    if theirs is not None:
+        t.edit(id, theirs)
+    t.switch("main")
+    return t
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "kept"),
+    [
+        (OTHER, dict(reversed(OTHER.items())), OTHER),
+        (TURNED, OTHER, OTHER),
+        (OTHER, TURNED, OTHER),
+        (TURNED, None, TURNED),
+        (None, TURNED, ASKED),
+    ],
+)
+def test_edits_that_say_the_same_in_another_order_are_no_conflict_and_ours_stays(
+    ours: dict[str, str] | None, theirs: dict[str, str] | None, kept: dict[str, str]
+) -> None:
+    t = edited(ours, theirs)
+
+    t.merge("side")
+
+    assert list(kept.items()) == list(t.compile().to_openai()[0].items())
+
+
+def test_a_replayed_edit_that_says_the_same_in_another_order_is_dropped() -> None:
+    t = edited(OTHER, dict(reversed(OTHER.items())))
+
+    t.rebase("side")
+
+    assert list(reversed(OTHER.items())) == list(t.compile().to_openai()[0].items())

@@ -102,16 +102,16 @@ def facts(warnings: tuple[CompileWarning, ...]) -> list[tuple[int | None, str]]:
         (DialogueContent("user", "hi", "bo"), {"role": "user", "content": "hi", "name": "bo"}),
         (
             ToolIOContent("look", "call", {"b": "é", "a": [1]}, call_id="c1"),
-            {"role": "assistant", "content": None, "tool_calls": [chat_call("c1", arguments='{"a":[1],"b":"é"}')]},
+            {"role": "assistant", "content": None, "tool_calls": [chat_call("c1", arguments='{"b":"é","a":[1]}')]},
         ),
         (ToolIOContent("look", "result", "as is", "ok", "c1"), chat_result("c1", "as is")),
-        (ToolIOContent("look", "result", {"b": 1, "a": None}, call_id="c1"), chat_result("c1", '{"a":null,"b":1}')),
+        (ToolIOContent("look", "result", {"b": 1, "a": None}, call_id="c1"), chat_result("c1", '{"b":1,"a":null}')),
         (ReasoningContent("hm"), {"role": "assistant", "content": "hm"}),
         (ArtifactContent("file", "x = 1"), {"role": "assistant", "content": "x = 1"}),
         (ArtifactContent("file", "x = 1", "py"), {"role": "assistant", "content": "```py\nx = 1\n```"}),
         (ArtifactContent("file", "```\na\n```", "md"), {"role": "assistant", "content": "````md\n```\na\n```\n````"}),
         (OutputContent("done"), {"role": "assistant", "content": "done"}),
-        (FreeformContent({"b": 1, "a": "ü"}), {"role": "assistant", "content": '{"a":"ü","b":1}'}),
+        (FreeformContent({"b": 1, "a": "ü"}), {"role": "assistant", "content": '{"b":1,"a":"ü"}'}),
         (
             SessionContent("handoff", "half done", ["use sqlite"], [], ["test it", "ship it"]),
             {
@@ -157,7 +157,7 @@ def test_a_kind_of_a_program_becomes_the_json_of_its_fields():
         motion: str
         ayes: int
 
-    assert {"role": "assistant", "content": '{"ayes":3,"motion":"tea"}'} == message_of(Vote("tea", 3)).raw
+    assert {"role": "assistant", "content": '{"motion":"tea","ayes":3}'} == message_of(Vote("tea", 3)).raw
 
 
 @pytest.mark.parametrize(
@@ -528,7 +528,7 @@ def test_tool_use_becomes_tool_calls_and_results_become_tool_messages():
 
     rendered = render_openai(messages)
 
-    calls = [chat_call("a", arguments='{"b":1,"z":"é"}'), chat_call("b")]
+    calls = [chat_call("a", arguments='{"z":"é","b":1}'), chat_call("b")]
     assert [
         {"role": "assistant", "content": "let me", "tool_calls": calls},
         chat_result("a"),

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tract.objects.json import NotJsonError, TooDeepError, dump_json, parse_json, parse_kept_json
+from tract.objects.json import NotJsonError, TooDeepError, compact_json, parse_json, parse_kept_json
 
 
 def test_what_json_says_is_read_as_it_stands() -> None:
     text = '{"b":[1,-2.5,null,true],"a":"é"}'
 
     assert ["b", "a"] == list(parse_json(text))
-    assert text == dump_json(parse_json(text)) == dump_json(parse_kept_json(text.encode()))
+    assert text == compact_json(parse_json(text)) == compact_json(parse_kept_json(text.encode()))
     assert {} == parse_json(b"\xef\xbb\xbf{}")
 
 

@@ -61,12 +61,12 @@ MOVE = Operation(A, 5, "ada", "commit", (RefChange("refs/heads/main", B, C), Ref
         (new_node(NOTES), "03248b0b2449aaf3395bd07c08999f8d3645e201975759f95f8e209fc2e795dd"),
         (new_node(INDEX), "9eec8b8a045761a1ea6b883f62394c812740cabd5649972bd83b655b6f7af9bb"),
         (new_commit(MESSAGE), "8213653456739be7c951210891f20bcba6bbac7ffc345805447fccc1b8f89b61"),
-        (new_commit(EDIT), "0fab7a80af7e6f3faf66684cf17c324cb1fc86c40dceb61914f471d7a0646ce2"),
+        (new_commit(EDIT), "f9b99d1f7f70dc6f918feb546b9260527388b96ea668e2a26d2505e13a7f7872"),
         (new_operation(INIT), "b4c53a713bde2ea2479476f6137a3bba72a7b2bac80c6af70119c5dcb3e2d2a2"),
         (new_operation(MOVE), "6821b2f34af57d157f7a4efefd631defef0a07dd8eaf10e521819212773d534e"),
     ],
 )
-def test_ids_are_what_they_were_in_format_version_1(made: NewObject, id: str) -> None:
+def test_ids_are_what_they_are_in_format_version_2(made: NewObject, id: str) -> None:
     assert id == made.id.hex()
 
 

@@ -45,7 +45,7 @@ def names_and_bytes(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("version", ["0", "2", "10", "1.1"])
+@pytest.mark.parametrize("version", ["0", "1", "10", "2.1"])
 def test_another_version_is_refused_by_name_and_untouched(store: Path, version: str) -> None:
     line = f"tract {version}\n{'0' * 32}\n"
     (store / "format").write_text(f"{line}{blake3(line.encode()).hexdigest()[:16]}\n")
@@ -59,7 +59,7 @@ def test_another_version_is_refused_by_name_and_untouched(store: Path, version: 
 
 
 def test_a_newer_version_may_have_other_lines(store: Path) -> None:
-    (store / "format").write_text("tract 2\nwhatever\nthere is\nnow\n")
+    (store / "format").write_text("tract 3\nwhatever\nthere is\nnow\n")
 
     with pytest.raises(FormatVersionError):
         open_and_close(store)

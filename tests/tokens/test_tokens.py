@@ -408,7 +408,7 @@ def test_the_texts_of_a_responses_item(raw: dict[str, object], texts: list[str])
     ("block", "texts"),
     [
         ({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, ["hi"]),
-        ({"type": "tool_use", "id": "t", "name": "f", "input": {"b": 1, "a": "é"}}, ["f", '{"a":"é","b":1}']),
+        ({"type": "tool_use", "id": "t", "name": "f", "input": {"b": 1, "a": "é"}}, ["f", '{"b":1,"a":"é"}']),
         ({"type": "tool_result", "tool_use_id": "t", "content": "plain"}, ["plain"]),
         (
             {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}], "is_error": True},
@@ -508,7 +508,7 @@ class Recipe:
     ("content", "text"),
     [
         (DialogueContent("user", "hello", "Ada"), "hello"),
-        (ToolIOContent("f", "call", {"b": 1, "a": 2}, call_id="c"), 'f\n{"a":2,"b":1}'),
+        (ToolIOContent("f", "call", {"b": 1, "a": 2}, call_id="c"), 'f\n{"b":1,"a":2}'),
         (ToolIOContent("f", "result", "fine", status="ok"), "fine"),
         (ToolIOContent("f", "result", [1, None]), "[1,null]"),
         (ArtifactContent("file", "x = 1", "python"), "x = 1"),

@@ -9,13 +9,14 @@ The lists are contexts, as ``(commit, blob)``, or anything else that pairs a com
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from tract.history.context import context_of, count_entries, entries
 from tract.history.tree_diff import Change as Part
 from tract.history.tree_diff import diff_contexts
 from tract.objects.id import ObjectId
+from tract.objects.json import same_json
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 from tract.tree import EMPTY, Context
@@ -109,7 +110,30 @@ def longest_rising(numbers: Sequence[int]) -> list[int]:
 
 
 def compare_contexts(repo: Repository, before: Context, after: Context) -> tuple[Change[ObjectId], ...]:
-    """What differs between two contexts, blob by blob; only the nodes that differ are read."""
+    """What differs between two contexts; only the nodes that differ are read, and contents that are not the same blob.
+
+    Contents that differ only in the order of keys are the same.
+    """
+    return tuple(_told_apart(repo, _compare_blobs(repo, before, after)))
+
+
+def same_content(repo: Repository, one: ObjectId | None, other: ObjectId | None) -> bool:
+    """Whether two blobs say the same: the same JSON value, in which the order of keys means nothing."""
+    if one == other or one is None or other is None:
+        return one == other
+    return same_json(repo.blob(one), repo.blob(other))
+
+
+def _told_apart(repo: Repository, changes: Iterable[Change[ObjectId]]) -> Iterator[Change[ObjectId]]:
+    """The changes without those in which nothing but the order of keys differs."""
+    for change in changes:
+        if change.kind != "changed" or not same_content(repo, change.before, change.after):
+            yield change
+        elif change.moved:
+            yield change._replace(before=change.after)
+
+
+def _compare_blobs(repo: Repository, before: Context, after: Context) -> tuple[Change[ObjectId], ...]:
     parts = list(diff_contexts(repo, before, after))
     home = {commit: number for number, part in enumerate(parts) for commit, _ in part.old}
     if any(home.get(commit, number) != number for number, part in enumerate(parts) for commit, _ in part.new):

@@ -12,7 +12,7 @@ from tract.history.context import context_at, count_entries, entries, entries_fr
 from tract.history.notes import CONFIG, PRIORITY, note_history
 from tract.history.priority import Priority
 from tract.history.reachability import merge_bases
-from tract.history.sameness import named_alike
+from tract.history.sameness import named_alike, worded_alike
 from tract.history.three_way import Merged, merge_contexts, with_conflicts_undecided
 from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import splice
@@ -99,17 +99,19 @@ def merged_contexts(
     """The merge of the contexts of two commits whose best common ancestors are *bases*: how many entries all begin with, and what comes after.
 
     With one base, what all three begin with is not read, but for the last few, which let people see what came before.
-    A message that was rebased or picked is the same under both its ids, and goes by ours.
+    A message that was rebased or picked is the same under both its ids, and goes by ours; contents that differ only in the order of keys are the same too, and ours stays.
     """
     sides = context_at(repo, ours), context_at(repo, theirs)
     if len(bases) != 1:
         mine, other = (entries(repo, side) for side in sides)
         old, new = named_alike(repo, virtual_base(repo, bases), mine, other)
+        old, new = worded_alike(repo, old, mine, new)
         return 0, merge_contexts(old, mine, new, hidden=hidden, is_virtual=True)
     three = (context_at(repo, bases[0]), *sides)
     shared = max(0, min(_common_start(repo, three[0], side) for side in sides) - _SHOWN_BEFORE)
     base, mine, other = (entries_from(repo, context, shared) for context in three)
     old, new = named_alike(repo, base, mine, other)
+    old, new = worded_alike(repo, old, mine, new)
     return shared, merge_contexts(old, mine, new, hidden=hidden)
 
 

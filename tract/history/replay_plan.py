@@ -23,8 +23,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from tract.errors import CherryPickError
 from tract.history.commit import edited_message
 from tract.history.context import context_at, entries, find_entry
+from tract.history.diff import same_content
 from tract.history.reachability import reachable
-from tract.history.sameness import Sameness
+from tract.history.sameness import Sameness, worded_alike
 from tract.history.three_way import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
@@ -272,9 +273,9 @@ class _Planner:
         """Give the message *target* the *content* that replaced *before* where commit *id* was made."""
         there = self.context.get(target)
         decision = self._decisions.get((id, target))
-        if there == content:
+        if same_content(self._repo, there, content):
             self.dropped.append(Dropped(id, f"message {target.hex()[:16]} has that content already"))
-        elif there == before and there is not None:
+        elif there is not None and same_content(self._repo, there, before):
             self._note_answers(id, target)
             self._set(Step(id, CommitOperation.EDIT, content, target))
         elif decision is not None:
@@ -365,6 +366,7 @@ class _Planner:
         theirs: Sequence[Entry],
     ) -> None:
         ours = tuple(self.context.items())
+        base, theirs = worded_alike(self._repo, base, ours, theirs)
         merged = merge_contexts(base, ours, theirs)
         undecided = [one for one in merged.conflicts if (id, one.commit) not in self._decisions]
         for conflict in undecided:

@@ -1,11 +1,13 @@
-"""Sameness: which messages are one message, though a rebase or a cherry-pick made them again under other ids."""
+"""Sameness: which messages are one message, though a rebase or a cherry-pick made them again under other ids, and which contents are one value, though their keys stand in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from tract.history.diff import same_content
 from tract.history.notes import ORIGIN, NoteTable, note_tip
+from tract.history.three_way import UNDECIDED
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 from tract.repo import Repository
@@ -57,6 +59,22 @@ def named_alike(
         if content is not None:
             before.append((commit, content))
     return before, other
+
+
+def worded_alike(
+    repo: Repository, base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry]
+) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """*base* and *theirs* with the blobs of *ours*, or of *base*, where those say the same; only contents that differ are read."""
+    mine, old = dict(ours), dict(base)
+    before = [(commit, _worded(repo, blob, mine.get(commit))) for commit, blob in base]
+    other = [(commit, _worded(repo, blob, mine.get(commit), old.get(commit))) for commit, blob in theirs]
+    return before, other
+
+
+def _worded(repo: Repository, blob: ObjectId, *others: ObjectId | None) -> ObjectId:
+    """The first of *others* that says what *blob* says, else *blob*."""
+    known = (one for one in others if one is not None and one != UNDECIDED)
+    return blob if blob == UNDECIDED else next((one for one in known if same_content(repo, blob, one)), blob)
 
 
 def _renamed(

@@ -3,7 +3,7 @@
     state/<name>                  of the root tract
     tracts/<tract>/state/<name>   of another
 
-    {"branch": "main", …, "keeps": ["3fa9…"]}     one JSON document, with sorted keys
+    {"branch": "main", …, "keeps": ["3fa9…"]}     one JSON document
     # check 5be1f3a2c4d60718                      16 digits of the BLAKE3 of what is before it
 
 A state is written whole or not at all, and moves no ref.
@@ -180,7 +180,7 @@ def encode_state(value: Mapping[str, Any]) -> bytes:
     """The bytes of a state file."""
     import json  # status asks whether there are states, and mostly there are none
 
-    body = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False).encode() + b"\n"
+    body = json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode() + b"\n"
     return body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.objects.json import dump_json
+from tract.objects.json import compact_json as compact_json
 from tract.objects.message_format import JSON
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
@@ -24,11 +24,6 @@ def copy_json(value: JSON) -> JSON:
     if isinstance(value, list | tuple):
         return [copy_json(item) for item in value]
     return value
-
-
-def compact_json(value: JSON) -> str:
-    """*value* as JSON without spaces, keys sorted, so that equal values have equal text."""
-    return dump_json(value, sort_keys=True)
 
 
 def json_or_text(value: JSON) -> str:

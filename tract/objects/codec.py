@@ -1,7 +1,8 @@
 """Canonical msgpack: one value has one encoding.
 
-Maps have their keys in code point order (which is the byte order of their UTF-8), every number and length has its shortest form, floats have 64 bits, and there are no extension types, NaN or infinities.
-What JSON can say can be encoded, and nothing else but byte strings (ids).
+Maps keep the order in which their keys were given, and have no key twice; every number and length has its shortest form, floats have 64 bits, and there are no extension types, NaN or infinities.
+The order of keys is part of the value: it is part of what a model wrote, and of what a provider caches.
+What JSON can say can be encoded, and nothing else but byte strings (ids, and the bytes of raw blobs).
 :func:`decode` accepts an encoding only when it is the one :func:`encode` makes.
 """
 
@@ -63,7 +64,8 @@ def encode(value: Any) -> bytes:
     ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
     try:
-        data = _packer.pack(_ordered(value, MAX_DEPTH))
+        _check(value, MAX_DEPTH)
+        data = _packer.pack(value)
     except _RefusedError as exc:
         _refuse(exc)
     except UnicodeEncodeError:
@@ -74,7 +76,7 @@ def encode(value: Any) -> bytes:
 
 
 def pack(value: Any) -> bytes:
-    """The encoding of lists of ids, numbers and short texts, which have no maps to put in order."""
+    """The encoding of lists of ids, numbers and short texts, which need no check."""
     try:
         return _packer.pack(value)
     except UnicodeEncodeError:
@@ -119,74 +121,53 @@ def _no_extension(code: int, _data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
-def _ordered(value: Any, depth: int) -> Any:
-    """*value* with every map in key order and every scalar checked."""
+def _check(value: Any, depth: int) -> None:
+    """Raise _RefusedError where *value* has what no payload can have."""
     kind = type(value)
     if kind is str or kind is bool or value is None or kind is bytes:
-        return value
+        return
     if kind is dict:
-        return _ordered_map(value, depth)
-    if kind is list or kind is tuple:
-        return _ordered_list(value, depth)
-    if kind is int:
-        if _INT_MIN <= value <= _INT_MAX:
-            return value
-        raise _RefusedError("an integer that does not fit in 64 bits")
-    if kind is float:
-        if math.isfinite(value):
-            return value
-        raise _RefusedError(f"{value!r} is not a number JSON has")
-    return _ordered_subclass(value, depth)
+        _check_map(value, depth)
+    elif kind is list or kind is tuple:
+        _check_list(value, depth)
+    elif isinstance(value, int):
+        if not _INT_MIN <= value <= _INT_MAX:
+            raise _RefusedError("an integer that does not fit in 64 bits")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise _RefusedError(f"{float(value)!r} is not a number JSON has")
+    elif isinstance(value, dict):
+        _check_map(value, depth)
+    elif isinstance(value, list | tuple):
+        _check_list(value, depth)
+    elif not isinstance(value, str):
+        raise _RefusedError(f"an object of type {kind.__name__} is not JSON")
 
 
-def _ordered_map(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+def _check_map(value: dict[Any, Any], depth: int) -> None:
     if depth <= 0:
         raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
-    try:
-        keys = sorted(value)
-    except TypeError:
-        keys = list(value)
-    result = {}
-    for key in keys:
-        if type(key) is not str:
+    for key, item in value.items():
+        if type(key) is not str and not isinstance(key, str):
             raise _RefusedError(f"a key that is no text: {key!r:.60}")
-        item = value[key]
         if type(item) is not str:
             try:
-                item = _ordered(item, depth - 1)
+                _check(item, depth - 1)
             except _RefusedError as exc:
                 exc.path.append(f".{key}")
                 raise
-        result[key] = item
-    return result
 
 
-def _ordered_list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+def _check_list(value: Sequence[Any], depth: int) -> None:
     if depth <= 0:
         raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
-    result = []
-    for item in value:
-        try:
-            result.append(_ordered(item, depth - 1))
-        except _RefusedError as exc:
-            exc.path.append(f"[{len(result)}]")
-            raise
-    return result
-
-
-def _ordered_subclass(value: Any, depth: int) -> Any:
-    """The plain form of a subclass of a JSON type, such as an enumeration of texts."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return _ordered(int(value), depth)
-    if isinstance(value, float):
-        return _ordered(float(value), depth)
-    if isinstance(value, dict):
-        return _ordered_map(dict(value), depth)
-    if isinstance(value, (list, tuple)):
-        return _ordered_list(list(value), depth)
-    raise _RefusedError(f"an object of type {type(value).__name__} is not JSON")
+    for at, item in enumerate(value):
+        if type(item) is not str:
+            try:
+                _check(item, depth - 1)
+            except _RefusedError as exc:
+                exc.path.append(f"[{at}]")
+                raise
 
 
 def _refuse(exc: _RefusedError) -> NoReturn:

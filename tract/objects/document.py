@@ -21,7 +21,7 @@ from typing import Any
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import encode
 from tract.objects.id import KINDS, Kind, ObjectId, parse_id
-from tract.objects.json import dump_json
+from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 from tract.objects.model import (
     NewObject,
@@ -44,7 +44,7 @@ def document_of(id: ObjectId, obj: Object) -> Document:
     head = {"type": obj.kind, "id": id.hex()}
     try:
         fields = _WRITERS[obj.kind](id, obj)
-        dump_json(fields)
+        compact_json(fields)
         if encode(_READERS[obj.kind](fields)) == obj.payload:
             return {**head, **fields}
     except (TypeError, ObjectCorruptError, ContentValidationError):

@@ -20,7 +20,7 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
                 ref <ref> <value>             the state of all refs after it, in some operations
                                               a blank line
                 <reason>
-    blob        indented JSON, keys in order
+    blob        indented JSON
 
 Fields a commit or operation has not got have no line.
 
@@ -224,7 +224,7 @@ _PRINTERS: dict[Kind, Callable[[Console, ObjectId, Object], None]] = {
 def _json_lines(value: Any, *, indent: int | None) -> Iterator[str]:
     """The lines of *value* as JSON that is readable in every script, with what a terminal must not get as ``\\u`` escapes."""
     # A byte string, which JSON has not got, can only be an id.
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, default=bytes.hex)
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=bytes.hex)
     for line in text.split("\n"):
         yield line if escape(line) == line else "".join(map(_json_char, line))
 
