@@ -512,7 +512,7 @@ class Recipe:
         (ToolIOContent("f", "result", "fine", status="ok"), "fine"),
         (ToolIOContent("f", "result", [1, None]), "[1,null]"),
         (ArtifactContent("file", "x = 1", "python"), "x = 1"),
-        (FreeformContent({"b": "é", "a": 1}), '{"a":1,"b":"é"}'),
+        (FreeformContent({"b": "é", "a": 1}), '{"b":"é","a":1}'),
         (SessionContent("end", "all done", ["d1", "d2"], ["f"], ["n"]), "all done\nd1\nd2\nf\nn"),
         (
             MessageContent({"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}),
