@@ -52,13 +52,6 @@ def test_json_is_a_line_a_message(talk):
     assert "skip" == talk("annotate", "HEAD", "skip", "--json").json["priority"]
 
 
-@pytest.mark.parametrize(
-    "argv", [("skip", "HEAD"), ("pin", "HEAD", "--json"), ("annotate", "HEAD", "normal"), ("pin", "\x1b]0;x")]
-)
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile(*argv))
-
-
 def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
     talk("compile", "--json")
     before = talk("log", "--json").out

@@ -199,12 +199,3 @@ def test_without_a_commit_nothing_is_bad(run):
 
     assert (128, "") == (outcome.status, outcome.out)
     assert 0 == run("bisect", "start").status
-
-
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe):
-    hostile("commit", "more")
-    assert_safe(hostile("bisect", "start", "HEAD", "HEAD~1"))
-    assert_safe(hostile("bisect", "log"))
-    hostile("bisect", "reset")
-    hostile("commit", "most")
-    assert_safe(hostile("bisect", "start", "HEAD", "HEAD~2"))

@@ -75,11 +75,6 @@ def test_without_a_commit_there_is_nobody_to_blame(run):
     assert (128, "") == run("blame")[:2]
 
 
-@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile("blame", *argv))
-
-
 def test_a_place_behind_the_last_message_is_an_error(talk):
     done = talk("blame", "-L", "9")
 

@@ -106,11 +106,3 @@ def test_bytes_that_are_no_text_are_refused(run):
 
     assert 128 == outcome.status
     assert "\\udcff" not in outcome.out
-
-
-def test_hostile_text_reaches_the_store_and_not_the_terminal(run, tmp_path, hostile_text, assert_safe):
-    outcome = run("commit", hostile_text, terminal=True, NO_COLOR="1")
-
-    assert_safe(outcome)
-    assert "[/nope] [bold]" in outcome.out
-    assert hostile_text == content(tmp_path).text

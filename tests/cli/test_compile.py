@@ -103,15 +103,6 @@ def test_skipped_messages_are_left_out(talk):
     assert "--- 0 system\nBe terse.\n" == talk("compile").out
 
 
-@pytest.mark.parametrize("argv", [(), ("--format", "openai"), ("--json",), ("--format", "anthropic")])
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile("compile", *argv))
-
-
-def test_json_gives_hostile_text_back_whole(hostile, hostile_text):
-    assert hostile_text == hostile("compile", "--format", "openai").json[0]["content"]
-
-
 def test_what_a_model_was_shown_has_the_skips_of_then(run):
     run("commit", "one")
     run("commit", "two")

@@ -217,20 +217,6 @@ def test_patterns_must_match(talk: Run) -> None:
     assert 0 == talk("compress", "--content", "in 3 days", "--must-match", r"\d days").status
 
 
-def test_hostile_texts_drive_no_terminal(hostile: Run, hostile_text: str, assert_safe: Callable[[Any], None]) -> None:
-    hostile("commit", "--role", "assistant", "a " * 200)
-    hostile("commit", "b")
-    for argv in (
-        ["-n"],
-        ["--content", f"x {hostile_text}", "--review"],
-        ["--list"],
-        ["--content", f"y {hostile_text}"],
-    ):
-        done = hostile("compress", *argv)
-        assert 0 == done.status
-        assert_safe(done)
-
-
 def test_reorder_moves_messages_and_says_what_that_means(talk: Run) -> None:
     first, answer = (talk("rev-parse", f"HEAD~{at}").out.strip() for at in (5, 4))
 

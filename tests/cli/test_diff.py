@@ -141,16 +141,6 @@ def test_without_a_commit_there_is_nothing_to_compare(run):
     assert "there is no commit yet" in outcome.err
 
 
-@pytest.mark.parametrize("argv", [(), ("--word-diff",), ("--stat",), ("--json",)], ids=" ".join)
-def test_hostile_text_does_not_reach_the_terminal(hostile, hostile_text, assert_safe, argv):
-    hostile("edit", "HEAD", hostile_text + " more\x1b[2J")
-
-    assert_safe(hostile("diff", *argv))
-    assert_safe(hostile("diff", *argv, terminal=False))
-    assert_safe(hostile("diff", "HEAD", "HEAD~1", *argv))
-    assert_safe(hostile("show"))
-
-
 def test_show_says_what_an_edit_and_a_merge_changed(talk, tmp_path):
     assert "+You have 30 days." in lines(talk("show"))
     assert ["changed"] == [message["kind"] for message in talk("show", "--json").json["changes"]["message_diffs"]]

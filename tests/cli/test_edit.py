@@ -64,10 +64,6 @@ def test_an_edit_of_nothing_or_with_nothing_is_refused(run):
     assert 1 == len(run("log", "--json").json_lines)
 
 
-def test_hostile_text_does_not_reach_the_terminal(hostile, hostile_text, assert_safe):
-    assert_safe(hostile("edit", "HEAD", hostile_text + "2"))
-
-
 def test_an_earlier_version_comes_back(run, tmp_path):
     run("commit", "a")
     for text in ("b", "c"):

@@ -145,12 +145,6 @@ def test_what_is_not_there_is_named(talk):
     assert "tract: no commit named 'nope': it is no branch, tag or commit id" == outcome.err.splitlines()[0]
 
 
-@pytest.mark.parametrize("argv", [(), ("--oneline",), ("--graph",), ("--json",)], ids=" ".join)
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile("log", *argv))
-    assert "[/nope]" in hostile("log", *argv, COLUMNS="200").out
-
-
 @pytest.mark.parametrize(
     ("argv", "texts"),
     [
@@ -231,7 +225,3 @@ def test_the_graph_leads_over_what_is_not_shown(talk):
         "log", "--graph", "--format=%s", "--grep", "four|What"
     ).out.splitlines()
     assert ["* four"] == talk("log", "--graph", "--format=%s", "HEAD~1..").out.splitlines()
-
-
-def test_hostile_text_does_not_get_through_a_format(hostile, assert_safe):
-    assert_safe(hostile("log", "--format", "%an %s %b %B %N %r %D %M"))

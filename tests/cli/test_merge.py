@@ -329,18 +329,6 @@ def test_histories_that_never_met_need_to_be_asked_for(parted: Run) -> None:
     assert ["x", "a", "m1"] == texts(parted)
 
 
-def test_hostile_texts_do_not_reach_the_terminal(hostile: Run, assert_safe: Any, hostile_text: str) -> None:
-    first = id_of(hostile)
-    hostile("branch", "draft")
-    hostile("edit", first, hostile_text + " main")
-    hostile("switch", "draft")
-    hostile("edit", first, hostile_text + " draft")
-    hostile("switch", "main")
-
-    for argv in (("merge", "-n", "draft"), ("merge", "draft", "--json"), ("status",), ("merge", "--continue")):
-        assert_safe(hostile(*argv))
-
-
 @pytest.mark.parametrize("move", [("update-ref", "refs/heads/draft", "draft~1"), ("branch", "-D", "draft")])
 def test_what_is_merged_is_what_it_was_when_the_merge_began(
     conflicting: Run, tmp_path: Path, move: tuple[str, ...]

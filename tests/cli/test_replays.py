@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import HOSTILE, UNSAFE, Run
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
@@ -216,17 +216,6 @@ def test_what_cannot_be_is_one_line_and_moves_nothing(tract: Run, argv: tuple[st
     assert status == refused.status
     assert "Traceback" not in refused.err
     assert before == ids(tract)
-
-
-def test_texts_drive_no_terminal(tract: Run) -> None:
-    tract("switch", "side")
-    tract("commit", "--role", "user", HOSTILE)
-    tract("switch", "main")
-
-    shown = tract("cherry-pick", "side")
-
-    assert 0 == shown.status
-    assert not set(UNSAFE) & set(shown.out + shown.err)
 
 
 def test_a_dry_run_tells_of_conflicts_as_the_command_does(tract: Run) -> None:

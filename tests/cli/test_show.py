@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tract import Tract
 
 
@@ -89,12 +87,6 @@ def test_the_versions_of_a_message_are_listed(run):
     assert [(0, "append", "first"), (1, "edit", "second")] == [
         (v["version"], v["operation"], v["text"]) for v in values
     ]
-
-
-@pytest.mark.parametrize("argv", [(), ("--json",), ("--history",)], ids=" ".join)
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile("show", *argv))
-    assert_safe(hostile("show", "no\x1b[31mpe"))
 
 
 def test_the_context_at_a_commit_is_shown_as_a_model_is_sent_it(run):

@@ -110,11 +110,6 @@ def test_a_detached_head_is_told(run, tmp_path):
     assert 0 == run("switch", "main").status
 
 
-@pytest.mark.parametrize("argv", [(), ("--json",)], ids=" ".join)
-def test_hostile_text_does_not_reach_the_terminal(hostile, assert_safe, argv):
-    assert_safe(hostile("status", *argv))
-
-
 def test_the_prefix_shared_with_the_last_recorded_call_is_told(run, tmp_path):
     with Tract.open(tmp_path) as t:
         t.system("Be terse.")

