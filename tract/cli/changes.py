@@ -17,7 +17,7 @@ DRY_RUN = Param(
     "dry_run",
     ("--dry-run", "-n"),
     bool,
-    help="Change nothing; print how much of the context a provider's prompt cache would have to read anew.",
+    help="Change nothing; print how many tokens a provider could no longer serve from its prompt cache.",
 )
 
 PARAMS = (
@@ -26,10 +26,10 @@ PARAMS = (
         metavar="TARGET…",
         many=True,
         required=True,
-        help="The messages, by the commits that introduced them.",
+        help="The messages: the commits that introduced them, or numbers, as HEAD:4.",
     ),
-    Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
-    Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
+    Param("reason", ("--reason",), metavar="TEXT", help="The reason, which is kept with the priority."),
+    Param("json", ("--json",), bool, help="Print a JSON document for each message, one on a line."),
     DRY_RUN,
 )
 

@@ -19,9 +19,9 @@ MODEL_PARAMS = (
         ("--provider",),
         metavar="NAME",
         choices=("openai", "anthropic"),
-        help="Whose model: openai (or any server at OPENAI_BASE_URL), anthropic; without it, the one whose key is set.",
+        help="The provider of the model: openai (or any server at OPENAI_BASE_URL), or anthropic. Default: the one whose key is set.",
     ),
-    Param("model", ("--model",), metavar="MODEL", help="Which model; without it, the client's usual one."),
+    Param("model", ("--model",), metavar="MODEL", help="The model. Default: the provider's default model."),
 )
 
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}

@@ -16,7 +16,7 @@ from tract.repo import Repository
 from tract.revision import resolve_revision
 
 JSON = Param(
-    "json", ("--json",), bool, help="Print a JSON document: the branch HEAD is on then, and the commit it is at."
+    "json", ("--json",), bool, help="Print a JSON document: the branch and the commit that HEAD is at afterwards."
 )
 
 
@@ -26,17 +26,17 @@ FILTERS = (
         ("--contains",),
         bare="",
         metavar="REV",
-        help="Only those that have commit REV in their history; HEAD if not given.",
+        help="List only those that contain commit REV (default: HEAD).",
     ),
-    Param("no_contains", ("--no-contains",), bare="", metavar="REV", help="Only those that do not have it."),
+    Param("no_contains", ("--no-contains",), bare="", metavar="REV", help="List only those that do not contain it."),
     Param(
         "merged",
         ("--merged",),
         bare="",
         metavar="REV",
-        help="Only those whose commit is in the history of REV; HEAD if not given.",
+        help="List only those that are merged into REV (default: HEAD).",
     ),
-    Param("no_merged", ("--no-merged",), bare="", metavar="REV", help="Only those whose commit is not."),
+    Param("no_merged", ("--no-merged",), bare="", metavar="REV", help="List only those that are not merged into it."),
 )
 
 _Test = Callable[[Repository, ObjectId, ObjectId], bool]

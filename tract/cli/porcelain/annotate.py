@@ -15,20 +15,25 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
+        Param(
+            "target",
+            metavar="TARGET",
+            required=True,
+            help="The message to change: the commit that introduced it, or its number, as HEAD:4.",
+        ),
         Param(
             "priority",
             metavar="PRIORITY",
             required=True,
             choices=("skip", "normal", "pinned"),
-            help="skip hides it from the model, pinned keeps it from compression.",
+            help="skip hides the message from the model; pinned protects it from compression; normal does neither.",
         ),
-        Param("reason", ("--reason",), metavar="TEXT", help="Why; kept with the priority."),
+        Param("reason", ("--reason",), metavar="TEXT", help="The reason, which is kept with the priority."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
         DRY_RUN,
     ),
     """
-No branch moves, and every earlier priority is kept: 'tract show' lists them.
+No branch moves. Earlier priorities are kept, and 'tract show' lists them.
 
   $ tract annotate 3fa9 skip --reason 'a dead end'
   $ tract annotate 3fa9 normal

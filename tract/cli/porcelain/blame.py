@@ -101,19 +101,19 @@ def _marks(entry: BlameEntry) -> str:
 COMMAND = Command(
     run,
     (
-        Param("revision", default="HEAD", metavar="REVISION", help="The context at this commit; HEAD if not given."),
+        Param("revision", default="HEAD", metavar="REVISION", help="The commit whose context to print. Default: HEAD."),
         Param("range", ("-L",), metavar="RANGE", help="Only the messages at these places, from 0: 3, 3,7 or 3,+2."),
         Param(
             "message",
             ("--message",),
             metavar="MESSAGE",
-            help="Only this message, by the commit that introduced or edited it.",
+            help="Only this message: the commit that introduced or edited it, or its number, as HEAD:4.",
         ),
-        Param("json", ("--json",), bool, help="Print a JSON document a message, one a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each message, one on a line."),
     ),
     """
-A line a message, hidden ones included: the commit that gave it its present words, who made it and when, its place in the context, its role, and in brackets the message's own id where that commit changed it, and the model that its generation config names.
-Of a summary it says how many messages it stands for: 'tract show' lists them, 'tract blame <compression>~1' blames them.
+Prints one line for each message of the context, skipped ones included: the commit that gave the message its present text, its author and date, the number of the message, its role, and in brackets the id of the message if that commit is an edit, and the model that wrote it.
+For a summary it says how many messages it replaced: 'tract show' lists them, 'tract blame <compression>~1' blames them.
 
   $ tract blame
   $ tract blame main~10 -L 3,7

@@ -116,33 +116,31 @@ COMMAND = Command(
             "names",
             metavar="NAME [START]",
             many=True,
-            help="The branch to make, and where it begins (HEAD if not given); with --list, patterns.",
+            help="The name of the branch to make, and the commit it starts at (default: HEAD); with --list, patterns.",
         ),
         Param("list", ("-l", "--list"), bool, help="List the branches that match the patterns NAME, such as 'try-*'."),
-        Param("verbose", ("-v", "--verbose"), bool, help="List with the commit that each is at."),
+        Param("verbose", ("-v", "--verbose"), bool, help="List each branch with its commit."),
         *FILTERS,
         Param(
             "show_current",
             ("--show-current",),
             bool,
-            help="Print the name of the branch HEAD is on; nothing where it is on none.",
+            help="Print the name of the current branch; nothing if HEAD is detached.",
         ),
-        Param(
-            "delete", ("-d", "--delete"), bool, help="Delete the branches NAME; all of them must be merged into HEAD."
-        ),
-        Param("force_delete", ("-D",), bool, help="Delete them in any case."),
+        Param("delete", ("-d", "--delete"), bool, help="Delete the branches NAME; each must be merged into HEAD."),
+        Param("force_delete", ("-D",), bool, help="Delete the branches NAME, merged or not."),
         Param(
             "move",
             ("-m", "--move"),
             bool,
-            help="Rename a branch: NAME is [OLD] NEW, and OLD the one HEAD is on if not given.",
+            help="Rename a branch: NAME is [OLD] NEW. Default for OLD: the current branch.",
         ),
-        Param("force_move", ("-M",), bool, help="The same, even if there is a branch NEW."),
-        Param("json", ("--json",), bool, help="Print a JSON document a branch, one a line."),
+        Param("force_move", ("-M",), bool, help="Rename a branch even if NEW exists."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each branch, one on a line."),
     ),
     """
-The branch HEAD is on has a * before it.
-A new branch is not switched to: 'tract switch -c' does both.
+The current branch is marked with a *.
+'tract branch NAME' does not switch to the new branch; 'tract switch -c NAME' makes it and switches to it.
 
   $ tract branch another-try HEAD~2
   $ tract branch -v --no-merged

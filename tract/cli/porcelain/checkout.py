@@ -37,13 +37,13 @@ COMMAND = Command(
     (
         Param("target", metavar="REVISION", help="A branch, or any other revision; '-' is where HEAD was before."),
         Param(
-            "branch", ("-b",), metavar="NEW", help="Make the branch NEW at REVISION (HEAD if not given) and go to it."
+            "branch", ("-b",), metavar="NEW", help="Make the branch NEW at REVISION (default: HEAD), and switch to it."
         ),
         JSON,
     ),
     """
-A branch is switched to.
-Any other revision detaches HEAD: 'log', 'status' and 'compile' then show that commit, and nothing can be committed until HEAD is on a branch again.
+If REVISION is a branch, HEAD switches to it.
+Any other revision detaches HEAD: 'log', 'status' and 'compile' show that commit, and nothing can be committed until HEAD is on a branch again.
 
   $ tract checkout HEAD~3
   $ tract checkout -

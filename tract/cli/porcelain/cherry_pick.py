@@ -23,13 +23,13 @@ COMMAND = Command(
             "revisions",
             metavar="REVISION...",
             many=True,
-            help="Commits, in the order to make them, or ranges such as 'main..draft'.",
+            help="The commits to pick, in this order, or ranges such as 'main..draft'.",
         ),
         *options("cherry-pick"),
     ),
     """
-A picked message keeps its words, author and time, and its priority and generation config go with it. An edit finds its message if that was picked or rebased before.
-What is there already is refused, or in a range left out. What is said of conflicts under 'tract help rebase' holds here too.
+A picked message keeps its text, author, time, priority and generation config. A picked edit applies to its message if that was picked or rebased before.
+A commit that the branch already has is refused, or left out of a range. For conflicts see 'tract help rebase'.
 
   $ tract cherry-pick draft~2
   $ tract cherry-pick main..draft

@@ -33,41 +33,41 @@ COMMAND = Command(
         Param(
             "text",
             metavar="TEXT",
-            help="What was said; '-', or nothing with something piped in, reads the standard input.",
+            help="The text of the message; '-' reads it from the standard input, and so does no TEXT at all when something is piped in.",
         ),
         Param(
             "role",
             ("--role", "-r"),
             default="user",
             metavar="ROLE",
-            help="Who said it: user (the default), assistant, system, tool.",
+            help="Who said it.",
         ),
         Param(
             "json",
             ("--json",),
             bool,
-            help="TEXT is JSON: a provider's whole message, or a content with its content_type.",
+            help="TEXT is JSON: a whole message as a provider has it, or one of tract's content types.",
         ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("reply_to", ("--reply-to",), metavar="REVISION", help="The message that this one replies to."),
         Param("name", ("--name",), metavar="NAME", help="The speaker's name."),
-        Param("call_id", ("--call-id",), metavar="ID", help="For --role tool: the call that it answers."),
+        Param("call_id", ("--call-id",), metavar="ID", help="With --role tool: the id of the call that this answers."),
         Param(
             "config",
             ("--config",),
             metavar="JSON",
-            help="The generation config it was made with, kept beside the commit.",
+            help="The settings that the model answered with, kept beside the commit.",
         ),
         Param(
             "usage",
             ("--usage",),
             metavar="JSON",
-            help="The tokens that the provider counted for this answer, as it said them; kept beside the commit.",
+            help="The usage that the provider reported with this answer, kept beside the commit.",
         ),
     ),
     """
-Records one message at the end of the context.
-The newline that ends piped text is not recorded.
+Adds one message to the end of the context.
+The last newline of piped text is not part of the message.
 
   $ tract commit --role system 'You are terse.'
   $ tract commit 'What is 2 + 2?'

@@ -80,48 +80,55 @@ COMMAND = Command(
             "format",
             ("--format", "-f"),
             choices=_FORMATS,
-            help="What to print: text for people (the default), or a provider's JSON.",
+            help="The format: text for people (the default), or the JSON that a provider takes.",
         ),
-        Param("at", ("--at",), metavar="REVISION", help="The context at a commit, branch or tag; HEAD if not given."),
-        Param("sent", ("--sent",), metavar="REVISION", help="What the model was shown to produce that commit."),
+        Param(
+            "at",
+            ("--at",),
+            metavar="REVISION",
+            help="Compile the context at this commit, branch or tag. Default: HEAD.",
+        ),
+        Param(
+            "sent", ("--sent",), metavar="REVISION", help="Compile what the model received before it wrote that commit."
+        ),
         Param(
             "time",
             ("--time",),
             metavar="TIME",
-            help="The context at a moment: 2026-01-31T12:00+01:00, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local.",
+            help="Compile the context as it was at this time: 2026-01-31T12:00+01:00, '2026-01-31 12:00', yesterday, '2 hours ago'. A time without a zone is local.",
         ),
         Param(
             "then",
             ("--then",),
             bool,
-            help="With the skips and configs as they were when the commit was made, not as they are now.",
+            help="Use the priorities and configs of the time when the commit was made, not today's.",
         ),
         Param(
             "order",
             ("--order",),
             many=True,
             metavar="REVISION",
-            help="Put this message first; may be given several times, and the rest follows as it was.",
+            help="Put this message first; repeat it to put several first, in that order. The other messages follow as they were.",
         ),
-        Param("edited", ("--edited",), bool, help="Put ' [edited]' behind texts that were edited."),
+        Param("edited", ("--edited",), bool, help="Add ' [edited]' to the text of edited messages."),
         Param(
             "cache",
             ("--cache",),
             choices=("auto",),
-            help="Put the provider's cache breakpoints into openai's, responses' or anthropic's messages.",
+            help="Add the provider's cache breakpoints; for openai, responses and anthropic.",
         ),
-        Param("strict", ("--strict",), bool, help="Fail when a tool's call and its result are torn apart."),
+        Param("strict", ("--strict",), bool, help="Fail if a tool call is separated from its result."),
         Param(
             "json",
             ("--json",),
             bool,
-            help="Print a JSON document with the context, its tokens and the commit of each message.",
+            help="Print a JSON document with the context, and with the tokens and the commit of each message.",
         ),
     ),
     """
-Skipped messages are left out, edited ones have their new text.
-What a format cannot express, and torn tool calls, are warnings on the standard error.
-In text, characters that drive terminals are shown as escapes; the JSON formats keep every character.
+Skipped messages are left out, and edited messages have their new text.
+What a format cannot express, and tool calls separated from their results, are warnings on the standard error.
+In text, control characters are printed as escapes; the JSON formats keep every character.
 
   $ tract compile
   $ tract compile --format anthropic --at HEAD~4

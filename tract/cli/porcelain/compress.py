@@ -187,22 +187,22 @@ def _hidden(part: CompressedPart) -> str:
 COMMAND = Command(
     run,
     (
-        Param("from_commit", ("--from",), metavar="MESSAGE", help="The first message that goes."),
-        Param("to_commit", ("--to",), metavar="MESSAGE", help="The last message that goes."),
+        Param("from_commit", ("--from",), metavar="MESSAGE", help="The first message to compress."),
+        Param("to_commit", ("--to",), metavar="MESSAGE", help="The last message to compress."),
         Param(
             "commits",
             ("--commits",),
             metavar="MESSAGE",
             many=True,
             default=(),
-            help="A message that goes; may be given several times.",
+            help="A message to compress; may be repeated.",
         ),
         Param(
             "keep_recent",
             ("--keep-recent",),
             int,
             metavar="N",
-            help="The newest N messages stay; without it, and without a range, the last exchange does, but at most ten messages.",
+            help="Leave the newest N messages as they are. Default, if no range is given: the last exchange, at most ten messages.",
         ),
         Param(
             "preserve",
@@ -210,28 +210,28 @@ COMMAND = Command(
             metavar="MESSAGE",
             many=True,
             default=(),
-            help="A message that stays verbatim, as pinned ones do.",
+            help="A message to keep verbatim, as if it were pinned; may be repeated.",
         ),
         Param(
             "each_run",
             ("--each-run",),
             bool,
-            help="A summary for each run of messages that nothing which stays divides, instead of one for all.",
+            help="Write one summary for each run of messages between those that stay, instead of one for all.",
         ),
         Param(
             "content",
             ("--content", "-c"),
             metavar="TEXT",
-            help="The summary; '-' reads the standard input. Without it a model writes one.",
+            help="The summary; '-' reads it from the standard input. Without it, a model writes the summary.",
         ),
-        Param("target_tokens", ("--target-tokens",), int, metavar="N", help="About how long the summary shall be."),
+        Param("target_tokens", ("--target-tokens",), int, metavar="N", help="The approximate length of the summary."),
         Param(
             "must_keep",
             ("--must-keep",),
             metavar="TEXT",
             many=True,
             default=(),
-            help="What the summary has to contain, word for word; may be given several times.",
+            help="Text that the summary must contain word for word; may be repeated.",
         ),
         Param(
             "must_match",
@@ -239,50 +239,52 @@ COMMAND = Command(
             metavar="PATTERN",
             many=True,
             default=(),
-            help="The same with a regular expression.",
+            help="A regular expression that the summary must match; may be repeated.",
         ),
+        Param("instructions", ("--instructions",), metavar="TEXT", help="Instructions to the model about the summary."),
         Param(
-            "instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."
+            "system_prompt", ("--system-prompt",), metavar="TEXT", help="A system prompt to use instead of tract's own."
         ),
-        Param("system_prompt", ("--system-prompt",), metavar="TEXT", help="In place of tract's own prompt."),
         *MODEL_PARAMS,
         Param(
             "window",
             ("--window",),
             int,
             metavar="N",
-            help="How many tokens the model takes; what is longer is summed up in pieces.",
+            help="The model's context window in tokens; a longer text is summarised in pieces.",
         ),
         Param(
             "role",
             ("--role", "-r"),
             metavar="ROLE",
-            help="Whose message the summary is; the assistant's if not given, or the user's where it opens the conversation.",
+            help="The role of the summary. Default: assistant, or user if the summary begins the conversation.",
         ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
-        Param("review", ("--review",), bool, help="Commit nothing yet: the summary waits for --approve."),
-        Param("approve", ("--approve",), metavar="ID", help="Commit a compression that waits."),
-        Param("reject", ("--reject",), metavar="ID", help="Forget one."),
-        Param("edit", ("--edit",), metavar="ID", help="Give one another summary, that of --content."),
-        Param("show", ("--show",), metavar="ID", help="Print one."),
-        Param("list", ("--list", "-l"), bool, help="List those that wait."),
+        Param("review", ("--review",), bool, help="Commit nothing yet; the summary waits for --approve."),
+        Param("approve", ("--approve",), metavar="ID", help="Commit a waiting compression."),
+        Param("reject", ("--reject",), metavar="ID", help="Discard a waiting compression."),
+        Param(
+            "edit", ("--edit",), metavar="ID", help="Replace the summary of a waiting compression by that of --content."
+        ),
+        Param("show", ("--show",), metavar="ID", help="Print a waiting compression."),
+        Param("list", ("--list", "-l"), bool, help="List the waiting compressions."),
         Param(
             "force",
             ("--force", "-f"),
             bool,
-            help="Take a summary that is longer than what it stands for, or lacks what it must keep.",
+            help="Accept a summary that is longer than the messages it replaces, or that lacks what it must contain.",
         ),
         Param(
             "dry_run",
             ("--dry-run", "-n"),
             bool,
-            help="Change nothing and ask nobody; print what would go, and what that does to a prompt cache.",
+            help="Change nothing and ask no model; print what would be compressed, and what that does to a provider's prompt cache.",
         ),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-The summary stands where the first of the messages stood. Pinned messages stay verbatim, hidden ones leave, and a tool's call goes with its results.
-Nothing is lost: 'tract expand' puts the messages back, 'tract undo' takes the compression back.
+The summary takes the place of the first message that it replaces. Pinned messages stay verbatim, skipped ones are removed, and a tool call is compressed together with its results.
+Nothing is lost: 'tract expand' puts the messages back, and 'tract undo' takes the compression back.
 
   $ tract compress --dry-run
   $ tract compress --content 'We agreed on 30 days.' --to 3fa9

@@ -51,23 +51,28 @@ COMMAND = Command(
             "revisions",
             many=True,
             metavar="A [B]",
-            help="What to compare: A with B, or with HEAD; A..B is the same, A...B is B and where it parted from A. Nothing: what the last commit changed.",
+            help="The contexts to compare: A with B, or A with HEAD. A..B means the same; A...B compares B with the commit where it parted from A. Without any: what the last commit changed.",
         ),
-        Param("stat", ("--stat",), bool, help="A line a message, with by how many tokens it grew or shrank."),
-        Param("compiled", ("--compiled",), bool, help="Compare what a model is sent: without hidden messages."),
-        Param("then", ("--then",), bool, help="The same, with what was hidden when each of the commits was made."),
-        Param("word_diff", ("--word-diff",), bool, help="Mark the words that changed: [-old-]{+new+}."),
+        Param("stat", ("--stat",), bool, help="Print one line for each message, with the change in tokens."),
         Param(
-            "unified", ("-U", "--unified"), int, 3, metavar="N", help="Show N lines around each change; 3 if not given."
+            "compiled", ("--compiled",), bool, help="Compare what a model receives, that is, without skipped messages."
         ),
-        Param("name_only", ("--name-only",), bool, help="Only the ids of the messages that differ."),
-        Param("exit_code", ("--exit-code",), bool, help="Exit with 1 when there is a difference."),
-        Param("quiet", ("-q", "--quiet"), bool, help="The same, and print nothing."),
+        Param(
+            "then",
+            ("--then",),
+            bool,
+            help="The same, but with the messages that were skipped when each commit was made.",
+        ),
+        Param("word_diff", ("--word-diff",), bool, help="Mark the words that changed: [-old-]{+new+}."),
+        Param("unified", ("-U", "--unified"), int, 3, metavar="N", help="Print N lines around each change."),
+        Param("name_only", ("--name-only",), bool, help="Print only the ids of the messages that differ."),
+        Param("exit_code", ("--exit-code",), bool, help="Exit with status 1 if there is a difference."),
+        Param("quiet", ("-q", "--quiet"), bool, help="Exit with status 1 if there is a difference, and print nothing."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-A message is known by the commit that introduced it: one that was edited has changed, one that was reordered has moved.
-Its place counts from 0, as in 'tract compile'; tool calls are shown as name(arguments).
+A message is identified by the commit that introduced it, so an edited message is 'changed' and a reordered one 'moved'.
+A tool call is printed as name(arguments).
 
   $ tract diff
   $ tract diff main~10 --stat

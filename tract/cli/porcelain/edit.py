@@ -76,30 +76,40 @@ def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
 COMMAND = Command(
     run,
     (
-        Param("target", metavar="TARGET", required=True, help="The message, by the commit that introduced it."),
+        Param(
+            "target",
+            metavar="TARGET",
+            required=True,
+            help="The message to change: the commit that introduced it, or its number, as HEAD:4.",
+        ),
         Param(
             "text",
             metavar="TEXT",
-            help="The new text; '-', or nothing with something piped in, reads the standard input.",
+            help="The new text; '-' reads it from the standard input, and so does no TEXT at all when something is piped in.",
         ),
         Param(
             "json",
             ("--json",),
             bool,
-            help="TEXT is JSON: a provider's whole message, or a content with its content_type.",
+            help="TEXT is JSON: a whole message as a provider has it, or one of tract's content types.",
         ),
-        Param("role", ("--role", "-r"), metavar="ROLE", help="Change who said it; without TEXT, nothing else changes."),
+        Param(
+            "role",
+            ("--role", "-r"),
+            metavar="ROLE",
+            help="Change the role of the message; without TEXT its text stays.",
+        ),
         Param(
             "restore",
             ("--restore",),
             metavar="VERSION",
-            help="Give the message an earlier content back: that of a commit, or of a place in 'tract show --history', 0 being the original.",
+            help="Restore an earlier version of the message: a commit, or a number as 'tract show --history' prints it, where 0 is the original.",
         ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         DRY_RUN,
     ),
     """
-The model sees the new message in the old one's place, as if it had always been so.
+The model sees the new message in the place of the old one.
 The edit is a commit of its own; 'tract show TARGET' still shows the original.
 
   $ tract edit 3fa9 'What is 2 + 3?' -m 'wrong figure'

@@ -30,13 +30,13 @@ COMMAND = Command(
             "summary",
             metavar="SUMMARY",
             required=True,
-            help="The summary's commit, or that of the compression that made it.",
+            help="The commit of the summary, or of the compression that made it.",
         ),
-        Param("branch", ("--branch", "-b"), metavar="NAME", help="Do it on a new branch, beside this one."),
+        Param("branch", ("--branch", "-b"), metavar="NAME", help="Do it on a new branch instead of this one."),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-The messages come back under their own ids, each in its place, with all that was done to the others since.
+The messages come back in their places, with their own ids. What was done to other messages since then stays.
 'tract log --op compress' lists the compressions.
 
   $ tract expand 3fa9

@@ -154,18 +154,23 @@ COMMAND = Command(
     run,
     (
         Param("files", metavar="FILE…", many=True, required=True, help="JSON or JSON lines."),
-        Param("format", ("--format",), choices=FORMATS, help="What the messages are; found out if not given."),
+        Param("format", ("--format",), choices=FORMATS, help="The format of the messages. Default: detected."),
         Param(
-            "key", ("--key",), metavar="KEY", help="Where the list of messages is in each object, as request.messages."
+            "key",
+            ("--key",),
+            metavar="KEY",
+            help="The key under which each object has its list of messages, such as request.messages.",
         ),
-        Param("place", ("--as",), choices=("branch", "tract"), help="Make a branch or a tract of each conversation."),
-        Param("name", ("--name",), metavar="NAME", help="The branch's or tract's name; the file's if not given."),
+        Param(
+            "place", ("--as",), choices=("branch", "tract"), help="Import each conversation as a branch or as a tract."
+        ),
+        Param("name", ("--name",), metavar="NAME", help="The name of the branch or tract. Default: that of the file."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
 Reads OpenAI chat completions and Responses items, Anthropic messages, ShareGPT sets and Claude Code transcripts.
-A single conversation goes to the current branch while that is empty, else to a new branch named after the file; of several, each gets a branch.
-Where a conversation was rewound and went on differently, each line becomes a branch that shares the beginning.
+A single conversation goes to the current branch if that is empty, else to a new branch named after the file; of several conversations, each gets a branch.
+A conversation that was rewound and continued differently becomes several branches that share their beginning.
 Nothing that is there is overwritten: a name that is taken gets a number, so the same file imported twice is there twice.
 What cannot be read is named with its file and line, and the rest is imported; the exit status is then 1.
 

@@ -47,26 +47,32 @@ def _settle(console: Console, store: str, args: Args) -> None:
 COMMAND = Command(
     run,
     (
-        Param("folder", metavar="FOLDER", help="Where to make it; the working folder if not given."),
-        Param("token_budget", ("--token-budget",), int, metavar="N", help="The tokens a context should stay within."),
+        Param("folder", metavar="FOLDER", help="The folder to make it in. Default: the working folder."),
+        Param(
+            "token_budget",
+            ("--token-budget",),
+            int,
+            metavar="N",
+            help="The number of tokens that a context should stay within.",
+        ),
         Param(
             "budget_action",
             ("--budget-action",),
             default="warn",
             choices=("warn", "reject"),
-            help="What happens to a commit that goes over the budget.",
+            help="What to do with a commit that exceeds the budget: warn about it, or reject it.",
         ),
         Param(
             "default_branch",
             ("--default-branch", "-b"),
             metavar="NAME",
-            help="The first branch's name; main if not given.",
+            help="The name of the first branch. Default: main.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-A store is a folder .tract: every tract command works on the nearest one at or above the working folder.
-In a store that exists, nothing changes but the budget, if one is given.
+A store is a folder named .tract. Every tract command works on the nearest store at or above the working folder.
+Run in a folder that has a store, init changes nothing but the budget, if you give one.
 
   $ tract init
   $ tract init agent --token-budget 100000

@@ -16,8 +16,8 @@ COMMAND = Command(
     run,
     PARAMS,
     """
-A pinned message stays in the context verbatim when what is around it is compressed.
-'tract annotate TARGET normal' takes it back.
+A pinned message stays in the context verbatim when the messages around it are compressed.
+'tract annotate TARGET normal' unpins it.
 
   $ tract pin 3fa9 HEAD~2 --reason 'as agreed'
 """,

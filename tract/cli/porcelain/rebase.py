@@ -22,21 +22,21 @@ COMMAND = Command(
         Param(
             "upstream",
             metavar="UPSTREAM",
-            help="The branch, or any other revision, whose commits this branch shall have beneath its own.",
+            help="The branch, or any other revision, to put this branch's own commits on.",
         ),
         Param(
             "onto",
             ("--onto",),
             metavar="NEWBASE",
-            help="Make them on this commit instead; UPSTREAM then only says which commits are not this branch's own.",
+            help="Put them on this commit instead; UPSTREAM then only says which commits are not this branch's own.",
         ),
         *options("rebase"),
     ),
     """
-The commits that UPSTREAM has not are made again on top of it, in one step: new ids, the same words, authors and times. Edits find the messages they edit; skips, pins and generation configs go with the commits. ORIG_HEAD is where the branch was, and 'tract undo' goes back.
+The commits that UPSTREAM does not have are made again on top of it, in one step: with new ids, and with the same texts, authors and times. Edits still apply to their messages; priorities and generation configs go with the commits. ORIG_HEAD is where the branch was, and 'tract undo' goes back.
 
-What that does to the meaning is a warning: a reply whose question is not there, an edit below answers that never saw it.
-Where words would be lost (an edit of what is not there, two edits of one message), nothing moves: the conflicts are written to a file, and the exit status is 1. Half a tool call is refused without --force.
+Warnings say where the meaning changes: a reply whose question is missing, an edit that later answers never saw.
+If text would be lost (an edit of a message that is not there, two edits of one message), nothing moves: the conflicts are written to a file, and the exit status is 1. A tool call without its result is refused, except with --force.
 
   $ tract rebase main
   $ tract rebase --dry-run main

@@ -40,19 +40,21 @@ def _text(space: Workspace, entry: ReflogEntry) -> str:
 COMMAND = Command(
     run,
     (
-        Param("words", metavar="[show] [REF]", many=True, help="A branch, a tag or a whole name; HEAD if not given."),
+        Param(
+            "words", metavar="[show] [REF]", many=True, help="A branch, a tag or the full name of a ref. Default: HEAD."
+        ),
         Param(
             "max_count",
             ("-n", "--max-count"),
             int,
             metavar="N",
-            help="Show no more than N entries; all of them if N is negative.",
+            help="Print at most N entries; a negative N means all.",
         ),
-        Param("json", ("--json",), bool, help="Print a JSON document an entry, one a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each entry, one on a line."),
     ),
     """
-The newest comes first, and each can be named as it is shown: HEAD@{2} is where HEAD was two moves ago.
-Entries are kept for 90 days; those for what a hard reset dropped are left out.
+Lists the commits that the ref was at, the newest first. Each entry can be used as a revision: HEAD@{2} is where HEAD was two moves ago.
+Entries are kept for 90 days. Commits that a hard reset dropped are not listed.
 
   $ tract reflog
   $ tract reflog main -n 5

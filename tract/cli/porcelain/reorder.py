@@ -39,22 +39,22 @@ COMMAND = Command(
             metavar="MESSAGE",
             required=True,
             many=True,
-            help="The messages that move, in the order they shall have.",
+            help="The messages to move, in their new order.",
         ),
         Param(
             "before",
             ("--before",),
             metavar="MESSAGE",
-            help="In front of this one; without it, and without --after, they come first.",
+            help="Move them before this message. Default, without --after: to the beginning.",
         ),
-        Param("after", ("--after",), metavar="MESSAGE", help="Behind this one."),
+        Param("after", ("--after",), metavar="MESSAGE", help="Move them after this message."),
         Param("strict", ("--strict",), bool, help="Refuse an order that changes the meaning."),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; print what would move."),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-Messages keep their ids, a tool's call keeps its results. What the order does to the meaning is said on the standard error.
+Messages keep their ids, and a tool call is moved together with its results. Warnings on the standard error say where the new order changes the meaning.
 'tract compile --order' does the same for one compilation, and commits nothing.
 
   $ tract reorder 3fa9 --after HEAD~4

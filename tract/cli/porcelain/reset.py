@@ -28,23 +28,23 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("revision", metavar="REVISION", default="HEAD", help="Where to; HEAD if not given."),
+        Param("revision", metavar="REVISION", default="HEAD", help="The commit to move the branch to. Default: HEAD."),
         Param(
             "soft",
             ("--soft",),
             bool,
-            help="Keep what followed for a while: ORIG_HEAD and the reflog name it. This is what happens without an option.",
+            help="Keep the later commits reachable for a while, through ORIG_HEAD and the reflog. This is the default.",
         ),
         Param(
             "hard",
             ("--hard",),
             bool,
-            help="Drop what followed from ORIG_HEAD and the reflog too, so that the next gc may take it; a merge, cherry-pick or revert under way is given up.",
+            help="Remove the later commits from ORIG_HEAD and the reflog too, so that the next gc may delete them. A merge, cherry-pick or revert under way is given up.",
         ),
         JSON,
     ),
     """
-'tract undo' takes a reset back; after --hard only as long as gc has not run.
+'tract undo' takes a reset back; after --hard, only until gc runs.
 
   $ tract reset HEAD~1
   $ tract reset ORIG_HEAD

@@ -23,16 +23,20 @@ COMMAND = Command(
             "revisions",
             metavar="REVISION...",
             many=True,
-            help="The commits to take back, or ranges; the newest goes first.",
+            help="The commits to revert, or ranges; the newest is reverted first.",
         ),
         Param(
-            "mainline", ("--mainline", "-m"), int, metavar="N", help="Which parent, from 1, a merge is taken back to."
+            "mainline",
+            ("--mainline", "-m"),
+            int,
+            metavar="N",
+            help="The number of the parent, from 1, that a merge is reverted to.",
         ),
         *options("revert"),
     ),
     """
-A commit each: a message leaves the context, an edit gives back what it replaced, a merge or a compression is undone. The history keeps all of it.
-To hide a message and keep it within reach, skip it instead. What is said of conflicts under 'tract help rebase' holds here too.
+Makes one commit for each: reverting a message removes it from the context, reverting an edit restores the text before it, and reverting a merge or a compression undoes it. The history keeps all of it.
+To hide a message that you may want back, skip it instead. For conflicts see 'tract help rebase'.
 
   $ tract revert 3fa9c1d
   $ tract revert -m 1 HEAD

@@ -185,21 +185,21 @@ COMMAND = Command(
             "compiled",
             ("--compiled",),
             bool,
-            help="Show the whole context at that commit instead, as a model is sent it.",
+            help="Print the whole context at that commit instead, as a model receives it.",
         ),
         Param(
             "history",
             ("--history",),
             bool,
-            help="List the versions of the message instead: what it was committed as, and its edits.",
+            help="List the versions of the message instead: the original and each edit.",
         ),
-        Param("json", ("--json",), bool, help="Print a JSON document; with --history, one a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document; with --history, one on a line for each version."),
     ),
     """
-Shows who committed what and when, what was noted about it since (priority, generation config, usage), and all of its text.
-Tool calls are shown as name(arguments).
-Of an edit, a merge, a compression and whatever else is no new message, what it changed in the context of its first parent follows, as in 'tract diff'.
-Of a summary the messages follow that it stands for.
+Prints who committed what and when, what was noted about it since (priority, generation config, usage), and its whole text.
+A tool call is printed as name(arguments).
+If the commit is not a new message but an edit, a merge, a compression or the like, what it changed in the context of its first parent follows, as 'tract diff' prints it.
+If it is a summary, the messages that it replaced follow.
 
   $ tract show
   $ tract show 3fa9 --json

@@ -16,8 +16,8 @@ COMMAND = Command(
     run,
     PARAMS,
     """
-A skipped message stays in the history and in 'tract log', but no compiled context has it.
-'tract annotate TARGET normal' takes it back.
+A skipped message stays in the history and in 'tract log', but is left out of the compiled context.
+'tract annotate TARGET normal' shows it to the model again.
 
   $ tract skip 3fa9 HEAD~2 --reason 'as agreed'
 """,

@@ -171,9 +171,9 @@ COMMAND = Command(
     run,
     (Param("json", ("--json",), bool, help="Print a JSON document."),),
     """
-Counts no tokens itself: those of messages nobody counted yet are estimated, and the sum is then shown with a ~.
-The prefix is how much of what was sent with the last call whose usage was recorded the context still begins with: what a provider's prompt cache can still serve.
-Pinned are the messages somebody pinned; system prompts are pinned of themselves and are not among them.
+A token count with a ~ is an estimate: status counts no tokens itself.
+The prefix says how many tokens of the last recorded call the context still begins with, that is, how much a provider's prompt cache can still serve.
+The number of pinned messages does not include system prompts, which are always pinned.
 
   $ tract status
 """,

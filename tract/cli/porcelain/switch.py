@@ -45,14 +45,19 @@ COMMAND = Command(
         Param(
             "name",
             metavar="NAME",
-            help="The branch; '-' is where HEAD was before. With --create or --detach, any revision; HEAD if not given.",
+            help="The branch to switch to; '-' is the previous one. With --create or --detach any revision, HEAD by default.",
         ),
-        Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW first."),
-        Param("detach", ("-d", "--detach"), bool, help="Go to a commit, off all branches: to look, not to commit."),
+        Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW, and switch to it."),
+        Param(
+            "detach",
+            ("-d", "--detach"),
+            bool,
+            help="Detach HEAD at a commit, to look around; nothing can be committed there.",
+        ),
         JSON,
     ),
     """
-What is committed from then on goes to that branch.
+Later commits go to that branch.
 
   $ tract switch session-2
   $ tract switch -c another-try HEAD~2

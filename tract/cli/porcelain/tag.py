@@ -74,13 +74,13 @@ COMMAND = Command(
             "names",
             metavar="NAME [REVISION]",
             many=True,
-            help="The tag to make, and what it names (HEAD if not given); with --list, patterns. Without any, all tags are listed.",
+            help="The name of the tag to make, and the commit that it names (default: HEAD); with --list, patterns. Without any, all tags are listed.",
         ),
         Param("list", ("-l", "--list"), bool, help="List the tags that match the patterns NAME, such as 'v*'."),
-        Param("lines", ("-n",), bool, help="List with the commit that each names."),
+        Param("lines", ("-n",), bool, help="List each tag with its commit."),
         *FILTERS,
         Param("delete", ("-d", "--delete"), bool, help="Delete the tags NAME."),
-        Param("json", ("--json",), bool, help="Print a JSON document a tag, one a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each tag, one on a line."),
     ),
     """
 A tag does not move: to give its name to another commit, delete it first.

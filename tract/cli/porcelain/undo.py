@@ -54,11 +54,11 @@ def _shown(value: str | None, nothing: str) -> str:
 COMMAND = Command(
     run,
     (
-        Param("dry_run", ("--dry-run", "-n"), bool, help="Move nothing; print what would move."),
+        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; print what would move."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-All branches, tags and notes of the tract, and HEAD, go back to where they were before, whatever the command was: a commit, a reset, a merge, a deleted branch.
+HEAD and all branches, tags and notes of the tract go back to where they were before the last command, whatever it was: a commit, a reset, a merge, the deletion of a branch.
 What moves is printed first.
 An undo is such a command itself, so the next undo takes it back; 'tract reset main@{5}' goes further back.
 

@@ -78,38 +78,38 @@ def _cells(row: UsageRow, names: list[str]) -> list[str]:
 COMMAND = Command(
     run,
     (
-        Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Only what is in this branch's history."),
+        Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Count only calls in the history of this branch."),
         Param(
             "since",
             ("--since",),
             metavar="TIME",
-            help="Only calls from then on: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'; without a zone it is local.",
+            help="Count only calls at or after this time: 2026-01-31, '2026-01-31 12:00', yesterday, '2 hours ago'. A time without a zone is local.",
         ),
-        Param("until", ("--until",), metavar="TIME", help="Only calls before then."),
+        Param("until", ("--until",), metavar="TIME", help="Count only calls before this time."),
         Param(
             "by",
             ("--by",),
             metavar="WHAT",
-            help="What to tell apart, commas between: model, branch, day; all three if not given, '' for the total alone.",
+            help="What to group by, separated by commas: model, branch, day. Default: all three; '' prints only the total.",
         ),
         Param(
             "record",
             ("--record",),
             metavar="JSON",
-            help="Keep what a provider counted for the context that it was sent, as the provider said it.",
+            help="Record the usage that a provider reported for the context it received.",
         ),
         Param(
             "at",
             ("--at",),
             metavar="REVISION",
-            help="With --record: the commit whose context that was; HEAD if not given.",
+            help="With --record: the commit whose context the provider received. Default: HEAD.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-Every usage that was recorded, with a commit or after it, is a call.
-Tokens in include those read from a cache and written to it; days are in UTC; a dash is what is not known.
-A call is on the branch its commit is on, the default branch where several share it.
+Each recorded usage counts as one call.
+Input tokens include those read from a cache and written to it. Days are in UTC. A dash means that something is not known.
+A call belongs to the branch that has its commit; if several have it, to the default branch.
 
   $ tract usage
   $ tract usage --by model --since 2026-01-01 --json
