@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, Operation, RefChange, RefValue
-from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TRACTS
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, split_tract
 from tract.repo import Repository
 
 HARD_RESET = "reset --hard: "
@@ -65,14 +65,6 @@ class HardResets:
     def dropped(self) -> frozenset[ObjectId]:
         """All that was dropped so far."""
         return frozenset().union(*self._dropped.values())
-
-
-def split_tract(name: str) -> tuple[str, str]:
-    """The prefix of the tract that the ref *name* is of, and its name in that tract."""
-    if not name.startswith(TRACTS):
-        return "", name
-    tract, _, local = name.removeprefix(TRACTS).partition("/")
-    return f"{TRACTS}{tract}/", local
 
 
 def dropped_by(repo: Repository, old: ObjectId, new: ObjectId) -> set[ObjectId]:

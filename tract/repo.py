@@ -31,12 +31,13 @@ from tract.errors import (
     HistoryCutError,
     NotARepositoryError,
     ObjectCorruptError,
+    SessionError,
     StorageError,
 )
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
-from tract.refs.files import RefFiles
-from tract.refs.names import HEAD, TRACTS, branch_ref, check_tract_name
+from tract.refs.files import RefFiles, make_tract_folder
+from tract.refs.names import HEAD, ROOT, branch_ref, ref_path, tract_prefix
 from tract.refs.operations import OperationRefs, first_operation, now
 from tract.refs.store import RefEdit, RefStore
 from tract.storage import files
@@ -47,9 +48,6 @@ from tract.storage.store import Durability, ObjectStore
 
 FOLDER = ".tract"
 FORMAT_VERSION = "2"
-ROOT = "root"
-"""The id of a store's root tract."""
-
 _BUILDING = f"{FOLDER}.new-"
 _ABANDONED_AFTER = 3600.0
 """Seconds; a store is made in milliseconds."""
@@ -168,6 +166,12 @@ class Repository:
     def keep_node(self, id: ObjectId, node: Node) -> None:
         """Remember a tree node that was just made."""
         _keep(self._decoded.nodes, id, node, _NODES_KEPT)
+
+    @property
+    def folder(self) -> str:
+        """The folder of this tract, with its refs, settings and states; only of a store on the disk."""
+        assert self.path is not None
+        return os.path.join(self.path, ref_path(self.prefix))
 
     @property
     def _decoded(self) -> DecodedObjects:
@@ -299,9 +303,11 @@ def open_repository(
     durability: Durability = "full",
     author: str | None = None,
     safe_directories: tuple[str, ...] = (),
+    create_tract: bool = True,
 ) -> Repository:
     """The store at *path*, which must exist; *config*, where given, replaces the saved one, and *author* is who commits instead of who the settings say.
 
+    A *tract* that is not there is made, or without *create_tract* a SessionError.
     *safe_directories* are stores to open although another user owns them.
     """
     if durability not in ("full", "process"):
@@ -312,7 +318,7 @@ def open_repository(
     for name in ("objects", "objects/pack", "locks", "refs", "tracts", "cache"):
         files.check_directory(os.path.join(path, name))
     read_format(path)
-    prefix = _tract_prefix(tract)
+    prefix = tract_prefix(tract or ROOT)
     settings = _load_config(path, prefix, config)
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
     try:
@@ -328,6 +334,8 @@ def open_repository(
         )
         repo.look_at_shallow()
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
+        if not create_tract and repo.ref(HEAD) is None:
+            raise SessionError(f"there is no tract named '{repo.tract}' in '{path}'")
         _show_last_state(repo, mirror)
         _create_head(repo)
     except BaseException:
@@ -344,15 +352,11 @@ def memory_repository(*, tract: str | None = None, config: TractConfig | None = 
     head = ((HEAD, branch_ref(settings.default_branch)),)
     store.append((), first_operation(head, actor=author), keyframe=True)
     refs = OperationRefs(store, actor=author)
-    repo = Repository(store, refs, settings, None, tract or ROOT, _tract_prefix(tract), author, now, DecodedObjects())
+    repo = Repository(
+        store, refs, settings, None, tract or ROOT, tract_prefix(tract or ROOT), author, now, DecodedObjects()
+    )
     _create_head(repo)
     return repo
-
-
-def _tract_prefix(tract: str | None) -> str:
-    if tract is None or tract == ROOT:
-        return ""
-    return f"{TRACTS}{check_tract_name(tract)}/"
 
 
 def _create_head(repo: Repository) -> None:
@@ -415,14 +419,13 @@ def author_name(config: TractConfig) -> str:
 
 def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConfig:
     """The settings of a tract: those given, which are saved; else its own; else the root tract's."""
-    own = os.path.join(path, prefix, "config.toml")
+    own = os.path.join(path, ref_path(prefix), "config.toml")
     if given is not None:
         if not prefix or os.path.isdir(os.path.dirname(own)):
             if not os.path.exists(own) or to_table(read_config(own)) != to_table(given):
                 write_config(own, given)
         else:
-            for part in (TRACTS, prefix):
-                files.make_directory(os.path.join(path, part.rstrip("/")))
+            make_tract_folder(path, prefix)
             write_config(own, given)
         return given
     for name in (own, os.path.join(path, "config.toml")):

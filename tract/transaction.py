@@ -25,7 +25,7 @@ from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseE
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, new_blob, new_commit
 from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, ref_path
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -273,7 +273,7 @@ def check_idle(repo: Repository) -> None:
     A branch that was opened by its name is in the way of none, as long as HEAD is not on it.
     Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
     """
-    folder = f"{repo.path}/{repo.prefix}{STATES}"
+    folder = f"{repo.path}/{ref_path(repo.prefix)}{STATES}"
     if not (repo.states if repo.path is None else files.exists(folder)):
         return
     if repo.branch is not None and repo.ref(HEAD) != repo.branch:

@@ -29,7 +29,7 @@ from tract.history.priority import Priority, annotate, read_priority
 from tract.history.times import microseconds, read_moment
 from tract.objects.model import CommitOperation
 from tract.refs.files import format_line, parse_line
-from tract.refs.names import branch_ref, check_ref, check_tract_name, name_problem, tag_ref
+from tract.refs.names import branch_ref, check_ref, name_problem, tag_ref, tract_prefix
 from tract.repo import (
     Repository,
     format_text,
@@ -97,7 +97,7 @@ def _names(data: bytes) -> None:
     made = cleaned_name(text)
     assert name_problem(made) is None, made
     refused: TractError | None = None
-    for read in (check_ref, branch_ref, tag_ref, check_tract_name):
+    for read in (check_ref, branch_ref, tag_ref, tract_prefix):
         try:
             assert os.path.normpath(read(text)).startswith(read(text)), "a name that leaves its folder"
             return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.errors import InvalidBranchNameError, RefNameError
-from tract.refs.names import branch_ref, check_ref, check_tract_name, name_problem, tag_ref
+from tract.errors import InvalidBranchNameError, RefNameError, SessionError
+from tract.refs.names import branch_ref, check_ref, name_problem, ref_path, tag_ref, tract_name, tract_prefix
 
 
 @pytest.mark.parametrize(
@@ -32,9 +34,8 @@ BAD = (
 def test_bad_names_are_refused_with_the_rule_they_break(name: str) -> None:
     with pytest.raises(InvalidBranchNameError, match=r"is not a branch name: (it|a part|')"):
         branch_ref(name)
-    for check in (tag_ref, check_tract_name):
-        with pytest.raises(RefNameError):
-            check(name)
+    with pytest.raises(RefNameError):
+        tag_ref(name)
     for prefix in ("refs/heads/", "refs/notes/", "tracts/x/refs/tags/"):
         with pytest.raises(RefNameError):
             check_ref(prefix + name)
@@ -80,3 +81,46 @@ def test_a_refusal_shows_no_control_characters() -> None:
         tag_ref("a\x1b]0;title\x07")
 
     assert str(caught.value).isprintable()
+
+
+NAMES = (
+    "user/42:thread 7", "..", ".", "...", "-x", "con", "CON", "nul.txt", "a.lock", "a.tmp", ".tmp", "a.", "x~1", "%41", "a%2fb",
+    "Alice", "alice", "caf\u00e9", "cafe\u0301", "\U0001f9d1\u200d\U0001f680", "\u202ex", "a\nb", "\0", " ", "0" * 64, "x" * 255, "\u00e9" * 127,
+    "HEAD", "refs/heads/main", "\u00df", "SS", "\u0130", "i",
+)  # fmt: skip
+
+
+def test_tracts_of_any_names_have_places_that_no_file_system_confuses() -> None:
+    places = [ref_path(tract_prefix(name)) for name in NAMES]
+
+    assert list(NAMES) == [tract_name(tract_prefix(name)) for name in NAMES]
+    assert len(NAMES) == len({place.casefold() for place in places})
+    for place in places:
+        assert re.fullmatch(r"tracts/[a-z0-9_%][a-z0-9_.%~-]{0,119}/", place), place
+        assert name_problem(place.split("/")[1].replace("~", "")) is None or len(place) > 100
+        assert place.split("/")[1].split(".")[0] not in ("con", "nul")
+
+
+@given(st.text(min_size=1, max_size=80).filter(lambda text: len(text.encode("utf-8", "surrogatepass")) <= 255))
+def test_a_tract_s_name_comes_back_from_its_prefix(name: str) -> None:
+    if any("\ud800" <= char <= "\udfff" for char in name):
+        return
+    prefix = tract_prefix(name)
+
+    assert name == tract_name(prefix)
+    if prefix:
+        assert prefix + "HEAD" == check_ref(prefix + "HEAD")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "\u00e9" * 128, "\ud800", 5, None, b"x"])
+def test_what_is_no_name_of_a_tract_is_refused(name: Any) -> None:
+    with pytest.raises(SessionError, match="is not a tract name"):
+        tract_prefix(name)
+
+
+@pytest.mark.parametrize(
+    "part", ["A", "%41%", "%4", "%zz", "%61", "a/b", "con", "\u00e9", "a~b", "", "root", "x" * 800]
+)
+def test_a_part_that_no_name_has_is_no_tract(part: str) -> None:
+    with pytest.raises(RefNameError):
+        check_ref(f"tracts/{part}/HEAD")

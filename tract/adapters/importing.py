@@ -24,7 +24,7 @@ from tract.objects.codec import encode
 from tract.objects.content import MessageContent, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, new_blob
-from tract.refs.names import HEAD, HEADS, TRACTS, branch_ref, check_tract_name
+from tract.refs.names import HEAD, HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.counter import counter_named
@@ -144,10 +144,10 @@ def _in_new_tract(repo: Repository, wanted: str) -> Repository:
     """The store seen from a tract that is not there yet: ``x``, else ``x-2`` and so on."""
     base = cleaned_name(wanted)
     number, name = 1, base
-    while repo.refs.list(f"{TRACTS}{name}/"):
+    while repo.refs.read(tract_prefix(name) + HEAD) is not None:
         number += 1
         name = f"{base}-{number}"
-    return replace(repo, tract=name, prefix=f"{TRACTS}{check_tract_name(name)}/")
+    return replace(repo, tract=name, prefix=tract_prefix(name))
 
 
 class _Writer:

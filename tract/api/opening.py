@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tract.config import TractConfig
 from tract.errors import ConfigError, NotARepositoryError
-from tract.refs.names import branch_ref, check_tract_name
+from tract.refs.names import branch_ref, tract_prefix
 from tract.repo import (
     Repository,
     create_repository,
@@ -31,7 +31,7 @@ def check_before_creating(
 ) -> None:
     """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
     if tract is not None:
-        check_tract_name(tract)
+        tract_prefix(tract)
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
     if config is not None:

@@ -16,9 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tract.errors import NotARepositoryError
-from tract.refs.names import TRACTS, check_tract_name
-from tract.repo import FOLDER, ROOT, Repository, find_repository, open_repository, store_path
-from tract.storage.files import is_there
+from tract.repo import FOLDER, Repository, find_repository, open_repository, store_path
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract
@@ -282,14 +280,10 @@ class Console:
 
     def _open(self) -> Repository:
         store = self.store()
-        if self.tract not in (None, ROOT):
-            name = check_tract_name(str(self.tract))
-            # Opening an unknown tract would make it.
-            if not is_there(os.path.join(store, TRACTS, name)):
-                raise NotARepositoryError(f"there is no tract named '{name}' in '{store}'")
         safe = self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep)
         author = self.environ.get("TRACT_AUTHOR_NAME")
-        return open_repository(store, tract=self.tract, author=author, safe_directories=tuple(safe))
+        # Opening an unknown tract would make it.
+        return open_repository(store, tract=self.tract, author=author, safe_directories=tuple(safe), create_tract=False)
 
 
 def _working_folder() -> str:

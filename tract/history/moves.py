@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from tract.errors import RefMovedError, RefNameError, StorageError
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref
+from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
 from tract.repo import Repository
@@ -121,7 +121,7 @@ def check_target(repo: Repository, ref: str, new: ObjectId) -> None:
 
 def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
     """Refuse *new*, a commit that does *operation*, where it is not what *ref* (of any tract) is for."""
-    local = ref.partition("/")[2].partition("/")[2] if ref.startswith(TRACTS) else ref
+    local = split_tract(ref)[1]
     is_note = operation is CommitOperation.NOTE
     if is_note and (local.startswith(HEADS) or local == HEAD):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is a note")

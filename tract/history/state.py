@@ -28,7 +28,7 @@ from blake3 import blake3
 from tract.errors import DurabilityError, ObjectCorruptError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json
-from tract.refs.names import TRACTS
+from tract.refs.names import TRACTS, ref_path
 from tract.repo import Repository
 from tract.storage import files
 from tract.transaction import STATES, UNDER_WAY
@@ -122,7 +122,7 @@ def read_conflicts(repo: Repository, command: str) -> str:
 def text_path(repo: Repository, name: str) -> str:
     """Where a text for the user lies, beside the states; its name is none that a state can have."""
     assert not is_state(name), name
-    return os.path.join(repo.path or "", repo.prefix, STATES, name)
+    return os.path.join(repo.path or "", ref_path(repo.prefix), STATES, name)
 
 
 def write_text(repo: Repository, name: str, text: str) -> None:
@@ -152,7 +152,7 @@ def states(repo: Repository) -> tuple[str, ...]:
     if repo.path is None:
         names = [name.removeprefix(repo.prefix) for name in repo.states if name.startswith(repo.prefix)]
     else:
-        names = files.list_directory(os.path.join(repo.path, repo.prefix, STATES))
+        names = files.list_directory(os.path.join(repo.folder, STATES))
     return tuple(sorted(name for name in names if is_state(name)))
 
 
@@ -315,7 +315,7 @@ def _make_folder(repo: Repository) -> list[str]:
     """Make the folder of states, and those above it; the folders to be synced once there is something in it, so that nobody finds it empty for long."""
     folder = repo.path or ""
     unsynced = []
-    for part in (*repo.prefix.split("/")[:-1], STATES):
+    for part in (*ref_path(repo.prefix).split("/")[:-1], STATES):
         above, folder = folder, os.path.join(folder, part)
         if files.make_directory(folder):
             unsynced.append(above)
@@ -325,4 +325,4 @@ def _make_folder(repo: Repository) -> list[str]:
 def _path(repo: Repository, name: str) -> str:
     assert repo.path is not None
     assert is_state(name), name
-    return os.path.join(repo.path, repo.prefix, STATES, name)
+    return os.path.join(repo.folder, STATES, name)

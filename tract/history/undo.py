@@ -12,8 +12,8 @@ from datetime import datetime
 from tract.errors import TractError
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange
-from tract.reflog import REDONE, TAKEN, UNDONE, is_of_gc, split_tract
-from tract.refs.names import HEAD, HEADS, ORIG_HEAD
+from tract.reflog import REDONE, TAKEN, UNDONE, is_of_gc
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository

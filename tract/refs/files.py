@@ -20,7 +20,7 @@ from blake3 import blake3
 from tract.errors import ObjectCorruptError
 from tract.objects.id import HEX_SIZE, parse_id
 from tract.objects.model import RefChange, RefValue
-from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
+from tract.refs.names import HEAD, ORIG_HEAD, TRACTS, ref_path, split_tract, tract_folder
 from tract.refs.store import RefStore
 from tract.storage import files
 from tract.storage.store import Durability, ObjectStore
@@ -29,6 +29,8 @@ _SYMBOLIC = "ref:"
 _DURABILITY = {"full": "synced", "process": "cached"}  # of one length, so that a line can be written over another
 _MAX_LINE = 1024
 _KEPT_OPEN = 16
+_NAME = "name"
+"""The file in a tract's folder that has the whole of a long name, encoded."""
 
 
 def format_line(name: str, value: RefValue, durability: Durability) -> bytes:
@@ -132,11 +134,13 @@ class RefFiles:
             files.unlink(self.path_of(name))
 
     def path_of(self, name: str) -> str:
-        return os.path.join(self.path, name)
+        return os.path.join(self.path, ref_path(name))
 
     def _make_directories(self, name: str) -> None:
         directory = self.path
-        folders = name.split("/")[:-1]
+        if name.startswith(TRACTS):
+            make_tract_folder(self.path, split_tract(name)[0])
+        folders = ref_path(name).split("/")[:-1]
         for number, part in enumerate(folders):
             directory = os.path.join(directory, part)
             if "refs" in folders[: max(0, number - 1)] and files.is_file(directory):
@@ -168,9 +172,9 @@ class RefFiles:
             if files.is_there(self.path_of(top)):
                 yield top
         yield from self._names_under("refs")
-        for tract in files.list_directory(self.path_of(TRACTS)):
-            yield TRACTS + tract + "/" + HEAD
-            yield from self._names_under(TRACTS + tract + "/refs")
+        for prefix in tract_prefixes(self.path):
+            yield prefix + HEAD
+            yield from self._names_under(prefix + "refs")
 
     def _names_under(self, name: str) -> Iterator[str]:
         for entry in files.list_directory(self.path_of(name)):
@@ -221,6 +225,30 @@ class RefFiles:
     def close(self) -> None:
         for name in list(self._open):
             self._forget(name)
+
+
+def make_tract_folder(path: str, prefix: str) -> str:
+    """Make the folder of the tract whose refs begin with *prefix*, in the store *path*, if there is none; where it is."""
+    folder = os.path.join(path, ref_path(prefix).rstrip("/"))
+    for one in (os.path.dirname(folder), folder):
+        files.make_directory(one)
+    part = prefix.removeprefix(TRACTS).rstrip("/")
+    if tract_folder(part) != part and not files.is_there(os.path.join(folder, _NAME)):
+        files.write_file(os.path.join(folder, _NAME), part.encode(), sync=False)
+    return folder
+
+
+def tract_prefixes(path: str) -> Iterator[str]:
+    """The prefixes of the tracts that have a folder in the store *path*, whether there is such a tract or not."""
+    for folder in files.list_directory(os.path.join(path, TRACTS)):
+        part = folder
+        if "~" in folder:
+            try:
+                part = files.read_file(os.path.join(path, TRACTS, folder, _NAME), _MAX_LINE).decode()
+            except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+                continue
+        if tract_folder(part) == folder:
+            yield f"{TRACTS}{part}/"
 
 
 assert len({len(word) for word in _DURABILITY.values()}) == 1

@@ -1,4 +1,4 @@
-"""Names of refs: checked before they come near a path.
+"""Names of refs and of tracts: checked before they come near a path.
 
 A name is refused when git would refuse it, and also when it could surprise a file system, a terminal or a reader: control and invisible characters, a leading ``-`` or ``.``, device names, what ends in ``.lock`` or ``.tmp``, and 64 hexadecimal digits (they would read as an id).
 """
@@ -6,8 +6,11 @@ A name is refused when git would refuse it, and also when it could surprise a fi
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
-from tract.errors import InvalidBranchNameError, RefNameError
+from blake3 import blake3
+
+from tract.errors import InvalidBranchNameError, RefNameError, SessionError
 from tract.objects.id import HEX_SIZE, is_hex
 
 HEAD = "HEAD"
@@ -16,6 +19,8 @@ HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 NOTES = "refs/notes/"
 TRACTS = "tracts/"
+ROOT = "root"
+"""The name of a store's root tract, whose refs have no prefix."""
 
 _PREFIXES = (HEADS, TAGS, NOTES, "refs/archive/")
 _TOP = frozenset({HEAD, ORIG_HEAD})
@@ -41,20 +46,11 @@ def tag_ref(name: str) -> str:
     return TAGS + _checked(name, "a tag name")
 
 
-def check_tract_name(name: str) -> str:
-    """*name*, when a tract can have it; one segment, for it becomes a folder."""
-    _checked(name, "a tract name")
-    if "/" in name:
-        raise RefNameError(f"{name!r} is not a tract name: it has a '/'")
-    return name
-
-
 def check_ref(name: str) -> str:
     """*name*, when it is a whole ref name a store can keep: ``HEAD``, ``refs/heads/…``, ``tracts/x/refs/…``."""
-    local = name
-    if name.startswith(TRACTS):
-        tract, _, local = name.removeprefix(TRACTS).partition("/")
-        check_tract_name(tract)
+    prefix, local = split_tract(name)
+    if prefix:
+        tract_name(prefix)
     if local in _TOP:
         return name
     for prefix in _PREFIXES:
@@ -120,3 +116,83 @@ def _segment_problem(segment: str) -> str | None:
     if len(segment.encode()) > _MAX_SEGMENT:
         return f"a part of it is longer than {_MAX_SEGMENT} bytes"
     return None
+
+
+# Tracts
+
+_MAX_TRACT = 255
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_LONGEST_FOLDER = 120
+_SHOWN_OF_LONG = 80
+
+
+def tract_prefix(name: str) -> str:
+    """What the refs of the tract *name* begin with: nothing for the root tract, else ``tracts/<part>/``.
+
+    The part is the name with each byte but ``a-z 0-9 - _ .`` as ``%`` and two hexadecimal digits.
+    So no two names, on any file system, have one part: it has no upper case, nothing that Unicode could normalise, no slash and no device's name.
+    SessionError for what is no name: it is empty, no text that UTF-8 can say, or longer than 255 bytes.
+    """
+    try:
+        data = name.encode()
+    except (UnicodeEncodeError, AttributeError):
+        raise SessionError(f"{name!r:.80} is not a tract name: it is no text") from None
+    if not data or len(data) > _MAX_TRACT:
+        problem = f"it has {len(data)} bytes, more than {_MAX_TRACT}" if data else "it is empty"
+        raise SessionError(f"{name!r:.80} is not a tract name: {problem}")
+    return "" if name == ROOT else f"{TRACTS}{_encoded(data)}/"
+
+
+def _encoded(data: bytes) -> str:
+    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in data)
+    if text[0] in ".-" or text.partition(".")[0] in _DEVICES:
+        text = f"%{data[0]:02x}{text[1:]}"
+    if text.endswith((".", ".lock", ".tmp")):
+        text = "%2e".join(text.rsplit(".", 1))
+    return text
+
+
+@lru_cache(maxsize=4096)
+def tract_name(prefix: str) -> str:
+    """The name of the tract whose refs begin with *prefix*; RefNameError where no tract's do."""
+    if not prefix:
+        return ROOT
+    part = prefix.removeprefix(TRACTS).removesuffix("/")
+    head, *escaped = part.split("%")
+    try:
+        data = head.encode("ascii")
+        for one in escaped:
+            data += bytes.fromhex(one[:2]) + one[2:].encode("ascii")
+        name = data.decode()
+        if tract_prefix(name) == prefix:
+            return name
+    except (ValueError, SessionError):
+        pass
+    raise RefNameError(f"'{prefix}' is not what a tract's refs begin with")
+
+
+def split_tract(name: str) -> tuple[str, str]:
+    """The prefix of the tract that the ref *name* is of, and its name in that tract."""
+    if not name.startswith(TRACTS):
+        return "", name
+    end = name.find("/", len(TRACTS)) + 1
+    return (name[:end], name[end:]) if end else (name, "")
+
+
+def ref_path(name: str) -> str:
+    """Where the file of a ref lies under the store's folder, or with a tract's prefix the tract's folder.
+
+    That is its name, but a tract's long part is cut, and ends in ``~`` and a hash; a file ``name`` in the folder then has the whole.
+    """
+    if len(name) <= _LONGEST_FOLDER or not name.startswith(TRACTS):
+        return name
+    part, slash, local = name.removeprefix(TRACTS).partition("/")
+    return f"{TRACTS}{tract_folder(part)}{slash}{local}"
+
+
+@lru_cache(maxsize=4096)
+def tract_folder(part: str) -> str:
+    """The folder of the tract whose refs begin with ``tracts/<part>/``."""
+    if len(part) <= _LONGEST_FOLDER:
+        return part
+    return f"{part[:_SHOWN_OF_LONG]}~{blake3(part.encode()).hexdigest()[:32]}"

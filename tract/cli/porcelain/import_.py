@@ -10,7 +10,7 @@ from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.errors import ImportFormatError, TractError
-from tract.refs.names import HEADS, branch_ref, check_tract_name
+from tract.refs.names import HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
 
 
@@ -19,7 +19,7 @@ def run(console: Console, args: Args) -> int:
     problems: list[Problem] = []
     if args.name is not None:
         # A name out of a file is made to fit; one that was typed is meant as it is.
-        (check_tract_name if args.place == "tract" else branch_ref)(args.name)
+        (tract_prefix if args.place == "tract" else branch_ref)(args.name)
     with console.open_repository() as repo:
         importer = Importer(repo)
         try:

@@ -24,8 +24,8 @@ from tract.config import TokenBudgetConfig
 from tract.errors import ObjectCorruptError
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.refs.names import HEADS
-from tract.repo import ROOT, Repository
+from tract.refs.names import HEADS, ROOT
+from tract.repo import Repository
 from tract.report.status import SharedPrefix, prefix_of_last_call
 
 _T = TypeVar("_T")

@@ -27,8 +27,7 @@ from tract.maintenance.gc.policies import Policies, Window
 from tract.maintenance.gc.wordings import Archived, find_wordings
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, read_commit
-from tract.reflog import split_tract
-from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, TAGS
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, TAGS, split_tract
 from tract.repo import Repository
 
 

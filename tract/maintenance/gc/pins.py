@@ -11,8 +11,7 @@ from tract.history.priority import Priority
 from tract.maintenance.gc.policies import Policies
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
-from tract.reflog import split_tract
-from tract.refs.names import NOTES
+from tract.refs.names import NOTES, split_tract
 from tract.repo import Repository
 from tract.tree import Context
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
 from tract.objects.model import Commit
-from tract.reflog import split_tract
-from tract.refs.names import TRACTS
+from tract.refs.files import tract_prefixes
+from tract.refs.names import ref_path, split_tract
 from tract.repo import Repository, read_config
-from tract.storage import files
 
 RETENTION_DAYS = 7.0
 _A_WEEK = Retention(days=RETENTION_DAYS)
@@ -122,8 +121,8 @@ def _own_settings(repo: Repository) -> list[tuple[str, TractConfig]]:
     """The tracts that have settings of their own, by prefix."""
     if repo.path is None:
         return []
-    names = sorted(files.list_directory(os.path.join(repo.path, TRACTS)))
-    found = ((f"{TRACTS}{name}/", _settings(os.path.join(repo.path, TRACTS, name, "config.toml"))) for name in names)
+    prefixes = tract_prefixes(repo.path)
+    found = ((prefix, _settings(os.path.join(repo.path, ref_path(prefix), "config.toml"))) for prefix in prefixes)
     return [(prefix, config) for prefix, config in found if config is not None]
 
 

@@ -19,8 +19,8 @@ from tract.maintenance.gc.plan import GCPlan, database, operation_refs
 from tract.maintenance.gc.settling import Settling
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue
-from tract.reflog import RELEASED, split_tract
-from tract.refs.names import HEADS
+from tract.reflog import RELEASED
+from tract.refs.names import HEADS, split_tract
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.compression import train_dictionary

@@ -11,8 +11,8 @@ from contextlib import suppress
 
 from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.model import RefChange
-from tract.refs.files import RefFiles
-from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
+from tract.refs.files import RefFiles, tract_prefixes
+from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.store import RefStore
 from tract.storage import files
 from tract.storage.store import ObjectStore
@@ -62,7 +62,7 @@ class Settling:
 
 def _folders(shown: RefFiles) -> Iterator[str]:
     """Every folder with ref files, a slash at its end: of the store, of its other tracts, and of their refs."""
-    for top in ("", *(f"{TRACTS}{tract}/" for tract in files.list_directory(shown.path_of(TRACTS)))):
+    for top in ("", *tract_prefixes(shown.path)):
         if not top or files.is_directory(shown.path_of(top.removesuffix("/"))):
             yield top
             yield from _folders_under(shown, f"{top}refs")

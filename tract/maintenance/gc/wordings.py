@@ -15,8 +15,7 @@ from tract.maintenance.gc.catalogue import REACHED, UNSEEN, Catalogue
 from tract.maintenance.gc.notes import noted_commits
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, read_commit
-from tract.reflog import split_tract
-from tract.refs.names import NOTES
+from tract.refs.names import NOTES, split_tract
 from tract.repo import Repository
 
 

@@ -35,7 +35,7 @@ from tract.objects.model import (
     read_operation,
 )
 from tract.refs.files import RefFiles
-from tract.refs.names import HEAD, HEADS, TRACTS, check_ref
+from tract.refs.names import HEAD, HEADS, check_ref, split_tract
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.database import Database
@@ -319,7 +319,7 @@ def _read_refs(reader: _Reader, arrivals: _Arrivals, count: int) -> dict[str, Re
 
 def _check_ref(arrivals: _Arrivals, name: str, value: RefValue) -> None:
     check_ref(name)
-    local = name.split("/", 2)[2] if name.startswith(TRACTS) else name
+    local = split_tract(name)[1]
     if isinstance(value, str):
         if local != HEAD or not value.startswith(HEADS):
             raise RefNameError(f"ref '{name}' cannot be symbolic: only HEAD can, and on a branch")

@@ -1,0 +1,182 @@
+"""The tracts of a store: made, listed, deleted, restored, renamed and copied; each in one operation that moves only refs.
+
+A tract is there as long as its HEAD is. Its settings are a file in its folder, which stays when the tract is deleted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple
+
+from tract.config import TractConfig
+from tract.errors import CommitNotFoundError, SessionError
+from tract.history.state import STATES, states
+from tract.objects.model import Operation, RefValue
+from tract.refs.files import make_tract_folder
+from tract.refs.names import HEAD, ROOT, branch_ref, ref_path, split_tract, tract_name, tract_prefix
+from tract.refs.store import RefEdit
+from tract.repo import Repository, read_config, write_config
+from tract.storage import files
+from tract.transaction import Transaction, transaction
+
+CONFIG_FILE = "config.toml"
+
+
+class TractTimes(NamedTuple):
+    """When a tract was made, and when a ref of it moved last, in microseconds since 1970; None where the operation is not kept."""
+
+    created: int | None = None
+    changed: int | None = None
+
+
+def in_tract(repo: Repository, name: str) -> Repository:
+    """The store as seen from the tract *name*, which must be there; SessionError where it is not."""
+    prefix = tract_prefix(name)
+    if repo.refs.read(prefix + HEAD) is None:
+        raise SessionError(f"there is no tract named '{name}'")
+    return replace(repo, tract=name, prefix=prefix)
+
+
+def tract_prefixes(repo: Repository) -> list[str]:
+    """The prefixes of the tracts that are there, the root tract's first, the others in order of their names."""
+    found = {split_tract(name)[0] for name, _ in repo.refs.list() if name.endswith("/" + HEAD)}
+    return ["", *sorted(found, key=tract_name)]
+
+
+def tract_times(repo: Repository) -> dict[str, TractTimes]:
+    """The times of every tract that operations tell of, by prefix."""
+    found: dict[str, TractTimes] = {}
+    for _, operation in repo.refs.history():
+        for change in operation.changes:
+            prefix, local = split_tract(change.name)
+            known = found.get(prefix)
+            if known is None:
+                known = found[prefix] = TractTimes(None, operation.time)
+            if local == HEAD and change.old is None and known.created is None:
+                found[prefix] = known._replace(created=operation.time)
+    return found
+
+
+def create_tract(repo: Repository, name: str, config: TractConfig | None = None) -> None:
+    """Make the tract *name*, with settings of its own where *config* is given; SessionError where there is one."""
+    with transaction(_root(repo), f"create-tract: {name}", moves="refs") as tx:
+        prefix = _free(tx, name)
+        _write_settings(repo, prefix, config)
+        tx.move(prefix + HEAD, branch_ref((config or repo.config).default_branch), None)
+
+
+def copy_tract(repo: Repository, source: str, name: str) -> None:
+    """Make the tract *name* as *source* is: the same branches, tags, notes and settings."""
+    with transaction(_root(repo), f"copy-tract: {source} to {name}", moves="refs") as tx:
+        prefix, refs = _refs_of(tx, source)
+        new = _free(tx, name)
+        _write_settings(repo, new, _settings(repo, prefix))
+        _put(tx, new, refs)
+
+
+def rename_tract(repo: Repository, old: str, name: str) -> None:
+    """Call the tract *old* *name*; its settings go along. SessionError for the root tract, and while a command waits in it."""
+    _refuse_root(old, "renamed")
+    with transaction(_root(repo), f"rename-tract: {old} to {name}", moves="refs") as tx:
+        prefix, refs = _refs_of(tx, old)
+        waiting = states(replace(repo, tract=old, prefix=prefix))
+        if waiting:
+            raise SessionError(f"tract '{old}' cannot be renamed: '{waiting[0]}' waits in it")
+        new = _free(tx, name)
+        _write_settings(repo, new, _settings(repo, prefix))
+        for ref, value in refs:
+            tx.move(prefix + ref, None, value)
+        _put(tx, new, refs)
+    if repo.path is not None:
+        files.unlink(os.path.join(repo.path, ref_path(prefix), CONFIG_FILE))
+
+
+def delete_tract(repo: Repository, name: str) -> None:
+    """Delete all refs of the tract *name*: as long as gc keeps what they were at, ``restore_tract`` brings it back."""
+    _refuse_root(name, "deleted")
+    with transaction(_root(repo), f"delete-tract: {name}", moves="refs") as tx:
+        prefix, refs = _refs_of(tx, name)
+        for ref, value in refs:
+            tx.move(prefix + ref, None, value)
+
+
+def restore_tract(repo: Repository, name: str) -> None:
+    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits."""
+    with transaction(_root(repo), f"restore-tract: {name}", moves="refs") as tx:
+        prefix = tract_prefix(name)
+        if tx.ref(prefix + HEAD) is not None:
+            raise SessionError(f"tract '{name}' exists already")
+        for operation in _deletions(repo, prefix):
+            refs = [(change.name, change.old) for change in operation.changes if split_tract(change.name)[0] == prefix]
+            break
+        else:
+            raise SessionError(f"no deleted tract named '{name}' is kept")
+        for ref, value in refs:
+            if isinstance(value, bytes) and not repo.objects.contains(value):
+                error = CommitNotFoundError(value.hex(), "gc took it")
+                raise SessionError(f"tract '{name}' cannot be restored: its commits are not kept any more") from error
+            tx.move(ref, value, None)
+
+
+def _deletions(repo: Repository, prefix: str) -> Iterator[Operation]:
+    """The operations in which the tract was deleted, newest first."""
+    for _, operation in repo.refs.history():
+        if any(change.name == prefix + HEAD and change.new is None for change in operation.changes):
+            yield operation
+
+
+def _root(repo: Repository) -> Repository:
+    return replace(repo, tract=ROOT, prefix="")
+
+
+def _refuse_root(name: str, done: str) -> None:
+    if name == ROOT:
+        raise SessionError(f"the root tract cannot be {done}")
+
+
+def _refs_of(tx: Transaction, name: str) -> tuple[str, Sequence[tuple[str, RefValue]]]:
+    prefix = tract_prefix(name)
+    if tx.ref(prefix + HEAD) is None:
+        raise SessionError(f"there is no tract named '{name}'")
+    return prefix, [
+        (ref, value)
+        for ref, value in replace(tx.repo, prefix=prefix).local_refs()
+        if prefix or "/" in ref or ref.isupper()
+    ]
+
+
+def _free(tx: Transaction, name: str) -> str:
+    """The prefix for a new tract *name*; SessionError where there is one."""
+    prefix = tract_prefix(name)
+    if tx.ref(prefix + HEAD) is not None:
+        raise SessionError(f"tract '{name}' exists already")
+    return prefix
+
+
+def _put(tx: Transaction, prefix: str, refs: Sequence[tuple[str, RefValue]]) -> None:
+    tx.edits += [RefEdit(prefix + ref, value, None) for ref, value in refs]
+
+
+def _settings(repo: Repository, prefix: str) -> TractConfig | None:
+    """The settings that a tract has of its own; None where it has the root tract's."""
+    if repo.path is None or not prefix:
+        return None
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return read_config(os.path.join(repo.path, ref_path(prefix), CONFIG_FILE))
+    return None
+
+
+def _write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
+    """Give a new tract its settings, and take away those of a deleted one of its name."""
+    if repo.path is None:
+        return
+    place = os.path.join(repo.path, ref_path(prefix))
+    if config is not None:
+        write_config(os.path.join(make_tract_folder(repo.path, prefix), CONFIG_FILE), config)
+    else:
+        files.unlink(os.path.join(place, CONFIG_FILE))
+    for name in files.list_directory(os.path.join(place, STATES)):
+        files.unlink(os.path.join(place, STATES, name))
