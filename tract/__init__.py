@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "tract.api.session": ("Session",),
     "tract.api.tract": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
     "tract.report.forensics": ("BlameEntry",),
@@ -29,6 +30,7 @@ _HOMES = {
     "tract.messages.message": ("CompileWarning", "Message"),
     "tract.report.spending": ("UsageReport", "UsageRow"),
     "tract.report.status": ("StatusInfo",),
+    "tract.report.tracts": ("TractInfo",),
     "tract.writing.stream": ("MessageStream",),
     "tract.tokens.counter": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
     "tract.tokens.usage": ("TokenUsage",),
@@ -143,6 +145,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot see that
 
 if TYPE_CHECKING:
+    from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract
     from tract.compile.compiled import CompiledContext as CompiledContext
     from tract.compile.compiler import ContextCompiler as ContextCompiler
@@ -220,6 +223,7 @@ if TYPE_CHECKING:
     from tract.report.spending import UsageReport as UsageReport
     from tract.report.spending import UsageRow as UsageRow
     from tract.report.status import StatusInfo as StatusInfo
+    from tract.report.tracts import TractInfo as TractInfo
     from tract.tokens.counter import EstimateTokenCounter as EstimateTokenCounter
     from tract.tokens.counter import NullTokenCounter as NullTokenCounter
     from tract.tokens.counter import TiktokenCounter as TiktokenCounter

@@ -93,6 +93,7 @@ class TractConfig:
     *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
     *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps of this tract where it is not told: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``; None is ``"never"``, for archives only.
     *keep_pinned* keeps pinned messages of archives that go, and *keep_merge_bases* the archives in which two branches parted.
+    *display_name* is what listings call the tract beside its name.
     *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
     """
 
@@ -111,14 +112,16 @@ class TractConfig:
     cache_read_price: float = 0.1
     cache_write_price: float = 1.25
     output_price: float = 5.0
+    display_name: str | None = None
 
     def __post_init__(self) -> None:
         _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
         _check_type("default_branch", self.default_branch, str)
         _check_type("compile_cache_maxsize", self.compile_cache_maxsize, int)
-        if self.author is not None:
-            _check_type("author", self.author, str)
-        for name in ("tokenizer_encoding", "default_branch", "author"):
+        for name in ("author", "display_name"):
+            if getattr(self, name) is not None:
+                _check_type(name, getattr(self, name), str)
+        for name in ("tokenizer_encoding", "default_branch", "author", "display_name"):
             text = getattr(self, name)
             if text is not None and not (text and text.isprintable()):
                 raise ConfigError(f"{name} must be printable text, not {text!r}")

@@ -6,6 +6,7 @@
     HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
     main@{1}      where the ref was one move ago
     ORIG_HEAD     where the branch was before the last reset, merge or rebase
+    x::main~2     the same in the tract named x
 
 Plumbing also takes
 
@@ -16,12 +17,13 @@ Plumbing also takes
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError
+from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, SessionError
 from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
 from tract.objects.model import CommitOperation
 from tract.reflog import ref_history
-from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS, tract_prefix
 from tract.repo import Repository
 
 LEAST_PREFIX = 4
@@ -39,6 +41,9 @@ def resolve_revision(repo: Repository, revision: str) -> ObjectId:
     """
     if not isinstance(revision, str) or not revision:
         raise CommitNotFoundError(str(revision), "a revision is a non-empty text")
+    tract, is_other, local = revision.rpartition("::")
+    if is_other:
+        return resolve_revision(_in_tract(repo, tract, revision), local or HEAD)
     base, suffixes = _split(revision)
     at: ObjectId | None = None
     if suffixes and suffixes[0].startswith("@{"):
@@ -48,6 +53,17 @@ def resolve_revision(repo: Repository, revision: str) -> ObjectId:
     for suffix in suffixes:
         at = _step(repo, at, suffix, revision)
     return at
+
+
+def _in_tract(repo: Repository, name: str, revision: str) -> Repository:
+    """The store as seen from the tract *name*."""
+    try:
+        prefix = tract_prefix(name)
+    except SessionError as exc:
+        raise CommitNotFoundError(revision, str(exc)) from exc
+    if repo.refs.read(prefix + HEAD) is None:
+        raise CommitNotFoundError(revision, f"there is no tract named '{name}'")
+    return replace(repo, tract=name, prefix=prefix)
 
 
 def _split(revision: str) -> tuple[str, list[str]]:

@@ -150,7 +150,6 @@ def test_a_ref_cannot_name_what_is_not_there_or_no_commit(landed: RefStore) -> N
         ("refs/heads/Main", "refs/heads/main"),
         ("refs/heads/straße", "refs/heads/STRASSE"),
         ("refs/heads/A", "refs/heads/a/b"),
-        ("tracts/x/HEAD", "tracts/X/HEAD"),
     ],
 )
 def test_names_that_cannot_stand_beside_each_other_are_refused(landed: RefStore, names: tuple[str, str]) -> None:

@@ -32,6 +32,7 @@ from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.storage.files import as_storage_error
+from tract.storage.threads import ThreadLock
 from tract.tokens.counter import TokenCounter, counter_named
 from tract.tokens.counts import BlobCache, TotalsCache
 
@@ -97,11 +98,16 @@ class Handle:
         compiler: ContextCompiler | None = None,
         on_moved: Literal["error", "append"] = "error",
         verify_cache: bool = False,
+        lock: ThreadLock | None = None,
     ) -> None:
+        """A handle on *repo*, which it closes; with the *lock* of a session, whose store it shares, it does not."""
         counter = tokenizer if tokenizer is not None else counter_named(repo.config.tokenizer_encoding)
         blobs = BlobCache(repo, counter)
         memo = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
-        self._own = Workspace(repo, blobs, memo, NoteTable(), _warn, Origins(repo), TotalsCache(repo, counter.name))
+        totals = TotalsCache(repo, counter.name)
+        held = lock or ThreadLock()
+        self._own = Workspace(repo, blobs, memo, NoteTable(), _warn, Origins(repo), totals, lock=held)
+        self._is_owner = lock is None
         self._repo = repo
         self._on_moved = on_moved
         self._lock = self._own.lock
@@ -112,14 +118,23 @@ class Handle:
         """Let go of the store; anything but another ``close`` is an error from then on."""
         if self._lock.is_lost:  # a forked child, which another thread's work is lost to: nothing of it is written
             self._closed = True
-            self._repo.close()
+            self._close_store()
             return
         with self._lock:
             if not self._closed:
                 self._own.blobs.flush()
                 self._own.totals.flush()
                 self._closed = True
-                self._repo.close()
+                self._close_store()
+
+    def _close_store(self) -> None:
+        if self._is_owner:
+            self._repo.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the handle was closed, by itself or by its session."""
+        return self._closed
 
     def __enter__(self) -> Self:
         return self

@@ -70,6 +70,7 @@ GROUPS = (
             "branch": Entry("tract.cli.porcelain.branch", "List, make, rename and delete branches"),
             "switch": Entry("tract.cli.porcelain.switch", "Go to another branch"),
             "checkout": Entry("tract.cli.porcelain.checkout", "Go to a branch, or look at any commit"),
+            "tracts": Entry("tract.cli.porcelain.tracts", "List the tracts of the store; make, delete and rename them"),
             "tag": Entry("tract.cli.porcelain.tag", "List tags, or name a commit for good"),
             "reset": Entry("tract.cli.porcelain.reset", "Put the branch on another commit"),
             "undo": Entry("tract.cli.porcelain.undo", "Take back what the last command did"),

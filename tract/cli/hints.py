@@ -11,9 +11,11 @@ _NAMED_UNDER_WAY = re.compile(r"\Aa (merge|rebase|cherry-pick|revert) is under w
 
 _COMPRESSIONS = "'tract log --op compress' lists the compressions, 'tract show' of one its summaries"
 
+_FIRST = "'tract commit' records a message; 'tract tracts' lists the tracts of this store"
+
 _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
-    (errors.CommitNotFoundError, "no commit yet", "'tract commit' records the first message"),
-    (errors.CommitNotFoundError, "no commits yet", "'tract commit' records the first message"),
+    (errors.CommitNotFoundError, "no commit yet", _FIRST),
+    (errors.CommitNotFoundError, "no commits yet", _FIRST),
     (errors.RebaseError, "has no commit to", "'tract commit' records the first message"),
     (errors.CherryPickError, "has no commit to", "'tract commit' records the first message"),
     (

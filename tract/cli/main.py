@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from tract import __version__
-from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, UnreadableError, parse
+from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, utf8_streams
 from tract.errors import TractError
@@ -80,12 +80,15 @@ def _dispatch(argv: list[str], console: Console) -> int:
     if name not in ENTRIES:
         return _unknown_command(name, console)
     command: Command = import_module(ENTRIES[name].module).COMMAND
+    command = command._replace(params=(*command.params, TRACT))
     try:
         args = parse(command, argv)
     except UnreadableError:
         from tract.cli.help import explain  # typer takes longer to load than most commands to run
 
         return explain(console, name, command, argv)
+    if args.tract is not None:
+        console.tract = args.tract
     return command.run(console, args)
 
 
@@ -122,6 +125,9 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         console.color = _COLORS[value]
     return None
 
+
+TRACT = Param("tract", ("--tract",), metavar="NAME", help="The tract to work in; the root tract if not given.")
+"""An option that every command has."""
 
 _COLORS = {"auto": None, "always": True, "never": False}
 

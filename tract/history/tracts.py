@@ -11,16 +11,18 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-from tract.config import TractConfig
+from tract.config import TractConfig, from_table, to_table
 from tract.errors import CommitNotFoundError, SessionError
-from tract.history.state import STATES, states
+from tract.history.state import states
+from tract.messages.values import compact_json
+from tract.objects.json import parse_json
 from tract.objects.model import Operation, RefValue
 from tract.refs.files import make_tract_folder
-from tract.refs.names import HEAD, ROOT, branch_ref, ref_path, split_tract, tract_name, tract_prefix
+from tract.refs.names import HEAD, ROOT, TRACTS, branch_ref, ref_path, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
 from tract.repo import Repository, read_config, write_config
 from tract.storage import files
-from tract.transaction import Transaction, transaction
+from tract.transaction import STATES, Transaction, transaction
 
 CONFIG_FILE = "config.toml"
 
@@ -73,7 +75,7 @@ def copy_tract(repo: Repository, source: str, name: str) -> None:
     with transaction(_root(repo), f"copy-tract: {source} to {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, source)
         new = _free(tx, name)
-        _write_settings(repo, new, _settings(repo, prefix))
+        _write_settings(repo, new, own_settings(repo, prefix))
         _put(tx, new, refs)
 
 
@@ -86,12 +88,11 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
         if waiting:
             raise SessionError(f"tract '{old}' cannot be renamed: '{waiting[0]}' waits in it")
         new = _free(tx, name)
-        _write_settings(repo, new, _settings(repo, prefix))
+        _write_settings(repo, new, own_settings(repo, prefix))
         for ref, value in refs:
             tx.move(prefix + ref, None, value)
         _put(tx, new, refs)
-    if repo.path is not None:
-        files.unlink(os.path.join(repo.path, ref_path(prefix), CONFIG_FILE))
+    _write_settings(repo, prefix, None)
 
 
 def delete_tract(repo: Repository, name: str) -> None:
@@ -141,11 +142,8 @@ def _refs_of(tx: Transaction, name: str) -> tuple[str, Sequence[tuple[str, RefVa
     prefix = tract_prefix(name)
     if tx.ref(prefix + HEAD) is None:
         raise SessionError(f"there is no tract named '{name}'")
-    return prefix, [
-        (ref, value)
-        for ref, value in replace(tx.repo, prefix=prefix).local_refs()
-        if prefix or "/" in ref or ref.isupper()
-    ]
+    refs = replace(tx.repo, prefix=prefix).local_refs()
+    return prefix, [(ref, value) for ref, value in refs if not ref.startswith(TRACTS)]
 
 
 def _free(tx: Transaction, name: str) -> str:
@@ -160,18 +158,28 @@ def _put(tx: Transaction, prefix: str, refs: Sequence[tuple[str, RefValue]]) -> 
     tx.edits += [RefEdit(prefix + ref, value, None) for ref, value in refs]
 
 
-def _settings(repo: Repository, prefix: str) -> TractConfig | None:
+def own_settings(repo: Repository, prefix: str) -> TractConfig | None:
     """The settings that a tract has of its own; None where it has the root tract's."""
-    if repo.path is None or not prefix:
-        return None
+    if repo.path is None:
+        saved = repo.states.get(prefix + CONFIG_FILE)
+        return None if saved is None else from_table(parse_json(saved.decode()))
     with suppress(FileNotFoundError, NotADirectoryError):
-        return read_config(os.path.join(repo.path, ref_path(prefix), CONFIG_FILE))
+        return read_config(os.path.join(repo.path, ref_path(prefix), CONFIG_FILE)) if prefix else None
     return None
 
 
+def settings_in(repo: Repository) -> TractConfig:
+    """The settings of the tract that the store is seen from: its own, else the root tract's, which *repo* has."""
+    return own_settings(repo, repo.prefix) or repo.config
+
+
 def _write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
-    """Give a new tract its settings, and take away those of a deleted one of its name."""
+    """Give a new tract its settings, and take away what a deleted one of its name has left."""
     if repo.path is None:
+        for name in [name for name in repo.states if split_tract(name)[0] == prefix]:
+            del repo.states[name]
+        if config is not None:
+            repo.states[prefix + CONFIG_FILE] = compact_json(to_table(config)).encode()
         return
     place = os.path.join(repo.path, ref_path(prefix))
     if config is not None:

@@ -241,14 +241,21 @@ def make_tract_folder(path: str, prefix: str) -> str:
 def tract_prefixes(path: str) -> Iterator[str]:
     """The prefixes of the tracts that have a folder in the store *path*, whether there is such a tract or not."""
     for folder in files.list_directory(os.path.join(path, TRACTS)):
-        part = folder
-        if "~" in folder:
-            try:
-                part = files.read_file(os.path.join(path, TRACTS, folder, _NAME), _MAX_LINE).decode()
-            except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-                continue
-        if tract_folder(part) == folder:
-            yield f"{TRACTS}{part}/"
+        prefix = ref_at(path, f"{TRACTS}{folder}/")
+        if prefix is not None:
+            yield prefix
+
+
+def ref_at(path: str, place: str) -> str | None:
+    """The name of the ref whose file is at *place*, under the store's folder *path*; None where the folder of a long name does not tell it."""
+    folder, _, local = place.removeprefix(TRACTS).partition("/")
+    if not place.startswith(TRACTS) or "~" not in folder:
+        return place
+    try:
+        part = files.read_file(os.path.join(path, TRACTS, folder, _NAME), _MAX_LINE).decode()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return None
+    return f"{TRACTS}{part}/{local}" if tract_folder(part) == folder else None
 
 
 assert len({len(word) for word in _DURABILITY.values()}) == 1

@@ -39,6 +39,7 @@ from tract.maintenance.fsck.report import FsckReport, in_order
 from tract.maintenance.fsck.store import FoundObject, FoundObjects, check_counts, check_loose
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue, check_payload, read_operation
+from tract.refs.files import ref_at
 from tract.refs.names import HEAD, ORIG_HEAD, TAGS, TRACTS
 from tract.repo import read_config, read_format
 from tract.storage import files
@@ -122,7 +123,9 @@ def _examine(path: str, *, locked: bool) -> Examination:
         journal = _read(found, JOURNAL)
         shallow = _read(found, SHALLOW)
         lines = {
-            name: data for name in _ref_names(layout) if (data := _read_listed(found, name, _LONGEST_LINE)) is not None
+            name: data
+            for place in _ref_places(layout)
+            if (name := ref_at(found.path, place)) and (data := _read_listed(found, place, _LONGEST_LINE)) is not None
         }
     _check_format(found)
     _check_settings(found)
@@ -173,7 +176,7 @@ def _read_listed(found: Examination, name: str, limit: int | None = None) -> byt
         return None
 
 
-def _ref_names(layout: Layout) -> Iterator[str]:
+def _ref_places(layout: Layout) -> Iterator[str]:
     for name in layout.files:
         local = name.split("/", 2)[-1] if name.startswith("tracts/") else name
         if local in (HEAD, ORIG_HEAD) or (local.startswith("refs/") and not local.rsplit("/", 1)[-1].startswith(".")):

@@ -1,0 +1,200 @@
+"""A session: the tracts of one store, opened, made, listed and deleted by name.
+
+session ── get_tract("a") ──▸ Tract          its handles share the session's store, so many can be open
+        └─ create, delete, restore, rename, copy: one operation each, which moves only refs
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from tract.api.opening import check_before_creating, open_or_create, storage_errors
+from tract.api.tract import Tract
+from tract.compile.workspace import Workspace
+from tract.errors import ConfigError, SessionError
+from tract.history.tracts import (
+    copy_tract,
+    create_tract,
+    delete_tract,
+    in_tract,
+    rename_tract,
+    restore_tract,
+    settings_in,
+)
+from tract.refs.names import ROOT
+from tract.report.tracts import TractInfo, list_tracts
+from tract.storage.threads import ThreadLock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tract.config import TractConfig
+    from tract.repo import Repository
+    from tract.storage.store import Durability
+    from tract.tokens.counter import TokenCounter
+
+Autonomy = Literal["manual", "collaborative", "autonomous"]
+
+
+class Session:
+    """The tracts of a store.
+
+    Open one with :meth:`open`; it is a context manager, may be shared by threads, and closes the handles it gave out.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        *,
+        autonomy: Autonomy | None = None,
+        on_moved: Literal["error", "append"] = "error",
+        tokenizer: TokenCounter | None = None,
+    ) -> None:
+        self._repo = repo
+        self.autonomy = autonomy
+        self._on_moved = on_moved
+        self._tokenizer = tokenizer
+        self._lock = ThreadLock()
+        self._open: dict[str, Tract] = {}
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        autonomy: Autonomy | None = None,
+        durability: Durability = "full",
+        on_moved: Literal["error", "append"] = "error",
+        config: TractConfig | None = None,
+        tokenizer: TokenCounter | None = None,
+    ) -> Session:
+        """Open, or create, the store in folder *path*, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
+
+        *autonomy* is what new tracts have; *config* the settings of the store's root tract.
+        """
+        if autonomy not in (None, "manual", "collaborative", "autonomous"):
+            raise ConfigError(f"autonomy must be 'manual', 'collaborative' or 'autonomous', not {autonomy!r}")
+        if on_moved not in ("error", "append"):
+            raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
+        check_before_creating(None, config, tokenizer, durability)
+        with storage_errors():
+            repo = open_or_create(path, None, config, durability)
+        return cls(repo, autonomy=autonomy, on_moved=on_moved, tokenizer=tokenizer)
+
+    def close(self) -> None:
+        """Close every handle of the session, and let go of the store; anything but another ``close`` is an error from then on."""
+        with self._lock:
+            if not self._closed:
+                for tract in self._open.values():
+                    tract.close()
+                self._open.clear()
+                self._closed = True
+                self._repo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Session({self._repo.path or ':memory:'!r}{', closed' if self._closed else ''})"
+
+    def create_tract(
+        self, name: str | None = None, *, display_name: str | None = None, config: TractConfig | None = None
+    ) -> Tract:
+        """Make a tract and open it; without *name* it gets one of its own. SessionError where there is one of that name.
+
+        Without *config* it has the root tract's settings.
+        """
+        with self._using() as repo:
+            name = f"tract-{os.urandom(4).hex()}" if name is None else name
+            if display_name is not None:
+                config = replace(config or repo.config, display_name=display_name)
+            create_tract(repo, name, config)
+            return self._handle(name, config)
+
+    def get_tract(self, name: str) -> Tract:
+        """The tract *name*, open; the same handle as long as nobody closes it. SessionError where there is no such tract."""
+        with self._using():
+            return self._handle(name)
+
+    def release_tract(self, name: str) -> None:
+        """Close the session's handle on the tract *name*; SessionError where it has none."""
+        with self._using():
+            if name not in self._open:
+                raise SessionError(f"tract '{name}' is not open")
+            self._open.pop(name).close()
+
+    def list_tracts(self, *, counts: bool = False) -> list[TractInfo]:
+        """Every tract of the store, the root tract first; with *counts* also how many commits, messages and tokens each has."""
+        with self._using() as repo:
+            active = [name for name, tract in self._open.items() if not tract.is_closed]
+            return list(list_tracts(repo, active=active, workspace_in=self._workspace if counts else None))
+
+    def delete_tract(self, name: str, *, force: bool = False) -> None:
+        """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had."""
+        with self._using() as repo:
+            delete_tract(repo, name)
+            self._close(name)
+
+    def restore_tract(self, name: str) -> Tract:
+        """Bring a deleted tract back, and open it; SessionError where none of that name is kept."""
+        with self._using() as repo:
+            restore_tract(repo, name)
+            return self._handle(name)
+
+    def rename_tract(self, old: str, new: str) -> Tract:
+        """Give a tract another name, and open it under that; a handle on the old one is closed."""
+        with self._using() as repo:
+            rename_tract(repo, old, new)
+            self._close(old)
+            return self._handle(new)
+
+    def copy_tract(self, source: str, name: str) -> Tract:
+        """Make a tract like *source*, with the same branches, tags and notes, and open it; no message is copied."""
+        with self._using() as repo:
+            copy_tract(repo, source, name)
+            return self._handle(name)
+
+    # Inside
+
+    @contextmanager
+    def _using(self) -> Iterator[Repository]:
+        """The store, for one thread at a time, as other processes left it."""
+        with self._lock, storage_errors():
+            if self._closed:
+                raise SessionError(f"{self!r} was closed")
+            self._repo.refs.refresh()
+            yield self._repo
+
+    def _handle(self, name: str, config: TractConfig | None = None) -> Tract:
+        """The open tract *name*, with *config* where it was just given: a budget's callback is never saved."""
+        tract = self._open.get(name)
+        if tract is None or tract.is_closed:
+            repo = self._inside(name)
+            tract = self._open[name] = self._opened(repo if config is None else replace(repo, config=config))
+        return tract
+
+    def _inside(self, name: str) -> Repository:
+        """The store as seen from a tract, with that tract's settings."""
+        repo = in_tract(self._repo, name)
+        return repo if name == ROOT else replace(repo, config=settings_in(repo))
+
+    def _opened(self, repo: Repository) -> Tract:
+        return Tract(repo, tokenizer=self._tokenizer, on_moved=self._on_moved, lock=self._lock)
+
+    @contextmanager
+    def _workspace(self, repo: Repository) -> Iterator[Workspace]:
+        with self._opened(self._inside(repo.tract)) as tract, tract._access() as space:
+            yield space
+
+    def _close(self, name: str) -> None:
+        tract = self._open.pop(name, None)
+        if tract is not None:
+            tract.close()

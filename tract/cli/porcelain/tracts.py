@@ -1,0 +1,112 @@
+"""``tract tracts``: list the tracts of a store; make, delete, restore, rename and copy them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.looking import looking_workspace
+from tract.cli.rendering import SHORT
+from tract.compile.workspace import Workspace
+from tract.history.tracts import (
+    copy_tract,
+    create_tract,
+    delete_tract,
+    in_tract,
+    rename_tract,
+    restore_tract,
+    settings_in,
+)
+from tract.repo import Repository
+from tract.report.plain import to_plain
+from tract.report.tracts import TractInfo, list_tracts
+
+_ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
+    "create": (create_tract, 1, "Made tract"),
+    "delete": (delete_tract, 1, "Deleted tract"),
+    "restore": (restore_tract, 1, "Restored tract"),
+    "rename": (rename_tract, 2, "Renamed tract"),
+    "copy": (copy_tract, 2, "Copied tract"),
+}
+"""What each action calls, how many names it takes, and what it says when it is done."""
+
+
+def run(console: Console, args: Args) -> int:
+    if args.action in (None, "list"):
+        return _list(console, args)
+    act, count, done = _ACTIONS[args.action]
+    if len(args.names) != count:
+        console.error(f"'tract tracts {args.action}' takes {count} name{'s' if count > 1 else ''}")
+        return USAGE
+    with console.open_repository() as repo:
+        act(repo, *args.names)
+    if args.json:
+        console.print_json({"action": args.action, "tract_id": args.names[-1]})
+    else:
+        console.note(f"{done} '{args.names[0]}'{f' to {args.names[1]!r}' if count > 1 else ''}")
+    return DONE
+
+
+def _list(console: Console, args: Args) -> int:
+    if args.names:
+        console.error("'tract tracts list' takes no name")
+        return USAGE
+
+    @contextmanager
+    def workspace_in(repo: Repository) -> Iterator[Workspace]:
+        inside = in_tract(repo, repo.tract)
+        yield looking_workspace(replace(inside, config=settings_in(inside)), console.warn)
+
+    with console.open_repository() as repo:
+        for info in list_tracts(repo, workspace_in=workspace_in if args.counts else None):
+            if args.json:
+                console.print_json(to_plain(info))
+            else:
+                _print(console, info, info.tract_id == repo.tract)
+    return DONE
+
+
+def _print(console: Console, info: TractInfo, is_current: bool) -> None:
+    at = (info.head_hash or "")[:SHORT].ljust(SHORT)
+    name = console.paint(info.tract_id, "green") if is_current else info.tract_id
+    beside = [
+        f"on {info.current_branch}" if info.current_branch else "detached",
+        *([] if info.message_count is None else [_counts(info.message_count, info.token_count)]),
+        *([] if info.last_changed is None else [f"changed {_local(info.last_changed)}"]),
+        *([] if info.display_name is None else [info.display_name]),
+    ]
+    console.line("* " if is_current else "  ", console.paint(at, "yellow"), " ", name, f" ({', '.join(beside)})")
+
+
+def _counts(messages: int, tokens: int | None) -> str:
+    return f"{messages} message{'' if messages == 1 else 's'}, {tokens} tokens"
+
+
+def _local(when: datetime) -> str:
+    return when.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("action", metavar="ACTION", choices=("list", *_ACTIONS), help="What to do; without it, list."),
+        Param("names", many=True, metavar="NAME", help="The tract; for rename and copy, the old one and the new name."),
+        Param("counts", ("--counts",), bool, help="List how many messages and tokens each has, too."),
+        Param("json", ("--json",), bool, help="Print JSON, a tract a line."),
+    ),
+    """
+A store has a root tract and any number of others, each with its own HEAD, branches and notes; all share the messages.
+A name is any text of at most 255 bytes. 'tract --tract NAME log', or 'tract log --tract NAME', is that tract's log, and NAME::HEAD~2 a commit of it.
+A deleted tract can be restored as long as gc keeps what it had.
+
+  $ tract tracts
+  $ tract tracts create 'user/42: holiday'
+  $ tract commit --tract 'user/42: holiday' --role user 'Where to?'
+  $ tract diff main 'user/42: holiday::HEAD'
+  $ tract tracts rename 'user/42: holiday' done
+""",
+)

@@ -1,0 +1,77 @@
+"""The tracts of a store, as people see them listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tract.compile.totals import context_totals
+from tract.compile.workspace import Workspace
+from tract.history.times import moment
+from tract.history.tracts import TractTimes, own_settings, tract_prefixes, tract_times
+from tract.refs.names import HEADS, tract_name
+from tract.repo import Repository
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TractInfo:
+    """A tract of a store; *tract_id* is its name.
+
+    *current_branch* is the branch HEAD is on, None where it is detached; *head_hash* the commit there, None before the first.
+    *commit_count*, *message_count* and *token_count* are those of HEAD; None where they were not asked for.
+    *created_at* and *last_changed* say when the tract was made, and when one of its refs moved last; None where that is not kept.
+    *is_active*: the session that lists it has it open.
+    """
+
+    tract_id: str
+    display_name: str | None
+    head_hash: str | None
+    current_branch: str | None
+    commit_count: int | None = None
+    message_count: int | None = None
+    token_count: int | None = None
+    created_at: datetime | None = None
+    last_changed: datetime | None = None
+    parent_tract_id: str | None = None
+    purpose: str | None = None
+    is_active: bool = False
+
+
+def list_tracts(
+    repo: Repository,
+    *,
+    active: Collection[str] = (),
+    workspace_in: Callable[[Repository], AbstractContextManager[Workspace]] | None = None,
+) -> Iterator[TractInfo]:
+    """The tracts of the store, the root tract first, the others in order of their names; with counts where *workspace_in* makes a workspace for each."""
+    times = tract_times(repo)
+    for prefix in tract_prefixes(repo):
+        inside = replace(repo, tract=tract_name(prefix), prefix=prefix)
+        info = replace(_described(inside, times.get(prefix, TractTimes())), is_active=inside.tract in active)
+        if workspace_in is not None:
+            with workspace_in(inside) as space:
+                info = _with_counts(space, info)
+        yield info
+
+
+def _described(repo: Repository, times: TractTimes) -> TractInfo:
+    branch, tip = repo.head()
+    config = own_settings(repo, repo.prefix) if repo.prefix else repo.config
+    return TractInfo(
+        tract_id=repo.tract,
+        display_name=None if config is None else config.display_name,
+        head_hash=None if tip is None else tip.hex(),
+        current_branch=None if branch is None else branch.removeprefix(HEADS),
+        created_at=None if times.created is None else moment(times.created),
+        last_changed=None if times.changed is None else moment(times.changed),
+    )
+
+
+def _with_counts(space: Workspace, info: TractInfo) -> TractInfo:
+    repo = space.repo
+    tip = repo.head()[1]
+    totals = context_totals(space, tip)
+    commits = 0 if tip is None else repo.commit(tip).generation
+    return replace(info, commit_count=commits, message_count=totals.messages, token_count=totals.tokens.total)
