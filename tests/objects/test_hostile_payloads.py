@@ -28,6 +28,16 @@ def replaced(value: list[Any], at: int, item: Any) -> list[Any]:
     return [*value[:at], item, *value[at + 1 :]]
 
 
+@pytest.mark.parametrize(
+    "refs", [None, [], [None, []], [A, [A]], [A, [A, "tree"]], [A, [B, A]], [7, [A, "blob"]], [A, b""], {}, [A, [], []]]
+)
+def test_a_record_whose_refs_are_none_is_damaged(refs: Any) -> None:
+    assert A == read("commit", [*COMMIT, [A, []]]).refs.tree
+
+    with pytest.raises(ObjectCorruptError):
+        read("commit", [*COMMIT, refs])
+
+
 def test_what_is_as_it_should_be_is_read() -> None:
     assert (A,) == read("commit", COMMIT).parents
     assert (A, B) == read("tree", [0, [A, B]]).items
@@ -37,7 +47,19 @@ def test_what_is_as_it_should_be_is_read() -> None:
 @pytest.mark.parametrize(
     ("at", "item"),
     [
-        *((0, []), (0, "merge it"), (1, [1]), (1, None), (1, [b""]), (1, ["a" * 32]), (2, 7), (3, "x"), (4, b"short")),
+        *(
+            (0, []),
+            (0, "merge it"),
+            (0, "x" * 41),
+            (0, ""),
+            (1, [1]),
+            (1, None),
+            (1, [b""]),
+            (1, ["a" * 32]),
+            (2, 7),
+            (3, "x"),
+            (4, b"short"),
+        ),
         *((1, b""), (1, {}), (1, [b"a" * 31, b"b" * 33]), (5, b""), (5, {})),
         *((5, [A]), (5, [A, 1]), (5, "ab"), (6, "1"), (6, True), (7, 2**60), (7, None), (8, 3), (9, []), (10, [])),
     ],
@@ -64,6 +86,10 @@ def test_a_commit_with_a_field_of_another_type_is_damaged(at: int, item: Any) ->
         [0, A + B],
         [0, [b"a" * 31, b"b" * 33]],
         [0, [A, B], "lines"],
+        [0, [A, B], "messages"],
+        [0, [A, B], "refs"],
+        [0, [A, "tree"], "refs"],
+        [0, ["blob", A], "refs"],
         [1, [A, 1], "notes"],
         [1, [A, 2**63]],
     ],

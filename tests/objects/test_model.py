@@ -20,6 +20,7 @@ from tract.objects.model import (
     Object,
     Operation,
     RefChange,
+    Refs,
     check_payload,
     named_by,
     new_blob,
@@ -27,6 +28,7 @@ from tract.objects.model import (
     new_node,
     new_operation,
     read_blob,
+    read_bytes,
     read_commit,
     read_node,
     read_operation,
@@ -41,7 +43,10 @@ EDIT = Commit(CommitOperation.EDIT, (A,), B, C, A, (), 3, 0, "ada", None, {"b": 
 LEAF = Node(0, (A, B, C, A))
 INDEX = Node(1, (A, 9, B, 300))
 NOTES = Node(0, (A, B, C, A), "notes")
+REFS = Node(0, (A, "blob", B, "commit"), "refs")
+RECORD = Commit(CommitOperation.RECORD, (A,), B, None, A, (B, C), 3, 0, "ada", refs=Refs(C, (A, "blob", B, "commit")))
 NOTE = Commit(CommitOperation.NOTE, (A,), B, C, A, (B, C), 3, 0, "ada")
+FUTURE: Any = "weigh-anew"
 INIT = Operation(
     None, TIME, "ada", "init", (RefChange("HEAD", None, "refs/heads/main"),), (("HEAD", "refs/heads/main"),)
 )
@@ -59,6 +64,9 @@ MOVE = Operation(A, 5, "ada", "commit", (RefChange("refs/heads/main", B, C), Ref
         ),
         (new_node(LEAF), "cc05d74ce63b9d0c4bc630a59b6f4745d8af4935f77df642bb96cd668803a43a"),
         (new_node(NOTES), "03248b0b2449aaf3395bd07c08999f8d3645e201975759f95f8e209fc2e795dd"),
+        (new_node(REFS), "211d32cfaffa83b8523916b5e35b32a25606a49a959545ddf26c7ad686c3c9ee"),
+        (new_blob(b"raw"), "a80a8e2eaa71fd26916f1bb35ab7a1df398b7a1cbf4c9b041faeea1ebbfccf99"),
+        (new_commit(RECORD), "087d6c264c882482d63166eeaa21f191c6f81d94bc9779229f68b848db82e8a7"),
         (new_node(INDEX), "9eec8b8a045761a1ea6b883f62394c812740cabd5649972bd83b655b6f7af9bb"),
         (new_commit(MESSAGE), "8213653456739be7c951210891f20bcba6bbac7ffc345805447fccc1b8f89b61"),
         (new_commit(EDIT), "f9b99d1f7f70dc6f918feb546b9260527388b96ea668e2a26d2505e13a7f7872"),
@@ -85,6 +93,10 @@ def test_an_id_is_the_hash_of_kind_length_and_payload() -> None:
         (LEAF, new_node, read_node),
         (INDEX, new_node, read_node),
         (NOTES, new_node, read_node),
+        (REFS, new_node, read_node),
+        (b"raw", new_blob, read_bytes),
+        (RECORD, new_commit, read_commit),
+        (MESSAGE._replace(operation=FUTURE), new_commit, read_commit),
         (MESSAGE, new_commit, read_commit),
         (EDIT, new_commit, read_commit),
         (INIT, new_operation, read_operation),
@@ -159,6 +171,15 @@ def test_fields_of_other_types_are_corrupt_or_refused_by_hand(kind: Kind, read: 
             ],
         ),
         (NOTES, [(A, "commit", "noted"), (B, "blob", "note"), (C, "commit", "noted"), (A, "blob", "note")]),
+        (REFS, [(A, "blob", "ref"), (B, "commit", "ref")]),
+        (
+            RECORD,
+            [
+                *((A, "commit", "parent"), (B, "blob", "content"), (A, "tree", "tree")),
+                *((B, "commit", "entry"), (C, "blob", "entry content")),
+                *((C, "tree", "tree"), (A, "blob", "ref"), (B, "commit", "ref")),
+            ],
+        ),
         (INDEX, [(A, "tree", "node"), (B, "tree", "node")]),
         (INIT, []),
         (
@@ -172,6 +193,26 @@ def test_fields_of_other_types_are_corrupt_or_refused_by_hand(kind: Kind, read: 
 )
 def test_an_object_says_what_it_names_and_what_for(obj: Any, names: list[Any]) -> None:
     assert names == list(named_by(obj))
+
+
+def test_a_commit_of_a_later_tract_is_read_and_says_what_it_is() -> None:
+    made = new_commit(MESSAGE._replace(operation=FUTURE))
+
+    read = read_commit(made.id, Object(made.kind, made.payload))
+
+    assert ("weigh-anew", False) == (str(read.operation), read.operation.is_known)
+    assert all(operation.is_known for operation in CommitOperation)
+    with pytest.raises(ValueError):
+        CommitOperation("weigh-anew")
+
+
+def test_a_raw_blob_and_a_map_are_not_taken_for_each_other() -> None:
+    raw, plain = new_blob(b"raw"), new_blob(DIALOGUE)
+
+    with pytest.raises(ObjectCorruptError):
+        read_blob(raw.id, Object("blob", raw.payload))
+    with pytest.raises(ObjectCorruptError):
+        read_bytes(plain.id, Object("blob", plain.payload))
 
 
 def test_an_object_of_another_kind_is_corrupt() -> None:

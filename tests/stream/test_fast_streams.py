@@ -30,7 +30,7 @@ from tract.storage import quarantine
 KNOWN = """\
 {"stream":"tract 2","objects":2,"refs":2,"cuts":0}
 {"type":"blob","id":"2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec","value":{"content_type":"dialogue","role":"user","text":"hello"}}
-{"type":"commit","id":"c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43","operation":"append","parents":[],"content":"2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec","target":null,"tree":null,"open":[],"generation":1,"time":1700000000000000,"author":"Ada","message":null,"metadata":null}
+{"type":"commit","id":"c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43","operation":"append","parents":[],"content":"2d058e5500f58dba0718cecd91489e6c2d41114e4a5be32ea896ce4685156aec","target":null,"tree":null,"open":[],"generation":1,"time":1700000000000000,"author":"Ada","message":null,"metadata":null,"refs":null}
 {"ref":"HEAD","value":"refs/heads/main"}
 {"ref":"refs/heads/main","value":"c3182fcabb306145f1a59938ae44c22d07956cbb782904dbed99abf6ebfc7e43"}
 {"end":"?"}

@@ -1,8 +1,8 @@
 """An object as a JSON document: a line of ``fast-export``, and what ``cat-file --json`` prints.
 
-    blob        type, id, value
-    tree        type, id, level, items, of: {"commit": …, "blob": …} at level 0, {"tree": …, "count": …} above
-    commit      type, id, operation, parents, content, target, tree, open, generation, time, author, message, metadata
+    blob        type, id, value; of a raw one bytes, in base64
+    tree        type, id, level, items, of: {"commit": …, "blob": …} at level 0, {"tree": …, "count": …} above; of refs {"blob": …} and {"commit": …}
+    commit      type, id, operation, parents, content, target, tree, open, generation, time, author, message, metadata, refs: {"tree": …, "open": […]}
     operation   type, id, previous, time, actor, reason, changes, refs, steps
     any         type, id, payload: in base64, where the fields cannot say it (a byte string in a blob)
 
@@ -25,12 +25,13 @@ from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 from tract.objects.model import (
     NewObject,
+    Node,
     Object,
     RefValue,
     check_payload,
     check_value,
+    decode_blob,
     new_object,
-    read_blob,
     read_commit,
     read_node,
     read_operation,
@@ -61,7 +62,7 @@ def object_of(document: JSON) -> NewObject:
     if kind not in KINDS:
         raise ContentValidationError(f"{kind!r:.80} is no type of object; there are {', '.join(KINDS)}")
     if "payload" in fields:
-        payload = _payload(*_take(fields, "payload"))
+        payload = _base64(*_take(fields, "payload"))
         check_payload(kind, payload)
     else:
         value = _READERS[kind](fields)
@@ -78,11 +79,15 @@ def entry_documents(items: Sequence[ObjectId]) -> list[Document]:
     return [{"commit": commit.hex(), "blob": blob.hex()} for commit, blob in _pairs(items)]
 
 
-def node_documents(level: int, items: Sequence[Any]) -> list[Document]:
+def node_documents(node: Node) -> list[Document]:
     """The items of a tree node as JSON values."""
-    if level == 0:
-        return entry_documents(items)
-    return [{"tree": child.hex(), "count": count} for child, count in _pairs(items)]
+    if node.level > 0:
+        return [{"tree": child.hex(), "count": count} for child, count in _pairs(node.items)]
+    return _ref_documents(node.items) if node.of == "refs" else entry_documents(node.items)
+
+
+def _ref_documents(items: Sequence[Any]) -> list[Document]:
+    return [{kind: id.hex()} for id, kind in _pairs(items)]
 
 
 def ref_text(value: RefValue | None) -> str | None:
@@ -98,22 +103,25 @@ def ref_value(text: JSON) -> RefValue:
 
 
 def _write_blob(id: ObjectId, obj: Object) -> Document:
-    return {"value": read_blob(id, obj)}
+    value = decode_blob(id, obj)
+    return {"bytes": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else {"value": value}
 
 
 def _read_blob(fields: Document) -> Any:
+    if "bytes" in fields:
+        return _base64(*_take(fields, "bytes"))
     return _take(fields, "value")[0]
 
 
 def _write_tree(id: ObjectId, obj: Object) -> Document:
     node = read_node(id, obj)
-    return {"level": node.level, "items": node_documents(node.level, node.items), "of": node.of}
+    return {"level": node.level, "items": node_documents(node), "of": node.of}
 
 
 def _read_tree(fields: Document) -> Any:
     level, items, of = _take(fields, "level", "items", "of")
     if level == 0:
-        value = [level, _entries(items)]
+        value = [level, _refs(items) if of == "refs" else _entries(items)]
     else:
         pairs = (_take(item, "tree", "count") for item in _list(items))
         value = [level, list(chain.from_iterable((_id(tree), count) for tree, count in pairs))]
@@ -134,16 +142,23 @@ def _write_commit(id: ObjectId, obj: Object) -> Document:
         "author": commit.author,
         "message": commit.message,
         "metadata": commit.metadata,
+        "refs": None
+        if commit.refs is None
+        else {"tree": _hex(commit.refs.tree), "open": _ref_documents(commit.refs.open)},
     }
 
 
 def _read_commit(fields: Document) -> Any:
     names = ("operation", "parents", "content", "target", "tree", "open")
-    operation, parents, content, target, tree, open_, *rest = _take(
-        fields, *names, "generation", "time", "author", "message", "metadata"
+    operation, parents, content, target, tree, open_, *rest, refs = _take(
+        fields, *names, "generation", "time", "author", "message", "metadata", "refs"
     )
     ids = [None if one is None else _id(one) for one in (content, target, tree)]
-    return [operation, [_id(parent) for parent in _list(parents)], *ids, _entries(open_), *rest]
+    value = [operation, [_id(parent) for parent in _list(parents)], *ids, _entries(open_), *rest]
+    if refs is None:
+        return value
+    root, after = _take(refs, "tree", "open")
+    return [*value, [None if root is None else _id(root), _refs(after)]]
 
 
 def _write_operation(id: ObjectId, obj: Object) -> Document:
@@ -196,11 +211,11 @@ _READERS: dict[Kind, Callable[[Document], Any]] = {
 }
 
 
-def _payload(text: JSON) -> bytes:
+def _base64(text: JSON) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as exc:
-        raise ContentValidationError(f"its payload is not base64: {str(exc).lower()}") from exc
+        raise ContentValidationError(f"not base64: {str(exc).lower()}") from exc
 
 
 def _take(value: JSON, *names: str) -> list[JSON]:
@@ -219,6 +234,15 @@ def _list(value: JSON) -> list[JSON]:
 def _entries(value: JSON) -> list[ObjectId]:
     entries = (_take(item, "commit", "blob") for item in _list(value))
     return [_id(text) for text in chain.from_iterable(entries)]
+
+
+def _refs(value: JSON) -> list[Any]:
+    """What a record needs, as ids and kinds."""
+    found: list[Any] = []
+    for item in _list(value):
+        kind = "commit" if isinstance(item, dict) and "commit" in item else "blob"
+        found += (_id(*_take(item, kind)), kind)
+    return found
 
 
 def _id(text: JSON) -> ObjectId:

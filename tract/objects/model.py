@@ -2,9 +2,9 @@
 
 | object | payload, in canonical msgpack |
 |---|---|
-| blob | any map of JSON values |
-| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]`` |
-| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]`` |
+| blob | any map of JSON values; of a raw one a byte string |
+| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, one of what a record needs ``[0, [id, kind, id, kind, …], "refs"]`` |
+| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` where a record has some: ``[tree, open]`` |
 | operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one |
 
 docs/format.md has the same at length; the two change together.
@@ -12,6 +12,7 @@ docs/format.md has the same at length; the two change together.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -31,9 +32,28 @@ class CommitOperation(StrEnum):
     NOTE = "note"
     REVERT = "revert"
     REORDER = "reorder"
+    RECORD = "record"
+    SPAWN = "spawn"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this tract knows what it does; another one's commit is kept and shown, and its context is as it says."""
+        return self.value in _OPERATIONS
 
 
 _OPERATIONS = {op.value: op for op in CommitOperation}
+_WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+def _operation_named(word: str) -> CommitOperation:
+    """The operation that a commit names, which may be one of a later tract."""
+    known = _OPERATIONS.get(word)
+    if known is not None:
+        return known
+    unknown = str.__new__(CommitOperation, word)
+    unknown._name_, unknown._value_ = word, word
+    return unknown
+
 
 MAX_LEVEL = 32
 """How high a tree can be: nodes have 8 items and more, but for the last of each level."""
@@ -66,6 +86,17 @@ class NewObject(NamedTuple):
     payload: bytes
 
 
+ListOf: TypeAlias = Literal["messages", "notes", "refs"]
+"""What a list in chunks is of. It is said in the chunks, so that whoever meets one knows what it names."""
+
+
+class Refs(NamedTuple):
+    """What a record needs, as a list in chunks: the root of the closed ones, and ``(id, kind, id, kind, …)`` after them."""
+
+    tree: ObjectId | None
+    open: tuple[Any, ...]
+
+
 class Commit(NamedTuple):
     """One recorded change to a context.
 
@@ -85,6 +116,7 @@ class Commit(NamedTuple):
     author: str
     message: str | None = None
     metadata: dict[str, Any] | None = None
+    refs: Refs | None = None
 
     @property
     def entry_commits(self) -> tuple[ObjectId, ...]:
@@ -95,10 +127,6 @@ class Commit(NamedTuple):
     def entry_blobs(self) -> tuple[ObjectId, ...]:
         """The blobs of the open entries, first to last."""
         return self.open[1::2]
-
-
-ListOf: TypeAlias = Literal["messages", "notes"]
-"""What a list in chunks is of. It is said in the chunks, so that whoever meets one knows what it names."""
 
 
 class Node(NamedTuple):
@@ -178,6 +206,10 @@ def _named_by_commit(commit: Commit) -> Iterator[Named]:
     if commit.tree is not None:
         yield commit.tree, "tree", "tree"
     yield from _named_by_entries(commit.open, "notes" if is_note else "messages")
+    if commit.refs is not None:
+        if commit.refs.tree is not None:
+            yield commit.refs.tree, "tree", "tree"
+        yield from _named_by_entries(commit.refs.open, "refs")
 
 
 def _named_by_node(node: Node) -> Iterator[Named]:
@@ -188,7 +220,11 @@ def _named_by_node(node: Node) -> Iterator[Named]:
         yield child, "tree", "node"
 
 
-def _named_by_entries(items: tuple[ObjectId, ...], of: ListOf) -> Iterator[Named]:
+def _named_by_entries(items: tuple[Any, ...], of: ListOf) -> Iterator[Named]:
+    if of == "refs":
+        for id, kind in zip(items[::2], items[1::2], strict=True):
+            yield id, kind, "ref"
+        return
     entry: Role = "noted" if of == "notes" else "entry"
     content: Role = "note" if of == "notes" else "entry content"
     for commit, blob in zip(items[::2], items[1::2], strict=True):
@@ -213,13 +249,13 @@ def new_object(kind: Kind, payload: bytes) -> NewObject:
 
 
 def new_blob(value: Any) -> NewObject:
-    """*value* as a blob; ContentValidationError when it cannot be kept."""
+    """*value*, a map or the bytes of a raw one, as a blob; ContentValidationError when it cannot be kept."""
     return new_object("blob", encode(value))
 
 
 def new_commit(commit: Commit) -> NewObject:
-    payload = pack(commit) if commit.metadata is None else encode(tuple(commit))
-    return new_object("commit", payload)
+    fields = commit[:11] if commit.refs is None else commit
+    return new_object("commit", pack(fields) if commit.metadata is None else encode(fields))
 
 
 def new_node(node: Node) -> NewObject:
@@ -231,12 +267,27 @@ def new_operation(operation: Operation) -> NewObject:
 
 
 def read_blob(id: ObjectId, obj: Object) -> Any:
-    """The map in *obj*; ObjectCorruptError when it is none."""
+    """The map in *obj*; ObjectCorruptError when it is none, a raw blob included."""
     value = _unpack(id, obj, "blob")
-    try:
-        return _blob_of(value)
-    except _ShapeError as exc:
-        raise ObjectCorruptError(f"blob {id.hex()}", str(exc)) from exc
+    if type(value) is not dict:
+        raise ObjectCorruptError(f"blob {id.hex()}", "it is not a map")
+    return value
+
+
+def decode_blob(id: ObjectId, obj: Object) -> dict[str, Any] | bytes:
+    """The map or the bytes in *obj*; ObjectCorruptError when it is neither."""
+    value: dict[str, Any] | bytes = _unpack(id, obj, "blob")
+    if type(value) is not dict and type(value) is not bytes:
+        raise ObjectCorruptError(f"blob {id.hex()}", "it is neither a map nor a byte string")
+    return value
+
+
+def read_bytes(id: ObjectId, obj: Object) -> bytes:
+    """The bytes of the raw blob in *obj*; ObjectCorruptError when it is none."""
+    value = _unpack(id, obj, "blob")
+    if type(value) is not bytes:
+        raise ObjectCorruptError(f"blob {id.hex()}", "it is not a byte string")
+    return value
 
 
 def read_commit(id: ObjectId, obj: Object) -> Commit:
@@ -317,11 +368,11 @@ class _ShapeError(ValueError):
 
 
 def _commit_of(value: Any) -> Commit:
-    if type(value) is not list or len(value) != 11:
-        raise _ShapeError("it is not a list of 11 fields")
-    operation, parents, content, target, tree, open_, generation, time, author, message, metadata = value
-    if type(operation) is not str or operation not in _OPERATIONS:
-        raise _ShapeError("its operation is unknown")
+    if type(value) is not list or not 11 <= len(value) <= 12:
+        raise _ShapeError("it is not a list of 11 or 12 fields")
+    operation, parents, content, target, tree, open_, generation, time, author, message, metadata = value[:11]
+    if type(operation) is not str or (operation not in _OPERATIONS and not _WORD.fullmatch(operation)):
+        raise _ShapeError("its operation is not a word")
     if type(open_) is list and len(open_) % 2:
         raise _ShapeError("its open entries are not pairs of ids")
     if type(generation) is not int or not 0 < generation < _MOST:
@@ -333,7 +384,7 @@ def _commit_of(value: Any) -> Commit:
     if metadata is not None and type(metadata) is not dict:
         raise _ShapeError("its metadata is not a map")
     return Commit(
-        _OPERATIONS[operation],
+        _operation_named(operation),
         _ids(parents, "its parents are not ids"),
         _id_or_none(content, "its content is no id"),
         _id_or_none(target, "its target is no id"),
@@ -344,7 +395,26 @@ def _commit_of(value: Any) -> Commit:
         author,
         message,
         metadata,
+        _refs_of(value[11]) if len(value) == 12 else None,
     )
+
+
+def _refs_of(value: Any) -> Refs:
+    if type(value) is not list or len(value) != 2:
+        raise _ShapeError("its refs are not a tree and open ones")
+    tree, open_ = value
+    if tree is None and not open_:
+        raise _ShapeError("its refs are none, and they are there")
+    return Refs(
+        _id_or_none(tree, "the tree of its refs is no id"), _id_kinds(open_, "its open refs are not ids and kinds")
+    )
+
+
+def _id_kinds(items: Any, problem: str) -> tuple[Any, ...]:
+    if type(items) is not list or len(items) % 2 or not all(kind in ("blob", "commit") for kind in items[1::2]):
+        raise _ShapeError(problem)
+    _ids(items[::2], problem)
+    return tuple(items)
 
 
 def _node_of(value: Any) -> Node:
@@ -355,14 +425,22 @@ def _node_of(value: Any) -> Node:
         raise _ShapeError(f"its level is not a number up to {MAX_LEVEL}")
     if type(items) is not list or not items or len(items) % 2:
         raise _ShapeError("its items are not pairs")
-    if len(value) == 3 and (level or value[2] != "notes"):
-        raise _ShapeError("it is no chunk of notes, and has a third field")
     if level == 0:
-        return Node(0, _ids(items, "its entries are not pairs of ids"), "messages" if len(value) == 2 else "notes")
+        return _chunk_of(items, value[2] if len(value) == 3 else "messages", len(value))
+    if len(value) == 3:
+        raise _ShapeError("it is no chunk, and has a third field")
     _ids(items[::2], "a child is no id")
     if not all(type(count) is int and 0 < count < _MOST for count in items[1::2]):
         raise _ShapeError("a child's count is not a number above zero")
     return Node(level, tuple(items))
+
+
+def _chunk_of(items: list[Any], of: Any, fields: int) -> Node:
+    if of == "refs":
+        return Node(0, _id_kinds(items, "its entries are not ids and kinds"), "refs")
+    if of not in ("messages", "notes") or (of == "messages") != (fields == 2):
+        raise _ShapeError("it is a chunk of an unknown sort")
+    return Node(0, _ids(items, "its entries are not pairs of ids"), of)
 
 
 def _operation_of(value: Any) -> Operation:
@@ -442,8 +520,8 @@ def _time(value: Any) -> int:
 
 
 def _blob_of(value: Any) -> Any:
-    if type(value) is not dict:
-        raise _ShapeError("it is not a map")
+    if type(value) is not dict and type(value) is not bytes:
+        raise _ShapeError("it is neither a map nor a byte string")
     return value
 
 

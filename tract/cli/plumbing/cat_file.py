@@ -11,6 +11,8 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
                 author <name> <time>          microseconds since 1970
                 metadata <JSON>
                 open <commit> <blob>          the entries after the closed chunks, one line each
+                refs <id>                     of a record: the closed chunks of what it needs
+                ref <kind> <id>               and those after them, one line each
                                               a blank line, where there is a message
                 <message>
     tree        as ls-tree prints a node: entry <commit> <blob>, or tree <id> <count>
@@ -20,7 +22,7 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
                 ref <ref> <value>             the state of all refs after it, in some operations
                                               a blank line
                 <reason>
-    blob        indented JSON
+    blob        indented JSON; a raw one its bytes
 
 Fields a commit or operation has not got have no line.
 
@@ -40,7 +42,7 @@ from tract.cli.plumbing.streams import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
 from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import Object, read_blob, read_commit, read_node, read_operation
+from tract.objects.model import Object, Refs, decode_blob, read_commit, read_node, read_operation
 from tract.refs.operations import shown
 from tract.repo import Repository
 from tract.revision import resolve_object
@@ -165,8 +167,8 @@ def _print_entry(console: Console, id: ObjectId, obj: Object, *, payload: bool) 
         console.line("")
 
 
-def _print_commit(console: Console, id: ObjectId, obj: Object) -> None:
-    commit = read_commit(id, obj)
+def _print_commit(console: Console, own: ObjectId, obj: Object) -> None:
+    commit = read_commit(own, obj)
     console.line(f"operation {commit.operation}")
     for key, value in (
         ("tree", commit.tree),
@@ -182,6 +184,11 @@ def _print_commit(console: Console, id: ObjectId, obj: Object) -> None:
         console.line("metadata ", *_json_lines(commit.metadata, indent=None))
     for at in range(0, len(commit.open), 2):
         console.line(f"open {commit.open[at].hex()} {commit.open[at + 1].hex()}")
+    refs = commit.refs or Refs(None, ())
+    if refs.tree is not None:
+        console.line(f"refs {refs.tree.hex()}")
+    for id, kind in zip(refs.open[::2], refs.open[1::2], strict=True):
+        console.line(f"ref {kind} {id.hex()}")
     _print_text(console, commit.message)
 
 
@@ -209,7 +216,11 @@ def _print_text(console: Console, text: str | None) -> None:
 
 
 def _print_blob(console: Console, id: ObjectId, obj: Object) -> None:
-    for line in _json_lines(read_blob(id, obj), indent=2):
+    value = decode_blob(id, obj)
+    if isinstance(value, bytes):
+        write_raw(console, value)
+        return
+    for line in _json_lines(value, indent=2):
         console.line(line)
 
 

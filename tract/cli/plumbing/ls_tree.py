@@ -54,11 +54,11 @@ def run(console: Console, args: Args) -> int:
 
 def node_lines(node: Node) -> Iterator[str]:
     """The lines of one tree node."""
-    return map(_line, node_documents(node.level, node.items))
+    return map(_line, node_documents(node))
 
 
 def _line(row: dict[str, Any]) -> str:
-    words = () if "index" in row else ("tree",) if "tree" in row else ("entry",)
+    words = () if "index" in row else ("entry",) if "commit" in row and "blob" in row else (next(iter(row)),)
     return " ".join(map(str, (*words, *row.values())))
 
 
@@ -74,7 +74,7 @@ def _node_rows(repo: Repository, id: ObjectId, *, recursive: bool) -> Iterator[d
             node_of_level(repo, child, node.level - 1)
             yield from _node_rows(repo, child, recursive=True)
     else:
-        yield from node_documents(node.level, node.items)
+        yield from node_documents(node)
 
 
 COMMAND = Command(

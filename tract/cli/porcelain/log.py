@@ -249,7 +249,7 @@ COMMAND = Command(
         Param(
             "op",
             ("--op",),
-            choices=("append", "edit", "merge", "compress", "revert", "reorder", "note"),
+            choices=("append", "edit", "merge", "compress", "revert", "reorder", "record", "spawn", "note"),
             help="Show only commits of this kind.",
         ),
         Param(

@@ -33,9 +33,6 @@ STREAM = "tract 2"
 CHECK_DIGITS = 32
 _PIECE = 64 * 1024
 
-# What a stream's commits come with: whatever a commit needs of these, it comes after or with it.
-_COMMITS = frozenset(("parent", "target", "entry"))
-
 Progress = Callable[[int, int], None]
 """Told how much is done and how much there is."""
 
@@ -115,10 +112,10 @@ class _Order:
             met.add(id)
             commit = kept_part(self._repo.commit(id), self._repo.shallow.cuts.get(id))
             found.append((commit.generation, commit.time, id))
-            for named, _, role in named_by(commit):
-                if role == "tree":
+            for named, kind, role in named_by(commit):
+                if kind == "tree":
                     stack.extend(self._entries_under(named, met))
-                elif role in _COMMITS:
+                elif kind == "commit" and role != "noted":
                     stack.append(named)
         for _, _, id in sorted(found):
             commit = kept_part(self._repo.commit(id), self._repo.shallow.cuts.get(id))
@@ -144,7 +141,7 @@ class _Order:
             if kind == "tree":
                 node_of_level(self._repo, named, node.level - 1)
                 yield from self._entries_under(named, met)
-            elif role in _COMMITS:
+            elif kind == "commit" and role != "noted":
                 yield named
 
     def add_tree(self, id: ObjectId) -> None:
