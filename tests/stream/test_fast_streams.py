@@ -270,7 +270,7 @@ def test_names_that_cannot_stand_beside_each_other_are_refused(tmp_path: Path) -
         ("../HEAD", "ID", "not a ref name"),
         ("refs/heads/\x1b[2J", "ID", "not a ref name"),
         ("refs/heads/a b", "ID", "not a ref name"),
-        ("tracts/../HEAD", "ID", "tract name"),
+        ("tracts/../HEAD", "ID", "name"),
         ("refs/notes/priority", "ID", "it is no note"),
         ("tracts/t/refs/notes/priority", "ID", "it is no note"),
         ("refs/heads/x", "BLOB", "which is no commit"),
