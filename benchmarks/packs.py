@@ -26,7 +26,7 @@ from benchmarks.text import messages
 from tract import MessageContent, Tract
 from tract.adapters.transcripts import read_transcript
 from tract.errors import ImportFormatError
-from tract.maintenance.gc.collect import GCResult, collect
+from tract.maintenance.gc.run import GCResult, collect
 from tract.objects.id import KINDS, ObjectId
 from tract.repo import open_repository
 from tract.storage.database import Database

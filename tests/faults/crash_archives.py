@@ -12,10 +12,11 @@ from typing import Any
 
 from tests.faults.crash_recording import Life, Look, Shown
 from tract.api.tract import Tract
-from tract.config import Retention
 from tract.curation.compress.result import PendingCompression
 from tract.history.notes import PRIORITY, note_history
-from tract.maintenance.gc import collect as gc
+from tract.maintenance.gc.plan import plan_gc
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import run_gc
 from tract.refs.names import HEADS, TAGS
 from tract.storage.store import Durability
 
@@ -90,9 +91,9 @@ class _Agent:
     def collect(self, by: Tract, days: float, meanwhile: Callable[[], object]) -> None:
         """A gc of archives older than so many *days*, by another handle; something happens between its plan and its run."""
         with by.repository.objects.maintenance():  # type: ignore[attr-defined]
-            plan = gc.plan_gc(by.repository, retention_days=0.0, archives=Retention(days=days))
+            plan = plan_gc(by.repository, read_policies(by.repository, orphans=0, archives=days))
             meanwhile()
-            gc.run_gc(by.repository, plan)
+            run_gc(by.repository, plan)
         self.life.done(by, "full")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
 from tract.maintenance.gc import run
-from tract.maintenance.gc.settling import Settling
+from tract.maintenance.gc.reflog import RefFileSync
 from tract.objects.model import NewObject
 from tract.repo import Repository
 from tract.storage.database import Database
@@ -33,13 +33,13 @@ def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
 
 def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     """What is cut is written down when it is gone."""
-    real_cut, real_drop = run._cut, Database.drop_packs
+    real_cut, real_drop = run._write_cuts, Database.drop_packs
     waiting: list[Callable[[], None]] = []
 
-    def cut(repo: Repository, *args: Any) -> Any:
+    def cut(repo: Repository, going: Any) -> Any:
         written: list[Any] = []
         with replaced(run, write_shallow=lambda *what: written.append(what)):
-            cuts = real_cut(repo, *args)
+            cuts = real_cut(repo, going)
         waiting.extend(lambda what=what: run.write_shallow(*what) for what in written)
         return cuts
 
@@ -52,7 +52,7 @@ def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def apply() -> Iterator[None]:
         waiting.clear()  # of those who were killed in between
-        with replaced(run, _cut=cut), replaced(Database, drop_packs=drop):
+        with replaced(run, _write_cuts=cut), replaced(Database, drop_packs=drop):
             yield
 
     return apply
@@ -76,7 +76,7 @@ def gc_mutants() -> list[Mutant]:
         Mutant("archives: shallow not written at all", patched(run, write_shallow=nothing), only="archives"),
         Mutant(
             "archives: ref files not synced before what they held is forgotten",
-            patched(Settling, _sync=nothing),
+            patched(RefFileSync, _sync=nothing),
             only="archives",
         ),
     ]

@@ -15,7 +15,8 @@ from tract import Tract
 from tract.errors import FormatVersionError, NotARepositoryError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
-from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.refs.store import RefEdit
 from tract.repo import Repository, open_repository
@@ -84,7 +85,7 @@ def sealed_journals(folder: Path) -> None:
 def collected(folder: Path) -> None:
     messages_of_all_sorts(folder)
     repo = open_repository(str(folder / ".tract"))
-    collect(repo, retention_days=0)
+    collect(repo, read_policies(repo, orphans=0))
     repo.close()
     with open_tract(folder) as t:
         say(t, "after")
@@ -127,7 +128,7 @@ def test_a_gc_that_takes_away_what_is_being_checked_raises_no_alarm(
         seen.append(found.layout.under("objects/pack/"))
         if len(seen) <= 2:
             with closing(open_repository(str(tmp_path / ".tract"))) as repo:
-                collect(repo, retention_days=0, aggressive=len(seen) == 1)
+                collect(repo, read_policies(repo, orphans=0), aggressive=len(seen) == 1)
 
     monkeypatch.setattr("tract.maintenance.fsck.check._check_format", collect_now)
 

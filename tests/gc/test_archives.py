@@ -11,11 +11,12 @@ import pytest
 
 from tests.making import Words, texts
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
-from tract.config import Retention
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
-from tract.maintenance.gc.collect import DAY, GCResult, collect
+from tract.maintenance.gc.plan import DAY, plan_gc
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import GCResult, collect, run_gc
 from tract.maintenance.stream.export import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.repo import Repository
@@ -39,7 +40,8 @@ def has(t: Tract, commit: str) -> bool:
 
 def gc_after(t: Tract, days: float, window: float = 1.0, **options: Any) -> GCResult:
     """A gc so many days from now that keeps archives for *window* days."""
-    return collect(repo_of(t), now=time.time() + days * DAY, archives=Retention(days=window), **options)
+    policies = read_policies(repo_of(t), archives=window, **options)
+    return collect(repo_of(t), policies, now=time.time() + days * DAY)
 
 
 def shallow_of(path: Path) -> dict[str, str]:
@@ -93,7 +95,7 @@ def test_an_archive_goes_after_its_window_and_the_context_stays_whole(tmp_path):
 def test_an_archive_is_kept_for_ever_unless_it_is_asked_for(tmp_path):
     t, ids, _ = compressed(tmp_path)
 
-    result = collect(repo_of(t), now=time.time() + 1000 * DAY, retention_days=0)
+    result = collect(repo_of(t), read_policies(repo_of(t), orphans=0), now=time.time() + 1000 * DAY)
 
     assert (0, ()) == (result.dropped, result.archives)
     assert all(has(t, id) for id in ids)
@@ -107,9 +109,9 @@ def test_the_windows_of_orphans_and_archives_are_apart(tmp_path):
     t.user("g")
     t.reset("HEAD")  # so that ORIG_HEAD is not the orphan
 
-    gc_after(t, 2, retention_days=7)
+    gc_after(t, 2, orphans=7)
     assert (True, False) == (has(t, orphan), has(t, ids[0]))
-    gc_after(t, 8, retention_days=7, window=1000)
+    gc_after(t, 8, orphans=7, window=1000)
 
     assert not has(t, orphan)
     assert ["acd", "b", "e", "f", "g"] == texts(make_tract(tmp_path))
@@ -247,11 +249,8 @@ def test_another_handle_sees_the_cut_at_its_next_look(tmp_path):
 
 
 def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
-    from tract.maintenance.gc.plan import plan_gc
-    from tract.maintenance.gc.run import run_gc
-
     t, ids, _ = compressed(tmp_path)
-    plan = plan_gc(repo_of(t), archives=Retention(days=0), now=time.time() + DAY)
+    plan = plan_gc(repo_of(t), read_policies(repo_of(t), archives=0), now=time.time() + DAY)
     make_tract(tmp_path).branch("saved", source=ids[3], switch=False)
 
     run_gc(repo_of(t), plan)
@@ -261,11 +260,8 @@ def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
 
 
 def test_an_expansion_after_the_plan_saves_what_it_brings_back(tmp_path):
-    from tract.maintenance.gc.plan import plan_gc
-    from tract.maintenance.gc.run import run_gc
-
     t, _, _ = compressed(tmp_path)
-    plan = plan_gc(repo_of(t), archives=Retention(days=0), now=time.time() + DAY)
+    plan = plan_gc(repo_of(t), read_policies(repo_of(t), archives=0), now=time.time() + DAY)
     other = make_tract(tmp_path)
     other.expand(other.compile().commit_hashes[0])
 
@@ -381,7 +377,7 @@ def test_history_ends_at_a_cut_for_all_who_walk_it(tmp_path):
 def test_a_stream_of_a_store_that_was_cut_makes_the_same_store_elsewhere(tmp_path):
     t, ids, compression = compressed(tmp_path / "here")
     t.annotate(ids[2], Priority.PINNED)
-    gc_after(t, 2, retention_days=0)
+    gc_after(t, 2, orphans=0)
     written = io.BytesIO()
     write_stream(repo_of(t), plan_store_export(repo_of(t)), written.write)
     there = make_tract(tmp_path / "there")

@@ -10,10 +10,11 @@ import pytest
 
 from tests.making import Letters
 from tract import HistoryCutError, Priority, Tract
-from tract.config import Retention
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.collect import DAY, collect
+from tract.maintenance.gc.plan import DAY
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import collect
 
 
 def opened(path: Path) -> Tract:
@@ -75,11 +76,10 @@ def test_collecting_archives_changes_no_context(tmp_path: Path, seed: int) -> No
                 except TractError:
                     continue  # nothing to undo, merge or expand: what is refused changes nothing
             before = seen(t)
-            window = chance.choice([None, Retention(days=0.0), Retention(days=2.0), Retention(size=600)])
+            window = chance.choice(["never", 0, 2, "0.6k"])
             days = chance.choice([0.0, 1.0, 3.0])
-            collect(
-                t.repository, retention_days=days, archives=window, now=time.time() + chance.choice([0, 1, 2.5]) * DAY
-            )
+            policies = read_policies(t.repository, orphans=days, archives=window)
+            collect(t.repository, policies, now=time.time() + chance.choice([0, 1, 2.5]) * DAY)
             assert before == seen(t)
             t.log(None)
             t.reflog()

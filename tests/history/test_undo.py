@@ -18,7 +18,8 @@ from tract.history.reset import reset
 from tract.history.state import write_state
 from tract.history.tags import create_tag, delete_tags
 from tract.history.undo import UndoMove, plan_undo, run_undo, undo
-from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import collect
 from tract.objects.id import ObjectId
 from tract.refs.store import ANY
 from tract.repo import Repository, create_repository, memory_repository, open_repository
@@ -219,7 +220,7 @@ def test_a_hard_reset_is_undone_until_gc_took_what_it_dropped(tmp_path):
     assert b == repo.ref(MAIN)
     undo(repo)
     move_ref(repo, "refs/tags/kept", a, expected=ANY, reason="tag: kept")
-    collect(repo, retention_days=0)
+    collect(repo, read_policies(repo, orphans=0))
 
     undo(repo)
     assert repo.ref("refs/tags/kept") is None

@@ -8,7 +8,7 @@ from tract.api.handle import Handle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.maintenance.gc.collect import GCResult
+    from tract.maintenance.gc.run import GCResult
 
 
 class Maintaining(Handle):
@@ -24,23 +24,23 @@ class Maintaining(Handle):
         dry_run: bool = False,
         aggressive: bool = False,
     ) -> GCResult:
-        """Pack what is reachable, of every tract in the store, and drop what nothing has reached for *orphan_retention_days*.
+        """Pack the reachable objects of every tract in the store, and drop objects that have been unreachable for *orphan_retention_days*.
 
-        What compressions took out of contexts goes after *archive_retention_days*, and history with it, but for pinned messages with *keep_pinned*; then it cannot be expanded any more.
-        With *keep_merge_bases* it stays while two branches could not be merged without it.
-        Retentions are days, or texts: ``"12h"``, ``"30d"``, ``"500M"``, which keeps the newest, and ``"never"``, or ``math.inf``, for ever.
-        What is None is for each tract as its settings have it (7 days, for ever, True, True).
+        The history behind a compression goes after *archive_retention_days*, but for pinned messages with *keep_pinned*; the compression cannot be expanded any more then.
+        With *keep_merge_bases* that history stays while a merge of two branches may need it.
+        Retentions are days, or texts: ``"12h"``, ``"30d"``, ``"500M"``, which keeps the newest, and ``"never"``, or ``math.inf``, to keep everything.
+        None stands for each tract's own setting (7 days, never, True, True).
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
-        from tract.maintenance.gc.collect import collect_by_policy
+        from tract.maintenance.gc.policies import read_policies
+        from tract.maintenance.gc.run import collect
 
         with self._access() as space:
-            return collect_by_policy(
+            policies = read_policies(
                 space.repo,
                 orphans=orphan_retention_days,
                 archives=archive_retention_days,
                 keep_pinned=keep_pinned,
                 keep_merge_bases=keep_merge_bases,
-                dry_run=dry_run,
-                aggressive=aggressive,
             )
+            return collect(space.repo, policies, dry_run=dry_run, aggressive=aggressive)

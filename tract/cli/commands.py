@@ -89,7 +89,7 @@ GROUPS = (
         "look after the store",
         {
             "fsck": Entry("tract.cli.porcelain.fsck", "Check the store, and repair it"),
-            "gc": Entry("tract.cli.porcelain.gc", "Pack the store, and drop what nothing reaches any more"),
+            "gc": Entry("tract.cli.porcelain.gc", "Pack the store, and drop unreachable objects"),
         },
     ),
     Group(
@@ -104,7 +104,7 @@ GROUPS = (
             "hash-object": Entry("tract.cli.plumbing.hash_object", "Compute the id of content, and store it"),
             "ls-tree": Entry("tract.cli.plumbing.ls_tree", "List the entries of a commit's context"),
             "merge-base": Entry("tract.cli.plumbing.merge_base", "Find the commit where histories parted"),
-            "prune": Entry("tract.cli.plumbing.prune", "Drop what nothing reaches any more"),
+            "prune": Entry("tract.cli.plumbing.prune", "Drop unreachable objects"),
             "rev-list": Entry("tract.cli.plumbing.rev_list", "List commits from newest to oldest"),
             "rev-parse": Entry("tract.cli.plumbing.rev_parse", "Print the id a revision names"),
             "show-ref": Entry("tract.cli.plumbing.show_ref", "List refs"),

@@ -1,4 +1,4 @@
-"""``tract prune``: drop what nothing reaches and is old enough, now.
+"""``tract prune``: drop unreachable objects that are old enough.
 
 With ``-n`` nothing is dropped, and each object that would be is a line:
 
@@ -15,7 +15,8 @@ from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
 from tract.cli.times import read_time
 from tract.errors import TimeArgumentError
-from tract.maintenance.gc.collect import DAY, prune
+from tract.maintenance.gc.plan import DAY
+from tract.maintenance.gc.run import prune
 
 _NEVER = ("never", "false")
 _ALL = ("now", "all")

@@ -1,4 +1,4 @@
-"""``tract gc``: pack the store, and drop what nothing reaches any more."""
+"""``tract gc``: pack the store, and drop unreachable objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
-from tract.maintenance.gc.collect import Archive, GCResult, HeldArchive, collect_by_policy, is_due
+from tract.maintenance.gc.plan import Archive, HeldArchive
+from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.run import GCResult, collect, is_due
 from tract.refs.names import HEADS, TAGS
 
 # Refs of which many part at an archive are not all named.
@@ -27,12 +29,16 @@ def run(console: Console, args: Args) -> int:
                 console.print_json(None)
             return DONE
         with Progress(console, "collecting") as progress:
-            result = collect_by_policy(
+            policies = read_policies(
                 repo,
                 orphans=args.retention,
                 archives=args.archive_retention,
                 keep_pinned=False if args.drop_pinned else None,
                 keep_merge_bases=False if args.drop_merge_bases else None,
+            )
+            result = collect(
+                repo,
+                policies,
                 dry_run=args.dry_run,
                 aggressive=args.aggressive,
                 progress=None if args.quiet else lambda _, done, total: progress.show(done, total),
@@ -53,9 +59,7 @@ def _report(console: Console, result: GCResult) -> None:
         console.line(f"unreachable: {result.dropped} objects, {would}dropped")
         _report_sorts(console, result, would)
     for held in result.held:
-        why = (
-            f"it has the merge bases with {_names(held.branches)}" if held.branches else "orphans that are kept need it"
-        )
+        why = f"merges with {_names(held.branches)} may need it" if held.branches else "orphans that are kept need it"
         console.line(f"  archive of {_named(held)}: {would}kept, for {why}")
     if result.size_after is None:
         console.line(f"size: {shown_size(result.size_before)} in {_packs(result.packs_before)}")
@@ -65,7 +69,7 @@ def _report(console: Console, result: GCResult) -> None:
 
 
 def _report_sorts(console: Console, result: GCResult, would: str) -> None:
-    """What goes by sort; said only where archives are among it, for all else is orphans."""
+    """What is dropped by sort; only where archives are among it, because all else is orphans."""
     if not result.archives:
         return
     orphans, size = _orphans(result)
@@ -74,8 +78,8 @@ def _report_sorts(console: Console, result: GCResult, would: str) -> None:
         counts = f"{archive.commits} commits, {archive.messages} messages, {shown_size(archive.size)} unpacked"
         console.line(f"  archive of {_named(archive)}: {counts}, {would}dropped")
         if archive.parted:
-            verb = "would lose" if result.dry_run else "lost"
-            console.line(f"    {_names(archive.parted)} {verb} the merge bases that were in it")
+            then = "then" if result.dry_run else "any more"
+            console.line(f"    {_names(archive.parted)} may have no merge base with other branches {then}")
 
 
 def _named(archive: Archive | HeldArchive) -> str:
@@ -89,7 +93,7 @@ def _names(refs: tuple[str, ...]) -> str:
 
 
 def _orphans(result: GCResult) -> tuple[int, int]:
-    """How many objects go that are no archive's, and their bytes."""
+    """How many dropped objects belong to no archive, and their bytes."""
     objects = result.dropped - sum(one.objects for one in result.archives)
     return objects, result.dropped_size - sum(one.size for one in result.archives)
 
@@ -127,40 +131,40 @@ COMMAND = Command(
             "retention",
             ("--retention",),
             metavar="WINDOW",
-            help="Keep what became unreachable so lately: days, hours (12h), the newest so many bytes (500M), or never drop it; else as each tract's settings say, or 7 days.",
+            help="How long to keep unreachable objects: days (30d), hours (12h), the newest of them up to a size (500M), or never to drop them. Default: each tract's setting, else 7 days.",
         ),
         Param(
             "archive_retention",
             ("--archive-retention",),
             metavar="WINDOW",
-            help="Drop what was compressed longer ago than so many days (30d), hours (12h), or beyond the newest so many bytes (500M); never keeps it whatever the settings say.",
+            help="How long to keep what compressions replaced: days, hours, a size, or never to drop it. Default: each tract's setting, else never to drop it.",
         ),
         Param(
             "drop_pinned",
             ("--drop-pinned",),
             bool,
-            help="Of archives that go, do not keep pinned messages that no context has.",
+            help="Do not keep the pinned messages of archives that go, where no context has them.",
         ),
         Param(
             "drop_merge_bases",
             ("--drop-merge-bases",),
             bool,
-            help="Do not keep the archives in which branches parted: they cannot be merged any more.",
+            help="Do not keep the archives that merges of branches may need: those branches may have no commit in common then.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document; null where --auto found nothing to do."),
         Param("quiet", ("-q", "--quiet"), bool, help="Print nothing."),
     ),
     """
 Everything that a branch, tag, note or HEAD of any tract reaches goes into one dense pack.
-What nothing reaches stays until a ref moved away from it, or it was written, more than so many days ago.
+An unreachable object stays until its retention is over: it counts from the moment that a ref moved away from the object, or that the object was written.
 
-What compressions took out of contexts is an archive: it stays for ever, unless --archive-retention or the settings say otherwise.
+The history behind a compression is its archive. It stays for ever, unless --archive-retention or the settings say otherwise.
 When an archive goes, history ends at its compression, and what was summed up there cannot be expanded any more.
 Contexts stay whole, and so does all history that a tag, a branch or anything else leads to.
-An archive in which branches of a tract parted stays until they are merged or deleted: without it they would have no commit in common.
+An archive that merges of a tract's branches may need stays until all but one of those branches are deleted: without it they might have no commit in common.
 
-Each tract has windows of its own, in its settings; of what is reached from several, the longest counts. An option is for all of them.
-Bytes are counted before they are packed, for objects, archives and windows alike: on disk it is less.
+Each tract has retentions of its own, in its settings; for what several tracts reach, the longest counts. An option is for all tracts.
+Sizes are counted before compression, for objects, archives and retentions alike: on disk it is less.
 
 Other processes may read and write meanwhile. Killed at any point, it leaves a store that works; run it again.
 

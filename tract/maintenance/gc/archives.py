@@ -1,295 +1,270 @@
-"""Archives: history that only the parents of compress commits lead to, and what of it stays when gc takes it.
+"""What refs need, and which archives of compressions expired.
 
     refs ─ e ─ d ─ C2 ─ c ─ b ─ C1 ─ a ─ P        C are compress commits, P is pinned
-           └─ live ─┘ └ young ┘    └ old: it goes ┘
+           └─ live ─┘ └ young ┘    └ expired: it goes, and P stays as a message
 
-An archive is as old as its compress commit, and stays for the longest window of the tracts whose refs lead there.
-What any ref, command under way or younger archive reaches in another way stays whole, and so does an archive in which branches parted that could not be merged without it.
-Of the rest the messages stay that contexts of what stays name, and pinned ones if asked for: their commits and contents, nothing else.
-A commit of which something is gone then is put into ``shallow``.
+An archive is the history that only the parents of a compress commit lead to. It is as old as its compress commit, and stays for the longest retention of the tracts whose refs lead there.
+What a ref, a command under way or a younger archive reaches another way stays whole, and so does an archive that merges may need.
+Of the rest the messages stay that contexts name, pinned ones, and the edits of both: their commits and contents, nothing else.
 """
 
 from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeAlias
 
 from tract.config import FOR_EVER
-from tract.history.times import moment as moment_of
-from tract.maintenance.gc.catalogue import Catalogue
-from tract.maintenance.gc.cutting import Behind, Cutting, HeldArchive, is_unseen
-from tract.maintenance.gc.lineage import Lineage, Reach
-from tract.maintenance.gc.marks import Border, Found, Gathered, Groups, Progress, walk
-from tract.maintenance.gc.partings import Tip, bits, find_partings
-from tract.maintenance.gc.pins import last_wordings, pinned_commits
-from tract.maintenance.gc.policies import Policies, Window
-from tract.maintenance.gc.wordings import Archived, find_wordings
-from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, read_commit
-from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, TAGS, split_tract
-from tract.repo import Repository
+from tract.errors import BlobNotFoundError
+from tract.maintenance.gc.catalogue import ARCHIVED, REACHED, UNSEEN, Catalogue
+from tract.maintenance.gc.mark import Edit, Found, Marker, size_of
+from tract.maintenance.gc.policies import Policies, nanoseconds
+from tract.objects.model import Commit, CommitOperation
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, split_tract
+
+Step: TypeAlias = tuple[bool, list[int]]
+"""Whether a commit is a compress commit, and its parents; none where history was cut."""
+
+_FORGET_ARCHIVES = bytes.maketrans(bytes([ARCHIVED]), bytes([UNSEEN]))
 
 
-class Separation:
-    """Tells what is live from the archives that go; where the *policies* let none go, only what was cut before counts.
+class Archives:
+    """Marks what *refs* (names with numbers) need as REACHED, and the archives that expired by *policies* as ARCHIVED.
 
-    *now* in nanoseconds since 1970.
+    *now* is in nanoseconds since 1970. Compress commits go by their numbers:
+    *expired* are those at which the walk from the refs ended, and *all* are those whose archives go, the newest first.
+    *held* are those that expired but stay, *parted* those that go, each with the branches that lead behind it another way.
+    *of* has for each object the place of its archive in *all*, counted from 1; it is empty where none goes.
+    *edits* go unless their words are shown.
     """
 
-    def __init__(
-        self,
-        repo: Repository,
-        catalogue: Catalogue,
-        marks: bytearray,
-        policies: Policies,
-        now: int,
-        progress: Progress | None,
-    ) -> None:
-        self._repo = repo
-        self._catalogue = catalogue
-        self._marks = marks
+    def __init__(self, marker: Marker, policies: Policies, refs: Sequence[tuple[str, int]], now: int) -> None:
+        self._marker = marker
+        self._catalogue: Catalogue = marker.catalogue
         self._policies = policies
-        self._takes = policies.takes_archives
-        self._windows = [Window(policy.archives, now) for policy in policies.policies]
-        self._refs = [(name, value) for name, value in repo.refs.list() if isinstance(value, bytes)]
-        self._lineage: Lineage | None = None
-        self._owned: Reach | None = None
-        self._opened: set[int] = set()
-        self._edits: dict[ObjectId, Commit] = {}
-        self._border = Border(catalogue, repo.shallow.cuts, stops=self._takes)
-        self._gathered = Gathered(catalogue, progress)
-        self.cutting = Cutting(repo.shallow.cuts, self._takes, bytearray(catalogue.size))
+        self._refs = refs
+        self._now = now
+        self.expired: list[int] = []
+        self.held: dict[int, frozenset[str]] = {}
+        self.parted: dict[int, set[str]] = {}
+        self.all: list[int] = []
+        self.of = array("I")
+        self.edits: list[Edit] = []
+        self._judged = 0
+        self._needed: dict[int, set[str]] = {}
+        self._room = [policy.archives.size for policy in policies.policies]
+        self._owners: Mapping[int, Sequence[int]] | None = None
 
-    def find_live(self, roots: Sequence[int], in_work: Sequence[int] = ()) -> None:
-        """Mark what stays whole: what refs, the *roots*, lead to, and what commands under way need. An ``ORIG_HEAD`` does not keep an archive: the last compression would be one for ever."""
-        heads = self._heads_aside()
-        aside = {self._catalogue.admit(value) for _, value in heads}
-        others = {value for ref in self._refs if ref not in heads for value in ref[1:]}
-        todo = [number for number in roots if number not in aside or self._catalogue.id_of(number) in others]
-        todo += in_work
-        while todo:
-            self._take(todo)
-            self._open_archives()
-            self._measure()
-            todo = self._wanted_besides([value for _, value in heads])
-            if not todo:
-                todo = self._hold_for_merges()
-        archived = self.cutting.archived
-        self.cutting.released = tuple(
-            (name, value)
-            for name, value in heads
-            if (number := self._catalogue.admit(value)) < len(archived) and archived[number]
-        )
-        self._keep_pinned()
-        old = {id: commit for id, commit in self._old_messages() if commit.operation is CommitOperation.EDIT}
-        known = Archived(archived, self._edits | old)
-        self.cutting.wordings = find_wordings(self._repo, self._catalogue, self._marks, known)
+    def mark(self, in_work: Sequence[int]) -> Iterator[Found]:
+        """Mark what refs and the commits *in_work* need, and yield it."""
+        aside = self._heads_aside()
+        waiting = [*(number for name, number in self._refs if name not in aside), *in_work]
+        while waiting:
+            yield from self._walk(waiting)
+            yield from self._open()
+            yield from self._hold_for_merges()
+            self._mark_archived()
+            waiting = [number for number in aside.values() if self._marker.mark_of(number) == UNSEEN]
+            waiting += self._marker.to_be_whole()
 
-    def _heads_aside(self) -> list[tuple[str, ObjectId]]:
-        """The refs ``ORIG_HEAD`` of tracts whose archives may go."""
-        return [
-            (name, value)
-            for name, value in self._refs
+    def released(self) -> list[tuple[str, int]]:
+        """The refs that would keep an archive, and that are deleted instead."""
+        return [one for one in self._heads_aside().items() if self._marker.mark_of(one[1]) == ARCHIVED]
+
+    def _heads_aside(self) -> dict[str, int]:
+        """The refs ``ORIG_HEAD`` of tracts whose archives may expire: every compression sets it, and it would keep the last archive for ever."""
+        return {
+            name: number
+            for name, number in self._refs
             if split_tract(name)[1] == ORIG_HEAD and self._policies.of(name).archives != FOR_EVER
-        ]
+        }
 
-    def _take(self, roots: Sequence[int]) -> None:
-        for found in walk(self._catalogue, roots, self._marks, border=self._border):
-            self._gathered.add(found)
+    def _walk(self, roots: Iterable[int]) -> Iterator[Found]:
+        return self._marker.walk(roots, stops=self._policies.takes_archives)
 
-    def _held(self) -> list[tuple[int, Commit]]:
-        """The compress commits behind which nothing was looked yet, the newest first."""
-        held = ((number, commit) for number, commit in self._border.compressions.items() if number not in self._opened)
-        return sorted(held, key=lambda one: (-one[1].time, one[0]))
+    def _open(self) -> Iterator[Found]:
+        """Walk on behind the compress commits whose archives stay, the newest first."""
+        waiting: list[tuple[int, int]] = []
+        while True:
+            for number, commit in islice(self._marker.stopped.items(), self._judged, None):
+                heapq.heappush(waiting, (-commit.time, number))
+            self._judged = len(self._marker.stopped)
+            if waiting:
+                number = heapq.heappop(waiting)[1]
+                if self._stays(number):
+                    yield from self._walk(self._behind(number))
+                else:
+                    self.expired.append(number)
+                continue
+            staying = [number for number in self.expired if self._is_needed(number)]
+            if not staying:
+                return
+            self.expired = [number for number in self.expired if number not in staying]
+            for number in staying:
+                yield from self._walk(self._behind(number))
 
-    def _open_archives(self) -> None:
-        """Take in the archives that stay: those whose history is reached otherwise, and the young ones."""
-        is_changed = True
-        while is_changed:
-            is_changed = False
-            for number, commit in self._held():
-                parents = [self._catalogue.admit(id) for id in commit.parents]
-                if not is_unseen(self._marks, parents[0]) or self._is_young(number, commit, parents):
-                    self._opened.add(number)
-                    self._take(parents)
-                    is_changed = True
-                    break  # a younger one may have come to light behind it
+    def _stays(self, number: int) -> bool:
+        """Whether an archive is young, fits into the size that is kept, or is needed."""
+        owners = self._owners_of(number)
+        made = self._marker.stopped[number].time * 1000
+        for policy in (self._policies.policies[owner] for owner in owners):
+            if policy.archives.days is not None and made >= self._now - nanoseconds(policy.archives.days):
+                return True
+        fits = [self._fits(number, owner) for owner in owners]  # all of them: each is a little fuller now
+        return any(fits) or self._is_needed(number)
 
-    def _is_young(self, number: int, commit: Commit, parents: Sequence[int]) -> bool:
-        windows = self._windows_of(number)
-
-        def measure() -> int:
-            border = Border(self._catalogue, self.cutting.cuts, stops=True)
-            behind = walk(self._catalogue, parents, bytearray(self._marks), gaps=True, border=border)
-            return sum(found.size for found in behind if self._would_go(found))
-
-        if any(window.has_time(commit) for window in windows):
+    def _is_needed(self, number: int) -> bool:
+        """Whether the history behind a compress commit is reached another way, or merges need it."""
+        if self._marker.mark_of(self._behind(number)[0]) == REACHED:
             return True
-        return sum(window.has_room(measure) for window in windows) > 0  # all of them: each is a little fuller now
+        if number in self._needed:
+            self.held[number] = frozenset(self._needed[number])
+        return number in self._needed
 
-    def _windows_of(self, number: int) -> list[Window]:
-        """Those of all tracts whose refs lead to the compress commit."""
-        if len(self._windows) == 1:
-            return self._windows
-        if self._owned is None:
-            tips: dict[int, int] = {}
-            for name, value in self._refs:
-                at = self._catalogue.admit(value)
-                tips[at] = tips.get(at, 0) | 1 << self._policies.number_of(name)
-            self._owned = Reach(self._behind_refs(), tips)
-        mask = self._owned[number]
-        # What only a command under way leads to may be anybody's.
-        return [window for bit, window in enumerate(self._windows) if not mask or mask >> bit & 1]
+    def _behind(self, number: int) -> list[int]:
+        """The parents of a compress commit."""
+        return [self._catalogue.admit(parent) for parent in self.commit(number).parents]
 
-    def _behind_refs(self) -> Lineage:
-        if self._lineage is None:
-            starts = [self._catalogue.admit(value) for name, value in self._refs if NOTES not in name]
-            self._lineage = Lineage(self._catalogue, starts, self.cutting.cuts)
-        return self._lineage
+    def commit(self, number: int) -> Commit:
+        """A compress commit."""
+        return self._marker.stopped.get(number) or self._marker.commit(number)
 
-    def _would_go(self, found: Found) -> bool:
-        return found.number < self._catalogue.size and not self._border.was_named(found.number)
+    def _fits(self, number: int, owner: int) -> bool:
+        """Whether an archive fits into what is left of a policy's size, beside those that are newer."""
+        room = self._room[owner]
+        if room is None or room < 0:
+            return False
+        behind = self._marker.copy().walk(self._behind(number), stops=True, gaps=True)
+        going = (found.number for found in behind if not self._marker.was_named(found.number))
+        room -= sum(size_of(self._catalogue, at) for at in going if at < self._catalogue.size)
+        self._room[owner] = room
+        return room >= 0
 
-    def _measure(self) -> None:
-        """Look what is behind the compress commits whose archives go."""
-        self.cutting.archived = bytearray(self._catalogue.size)
-        self.cutting.behind = {}
-        self._edits = {}
-        seen = bytearray(self._marks)
-        border = Border(self._catalogue, self.cutting.cuts, stops=True)
-        waiting = [(-commit.time, number) for number, commit in self._held()]
+    def _owners_of(self, number: int) -> Sequence[int]:
+        """The policies of all tracts whose refs lead to a compress commit; all there are where only a command under way does."""
+        everybody = range(len(self._policies.policies))
+        if len(everybody) == 1:
+            return everybody
+        if self._owners is None:
+            owners: defaultdict[int, list[int]] = defaultdict(list)
+            for index in everybody:
+                refs = (at for name, at in self._refs if NOTES not in name and self._policies.index_of(name) == index)
+                for at, is_compression in claim(self._step, refs, array("I", bytes(4 * self._catalogue.size)), 1):
+                    if is_compression:
+                        owners[at].append(index)
+            self._owners = owners
+        return self._owners.get(number, everybody)
+
+    def _step(self, number: int) -> Step:
+        try:
+            commit = self.commit(number)
+        except BlobNotFoundError:
+            return False, []
+        is_cut = self._catalogue.id_of(number) in self._marker.cuts
+        parents = [] if is_cut else [self._catalogue.admit(parent) for parent in commit.parents]
+        return commit.operation is CommitOperation.COMPRESS, parents
+
+    def _hold_for_merges(self) -> Iterator[Found]:
+        """Take back that archives expired that merges of two branches of a tract may need, where the tract keeps those."""
+        tracts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for name, number in self._refs:
+            tract, local = split_tract(name)
+            if local.startswith(HEADS) or local == HEAD:
+                tracts[tract][name] = number
+        is_changed = True
+        while is_changed and self.expired:
+            is_changed = False
+            self.parted = {}
+            for prefix, tips in tracts.items():
+                if len(tips) > 1:
+                    found = self._needed if self._policies.of(prefix + HEAD).keep_merge_bases else self.parted
+                    sides = array("I", bytes(4 * self._catalogue.size))
+                    for number, names in meetings(self._step, tips, frozenset(self.expired), sides).items():
+                        is_changed |= found is self._needed and number not in found
+                        found.setdefault(number, set()).update(names)
+            if is_changed:
+                yield from self._open()
+
+    def _mark_archived(self) -> None:
+        """Mark what lies behind the compress commits whose archives expired, the newest first."""
+        marks = self._marker.marks
+        marks[:] = marks.translate(_FORGET_ARCHIVES)
+        self.all, self.of, self.edits = [], array("I"), []
+        if not self.expired:
+            return
+        self.of.frombytes(bytes(4 * self._catalogue.size))
+        scratch = self._marker.copy()
+        waiting = [(-self._marker.stopped[number].time, number) for number in self.expired]
         heapq.heapify(waiting)
         while waiting:
-            time, number = heapq.heappop(waiting)
-            commit = self._border.compressions.get(number) or border.compressions[number]
-            known = len(border.compressions)
-            self.cutting.behind[number] = self._look_behind(-time, commit, seen, border)
-            for new in list(border.compressions)[known:]:
-                heapq.heappush(waiting, (-border.compressions[new].time, new))
+            _, number = heapq.heappop(waiting)
+            known = len(scratch.stopped)
+            self.all.append(number)
+            for at, _, commit in scratch.walk(self._behind(number), stops=True, gaps=True):
+                if at < self._catalogue.size:
+                    marks[at] = ARCHIVED
+                    self.of[at] = len(self.all)
+                    if commit is not None:
+                        self.add_edit(at, commit)
+            for at, commit in islice(scratch.stopped.items(), known, None):
+                heapq.heappush(waiting, (-commit.time, at))
 
-    def _look_behind(self, time: int, commit: Commit, seen: bytearray, border: Border) -> Behind:
-        behind = Behind(time)
-        catalogue = self._catalogue
-        roots = [catalogue.admit(id) for id in commit.parents]
-        while roots:
-            for found in walk(catalogue, roots, seen, gaps=True, border=border):
-                if found.number < catalogue.size:
-                    self.cutting.archived[found.number] = 1
-                    behind.objects.append(found.number)
-                    if found.commit is not None:
-                        behind.commits.append(found.number)
-                        if found.commit.operation is CommitOperation.APPEND:
-                            behind.messages.append(found.number)
-                        elif found.commit.operation is CommitOperation.EDIT:
-                            self._edits[catalogue.id_of(found.number)] = found.commit
-            # Messages that only these contexts still name go with them.
-            roots = [n for n in border.named if is_unseen(seen, n) and catalogue.id_of(n) in self.cutting.cuts]
-        return behind
+    def add_edit(self, number: int, commit: Commit) -> None:
+        """Add to *edits* a commit that goes, if it is one."""
+        if commit.operation is CommitOperation.EDIT and commit.target is not None and commit.content is not None:
+            admit = self._catalogue.admit
+            self.edits.append(Edit(number, admit(commit.target), admit(commit.content)))
 
-    def _wanted_besides(self, heads: Sequence[ObjectId]) -> list[int]:
-        """What is not live yet but in no archive that goes: it stays whole."""
-        catalogue, archived = self._catalogue, self.cutting.archived
-        named = [n for n in self._border.named if is_unseen(self._marks, n) and not self.cutting.is_cut(catalogue, n)]
-        others = [catalogue.admit(id) for id in heads]
-        return named + [n for n in others if is_unseen(self._marks, n) and (n >= len(archived) or not archived[n])]
 
-    def _partings(self) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
-        """The refs that part where archives go, by the compress commit: those that merges need it for, and others."""
-        needed: dict[int, int] = {}
-        parted: dict[int, int] = {}
-        going = self.cutting.behind
-        tips = list(self._tips()) if going else []
-        branches: dict[str, int] = {}  # of each tract, a bit for each
-        for bit, tip in enumerate(tips):
-            branches[tip.tract] = branches.get(tip.tract, 0) | tip.is_branch << bit
-        for number, ref, others in find_partings(self._behind_refs(), tips, going) if len(tips) > 1 else ():
-            is_kept = ref.is_branch and number not in self._opened and self._policies.of(ref.name).keep_merge_bases
-            wanted = others & branches[ref.tract] if is_kept else 0
-            needed[number] = needed.get(number, 0) | wanted
-            parted[number] = parted.get(number, 0) | others & ~wanted
+def meetings(
+    step: Callable[[int], Step], tips: Mapping[str, int], expired: Collection[int], sides: array[int]
+) -> dict[int, set[str]]:
+    """The compress commits behind which the lines of *tips* meet, each with tips that lead there another way.
 
-        def names(masks: dict[int, int]) -> dict[int, tuple[str, ...]]:
-            return {at: tuple(sorted(tips[bit].name for bit in bits(mask))) for at, mask in masks.items() if mask}
+        main   a ─ b ─ c ─ d ─ C ─ e         C expired; side reaches b another way
+        side       └─ s ─ t                  without c and d the two would have no merge base
 
-        return names(needed), names(parted)
+    Each commit gets a side (an entry of *sides*, which are 0): that of the first tip that reaches it without passing an expired compression, else that of the first expired compression behind which it lies.
+    While no way behind an expired compression leads to another side, every two tips have the merge bases that they would have with all history; else all compressions on that way are in the result.
+    """
+    names = list(tips)
+    ends: list[tuple[int, str]] = []
+    for own, (name, tip) in enumerate(tips.items(), 1):
+        ends += [(at, name) for at, _ in claim(step, [tip], sides, own, expired) if at in expired and sides[at] == own]
+    met: defaultdict[int, set[str]] = defaultdict(set)
+    for own, (end, name) in enumerate(ends, len(tips) + 1):
+        names.append(name)
+        passed = [end]
+        for number, is_compression in claim(step, step(end)[1], sides, own):
+            other = sides[number]
+            if other != own:
+                for compression in passed:
+                    met[compression].add(names[other - 1])
+                if other > len(tips):
+                    met[ends[other - len(tips) - 1][0]].add(name)
+            elif is_compression:
+                passed.append(number)
+    return dict(met)
 
-    def _tips(self) -> Iterator[Tip]:
-        for name, value in self._refs:
-            tract, local = split_tract(name)
-            is_branch = local.startswith(HEADS) or local == HEAD
-            if is_branch or local.startswith(TAGS):
-                yield Tip(name, tract, self._catalogue.admit(value), is_branch)
 
-    def _hold_for_merges(self) -> list[int]:
-        """Take back that archives go in which branches of a tract parted, where it keeps those; what is behind them.
+def claim(
+    step: Callable[[int], Step], starts: Iterable[int], sides: array[int], own: int, ends: Collection[int] = ()
+) -> Iterator[tuple[int, bool]]:
+    """Put all commits before *starts* that are on no side on the side *own*; go no further than *ends*.
 
-        Where there is none, say which refs part all the same. What is opened may show others that are needed, never fewer.
-        """
-        needed, self.cutting.parted = self._partings()
-        behind: list[int] = []
-        for number, names in needed.items():
-            id = self._catalogue.id_of(number)
-            commit = read_commit(id, self._catalogue.read(number))
-            self.cutting.held.append(HeldArchive(id.hex(), moment_of(commit.time), names))
-            self._opened.add(number)
-            behind += [self._catalogue.admit(parent) for parent in commit.parents]
-        self.cutting.held.sort(key=lambda held: (held.created_at, held.commit), reverse=True)
-        return behind
-
-    def _keep_pinned(self) -> None:
-        """Name the pinned messages that are to stay though no context has them, with the wordings that contexts had."""
-        pins = {
-            id
-            for id in pinned_commits(self._repo, self._policies)
-            if self._is_cut_message(id) and not self._border.was_named(self._catalogue.admit(id))
-        }
-        if not pins:
-            return
-        self._border.name(sorted(pins))
-        commits = (
-            read_commit(id, self._catalogue.read(number))
-            for number in self.cutting.behind
-            if (id := self._catalogue.id_of(number))
-        )
-        left = [commit.parents[0] for commit in commits]
-        self._border.name(last_wordings(self._repo, pins, self._edits, left))
-        for id, commit in self._old_messages():
-            if commit.operation is CommitOperation.EDIT and commit.target in pins:
-                self._border.name([id])
-
-    def _is_cut_message(self, id: ObjectId) -> bool:
-        number = self._catalogue.number_of(id)
-        if number is None or number >= self._catalogue.size:
-            return False
-        return bool(self.cutting.archived[number]) or id in self.cutting.cuts
-
-    def age(self, ages: array[int]) -> None:
-        """Let all that goes with archives, or stays as a message, be old: no reflog keeps it."""
-        for number, is_archived in enumerate(self.cutting.archived):
-            if is_archived:
-                ages[number] = 0
-        for number in (*self._border.named, *self._messages_of_old()):
-            if number < len(ages):
-                ages[number] = 0
-
-    def _messages_of_old(self) -> Iterator[int]:
-        """The messages, with their contents, that stayed when archives went before."""
-        for id, commit in self._old_messages():
-            yield self._catalogue.admit(id)
-            if commit.content is not None:
-                yield self._catalogue.admit(commit.content)
-
-    def _old_messages(self) -> Iterator[tuple[ObjectId, Commit]]:
-        for id, cut in self.cutting.cuts.items():
-            number = self._catalogue.number_of(id)
-            if cut.grade == "all" and number is not None and number < self._catalogue.size:
-                yield id, read_commit(id, self._catalogue.read(number))
-
-    def groups(self, roots: Sequence[int]) -> Groups:
-        """All that stays, with the messages that do; for the end, when the marks tell what is kept otherwise."""
-        self.cutting.edges.extend(self._border.cut)
-        self.cutting.edges.extend(number for number, _ in self._held())
-        for found in self.cutting.keep_messages(self._catalogue, self._border, self._marks):
-            self._gathered.add(found)
-        return self._gathered.groups(roots)
+    Yields each, with whether it is a compress commit; and those on another side, where it does not go on.
+    """
+    stack = list(starts)
+    while stack:
+        number = stack.pop()
+        if number >= len(sides) or sides[number] == own:
+            continue
+        is_claimed = not sides[number]
+        sides[number] = sides[number] or own
+        is_compression, parents = step(number)
+        yield number, is_compression
+        if is_claimed and number not in ends:
+            stack += parents

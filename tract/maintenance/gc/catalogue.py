@@ -1,16 +1,16 @@
-"""A number for every object of a store, so that gc can say something of millions of objects in a few bytes each.
+"""Every object of a store gets a number, so that gc can keep a few bytes for each of millions of objects.
 
     number     0 … k-1                  k … k+n-1             …             after the last pack's
-    object     journal and loose ones   the youngest pack's   older packs'  those that were asked for and are in none
+    object     journal and loose ones   the youngest pack's   older packs'  added later, or nowhere
 
-An object that is in several places goes by its first number; the others are duplicates.
+An object that lies in several places goes by its first number; its other numbers are duplicates.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from tract.errors import BlobNotFoundError
@@ -20,23 +20,33 @@ from tract.storage.database import Database
 from tract.storage.shallow import UNTOLD
 
 UNSEEN = 0
-REACHED = 1
-OPERATION = 2
-DUPLICATE = 3
-ABSENT = 4
+"""No walk has reached the object."""
+ARCHIVED = 1
+"""Only history behind an expired compression leads to the object."""
+MESSAGE = 2
+"""A commit that stays with its content alone, because a context names it."""
+REACHED = 3
+"""The object stays, and everything it needs."""
+OPERATION = 4
+"""An operation; the reflog decides whether it stays."""
+DUPLICATE = 5
+"""A second copy of an object that has another number."""
+ABSENT = 6
+"""An object that another one names and that the store does not have."""
 
 NONE = 0xFFFFFFFF
 """No object's number."""
 
-# Numbers of the ids that were asked for last: the same few are asked for over and over.
-_KEPT_NUMBERS = 16384
+# Numbers of the ids that were asked for last: commits name the same few ids over and over.
+_RECENT_NUMBERS = 16384
 _READS_BEFORE_RELEASE = 8192
 
 
 class Catalogue:
-    """The objects that are in *store* when it is made, by number; for the holder of its ``maintenance``, for packs must not go.
+    """The objects that are in *store* when the catalogue is made, by number.
 
-    Memory: 8 bytes for each object in a pack, and some hundred for each of the journal's and each loose one.
+    Only for the holder of the store's ``maintenance``: packs must not go while it is used.
+    Memory: 8 bytes for each object in a pack, some hundred for each one in the journal or in a file of its own.
     """
 
     def __init__(self, store: Database) -> None:
@@ -62,14 +72,14 @@ class Catalogue:
         self._numbers = array("I")
         self._duplicates = array("I")
         for first in range(256):
-            self._take_in(first)
+            self._add_ids(first)
         self._written: dict[int, int] = {}
         for number, id in enumerate(self._single):
-            self._take_single(number, id)
+            self._add_single(number, id)
         self.release()
 
-    def _take_in(self, first: int) -> None:
-        """Put the ids that begin with the byte *first* in order, over all packs."""
+    def _add_ids(self, first: int) -> None:
+        """Add the ids that begin with the byte *first*, of all packs, in order."""
         rows = []
         for base, pack in zip(self._bases, self._opened, strict=True):
             rows += [prefix << 32 | base + ordinal for prefix, ordinal in pack.index_rows(first)]
@@ -79,9 +89,9 @@ class Catalogue:
         self._ends.append(len(rows) + self._ends[-1])
         if len(self._opened) > 1:
             for _, alike in groupby(rows, key=lambda row: row >> 32):
-                self._note_duplicates([row & NONE for row in alike])
+                self._add_duplicates([row & NONE for row in alike])
 
-    def _note_duplicates(self, numbers: list[int]) -> None:
+    def _add_duplicates(self, numbers: list[int]) -> None:
         if len(numbers) > 1:
             firsts: set[ObjectId] = set()
             for number in numbers:
@@ -90,28 +100,28 @@ class Catalogue:
                     self._duplicates.append(number)
                 firsts.add(id)
 
-    def _take_single(self, number: int, id: ObjectId) -> None:
+    def _add_single(self, number: int, id: ObjectId) -> None:
         packed = self._search(id)
         if packed is not None:
             self._duplicates.append(packed)
             self._written[number] = self._written_in_pack(packed)
 
     def marks(self) -> bytearray:
-        """A byte for each number: OPERATION and DUPLICATE where the object is one, UNSEEN for all others."""
+        """A byte for each number: OPERATION or DUPLICATE where the object is one, UNSEEN for all others."""
         marks = bytearray(self.size)
         for base, pack in zip(self._bases, self._opened, strict=True):
             for kind, first, number in pack.runs():
                 if kind == "operation":
                     marks[base + first : base + first + number] = bytes([OPERATION]) * number
         for number, id in enumerate(self._single):
-            if self._kinds.get(id) == "operation":
+            if (self._kinds.get(id) or self._store.loose_kind(id)) == "operation":
                 marks[number] = OPERATION
         for number in self._duplicates:
             marks[number] = DUPLICATE
         return marks
 
     def number_of(self, id: ObjectId) -> int | None:
-        """The object's number, None when it was in no place."""
+        """The object's number; None when the store does not have it."""
         number = self._recent.get(id)
         if number is None:
             number = self._number.get(id)
@@ -119,13 +129,13 @@ class Catalogue:
                 number = self._search(id)
                 if number is None:
                     return None
-            if len(self._recent) >= _KEPT_NUMBERS:
+            if len(self._recent) >= _RECENT_NUMBERS:
                 self._recent.clear()
             self._recent[id] = number
         return number
 
     def has(self, id: ObjectId) -> bool:
-        """Whether the object was in some place."""
+        """Whether the store had the object when the catalogue was made."""
         number = self.number_of(id)
         return number is not None and number < self.size
 
@@ -141,7 +151,7 @@ class Catalogue:
         return None
 
     def admit(self, id: ObjectId) -> int:
-        """The object's number; one is given to an object that came later, or that is nowhere."""
+        """The object's number; an object that came later, or that is nowhere, gets a new one."""
         number = self.number_of(id)
         if number is None:
             number = self._number[id] = self.size + len(self._admitted)
@@ -157,12 +167,8 @@ class Catalogue:
         at = bisect_right(self._bases, number) - 1
         return self._opened[at].id_at(number - self._bases[at])
 
-    def is_single(self, number: int) -> bool:
-        """Whether the object is in the journal or a file of its own."""
-        return number < len(self._single)
-
     def kind_of(self, number: int) -> Kind:
-        """The kind of an object that was there."""
+        """The kind of an object that the store had when the catalogue was made."""
         if number < len(self._single):
             id = self._single[number]
             return self._kinds.get(id) or self._store.loose_kind(id)
@@ -170,7 +176,7 @@ class Catalogue:
         return self._opened[at].kind_at(number - self._bases[at])
 
     def written(self, number: int) -> int | None:
-        """When the object was last written, in nanoseconds since 1970; None for one of the journal's: just now."""
+        """When the object was last written, in nanoseconds since 1970; None if it is in the journal, that is, just written."""
         if number < len(self._single):
             id = self._single[number]
             if id in self._kinds:
@@ -182,7 +188,7 @@ class Catalogue:
         return self.packs[self._names[bisect_right(self._bases, number) - 1]]
 
     def read(self, number: int) -> Object:
-        """The object; BlobNotFoundError when it is nowhere."""
+        """The object; BlobNotFoundError when the store does not have it."""
         self._reads += 1
         if not self._reads % _READS_BEFORE_RELEASE:
             self.release()
@@ -195,11 +201,15 @@ class Catalogue:
         except BlobNotFoundError:
             raise BlobNotFoundError(id.hex(), UNTOLD) from None
 
+    def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The payloads of the objects *numbers*, read one at a time."""
+        return (self.read(number).payload for number in numbers)
+
     def release(self) -> None:
-        """Let go of what was read from packs, to have it in memory no more."""
+        """Free the memory that pages of packs take."""
         self._store.release()
 
     def in_order(self) -> Iterator[int]:
-        """The numbers of all objects that were there: the single ones, then those of packs in order of id, whatever pack they are in."""
+        """The numbers of all objects: those in the journal or in files, then those in packs by id, whatever their pack."""
         yield from range(len(self._single))
         yield from self._numbers
