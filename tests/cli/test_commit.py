@@ -87,6 +87,7 @@ def test_nothing_to_commit_is_no_commit(run):
     assert 1 == run("commit", "").status
     assert 1 == run("commit", stdin="\n").status
     assert 128 == run("commit", "-r", "tool", "x").status
+    assert 2 == run("commit", "-r", "asistant", "x").status
     assert "No commits yet" in run("status").out
 
 

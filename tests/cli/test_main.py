@@ -13,6 +13,7 @@ from tract import Tract
 from tract.cli.command import Args, Command
 from tract.cli.commands import ENTRIES
 from tract.cli.console import Console
+from tract.cli.hints import GIT_WORDS
 from tract.cli.main import main
 
 
@@ -69,6 +70,47 @@ def test_an_unknown_command_is_a_usage_error_that_names_a_similar_one(anywhere):
         "tract: 'lgo' is not a tract command; see 'tract --help'\nhint: the most similar command is 'log'\n"
         == outcome.err
     )
+
+
+def test_a_word_of_gits_is_answered_with_the_way_to_do_it(anywhere):
+    outcome = anywhere("stash")
+
+    assert 2 == outcome.status
+    assert "hint: nothing is uncommitted here: 'tract branch aside' names where you are" in outcome.err
+    assert not set(GIT_WORDS) & set(ENTRIES)
+
+
+def test_a_mistyped_branch_is_answered_with_one_that_is_there(run):
+    run("commit", "hello")
+    run("branch", "feature")
+
+    for argv in (("switch", "featrue"), ("log", "featrue"), ("merge", "featrue")):
+        outcome = run(*argv)
+        assert (128, True) == (outcome.status, "hint: did you mean 'feature'?" in outcome.err), argv
+
+
+class Zeros(io.RawIOBase):
+    """A file that has no end, and no line has one in it."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        buffer[:] = bytes(len(buffer))
+        return len(buffer)
+
+
+def test_an_input_without_an_end_is_not_read_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("tract.cli.console.MAX_SIZE", 1 << 20)
+    assert 0 == main(["init"], console=Console(folder=str(tmp_path), stdout=io.StringIO()))
+    for argv in (["commit", "-"], ["hash-object", "--stdin"], ["update-ref", "--stdin"], ["cat-file", "--batch"]):
+        err = io.StringIO()
+        console = Console(
+            stdin=io.TextIOWrapper(io.BufferedReader(Zeros())), stdout=io.StringIO(), stderr=err, folder=str(tmp_path)
+        )
+
+        assert 128 == main(argv, console=console), argv
+        assert "the standard input has more than" in err.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -294,8 +294,6 @@ def test_a_section_left_empty_removes_what_one_side_removed(parted: Run, tmp_pat
     [
         (("merge",), 2, "give what to merge, or --continue, or --abort"),
         (("merge", "draft", "--abort"), 2, "one of them"),
-        (("merge", "main"), 128, "branch 'main' cannot be merged into itself"),
-        (("merge", "HEAD~1"), 128, "nothing to merge: branch 'main' has all of 'HEAD~1'"),
         (("merge", "nowhere"), 128, "no commit named 'nowhere'"),
         (("merge", "draft~0", "--delete-branch"), 128, "cannot delete 'draft~0': it is no branch"),
         (("merge", "draft", "--strategy", "best"), 2, "best"),
@@ -308,6 +306,12 @@ def test_what_cannot_be_merged_is_one_line(parted: Run, argv: tuple[str, ...], s
 
     assert (status, before) == (done.status, id_of(parted))
     assert words in done.err
+
+
+@pytest.mark.parametrize("source", ["main", "HEAD~1"])
+def test_what_is_merged_already_is_no_error(parted: Run, source: str) -> None:
+    assert (0, "Already up to date.\n", "") == parted("merge", source)
+    assert "up-to-date" == parted("merge", source, "--json").json["kind"]
 
 
 def test_a_detached_head_is_told_to_go_to_a_branch(parted: Run) -> None:

@@ -47,6 +47,9 @@ class Param(NamedTuple):
     verbatim: tuple[str, ...] = ()
 
 
+ROLES = ("user", "assistant", "system", "developer", "tool")
+
+
 class Args:
     """The values of a command's parameters, as attributes."""
 

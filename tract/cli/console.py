@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tract.errors import NotARepositoryError
+from tract.errors import ContentValidationError, NotARepositoryError
+from tract.objects.codec import MAX_SIZE
 from tract.repo import FOLDER, Repository, find_repository, open_repository, store_path
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _UNSAFE = (
 )
 
 _DEFAULT_WIDTH = 80
+_LONGEST_LINE = 1_000_000
 
 
 class Painted(str):
@@ -225,9 +227,27 @@ class Console:
         return self.read_stdin_bytes().decode("utf-8", "surrogateescape")
 
     def read_stdin_bytes(self) -> bytes:
-        """All of the standard input."""
+        """All of the standard input; ContentValidationError where it has more than an object may have, for it may have no end."""
         buffer = getattr(self.stdin, "buffer", None)
-        return bytes(buffer.read()) if buffer is not None else self.stdin.read().encode()
+        data = buffer.read(MAX_SIZE + 1) if buffer is not None else self.stdin.read().encode("utf-8", "surrogateescape")
+        if len(data) > MAX_SIZE:
+            raise ContentValidationError(
+                f"the standard input has more than {MAX_SIZE >> 20} MiB, the most that one object may have"
+            )
+        return bytes(data)
+
+    def stdin_lines(self) -> Iterator[str]:
+        """The lines of the standard input as they come, with their ends; bytes that are no UTF-8 become lone surrogates.
+
+        ContentValidationError for a line of more than a million bytes.
+        """
+        buffer: Any = getattr(self.stdin, "buffer", self.stdin)
+        number = 0
+        while line := buffer.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise ContentValidationError(f"line {number} of the standard input has more than {_LONGEST_LINE} bytes")
+            yield line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
 
     # The store
 

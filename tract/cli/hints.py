@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from contextlib import suppress
 
 from tract import errors
+from tract.cli.console import Console
+from tract.refs.names import HEADS, TAGS
 
 _UNDER_WAY = "'tract status' shows what is under way: '--continue' goes on with it, '--abort' gives it up"
 _NAMED_UNDER_WAY = re.compile(r"\Aa (merge|rebase|cherry-pick|revert) is under way ")
@@ -128,3 +132,48 @@ def hint_for(exc: errors.TractError) -> str | None:
         return f"'tract {named[1]} --continue' goes on with it, 'tract {named[1]} --abort' gives it up"
     found = (hint for kind, words, hint in _SAID if isinstance(exc, kind) and words in said)
     return next(found, None) or next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)
+
+
+def similar_ref(console: Console, exc: errors.TractError) -> str | None:
+    """The branches and tags that look like the name in *exc*, or None."""
+    if not isinstance(exc, errors.BranchNotFoundError | errors.CommitNotFoundError):
+        return None
+    named = re.search(r"'([^']+)'", str(exc))
+    names: list[str] = []
+    with suppress(errors.TractError, OSError), console.open_repository() as repo:
+        names = [name.removeprefix(prefix) for prefix in (HEADS, TAGS) for name, _ in repo.local_refs(prefix)]
+    near = difflib.get_close_matches(named[1], names, 3, 0.6) if named is not None else []
+    return f"did you mean {' or '.join(repr(name) for name in near)}?" if near else None
+
+
+_REMOTES = "a store is copied with 'tract fast-export | tract -C <other> fast-import'; there are no remotes yet"
+
+GIT_WORDS = {
+    "add": "there is no index: 'tract commit' records a message at once",
+    "am": "'tract cherry-pick' takes over commits of this store, 'tract fast-import' those of another",
+    "apply": "'tract edit' replaces a message, 'tract cherry-pick' makes commits of another branch again",
+    "archive": "'tract fast-export' writes the store as text, 'tract compile' a context",
+    "bundle": "'tract fast-export' writes the store, or some of its history, as one file",
+    "clean": "'tract gc' drops what nothing reaches any more",
+    "clone": _REMOTES,
+    "describe": "'tract tag --merged' lists the tags in the history of HEAD",
+    "fetch": _REMOTES,
+    "filter-branch": "'tract edit' corrects a message everywhere, 'tract revert' removes it, 'tract rebase' makes history again",
+    "format-patch": "'tract fast-export <a>..<b>' writes some of the history as text",
+    "grep": "'tract log --grep <pattern>' searches messages, 'tract log -S <text>' finds where a text came and went",
+    "ls-files": "'tract ls-tree HEAD' lists the messages of the context, 'tract blame' with their texts",
+    "mv": "'tract reorder' moves messages",
+    "notes": "'tract annotate' sets priorities, 'tract show' prints what was noted about a commit",
+    "pull": _REMOTES,
+    "push": _REMOTES,
+    "range-diff": "'tract diff --compiled A B' compares what a model sees at A and at B",
+    "remote": _REMOTES,
+    "restore": "'tract edit <message> --restore <version>' gives a message an earlier text back, 'tract expand' the messages of a summary",
+    "rm": "'tract skip' hides a message from the model, 'tract revert' removes it from the context",
+    "shortlog": "'tract log --format \"%an %s\"' lists authors and messages",
+    "stash": "nothing is uncommitted here: 'tract branch aside' names where you are, 'tract reset <commit>' goes back, 'tract cherry-pick <commit>..aside' brings the rest back",
+    "submodule": "a store holds several tracts: 'tract --tract <name>' works on another one",
+    "whatchanged": "'tract show' and 'tract diff' print what a commit changed",
+    "worktree": "each tract of a store has a HEAD of its own: 'tract --tract <name>' works on another one",
+}
+"""Words of git's that are no commands here, with the way to do it."""

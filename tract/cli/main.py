@@ -15,7 +15,7 @@ from importlib import import_module
 from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
-from tract.cli.console import Console, OutputError, utf8_streams
+from tract.cli.console import Console, OutputError, escape, utf8_streams
 from tract.errors import TractError
 
 _BROKEN_PIPE = 141
@@ -141,9 +141,13 @@ def _usage_error(console: Console, text: str) -> int:
 def _unknown_command(name: str, console: Console) -> int:
     import difflib  # only for a mistyped word
 
+    from tract.cli.hints import GIT_WORDS
+
     console.error(f"'{name}' is not a tract command; see 'tract --help'")
     near = difflib.get_close_matches(name, ENTRIES, 3, 0.5)
-    if near:
+    if name in GIT_WORDS:
+        console.hint(GIT_WORDS[name])
+    elif near:
         console.hint(
             f"the most similar command is '{near[0]}'" if len(near) == 1 else f"did you mean {', '.join(near)}?"
         )
@@ -171,14 +175,16 @@ def _report(console: Console, exc: Exception) -> None:
     elif isinstance(exc, OSError):
         name = exc.filename
         console.error(f"'{os.fsdecode(name)}': {_reason(exc)}" if isinstance(name, (str, bytes)) else _reason(exc))
+    elif isinstance(exc, MemoryError):
+        console.error("there is not enough memory for this")
     else:
         _report_bug(console, exc)
 
 
 def _show_hint(console: Console, exc: TractError) -> None:
-    from tract.cli.hints import hint_for  # only when something failed
+    from tract.cli.hints import hint_for, similar_ref  # only when something failed
 
-    hint = hint_for(exc)
+    hint = similar_ref(console, exc) or hint_for(exc)
     if hint is not None:
         console.hint(hint)
 
@@ -191,7 +197,7 @@ def _report_bug(console: Console, exc: Exception) -> None:
     if console.environ.get("TRACT_TRACEBACK"):
         import traceback  # only for whoever looks for a bug
 
-        console.stderr.write("".join(traceback.format_exception(exc)))
+        console.stderr.write(escape("".join(traceback.format_exception(exc))))
     console.error(f"internal error: {type(exc).__name__}: {exc}")
     if not console.environ.get("TRACT_TRACEBACK"):
         console.hint("set TRACT_TRACEBACK=1 to see where it came from, and please report it")

@@ -25,6 +25,7 @@ NO_VALUE = "0" * HEX_SIZE
 _VALUES = {"update": (1, 2), "create": (1, 1), "delete": (0, 1), "verify": (0, 1)}
 _STEPS = ("start", "prepare", "commit", "abort")
 _CHUNK = 65536
+_LONGEST = 1_000_000
 
 _State = Literal["implicit", "started", "prepared", "closed"]
 
@@ -145,9 +146,7 @@ class _Transaction:
 
 def _commands_of_lines(console: Console) -> Iterator[list[str]]:
     """Each line's words; ``""`` is an empty one. A last line without an end may be half of one, and is refused."""
-    buffer: Any = getattr(console.stdin, "buffer", console.stdin)
-    for line in buffer:
-        text = line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
+    for text in console.stdin_lines():
         if not text.endswith("\n"):
             raise TransactionError(f"unexpected end of input in {text!r:.80}")
         words = text[:-1].split(" ")
@@ -186,6 +185,8 @@ def _fields(console: Console) -> Iterator[str]:
         if not chunk:
             break
         *whole, rest = (rest + chunk).split(b"\0")
+        if len(rest) > _LONGEST:
+            raise TransactionError(f"a value of more than {_LONGEST} bytes")
         for field in whole:
             yield field.decode("utf-8", "surrogateescape")
     if rest:

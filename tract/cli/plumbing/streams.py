@@ -10,11 +10,9 @@ from tract.cli.console import Console
 
 
 def input_lines(console: Console) -> Iterator[str]:
-    """The lines of the standard input as they come, without their ends; bytes that are no UTF-8 become lone surrogates."""
-    buffer = getattr(console.stdin, "buffer", None)
-    for line in console.stdin if buffer is None else buffer:
-        text = line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
-        yield text.removesuffix("\n")
+    """The lines of the standard input as they come, without their ends."""
+    for line in console.stdin_lines():
+        yield line.removesuffix("\n")
 
 
 def input_file(console: Console) -> BinaryIO:

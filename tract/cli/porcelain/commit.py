@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.inputs import content_from_json, given_text, message_of_role, read_json
 from tract.cli.rendering import print_commit
@@ -39,8 +39,8 @@ COMMAND = Command(
             "role",
             ("--role", "-r"),
             default="user",
-            metavar="ROLE",
-            help="Who said it.",
+            choices=ROLES,
+            help="Who said it. For a role of your own give a whole message with --json.",
         ),
         Param(
             "json",

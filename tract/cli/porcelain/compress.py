@@ -6,7 +6,7 @@ import re
 from contextlib import ExitStack
 
 from tract.api.tract import Tract
-from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.command import DONE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, given_text, open_client
 from tract.cli.progress import Progress
@@ -256,7 +256,7 @@ COMMAND = Command(
         Param(
             "role",
             ("--role", "-r"),
-            metavar="ROLE",
+            choices=ROLES,
             help="The role of the summary. Default: assistant, or user if the summary begins the conversation.",
         ),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),

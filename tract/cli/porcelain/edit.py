@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tract.cli.changes import DRY_RUN, print_dry_run
-from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.inputs import content_from_json, given_text, message_of_role
 from tract.cli.rendering import print_commit
@@ -96,7 +96,7 @@ COMMAND = Command(
         Param(
             "role",
             ("--role", "-r"),
-            metavar="ROLE",
+            choices=ROLES,
             help="Change the role of the message; without TEXT its text stays.",
         ),
         Param(

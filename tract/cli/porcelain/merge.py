@@ -14,6 +14,7 @@ from tract.cli.replays import abort_command, continue_command
 from tract.curation.editable import text_of_value
 from tract.curation.merge.resolve import llm_resolver
 from tract.curation.merge.result import MergeConflict, MergeResult, Resolver
+from tract.errors import NothingToMergeError
 from tract.report.plain import to_plain
 
 
@@ -27,7 +28,10 @@ def run(console: Console, args: Args) -> int:
             return abort_command(console, tract, args, "merge")
         if args.go_on:
             return continue_command(console, tract, args, "merge", lambda done: _report(console, args, done))
-        return _merge(console, tract, args)
+        try:
+            return _merge(console, tract, args)
+        except NothingToMergeError as exc:
+            return _print_up_to_date(console, args, str(exc))
 
 
 def _merge(console: Console, tract: Tract, args: Args) -> int:
@@ -47,6 +51,15 @@ def _merge(console: Console, tract: Tract, args: Args) -> int:
             dry_run=args.dry_run,
         )
     return _report(console, args, result)
+
+
+def _print_up_to_date(console: Console, args: Args, reason: str) -> int:
+    """There is nothing to do, at which no script that merges again and again is to stop."""
+    if args.json:
+        console.print_json({"kind": "up-to-date", "is_committed": False, "reason": reason})
+    else:
+        console.line("Already up to date.")
+    return DONE
 
 
 def _model(console: Console, args: Args, stack: ExitStack) -> Resolver:
