@@ -171,8 +171,10 @@ def test_nobody_else_can_write_between_prepare_and_commit(store: Store) -> None:
     locked: list[bool] = []
 
     class Input(io.StringIO):
-        def __next__(self) -> str:
-            line = super().__next__()
+        def readline(self, size: int | None = -1) -> str:
+            line = super().readline(size)
+            if not line:
+                return line
             lock = FileLock(str(store.folder / ".tract/locks/journal"))
             try:
                 lock.acquire(timeout=0)

@@ -172,8 +172,8 @@ GIT_WORDS = {
     "rm": "'tract skip' hides a message from the model, 'tract revert' removes it from the context",
     "shortlog": "'tract log --format \"%an %s\"' lists authors and messages",
     "stash": "nothing is uncommitted here: 'tract branch aside' names where you are, 'tract reset <commit>' goes back, 'tract cherry-pick <commit>..aside' brings the rest back",
-    "submodule": "a store holds several tracts: 'tract --tract <name>' works on another one",
+    "submodule": "a store holds several tracts: 'tract tracts' lists them, 'tract --tract <name>' works on another one",
     "whatchanged": "'tract show' and 'tract diff' print what a commit changed",
-    "worktree": "each tract of a store has a HEAD of its own: 'tract --tract <name>' works on another one",
+    "worktree": "each tract of a store has a HEAD of its own: 'tract tracts' lists and makes them, 'tract --tract <name>' works on one",
 }
 """Words of git's that are no commands here, with the way to do it."""
