@@ -41,6 +41,8 @@ What to type next is the command line's business.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TractError(Exception):
     """The base of every error tract raises on purpose."""
@@ -280,6 +282,9 @@ class ObjectCorruptError(StorageError):
 
 class RefMovedError(StorageError):
     """A ref is not where the writer saw it; nothing was changed. Ids are hexadecimal or None."""
+
+    content: Any = None
+    """What was not committed: a content as it was given, or a tuple of them from ``extend`` and from a batch; None from any other command."""
 
     def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
         self.ref = ref

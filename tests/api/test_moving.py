@@ -340,13 +340,15 @@ def test_branching_and_looking_read_no_more_after_5000_commits_than_after_100(tm
 def test_a_branch_that_another_process_went_to_is_not_committed_on_unseen(tmp_path):
     with Tract.open(tmp_path) as agent, Tract.open(tmp_path) as human, Tract.open(tmp_path, on_moved="append") as pool:
         agent.user("a")
-        human.branch("q")
+        human.branch("q", switch=True)
 
         for act in (lambda: agent.user("for main"), lambda: agent.revert("HEAD"), lambda: agent.extend([])):
+            human.switch("main")
+            assert "main" == agent.current_branch
+            human.switch("q")
             with pytest.raises(RefMovedError, match=r"'HEAD' moved: expected refs/heads/main, found refs/heads/q"):
                 act()
-        assert "q" == agent.current_branch  # it has looked now
-        agent.user("for q")
+        agent.user("for q")  # it was told where HEAD is
         human.log()
         human.switch("main")
         pool.user("wherever HEAD is")

@@ -56,6 +56,7 @@ class WritingMachine(StoreMachine):
             with pytest.raises(RefMovedError) as caught:
                 act()
             assert caught.value.actual == (branch if caught.value.ref == "HEAD" else tip)
+            handle.model.look()  # it was told
             return
         handle.model.tract.append(act(), said, targets)
         handle.model.look()
@@ -119,7 +120,7 @@ class WritingMachine(StoreMachine):
         ids: list[str] = []
         notes: list[tuple[str, Priority]] = []
         try:
-            with handle.tract.batch():
+            with handle.tract.batch() as landed:
                 for step in steps:
                     self._play_in_batch(handle.tract, trial, step, ids, notes)
                 self._interfere(handle, meanwhile)
@@ -133,15 +134,17 @@ class WritingMachine(StoreMachine):
             return
         except RefMovedError:
             assert (stale and any(step[0] != "annotate" for step in steps)) or (ids and model.tip != start)
-            handle.model.seen, handle.model.place = seen, place
+            handle.model.look()
             return
         assert not fails
-        assert not ids or (not stale and model.tip == start)
+        assert not ids or handle.model.appends or (not stale and model.tip == start)
+        anew = dict(zip(ids, landed.commits, strict=True))
         for message, priority in notes:
-            model.annotate(message, priority)
+            model.annotate(anew.get(message, message), priority)
         if ids:
             made = [trial.commits[id] for id in ids]
-            model.append(ids, [one.said for one in made], [one.target for one in made])
+            targets = [one.target and anew.get(one.target, one.target) for one in made]
+            model.append(list(landed.commits), [one.said for one in made], targets)
             handle.model.look()
 
     def _play_in_batch(

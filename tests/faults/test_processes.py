@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,42 @@ def test_the_loser_of_a_race_is_told_and_nothing_is_changed(folder: Path) -> Non
         assert won.commit_hash == loser.head
         loser.user("now it has seen")
     assert ["first", "won", "now it has seen"] == [text for _, text in history(folder)]
+
+
+@pytest.mark.parametrize("turns", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_an_agent_commits_beside_a_process_that_compresses(folder: Path, turns: int) -> None:
+    told, telling = os.pipe()
+
+    def agent(tract: Tract) -> list[str]:
+        ids = []
+        for number in range(turns):
+            ids += [tract.user(f"question {number}").commit_hash, tract.assistant(f"answer {number}").commit_hash]
+            if number % 20 == 19:
+                os.read(told, 1)  # at least one compression for every 20 turns; the handle itself never looks
+        return ids
+
+    def sidecar(tract: Tract) -> list[str]:
+        compressed = []
+        while (context := tract.compile()).messages[-1].content != f"answer {turns - 1}":
+            if len(context) > 20:
+                with suppress(RefMovedError):  # the agent was quicker: look again
+                    compressed.append(tract.compress(keep_recent=4, content="what was said").commit_hash)
+                    os.write(telling, b".")
+        return compressed
+
+    def work(name: int) -> list[str]:
+        with opened(folder) as tract:
+            return (agent, sidecar)[name](tract)
+
+    ids, compressed = in_processes(2, work)
+
+    repo = open_repository(str(folder / ".tract"))
+    history = [id.hex() for id, _ in first_parents(repo, repo.head()[1])][::-1]
+    assert 2 * turns == len(ids)  # none was refused
+    assert ids == [id for id in history if id in set(ids)]
+    assert compressed == [id for id in history if id in set(compressed)]
+    assert len(compressed) >= turns // 20 - 1
+    repo.close()
 
 
 @pytest.mark.parametrize("limit", [4 * 1024 * 1024, 15_000])

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tract.api.handle import Handle
+from tract.errors import RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
 from tract.history.tags import create_tag, delete_tags
-from tract.objects.content import DialogueContent, InstructionContent, check_content_type
+from tract.objects.content import DialogueContent, InstructionContent, check_content_type, from_value
 from tract.objects.model import CommitOperation
 from tract.report.info import describe_made
 from tract.revision import resolve_revision
 from tract.writing.budget import check_budget, record_usage
-from tract.writing.drafts import CommitOptions, EditOptions, draft, drafts, tool_message
+from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, draft, drafts, tool_message
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.compile.compiled import CompiledContext
+    from tract.compile.workspace import Workspace
     from tract.report.info import CommitInfo
     from tract.tokens.usage import TokenUsage
     from tract.writing.stream import MessageStream, StreamOptions
@@ -38,12 +41,13 @@ class Committing(Handle):
         *timestamp* is an aware datetime, now where None.
         """
         with self._writing(options.get("response_to"), options.get("usage")) as space:
-            return self._write([draft(space, content, operation, **options)])[0]
+            return self._write(space, [draft(space, content, operation, **options)], content)[0]
 
     def extend(self, messages: Iterable[Any], *, format: str = "openai") -> list[CommitInfo]:
         """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*."""
         with self._writing() as space:
-            return self._write(drafts(space, messages, format))
+            given = as_tuple(messages)
+            return self._write(space, drafts(space, given, format), given)
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""
@@ -81,7 +85,8 @@ class Committing(Handle):
         from tract.report.forensics import restoring_draft
 
         with self._writing(target) as space:
-            return self._write([restoring_draft(space, target, version, message)])[0]
+            one = restoring_draft(space, target, version, message)
+            return self._write(space, [one], from_value(one.value, space.types))[0]
 
     def stream(self, role: str = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
         """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.
@@ -122,9 +127,16 @@ class Committing(Handle):
         with self._access() as space:
             space.types[check_content_type(name, cls)] = cls
 
-    def _write(self, drafts: list[Draft]) -> list[CommitInfo]:
-        space = self._space
+    def _write(self, space: Workspace, drafts: list[Draft], given: Any) -> list[CommitInfo]:
+        """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
         check_budget(space, drafts)
-        made = make_commits(space.repo, drafts, expected=self._expected)
-        self._look()
-        return describe_made(space, made, [one.value for one in drafts])
+        try:
+            made = make_commits(space.repo, drafts, expected=self._expected_by_commit)
+        except RefMovedError as exc:
+            exc.content = given
+            raise
+        seen = self._look_after(given)
+        infos = describe_made(space, made, [one.value for one in drafts])
+        if made and isinstance(seen, bytes) and made[0][1].parents != (seen,):
+            infos = [replace(info, landed_on=infos[0].parent_hash) for info in infos]
+        return infos

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError
 from tract.history.batch import Batch
+from tract.history.moves import adds_no_word
 from tract.history.notes import NoteTable
 from tract.history.origins import Origins
 from tract.objects.id import ObjectId
@@ -49,6 +50,13 @@ class Seen:
     place: Expected = ANY
     tips: dict[str, Expected] = field(default_factory=dict)
 
+    def look(self, repo: Repository) -> None:
+        """Remember where HEAD and its branch are."""
+        branch, tip = repo.head()
+        self.place = branch
+        if branch is not None:
+            self.tips[branch] = tip
+
     def copy(self) -> Seen:
         return Seen(self.place, dict(self.tips))
 
@@ -58,6 +66,7 @@ class OpenBatch:
 
     def __init__(self, handle: Handle, space: Workspace, batch: Batch, seen: Seen, outer: OpenBatch | None) -> None:
         self.commits: tuple[str, ...] = ()
+        self._contents: list[Any] = []
         self._handle = handle
         self._space = space
         self._batch = batch
@@ -194,6 +203,7 @@ class Handle:
         KeyboardInterrupt included. It takes in what the thread and the asyncio task that opened it do; what any other does meanwhile lands by itself.
         A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
         RefMovedError at the end when the branch was moved meanwhile: nothing was written, and ``content`` of the error is what was not.
+        Where it may land all the same (``on_moved="append"``, or nothing but curation came), its commits are made again on what is there: ``commits`` of the batch are the ids they have then, and the ids given out inside mean them too.
         """
         outer = self._open_batch()
         if outer is not None:
@@ -208,6 +218,11 @@ class Handle:
             yield one
             with self._lock, storage_errors():
                 self._land(one)
+        except RefMovedError as exc:
+            _add_contents(exc, one._contents)
+            with self._lock:
+                self._seen.look(self._repo)  # the error tells the user where the branch is
+            raise
         finally:
             one._is_open = False
             if _OPEN.get() is one:  # a generator may end in another context than the one it began in
@@ -216,12 +231,15 @@ class Handle:
     @contextmanager
     def _part_of(self, outer: OpenBatch) -> Iterator[None]:
         """A batch in the batch *outer*."""
-        seen = outer._seen.copy()
+        seen, count = outer._seen.copy(), len(outer._contents)
         try:
             with outer._batch.part():
                 yield
-        except BaseException:
+        except BaseException as exc:
+            if isinstance(exc, RefMovedError):
+                _add_contents(exc, outer._contents[count:])
             outer._seen = seen
+            del outer._contents[count:]
             raise
 
     def _land(self, one: OpenBatch) -> None:
@@ -238,7 +256,7 @@ class Handle:
 
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
         """Whether what was made on the commit *was* may land on *now*, where the branch is."""
-        return self._on_moved == "append"
+        return self._on_moved == "append" or adds_no_word(self._repo, was, now)
 
     def _open_batch(self) -> OpenBatch | None:
         """The batch of this handle that is open in this thread and task."""
@@ -262,21 +280,38 @@ class Handle:
         return self._seen if one is None else one._seen
 
     def _look(self) -> None:
-        branch, tip = self._space.repo.head()
-        seen = self._sight
-        seen.place = branch
-        if branch is not None:
-            seen.tips[branch] = tip
+        self._sight.look(self._space.repo)
 
     def _expected(self) -> Expected:
         """Where HEAD's branch must be for this handle to move it, ANY where it never looked; RefMovedError when another process took HEAD elsewhere."""
+        return ANY if self._on_moved == "append" else self._seen_here()[0]
+
+    def _expected_by_commit(self) -> Expected:
+        """The same for a commit: it may also land where the branch went without a new word, so that others can curate meanwhile."""
         if self._on_moved == "append":
             return ANY
+        seen, tip = self._seen_here()
+        if seen is ANY or seen == tip or isinstance(seen, str):
+            return seen
+        return tip if adds_no_word(self._space.repo, seen, tip) else seen
+
+    def _seen_here(self) -> tuple[Expected, ObjectId | None]:
+        """Where this handle last saw HEAD's branch, and where it is."""
         branch, tip = self._space.repo.head()
         seen = self._sight
         if seen.place is not ANY and branch != seen.place:
             raise RefMovedError(HEAD, shown(seen.place), branch or shown(tip))
-        return seen.tips.get(branch or "", ANY)
+        return seen.tips.get(branch or "", ANY), tip
+
+    def _look_after(self, given: Any) -> Expected:
+        """Look after a commit of *given*, and say where this handle saw the branch before."""
+        one = self._open_batch()
+        if one is not None:
+            one._contents += given if isinstance(given, tuple) else (given,)
+        sight = self._sight
+        before = sight.tips.get(sight.place, ANY) if isinstance(sight.place, str) else ANY
+        self._look()
+        return before
 
     def _access(self) -> AbstractContextManager[Workspace]:
         """The workspace, for one thread at a time, as other processes left it."""
@@ -342,14 +377,24 @@ class _Access(AbstractContextManager[Workspace]):
         return handle._space
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
-        self._is_held = False
-        self._handle._lock.release()
+        try:
+            if isinstance(exc, RefMovedError):
+                self._handle._look()  # the error tells the user where the branch is
+        finally:
+            self._is_held = False
+            self._handle._lock.release()
         if isinstance(exc, OSError):
             raise as_storage_error(exc) from exc
 
     def __del__(self) -> None:
         if getattr(self, "_is_held", False):  # Ctrl-C came when ``__exit__`` began
             self._handle._lock.release()
+
+
+def _add_contents(error: RefMovedError, before: Sequence[Any]) -> None:
+    """Let *error* hold what a batch committed *before* it, too."""
+    own = error.content
+    error.content = (*before, *(own if isinstance(own, tuple) else () if own is None else (own,)))
 
 
 def _warn(text: str) -> None:

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from tract.errors import RefMovedError, RefNameError, StorageError
+from tract.history.context import context_at
+from tract.history.expansion import EXPANDED
+from tract.history.tree_diff import diff_contexts
+from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
@@ -80,6 +84,36 @@ def _edit(repo: Repository, move: RefMove) -> RefEdit:
     if new is not None:
         check_target(repo, ref, new)
     return RefEdit(repo.prefix + ref, new, expected)
+
+
+def adds_no_word(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> bool:
+    """Whether a branch came from *old* to *new* only by commits after which a model is shown nothing it was not shown before.
+
+    Those compress, expand, reorder or record, or they only take messages away; what brings, edits or restores one is none of them.
+    """
+    if old is None or new is None:
+        return old == new
+    least = repo.commit(old).generation
+    for id, commit in first_parents(repo, new):
+        if id == old:
+            return True
+        if commit.generation <= least or not commit.parents or not _adds_no_word(repo, id, commit):
+            return False
+    return False
+
+
+def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
+    if commit.operation in (CommitOperation.COMPRESS, CommitOperation.REORDER):
+        return True
+    if commit.operation is CommitOperation.REVERT and EXPANDED in (commit.metadata or {}):
+        return True
+    if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT):
+        return False
+    before, after = (context_at(repo, one) for one in (commit.parents[0], id))
+    changes = list(diff_contexts(repo, before, after))
+    return {entry for change in changes for entry in change.new} <= {
+        entry for change in changes for entry in change.old
+    }
 
 
 def check_beside(names: Iterable[str]) -> None:

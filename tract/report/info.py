@@ -39,6 +39,7 @@ class CommitInfo:
     """A commit with what its notes say of it; ids are hexadecimal.
 
     *response_to* is the message that an edit is about, or that a message replies to.
+    *landed_on* is the commit a new one was made on where that is not the one its handle last saw, known only to who committed it.
     """
 
     commit_hash: str
@@ -56,6 +57,7 @@ class CommitInfo:
     priority: Priority
     author: str
     created_at: datetime
+    landed_on: str | None = field(default=None, compare=False)
     _count: Callable[[], int] = field(compare=False)
 
     @property

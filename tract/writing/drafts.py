@@ -74,10 +74,15 @@ def draft(
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
 
 
-def drafts(space: Workspace, messages: Iterable[Any], format: str) -> list[Draft]:
-    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*."""
+def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
+    """*messages* as they come; ContentValidationError for one message, a text or what is no list at all."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
+    return tuple(messages)
+
+
+def drafts(space: Workspace, messages: Iterable[Any], format: str) -> list[Draft]:
+    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*."""
     found = []
     for number, message in enumerate(messages):
         try:
