@@ -280,6 +280,10 @@ class ObjectCorruptError(StorageError):
         super().__init__(f"{subject} is damaged{where}: {detail}")
 
 
+class DamageWarning(UserWarning):
+    """A store can be read, and something of it that was acknowledged cannot; ``tract fsck`` says what."""
+
+
 class RefMovedError(StorageError):
     """A ref is not where the writer saw it; nothing was changed. Ids are hexadecimal or None."""
 

@@ -54,6 +54,9 @@ _ABANDONED_AFTER = 3600.0
 
 _LONGEST_CONFIG = 64 * 1024
 _LONGEST_LINE = 4096
+_CONFIG_HEADER = b"# The settings of this tract; docs/format.md lists them.\n"
+_CONFIG_CHECK = b"# check "
+_CONFIG_DIGITS = 16
 
 _COMMITS_KEPT = 8192
 _NODES_KEPT = 16384
@@ -336,7 +339,7 @@ def open_repository(
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
         if not create_tract and repo.ref(HEAD) is None:
             raise SessionError(f"there is no tract named '{repo.tract}' in '{path}'")
-        _show_last_state(repo, mirror)
+        _check_last_state(repo, mirror)
         _create_head(repo)
     except BaseException:
         store.close()
@@ -370,26 +373,20 @@ def _create_head(repo: Repository) -> None:
             repo.refs.update([edit], reason=f"init: tract {repo.tract}")
 
 
-def _show_last_state(repo: Repository, mirror: RefFiles) -> None:
-    """Compare HEAD's and its branch's file with the operations, and write them anew where a process died in between."""
+def _check_last_state(repo: Repository, mirror: RefFiles) -> None:
+    """Compare HEAD's and its branch's file with the operations: an acknowledged one may be missing.
+
+    A file that is only behind is left for the next writer, for whoever opens a store may only want to read it.
+    """
     names = [repo.prefix + HEAD]
     value = repo.refs.read(names[0])
     if isinstance(value, str):
         names.append(repo.prefix + value)
     for name in names:
         found = mirror.read(name)
-        known = repo.refs.read(name)
-        if (found[0] if found is not None else None) == known:
-            continue
-        mirror.check_against(repo.objects, [name])
-        mirror.check_held(repo.refs, [name])
-        if known is None:
-            continue
-        with repo.refs.lock():
-            repo.refs.refresh()
-            current = repo.refs.read(name)
-            if current is not None:
-                mirror.write_value(name, current)
+        if (found[0] if found is not None else None) != repo.refs.read(name):
+            mirror.check_against(repo.objects, [name])
+            mirror.check_held(repo.refs, [name])
 
 
 def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
@@ -428,12 +425,13 @@ def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConf
             make_tract_folder(path, prefix)
             write_config(own, given)
         return given
-    for name in (own, os.path.join(path, "config.toml")):
-        with suppress(
-            FileNotFoundError, NotADirectoryError
-        ):  # and nothing else: settings that cannot be read are none to do without
-            return read_config(name)
-    return TractConfig()
+    root = os.path.join(path, "config.toml")
+    with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings are never guessed
+        return read_config(own)
+    try:
+        return read_config(root)
+    except FileNotFoundError:
+        raise ConfigError(f"'{root}' is missing") from None
 
 
 def write_config(path: str, config: TractConfig) -> None:
@@ -441,17 +439,38 @@ def write_config(path: str, config: TractConfig) -> None:
     import json  # a JSON string is a TOML string
 
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in to_table(config).items()]
-    body = "# The settings of this tract; docs/format.md lists them.\n" + "".join(lines)
-    check = blake3(body.encode()).hexdigest()[:16]
-    files.write_file(path, f"{body}# check {check}\n".encode(), sync=True)
+    files.write_file(path, sign_config(_CONFIG_HEADER + "".join(lines).encode()), sync=True)
+
+
+def sign_config(body: bytes) -> bytes:
+    """The bytes of a settings file, with the check line that it ends with."""
+    return body + _CONFIG_CHECK + blake3(body).hexdigest()[:_CONFIG_DIGITS].encode() + b"\n"
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether the last line of a settings file is the check of those before it; it is not where the file was edited by hand."""
+    return data == sign_config(data[: data.rfind(_CONFIG_CHECK)])
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether a settings file that tract wrote lacks its end.
+
+    People edit the file, so its check line may be wrong, or stand anywhere; but where tract's first line is, one is there.
+    """
+    if _CONFIG_HEADER not in data and not _CONFIG_HEADER.startswith(data):
+        return False  # somebody wrote all of it
+    ends = (line.removeprefix(_CONFIG_CHECK) for line in data.split(b"\n") if line.startswith(_CONFIG_CHECK))
+    return all(len(end.rstrip()) != _CONFIG_DIGITS for end in ends)
 
 
 def read_config(path: str) -> TractConfig:
-    """The settings in a file; ConfigError when they make no sense."""
+    """The settings in a file; ConfigError when they make no sense, or the file is cut off."""
     data = files.read_file(path, _LONGEST_CONFIG + 1)
     # What tomllib does with a dotted key grows with the square of its length.
     if len(data) > _LONGEST_CONFIG or max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
         raise ConfigError(f"'{path}': more than {_LONGEST_CONFIG} bytes, or {_LONGEST_LINE} in a line")
+    if _is_cut(data):
+        raise ConfigError(f"'{path}': it is cut off: its check line is missing")
     if not any(line and line[:1] != b"#" for line in data.split(b"\n")):
         return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
     import tomllib

@@ -52,12 +52,15 @@ def tear_the_end(scene: Scene) -> None:
     """As a process leaves it that died in a write, before it wrote the ref's file."""
     journal = scene.folder / ".tract" / "objects" / "journal"
     branch = scene.folder / ".tract" / "refs" / "heads" / "main"
+    lock = scene.folder / ".tract" / "locks" / "journal"
     line = branch.read_bytes()
     with opened(scene.folder, durability="process") as t:
         t.user("its ref file was not written")
         scene.acknowledge("its ref file was not written")
         size = t.repository.objects.stats().journal_size
+        mark = lock.read_bytes()
         t.user("torn")
+    lock.write_bytes(mark)
     branch.write_bytes(line)
     data = bytearray(journal.read_bytes())
     data[size + 60 :] = bytes(len(data) - size - 60)

@@ -20,7 +20,7 @@ from tract.refs.operations import OperationRefs
 from tract.storage import database, files, journal
 from tract.storage.database import Database
 from tract.storage.files import NewFile
-from tract.storage.journal import Journal
+from tract.storage.journal import Journal, Span
 from tract.storage.loose import LooseObjects
 
 
@@ -62,19 +62,19 @@ def _seal_without_pack_sync() -> Callable[[], AbstractContextManager[None]]:
 
 
 def _no_crc() -> Callable[[], AbstractContextManager[None]]:
-    def whole(self: Journal, data: bytes, position: int, number: int | None) -> int | None:
+    def whole(data: bytes, position: int, nonce: bytes) -> Span | None:
         size = journal.TRANSACTION.size
-        if data[position : position + 8] != self._nonce or len(data) - position < size:
+        if data[position : position + 8] != nonce or len(data) - position < size:
             return None
-        _, _, length, _, _, _, found = journal.TRANSACTION.unpack_from(data, position)
+        _, _, length, flags, _, records, number = journal.TRANSACTION.unpack_from(data, position)
         end = position + size + length
-        return None if end > len(data) or (number is not None and found != number) else end - position
+        return None if end > len(data) else Span(position, end, number, flags, records)
 
-    return patched(Journal, _whole_transaction=whole)
+    return patched(journal, whole_transaction=whole)
 
 
 def _no_clearing() -> Callable[[], AbstractContextManager[None]]:
-    def clear(self: Journal, _aside: str) -> None:
+    def clear(self: Journal, _evidence: str | None) -> None:
         self.torn = False
 
     return patched(Journal, clear_torn_end=clear)
@@ -112,12 +112,13 @@ def _always_synced_flag() -> Callable[[], AbstractContextManager[None]]:
 
 
 def _any_number() -> Callable[[], AbstractContextManager[None]]:
-    real = Journal._whole_transaction
+    real = journal.read_spans
 
-    def whole(self: Journal, data: bytes, position: int, _number: int | None) -> int | None:
-        return real(self, data, position, None)
+    def spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[Span]:
+        first = journal.whole_transaction(data, start, nonce)
+        return real(data, start, nonce, number if first is None else first.number)
 
-    return patched(Journal, _whole_transaction=whole)
+    return patched(journal, read_spans=spans)
 
 
 def _loose_without(sync_data: bool, names: bool) -> Callable[[], AbstractContextManager[None]]:

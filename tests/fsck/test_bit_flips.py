@@ -86,5 +86,5 @@ def test_a_journal_cut_between_two_transactions_is_noticed_even_where_only_a_tag
         t.tag("kept-nowhere-else")
     journal.write_bytes(before.rstrip(b"\0"))
 
-    with pytest.raises(ObjectCorruptError, match="kept-nowhere-else"):
+    with pytest.raises(ObjectCorruptError, match="its last 1 transaction"):
         Tract.open(tmp_path)

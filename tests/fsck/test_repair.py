@@ -208,9 +208,12 @@ def test_a_message_lost_in_the_middle_is_named_and_the_rest_is_kept(store: Store
 
 def test_a_commit_lost_at_the_end_takes_the_branch_back_to_the_last_whole_state(store: Store) -> None:
     ids = store.say("first", "second", "last")
-    store.damage("objects/journal", flip_in(bytes.fromhex(ids[2])))
+    payload = store.one("objects/journal").read_bytes().index(bytes.fromhex(ids[2])) + 32
+    store.damage("objects/journal", flip(payload + 1))
+    plan = plan_repair(store.check())
+    assert any(ids[2][:16] in lost and "last" in lost for lost in plan.lost)
 
-    report = store.repair()
+    report = run_repair(plan)
 
     assert report.is_clean
     assert ["first", "second"] == store.texts()
@@ -252,7 +255,7 @@ def test_a_journal_in_place_of_a_newer_one_is_caught_by_the_ref_files(store: Sto
     store.say("b")
     store.one("objects/journal").write_bytes(old)
 
-    assert ["ref-file-ahead"] == [problem.kind for problem in store.check().errors]
+    assert {"ref-file-ahead"} <= {problem.kind for problem in store.check().errors}
     assert store.repair().is_clean
     assert ["a"] == store.texts()
 

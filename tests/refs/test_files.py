@@ -11,7 +11,9 @@ import pytest
 
 from tests.making import say
 from tract.config import TractConfig
-from tract.errors import ObjectCorruptError
+from tract.errors import DamageWarning, ObjectCorruptError
+from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.objects.id import ObjectId
 from tract.refs.files import RefFiles, format_line, parse_line
 from tract.refs.store import RefEdit
@@ -43,6 +45,12 @@ def reopened(store: Path, durability: Durability = "full") -> ObjectId | None:
     tip = repo.head()[1]
     repo.close()
     return tip
+
+
+def written_by_another(store: Path) -> ObjectId:
+    """The commit that somebody else makes."""
+    with closing(open_repository(str(store))) as other:
+        return say(other, "next")
 
 
 def line_of(store: Path, name: str = MAIN) -> bytes:
@@ -94,56 +102,74 @@ def test_a_ref_file_is_written_over_in_place(store: Path, repo: Repository) -> N
     assert before == (store / MAIN).stat().st_ino
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 90, b"\0" * 83, "flip", "gone", "behind"])
-def test_a_wrong_ref_file_is_written_anew_by_who_opens_the_store(
-    store: Path, repo: Repository, damage: bytes | str
+@pytest.mark.parametrize("name", [MAIN, "refs/tags/t", "HEAD"])
+@pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 90, b"\0" * 83, "flip", "gone"])
+def test_a_wrong_ref_file_is_left_by_readers_and_written_anew_by_the_next_writer(
+    store: Path, repo: Repository, name: str, damage: bytes | str
 ) -> None:
-    say(repo, "a")
-    old = line_of(store)
-    tip = say(repo, "b")
-    new = line_of(store)
+    tip = say(repo, "a")
+    repo.refs.update([RefEdit("refs/tags/t", tip)], reason="tag")
+    line = line_of(store, name)
     if damage == "gone":
-        (store / MAIN).unlink()
+        (store / name).unlink()
     else:
-        flipped = new[:20] + bytes([new[20] ^ 1]) + new[21:]
-        (store / MAIN).write_bytes({"flip": flipped, "behind": old}.get(str(damage), damage))  # type: ignore[arg-type]
+        flipped = line[:20] + bytes([line[20] ^ 1]) + line[21:]
+        (store / name).write_bytes(flipped if isinstance(damage, str) else damage)
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
     assert tip == reopened(store)
-    assert (tip, False) == parse_line(MAIN, line_of(store))
+    assert before == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    new = written_by_another(store)
+
+    assert (repo.refs.read(name) if name != MAIN else new, True) == parse_line(name, line_of(store, name))
 
 
-def test_a_repaired_line_claims_no_sync_of_its_own(store: Path, repo: Repository) -> None:
-    # Who wrote the operation may have died before its sync: a power cut may still take it.
+def test_a_ref_file_with_an_earlier_value_is_written_anew_by_the_next_writer(store: Path, repo: Repository) -> None:
+    tag = "refs/tags/t"
+    tips = [say(repo, text) for text in "ab"]
+    repo.refs.update([RefEdit(tag, tips[0])], reason="tag")
+    old = line_of(store, tag)
+    repo.refs.update([RefEdit(tag, tips[1])], reason="tag")
+    (store / tag).write_bytes(old)
+
+    written_by_another(store)
+
+    assert (tips[1], True) == parse_line(tag, line_of(store, tag))
+
+
+def test_the_file_of_a_ref_that_is_gone_is_removed_by_the_next_writer(store: Path, repo: Repository) -> None:
+    tag = "refs/tags/t"
     tip = say(repo, "a")
-    (store / MAIN).unlink()
-    reopened(store, "full")
+    repo.refs.update([RefEdit(tag, tip)], reason="tag")
+    line = line_of(store, tag)
+    repo.refs.update([RefEdit(tag, None)], reason="tag")
+    (store / tag).write_bytes(line)
 
-    assert format_line(MAIN, tip, "process") == line_of(store)
+    written_by_another(store)
 
-
-def test_a_damaged_head_file_is_written_anew(store: Path, repo: Repository) -> None:
-    tip = say(repo, "a")
-    (store / "HEAD").write_bytes(b"ref: refs/heads/other\n")
-
-    assert tip == reopened(store)
-    assert (MAIN, False) == parse_line("HEAD", line_of(store, "HEAD"))
+    assert not (store / tag).exists()
 
 
-def test_a_missing_folder_of_refs_is_made_anew(store: Path, repo: Repository) -> None:
-    tip = say(repo, "a")
+def test_a_missing_folder_of_refs_is_made_anew_by_the_next_writer(store: Path, repo: Repository) -> None:
+    say(repo, "a")
     (store / MAIN).unlink()
     for name in ("refs/heads", "refs/tags", "refs/notes", "refs"):
         (store / name).rmdir()
 
-    assert tip == reopened(store)
-    assert line_of(store)
+    tip = written_by_another(store)
+
+    assert (tip, True) == parse_line(MAIN, line_of(store))
 
 
 @pytest.mark.parametrize("lost", ["torn", "cut off whole"])
-def test_a_synced_line_naming_a_commit_that_is_gone_is_damage(store: Path, repo: Repository, lost: str) -> None:
+@pytest.mark.parametrize("mark", ["of the last writer", "of the one before"])
+def test_a_journal_without_its_acknowledged_end_is_damage(store: Path, repo: Repository, lost: str, mark: str) -> None:
     say(repo, "a")
     size = repo.objects.stats().journal_size
+    before = (store / "locks/journal").read_bytes()
     say(repo, "b")
+    if mark == "of the one before":
+        (store / "locks/journal").write_bytes(before)
     journal = store / "objects" / "journal"
     data = journal.read_bytes()
     left = data[: size + (40 if lost == "torn" else 0)].ljust(len(data), b"\0")
@@ -152,21 +178,53 @@ def test_a_synced_line_naming_a_commit_that_is_gone_is_damage(store: Path, repo:
     with pytest.raises(ObjectCorruptError) as caught:
         reopened(store)
 
-    assert str(store / MAIN) == caught.value.subject
+    assert str(store / MAIN if mark == "of the one before" else journal) == caught.value.subject
     assert left == journal.read_bytes()
 
 
-def test_a_cached_line_naming_a_commit_that_is_gone_is_written_anew(store: Path) -> None:
+def test_a_last_operation_that_only_deleted_a_branch_is_missed_although_no_ref_file_tells(
+    store: Path, repo: Repository
+) -> None:
+    tip = say(repo, "a")
+    repo.refs.update([RefEdit("refs/heads/side", tip)], reason="branch")
+    size = repo.objects.stats().journal_size
+    repo.refs.update([RefEdit("refs/heads/side", None)], reason="branch")
+    journal = store / "objects" / "journal"
+    data = bytearray(journal.read_bytes())
+    data[size + 90] ^= 1
+    journal.write_bytes(data)
+
+    with pytest.raises(ObjectCorruptError):
+        reopened(store)
+    assert run_repair(plan_repair(check_repository(str(store)))).is_clean
+
+    with closing(open_repository(str(store))) as again:
+        assert again.ref("refs/heads/side") is None
+        assert tip == again.head()[1]
+
+
+def test_commits_that_were_never_synced_and_are_gone_are_told_of_until_they_are_repaired(store: Path) -> None:
     repo = open_repository(str(store), durability="process")
     tip = say(repo, "a")
     size = repo.objects.stats().journal_size
     say(repo, "b")
     repo.close()
     journal = store / "objects" / "journal"
-    journal.write_bytes(journal.read_bytes()[:size])
+    journal.write_bytes(journal.read_bytes()[: size + 60])
+    left = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
-    assert tip == reopened(store)
-    assert (tip, False) == parse_line(MAIN, line_of(store))
+    with pytest.warns(DamageWarning, match="1 transaction"):
+        assert tip == reopened(store)
+    assert left == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    with pytest.warns(DamageWarning):
+        written_by_another(store)
+    with pytest.warns(DamageWarning, match="set aside"):
+        reopened(store)
+
+    assert "journal-evidence" in {problem.kind for problem in check_repository(str(store)).warnings}
+    run_repair(plan_repair(check_repository(str(store))))
+    assert check_repository(str(store)).is_clean
+    reopened(store)
 
 
 class Death(BaseException):
@@ -174,7 +232,7 @@ class Death(BaseException):
 
 
 class DyingFiles(RefFiles):
-    def write(self, changes: object) -> None:
+    def write(self, changes: object, *, sure: bool = True) -> None:
         raise Death
 
 
@@ -184,19 +242,6 @@ def dying_repository(store: Path) -> Repository:
     repo = open_repository(str(store))
     object.__setattr__(repo, "refs", OperationRefs(repo.objects, actor="tester", mirror=DyingFiles(str(store), "full")))
     return repo
-
-
-def test_what_a_dying_process_did_not_show_is_shown_by_the_next_opener(store: Path) -> None:
-    repo = dying_repository(store)
-    with pytest.raises(Death):
-        say(repo, "a")
-    repo.close()
-    assert not (store / MAIN).exists()
-
-    tip = reopened(store)
-
-    assert tip is not None
-    assert (tip, False) == parse_line(MAIN, line_of(store))
 
 
 def test_what_a_dying_process_did_not_show_is_shown_by_the_next_writer(store: Path, repo: Repository) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tract.errors import BlobNotFoundError, FormatVersionError, ObjectCorruptError
+from tract.errors import BlobNotFoundError, DamageWarning, FormatVersionError, ObjectCorruptError
 from tract.objects.model import NewObject, Operation, new_blob, new_operation
 from tract.storage.database import Database
 from tract.storage.journal import FILE_HEADER_SIZE
@@ -38,6 +38,10 @@ def has(store: Database, text: str) -> bool:
         return blob(text).payload == store.read(blob(text).id).payload
     except BlobNotFoundError:
         return False
+
+
+def mark_in(folder: Path) -> Path:
+    return folder / "locks" / "journal"
 
 
 def journal_in(folder: Path) -> Path:
@@ -85,11 +89,13 @@ def test_a_tail_torn_at_any_byte_is_cleared_and_loses_nothing_before_it(
 ) -> None:
     store = database(durability)
     before = append(store, "kept")
+    mark = mark_in(tmp_path).read_bytes()
     end = append(store, "lost")
     store.close()
     whole = journal_in(tmp_path).read_bytes()
 
     for cut in range(before, end):
+        mark_in(tmp_path).write_bytes(mark)  # a writer that was killed in its write says nothing of it
         # The file keeps its length, as it was preallocated, or ends there, as it does on other file systems.
         journal_in(tmp_path).write_bytes(whole[:cut].ljust(len(whole) if cut % 2 else cut, b"\0"))
         torn = database(durability)
@@ -105,7 +111,9 @@ def test_a_tail_torn_at_any_byte_is_cleared_and_loses_nothing_before_it(
         torn.close()
 
 
-def test_a_byte_wrong_anywhere_in_the_last_transaction_undoes_all_of_it(database: Open, tmp_path: Path) -> None:
+def test_a_byte_wrong_anywhere_in_the_last_transaction_undoes_all_of_it_and_is_told(
+    database: Open, tmp_path: Path
+) -> None:
     store = database()
     before = append(store, "kept")
     end = append(store, "lost")
@@ -116,7 +124,8 @@ def test_a_byte_wrong_anywhere_in_the_last_transaction_undoes_all_of_it(database
         whole[at] ^= 1 << at % 8
         journal_in(tmp_path).write_bytes(whole)
         whole[at] ^= 1 << at % 8
-        damaged = database()
+        with pytest.warns(DamageWarning, match="1 transaction"):
+            damaged = database()
         assert has(damaged, "kept")
         assert not has(damaged, "lost")
         damaged.close()
@@ -186,19 +195,24 @@ def test_a_hole_between_unsynced_transactions_is_set_aside_and_cleared(database:
     data[start:end] = bytes(end - start)
     journal_in(tmp_path).write_bytes(data)
 
-    again = database("process")
+    with pytest.warns(DamageWarning, match="1 whole transaction behind"):
+        again = database("process")
+    assert data == journal_in(tmp_path).read_bytes()
     append(again, "next")
 
     assert [True, False, False, True] == [has(again, text) for text in ("kept", "hole", "behind", "next")]
     (aside,) = (tmp_path / "objects").glob("journal.torn-*")
-    assert data[start:].rstrip(b"\0") == aside.read_bytes()
+    assert data[:FILE_HEADER_SIZE] + data[start:].rstrip(b"\0") == aside.read_bytes()
     assert 0o600 == aside.stat().st_mode & 0o777
+    with pytest.warns(DamageWarning, match="set aside in 1 file"):
+        database()
 
 
 def test_a_message_may_hold_the_bytes_of_a_transaction(database: Open, tmp_path: Path) -> None:
     store = database("full")
     start = append(store, "a")
     end = append(store, "b")
+    mark = mark_in(tmp_path).read_bytes()
     whole = journal_in(tmp_path).read_bytes()
     # Real ones, with the file's own nonce; as text of one byte a character, so that they stand in the journal as they are.
     copied = new_blob({"text": whole[start:end], "again": whole[:end]})
@@ -212,6 +226,7 @@ def test_a_message_may_hold_the_bytes_of_a_transaction(database: Open, tmp_path:
     assert copied.payload == database().read(copied.id).payload
     # Torn inside that message, there is nothing acknowledged behind the tear.
     journal_in(tmp_path).write_bytes(data[: before - 300])
+    mark_in(tmp_path).write_bytes(mark)
     again = database("full")
     assert [True, True, False] == [has(again, text) for text in ("a", "b", "c")]
 

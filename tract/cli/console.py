@@ -300,10 +300,19 @@ class Console:
 
     def _open(self) -> Repository:
         store = self.store()
-        safe = self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep)
         author = self.environ.get("TRACT_AUTHOR_NAME")
         # Opening an unknown tract would make it.
-        return open_repository(store, tract=self.tract, author=author, safe_directories=tuple(safe), create_tract=False)
+        return open_repository(
+            store,
+            tract=self.tract,
+            author=author,
+            safe_directories=self.safe_directories(),
+            create_tract=False,
+        )
+
+    def safe_directories(self) -> tuple[str, ...]:
+        """The stores, and the folders that stores are in, to use although another user owns them."""
+        return tuple(self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep))
 
 
 def _working_folder() -> str:

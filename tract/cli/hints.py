@@ -115,7 +115,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.LockTimeoutError, "another process is writing to this store"),
     (
         errors.UnsafeRepositoryError,
-        "a store must be yours (or listed in TRACT_SAFE_DIRECTORIES), and no part of it a link",
+        "a store must be yours, or its folder listed in TRACT_SAFE_DIRECTORIES, and no part of it a link",
     ),
     (
         errors.ImportFormatError,

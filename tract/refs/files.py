@@ -69,14 +69,17 @@ class RefFiles:
         self._durability = durability
         self._open: dict[str, int] = {}
 
-    def write(self, changes: Sequence[RefChange]) -> None:
-        """Show the new values; nothing is synced, for the operations can tell all of it again."""
+    def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
+        """Show the new values; nothing is synced, for the operations can tell all of it again.
+
+        *sure* says that the operations are on the disk, where this handle's durability brings them there.
+        """
         for change in changes:
             if change.new is None:
                 self._delete(change.name)
         for change in changes:
             if change.new is not None:
-                self._write(change.name, change.new, self._durability)
+                self._write(change.name, change.new, self._durability if sure else "process")
 
     def shows(self, change: RefChange) -> bool:
         """Whether the ref's file holds the change's new value, or there is none where the ref is gone."""
@@ -87,10 +90,6 @@ class RefFiles:
         """The files of a new store's refs, each on the disk when this returns."""
         for name, value in refs:
             files.write_file(self.path_of(name), format_line(name, value, self._durability), sync=True)
-
-    def write_value(self, name: str, value: RefValue) -> None:
-        """Show one ref's value, of an operation that may not have been synced: who wrote it died before the line was written."""
-        self._write(name, value, "process")
 
     def _write(self, name: str, value: RefValue, durability: Durability) -> None:
         line = format_line(name, value, durability)

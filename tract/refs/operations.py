@@ -11,8 +11,8 @@ Ref files are written after it, for people and for repair; the state never comes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 from tract.errors import (
@@ -41,6 +41,9 @@ from tract.storage.store import JournalStore, ObjectStore
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
 _KEYFRAME_EVERY = 256
 
+# A handle's first write looks at the files of all refs, of so many at most: gc looks at more.
+_MOST_LOOKED_AT = 256
+
 
 def now() -> int:
     """Microseconds since 1970, UTC."""
@@ -50,8 +53,12 @@ def now() -> int:
 class Mirror(Protocol):
     """Where changes of refs are shown beside the log."""
 
-    def write(self, changes: Sequence[RefChange]) -> None:
-        """Show the new values: first what went, then the others in their order."""
+    def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
+        """Show the new values: first those of refs that are gone, then the others in their order; *sure* unless their operations may not be on the disk."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Every ref of which something is shown."""
         ...
 
     def shows(self, change: RefChange) -> bool:
@@ -93,6 +100,7 @@ class OperationRefs:
         # Refs whose files may not show what they hold: others may have died before they wrote them, or it failed here.
         self._doubtful: set[str] = set()
         self._unshown: set[str] = set()
+        self._looked_at_all = False
         self._last: ObjectId | None = None
         self._catch_up()
 
@@ -248,15 +256,34 @@ class OperationRefs:
         late = self._unshown | self._doubtful
         self._doubtful = set()
         try:
+            if not self._looked_at_all and len(self._refs) <= _MOST_LOOKED_AT:
+                late |= self._all_names()
             if late:
                 late.difference_update(change.name for change in changes)
-                behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(late)]
-                self._mirror.write([one for one in behind if not self._is_shown(one) and self._is_behind(one.name)])
+                self._show_late(late, sure=bool(changes))
             self._mirror.write(changes)
             self._unshown.clear()
         except (OSError, StorageError):
             # The operation has happened: an error now would say it has not. The next writer tries again.
             self._unshown = late.union(change.name for change in changes)
+
+    def _all_names(self) -> set[str]:
+        """The refs there are, and those of which something is shown: a power cut or a full disk may have taken any ref's file, or brought an old one back."""
+        assert self._mirror is not None
+        self._looked_at_all = True
+        return {*self._refs, *self._mirror.names()}
+
+    def _show_late(self, names: Iterable[str], *, sure: bool) -> None:
+        assert self._mirror is not None
+        behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(names)]
+        late = [one for one in behind if not self._is_shown(one) and self._is_behind(one.name)]
+        self._mirror.write(late, sure=sure)
+
+    def show_all(self) -> None:
+        """Show every ref that is not shown as it is, however many there are. Only for the holder of the lock."""
+        if self._mirror is not None:
+            with suppress(OSError, StorageError):  # as in ``_show``
+                self._show_late(self._all_names(), sure=False)
 
     def _is_behind(self, name: str) -> bool:
         """Whether what is shown of the ref is nothing, or older; what proves that an operation was lost stays, for fsck."""
@@ -288,9 +315,11 @@ class OperationRefs:
     def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
         """An operation that changes nothing and says where every ref is; it goes on *previous*.
 
-        Only for who holds the lock: what was not shown of the refs is shown first.
+        Only for the holder of the lock. What was not shown of the refs is shown first: all of it before a gc, which makes the proofs of old values go.
         """
         self._show(())
+        if reason == "gc":
+            self.show_all()
         return new_operation(Operation(previous, self._clock(), self._actor, reason, (), self._after(())))
 
     def close(self) -> None:

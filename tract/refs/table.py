@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from unicodedata import normalize
 
 from tract.errors import RefNameError
+
+
+def fold_name(name: str) -> str:
+    """What a file system makes of a name that has no upper and lower case and takes the ways to write one character for the same."""
+    if name.isascii():
+        return name.lower()
+    return normalize("NFC", normalize("NFD", normalize("NFD", name).casefold()))
 
 
 class NameTable:
@@ -20,14 +28,14 @@ class NameTable:
             self.add(name)
 
     def add(self, name: str) -> None:
-        folded = name.casefold()
+        folded = fold_name(name)
         self._names.setdefault(folded, {})[name] = None
         for folder in _folders(folded):
             self._under.setdefault(folder, {})[name] = None
 
     def remove(self, name: str) -> None:
         """Take *name* out, which need not be there."""
-        folded = name.casefold()
+        folded = fold_name(name)
         for table, key in ((self._names, folded), *((self._under, folder) for folder in _folders(folded))):
             names = table.get(key, {})
             names.pop(name, None)
@@ -36,10 +44,10 @@ class NameTable:
 
     def check(self, name: str) -> None:
         """RefNameError where *name*, which may be in the table, cannot be beside another that is."""
-        folded = name.casefold()
+        folded = fold_name(name)
         for other in self._names.get(folded, ()):
             if other != name:
-                raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
+                raise RefNameError(f"ref '{name}' differs from ref '{other}' in case or normalisation only")
         above = (self._names[folder] for folder in _folders(folded) if folder in self._names)
         for others in (*above, self._under.get(folded, {})):
             for other in others:

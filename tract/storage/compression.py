@@ -11,6 +11,12 @@ from typing import Any
 
 import zstandard
 
+from tract.objects.codec import MAX_SIZE
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_FRAME_HEADER = 18  # the longest there is
+_FRAME_SLACK = 1024  # a frame is longer than what it unpacks to by less than that, and 1 in 128
+
 RECORD_LEVEL = 3
 
 
@@ -73,13 +79,29 @@ class FrameCodec:
         """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
         if self._dictionary is None:
             return decompress(data, size)
+        return _decompress(self._decompressor(), data, size)
+
+    def _decompressor(self) -> Any:
         decompressor = getattr(self._local, "decompressor", None)
         if decompressor is None:
             try:
                 decompressor = self._local.decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
             except zstandard.ZstdError as exc:
                 raise ValueError(f"not a zstd dictionary: {exc}") from exc
-        return _decompress(decompressor, data, size)
+        return decompressor
+
+    def measure(self, data: bytes, at: int) -> tuple[int, bytes] | None:
+        """How long the frame is that begins at *at* in *data*, and what it unpacks to; None where no whole one does."""
+        try:
+            size = zstandard.frame_content_size(data[at : at + _FRAME_HEADER])
+            if not 0 < size <= 2 * MAX_SIZE:
+                return None
+            frame = data[at : at + size + size // 128 + _FRAME_SLACK]
+            unpacking = (_contexts.decompressor if self._dictionary is None else self._decompressor()).decompressobj()
+            raw = unpacking.decompress(frame)
+        except (zstandard.ZstdError, ValueError, MemoryError):
+            return None
+        return (len(frame) - len(unpacking.unused_data), raw) if unpacking.eof and len(raw) == size else None
 
 
 def train_dictionary(samples: Sequence[bytes], size: int) -> bytes:

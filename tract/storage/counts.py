@@ -113,6 +113,26 @@ class CountsReader:
             self._end = _take_block_before(data, self._end, found)
 
 
+def read_counts(data: bytes, report: Callable[[int, str], None]) -> dict[ObjectId, BlobCount]:
+    """All counts in the bytes of a file, up to the first block that is not whole; *report* hears where what is wrong.
+
+    An empty file is whole: the process that made it may have died before its first block.
+    """
+    counts: dict[ObjectId, BlobCount] = {}
+    if data and data[: len(MAGIC)] != MAGIC:
+        report(0, "it does not begin as a file of token counts does")
+        return counts
+    position = len(MAGIC)
+    while position < len(data):
+        rows = _rows_at(data, position)
+        if rows is None:
+            report(position, "a block of it does not match its checksum")
+            break
+        counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
+        position += _BLOCK.size + len(rows)
+    return counts
+
+
 def _find_row(data: mmap.mmap, blob: ObjectId, end: int) -> BlobCount | None:
     """The blob's count before *end*: its row is searched for, and proved by its block's checksum; None where there is none."""
     row = data.find(blob, len(MAGIC), end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
@@ -15,7 +15,7 @@ from tract.storage.journal import create_journal
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
 from tract.storage.quarantine import remove_quarantines
-from tract.storage.reader import ObjectReader
+from tract.storage.reader import EVIDENCE, ObjectReader
 from tract.storage.record import LOOSE_LIMIT
 from tract.storage.store import Durability
 from tract.storage.threads import ThreadLock
@@ -78,14 +78,15 @@ class Database(ObjectReader):
     """An open object store under ``objects/``."""
 
     def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
-        files.check_file(os.path.join(locks, "journal"))
-        self._file_lock = files.FileLock(os.path.join(locks, "journal"))
+        lock_path = os.path.join(locks, "journal")
+        files.check_file(lock_path)
+        self._file_lock = files.FileLock(lock_path)
         self._thread_lock = ThreadLock()
         self._held = 0
         self._sync = durability == "full"
         self._gc_lock_path = os.path.join(locks, "gc")
         self.before_clearing: Callable[[], None] | None = None
-        super().__init__(path)
+        super().__init__(path, lock_path)
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
@@ -110,7 +111,7 @@ class Database(ObjectReader):
                 self._file_lock.acquire()
                 self._held = 1
                 self._look()
-                if self._journal.torn:
+                if self._journal.torn or self._missing:
                     self._clear_torn_end()
                 self._is_current = True
             except BaseException:
@@ -124,7 +125,10 @@ class Database(ObjectReader):
     def _clear_torn_end(self) -> None:
         if self.before_clearing is not None:
             self.before_clearing()
-        self._journal.clear_torn_end(os.path.join(self.path, f"journal.torn-{time.time_ns()}"))
+        was_acknowledged = self._journal.behind or self._missing
+        evidence = os.path.join(self.path, f"{EVIDENCE}{time.time_ns()}")
+        self._journal.clear_torn_end(evidence if was_acknowledged else None)
+        self._missing = 0
 
     def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None:
         try:
@@ -135,7 +139,13 @@ class Database(ObjectReader):
             # No operation names what was written, whatever is to be seen of it.
             raise DurabilityError(str(exc), visible=False) from exc
         self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+        self._write_mark()
         self._remember(kept)
+
+    def _write_mark(self) -> None:
+        """Say beside the journal how far it goes now; a mark that cannot be written is only behind."""
+        with suppress(OSError):
+            self._file_lock.write(self._journal.mark.pack())
 
     def _remember(self, objects: Sequence[NewObject]) -> None:
         """Keep the last blobs that were written: whoever commits a message mostly counts or compiles it next."""

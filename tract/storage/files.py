@@ -22,6 +22,7 @@ from tract.errors import DurabilityError, LockTimeoutError, StorageError, Unsafe
 FILE_MODE = 0o600
 DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
 
 
 def open_read(path: str) -> int:
@@ -107,9 +108,17 @@ def close(fd: int) -> None:
 def _named(exc: OSError, fd: int) -> OSError:
     """The error with the name of the file that it is about: the system tells only of those it opens."""
     if exc.filename is None:
-        with contextlib.suppress(OSError):
-            exc.filename = os.readlink(f"/proc/self/fd/{fd}")
+        exc.filename = name_of(fd) or None
     return exc
+
+
+def name_of(fd: int) -> str:
+    """The path of the file behind *fd*, as far as the system can tell."""
+    with contextlib.suppress(OSError):
+        if hasattr(fcntl, "F_GETPATH"):  # macOS
+            return os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+        return os.readlink(f"/proc/self/fd/{fd}")
+    return ""
 
 
 def as_storage_error(exc: OSError) -> StorageError:
@@ -120,6 +129,8 @@ def as_storage_error(exc: OSError) -> StorageError:
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
     """Up to *size* bytes from *offset*; fewer only at the end of the file."""
+    if size > _MOST_UNASKED:  # room is made for all of them before any is read, and a damaged length may say anything
+        size = max(0, min(size, size_of(fd) - offset))
     try:
         data = os.pread(fd, size, offset)
         if len(data) == size or not data:
@@ -135,6 +146,27 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
     except OSError as exc:
         raise _named(exc, fd) from None
     return b"".join(parts)
+
+
+def read_rest(fd: int, offset: int, limit: int) -> bytes:
+    """The bytes from *offset* to the end of the file, without the hole that a sparse file may end in; StorageError for more than *limit*."""
+    end = size_of(fd)
+    if end - offset > _MOST_UNASKED:
+        end = _end_of_data(fd, offset, end)
+    if end - offset > limit:
+        raise StorageError(f"{name_of(fd)} is too large: {end} bytes")
+    return read_at(fd, end - offset, offset)
+
+
+def _end_of_data(fd: int, start: int, end: int) -> int:
+    """Where the last stretch ends that the file system keeps bytes of; *end* where it cannot tell."""
+    found = start
+    try:
+        while found < end:
+            found = os.lseek(fd, os.lseek(fd, found, os.SEEK_DATA), os.SEEK_HOLE)
+    except OSError as exc:
+        return found if exc.errno == errno.ENXIO else end
+    return found
 
 
 def read_file(path: str, limit: int | None = None) -> bytes:
@@ -170,9 +202,27 @@ def sync_data(fd: int, what: str, *, visible: bool) -> None:
     A failed sync is never tried again: Linux forgets the error and the second call would lie.
     """
     try:
-        os.fdatasync(fd)
+        _sync(fd)
     except OSError as exc:
         raise DurabilityError(f"sync of {what} failed: {exc.strerror}", visible=visible) from exc
+
+
+def _sync(fd: int) -> None:
+    """The cheapest call of the system's after which the data is on the disk itself.
+
+    macOS has no fdatasync, and its fsync stops at the drive's own cache; F_FULLFSYNC does not, where the file system knows it.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+        except OSError as exc:
+            if exc.errno not in (errno.ENOTSUP, errno.EINVAL, errno.ENOTTY):
+                raise
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)
 
 
 def sync_file(path: str) -> None:
@@ -189,7 +239,7 @@ def sync_directory(path: str) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
+            os.fsync(fd)  # a directory takes no other call on any system
         finally:
             close(fd)
     except OSError as exc:
@@ -419,7 +469,7 @@ def copy_file(source: str, target: str) -> None:
     """Put what *source* holds at *target* as well, on the disk when this returns; costs no room where links can be had."""
     try:
         os.link(source, target, follow_symlinks=False)
-    except OSError:
+    except (OSError, NotImplementedError):
         write_file(target, read_file(source), sync=True)
         return
     sync_directory(os.path.dirname(target))
@@ -487,14 +537,20 @@ def list_directory(path: str) -> list[str]:
 
 
 def check_tree(path: str, safe_directories: tuple[str, ...] = ()) -> None:
-    """Refuse a store that is a symbolic link, or that another user owns and nobody listed as safe."""
+    """Refuse a store that is a symbolic link, or that another user owns and nobody listed as safe: itself, or the folder that it is in; ``*`` stands for all."""
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         raise UnsafeRepositoryError(f"'{path}' is a symbolic link")
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafeRepositoryError(f"'{path}' is not a directory")
-    if found.st_uid != os.geteuid() and path not in safe_directories:
+    if found.st_uid != os.geteuid() and not _is_listed(path, safe_directories):
         raise UnsafeRepositoryError(f"'{path}' is owned by user {found.st_uid}, not by you ({os.geteuid()})")
+
+
+def _is_listed(path: str, safe_directories: tuple[str, ...]) -> bool:
+    listed = {os.path.realpath(one) for one in safe_directories if one}
+    real = os.path.realpath(path)
+    return "*" in safe_directories or not listed.isdisjoint((real, os.path.dirname(real)))
 
 
 class FileLock:
@@ -538,6 +594,10 @@ class FileLock:
             exc.filename = self.path
             raise
         return True
+
+    def write(self, data: bytes) -> None:
+        """Put *data*, always of one length, at the beginning of the file. Only for the holder of the lock."""
+        write_at(self._fd, data, 0)
 
     def release(self) -> None:
         """Let go of the lock, come what may: who cannot unlock the file closes it."""

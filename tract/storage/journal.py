@@ -26,8 +26,21 @@ After the last transaction come zeros, written ahead so that a sync has no file 
 
 A transaction that is not whole has not happened.
 Where nothing whole follows it, it is the torn end of a write that was never acknowledged, and the next writer clears it.
-Where a synced transaction follows it, it is damage: nothing is cleared, and reading fails with the place.
+Where a whole transaction follows it, it is a hole, and what is behind it is evidence of damage:
+reading fails where one of those was synced; where none was, a power cut under durability ``process`` may have left the hole, so reading goes on before it and says so, and the next writer keeps every byte from the hole on in a file of its own.
 The nonce keeps a message that looks like a transaction from being taken for one.
+
+Beside the journal, in ``locks/journal``, the last writer's mark says how far the journal went (little-endian):
+
+| offset | size | what |
+|---|---|---|
+| 0 | 8 | nonce of the journal it is about |
+| 8 | 4 | transactions that were written |
+| 12 | 4 | transactions that were on the disk |
+| 16 | 4 | CRC-32 of the bytes before |
+
+It is written after the transaction and never synced, so it may be behind the journal.
+A journal that is behind its mark has lost transactions that were acknowledged.
 """
 
 from __future__ import annotations
@@ -37,6 +50,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
@@ -51,16 +65,24 @@ TRANSACTION = struct.Struct("<8sIIHHII")
 _BODY = struct.Struct("<IHHII")
 _TRANSACTION_SIZE = TRANSACTION.size
 _CRC_START = 12
+_MARK = struct.Struct("<8sII")
 
 SYNCED = 1
-_OPERATION = 2
+OPERATION = 2
 _KEYFRAME = 4
+KNOWN_FLAGS = SYNCED | OPERATION | _KEYFRAME
 
 FIRST_STEP = 64 * 1024
 _LAST_STEP = 1024 * 1024
 
+LONGEST = 256 * 1024 * 1024
+"""A longer journal, in bytes, is not tract's: one is packed at 4 MiB, and one transaction brings little more."""
+
 # One read brings the header and, for most objects, all of the record.
 _READ_AHEAD = 4096
+
+# A hostile file may look like transactions at every few bytes; so many times its length is read for checksums, and no more.
+_MOST_CHECKED = 32
 
 
 def create_journal(path: str, objects: Sequence[NewObject]) -> None:
@@ -72,7 +94,7 @@ def create_journal(path: str, objects: Sequence[NewObject]) -> None:
     head = MAGIC + nonce
     head += struct.pack("<I", zlib.crc32(head))
     head = head.ljust(FILE_HEADER_SIZE, b"\0")
-    first = _pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | _OPERATION | _KEYFRAME)
+    first = _pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | OPERATION | _KEYFRAME)
     size = -(-len(head + first) // FIRST_STEP) * FIRST_STEP
     files.write_file(path, (head + first).ljust(size, b"\0"), sync=True)
 
@@ -80,6 +102,98 @@ def create_journal(path: str, objects: Sequence[NewObject]) -> None:
 def _pack_transaction(nonce: bytes, records: Sequence[bytes], number: int, flags: int) -> bytes:
     body = b"".join((_BODY.pack(sum(map(len, records)), flags, 0, len(records), number), *records))
     return nonce + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+# Reading a journal's bytes, for those who stop at the first that is wrong and for fsck, which goes on behind it.
+
+
+def read_header(path: str, head: bytes) -> bytes:
+    """The nonce in the first bytes of the journal *path*."""
+    if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
+        found = head[len(MAGIC) - 2 : 16].split(b"\n")[0].decode("ascii", "replace")
+        raise FormatVersionError(path, found, "1")
+    if len(head) < FILE_HEADER_SIZE or head[:16] != MAGIC:
+        raise ObjectCorruptError(path, "it does not begin as a journal does", 0)
+    if int.from_bytes(head[24:28], "little") != zlib.crc32(head[:24]) or any(head[28:]):
+        raise ObjectCorruptError(path, "its header does not match its checksum", 16)
+    return head[16:24]
+
+
+class Span(NamedTuple):
+    """Bytes of a journal from *start* to *end*: a whole transaction with its *flags* and number of *records*, or a hole, whose *flags* are None."""
+
+    start: int
+    end: int
+    number: int
+    flags: int | None
+    records: int
+
+
+def read_spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[Span]:
+    """The transactions of *data* from *start* on, where number *number* is expected, and the holes between and behind them, but for zeros.
+
+    ValueError where more looks like a transaction than can be tried.
+    """
+    position, stop = start, len(data.rstrip(b"\0"))
+    left = _MOST_CHECKED * len(data)
+    while position < stop:
+        span = whole_transaction(data, position, nonce)
+        if span is None or span.number != number:
+            hole = position
+            while span is None:
+                position = data.find(nonce, position + 1)
+                if position < 0:
+                    yield Span(hole, stop, number, None, 0)
+                    return
+                span = whole_transaction(data, position, nonce)
+                left -= _claimed_length(data, position)
+                if left < 0:
+                    raise ValueError("more in it looks like a transaction than can be")
+            yield Span(hole, span.start, number, None, 0)
+        yield span
+        position, number = span.end, span.number + 1
+
+
+def whole_transaction(data: bytes, position: int, nonce: bytes) -> Span | None:
+    """The whole transaction at *position*, or None where there is none."""
+    if data[position : position + 8] != nonce or len(data) - position < _TRANSACTION_SIZE:
+        return None
+    _, crc, length, flags, _, count, number = TRANSACTION.unpack_from(data, position)
+    end = position + _TRANSACTION_SIZE + length
+    if end > len(data) or zlib.crc32(data[position + _CRC_START : end]) != crc:
+        return None
+    return Span(position, end, number, flags, count)
+
+
+def _claimed_length(data: bytes, position: int) -> int:
+    """How many bytes a checksum at *position* was worked out of."""
+    length = int.from_bytes(data[position + 12 : position + 16], "little")
+    return length if position + length <= len(data) else 0
+
+
+class Mark(NamedTuple):
+    """How many transactions the journal with *nonce* had, and how many of them were on the disk, when its last writer was done."""
+
+    nonce: bytes
+    written: int
+    durable: int
+
+    def pack(self) -> bytes:
+        body = _MARK.pack(*self)
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def read_mark(path: str) -> Mark | None:
+    """The mark in the file *path*; None where none was written, ValueError for one that is damaged."""
+    try:
+        data = files.read_file(path, _MARK.size + 5)
+    except FileNotFoundError:
+        return None
+    if not data:
+        return None
+    if len(data) != _MARK.size + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise ValueError("it does not match its checksum")
+    return Mark(*_MARK.unpack(data[:-4]))
 
 
 class Journal:
@@ -91,34 +205,26 @@ class Journal:
         self._writable = files.is_writable(self._fd)
         self._identity = files.identity(self._fd)
         try:
-            self._nonce = self._read_header()
+            self._head = files.read_at(self._fd, FILE_HEADER_SIZE, 0)
+            self._nonce = read_header(path, self._head)
             self.index: dict[ObjectId, int] = {}
             self.operations: list[ObjectId] = []
             self._scanned = b""
             self._transactions = 0
+            self._durable = 0
             self._end = FILE_HEADER_SIZE
             self._allocated = files.size_of(self._fd)
             # Up to here this handle knows the file to be on the disk.
             self._synced = FILE_HEADER_SIZE
             self._sync_failed = False
             self.torn = False
+            self.behind = 0
             self.scan()
             if not self._transactions:
                 raise ObjectCorruptError(path, "its first transaction is not whole", FILE_HEADER_SIZE)
         except BaseException:
             files.close(self._fd)
             raise
-
-    def _read_header(self) -> bytes:
-        head = files.read_at(self._fd, FILE_HEADER_SIZE, 0)
-        if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
-            found = head[len(MAGIC) - 2 : 16].split(b"\n")[0].decode("ascii", "replace")
-            raise FormatVersionError(self.path, found, "1")
-        if len(head) < FILE_HEADER_SIZE or head[:16] != MAGIC:
-            raise ObjectCorruptError(self.path, "it does not begin as a journal does", 0)
-        if int.from_bytes(head[24:28], "little") != zlib.crc32(head[:24]) or any(head[28:]):
-            raise ObjectCorruptError(self.path, "its header does not match its checksum", 16)
-        return head[16:24]
 
     @property
     def is_cut(self) -> bool:
@@ -134,6 +240,17 @@ class Journal:
         """Whether another process sealed this journal and put a new one in its place."""
         return not files.is_named(self.path, self._identity)
 
+    @property
+    def mark(self) -> Mark:
+        """How far this journal goes, as far as this handle knows."""
+        return Mark(self._nonce, self._transactions, self._durable)
+
+    def missing(self, mark: Mark) -> tuple[int, int]:
+        """How many transactions that *mark* counted are not here, and how many of these were on the disk."""
+        if mark.nonce != self._nonce:
+            return 0, 0  # of another journal, which was whole when this one took its place
+        return max(0, mark.written - self._transactions), max(0, mark.durable - self._transactions)
+
     def scan(self) -> bool:
         """Take in the transactions that were appended since; whether there were any."""
         if files.read_at(self._fd, 8, self._end) == bytes(8):
@@ -141,10 +258,13 @@ class Journal:
         before, end = self._transactions, self._end
         try:
             self._take_in()
+            seen_again = self.behind == 0
         except ObjectCorruptError:
-            # Who reads without the lock may get a transaction half-written and the next one whole: a second look tells that from damage.
             if self._end == end:
                 self._transactions = before
+            seen_again = False
+        if not seen_again:
+            # A reader without the lock may get a transaction half-written and the next one whole: a second look tells that from damage.
             self._take_in()
         return self._transactions > before
 
@@ -152,92 +272,74 @@ class Journal:
         size = files.size_of(self._fd)
         if size < self._end:
             raise ObjectCorruptError(self.path, "it is shorter than it was", size)
-        data = files.read_at(self._fd, size - self._end, self._end)
         base = self._end
-        position = 0
-        while (length := self._whole_transaction(data, position, self._transactions)) is not None:
-            self._take_transaction(data, position, base)
-            position += length
-            self._transactions += 1
-        self._end = base + position
-        self._allocated = max(self._allocated, base + len(data))
+        data = files.read_rest(self._fd, base, LONGEST - base)
+        hole: Span | None = None
+        behind: list[Span] = []
+        end = 0
+        try:
+            for span in read_spans(data, 0, self._nonce, self._transactions):
+                if hole is not None:
+                    behind += [span] if span.flags is not None else []
+                elif span.flags is None:
+                    hole = span
+                else:
+                    self._take_transaction(data, span, base)
+                    end = span.end
+        except ValueError as exc:
+            raise ObjectCorruptError(self.path, str(exc), base + end) from exc
+        self._end = base + end
+        self._allocated = max(self._allocated, size)
         if base == FILE_HEADER_SIZE:
-            self._scanned = data[:position]
-        self.torn = data.count(0, position) != len(data) - position
-        if self.torn:
-            self._refuse_damage(data, position, base)
+            self._scanned = data[:end]
+        self.torn = hole is not None
+        self.behind = len(behind)
+        for span in behind:
+            if (span.flags or 0) & SYNCED or not self._transactions:
+                detail = (
+                    f"a transaction is not whole, but a later one at offset {base + span.start} is; nothing was changed"
+                )
+                raise ObjectCorruptError(self.path, detail, self._end)
 
-    def _whole_transaction(self, data: bytes, position: int, number: int | None) -> int | None:
-        """The length of the whole transaction at *position*, or None when there is none.
-
-        *number* is the place in the file it must claim; None accepts any.
-        """
-        if data[position : position + 8] != self._nonce or len(data) - position < _TRANSACTION_SIZE:
-            return None
-        crc: int
-        length: int
-        _, crc, length, _, _, _, found = TRANSACTION.unpack_from(data, position)
-        end = position + _TRANSACTION_SIZE + length
-        if end > len(data) or (number is not None and found != number):
-            return None
-        if zlib.crc32(data[position + _CRC_START : end]) != crc:
-            return None
-        return end - position
-
-    def _take_transaction(self, data: bytes, position: int, base: int) -> None:
-        _, _, _, flags, _, count, _ = TRANSACTION.unpack_from(data, position)
-        start = base + position
-        position += _TRANSACTION_SIZE
-        index, unpack = (
-            self.index,
-            HEADER.unpack_from,
-        )  # looked up once: every command that opens a store goes through here thousands of times
+    def _take_transaction(self, data: bytes, span: Span, base: int) -> None:
+        flags = span.flags or 0
+        position = span.start + _TRANSACTION_SIZE
+        # Looked up once: every command that opens a store goes through here thousands of times.
+        index, unpack = self.index, HEADER.unpack_from
         id = b""
         try:
-            for _ in range(count):
+            for _ in range(span.records):
                 _, _, _, stored, _, id = unpack(data, position)
                 index[id] = base + position
                 position += HEADER_SIZE + stored
         except struct.error as exc:
-            raise ObjectCorruptError(
-                self.path, f"a transaction does not hold the {count} records it says", start
-            ) from exc
+            detail = f"a transaction does not hold the {span.records} records it says"
+            raise ObjectCorruptError(self.path, detail, base + span.start) from exc
         self._take_operation(id, flags)
+        self._transactions += 1
+        if flags & SYNCED:
+            self._durable = self._transactions
 
     def _take_operation(self, id: ObjectId, flags: int) -> None:
         if flags & _KEYFRAME:
-            # A new list, so that who remembers the old one sees that the count starts again.
+            # A new list, so that whoever remembers the old one sees that the count starts again.
             self.operations = [id]
-        elif flags & _OPERATION:
+        elif flags & OPERATION:
             self.operations.append(id)
 
-    def _refuse_damage(self, data: bytes, position: int, base: int) -> None:
-        """Raise when what is not whole at *position* was acknowledged: a synced transaction follows it."""
-        place = data.find(self._nonce, position + 1)
-        while place >= 0:
-            if self._whole_transaction(data, place, None) and data[place + 16] & SYNCED:
-                raise ObjectCorruptError(
-                    self.path,
-                    f"a transaction is not whole, but a later one at offset {base + place} is; nothing was changed",
-                    base + position,
-                )
-            place = data.find(self._nonce, place + 1)
-
-    def clear_torn_end(self, aside: str) -> None:
+    def clear_torn_end(self, evidence: str | None) -> None:
         """Make room after the last whole transaction. Only for the holder of the lock.
 
-        Whole transactions in what is cleared (a power cut can leave them behind a hole where durability is ``process``) are kept in the file *aside*.
+        What is cleared is kept first, as a journal that begins with the hole, in the file *evidence*; None where nobody was told that it succeeded.
         """
-        data = files.read_at(self._fd, files.size_of(self._fd) - self._end, self._end)
-        place = data.find(self._nonce, 1)
-        while place >= 0 and not self._whole_transaction(data, place, None):
-            place = data.find(self._nonce, place + 1)
-        if place >= 0:
-            files.write_file(aside, data.rstrip(b"\0"), sync=True)
+        data = files.read_rest(self._fd, self._end, LONGEST)
+        if evidence is not None:
+            files.write_file(evidence, self._head + data.rstrip(b"\0"), sync=True)
         self._open_for_writing()
         files.write_at(self._fd, bytes(len(data)), self._end)
         files.sync_data(self._fd, f"'{self.path}'", visible=False)
         self.torn = False
+        self.behind = 0
 
     def _open_for_writing(self) -> None:
         """Ask once more for what was refused when the journal was opened, and may be allowed by now."""
@@ -296,10 +398,14 @@ class Journal:
         if sync and self._synced < self._end:
             # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
             self._sync(visible=False)
-        flags = _OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
+        flags = OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
         records = [pack_record(new) for new in objects]
         data = _pack_transaction(self._nonce, records, self._transactions, flags)
         start = self._end
+        if start + len(data) > LONGEST:
+            raise DurabilityError(
+                f"write to '{self.path}' failed: it would be longer than {LONGEST} bytes", visible=False
+            )
         try:
             self._reserve(start + len(data))
             files.write_at(self._fd, data, start)
@@ -335,15 +441,17 @@ class Journal:
             raise
         self._sync_failed = False
         self._synced = self._end
+        self._durable = self._transactions
 
     def _write_anew(self) -> None:
         """Write what no sync brought out once more: after one that failed the kernel takes the pages for clean."""
         files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
 
     def _reserve(self, end: int) -> None:
-        """Write zeros ahead, in steps that grow with the file."""
-        while end > self._allocated:
+        """Write zeros ahead, in steps that grow with the file and end at a multiple of the first, also where the file was cut."""
+        while end > self._allocated or self._allocated % FIRST_STEP:
             step = min(max(self._allocated, FIRST_STEP), _LAST_STEP)
+            step -= (self._allocated + step) % FIRST_STEP
             files.write_at(self._fd, bytes(step), self._allocated)
             self._allocated += step
 

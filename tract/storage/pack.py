@@ -106,7 +106,7 @@ def prefix_of(id: ObjectId) -> int:
     return int.from_bytes(id[1:5], "big")
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """An unpacked frame: its objects are ``data[ends[n]:ends[n + 1]]``."""
 
     row: FrameRow
@@ -114,7 +114,7 @@ class _Frame(NamedTuple):
     ends: list[int]
 
 
-_NO_FRAME = _Frame(FrameRow(0, 0, 0, 0, 0, 0, PLAIN), b"", [])
+_NO_FRAME = Frame(FrameRow(0, 0, 0, 0, 0, 0, PLAIN), b"", [])
 
 
 class _Gathering:
@@ -154,6 +154,10 @@ class Pack:
     def __init__(self, path: str) -> None:
         self.path = path
         self.index_path = path.removesuffix(".pack") + ".idx"
+        self._blocks: dict[int, bytes] = {}
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        # Where ids that were just unfolded are: what a tree names is read next.
+        self._hints: dict[ObjectId, int] = {}
         self._fd = files.open_read(path)
         try:
             self._read_tables()
@@ -161,10 +165,6 @@ class Pack:
         except BaseException:
             files.close(self._fd)
             raise
-        self._blocks: dict[int, bytes] = {}
-        self._frames: OrderedDict[int, _Frame] = OrderedDict()
-        # Where ids that were just unfolded are: what a tree names is read next.
-        self._hints: dict[ObjectId, int] = {}
 
     @property
     def size(self) -> int:
@@ -172,6 +172,7 @@ class Pack:
         return self._size + len(self._index)
 
     def _read_tables(self) -> None:
+        """Take in what the end of the pack says of the rest; ObjectCorruptError where that does not match its checksum."""
         size = self._size = files.size_of(self._fd)
         _check_magic(self.path, files.read_at(self._fd, 16, 0), PACK_MAGIC)
         if size < 16 + PACK_END:
@@ -186,33 +187,42 @@ class Pack:
         if blake3(tail).digest()[:CHECK_SIZE] != end[TRAILER.size : TRAILER.size + CHECK_SIZE]:
             raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
         self._id_checks = memoryview(tail)[:checks].cast("I")
-        # Rows are made when they are asked for: a large pack has thousands, and most who open it read a few frames.
-        self._table = tail[checks : -TRAILER.size]
-        self._rows: dict[int, FrameRow] = {}
-        words = memoryview(self._table).cast("I")
-        if sum(words[_STORED::_WORDS_A_ROW]) > size:
-            # A thousand rows about one frame would have it unpacked a thousand times.
-            raise ObjectCorruptError(self.path, "its frames overlap", start + checks)
-        self._firsts = words[_FIRST::_WORDS_A_ROW].tolist()
-        self._plain = FrameCodec()
-        self._blobs = FrameCodec(dictionary=files.read_at(self._fd, dictionary, 16)) if dictionary else self._plain
         self._seal = end[-SEAL_SIZE:]
+        self._set_frames(tail[checks : -TRAILER.size])
+        self._set_dictionary(files.read_at(self._fd, dictionary, 16))
+
+    def _set_frames(self, table: bytes) -> None:
+        # Rows are made when they are asked for: a large pack has thousands, and most commands read a few frames.
+        self._table = table
+        self._rows: dict[int, FrameRow] = {}
+        words = memoryview(table).cast("I")
+        if sum(words[_STORED::_WORDS_A_ROW]) > self._size:
+            # A thousand rows about one frame would have it unpacked a thousand times.
+            raise ObjectCorruptError(self.path, "its frames overlap", self._size - PACK_END - len(table))
+        self._firsts = words[_FIRST::_WORDS_A_ROW].tolist()
+
+    def _set_dictionary(self, dictionary: bytes) -> None:
+        self._plain = FrameCodec()
+        self._blobs = FrameCodec(dictionary=dictionary) if dictionary else self._plain
 
     def _open_index(self) -> None:
         path = self.index_path
-        data = files.read_file(path)
+        count = self.count
+        length = _PREFIX_START + 8 * count + SEAL_SIZE
+        data = files.read_file(path, length + 1)
         size = len(data)
         if size < _PREFIX_START + SEAL_SIZE:
             raise ObjectCorruptError(path, "it is shorter than any index", size)
         _check_magic(path, data[:16], INDEX_MAGIC)
-        count = int.from_bytes(data[16:20], "little")
-        if size != _PREFIX_START + 8 * count + SEAL_SIZE:
-            raise ObjectCorruptError(path, f"its length does not fit its {count} objects", 16)
+        if data[24:56] != self._seal:
+            raise ObjectCorruptError(path, "it is the index of another pack", 24)
+        if size != length:
+            raise ObjectCorruptError(path, f"its length does not fit the {count} objects of its pack", size)
         view = memoryview(data)
         if blake3(view[:-SEAL_SIZE]).digest() != data[-SEAL_SIZE:]:
             raise ObjectCorruptError(path, "it does not match its checksum", size - SEAL_SIZE)
-        if data[24:56] != self._seal or count != self.count:
-            raise ObjectCorruptError(path, "it is the index of another pack", 24)
+        if int.from_bytes(data[16:20], "little") != count:
+            raise ObjectCorruptError(path, "it is the index of another pack", 16)
         self._index = data
         end = _PREFIX_START + 4 * count
         self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
@@ -262,7 +272,7 @@ class Pack:
         number = self._count_run(ids, at, ordinal, most)
         if 2 * number < row.number:
             return None
-        return Run(partial(_unpacked, self._read_frame(row), self._blobs, self.path, row), first, number)
+        return Run(partial(unpack_frame, self._read_frame(row), self._blobs, self.path, row), first, number)
 
     def nodes(self, ids: Sequence[ObjectId], at: int) -> list[Node]:
         """The tree nodes ``ids[at]`` and those after it, as far as it pays to read them together; none where the first is not to be had so.
@@ -466,19 +476,22 @@ class Pack:
         self._hints.update(zip(ids, ordinals, strict=True))
         return ids
 
-    def _frame_of(self, ordinal: int) -> _Frame:
+    def _frame_of(self, ordinal: int) -> Frame:
         number = bisect_right(self._firsts, ordinal) - 1
         return self._frames.get(number) or self._frame(number)
 
-    def _frame(self, number: int) -> _Frame:
+    def _frame(self, number: int) -> Frame:
         """The unpacked frame; the last few are kept."""
         row = self._row(number)
-        codec = self._blobs if self._kind(row) == "blob" else self._plain
-        data, ends = _unpacked(self._read_frame(row), codec, self.path, row)
-        frame = self._frames[number] = _Frame(row, data, ends)
+        data, ends = self._unpack(row)
+        frame = self._frames[number] = Frame(row, data, ends)
         if len(self._frames) > _KEPT_FRAMES:
             self._frames.popitem(last=False)
         return frame
+
+    def _unpack(self, row: FrameRow) -> tuple[bytes, list[int]]:
+        codec = self._blobs if self._kind(row) == "blob" else self._plain
+        return unpack_frame(self._read_frame(row), codec, self.path, row)
 
     def _read_frame(self, row: FrameRow) -> bytes:
         """The frame as it is stored."""
@@ -503,7 +516,7 @@ class Pack:
         files.close(self._fd)
 
 
-def _unpacked(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
+def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
     """What a frame of the pack *path* unpacks to, and where its objects end."""
     try:
         raw = codec.decompress(stored, row.raw)

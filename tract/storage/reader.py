@@ -6,20 +6,24 @@ Reading asks the journal, then the packs, then the loose objects; a reader that 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nlargest
 from typing import TypeVar
 
-from tract.errors import BlobNotFoundError, ClosedError, ObjectCorruptError
+from tract.errors import BlobNotFoundError, ClosedError, DamageWarning, ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Node, Object, read_node
 from tract.storage import files
 from tract.storage.chunks import Chunks, chunks_of, join_chunks
-from tract.storage.journal import Journal
+from tract.storage.journal import Journal, read_mark
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import Pack
 from tract.storage.payloads import Payloads, Piece
 from tract.storage.store import StoreStats, payload_of
+
+EVIDENCE = "journal.torn-"
+"""How the names of files begin that hold what a writer cleared from a damaged journal."""
 
 # Packs that keep their last unpacked frames, 2 MB each.
 _WARM_PACKS = 4
@@ -33,9 +37,10 @@ _T = TypeVar("_T")
 class ObjectReader:
     """An open object store under ``objects/``, as far as it is read; ``Database`` writes."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mark_path: str) -> None:
         self.path = path
         self._journal_path = os.path.join(path, "journal")
+        self._mark_path = mark_path
         self._pack_path = os.path.join(path, "pack")
         self._closed = False
         self._is_current = False  # whether the lock is held, and what others appended before was looked at
@@ -49,6 +54,7 @@ class ObjectReader:
         self.after_replacing: Callable[[], None] | None = None
         self._journal = self._open_journal()
         try:
+            self._warn_of_damage(set_aside=True)
             self._open_packs()
         except BaseException:
             self.close()
@@ -60,10 +66,41 @@ class ObjectReader:
         return self._journal.torn or self._journal.is_cut
 
     def _open_journal(self) -> Journal:
+        """The journal; ObjectCorruptError where transactions are missing that were on the disk."""
         try:
-            return Journal(self._journal_path)
+            mark = read_mark(self._mark_path)  # before the journal, which may grow meanwhile
+        except ValueError:
+            mark = None  # a writer may be at it; fsck looks at it with the lock
+        try:
+            journal = Journal(self._journal_path)
         except FileNotFoundError:
             raise ObjectCorruptError(self._journal_path, "the journal is missing") from None
+        self._missing, durable = (0, 0) if mark is None else journal.missing(mark)
+        if durable:
+            detail = f"its last {_number(durable, 'transaction')} cannot be read; nothing was changed"
+            journal.close()
+            raise ObjectCorruptError(self._journal_path, detail, journal.size)
+        return journal
+
+    def _warn_of_damage(self, *, set_aside: bool) -> None:
+        """Tell of what was lost where no error does: of commits that were acknowledged and never synced, and of what an earlier writer set aside.
+
+        Of that only when the store is opened: a warning may be made an error, and must not come when a commit is done.
+        """
+        told = []
+        if self._journal.behind:
+            whole = _number(self._journal.behind, "whole transaction")
+            told.append(f"{whole} behind damaged bytes at offset {self._journal.size} are not read")
+        elif self._missing:
+            told.append(
+                f"its last {_number(self._missing, 'transaction')} at offset {self._journal.size} cannot be read"
+            )
+        kept = sum(name.startswith(EVIDENCE) for name in os.listdir(self.path)) if set_aside else 0
+        if kept:
+            told.append(f"damaged bytes were set aside in {_number(kept, 'file')} '{EVIDENCE}*' beside it")
+        if told:
+            text = f"'{self._journal_path}' is damaged: {'; '.join(told)}; commits may be missing"
+            warnings.warn(text, DamageWarning, stacklevel=2)
 
     def _open_packs(self) -> bool:
         """Open the packs that are new and let go of those that went; whether there were new ones."""
@@ -250,6 +287,8 @@ class ObjectReader:
 
     def _look(self) -> bool:
         changed = self._journal.scan()
+        if changed and self._journal.behind:
+            self._warn_of_damage(set_aside=False)
         if self._journal.is_replaced():
             replaced, self._journal = self._journal, self._open_journal()
             replaced.close()
@@ -287,3 +326,7 @@ class ObjectReader:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the store is closed")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.maintenance.fsck.pack import PackScan
-from tract.maintenance.fsck.problems import Problem
+from tract.maintenance.fsck.report import Problem
 from tract.objects.id import KINDS
 
 _DESCRIPTION = """Check packs: the seal of the pack and of its index, the tables, every frame, and every object against its id. The index must be, byte for byte, the one its pack makes.
@@ -37,7 +37,7 @@ class _Checked(NamedTuple):
     @property
     def counts(self) -> dict[str, int]:
         """How many objects of each kind there are."""
-        found = Counter(kind for kind, _ in self.scan.objects.values())
+        found = Counter(kind for kind, _ in self.scan.found.values())
         return {kind: found[kind] for kind in KINDS}
 
 
@@ -75,7 +75,7 @@ def _check(base: str) -> _Checked:
 def _print(console: Console, base: str, checked: _Checked, args: Args) -> None:
     scan, problems = checked
     if args.verbose:
-        for id, (kind, ordinal) in scan.objects.items():
+        for id, (kind, ordinal) in scan.found.items():
             console.line(f"{id.hex()} {kind} {len(scan.load(ordinal).payload)} {ordinal}")
     if args.verbose or args.stat:
         for name, count in checked.counts.items():

@@ -6,12 +6,13 @@
 Every problem is one line with its file and offset, the worst first, and a second where something is lost; then a line in sum.
 The status is 0 for a store without errors and warnings, 1 for one with problems, after a repair those that remain.
 
-With ``--json`` one document: path, objects, reachable, commits, refs, problems, and with ``--repair`` also steps and repaired;
+With ``--json`` one document: path, objects, reachable, commits, refs, problems, and with ``--repair`` also steps, lost and repaired;
 a problem has kind, severity, subject, path, offset, detail, lost.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +22,7 @@ from tract.maintenance.fsck.check import examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
 from tract.maintenance.fsck.repair import RepairPlan, plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
+from tract.storage.files import check_tree
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
@@ -28,7 +30,9 @@ _DESCRIPTION = """Check every byte of the store: each object against its id, the
 
 --repair restores what can be proved: indexes, the end of a torn write, ref files, the journal from what can be read of it, damaged packs from the objects that still match their ids. What it replaces is kept in '.tract/aside'. --dry-run prints what it would do.
 
-The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain).
+What cannot be had again is named after "lost:", by id and first words.
+
+The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain, or something was lost).
 
   $ tract fsck
   $ tract fsck --repair --dry-run
@@ -37,6 +41,7 @@ The exit status is 0 for a clean store, 1 when there are errors or warnings (aft
 
 def run(console: Console, args: Args) -> int:
     path = console.store()
+    check_tree(path, console.safe_directories())
     report = _checked(path, counts=args.counts)
     if not args.repair and not args.dry_run:
         _show(console, args, report)
@@ -51,18 +56,18 @@ def run(console: Console, args: Args) -> int:
     else:
         after = report
     _show(console, args, report, plan, after)
-    return DONE if after.is_clean else NEGATIVE
+    return DONE if after.is_clean and not plan.lost else NEGATIVE
 
 
 def _checked(path: str, *, counts: bool) -> FsckReport:
-    found = examine(path)
-    more = list(conversation_problems(found))
-    if counts:
-        from tract.config import TractConfig
-        from tract.tokens.counter import counter_named  # a vocabulary takes long to load
+    with closing(examine(path)) as found:
+        more = list(conversation_problems(found))
+        if counts:
+            from tract.config import TractConfig
+            from tract.tokens.counter import counter_named  # a vocabulary takes long to load
 
-        more.extend(count_problems(found, counter_named(TractConfig().tokenizer_encoding)))
-    return found.report.having(tuple(more))
+            more.extend(count_problems(found, counter_named(TractConfig().tokenizer_encoding)))
+        return found.report.having(tuple(more))
 
 
 def _show(
@@ -76,6 +81,8 @@ def _show(
         verb = "would repair" if after is None else "repaired"
         for step in plan.steps:
             console.line(console.paint(f"{verb}:", "green"), f" {step.path}: {step.detail}")
+        for lost in plan.lost:
+            console.line(console.paint("lost:", "red"), " ", lost)
         if not plan.steps:
             console.line("nothing to repair")
     if after is not None and plan is not None and plan.steps:
@@ -107,6 +114,7 @@ def _document(report: FsckReport, plan: RepairPlan | None, after: FsckReport | N
     document = asdict(report)
     if plan is not None:
         document["steps"] = [asdict(step) for step in plan.steps]
+        document["lost"] = list(plan.lost)
     if after is not None:
         document["repaired"] = asdict(after)
     return document

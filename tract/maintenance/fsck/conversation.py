@@ -9,8 +9,8 @@ from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.errors import TractError
 from tract.history.context import context_of
 from tract.history.priority import Priority
-from tract.maintenance.fsck.check import Examination
-from tract.maintenance.fsck.problems import Problem
+from tract.maintenance.fsck.examination import Examination
+from tract.maintenance.fsck.report import Problem
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.model import read_blob, read_commit, read_node

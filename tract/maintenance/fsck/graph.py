@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError
 from tract.history.context import context_of
-from tract.maintenance.fsck.problems import Problem, Severity
-from tract.maintenance.fsck.store import FoundObjects
+from tract.maintenance.fsck.examination import FoundObjects
+from tract.maintenance.fsck.report import Problem, Severity
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, Node, read_commit, read_node
 from tract.storage.shallow import Cut

@@ -1,28 +1,44 @@
 """A journal read as far as it goes: what is wrong with it, and every object in it that its id still proves.
 
-Reading (journal.py) stops at the first byte that is wrong; here everything behind it is looked at too.
+Reading stops at the first byte that is wrong (storage/journal.py has the format and its rules); here everything behind it is looked at too.
 """
 
 from __future__ import annotations
 
 import re
-import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tract.errors import ObjectCorruptError
-from tract.maintenance.fsck.problems import Problem
-from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Object
-from tract.storage.journal import FILE_HEADER_SIZE, FIRST_STEP, MAGIC, SYNCED, TRANSACTION
+from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
+from tract.maintenance.fsck.report import Problem
+from tract.objects.id import KINDS, Kind, ObjectId, object_id
+from tract.objects.model import Object, check_payload
+from tract.storage.compression import ZSTD_MAGIC, FrameCodec
+from tract.storage.journal import (
+    FILE_HEADER_SIZE,
+    FIRST_STEP,
+    KNOWN_FLAGS,
+    OPERATION,
+    SYNCED,
+    TRANSACTION,
+    Mark,
+    Span,
+    read_header,
+    read_spans,
+    whole_transaction,
+)
 from tract.storage.record import HEADER, HEADER_SIZE, LOOSE_LIMIT, unpack_record
 
-_CRC_START = 12
-_FLAGS = 7
 # What a record can begin with: kind, codec, two zeros.
 _RECORD_HEAD = re.compile(rb"[\x01-\x04][\x00\x01]\x00\x00", re.DOTALL)
+# A hostile file may look like records everywhere: so many times its length is tried, and no more.
+_MOST_TRIED = 32
+_MOST_REMAINS = 1000
+_KEPT_OF_EACH = 4096
+
+
+_NO_MARK = Mark(b"", 0, 0)
 
 
 class FoundRecord(NamedTuple):
@@ -34,203 +50,227 @@ class FoundRecord(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JournalScan:
-    """What a journal holds.
+    """What a journal holds, or a file of bytes that a writer set aside from one.
 
-    *operations* are all that are whole, in order; *end* is where reading stops, and *is_damaged* whether more than a torn end is wrong.
+    *end* is where reading stops. *is_damaged* says whether more than a torn end is wrong: then what follows *end* happened too.
+    *lost_end* says that more was written at the end than can be read.
+    *remains* has the bytes of records that no id proves, by the id they claim.
     """
 
     path: str
     data: bytes = field(repr=False)
-    records: tuple[FoundRecord, ...]
-    operations: tuple[ObjectId, ...]
-    end: int
-    problems: tuple[Problem, ...]
-    is_damaged: bool
+    records: list[FoundRecord] = field(default_factory=list)
+    remains: dict[ObjectId, bytes] = field(default_factory=dict, repr=False)
+    problems: list[Problem] = field(default_factory=list)
+    end: int = FILE_HEADER_SIZE
+    is_damaged: bool = False
+    lost_end: bool = False
+    mark: Mark = _NO_MARK
+
+    @property
+    def operations(self) -> tuple[ObjectId, ...]:
+        """All operations that are whole, in order."""
+        return tuple(record.id for record in self.records if record.kind == "operation")
 
     @property
     def operations_before_end(self) -> tuple[ObjectId, ...]:
         """The operations that reading sees."""
         return tuple(record.id for record in self.records if record.kind == "operation" and record.offset < self.end)
 
-    def load(self, offset: int) -> Object:
-        """The object of the record at *offset*."""
-        id = HEADER.unpack_from(self.data, offset)[5]
-        found = _object_at(self.data, offset, len(self.data))
-        if found is None:
-            raise ObjectCorruptError(self.path, f"the record of object {id.hex()} is damaged", offset)
-        return found[1]
-
     @property
     def torn(self) -> bytes:
         """The bytes behind *end*, without the zeros written ahead."""
         return self.data[self.end :].rstrip(b"\0")
 
+    def load(self, offset: int) -> Object:
+        """The object of the record at *offset*, one of *records*."""
+        found = _object_at(self.data, offset, len(self.data)) or salvage_record(self.data, offset, len(self.data))
+        if found is None:
+            raise ObjectCorruptError(self.path, "there is no record that an id proves", offset)
+        return found[1]
+
+    def add_error(self, kind: str, subject: str, offset: int, detail: str, lost: str = "") -> None:
+        self.is_damaged = True
+        self.problems.append(Problem(kind, "error", subject, self.path, offset, detail, lost))
+
 
 def scan_journal(path: str, data: bytes) -> JournalScan:
     """Look at all of a journal's bytes."""
-    return _Scanner(path, data).scan()
-
-
-class _Scanner:
-    def __init__(self, path: str, data: bytes) -> None:
-        self._path = path
-        self._data = data
-        self._problems: list[Problem] = []
-        self._records: list[FoundRecord] = []
-        self._operations: list[ObjectId] = []
-        self._damaged = False
-        self._last_synced: int | None = None
-
-    def scan(self) -> JournalScan:
-        nonce = self._check_header()
-        end = self._walk(nonce)
-        if not self._operations:
-            self._error("journal-empty", "journal", FILE_HEADER_SIZE, "no operation in it is whole", "what was in it")
-        if len(self._data) % FIRST_STEP:
-            detail = f"its length of {len(self._data)} bytes is no multiple of {FIRST_STEP}: the zeros at its end were cut off"
-            self._problems.append(Problem("journal-length", "warning", "journal", self._path, len(self._data), detail))
-        records, operations = tuple(self._records), tuple(self._operations)
-        return JournalScan(self._path, self._data, records, operations, end, tuple(self._problems), self._damaged)
-
-    def _error(self, kind: str, subject: str, offset: int, detail: str, lost: str = "") -> None:
-        self._damaged = True
-        self._problems.append(Problem(kind, "error", subject, self._path, offset, detail, lost))
-
-    def _check_header(self) -> bytes:
-        """The nonce of the file; where the header is damaged, that of the first transaction."""
-        head = self._data[:FILE_HEADER_SIZE]
-        if head[:16] != MAGIC:
-            self._error("journal-header", "journal", 0, "it does not begin as a journal does")
-        elif len(head) < FILE_HEADER_SIZE or head[24:28] != struct.pack("<I", zlib.crc32(head[:24])):
-            self._error("journal-header", "journal", 16, "its header does not match its checksum")
-        elif any(head[28:]):
-            self._error("journal-header", "journal", 28, "its header has bytes where zeros belong")
+    scan = JournalScan(path, data)
+    nonce = _find_nonce(scan)
+    spans: list[Span] = []
+    try:
+        spans.extend(read_spans(data, FILE_HEADER_SIZE, nonce, 0))
+    except ValueError as exc:
+        scan.add_error("journal-hostile", "journal", FILE_HEADER_SIZE, str(exc), "what was in it")
+    holes = [span for span in spans if span.flags is None]
+    scan.end = holes[0].start if holes else spans[-1].end if spans else FILE_HEADER_SIZE
+    whole = [span for span in spans if span.flags is not None and span.end <= scan.end]
+    synced = [span for span in whole if (span.flags or 0) & SYNCED]
+    scan.mark = Mark(nonce, len(whole), synced[-1].number + 1 if synced else 0)
+    last_synced = max((span.start for span in spans if (span.flags or 0) & SYNCED), default=-1)
+    for number, span in enumerate(spans):
+        if span.flags is not None:
+            _take(scan, span)
         else:
-            return head[16:24]
-        first = self._data[FILE_HEADER_SIZE : FILE_HEADER_SIZE + 8]
-        return first if self._whole(FILE_HEADER_SIZE, first) else head[16:24].ljust(8, b"\0")
-
-    def _whole(self, position: int, nonce: bytes) -> int | None:
-        """The length of the whole transaction at *position*, or None."""
-        data = self._data
-        if data[position : position + 8] != nonce or len(data) - position < TRANSACTION.size:
-            return None
-        _, crc, length, _, _, _, _ = TRANSACTION.unpack_from(data, position)
-        end = position + TRANSACTION.size + int(length)
-        if end > len(data) or zlib.crc32(memoryview(data)[position + _CRC_START : end]) != crc:
-            return None
-        return end - position
-
-    def _next_whole(self, position: int, nonce: bytes) -> int | None:
-        place = self._data.find(nonce, position)
-        while place >= 0:
-            if self._whole(place, nonce):
-                return place
-            place = self._data.find(nonce, place + 1)
-        return None
-
-    def _walk(self, nonce: bytes) -> int:
-        """Go over the transactions; where reading would stop."""
-        position, number, end = FILE_HEADER_SIZE, 0, None
-        stop = len(self._data.rstrip(b"\0"))
-        while position < stop:
-            length = self._whole(position, nonce)
-            if length is not None:
-                self._take(position, length, number)
-                position += length
-                number += 1
-                continue
-            end = position if end is None else end
-            following = self._next_whole(position + 1, nonce)
-            self._take_damaged(position, following, min(following or stop, len(self._data)), number)
-            if following is None:
-                break
-            number = TRANSACTION.unpack_from(self._data, following)[6]
-            position = following
-        return min(position, len(self._data)) if end is None else end
-
-    def _take(self, position: int, length: int, number: int) -> None:
-        _, _, _, flags, zero, count, found = TRANSACTION.unpack_from(self._data, position)
-        subject = f"transaction {number}"
-        if found != number:
-            self._error("transaction-number", subject, position, f"it says that it is number {found}")
-        if zero or flags & ~_FLAGS:
-            self._error("transaction-flags", subject, position + 16, "it has flags nobody knows")
-        at, end = position + TRANSACTION.size, position + length
-        last: FoundRecord | None = None
-        for _ in range(count):
-            last = self._take_record(at, end)
-            if last is None:
-                self._error("record-damaged", subject, at, "a record of it does not match its id", "the object in it")
-                return
-            at += last.size
-        if at != end:
-            self._error("record-damaged", subject, at, "its records do not fill it")
-        if bool(flags & 2) != (last is not None and last.kind == "operation"):
-            self._error("transaction-flags", subject, position + 16, "its last record is not what its flags say")
-
-    def _take_record(self, at: int, end: int) -> FoundRecord | None:
-        found = _object_at(self._data, at, end)
-        if found is None:
-            return None
-        id, obj, size = found
-        record = FoundRecord(id, obj.kind, at, size)
-        self._records.append(record)
-        if obj.kind == "operation":
-            self._operations.append(id)
-        return record
-
-    def _take_damaged(self, position: int, following: int | None, end: int, number: int) -> None:
-        """Note what is not whole, and take what its ids still prove."""
-        rest = [found for found in _proven_records(self._data, position, end) if self._take_record(found, end)]
-        kept = f"{len(rest)} objects in it can still be read" if rest else "nothing in it can be read"
-        subject = f"transaction {number}"
-        if following is None:
-            detail = f"the journal ends in a transaction that is not whole, of {end - position} bytes; {kept}"
-            self._problems.append(Problem("torn-end", "warning", subject, self._path, position, detail))
-        elif self._synced_from(following):
-            detail = f"it is not whole, but a later one at offset {following} is; {kept}"
-            self._error("transaction-damaged", subject, position, detail, "what of it cannot be read")
-        else:
-            detail = f"it is not whole, and no later one was synced; {kept}"
-            lost = "commits made under durability 'process' before a power cut"
-            self._problems.append(Problem("journal-hole", "warning", subject, self._path, position, detail, lost))
-
-    def _synced_from(self, position: int) -> bool:
-        """Whether a synced transaction is among the whole ones from *position* on."""
-        if self._last_synced is None:  # looked for once: a hostile journal may have a hole every few bytes
-            self._last_synced = self._find_last_synced(self._data[position : position + 8])
-        return self._last_synced >= position
-
-    def _find_last_synced(self, nonce: bytes) -> int:
-        """Where the last whole transaction is that was synced, or -1."""
-        place = self._data.rfind(nonce)
-        while place >= 0:
-            if self._whole(place, nonce) and TRANSACTION.unpack_from(self._data, place)[3] & SYNCED:
-                return place
-            place = self._data.rfind(nonce, 0, place + len(nonce) - 1)
-        return -1
+            _take_hole(scan, span, spans[number + 1] if number + 1 < len(spans) else None, last_synced)
+    if not scan.operations:
+        scan.add_error("journal-empty", "journal", FILE_HEADER_SIZE, "no operation in it is whole", "what was in it")
+    return scan
 
 
-def _proven_records(data: bytes, start: int, end: int) -> Iterator[int]:
-    """Where in *data* objects lie that match their ids."""
-    at = start
-    while True:
-        match = _RECORD_HEAD.search(data, at, end)
-        if match is None:
+def check_length(scan: JournalScan, size: int) -> None:
+    """Note where the file has not the length that its writers give it."""
+    if size % FIRST_STEP:
+        detail = f"its length of {size} bytes is no multiple of {FIRST_STEP}: the zeros at its end were cut off"
+        scan.problems.append(Problem("journal-length", "warning", "journal", scan.path, size, detail))
+
+
+def _find_nonce(scan: JournalScan) -> bytes:
+    """The nonce of the file; where the header is damaged, that of the first transaction."""
+    head = scan.data[:FILE_HEADER_SIZE]
+    try:
+        return read_header(scan.path, head)
+    except ObjectCorruptError as exc:
+        scan.add_error("journal-header", "journal", exc.offset or 0, exc.detail)
+    except FormatVersionError as exc:
+        scan.add_error("journal-header", "journal", 0, str(exc))
+    first = scan.data[FILE_HEADER_SIZE : FILE_HEADER_SIZE + 8]
+    return first if whole_transaction(scan.data, FILE_HEADER_SIZE, first) else head[16:24].ljust(8, b"\0")
+
+
+def _take(scan: JournalScan, span: Span) -> None:
+    """Take the records of a whole transaction."""
+    subject = f"transaction {span.number}"
+    flags = span.flags or 0
+    if flags & ~KNOWN_FLAGS or any(scan.data[span.start + 18 : span.start + 20]):
+        scan.add_error("transaction-flags", subject, span.start + 16, "it has flags nobody knows")
+    at = span.start + TRANSACTION.size
+    last: FoundRecord | None = None
+    for _ in range(span.records):
+        last = _take_record(scan, at, span.end)
+        if last is None:
+            detail, lost = "a record of it does not match its id", "the object in it"
+            scan.add_error("record-damaged", subject, at, detail, lost)
             return
-        found = _object_at(data, match.start(), end)
-        if found is None:
-            at = match.start() + 1
-        else:
-            yield match.start()
-            at = match.start() + found[2]
+        at += last.size
+    if at != span.end:
+        scan.add_error("record-damaged", subject, at, "its records do not fill it")
+    if bool(flags & OPERATION) != (last is not None and last.kind == "operation"):
+        scan.add_error("transaction-flags", subject, span.start + 16, "its last record is not what its flags say")
+
+
+def _take_record(scan: JournalScan, at: int, end: int) -> FoundRecord | None:
+    found = _object_at(scan.data, at, end)
+    if found is None:
+        return None
+    id, obj, size = found
+    record = FoundRecord(id, obj.kind, at, size)
+    scan.records.append(record)
+    return record
+
+
+def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synced: int) -> None:
+    """Note what is not whole, and take the objects in it that their ids still prove."""
+    end = min(hole.end, len(scan.data))
+    found = list(_salvage(scan, hole.start, end))
+    scan.records += found
+    kept = f"{len(found)} objects in it can still be read" if found else "nothing in it can be read"
+    subject = f"transaction {hole.number}"
+    if following is None:
+        detail = f"the journal ends in a transaction that is not whole, of {end - hole.start} bytes; {kept}"
+        scan.problems.append(Problem("torn-end", "warning", subject, scan.path, hole.start, detail))
+        return
+    detail = f"it is not whole, but a later one at offset {following.start} is; {kept}"
+    if last_synced >= following.start or hole.start == FILE_HEADER_SIZE:
+        scan.add_error("transaction-damaged", subject, hole.start, detail)
+    else:
+        # A power cut under durability 'process' leaves the same.
+        scan.is_damaged = True
+        scan.problems.append(Problem("journal-hole", "warning", subject, scan.path, hole.start, detail))
+
+
+def _salvage(scan: JournalScan, start: int, end: int) -> Iterator[FoundRecord]:
+    """The objects between *start* and *end* that an id proves; what looks like a record and is proved by none is noted in ``remains``."""
+    at = start + TRANSACTION.size  # records lie back to back, so one whose header is damaged is found all the same
+    left = _MOST_TRIED * (end - start) + LOOSE_LIMIT
+    while left > 0 and at < end:
+        found = salvage_record(scan.data, at, end)
+        if found is not None:
+            id, obj, size = found
+            yield FoundRecord(id, obj.kind, at, size)
+            at += size
+            continue
+        left -= HEADER_SIZE + _note_remains(scan, at, end)
+        match = _RECORD_HEAD.search(scan.data, at + 1, end)
+        at = end if match is None else match.start()
+
+
+def _note_remains(scan: JournalScan, at: int, end: int) -> int:
+    """Keep the first bytes of what may have been an object, to tell what it said; how many bytes a look at it took."""
+    if at + HEADER_SIZE > end:
+        return 0
+    code, codec, _, stored, size, id = HEADER.unpack_from(scan.data, at)
+    looked_at = sum(length for length in (stored, size) if length <= end - at)
+    if stored <= end - at - HEADER_SIZE and 1 <= code <= len(KINDS) and len(scan.remains) < _MOST_REMAINS:
+        body = scan.data[at + HEADER_SIZE : at + HEADER_SIZE + stored]
+        scan.remains.setdefault(id, _unpacked_anyway(body) if codec else body[:_KEPT_OF_EACH])
+    return int(looked_at)
+
+
+def _unpacked_anyway(body: bytes) -> bytes:
+    found = FrameCodec().measure(body, 0)
+    return b"" if found is None else found[1][:_KEPT_OF_EACH]
+
+
+def salvage_record(
+    data: bytes, at: int, end: int, expected: ObjectId | None = None
+) -> tuple[ObjectId, Object, int] | None:
+    """Id, object and size of the record at *at*, whatever field of its header is damaged; None where no id proves it.
+
+    Its id is the one that it claims, or that is *expected*, or another one that something else in *data* names.
+    """
+    if at + HEADER_SIZE > end:
+        return None
+    code, codec, _, stored, size, claimed = HEADER.unpack_from(data, at)
+    body = at + HEADER_SIZE
+    for length, as_codec in dict.fromkeys(((stored, codec), (size, 0), (stored, 0), (-1, 1))):
+        payload, taken = _payload(data, body, end, length, as_codec)
+        if payload is None:
+            continue
+        codes = dict.fromkeys((code, *range(1, len(KINDS) + 1)))
+        for kind in (KINDS[one - 1] for one in codes if 1 <= one <= len(KINDS)):
+            id = object_id(kind, payload)
+            if id in (claimed, expected):
+                return id, Object(kind, payload), HEADER_SIZE + taken
+            if is_payload(kind, payload) and data.find(id) >= 0:
+                return id, Object(kind, payload), HEADER_SIZE + taken
+    return None
+
+
+def is_payload(kind: Kind, payload: bytes) -> bool:
+    """Whether the bytes have the shape of an object of that kind."""
+    try:
+        check_payload(kind, payload)
+    except ContentValidationError:
+        return False
+    return True
+
+
+def _payload(data: bytes, body: int, end: int, length: int, codec: int) -> tuple[bytes | None, int]:
+    """What the record whose body is at *body* unpacks to, taken as *codec* and *length*, and the bytes that it takes."""
+    if codec == 0:
+        return (data[body : body + length], length) if 0 <= length <= min(end - body, LOOSE_LIMIT) else (None, 0)
+    found = FrameCodec().measure(data, body) if data[body : body + 4] == ZSTD_MAGIC else None
+    if found is None or len(found[1]) > LOOSE_LIMIT or body + found[0] > end:
+        return None, 0
+    return found[1], found[0]
 
 
 def _object_at(data: bytes, at: int, end: int) -> tuple[ObjectId, Object, int] | None:
-    """Id, object and size of the record at *at*, or None when there is none that its id proves."""
+    """Id, object and size of the record at *at*, or None where there is none that its id proves."""
     if at + HEADER_SIZE > end:
         return None
     header = data[at : at + HEADER_SIZE]

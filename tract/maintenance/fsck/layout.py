@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tract.maintenance.fsck.problems import Problem
+from tract.maintenance.fsck.report import Problem
 from tract.storage.files import list_directory
 
 ASIDE = "aside"
@@ -43,8 +43,9 @@ def look_over(store: str) -> Layout:
     files: list[str] = []
     directories: list[str] = []
     problems: list[Problem] = []
+    owner = os.lstat(store).st_uid
     for name, found in _names(store):
-        problems.extend(_access_problems(name, found))
+        problems.extend(_access_problems(name, found, owner))
         if stat.S_ISDIR(found.st_mode):
             directories.append(name)
         elif name.startswith(ASIDE + "/"):
@@ -61,10 +62,6 @@ def look_over(store: str) -> Layout:
                 problems.append(Problem("leftover", "note", "file", name, None, detail))
             elif not _KNOWN.fullmatch(name):
                 problems.append(Problem("unknown-file", "note", "file", name, None, "it is none of the store's"))
-            elif name.startswith("objects/journal.torn-"):
-                problems.append(
-                    Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept")
-                )
     present = {*files, *directories}
     for name in _NEEDED:
         if name not in present:
@@ -90,9 +87,9 @@ def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
                 stack.append(name + "/")
 
 
-def _access_problems(name: str, found: os.stat_result) -> Iterator[Problem]:
-    if found.st_uid != os.geteuid():
-        detail = f"user {found.st_uid} owns it, not you ({os.geteuid()})"
+def _access_problems(name: str, found: os.stat_result, owner: int) -> Iterator[Problem]:
+    if found.st_uid != owner:
+        detail = f"user {found.st_uid} owns it, not the store's owner ({owner})"
         yield Problem("owner", "error", "file", name, None, detail)
     if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
         detail = f"others may use it: its mode is {stat.S_IMODE(found.st_mode):04o}"

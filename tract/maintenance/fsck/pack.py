@@ -1,207 +1,272 @@
-"""A pack read without its index and as far as it goes: what is wrong with it, and every object its id still proves."""
+"""A pack read without its index and as far as it goes: what is wrong with it, and every object its id still proves.
+
+The tables at a pack's end say where its frames are and what is in them.
+Where they are damaged or gone, the frames are found by themselves, since they lie back to back, and so is what the tables say of them:
+
+    zstd frame ── unpacked ──┬── lengths: as many as add up to the rest
+                             └── objects: of the kind whose ids they hash to, or whose shape they have
+"""
 
 from __future__ import annotations
 
 import os
 import struct
 import zlib
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
 
 from blake3 import blake3
 
-from tract.errors import ObjectCorruptError
-from tract.maintenance.fsck.problems import Problem
-from tract.objects.codec import MAX_SIZE
+from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
+from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
-from tract.objects.model import Object
+from tract.objects.model import Object, check_payload
 from tract.storage import files
-from tract.storage.compression import FrameCodec
+from tract.storage.compression import ZSTD_MAGIC, FrameCodec
 from tract.storage.folding import unfold
 from tract.storage.pack import (
-    CHECK_SIZE,
     FOLDED,
     FRAME,
-    FRAME_SIZE,
     IDS_A_CHECK,
-    PACK_END,
-    PACK_MAGIC,
+    PLAIN,
     SEAL_SIZE,
-    TRAILER,
     FrameRow,
+    Pack,
+    unpack_frame,
 )
 from tract.storage.pack_writer import index_bytes
 
-_KEPT_FRAMES = 4
+_CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
+_LONGEST_DICTIONARY = 1024 * 1024
 _MENDING_ROUNDS = 3
 
 
-class PackScan:
-    """What a pack holds.
+class PackScan(Pack):
+    """What a pack holds: the objects *found*, by id, each with its kind and its ordinal, and *problems*.
 
     *is_damaged* says whether the pack itself is; the index beside it is another matter.
     """
 
     def __init__(self, store: str, name: str) -> None:
-        self.path = name
+        self.name = name
         self.problems: list[Problem] = []
-        self.objects: dict[ObjectId, tuple[Kind, int]] = {}
-        self._data = files.read_file(os.path.join(store, name))
-        self._ids: list[ObjectId] = []
-        self._id_checks: list[int] = []
-        self._bad_blocks: list[int] = []
-        self._rows: list[FrameRow] = []
-        self._dictionary = b""
-        self._frames: OrderedDict[int, tuple[bytes, list[int]]] = OrderedDict()
-        self._owner: list[int] = []
-        if self._check_outside() and self._read_tables():
+        self.found: dict[ObjectId, tuple[Kind, int]] = {}
+        self.unreadable: dict[ObjectId, bytes] = {}
+        self._ids: list[ObjectId | None] | None = None  # where the pack's own table of ids is not to be had
+        self._mended: dict[int, bytes] = {}
+        self._bad_blocks: set[int] = set()
+        self._bad_frames: set[int] = set()
+        super().__init__(os.path.join(store, name))
+        try:
+            self._check_seal()
             self._take_objects()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_damaged(self) -> bool:
         return any(problem.severity == "error" for problem in self.problems)
 
-    def _error(self, kind: str, offset: int, detail: str, lost: str = "", subject: str = "pack") -> None:
-        self.problems.append(Problem(kind, "error", subject, self.path, offset, detail, lost))
+    def _error(self, kind: str, offset: int | None, detail: str, lost: str = "", subject: str = "pack") -> None:
+        self.problems.append(Problem(kind, "error", subject, self.name, offset, detail, lost))
 
-    def _check_outside(self) -> bool:
-        data = self._data
-        if len(data) < 16 + PACK_END:
-            self._error("pack-damaged", len(data), "it is shorter than any pack", "every object in it")
-            return False
-        if data[:16] != PACK_MAGIC:
-            self._error("pack-damaged", 0, "it does not begin as a pack does")
-        if blake3(memoryview(data)[:-SEAL_SIZE]).digest() != data[-SEAL_SIZE:]:
-            self._error("pack-damaged", len(data) - SEAL_SIZE, "it does not match its seal")
-        return True
+    def _open_index(self) -> None:
+        """Nothing is looked for by its id here; ``check_index`` compares the index with the pack."""
 
-    def _read_tables(self) -> bool:
-        """Take ids and frame table, whether or not they match their checksum: every object proves itself."""
-        data = self._data
-        place = len(data) - PACK_END
-        trailer = _mended_trailer(data, place)
-        if trailer is None:
-            self._error("pack-damaged", place, "its trailer does not fit its length", "every object in it")
-            return False
-        if trailer != data[place : place + TRAILER.size]:
-            self._error("pack-damaged", place, "its trailer has a wrong bit")
-        frames, count, start, dictionary = TRAILER.unpack(trailer)
-        end = start + count * ID_SIZE
-        checks = -(-count // IDS_A_CHECK) * 4
-        tail = data[end:place] + trailer
-        if blake3(tail).digest()[:CHECK_SIZE] != data[place + TRAILER.size : place + TRAILER.size + CHECK_SIZE]:
-            self._error("pack-damaged", end, "its tables do not match their checksum")
-        self._ids = [data[at : at + ID_SIZE] for at in range(start, end, ID_SIZE)]
-        self._id_checks = [check for (check,) in struct.iter_unpack("<I", tail[:checks])]
-        self._bad_blocks = [block for block in range(len(self._id_checks)) if not self._ids_match(block)]
-        for block in self._bad_blocks:
-            at = start + block * ID_SIZE * IDS_A_CHECK
-            self._error("pack-damaged", at, "its table of ids does not match its checksum")
-        self._rows = [FrameRow(*row) for row in FRAME.iter_unpack(tail[checks : checks + frames * FRAME.size])]
-        if sum(row.stored for row in self._rows) > len(data):
-            self._error("pack-damaged", end + checks, "its frames overlap")
-            self._rows = _apart(self._rows)
-        self._dictionary = data[16 : 16 + dictionary]
-        self._owner = [-1] * count
-        for number, row in enumerate(self._rows):
-            for ordinal in range(row.first, min(row.first + row.number, count)):
-                self._owner[ordinal] = number
-        return True
+    def _check_seal(self) -> None:
+        seal = blake3()
+        for offset in range(0, self._size - SEAL_SIZE, 1 << 20):
+            seal.update(files.read_at(self._fd, min(1 << 20, self._size - SEAL_SIZE - offset), offset))
+        if seal.digest() != files.read_at(self._fd, SEAL_SIZE, max(0, self._size - SEAL_SIZE)):
+            self._error("pack-damaged", max(0, self._size - SEAL_SIZE), "it does not match its seal")
+            return
+        name = f"pack-{seal.digest().hex()[:40]}.pack"
+        if os.path.basename(self.name) != name:
+            detail = f"it has another pack's name; its own is '{name}'"
+            self.problems.append(Problem("pack-name", "warning", "pack", self.name, None, detail))
 
-    def _ids_match(self, block: int) -> bool:
-        ids = self._ids[block * IDS_A_CHECK : (block + 1) * IDS_A_CHECK]
-        return zlib.crc32(b"".join(ids)) == self._id_checks[block]
+    # Tables
 
-    def _mend_ids(self, block: int) -> None:
-        """Work a block of ids out anew from the objects themselves; kept only where the block then matches its checksum.
+    def _read_tables(self) -> None:
+        try:
+            super()._read_tables()
+        except (ObjectCorruptError, FormatVersionError) as exc:
+            offset = exc.offset if isinstance(exc, ObjectCorruptError) else 0
+            self._error("pack-damaged", offset, exc.detail if isinstance(exc, ObjectCorruptError) else str(exc))
+            self._find_frames(files.read_file(self.path))
 
-        Commits and trees are put together from ids, so one that was wrong may need another round.
-        """
-        places = range(block * IDS_A_CHECK, min((block + 1) * IDS_A_CHECK, len(self._ids)))
-        before = list(self._ids)
-        for _ in range(_MENDING_ROUNDS):
-            for ordinal in places:
-                try:
-                    obj = self._object(ordinal)
-                except ValueError:
-                    continue
-                self._ids[ordinal] = object_id(obj.kind, obj.payload)
-            if self._ids_match(block):
-                return
-        self._ids = before
+    def _find_frames(self, data: bytes) -> None:
+        """Take the frames as they lie, and of the table of ids behind them what there is: every object proves itself."""
+        self._size = len(data)
+        self._set_dictionary(_find_dictionary(data))
+        rows: list[FrameRow] = []
+        self._ids_start = 16
+        for offset, length, raw in self._frames_in(data):
+            number = _count_objects(raw)
+            if number:
+                first = rows[-1].first + rows[-1].number if rows else 0
+                rows.append(FrameRow(offset, length, len(raw), first, number, 0, PLAIN))
+            self._ids_start = offset + length
+        self.count = rows[-1].first + rows[-1].number if rows else 0
+        known = min(self.count, (len(data) - self._ids_start) // ID_SIZE)
+        starts = range(self._ids_start, self._ids_start + known * ID_SIZE, ID_SIZE)
+        self._ids = [data[at : at + ID_SIZE] for at in starts]
+        self._ids += [None] * (self.count - known)
+        self._find_kinds(rows)
+        self._set_frames(b"".join(FRAME.pack(*row) for row in rows))
+
+    def _frames_in(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The frames that match their checksums: offset, stored length, and what each unpacks to."""
+        at = data.find(ZSTD_MAGIC, 16)
+        while at >= 0:
+            found = self._blobs.measure(data, at) or self._plain.measure(data, at)
+            if found is not None:
+                yield (at, *found)
+            at = data.find(ZSTD_MAGIC, at + (4 if found is None else found[0]))
+
+    def _find_kinds(self, rows: list[FrameRow]) -> None:
+        """Find the kind of each frame's objects, and ids that are missing; commits and trees are made of ids, so that may take several rounds."""
+        ids = self._ids or []
+        waiting = set(range(len(rows)))
+        known = -1
+        while waiting and known != len(ids) - ids.count(None) - len(waiting):
+            known = len(ids) - ids.count(None) - len(waiting)
+            for number in sorted(waiting):
+                row = rows[number]
+                kind = self._kind_of(row)
+                if kind is not None:
+                    rows[number] = row._replace(kind=KINDS.index(kind) + 1, codec=PLAIN if kind == "blob" else FOLDED)
+                if kind is not None and None not in ids[row.first : row.first + row.number]:
+                    waiting.remove(number)
+
+    def _kind_of(self, row: FrameRow) -> Kind | None:
+        """The kind of which most of a frame's objects are; their ids are noted where they were missing."""
+        assert self._ids is not None
+        data, ends = self._unpack_as(row)
+        best: dict[int, ObjectId] = {}
+        found: Kind | None = None
+        for kind in KINDS:
+            proved: dict[int, ObjectId] = {}
+            for at, (start, end) in enumerate(pairwise(ends), row.first):
+                id = self._prove(kind, data[start:end], at)
+                if id is not None:
+                    proved[at] = id
+            if len(proved) > len(best):
+                best, found = proved, kind
+        for at, id in best.items():
+            self._ids[at] = id
+        return found
+
+    def _unpack_as(self, row: FrameRow) -> tuple[bytes, list[int]]:
+        for codec in (self._blobs, self._plain):
+            with suppress(ObjectCorruptError):
+                return unpack_frame(files.read_at(self._fd, row.stored, row.offset), codec, self.path, row)
+        return b"", []
+
+    def _prove(self, kind: Kind, part: bytes, ordinal: int) -> ObjectId | None:
+        """The id of an object that is of *kind*: the one in the table, or where there is none, that of what has a right shape."""
+        assert self._ids is not None
+        try:
+            payload = part if kind == "blob" else unfold(part, ordinal, self.id_at)
+            id = object_id(kind, payload)
+            if self._ids[ordinal] is None:
+                check_payload(kind, payload)
+        except (ValueError, IndexError, struct.error, ContentValidationError, ObjectCorruptError):
+            return None
+        return id if self._ids[ordinal] in (None, id) else None
+
+    def _read_ids(self, block: int) -> bytes:
+        if self._ids is not None:
+            ids = self._ids[block * IDS_A_CHECK : (block + 1) * IDS_A_CHECK]
+            return b"".join(id or bytes(ID_SIZE) for id in ids)
+        if block in self._mended:
+            return self._mended[block]
+        return super()._read_ids(block)
+
+    def id_at(self, ordinal: int) -> ObjectId:
+        if self._ids is not None and 0 <= ordinal < self.count:
+            id = self._ids[ordinal]
+            if id is None:
+                raise ObjectCorruptError(self.path, f"the id of object number {ordinal} is missing")
+            return id
+        return super().id_at(ordinal)
+
+    # Objects
+
+    def _unpack(self, row: FrameRow) -> tuple[bytes, list[int]]:
+        """A frame; one that does not match its checksum as it unpacks without: its ids tell which of its objects are whole."""
+        try:
+            return super()._unpack(row)
+        except ObjectCorruptError:
+            stored = self._read_frame(row)
+            codec = self._blobs if self._kind(row) == "blob" else self._plain
+            return unpack_frame(_without_checksum(stored), codec, self.path, row)
+
+    def _try(self, ordinal: int) -> Object | None:
+        try:
+            return self.object_at(ordinal)
+        except (ObjectCorruptError, struct.error, IndexError, ValueError):
+            return None
 
     def _take_objects(self) -> None:
-        for block in self._bad_blocks:
-            self._mend_ids(block)
-        for number, row in enumerate(self._rows):
+        if self._ids is None:
+            for block in range(-(-self.count // IDS_A_CHECK)):
+                self._check_ids(block)
+        for number, row in enumerate(self._all_rows()):
             try:
-                self._frame(number)
-            except ValueError as exc:
-                self._error("frame-damaged", row.offset, str(exc), f"{row.number} objects", f"frame {number}")
-        unreadable: list[ObjectId] = []
-        for ordinal, id in enumerate(self._ids):
-            try:
-                obj = self._object(ordinal)
-            except ValueError:
-                unreadable.append(id)
-                continue
-            if object_id(obj.kind, obj.payload) == id:
-                self.objects[id] = (obj.kind, ordinal)
-            else:
-                unreadable.append(id)
-        for id in unreadable:
-            self._error("object-damaged", 16, "it cannot be read, or does not match its id", "", f"object {id.hex()}")
-        name = f"pack-{self._data[-SEAL_SIZE:].hex()[:40]}.pack"
-        if not self.is_damaged and os.path.basename(self.path) != name:
-            detail = f"it has another pack's name; its own is '{name}'"
-            self.problems.append(Problem("pack-name", "warning", "pack", self.path, None, detail))
+                super()._unpack(row)
+            except ObjectCorruptError as exc:
+                self._error("frame-damaged", row.offset, exc.detail, "", f"frame {number}")
+        for ordinal in range(self.count):
+            self._take_object(ordinal)
+
+    def _take_object(self, ordinal: int) -> None:
+        try:
+            id = self.id_at(ordinal)
+        except ObjectCorruptError:
+            return
+        obj = self._try(ordinal)
+        if obj is not None and object_id(obj.kind, obj.payload) == id:
+            self.found[id] = (obj.kind, ordinal)
+            return
+        self.unreadable[id] = b"" if obj is None else obj.payload
+        self._error("object-damaged", None, "it cannot be read, or does not match its id", "", f"object {id.hex()}")
+
+    def _check_ids(self, block: int) -> None:
+        """Check a block of the table of ids; where it is damaged, work it out anew from the objects.
+
+        It is kept only where it then matches its checksum. Commits and trees are put together from ids, so one that was wrong may need another round.
+        """
+        try:
+            self._read_ids(block)
+            return
+        except ObjectCorruptError as exc:
+            self._error("pack-damaged", exc.offset, exc.detail)
+        first = block * IDS_A_CHECK
+        number = min(IDS_A_CHECK, self.count - first)
+        start = self._ids_start + first * ID_SIZE
+        table = found = bytearray(files.read_at(self._fd, number * ID_SIZE, start))
+        for _ in range(_MENDING_ROUNDS):
+            self._mended[block] = bytes(found)
+            self.release()
+            found = bytearray(table)
+            for at in range(number):
+                obj = self._try(first + at)
+                if obj is not None:
+                    found[at * ID_SIZE : (at + 1) * ID_SIZE] = object_id(obj.kind, obj.payload)
+            if zlib.crc32(found) == self._id_checks[block]:
+                table = found
+                break
+        self._mended[block] = bytes(table)
+        self.release()
 
     def load(self, ordinal: int) -> Object:
-        """The object with that ordinal, one of *objects*."""
-        try:
-            return self._object(ordinal)
-        except ValueError as exc:
-            raise ObjectCorruptError(self.path, str(exc)) from exc
+        """The object with that ordinal, one of those *found*."""
+        return self.object_at(ordinal)
 
-    def _object(self, ordinal: int) -> Object:
-        number = self._owner[ordinal]
-        if number < 0:
-            raise ValueError("no frame has it")
-        row = self._rows[number]
-        data, ends = self._frame(number)
-        at = ordinal - row.first
-        payload = data[ends[at] : ends[at + 1]]
-        if row.codec == FOLDED:
-            payload = unfold(payload, ordinal, self._id_at)
-        return Object(KINDS[row.kind - 1], payload)
-
-    def _id_at(self, ordinal: int) -> ObjectId:
-        if not 0 <= ordinal < len(self._ids):
-            raise ValueError(f"there is no object number {ordinal}")
-        return self._ids[ordinal]
-
-    def _frame(self, number: int) -> tuple[bytes, list[int]]:
-        """The unpacked frame and where its objects end; ValueError when it is damaged."""
-        found = self._frames.get(number)
-        if found is not None:
-            return found
-        row = self._rows[number]
-        if (
-            not 1 <= row.kind <= len(KINDS)
-            or row.codec > FOLDED
-            or not 4 * row.number <= row.raw <= MAX_SIZE + FRAME_SIZE
-        ):
-            raise ValueError("its row in the frame table makes no sense")
-        codec = FrameCodec(dictionary=self._dictionary if KINDS[row.kind - 1] == "blob" else b"")
-        raw = codec.decompress(self._data[row.offset : row.offset + row.stored], row.raw)
-        ends = [0, *accumulate(struct.unpack_from(f"<{row.number}I", raw))]
-        if ends[-1] != len(raw) - 4 * row.number:
-            raise ValueError("its objects do not fill it")
-        found = self._frames[number] = (raw[4 * row.number :], ends)
-        if len(self._frames) > _KEPT_FRAMES:
-            self._frames.popitem(last=False)
-        return found
+    # The index
 
     def check_index(self, store: str, name: str) -> Problem | None:
         """What is wrong with the index beside this pack: it must be, byte for byte, the one this pack makes."""
@@ -210,54 +275,43 @@ class PackScan:
         except FileNotFoundError:
             detail = "the pack has no index, so nobody reads it"
             return Problem("index-missing", "warning", "index", name, None, detail)
-        made = self.index()
-        if data == made or (self.is_damaged and blake3(data[:-SEAL_SIZE]).digest() == data[-SEAL_SIZE:]):
+        if self.is_damaged and blake3(data[:-SEAL_SIZE]).digest() == data[-SEAL_SIZE:]:
             return None
-        place = next(
-            (at for at, (a, b) in enumerate(zip(data, made, strict=False)) if a != b), min(len(data), len(made))
-        )
+        made = b"" if self.is_damaged else self.index()
+        if data == made:
+            return None
+        differs = (at for at, (a, b) in enumerate(zip(data, made, strict=False)) if a != b)
+        place = next(differs, min(len(data), len(made)))
         return Problem("index-damaged", "error", "index", name, place, "it is not the index its pack has")
 
     def index(self) -> bytes:
         """The index this pack should have."""
-        return index_bytes(self._ids, self._data[-SEAL_SIZE:])
+        return index_bytes([self.id_at(at) for at in range(self.count)], self._seal)
 
 
-def _apart(rows: Sequence[FrameRow]) -> list[FrameRow]:
-    """The frames that begin behind the one before: a thousand rows about one frame would have it unpacked a thousand times."""
-    kept: list[FrameRow] = []
-    end = 0
-    for row in rows:
-        if row.offset >= end:
-            kept.append(row)
-            end = row.offset + row.stored
-    return kept
+def _count_objects(raw: bytes) -> int:
+    """How many objects an unpacked frame holds: as many lengths as add up to the rest; 0 where none do."""
+    total = 0
+    for number, (length,) in enumerate(struct.iter_unpack("<I", raw[: len(raw) // 4 * 4]), 1):
+        total += length + 4
+        if total == len(raw):
+            return number
+        if total > len(raw):
+            break
+    return 0
 
 
-def _mended_trailer(data: bytes, place: int) -> bytes | None:
-    """The trailer at *place*; where it does not fit, the one a single bit away that matches the tables' checksum."""
-    found = data[place : place + TRAILER.size]
-    if _fits(found, place):
-        return found
-    check = data[place + TRAILER.size : place + TRAILER.size + CHECK_SIZE]
-    for candidate in _one_bit_away(found):
-        if _fits(candidate, place):
-            _, count, start, _ = TRAILER.unpack(candidate)
-            tail = data[start + count * ID_SIZE : place] + candidate
-            if blake3(tail).digest()[:CHECK_SIZE] == check:
-                return candidate
-    return None
+def _without_checksum(stored: bytes) -> bytes:
+    """A frame as one that has no checksum."""
+    return ZSTD_MAGIC + bytes([stored[4] & ~_CHECKSUM_FLAG]) + stored[5:-4]
 
 
-def _fits(trailer: bytes, place: int) -> bool:
-    frames, count, start, dictionary = TRAILER.unpack(trailer)
-    checks = -(-count // IDS_A_CHECK) * 4
-    length = start + count * ID_SIZE + checks + frames * FRAME.size
-    return bool(length == place and 16 + dictionary <= start)
-
-
-def _one_bit_away(data: bytes) -> Iterator[bytes]:
-    for bit in range(8 * len(data)):
-        changed = bytearray(data)
-        changed[bit // 8] ^= 1 << bit % 8
-        yield bytes(changed)
+def _find_dictionary(data: bytes) -> bytes:
+    """The dictionary before a pack's first frame, without the table that says how long it is."""
+    at = data.find(ZSTD_MAGIC, 16, 16 + _LONGEST_DICTIONARY)
+    while at >= 0:
+        dictionary = data[16:at]
+        if FrameCodec(dictionary=dictionary).measure(data, at) is not None:
+            return dictionary
+        at = data.find(ZSTD_MAGIC, at + 1, 16 + _LONGEST_DICTIONARY)
+    return b""

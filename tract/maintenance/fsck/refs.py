@@ -1,4 +1,4 @@
-"""What the operations say the refs are, and whether the ref files bear witness to it."""
+"""What the operations say the refs are, and what the ref files do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tract.errors import RefNameError, TractError
-from tract.maintenance.fsck.problems import Problem
+from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue
 from tract.refs.files import parse_line
 from tract.refs.names import HEAD, TRACTS, check_ref
 from tract.refs.operations import shown
+from tract.refs.table import fold_name
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class RefRecord:
 
     *values* are all that each ref ever held, oldest first; *operations* are in order, oldest first.
     *is_whole* is false when an operation in between is missing or contradicts those before it.
+    *known_since* are the refs that were moved after the last operation that is missing; None where none is, or all refs were told since.
     """
 
     refs: dict[str, RefValue] = field(default_factory=dict)
@@ -27,6 +29,11 @@ class RefRecord:
     operations: tuple[tuple[ObjectId, Operation], ...] = ()
     problems: list[Problem] = field(default_factory=list)
     is_whole: bool = True
+    known_since: set[str] | None = None
+
+    def is_doubtful(self, name: str) -> bool:
+        """Whether a missing operation may have moved the ref to where no operation that is known says."""
+        return self.known_since is not None and name not in self.known_since
 
     def set(self, name: str, value: RefValue | None) -> None:
         if value is None:
@@ -48,11 +55,14 @@ def replay(operations: Sequence[tuple[ObjectId, Operation]]) -> RefRecord:
         if before is not None and operation.previous != before:
             _doubt(record, subject, "the operation before it is missing or another one", "what happened in between")
             known = False
+            record.known_since = set()
         for change in operation.changes:
             if known and record.refs.get(change.name) != change.old:
                 found, said = shown(record.refs.get(change.name)), shown(change.old)
                 _doubt(record, subject, f"it moves '{change.name}' from {said}, which was at {found}", "")
             record.set(change.name, change.new)
+            if record.known_since is not None:
+                record.known_since.add(change.name)
         if operation.refs is not None:
             if known and dict(operation.refs) != record.refs:
                 _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
@@ -61,6 +71,7 @@ def replay(operations: Sequence[tuple[ObjectId, Operation]]) -> RefRecord:
             for name, value in operation.refs:
                 record.set(name, value)
             known = True
+            record.known_since = None
         before = id
     record.problems.extend(_name_problems(record.refs))
     return record
@@ -79,9 +90,9 @@ def _name_problems(refs: Mapping[str, RefValue]) -> Iterator[Problem]:
             check_ref(name)
         except TractError as exc:
             detail = str(exc) if isinstance(exc, RefNameError) else f"its name is refused: {exc}"
-        other = folded.setdefault(name.casefold(), name)
+        other = folded.setdefault(fold_name(name), name)
         if other != name:
-            detail = f"it differs from ref '{other}' in case only"
+            detail = f"it differs from ref '{other}' in case or normalisation only"
         if detail is not None:
             yield Problem("ref-name", "error", f"ref '{name}'", name, None, detail)
     for head in sorted({_head_of(name) for name in (*refs, HEAD)} - refs.keys()):
@@ -96,21 +107,21 @@ def check_ref_files(
     record: RefRecord, lines: Mapping[str, bytes]
 ) -> tuple[dict[str, tuple[RefValue, bool]], list[Problem]]:
     """The values in the ref files (*lines*, by name) with whether they were synced, and where they and the operations differ."""
-    witnesses: dict[str, tuple[RefValue, bool]] = {}
+    values: dict[str, tuple[RefValue, bool]] = {}
     problems: list[Problem] = []
     for name, data in sorted(lines.items()):
         try:
-            witnesses[name] = parse_line(name, data)
+            values[name] = parse_line(name, data)
         except ValueError as exc:
             problems.append(Problem("ref-file-damaged", "warning", f"ref '{name}'", name, 0, str(exc)))
             continue
-        problem = _compare(name, *witnesses[name], record)
+        problem = _compare(name, *values[name], record)
         if problem is not None:
             problems.append(problem)
     for name in sorted(record.refs.keys() - lines.keys()):
         detail = "its file is missing; the operations tell what it holds"
         problems.append(Problem("ref-file-missing", "warning", f"ref '{name}'", name, None, detail))
-    return witnesses, problems
+    return values, problems
 
 
 def _compare(name: str, value: RefValue, synced: bool, record: RefRecord) -> Problem | None:

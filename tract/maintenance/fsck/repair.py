@@ -8,38 +8,55 @@ from __future__ import annotations
 
 import os
 import time
+import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from blake3 import blake3
-
-from tract.config import TractConfig
-from tract.errors import StorageError
-from tract.maintenance.fsck.check import JOURNAL, Examination, check_repository, examine, is_signed
+from tract.config import TractConfig, from_table
+from tract.errors import ConfigError, StorageError
+from tract.maintenance.fsck.check import (
+    JOURNAL,
+    check_repository,
+    examine,
+    salvage_loose,
+)
+from tract.maintenance.fsck.examination import Examination
+from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import ASIDE
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.report import FsckReport
 from tract.objects.id import KINDS, ObjectId
-from tract.objects.model import CommitOperation, NewObject, Operation, RefChange, RefValue, new_operation, read_commit
+from tract.objects.model import (
+    CommitOperation,
+    NewObject,
+    Operation,
+    RefChange,
+    RefValue,
+    new_operation,
+    read_commit,
+    read_operation,
+)
 from tract.refs.files import RefFiles
-from tract.refs.names import HEAD, HEADS, TRACTS
+from tract.refs.names import HEAD, HEADS, TRACTS, ref_path
 from tract.refs.operations import now, shown, unfold_operation
-from tract.repo import format_text, write_config
+from tract.repo import format_text, is_signed, sign_config, write_config
 from tract.storage import files
-from tract.storage.journal import FIRST_STEP, create_journal
+from tract.storage.journal import FIRST_STEP, LONGEST, create_journal
+from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import Cut, write_shallow
 
 Action: TypeAlias = Literal[
-    "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack",
+    "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack", "salvage-loose", "write-mark",
     "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
     "write-shallow",
 ]  # fmt: skip
 
 _ACTOR = "fsck"
+_LONGEST_SETTING = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +70,24 @@ class RepairStep:
 
 @dataclass(frozen=True, slots=True)
 class RepairPlan:
-    """What a repair would do, in order; :func:`run_repair` does it."""
+    """What a repair would do, in order; :func:`run_repair` does it. *lost* says what cannot be had again, by id and first words."""
 
     path: str
     steps: tuple[RepairStep, ...]
+    lost: tuple[str, ...] = ()
 
 
 _BY_KIND: dict[str, tuple[Action, str]] = {
     "mode": ("close-to-others", "only you may use it"),
     "format-missing": ("write-format", "write it anew"),
     "format-damaged": ("write-format", "write it anew"),
-    "config-missing": ("write-settings", "write the default settings"),
-    "config-damaged": ("write-settings", "keep it aside and write the default settings"),
+    "config-missing": ("write-settings", "write the default settings, but let gc drop nothing"),
+    "config-damaged": (
+        "write-settings",
+        "keep it aside, and write anew what makes sense of it; gc drops nothing where nothing says what",
+    ),
     "config-changed": ("sign-settings", "accept the settings as they are"),
-    "loose-damaged": ("move-aside", "keep it aside, where nobody reads it"),
+    "loose-damaged": ("salvage-loose", "keep it aside, and write it anew where its name still proves what is in it"),
     "not-a-file": ("move-aside", "keep it aside, where nobody follows it"),
     "index-missing": ("write-index", "make it anew from its pack"),
     "index-damaged": ("write-index", "make it anew from its pack"),
@@ -75,6 +96,7 @@ _BY_KIND: dict[str, tuple[Action, str]] = {
     "shallow-damaged": ("write-shallow", "write it anew, for the commits that lack something"),
     "shallow-stale": ("write-shallow", "write it anew, for the commits that lack something"),
     "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
+    "mark-damaged": ("write-mark", "write it anew"),
 }
 
 _REBUILT_FOR = frozenset(
@@ -84,7 +106,11 @@ _REBUILT_FOR = frozenset(
 
 def plan_repair(report: FsckReport) -> RepairPlan:
     """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
-    return RepairPlan(report.path, _steps(examine(report.path)))
+    found = examine(report.path)
+    try:
+        return RepairPlan(report.path, _steps(found), lost_things(found, best_refs(found)))
+    finally:
+        found.close()
 
 
 def _steps(found: Examination) -> tuple[RepairStep, ...]:
@@ -101,9 +127,9 @@ def _layout_steps(found: Examination) -> Iterator[RepairStep]:
 
 
 def _file_steps(found: Examination) -> Iterator[RepairStep]:
-    damaged = {pack.path: pack for pack in found.packs if pack.is_damaged}
+    damaged = {pack.name: pack for pack in found.packs if pack.is_damaged}
     for name, pack in damaged.items():
-        detail = f"copy the {len(pack.objects)} objects that can be read into a new pack, and keep the old one aside"
+        detail = f"copy the {len(pack.found)} objects that can be read into a new pack, and keep the old one aside"
         yield RepairStep("salvage-pack", name, detail)
     for problem in (*found.layout.problems, *found.problems):
         action = _BY_KIND.get(problem.kind)
@@ -138,7 +164,7 @@ def _journal_steps(found: Examination) -> Iterator[RepairStep]:
 
 
 def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
-    if found.journal is None or found.journal.is_damaged or refs != found.record.refs:
+    if found.journal is None or found.journal.is_damaged or found.evidence or refs != found.record.refs:
         return True
     # A ref file that is ahead of the operations was looked at for best_refs already; only what is synced counts.
     return any(problem.kind in _REBUILT_FOR and problem.severity == "error" for problem in found.problems)
@@ -147,32 +173,97 @@ def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
 def best_refs(found: Examination) -> dict[str, RefValue]:
     """For every ref the newest value that can be proved and whose commit is there.
 
-    That is what a ref file says which the operations do not know; else the newest of the operations' values.
+    The operations tell it, in the journal and in what was set aside from it.
+    A ref's file does where the operations do not know its value, or where one is missing that may have moved the ref;
+    then a branch without a file was deleted.
     """
     record = found.record
     refs: dict[str, RefValue] = {}
-    for name in sorted(record.values.keys() | found.witnesses.keys()):
-        witness = found.witnesses.get(name)
+    for name in sorted(record.values.keys() | found.ref_files.keys()):
+        value, synced = found.ref_files.get(name, (None, False))
         values = list(record.values.get(name, ()))
-        is_deleted = bool(values) and name not in record.refs
-        if witness is not None and witness[0] not in values and (witness[1] or not record.operations):
-            values.append(witness[0])
-            is_deleted = False
-        if not is_deleted:
-            best = next((value for value in reversed(values) if _is_there(found, value)), None)
+        is_gone = bool(values) and name not in record.refs
+        if value is not None and (
+            record.is_doubtful(name) or not record.operations or (synced and value not in values)
+        ):
+            values.append(value)
+            is_gone = False
+        elif value is None and record.is_doubtful(name) and _was_deleted(found, name):
+            is_gone = True
+        if not is_gone:
+            best = next((value for value in reversed(values) if is_there(found, value)), None)
             if best is not None:
                 refs[name] = best
+    for scan in found.evidence:
+        _add_evidence(found, scan, refs)
     for prefix in {"", *(_prefix(name) for name in refs)}:
         if prefix + HEAD not in refs:
             refs[prefix + HEAD] = _likely_branch(refs, prefix)
     return refs
 
 
+def _was_deleted(found: Examination, name: str) -> bool:
+    """Whether a ref without a file was deleted by an operation that is missing, as far as the other files tell."""
+    head = _prefix(name) + HEAD
+    value, _ = found.ref_files.get(head, (None, False))
+    is_current = name == head or (isinstance(value, str) and _prefix(name) + value == name)
+    return value is not None and not is_current and os.path.dirname(name) in found.layout.directories
+
+
+def _add_evidence(found: Examination, scan: JournalScan, refs: dict[str, RefValue]) -> None:
+    """Put *refs* where operations say that were set aside: a ref that has moved elsewhere since is kept, and the other value gets a name beside it."""
+    first: dict[str, RefValue | None] = {}
+    last: dict[str, RefValue | None] = {}
+    for id in scan.operations:
+        for change in read_operation(id, found.found.read(id)).changes:
+            first.setdefault(change.name, change.old)
+            last[change.name] = change.new
+    for name, value in last.items():
+        now_at = refs.get(name)
+        if now_at == value or (value is not None and not is_there(found, value)):
+            continue
+        if now_at == first[name] or (
+            isinstance(value, bytes) and isinstance(now_at, bytes) and _follows(found, value, now_at)
+        ):
+            refs.pop(name, None)
+            if value is not None:
+                refs[name] = value
+        elif isinstance(value, bytes) and value not in found.history and "refs/" in name:
+            refs[_free_name(refs, name, value)] = value
+
+
+def _follows(found: Examination, id: ObjectId, earlier: ObjectId) -> bool:
+    """Whether *earlier* is in the history of the commit *id*, or its message in a context there, as far as that can be read."""
+    seen: set[ObjectId] = set()
+    waiting = [id]
+    while waiting:
+        at = waiting.pop()
+        if at == earlier:
+            return True
+        if at not in seen and is_there(found, at):
+            seen.add(at)
+            commit = read_commit(at, found.found.read(at))
+            if earlier in commit.entry_commits:
+                return True
+            waiting.extend(commit.parents)
+    return False
+
+
+def _free_name(refs: dict[str, RefValue], name: str, value: RefValue) -> str:
+    number = 1
+    while True:
+        free = f"{name}-recovered" + (f"-{number}" if number > 1 else "")
+        if refs.get(free, value) == value:
+            return free
+        number += 1
+
+
 def _prefix(name: str) -> str:
     return "/".join(name.split("/")[:2]) + "/" if name.startswith(TRACTS) else ""
 
 
-def _is_there(found: Examination, value: RefValue) -> bool:
+def is_there(found: Examination, value: RefValue) -> bool:
+    """Whether what a ref holds can be held: a commit that can be read, or the name of a branch."""
     if isinstance(value, str):
         return value.startswith(HEADS)
     place = found.found.get(value)
@@ -186,6 +277,34 @@ def _likely_branch(refs: dict[str, RefValue], prefix: str) -> str:
     return default if default in branches or not branches else branches[0]
 
 
+def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...]:
+    """What no file has any more, although something names it: by id, with the words that it began with where they can be told."""
+    lost: dict[ObjectId, str] = {}
+    for problem in found.problems:
+        if problem.kind == "missing-object":
+            kind, id = problem.subject.split()
+            lost[bytes.fromhex(id)] = kind
+    for name in {*found.record.values, *found.ref_files}:
+        newest = (*found.record.values.get(name, ())[-1:], *found.ref_files.get(name, ())[:1])
+        for value in newest:
+            if isinstance(value, bytes) and value not in found.found:
+                lost[value] = f"commit of '{name}'"
+    lines = [f"{kind} {id.hex()[:16]}{_told(found, id)}" for id, kind in lost.items()]
+    for name, value in sorted(found.record.refs.items()):
+        if isinstance(value, bytes) and is_there(found, value) and name not in refs:
+            lines.append(
+                f"ref '{name}', which was at {value.hex()[:16]}: its file is gone, and an operation that may have deleted it is missing"
+            )
+    if found.record.known_since is not None:
+        lines.append("an operation: what it said in the reflog")
+    return tuple(lines)
+
+
+def _told(found: Examination, id: ObjectId) -> str:
+    words = found.words_of(id)
+    return f": {words!r}" if words else ""
+
+
 def run_repair(plan: RepairPlan) -> FsckReport:
     """Do what *plan* says, and check the store again: the report has what could not be repaired.
 
@@ -196,15 +315,20 @@ def run_repair(plan: RepairPlan) -> FsckReport:
     for name in ("locks", "locks/gc", "locks/journal"):
         repair.make_usable(name)
     with ExitStack() as held:
-        for name in ("gc", "journal"):
-            lock = files.FileLock(os.path.join(plan.path, "locks", name))
+        for name in ("locks/gc", "locks/journal"):
+            lock = repair.locks[name] = files.FileLock(os.path.join(plan.path, name))
             held.callback(lock.close)
             lock.acquire()
-        needed = _steps(examine(plan.path, locked=True)) if plan.steps else ()
+        needed = _needed_steps(plan.path) if plan.steps else ()
         for step in plan.steps:
             if step in needed:
                 repair.actions[step.action](step.path)
     return check_repository(plan.path)
+
+
+def _needed_steps(path: str) -> tuple[RepairStep, ...]:
+    with _examined(path) as found:
+        return _steps(found)
 
 
 class _Repair:
@@ -214,6 +338,7 @@ class _Repair:
         self._path = path
         self._aside = f"{ASIDE}/{time.time_ns()}"
         self._refs: dict[str, RefValue] | None = None
+        self.locks: dict[str, files.FileLock] = {}
         self.actions: dict[Action, Callable[[str], None]] = {
             "make-folder": self.make,
             "make-file": self.make,
@@ -222,6 +347,8 @@ class _Repair:
             "write-settings": self._write_settings,
             "sign-settings": self._sign_settings,
             "salvage-pack": self._salvage_pack,
+            "salvage-loose": self._salvage_loose,
+            "write-mark": self._write_mark,
             "move-aside": self._move_aside,
             "write-index": self._write_index,
             "clear-torn-end": self._clear_torn_end,
@@ -233,7 +360,8 @@ class _Repair:
         }
 
     def _full(self, name: str) -> str:
-        return os.path.join(self._path, name)
+        """Where the file *name*, or that of the ref *name*, is."""
+        return os.path.join(self._path, ref_path(name))
 
     def make_usable(self, name: str) -> None:
         """See to it that *name*, the folder of the locks or one of them, can be used as what it is."""
@@ -255,7 +383,7 @@ class _Repair:
 
     def _kept(self, name: str) -> str:
         """Where *name* goes when it is taken out of the way."""
-        kept = f"{self._aside}/{name}"
+        kept = f"{self._aside}/{ref_path(name)}"
         self._make_folders(os.path.dirname(kept))
         return self._full(kept)
 
@@ -277,12 +405,21 @@ class _Repair:
         files.write_file(self._full(name), format_text(id), sync=True)
 
     def _write_settings(self, name: str) -> None:
+        """The settings whose lines make sense; where one about retention may be gone, nothing is dropped until somebody says so."""
         self._copy_aside(name)
-        write_config(self._full(name), TractConfig())
+        data = files.read_file(self._full(name), LONGEST) if os.path.exists(self._full(name)) else b""
+        table: dict[str, object] = {"orphan_retention_days": "never", "archive_retention_days": "never"}
+        for line in data.decode("utf-8", "replace").split("\n")[:-1]:
+            with suppress(ValueError, ConfigError, RecursionError):
+                found = tomllib.loads(line[:_LONGEST_SETTING])
+                from_table({**table, **found})
+                table.update(found)
+        write_config(self._full(name), from_table(table))
 
     def _write_shallow(self, name: str) -> None:
         self._copy_aside(name)
-        write_shallow(self._path, cuts_of(_examined(self._path)))
+        with _examined(self._path) as found:
+            write_shallow(self._path, cuts_of(found))
 
     def _sign_settings(self, name: str) -> None:
         data = files.read_file(self._full(name))
@@ -290,13 +427,13 @@ class _Repair:
         files.write_file(self._full(name), signed_settings(data), sync=True)
 
     def _salvage_pack(self, name: str) -> None:
-        pack = PackScan(self._path, name)
         index = name.removesuffix(".pack") + ".idx"
         files.copy_file(self._full(name), self._kept(name))  # packs never change and may be large
         self._copy_aside(index)
         made = ""
-        if pack.objects:
-            made = self._write_pack([NewObject(id, *pack.load(at)) for id, (_, at) in pack.objects.items()])
+        with closing(PackScan(self._path, name)) as pack:
+            if pack.found:
+                made = self._write_pack([NewObject(id, *pack.load(at)) for id, (_, at) in pack.found.items()])
         if os.path.basename(made) != os.path.basename(name):
             files.unlink(self._full(index))
             files.unlink(self._full(name))
@@ -308,14 +445,15 @@ class _Repair:
         return write_pack(self._full("objects/pack"), groups, payloads)
 
     def _write_index(self, name: str) -> None:
-        pack = PackScan(self._path, name.removesuffix(".idx") + ".pack")
-        if pack.is_damaged:
-            raise StorageError(f"'{pack.path}' is damaged, so no index can be made of it")
-        self._copy_aside(name)
-        files.write_file(self._full(name), pack.index(), sync=True)
+        with closing(PackScan(self._path, name.removesuffix(".idx") + ".pack")) as pack:
+            if pack.is_damaged:
+                raise StorageError(f"'{pack.name}' is damaged, so no index can be made of it")
+            self._copy_aside(name)
+            files.write_file(self._full(name), pack.index(), sync=True)
 
     def _clear_torn_end(self, name: str) -> None:
-        journal = _examined(self._path).journal
+        with _examined(self._path) as found:
+            journal = found.journal
         if journal is None or not journal.torn:
             return
         files.write_file(self._kept(f"{name}.torn"), journal.torn, sync=True)
@@ -335,23 +473,38 @@ class _Repair:
             files.close(fd)
 
     def _rebuild_journal(self, name: str) -> None:
-        """Objects first, journal last: the new one takes the old one's place when all it needs is in packs."""
-        found = _examined(self._path)
-        refs = best_refs(found)
+        """Objects first, journal last: the new one takes the old one's place when all it needs is in packs; what was set aside from the old goes then."""
+        with _examined(self._path) as found:
+            refs = best_refs(found)
+            self._copy_aside(name)
+            scans = [*([found.journal] if found.journal is not None else []), *found.evidence]
+            objects = [NewObject(record.id, *found.found.read(record.id)) for scan in scans for record in scan.records]
+            told, last = retold(found, refs)
+            objects.extend(told)
+            if objects:
+                self._write_pack(list({new.id: new for new in objects}.values()))
+            create_journal(self._full(name), (last,))
+            self._refs = refs
+            for scan in found.evidence:
+                self._move_aside(scan.path)
+
+    def _write_mark(self, name: str) -> None:
         self._copy_aside(name)
-        journal = found.journal
-        records = () if journal is None else journal.records
-        objects = [NewObject(record.id, *found.found.read(record.id)) for record in records]
-        told, last = retold(found, refs)
-        objects.extend(told)
-        if objects:
-            self._write_pack(list({new.id: new for new in objects}.values()))
-        create_journal(self._full(name), (last,))
-        self._refs = refs
+        with _examined(self._path) as found:
+            if found.journal is not None:
+                self.locks[name].write(found.journal.mark.pack())
+
+    def _salvage_loose(self, name: str) -> None:
+        obj = salvage_loose(self._path, name)
+        self._move_aside(name)
+        if obj is not None:
+            id = bytes.fromhex(name.removeprefix("objects/").replace("/", ""))
+            LooseObjects(self._full("objects")).write(NewObject(id, obj.kind, obj.payload))
 
     def _write_ref_file(self, name: str) -> None:
         if self._refs is None:
-            self._refs = best_refs(_examined(self._path))
+            with _examined(self._path) as found:
+                self._refs = best_refs(found)
         value = self._refs.get(name)
         self._copy_aside(name)
         if value is None:
@@ -364,8 +517,8 @@ class _Repair:
             mirror.close()
 
 
-def _examined(path: str) -> Examination:
-    return examine(path, locked=True)
+def _examined(path: str) -> closing[Examination]:
+    return closing(examine(path, locked=True))
 
 
 def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObject], NewObject]:
@@ -374,7 +527,7 @@ def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObjec
     Where operations are missing, or moved refs to commits that are gone, what is left is told again without them.
     """
     record = found.record
-    lost = any(not _is_there(found, value) for values in record.values.values() for value in values)
+    lost = any(not is_there(found, value) for values in record.values.values() for value in values)
     if record.is_whole and not lost:
         previous = record.operations[-1][0] if record.operations else None
         return [], _last_operation(previous, record.refs, refs)
@@ -392,7 +545,7 @@ def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObjec
 def _changes(found: Examination, operation: Operation, state: dict[str, RefValue]) -> Iterator[RefChange]:
     """The changes that still can be told; *state* moves with them."""
     for name, _, new in operation.changes:
-        if new is not None and not _is_there(found, new):
+        if new is not None and not is_there(found, new):
             continue
         if state.get(name) != new:
             yield RefChange(name, state.get(name), new)
@@ -414,9 +567,9 @@ def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
     """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept, pinned ones and edits that nothing names too."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
     messages = {id for id, place in found.found.items() if place.kind == "commit" and id not in found.history}
-    cuts = {id: cut for id, cut in found.cuts.items() if _is_there(found, id)}
+    cuts = {id: cut for id, cut in found.cuts.items() if is_there(found, id)}
     for id in {*found.cut_off, *messages}:
-        if _is_there(found, id) and id not in cuts:
+        if is_there(found, id) and id not in cuts:
             commit = read_commit(id, found.found.read(id))
             if commit.operation is CommitOperation.NOTE:
                 continue  # what it is about may be gone
@@ -442,6 +595,4 @@ def signed_settings(data: bytes) -> bytes:
     if lines and lines[-1].lstrip(b"# ").startswith(b"check "):
         lines.pop()
     body = b"".join(lines)
-    if body and not body.endswith(b"\n"):
-        body += b"\n"
-    return body + f"# check {blake3(body).hexdigest()[:16]}\n".encode()
+    return sign_config(body if not body or body.endswith(b"\n") else body + b"\n")

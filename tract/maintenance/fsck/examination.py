@@ -1,0 +1,146 @@
+"""What a check has found of a store: the objects that can be read, whichever file has them, and what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tract.errors import BlobNotFoundError
+from tract.maintenance.fsck.journal import JournalScan
+from tract.maintenance.fsck.layout import Layout
+from tract.maintenance.fsck.pack import PackScan
+from tract.maintenance.fsck.refs import RefRecord
+from tract.maintenance.fsck.report import FsckReport, Problem, Severity, in_order
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import Object, RefValue
+from tract.storage.counts import BlobCount
+from tract.storage.shallow import Cut
+
+# Text in UTF-8 among the bytes of a payload, and what payloads have beside the words of a message.
+_TEXT = re.compile(rb"(?:[\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+")
+_KEYS = frozenset(
+    (
+        "content_type",
+        "message",
+        "format",
+        "openai",
+        "anthropic",
+        "role",
+        "user",
+        "assistant",
+        "system",
+        "content",
+        "dialogue",
+        "text",
+        "append",
+    )
+)
+_SHORTEST_TEXT = 2
+_WORDS_SHOWN = 60
+
+
+class FoundObject(NamedTuple):
+    """Where an object lies that its id proves, and how to read it."""
+
+    kind: Kind
+    path: str
+    offset: int | None
+    load: Callable[[], Object]
+
+
+class FoundObjects:
+    """Every object that could be read, from whichever file had it first."""
+
+    def __init__(self) -> None:
+        self._found: dict[ObjectId, FoundObject] = {}
+
+    def add(self, id: ObjectId, found: FoundObject) -> None:
+        self._found.setdefault(id, found)
+
+    def get(self, id: ObjectId) -> FoundObject | None:
+        return self._found.get(id)
+
+    def __contains__(self, id: ObjectId) -> bool:
+        return id in self._found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def items(self) -> Iterator[tuple[ObjectId, FoundObject]]:
+        yield from self._found.items()
+
+    def read(self, id: ObjectId) -> Object:
+        """The object; BlobNotFoundError when it could not be read anywhere."""
+        found = self._found.get(id)
+        if found is None:
+            raise BlobNotFoundError(id.hex())
+        return found.load()
+
+
+@dataclass(slots=True)
+class Examination:
+    """All that could be read of a store, and all that is wrong with it.
+
+    *evidence* is what writers set aside from a damaged journal: nobody reads it until it is repaired.
+    *ref_files* are the values in ref files, and whether each was synced.
+    """
+
+    path: str
+    layout: Layout
+    problems: list[Problem] = field(default_factory=list)
+    found: FoundObjects = field(default_factory=FoundObjects)
+    journal: JournalScan | None = None
+    evidence: list[JournalScan] = field(default_factory=list)
+    packs: list[PackScan] = field(default_factory=list)
+    record: RefRecord = field(default_factory=RefRecord)
+    ref_files: dict[str, tuple[RefValue, bool]] = field(default_factory=dict)
+    counts: dict[str, dict[ObjectId, BlobCount]] = field(default_factory=dict)
+    cuts: dict[ObjectId, Cut] = field(default_factory=dict)
+    cut_off: tuple[ObjectId, ...] = ()
+    history: AbstractSet[ObjectId] = frozenset()
+    reached: set[ObjectId] = field(default_factory=set)
+    commits: int = 0
+
+    @property
+    def report(self) -> FsckReport:
+        problems = in_order((*self.layout.problems, *self.problems))
+        return FsckReport(self.path, problems, len(self.found), len(self.reached), self.commits, len(self.record.refs))
+
+    def add(
+        self, kind: str, severity: Severity, subject: str, path: str, offset: int | None, detail: str, lost: str = ""
+    ) -> None:
+        self.problems.append(Problem(kind, severity, subject, path, offset, detail, lost))
+
+    def words_of(self, id: ObjectId) -> str:
+        """The first words of an object that cannot be read, or of a commit's message, as far as anything tells them; empty where nothing does."""
+        place = self.found.get(id)
+        data = place.load().payload if place is not None else self._remains_of(id)
+        if place is None or place.kind == "commit":
+            # A commit's own content stands before its context in it.
+            named = min(
+                (at, blob) for blob in (b"", *self._blobs()) if (at := data.find(blob) if blob else len(data)) >= 0
+            )
+            data = self.found.read(named[1]).payload if named[1] else data
+        return first_words(data)
+
+    def _remains_of(self, id: ObjectId) -> bytes:
+        scans = [*([self.journal] if self.journal is not None else []), *self.evidence]
+        remains = (scan.remains.get(id, b"") for scan in scans)
+        return next((body for body in (*remains, *(pack.unreadable.get(id, b"") for pack in self.packs)) if body), b"")
+
+    def _blobs(self) -> Iterator[ObjectId]:
+        return (id for id, place in self.found.items() if place.kind == "blob")
+
+    def close(self) -> None:
+        for pack in self.packs:
+            pack.close()
+
+
+def first_words(data: bytes) -> str:
+    """The longest text in the bytes of a payload, cut short: what a person knows a message by."""
+    texts = [found.decode("utf-8", "replace").strip() for found in _TEXT.findall(data)]
+    longest = max((text for text in texts if text not in _KEYS), key=len, default="")
+    return longest[:_WORDS_SHOWN] if len(longest) >= _SHORTEST_TEXT else ""
