@@ -6,7 +6,10 @@
     HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
     main@{1}      where the ref was one move ago
     ORIG_HEAD     where the branch was before the last reset, merge or rebase
+    HEAD:4        message 4 of that context, counted from 1: the commit that introduced it
     x::main~2     the same in the tract named x
+
+In Python a revision may also be a value with a ``commit_hash``, such as a CommitInfo.
 
 Plumbing also takes
 
@@ -17,33 +20,70 @@ Plumbing also takes
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, SessionError
 from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Node
 from tract.reflog import ref_history
 from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS, tract_prefix
 from tract.repo import Repository
+from tract.tree import children_of, node_of_level
 
 LEAST_PREFIX = 4
 
 _SUFFIX = re.compile(r"~(\d*)|\^(\d*)|@\{(\d+)\}")
 _SUFFIX_START = re.compile(r"~|\^|@\{")
 _PEEL = re.compile(r"\^\{(commit|tree|blob)\}\Z")
+_MESSAGE = re.compile(r"(.*[^:]|):(\d{1,18})", re.S)
 _MOST_STEPS = 10**9
 
 
-def resolve_revision(repo: Repository, revision: str) -> ObjectId:
+class NamesCommit(Protocol):
+    """A value that a commit stands for: a CommitInfo, or what a command gave back."""
+
+    @property
+    def commit_hash(self) -> str | None:
+        """The commit's hexadecimal id; None where there is none."""
+        ...
+
+
+Revision: TypeAlias = str | NamesCommit
+"""How a commit is named: by a text, or by a value that has its ``commit_hash``."""
+
+
+def revision_text(revision: Revision) -> str:
+    """The text that names the same commit; CommitNotFoundError for a value that names none."""
+    if isinstance(revision, str):
+        return revision
+    found = getattr(revision, "commit_hash", None)
+    if not isinstance(found, str):
+        raise CommitNotFoundError(repr(revision)[:80], "a revision is a text, or a value with a commit_hash")
+    return found
+
+
+def revision_texts(revisions: Sequence[Revision] | Revision) -> list[str]:
+    """The same for several, or one."""
+    several = revisions if isinstance(revisions, list | tuple) else [revisions]
+    return [revision_text(one) for one in several]  # type: ignore[arg-type]  # of a sequence mypy does not know it
+
+
+def resolve_revision(repo: Repository, revision: Revision) -> ObjectId:
     """The commit that *revision* names.
 
     CommitNotFoundError names what was not found, AmbiguousPrefixError lists the candidates; nothing is ever guessed.
     """
-    if not isinstance(revision, str) or not revision:
-        raise CommitNotFoundError(str(revision), "a revision is a non-empty text")
+    revision = revision_text(revision)
+    if not revision:
+        raise CommitNotFoundError("", "a revision is a non-empty text")
     tract, is_other, local = revision.rpartition("::")
     if is_other:
         return resolve_revision(_in_tract(repo, tract, revision), local or HEAD)
+    numbered = _MESSAGE.fullmatch(revision) if ":" in revision else None
+    if numbered is not None:
+        return _message(repo, resolve_revision(repo, numbered[1] or HEAD), int(numbered[2]), revision)
     base, suffixes = _split(revision)
     at: ObjectId | None = None
     if suffixes and suffixes[0].startswith("@{"):
@@ -64,6 +104,30 @@ def _in_tract(repo: Repository, name: str, revision: str) -> Repository:
     if repo.refs.read(prefix + HEAD) is None:
         raise CommitNotFoundError(revision, f"there is no tract named '{name}'")
     return replace(repo, tract=name, prefix=prefix)
+
+
+def _message(repo: Repository, commit: ObjectId, number: int, revision: str) -> ObjectId:
+    """The commit that introduced message *number*, from 1, of the context at *commit*."""
+    repo.check_whole(commit)
+    found = repo.commit(commit)
+    in_open = found.open[::2]
+    if found.operation is CommitOperation.APPEND and found.content is not None:
+        in_open = (*in_open, commit)
+    closed = 0 if found.tree is None else repo.node(found.tree).total
+    if not 0 < number <= closed + len(in_open):
+        raise CommitNotFoundError(revision, f"that context has {closed + len(in_open)} messages")
+    if found.tree is None or number > closed:
+        return in_open[number - closed - 1]
+    node: Node = repo.node(found.tree)
+    left = number
+    while node.level:
+        for child in children_of(node):
+            if left <= child.total:
+                break
+            left -= child.total
+        node = node_of_level(repo, child.id, node.level - 1)
+    found_at: ObjectId = node.items[2 * (left - 1)]
+    return found_at
 
 
 def _split(revision: str) -> tuple[str, list[str]]:

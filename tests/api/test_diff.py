@@ -73,7 +73,7 @@ def test_a_message_says_what_changed_in_it():
 
     (diff,) = t.diff().message_diffs
 
-    assert (0, 0, "user", "assistant") == (diff.before.position, diff.after.position, diff.before.role, diff.after.role)
+    assert (1, 1, "user", "assistant") == (diff.before.number, diff.after.number, diff.before.role, diff.after.role)
     assert ["@@ -1 +1 @@"] == [hunk.header for hunk in diff.hunks()]
     assert "You have -60+30 days." == "".join(p.mark.strip() + p.text for p in diff.words())
     assert ("content", "role") == diff.changed_keys
@@ -156,4 +156,4 @@ def test_results_say_what_they_are():
 
     assert f"DiffResult(1 message between {ends[0]} and {ends[1]})" == repr(result)
     assert f"MessageDiff(added {ends[1]} user: 'b')" == repr(result.message_diffs[0])
-    assert f"BlameEntry(1 {ends[1]} user: 'b')" == repr(t.blame()[1])
+    assert f"BlameEntry(2 {ends[1]} user: 'b')" == repr(t.blame()[1])

@@ -18,7 +18,7 @@ def test_blame_names_the_commits_the_author_and_the_config_of_the_present_words(
 
     first, second = t.blame()
 
-    assert (0, "user", "a", first.commit_hash, None, Priority.SKIP) == (first.position, first.role, first.text, first.changed_hash, first.model, first.priority)  # fmt: skip
+    assert (1, "user", "a", first.commit_hash, None, Priority.SKIP) == (first.number, first.role, first.text, first.changed_hash, first.model, first.priority)  # fmt: skip
     assert (answer.commit_hash, edit.commit_hash, "m2", True) == (second.commit_hash, second.changed_hash, second.model, second.is_changed)  # fmt: skip
     assert ({"model": "m2", "t": 1}, edit.author, "c d") == (second.generation_config, second.author, second.text)
     assert t.compile().token_counts[0] == second.token_count

@@ -58,7 +58,7 @@ def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
     one = json.loads(before.splitlines()[-1])["commit_hash"]
 
     for command in (("annotate", "HEAD~2", "skip"), ("skip", "HEAD~2")):
-        assert f"would invalidate 15 of 15 tokens (from message 0, {one[:10]})\n" == talk(*command, "--dry-run").out
+        assert f"would invalidate 15 of 15 tokens (from message 1, {one[:10]})\n" == talk(*command, "--dry-run").out
     assert "would invalidate 0 of 15 tokens\n" == talk("pin", "HEAD~2", "-n").out
     assert 15 == talk("skip", "HEAD~2", "-n", "--json").json["invalidated_tokens"]
     assert [Priority.NORMAL] * 3 == priorities(tmp_path)

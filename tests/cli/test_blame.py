@@ -25,11 +25,11 @@ def test_a_line_a_message_names_who_gave_it_its_words(talk):
     edit, _, answer, question = talk("rev-list", "HEAD").out.split()
 
     assert re.fullmatch(
-        rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 0\) user \[pinned\]: How long\? \(~?\d+ tokens\)",
+        rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 1\) user \[pinned\]: How long\? \(~?\d+ tokens\)",
         first,
     )
     assert second.startswith(f"{edit[:10]} (")
-    assert f" 1) assistant [edit of {answer[:10]}, m1]: 30 days (" in second
+    assert f" 2) assistant [edit of {answer[:10]}, m1]: 30 days (" in second
     assert "user: Thanks!" in third
 
 
@@ -37,10 +37,10 @@ def test_a_line_a_message_names_who_gave_it_its_words(talk):
     ("argv", "texts"),
     [
         ((), ["How long?", "30 days", "Thanks!"]),
-        (("-L", "1"), ["30 days"]),
-        (("-L1,2",), ["30 days", "Thanks!"]),
-        (("-L", "0,+2"), ["How long?", "30 days"]),
-        (("-L", "1,9"), ["30 days", "Thanks!"]),
+        (("-L", "2"), ["30 days"]),
+        (("-L2,3",), ["30 days", "Thanks!"]),
+        (("-L", "1,+2"), ["How long?", "30 days"]),
+        (("-L", "2,9"), ["30 days", "Thanks!"]),
         (("HEAD~1",), ["How long?", "60 days", "Thanks!"]),
         (("--message", "HEAD"), ["30 days"]),
         (("--message", "HEAD~3"), ["How long?"]),
@@ -51,11 +51,11 @@ def test_some_messages_can_be_asked_for(talk, argv, texts):
 
 
 def test_json_has_both_commits_in_full(talk):
-    entry = talk("blame", "--json", "-L1").json_lines[0]
+    entry = talk("blame", "--json", "-L2").json_lines[0]
 
     assert ("append", "edit", "wrong figure", "m1") == (entry["introduced"]["operation"], entry["changed"]["operation"], entry["changed"]["message"], entry["model"])  # fmt: skip
-    assert (1, entry["introduced"]["commit_hash"], entry["changed"]["commit_hash"]) == (
-        entry["position"],
+    assert (2, entry["introduced"]["commit_hash"], entry["changed"]["commit_hash"]) == (
+        entry["number"],
         entry["commit_hash"],
         entry["changed_hash"],
     )

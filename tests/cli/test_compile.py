@@ -17,7 +17,7 @@ def talk(run):
 
 
 def test_text_is_for_people(talk):
-    assert "--- 0 system\nBe terse.\n\n--- 1 user\nWhat is 2 + 2?\n" == talk("compile").out
+    assert "--- 1 system\nBe terse.\n\n--- 2 user\nWhat is 2 + 2?\n" == talk("compile").out
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_json_has_the_tokens_and_the_commit_of_each_message(talk):
 
 
 def test_an_earlier_context_can_be_named(talk):
-    assert "--- 0 system\nBe terse.\n" == talk("compile", "--at", "HEAD~1").out
+    assert "--- 1 system\nBe terse.\n" == talk("compile", "--at", "HEAD~1").out
     assert 128 == talk("compile", "--at", "nope").status
 
 
@@ -100,7 +100,7 @@ def test_an_empty_context_is_empty(run):
 def test_skipped_messages_are_left_out(talk):
     talk("skip", "HEAD")
 
-    assert "--- 0 system\nBe terse.\n" == talk("compile").out
+    assert "--- 1 system\nBe terse.\n" == talk("compile").out
 
 
 def test_what_a_model_was_shown_has_the_skips_of_then(run):

@@ -29,7 +29,7 @@ def lines(outcome) -> list[str]:
 def test_the_last_commits_change_is_a_hunk_under_a_header(talk):
     header, *rest = lines(talk("diff"))
 
-    assert header.startswith("message 1 ")
+    assert header.startswith("message 2 ")
     assert header.endswith(" assistant: changed")
     assert [
         'config model: "m1" -> "m2"',
@@ -55,7 +55,7 @@ def test_what_was_added_is_all_plus(talk):
 def test_the_stat_has_a_line_a_message_and_the_sums(talk):
     first, last = lines(talk("diff", "HEAD~2", "--stat"))
 
-    assert first.startswith(" message 1  ")
+    assert first.startswith(" message 2  ")
     assert first.endswith("  assistant  added  +12")
     assert " 1 message added; 12 tokens more" == last
     assert [" no message differs"] == lines(talk("diff", "HEAD", "HEAD", "--stat"))
@@ -103,8 +103,8 @@ def test_what_a_model_sees_differs_by_what_is_hidden(talk):
     talk("skip", "HEAD~2")
     talk("commit", "--role", "user", "Thanks!")
 
-    assert ["message 2 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff"))]
-    assert ["message 1 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff", "--compiled"))]
+    assert ["message 3 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff"))]
+    assert ["message 3 ", "+Thanks!"] == [line[:10] for line in lines(talk("diff", "--compiled"))]
     assert [" removed", " added"] == [
         line.rpartition(":")[2] for line in lines(talk("diff", "HEAD~1", "--then")) if line.startswith("message")
     ]

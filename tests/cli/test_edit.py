@@ -93,6 +93,6 @@ def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(run, tmp_path):
 
     outcome = run("edit", "HEAD~1", "2nd", "--dry-run")
 
-    assert outcome.out.startswith("would invalidate 10 of 15 tokens (from message 1, ")
+    assert outcome.out.startswith("would invalidate 10 of 15 tokens (from message 2, ")
     assert run("edit", "HEAD", "--restore", "0", "-n").out.startswith("would invalidate 0 of 15")
     assert [("user", "first"), ("user", "second"), ("user", "third")] == texts(tmp_path)

@@ -103,7 +103,7 @@ def test_a_conflict_moves_nothing_and_waits_in_a_file(conflicting: Run, tmp_path
     done = conflicting("merge", "draft")
 
     assert 1 == done.status
-    assert re.match(r"CONFLICT \(both-edited\): message [0-9a-f]{10} \(user, message 0\)", done.out)
+    assert re.match(r"CONFLICT \(both-edited\): message [0-9a-f]{10} \(user, message 1\)", done.out)
     assert before == id_of(conflicting)
     path = conflict_file(tmp_path)
     assert 0o600 == path.stat().st_mode & 0o777
@@ -401,7 +401,7 @@ def test_a_model_decides_and_the_commit_says_which_it_was(conflicting: Run, llm_
     )
 
     assert 0 == done.status
-    assert "(user, message 0): a of both" in done.out
+    assert "(user, message 1): a of both" in done.out
     assert ["a of both", "m1", "d1"] == texts(conflicting)
     (commit,) = [json.loads(line) for line in conflicting("log", "-n", "1", "--json").out.splitlines()]
     assert "merge-conflict" == commit["metadata"]["resolved_by"]["prompt"]

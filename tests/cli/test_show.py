@@ -95,5 +95,5 @@ def test_the_context_at_a_commit_is_shown_as_a_model_is_sent_it(run):
 
     shown = run("show", "HEAD~1", "--compiled")
 
-    assert (0, "--- 0 user\none\n") == (shown.status, shown.out)
+    assert (0, "--- 1 user\none\n") == (shown.status, shown.out)
     assert 2 == run("show", "--compiled", "--json").status

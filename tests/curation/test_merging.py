@@ -102,11 +102,11 @@ def test_a_conflict_moves_nothing_and_is_a_value() -> None:
     assert (before, BEFORE) == (tips(t), texts(t))
     assert ("conflict", False, None) == (result.kind, result.is_committed, result.merge_commit_hash)
     (conflict,) = result.conflicts
-    assert ("both-edited", first.commit_hash, "user", 0) == (
+    assert ("both-edited", first.commit_hash, "user", 1) == (
         conflict.kind,
         conflict.commit_hash,
         conflict.role,
-        conflict.position,
+        conflict.number,
     )
     assert ("a", "a main", "a draft") == (conflict.base, conflict.ours, conflict.theirs)
     assert (DialogueContent("user", "a draft"),) == conflict.theirs_contents
@@ -438,7 +438,7 @@ def make_findings() -> Tract:
 def only_overlaps(answer: str | None) -> Callable[[ResolveRequest], str | None]:
     def resolve(request: ResolveRequest) -> str | None:
         assert "overlapping" == request.kind
-        assert {"role": "assistant", "content": "--- 0 user\nwho are they?\n\n--- 1 assistant\nA and B"} == request.ours
+        assert {"role": "assistant", "content": "--- 1 user\nwho are they?\n\n--- 2 assistant\nA and B"} == request.ours
         assert request.base is None
         return answer
 

@@ -906,11 +906,11 @@ def test_text_shows_calls_results_and_pictures_compactly():
     ]
 
     assert (
-        "--- 0 user (bo)\nlook\x1b[31m\n\n"
-        '--- 1 assistant\nlet me\nlook({"q":1})\n\n'
-        '--- 2 user\n[error] [content block "x"]\n[image image/png 12.3 kB]\n\n'
-        "--- 3 assistant\n[thinking] \n\n"
-        "--- 4 assistant\n[web_search_call]\n"
+        "--- 1 user (bo)\nlook\x1b[31m\n\n"
+        '--- 2 assistant\nlet me\nlook({"q":1})\n\n'
+        '--- 3 user\n[error] [content block "x"]\n[image image/png 12.3 kB]\n\n'
+        "--- 4 assistant\n[thinking] \n\n"
+        "--- 5 assistant\n[web_search_call]\n"
     ) == render_text(messages)
 
 

@@ -71,4 +71,4 @@ def test_2_3_on_the_command_line(tract, story):
         line["commit_hash"] for line in tract("log", "--json", "--grep", "the limit", "-i").json_lines
     ]
     assert story["bad"] == tract("log", "--json", "-S", "400 bar").json_lines[0]["commit_hash"]
-    assert "edit of" in tract("blame", "-L", "1").out
+    assert "edit of" in tract("blame", "-L", "2").out

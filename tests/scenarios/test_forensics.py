@@ -37,7 +37,7 @@ def test_x_3_in_python(tmp_path, report):
         assert len(tests) <= 7  # of 79 commits
         assert [report[41]] == [info.commit_hash for info in t.log(None, text="9,400 million")]
         (brought,) = t.show(found.commit_hash).changes.message_diffs
-        assert ("added", POISON, 41) == (brought.kind, brought.after.text, brought.after.position)
+        assert ("added", POISON, 42) == (brought.kind, brought.after.text, brought.after.number)
         assert (True, False) == tuple(
             is_clean(t.compile(at_commit=f"{found.commit_hash}{step}")) for step in ("~1", "")
         )

@@ -130,7 +130,7 @@ def test_3_3_on_the_command_line(tract, work: dict[str, str]) -> None:
 
     tract("switch", "subtask")
     planned = tract("rebase", "main", "--dry-run", "--json")
-    assert (0, False, 3) == (planned.status, planned.json["done"], len(planned.json["replayed"]))
+    assert (0, False, 3) == (planned.status, planned.json["is_done"], len(planned.json["replayed"]))
     assert "Measuring first, with a profiler." not in contents(tract, "--at", "main")
     assert 0 == tract("rebase", "main").status
     assert [*contents(tract, "--at", "main"), "Measuring first, with a profiler."] == contents(tract)

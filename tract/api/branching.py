@@ -15,7 +15,7 @@ from tract.history.branch import (
 )
 from tract.history.checkout import checkout, switch
 from tract.report.info import describe
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision, revision_text
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Branching(Handle):
     """The methods of a tract that make and move branches."""
 
-    def branch(self, name: str, *, source: str | None = None, switch: bool = True) -> BranchInfo:
+    def branch(self, name: str, *, source: Revision | None = None, switch: bool = True) -> BranchInfo:
         """Make a branch at *source* (HEAD where None), and go to it unless *switch* is False; BranchExistsError when it is there already."""
         with self._access() as space:
             start = space.repo.head()[1] if source is None else resolve_revision(space.repo, source)
@@ -47,13 +47,13 @@ class Branching(Handle):
             switch(space.repo, name)
             return self._here()
 
-    def checkout(self, target: str) -> CommitInfo | None:
+    def checkout(self, target: Revision) -> CommitInfo | None:
         """Go to a branch, or look at the commit that any other revision names: HEAD is then detached, and commit raises DetachedHeadError.
 
         ``-`` is where HEAD was before. Returns what is there.
         """
         with self._access() as space:
-            checkout(space.repo, target)
+            checkout(space.repo, revision_text(target))
             return self._here()
 
     def rename_branch(self, old: str, new: str, *, force: bool = False) -> BranchInfo:
@@ -68,7 +68,7 @@ class Branching(Handle):
         with self._access() as space:
             return delete_branches(space.repo, [name], force=force)[name].hex()
 
-    def reset(self, target: str, *, mode: ResetMode = "soft") -> CommitInfo:
+    def reset(self, target: Revision, mode: ResetMode = "soft") -> CommitInfo:
         """Put the branch on another commit, and give that back.
 
         ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
@@ -78,7 +78,7 @@ class Branching(Handle):
 
         with self._moving("reset") as (space, expected):
             id = resolve_revision(space.repo, target)
-            reset(space.repo, id, mode=mode, named=target, expected=expected)
+            reset(space.repo, id, mode=mode, named=revision_text(target), expected=expected)
             return describe(space, id)
 
     def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:

@@ -14,7 +14,7 @@ from tract.history.tags import create_tag, delete_tags
 from tract.objects.content import DialogueContent, InstructionContent, check_content_type, from_value
 from tract.objects.model import CommitOperation
 from tract.report.info import describe_made
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision
 from tract.writing.budget import check_budget, record_usage
 from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, draft, drafts, tool_message
 
@@ -70,14 +70,14 @@ class Committing(Handle):
         """
         return self.commit(tool_message(call_id, content, is_error=is_error), **options)
 
-    def edit(self, target: str, content: Any, **options: Unpack[EditOptions]) -> CommitInfo:
+    def edit(self, target: Revision, content: Any, **options: Unpack[EditOptions]) -> CommitInfo:
         """Replace the message *target* in the context; the original stays in the history.
 
         *content* is as for :meth:`commit`, or a text: the same message with other words. *options* are those of :meth:`commit`.
         """
         return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
 
-    def restore(self, target: str, version: int | str, *, message: str | None = None) -> CommitInfo:
+    def restore(self, target: Revision, version: int | Revision, *, message: str | None = None) -> CommitInfo:
         """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it.
 
         HistoryCutError for a place that counts over history that gc cut: 0, places counted back from -1 and commits are what they were.
@@ -100,12 +100,12 @@ class Committing(Handle):
         with self._access() as space:
             return open_stream(space, self.commit, role, **options)
 
-    def annotate(self, target: str, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
+    def annotate(self, target: Revision, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
         with self._access() as space:
             return annotate(space.repo, message_named(space.repo, target), read_priority(priority), reason)
 
-    def tag(self, name: str, target: str = "HEAD") -> str:
+    def tag(self, name: str, target: Revision = "HEAD") -> str:
         """Name a commit for good, and give back its id; TagExistsError when the tag names another."""
         with self._access() as space:
             id = resolve_revision(space.repo, target)
@@ -117,7 +117,9 @@ class Committing(Handle):
         with self._access() as space:
             return delete_tags(space.repo, [name])[name].hex()
 
-    def record_usage(self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: str | None = None) -> CompiledContext:
+    def record_usage(
+        self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: Revision | None = None
+    ) -> CompiledContext:
         """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
         with self._access() as space:
             return record_usage(space, usage, head_hash)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from tract.api.handle import Handle
+from tract.revision import Revision, revision_text, revision_texts
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Compressing(Handle):
         with self._looking() as space:
             return kept_compressions(space.repo)
 
-    def expand(self, summary: str, *, branch: str | None = None) -> ExpandResult:
+    def expand(self, summary: Revision, *, branch: str | None = None) -> ExpandResult:
         """Put the messages back that a summary stands for, on this branch, or on a new *branch* beside it.
 
         They come back under their own ids, each in its place; the summary goes. CompressionError when it is not in the context, or its originals are not kept any more.
@@ -69,14 +70,14 @@ class Compressing(Handle):
         from tract.curation.expand import expand
 
         with self._moving("expand") as (space, expected):
-            return expand(space, summary, branch=branch, expected=expected)
+            return expand(space, revision_text(summary), branch=branch, expected=expected)
 
     def reorder(
         self,
-        messages: Sequence[str],
+        messages: Sequence[Revision],
         *,
-        before: str | None = None,
-        after: str | None = None,
+        before: Revision | None = None,
+        after: Revision | None = None,
         strict: bool = False,
         dry_run: bool = False,
         message: str | None = None,
@@ -90,9 +91,9 @@ class Compressing(Handle):
         with self._moving("reorder") as (space, expected):
             return reorder(
                 space,
-                messages,
-                before=before,
-                after=after,
+                messages if isinstance(messages, str) else revision_texts(list(messages)),
+                before=None if before is None else revision_text(before),
+                after=None if after is None else revision_text(after),
                 strict=strict,
                 dry_run=dry_run,
                 message=message,

@@ -12,7 +12,7 @@ from tract.history.priority import Priority, PriorityAnnotation, annotation_hist
 from tract.history.tags import list_tags
 from tract.report.info import content_at, describe, with_priority
 from tract.report.log import LogOptions, log, query_by_config
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision
 from tract.tokens.usage import GROUPINGS
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -43,12 +43,12 @@ class Looking(Handle):
         with self._looking() as space:
             return compile_at(space, **options)
 
-    def sent(self, revision: str) -> CompiledContext:
+    def sent(self, revision: Revision) -> CompiledContext:
         """What the model was shown to produce that commit: its parent's context, with the notes as they were then."""
         with self._looking() as space:
             return sent(space, revision)
 
-    def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
+    def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
         """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then."""
         return self.compile().prefix_change(previous)
 
@@ -70,7 +70,7 @@ class Looking(Handle):
         with self._looking() as space:
             return status(space)
 
-    def show(self, revision: str = "HEAD") -> CommitDetails:
+    def show(self, revision: Revision = "HEAD") -> CommitDetails:
         """A commit, its content, and what it changed."""
         from tract.report.diff import details
 
@@ -79,8 +79,8 @@ class Looking(Handle):
 
     def diff(
         self,
-        a: str | CompiledContext | None = None,
-        b: str | CompiledContext | None = None,
+        a: Revision | CompiledContext | None = None,
+        b: Revision | CompiledContext | None = None,
         *,
         compiled: bool = False,
         notes: Literal["now", "then"] = "now",
@@ -94,7 +94,7 @@ class Looking(Handle):
         with self._looking() as space:
             return diff(space, a, b, compiled=compiled, notes=notes)
 
-    def blame(self, revision: str = "HEAD") -> list[BlameEntry]:
+    def blame(self, revision: Revision = "HEAD") -> list[BlameEntry]:
         """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""
         from tract.report.forensics import blame
 
@@ -103,8 +103,8 @@ class Looking(Handle):
 
     def bisect(
         self,
-        good: str | Sequence[str],
-        bad: str,
+        good: Revision | Sequence[Revision],
+        bad: Revision,
         test: Callable[[CompiledContext], bool | None],
         *,
         notes: Literal["now", "then"] = "now",
@@ -118,17 +118,17 @@ class Looking(Handle):
 
         return first_bad(self._looking, good, bad, test, notes)
 
-    def get_commit(self, revision: str) -> CommitInfo:
+    def get_commit(self, revision: Revision) -> CommitInfo:
         """The commit that *revision* names."""
         with self._looking() as space:
             return describe(space, resolve_revision(space.repo, revision))
 
-    def get_content(self, revision: str) -> Any:
+    def get_content(self, revision: Revision) -> Any:
         """The content of a commit, as it was committed."""
         with self._looking() as space:
             return content_at(space, resolve_revision(space.repo, revision))
 
-    def edit_history(self, message: str) -> list[CommitInfo]:
+    def edit_history(self, message: Revision) -> list[CommitInfo]:
         """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD, as far as gc did not cut them."""
         from tract.report.forensics import versions_of
 
@@ -163,7 +163,7 @@ class Looking(Handle):
         with self._looking() as space:
             return usage_report(space, branch=branch, since=since, until=until, by=by)
 
-    def get_annotations(self, target: str) -> list[PriorityAnnotation]:
+    def get_annotations(self, target: Revision) -> list[PriorityAnnotation]:
         """Every priority the message was given, oldest first."""
         with self._looking() as space:
             return annotation_history(space.repo, message_named(space.repo, target))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle
+from tract.revision import Revision, revision_text, revision_texts
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Merging(Handle):
 
         self._client, self._prompts = None if client is None else as_client(client), prompts
 
-    def merge(self, source_branch: str, **options: Unpack[MergeOptions]) -> MergeResult:
+    def merge(self, source_branch: Revision, **options: Unpack[MergeOptions]) -> MergeResult:
         """Bring what *source_branch* (any revision) has into the current branch; :class:`MergeOptions` has the keywords.
 
         Without conflicts it is done when this returns: the branch moves forward, or gets a merge commit.
@@ -42,7 +43,7 @@ class Merging(Handle):
         """
         from tract.curation.merge.land import merge
 
-        return merge(self._moving, source_branch, self._client, self._prompts, **options)
+        return merge(self._moving, revision_text(source_branch), self._client, self._prompts, **options)
 
     def commit_merge(self, result: MergeResult) -> MergeResult:
         """Commit a merge that was reviewed.
@@ -80,7 +81,9 @@ class Merging(Handle):
         with self._access() as space:
             return abort_command(space, command)
 
-    def rebase(self, target: str, *, onto: str | None = None, **options: Unpack[ReplayOptions]) -> RebaseResult:
+    def rebase(
+        self, target: Revision, *, onto: Revision | None = None, **options: Unpack[ReplayOptions]
+    ) -> RebaseResult:
         """Make the commits that *target* has not again on top of it, or of *onto*, and move the branch there; ``ORIG_HEAD`` is where it was.
 
         Edits find the messages they edit under their new ids; priorities and generation configs go with the commits.
@@ -90,30 +93,37 @@ class Merging(Handle):
         from tract.curation.replay.land import replay
         from tract.curation.replay.plan import ReplayRequest
 
-        request = ReplayRequest("rebase", (target,), onto=onto, force=options.get("force", False))
+        request = ReplayRequest(
+            "rebase",
+            (revision_text(target),),
+            onto=None if onto is None else revision_text(onto),
+            force=options.get("force", False),
+        )
         return cast("RebaseResult", replay(self._moving, request, **options))
 
-    def cherry_pick(self, revision: str | Sequence[str], **options: Unpack[ReplayOptions]) -> CherryPickResult:
+    def cherry_pick(
+        self, revision: Revision | Sequence[Revision], **options: Unpack[ReplayOptions]
+    ) -> CherryPickResult:
         """Make one commit, several, or a range ``a..b`` again on the current branch; what goes with them and the rest as for :meth:`rebase`.
 
         CherryPickError for what is there already, and for a merge.
         """
         from tract.curation.replay.land import replay
-        from tract.curation.replay.plan import ReplayRequest, as_revisions
+        from tract.curation.replay.plan import ReplayRequest
 
-        request = ReplayRequest("cherry-pick", as_revisions(revision), force=options.get("force", False))
+        request = ReplayRequest("cherry-pick", tuple(revision_texts(revision)), force=options.get("force", False))
         return cast("CherryPickResult", replay(self._moving, request, **options))
 
     def revert(
-        self, revision: str | Sequence[str], *, mainline: int | None = None, **options: Unpack[ReplayOptions]
+        self, revision: Revision | Sequence[Revision], *, mainline: int | None = None, **options: Unpack[ReplayOptions]
     ) -> RevertResult:
         """Take back what commits did, in a commit each: a message leaves the context, an edit gives back what it replaced.
 
         *mainline* is the parent, from 1, that a merge is taken back to; the rest as for :meth:`rebase`.
         """
         from tract.curation.replay.land import replay
-        from tract.curation.replay.plan import ReplayRequest, as_revisions
+        from tract.curation.replay.plan import ReplayRequest
 
         force = options.get("force", False)
-        request = ReplayRequest("revert", as_revisions(revision), mainline=mainline, force=force)
+        request = ReplayRequest("revert", tuple(revision_texts(revision)), mainline=mainline, force=force)
         return cast("RevertResult", replay(self._moving, request, **options))

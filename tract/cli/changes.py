@@ -78,7 +78,7 @@ def print_dry_run(console: Console, tract: Tract, change: Callable[[], object], 
         return
     console.line(
         f"would invalidate {found.invalidated_tokens:,} of {found.previous_tokens:,} tokens",
-        f" (from message {found.common_messages}, {found.first_changed_message[:SHORT]})"
+        f" (from message {found.common_messages + 1}, {found.first_changed_message[:SHORT]})"
         if found.first_changed_message
         else "",
     )

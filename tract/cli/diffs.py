@@ -59,7 +59,7 @@ def _print_piece(console: Console, mark: str, text: str) -> None:
 
 
 def _print_header(console: Console, diff: MessageDiff) -> None:
-    places = [side.position for side in (diff.before, diff.after) if side is not None]
+    places = [side.number for side in (diff.before, diff.after) if side is not None]
     where = str(places[0]) if len(set(places)) == 1 else f"{places[0]} -> {places[1]}"
     kind = f"{diff.kind}, moved" if diff.moved and diff.kind == "changed" else diff.kind
     id = console.paint(diff.commit_hash[:SHORT], "yellow")
@@ -102,18 +102,18 @@ def _marked(console: Console, piece: Piece) -> str:
     return "\n".join(console.paint(f"{start}{part}{end}", _STYLES[piece.mark]) if part else "" for part in parts)
 
 
-def _position(diff: MessageDiff) -> int:
+def _number(diff: MessageDiff) -> int:
     """Where the message stands on the side that has it."""
     side = diff.after or diff.before
     assert side is not None
-    return side.position
+    return side.number
 
 
 def print_stat(console: Console, result: DiffResult) -> None:
     """A line a message with its tokens, and a last one with the sums."""
     rows = [
         (
-            str(_position(diff)),
+            str(_number(diff)),
             diff.commit_hash[:SHORT],
             one_line(diff.role, 20),
             diff.kind,

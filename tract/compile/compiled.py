@@ -13,6 +13,7 @@ from tract.compile.snapshot import Snapshot, View
 from tract.compile.totals import TokenCount, token_total
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.errors import ContentValidationError
+from tract.history.context import context_at, entries
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.messages import CacheMode, Rendered, copy_json, message_from_raw, render, render_chat, render_text
@@ -20,6 +21,7 @@ from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.repo import Repository
+from tract.revision import Revision, revision_text
 
 EDITED = " [edited]"
 """What ``include_edit_annotations`` puts behind the text of an edited message."""
@@ -35,8 +37,9 @@ class CompiledContext:
     snapshot: Snapshot = field(repr=False)
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
-    _prefix: Callable[[Snapshot | str], PrefixChange]
+    _prefix: Callable[[Snapshot | Revision], PrefixChange]
     _torn: Callable[[], tuple[CompileWarning, ...]]
+    _numbers: Callable[[], Sequence[int]]
     _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
 
     @property
@@ -53,6 +56,11 @@ class CompiledContext:
     def commit_hashes(self) -> Sequence[str]:
         """The commit that introduced each message."""
         return View(self.snapshot.columns.commits, self.snapshot.length, bytes.hex)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Each message's number in the context, from 1, hidden ones counted: ``HEAD:4`` names message 4."""
+        return self._numbers()
 
     @property
     def generation_configs(self) -> Sequence[dict[str, JSON] | None]:
@@ -97,12 +105,12 @@ class CompiledContext:
         """Those of the warnings that ``strict`` refuses, whatever the format."""
         return (*self._torn(), *self.snapshot.warnings)
 
-    def prefix_change(self, previous: CompiledContext | str) -> PrefixChange:
+    def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
         """What sending this context would cost a provider's prompt cache that holds *previous*.
 
         A revision means its context with the notes as they were when the commit was made.
         """
-        return self._prefix(previous if isinstance(previous, str) else previous.snapshot)
+        return self._prefix(previous.snapshot if isinstance(previous, CompiledContext) else previous)
 
     def to_openai(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
         """The messages of an OpenAI chat completion.
@@ -136,7 +144,7 @@ class CompiledContext:
 
     def to_text(self) -> str:
         """The messages for people to read."""
-        return render_text(self._shared)
+        return render_text(self._shared, self.numbers)
 
     def _render(self, format: str, cache: CacheMode = None) -> Rendered:
         if format == "openai":
@@ -187,6 +195,7 @@ def compiled(space: Workspace, snapshot: Snapshot) -> CompiledContext:
         partial(token_total, space, snapshot),
         partial(prefix_change, space, snapshot),
         partial(_torn_pairs, space, snapshot),
+        partial(numbers_of, space, snapshot),
     )
 
 
@@ -194,6 +203,14 @@ def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
     with space.lock:
         snapshot.columns.total(snapshot.length, space)
         return View(snapshot.columns.counts, snapshot.length)
+
+
+def numbers_of(space: Workspace, snapshot: Snapshot) -> tuple[int, ...]:
+    """Each message's number among the entries of its context, from 1."""
+    with space.lock:
+        rows = entries(space.repo, context_at(space.repo, snapshot.key.commit))
+    number = {commit: at for at, (commit, _) in enumerate(rows, 1)}
+    return tuple(number[commit] for commit in snapshot.columns.commits[: snapshot.length])
 
 
 def _torn_pairs(space: Workspace, snapshot: Snapshot) -> tuple[CompileWarning, ...]:
@@ -210,9 +227,9 @@ class CompileOptions(TypedDict, total=False):
     *notes* are those of now, or those of when the commit was made.
     """
 
-    at_commit: str | None
+    at_commit: Revision | None
     at_time: datetime | None
-    order: Sequence[str] | None
+    order: Sequence[Revision] | None
     include_edit_annotations: bool
     strict: bool
     notes: Literal["now", "then"]
@@ -241,17 +258,17 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
     return context
 
 
-def sent(space: Workspace, revision: str) -> CompiledContext:
+def sent(space: Workspace, revision: Revision) -> CompiledContext:
     """What the model was shown to produce the commit: its parent's context, with the notes as they were when it was made."""
     repo = space.repo
     commit = context_commit(repo, revision)
     parents = repo.commit(commit).parents
-    repo.check_history(commit, f"what the model was sent before '{revision}' is not kept")
+    repo.check_history(commit, f"what the model was sent before '{revision_text(revision)}' is not kept")
     tables = notes_then(space, commit)
     return compiled(space, space.compiler.compile(parents[0] if parents else None, tables))
 
 
-def _commit_at(repo: Repository, at_commit: str | None, at_time: datetime | None) -> ObjectId | None:
+def _commit_at(repo: Repository, at_commit: Revision | None, at_time: datetime | None) -> ObjectId | None:
     if at_commit is not None:
         return context_commit(repo, at_commit)
     if at_time is not None:

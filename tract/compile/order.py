@@ -11,9 +11,10 @@ from tract.messages import tool_units
 from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.repo import Repository
+from tract.revision import Revision, revision_text
 
 
-def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Snapshot:
+def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> Snapshot:
     """*snapshot* with the messages that *order* names first, in that order, and the rest behind them as they were.
 
     An edit's id stands for the message it edits.
@@ -38,13 +39,13 @@ def _moved(warning: CompileWarning, index: int | None) -> CompileWarning:
     return CompileWarning(warning.kind, warning.detail, index, warning.commit)
 
 
-def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[str]) -> Iterator[int]:
+def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> Iterator[int]:
     seen: set[int] = set()
     for revision in order:
         message = message_named(repo, revision)
         row = snapshot.columns.place(message)
         if row is None or row >= snapshot.length:
-            raise CommitNotFoundError(revision, "it is no message of the compiled context")
+            raise CommitNotFoundError(revision_text(revision), "it is no message of the compiled context")
         if row in seen:
             raise ContentValidationError(f"order names message {message.hex()[:16]} twice")
         seen.add(row)

@@ -19,6 +19,7 @@ from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
+from tract.revision import Revision
 
 Reason = Literal["messages_changed", "system_changed"]
 
@@ -43,10 +44,10 @@ class PrefixChange:
     first_changed_message: str | None = None
 
 
-def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | str) -> PrefixChange:
+def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision) -> PrefixChange:
     """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made."""
     with space.lock:
-        if isinstance(previous, str):
+        if not isinstance(previous, Snapshot):
             commit = context_commit(space.repo, previous)
             previous = space.compiler.compile(commit, notes_then(space, commit))
         total = previous.columns.total(previous.length, space)

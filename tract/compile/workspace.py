@@ -20,7 +20,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.store import Expected
 from tract.repo import Repository
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 from tract.tokens.counted import count_message
 from tract.tokens.counter import EstimateTokenCounter
@@ -109,11 +109,11 @@ def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
     raise CommitNotFoundError(commit.hex(), "the operation that made it is not kept, nor how the notes were then")
 
 
-def context_commit(repo: Repository, revision: str) -> ObjectId:
+def context_commit(repo: Repository, revision: Revision) -> ObjectId:
     """The commit that *revision* names, which must have a context."""
     commit = resolve_revision(repo, revision)
     if repo.commit(commit).operation is CommitOperation.NOTE:
-        raise CommitNotFoundError(revision, "that is a note, which has no context")
+        raise CommitNotFoundError(revision_text(revision), "that is a note, which has no context")
     return commit
 
 

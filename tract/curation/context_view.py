@@ -11,6 +11,7 @@ from tract.history.priority import Priority, priority_of
 from tract.messages import ToolUnits, tool_units
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
+from tract.revision import Revision, revision_text
 
 INSTRUCTIONS = ("system", "developer")
 """The roles of messages that tell a model what to do, and that providers take apart from the rest."""
@@ -29,13 +30,13 @@ class ContextView:
     def __len__(self) -> int:
         return len(self.items)
 
-    def place_of(self, revision: str, error: type[TractError]) -> int:
+    def place_of(self, revision: Revision, error: type[TractError]) -> int:
         """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
         repo = self.space.repo
         try:
             commit = message_named(repo, revision)
         except EditTargetError as exc:
-            raise error(f"'{revision}' is no message: {exc}") from exc
+            raise error(f"'{revision_text(revision)}' is no message: {exc}") from exc
         at = self.index.get(commit)
         if at is None:
             raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")

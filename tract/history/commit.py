@@ -14,7 +14,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision
 from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
@@ -191,7 +191,7 @@ def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
     return message
 
 
-def message_named(repo: Repository, revision: str) -> ObjectId:
+def message_named(repo: Repository, revision: Revision) -> ObjectId:
     """The message that *revision* names: by the commit that introduced it, or by one that edited it."""
     return edit_target(repo, resolve_revision(repo, revision))
 

@@ -51,14 +51,15 @@ def _part_text(part: Part) -> str:
             return placeholder(part)
 
 
-def render_text(messages: Sequence[Message]) -> str:
-    """*messages* one below the other, each under a line with its index, role and name; "" for none."""
-    return "\n".join(f"{_header(index, message)}\n{_body(message)}" for index, message in enumerate(messages))
+def render_text(messages: Sequence[Message], numbers: Sequence[int] = ()) -> str:
+    """*messages* one below the other, each under a line with its number (from 1 where none are given), role and name; "" for none."""
+    numbered = zip(numbers or range(1, len(messages) + 1), messages, strict=True)
+    return "\n".join(f"{_header(number, message)}\n{_body(message)}" for number, message in numbered)
 
 
-def _header(index: int, message: Message) -> str:
+def _header(number: int, message: Message) -> str:
     name = "" if message.name is None else f" ({message.name})"
-    return f"--- {index} {message.role}{name}"
+    return f"--- {number} {message.role}{name}"
 
 
 def _body(message: Message) -> str:

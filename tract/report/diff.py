@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from tract.compile.compiled import CompiledContext
+from tract.compile.compiled import CompiledContext, numbers_of
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.errors import CommitNotFoundError, ContentValidationError
@@ -21,13 +21,14 @@ from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_count
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
+from tract.revision import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageVersion:
-    """A message as one of the two contexts has it; *position* counts from 0."""
+    """A message as one of the two contexts has it; *number* is its place in that context, from 1."""
 
-    position: int
+    number: int
     content_hash: str
     role: str
     text: str
@@ -166,8 +167,8 @@ class DiffResult:
 
 def diff(
     space: Workspace,
-    a: str | CompiledContext | None,
-    b: str | CompiledContext | None,
+    a: Revision | CompiledContext | None,
+    b: Revision | CompiledContext | None,
     *,
     compiled: bool,
     notes: Literal["now", "then"],
@@ -217,7 +218,7 @@ def _ends(space: Workspace, text: str) -> tuple[str, str]:
     return left or "HEAD", right or "HEAD"
 
 
-def _commit(space: Workspace, side: str | CompiledContext) -> ObjectId | None:
+def _commit(space: Workspace, side: Revision | CompiledContext) -> ObjectId | None:
     return side.snapshot.key.commit if isinstance(side, CompiledContext) else context_commit(space.repo, side)
 
 
@@ -245,7 +246,7 @@ def _diffs_of_blobs(space: Workspace, changes: Sequence[Change[ObjectId]]) -> It
             return None
         message = space.blobs.message(blob)
         config = configs.of_words(repo, commit, blob)
-        return _version(message, blob, place, config, partial(space.message_tokens, blob))
+        return _version(message, blob, place + 1, config, partial(space.message_tokens, blob))
 
     for change in changes:
         before = version(change.commit, change.before, change.place_before)
@@ -259,12 +260,14 @@ def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffR
         for side in (before, after)
     ]
 
+    numbers = {id(side): numbers_of(space, side) for side in (before, after)}
+
     def version(side: Snapshot, at: int | None) -> MessageVersion | None:
         if at is None:
             return None
         message, blob = side.columns.messages[at], side.columns.blobs[at]
         count = partial(space.made_tokens, message) if at in side.columns.made else partial(space.message_tokens, blob)
-        return _version(message, blob, at, side.columns.configs[at], count)
+        return _version(message, blob, numbers[id(side)][at], side.columns.configs[at], count)
 
     diffs = (
         MessageDiff(
@@ -279,11 +282,11 @@ def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffR
     return _result(before.key.commit, after.key.commit, diffs, compiled=True)
 
 
-def _version(message: Message, blob: ObjectId, place: int, config: Any, count: Callable[[], int]) -> MessageVersion:
+def _version(message: Message, blob: ObjectId, number: int, config: Any, count: Callable[[], int]) -> MessageVersion:
     # A function of its own, because dataclasses.asdict would copy what a partial holds.
     shown = replace(message, content=copy_json(message.content), raw=copy_json(message.raw))
     return MessageVersion(
-        position=place,
+        number=number,
         content_hash=blob.hex(),
         role=message.role,
         text=message_text(message),

@@ -25,7 +25,7 @@ from tract.objects.message_format import JSON
 from tract.objects.model import Commit, CommitOperation, Entry
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe, rebuilt_with_count
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision, revision_texts
 
 Judge = Callable[[CompiledContext], bool | None]
 """Says whether a context is good; None where that cannot be told."""
@@ -37,11 +37,11 @@ _ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.
 class BlameEntry:
     """A message of a context, hidden ones included: the commit that introduced it, and the last that changed what it says.
 
-    The two are the same where nobody changed it. *position* counts from 0; *generation_config* is that of its present words.
+    The two are the same where nobody changed it. *number* is its place in the context, from 1: ``HEAD:4`` names message 4; *generation_config* is that of its present words.
     *sources* are the messages that it stands for where it is a summary, as long as they are kept.
     """
 
-    position: int
+    number: int
     introduced: CommitInfo
     changed: CommitInfo
     content_hash: str
@@ -92,10 +92,10 @@ class BlameEntry:
 
     def __repr__(self) -> str:
         change = f" changed by {self.changed_hash[:16]}" if self.is_changed else ""
-        return f"BlameEntry({self.position} {self.commit_hash[:16]} {self.role}{change}: {self.text[:40]!r})"
+        return f"BlameEntry({self.number} {self.commit_hash[:16]} {self.role}{change}: {self.text[:40]!r})"
 
 
-def blame(space: Workspace, revision: str, places: slice = slice(None)) -> list[BlameEntry]:
+def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> list[BlameEntry]:
     """Where each message of the context at *revision* comes from, first to last; none where there is no commit yet.
 
     *places* asks for some of them only, and reads no further back than those need.
@@ -112,11 +112,11 @@ def blame(space: Workspace, revision: str, places: slice = slice(None)) -> list[
     blamed = blame_entries(repo, tip, rows[places])
     sources = sources_by_summary(repo, (row.commit for row in blamed))
     return [
-        _entry(space, at, row, configs, sources.get(row.commit, ())) for at, row in zip(chosen, blamed, strict=True)
+        _entry(space, at + 1, row, configs, sources.get(row.commit, ())) for at, row in zip(chosen, blamed, strict=True)
     ]
 
 
-def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:
+def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:
     repo = space.repo
     value = repo.blob(row.blob)
     as_introduced = repo.commit(row.commit).content == row.blob
@@ -124,7 +124,7 @@ def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable, s
     changed = introduced if row.changed == row.commit else describe(space, row.changed)
     message = message_in(value)
     return BlameEntry(
-        position=position,
+        number=number,
         introduced=introduced,
         changed=changed,
         content_hash=row.blob.hex(),
@@ -139,7 +139,7 @@ def _entry(space: Workspace, position: int, row: Blamed, configs: ConfigTable, s
 # What a message said before
 
 
-def versions_of(space: Workspace, message: str) -> list[ObjectId]:
+def versions_of(space: Workspace, message: Revision) -> list[ObjectId]:
     """The commits that gave the message its content, oldest first: the one that introduced it, then those behind HEAD that changed it.
 
     These are its edits, merges that resolved a conflict about it, and reverts.
@@ -154,7 +154,7 @@ def versions_of(space: Workspace, message: str) -> list[ObjectId]:
     return [original, *reversed(changes)]
 
 
-def cut_among_versions(space: Workspace, message: str) -> ObjectId | None:
+def cut_among_versions(space: Workspace, message: Revision) -> ObjectId | None:
     """The commit at which gc cut history in which the message may have been changed; None where all its versions are known."""
     repo = space.repo
     tip = repo.head()[1]
@@ -182,7 +182,7 @@ def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectI
     return blob if was_there and blob not in before else None
 
 
-def restoring_draft(space: Workspace, message: str, version: int | str, note: str | None) -> Draft:
+def restoring_draft(space: Workspace, message: Revision, version: int | Revision, note: str | None) -> Draft:
     """An edit still to be made that gives the message the content it has in *version*.
 
     A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
@@ -190,14 +190,14 @@ def restoring_draft(space: Workspace, message: str, version: int | str, note: st
     """
     repo = space.repo
     original = message_named(repo, message)
-    chosen = _numbered(space, message, version) if type(version) is int else resolve_revision(repo, str(version))
+    chosen = _numbered(space, message, version) if isinstance(version, int) else resolve_revision(repo, version)
     blob = _blob_given(repo, chosen, repo.commit(chosen), original)
     if blob is None:
         raise EditTargetError(f"commit {chosen.hex()[:16]} is no version of message {original.hex()[:16]}")
     return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, note)
 
 
-def _numbered(space: Workspace, message: str, number: int) -> ObjectId:
+def _numbered(space: Workspace, message: Revision, number: int) -> ObjectId:
     versions = versions_of(space, message)
     cut = cut_among_versions(space, message)
     if cut is not None and number != 0 and not -len(versions) < number < 0:
@@ -214,8 +214,8 @@ def _numbered(space: Workspace, message: str, number: int) -> ObjectId:
 
 def first_bad(
     looking: Callable[[], AbstractContextManager[Workspace]],
-    good: str | Sequence[str],
-    bad: str,
+    good: Revision | Sequence[Revision],
+    bad: Revision,
     test: Judge,
     notes: Literal["now", "then"],
 ) -> CommitInfo:
@@ -225,7 +225,7 @@ def first_bad(
     """
     with looking() as space:
         known = Bisection().marked("bad", context_commit(space.repo, bad))
-        for name in (good,) if isinstance(good, str) else good:
+        for name in revision_texts(good):
             known = known.marked("good", context_commit(space.repo, name))
     while True:
         with looking() as space:

@@ -20,7 +20,7 @@ from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, TAGS
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe
-from tract.revision import resolve_range
+from tract.revision import Revision, resolve_range, revision_texts
 
 Test = Callable[[ObjectId, Commit], bool]
 """Whether a commit is asked for."""
@@ -37,7 +37,7 @@ class LogOptions(TypedDict, total=False):
 
     op_filter: CommitOperation | str | None
     first_parent: bool
-    start: str | Sequence[str]
+    start: Revision | Sequence[Revision]
     all_refs: bool
     skip: int
     merges: bool | None
@@ -78,7 +78,7 @@ def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[O
     hidden: list[ObjectId] = []
     tip = repo.head()[1]
     start = options.get("start", ())
-    names = (start,) if isinstance(start, str) else start or (() if options.get("all_refs") else (HEAD,))
+    names = revision_texts(start) or ([] if options.get("all_refs") else [HEAD])
     for name in names:
         if name == HEAD and tip is None:
             continue

@@ -20,7 +20,7 @@ from tract.messages.message import Message, message_in
 from tract.objects.codec import unpack
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import TokenUsage, read_usage, usage_body
 
@@ -109,7 +109,7 @@ def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
     return tokens - space.message_tokens(before.columns.blobs[at]) if at is not None and at < before.length else 0
 
 
-def record_usage(space: Workspace, usage: Any, head_hash: str | None) -> CompiledContext:
+def record_usage(space: Workspace, usage: Any, head_hash: Revision | None) -> CompiledContext:
     """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit."""
     repo = space.repo
     commit = resolve_revision(repo, head_hash or "HEAD")

@@ -15,7 +15,7 @@ from tract.messages import compact_json
 from tract.objects.content import MessageContent, plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.budget import usage_of_answer
 
@@ -37,7 +37,7 @@ class EditOptions(TypedDict, total=False):
 class CommitOptions(EditOptions, total=False):
     """The options of ``Tract.commit``: those of an edit, and the message that an edit changes, or that a message replies to."""
 
-    response_to: str | None
+    response_to: Revision | None
 
 
 def draft(
@@ -46,7 +46,7 @@ def draft(
     operation: CommitOperation | str = CommitOperation.APPEND,
     *,
     message: str | None = None,
-    response_to: str | None = None,
+    response_to: Revision | None = None,
     metadata: Mapping[str, Any] | None = None,
     generation_config: Mapping[str, Any] | None = None,
     usage: Mapping[str, Any] | TokenUsage | None = None,
@@ -84,7 +84,7 @@ def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
 def drafts(space: Workspace, messages: Iterable[Any], format: str) -> list[Draft]:
     """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*."""
     found = []
-    for number, message in enumerate(messages):
+    for number, message in enumerate(messages, 1):
         try:
             found.append(draft(space, _as_message(message, format)))
         except ContentValidationError as exc:

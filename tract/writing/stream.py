@@ -10,6 +10,7 @@ from tract.compile.workspace import Workspace
 from tract.errors import ClosedError, ContentValidationError, TractError
 from tract.objects.content import DialogueContent
 from tract.report.info import CommitInfo
+from tract.revision import Revision
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.drafts import draft
 
@@ -27,7 +28,7 @@ class StreamOptions(TypedDict, total=False):
     """The options of ``Tract.stream``: those of ``Tract.commit`` that are known before the message is there."""
 
     message: str | None
-    response_to: str | None
+    response_to: Revision | None
     metadata: Mapping[str, Any] | None
     generation_config: Mapping[str, Any] | None
 

@@ -26,7 +26,7 @@ def run(console: Console, args: Args) -> int:
         console.error("-L and --message exclude each other")
         return USAGE
     if args.range is not None and places is None:
-        console.error(f"-L takes places from 0, such as 3, 3,7 or 3,+2, not {args.range!r}")
+        console.error(f"-L takes places from 1, such as 3, 3,7 or 3,+2, not {args.range!r}")
         return USAGE
     with console.open_workspace() as space:
         repo = space.repo
@@ -37,7 +37,7 @@ def run(console: Console, args: Args) -> int:
         found = blame(space, args.revision, places or slice(None))
         exact = [space.blobs.known(bytes.fromhex(entry.content_hash)) is not None for entry in found]
         if args.range is not None and not found:
-            raise EditTargetError(f"there is no message {places.start if places else 0} in that context")
+            raise EditTargetError(f"there is no message {places.start + 1 if places else 1} in that context")
         if args.json:
             for entry, is_exact in zip(found, exact, strict=True):
                 console.print_json(entry, tokens_exact=is_exact)
@@ -51,11 +51,11 @@ def _places(text: str) -> slice | None:
     match = _RANGE.fullmatch(text)
     if match is None:
         return None
-    start = int(match[1])
+    start = int(match[1]) - 1
     if match[3] is None:
-        return slice(start, start + 1)
-    end = start + int(match[3]) if match[2] else int(match[3]) + 1
-    return slice(start, end) if end > start else None
+        return slice(start, start + 1) if start >= 0 else None
+    end = start + int(match[3]) if match[2] else int(match[3])
+    return slice(start, end) if 0 <= start < end else None
 
 
 def _of_message(repo: Repository, revision: str, name: str) -> slice:
@@ -72,11 +72,11 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
     """The commit that last changed each message, who made it and when, the place, and the message."""
     authors = [one_line(entry.author, 20) for entry in found]
     width = max(map(text_width, authors), default=0)
-    digits = len(str(found[-1].position)) if found else 1
+    digits = len(str(found[-1].number)) if found else 1
     for entry, author, is_exact in zip(found, authors, exact, strict=True):
         when = f"{entry.changed.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
         id = entry.changed_hash[:SHORT]
-        who = f" ({author}{' ' * (width - text_width(author))} {when} {entry.position:>{digits}}) "
+        who = f" ({author}{' ' * (width - text_width(author))} {when} {entry.number:>{digits}}) "
         marks = _marks(entry)
         tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})"
         taken = len(id) + text_width(who) + text_width(one_line(entry.role, 40)) + text_width(marks) + 2 + len(tokens)
@@ -102,7 +102,7 @@ COMMAND = Command(
     run,
     (
         Param("revision", default="HEAD", metavar="REVISION", help="The commit whose context to print. Default: HEAD."),
-        Param("range", ("-L",), metavar="RANGE", help="Only the messages at these places, from 0: 3, 3,7 or 3,+2."),
+        Param("range", ("-L",), metavar="RANGE", help="Only the messages at these places, from 1: 3, 3,7 or 3,+2."),
         Param(
             "message",
             ("--message",),

@@ -133,7 +133,7 @@ def _print_decisions(console: Console, result: MergeResult) -> None:
     for one in result.resolutions:
         if one.resolved_by == "resolver" and one.value is not None:
             conflict = result.conflict(one.commit_hash)
-            lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.position}): "
+            lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.number}): "
             said = text_of_value(one.value).text
             console.line(lead, one_line(said, max(20, console.width - len(lead))))
 
@@ -141,7 +141,7 @@ def _print_decisions(console: Console, result: MergeResult) -> None:
 def _print_conflict(console: Console, conflict: MergeConflict) -> None:
     id = console.paint(conflict.commit_hash[:SHORT], "yellow")
     kind = console.paint(f"CONFLICT ({conflict.kind})", "red")
-    console.line(kind, ": message ", id, f" ({conflict.role}, message {conflict.position})")
+    console.line(kind, ": message ", id, f" ({conflict.role}, message {conflict.number})")
 
 
 COMMAND = Command(

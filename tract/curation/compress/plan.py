@@ -32,7 +32,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
-from tract.revision import resolve_revision
+from tract.revision import Revision, resolve_revision, revision_text, revision_texts
 from tract.transaction import check_idle
 
 RECENT = 10
@@ -48,11 +48,11 @@ Progress = Callable[[int, int], object]
 class CompressionOptions(TypedDict, total=False):
     """The keywords of a compression; ``CompressionRequest`` says what each means, and has their defaults."""
 
-    commits: Sequence[str] | None
-    from_commit: str | None
-    to_commit: str | None
+    commits: Sequence[Revision] | None
+    from_commit: Revision | None
+    to_commit: Revision | None
     keep_recent: int | None
-    preserve: Sequence[str] | None
+    preserve: Sequence[Revision] | None
     each_run: bool
     content: Any
     target_tokens: int | None
@@ -84,11 +84,11 @@ class CompressionRequest:
     *force* accepts a summary that would be refused: one that is longer than what it stands for, or lacks what it must keep.
     """
 
-    commits: Sequence[str] | None = None
-    from_commit: str | None = None
-    to_commit: str | None = None
+    commits: Sequence[Revision] | None = None
+    from_commit: Revision | None = None
+    to_commit: Revision | None = None
     keep_recent: int | None = None
-    preserve: Sequence[str] | None = None
+    preserve: Sequence[Revision] | None = None
     each_run: bool = False
     content: Any = None
     target_tokens: int | None = None
@@ -123,9 +123,15 @@ class CompressionRequest:
             raise CompressionError(f"window must be a number of tokens from {LEAST_WINDOW} on, not {self.window!r:.40}")
 
     def _check_range(self) -> None:
-        for named in (self.commits or (), self.preserve or ()):
-            if isinstance(named, (str, bytes)) or not all(isinstance(one, str) for one in named):
+        for name in ("commits", "preserve"):
+            named = getattr(self, name)
+            if isinstance(named, (str, bytes)):
                 raise CompressionError("messages to compress or to preserve are a list of revisions")
+            if named is not None:
+                object.__setattr__(self, name, tuple(revision_texts(list(named))))
+        for name in ("from_commit", "to_commit"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, revision_text(getattr(self, name)))
         if self.commits is not None and (self.from_commit or self.to_commit or self.keep_recent is not None):
             raise CompressionError("a compression takes a list of messages or a range, not both")
         if self.to_commit is not None and self.keep_recent is not None:
@@ -252,7 +258,7 @@ def _chosen(view: ContextView, request: CompressionRequest) -> set[int]:
     return set(range(start, stop))
 
 
-def _stop(view: ContextView, revision: str) -> int:
+def _stop(view: ContextView, revision: Revision) -> int:
     """One past the message that *revision* names; the end where it is the commit that HEAD is at and that is no message."""
     repo = view.space.repo
     id = resolve_revision(repo, revision)
@@ -260,7 +266,7 @@ def _stop(view: ContextView, revision: str) -> int:
     return len(view) if id == repo.head()[1] and not is_message else view.place_of(revision, CompressionError) + 1
 
 
-def _named(view: ContextView, revisions: Sequence[str]) -> set[int]:
+def _named(view: ContextView, revisions: Sequence[Revision]) -> set[int]:
     return {view.place_of(revision, CompressionError) for revision in revisions}
 
 

@@ -116,7 +116,7 @@ def _notes(conflicts: Sequence[MergeConflict]) -> Iterator[str]:
 
 def _section(names: tuple[str, str], conflict: MergeConflict, head: str, token: str) -> Iterator[str]:
     ours, theirs = names
-    about = f"({conflict.role}, message {conflict.position}, {conflict.kind})"
+    about = f"({conflict.role}, message {conflict.number}, {conflict.kind})"
     yield f"{_SECTION} {head} message {conflict.commit_hash} {about}"
     yield f"<<<<<<< {token} ours: {ours}{_absent(conflict.ours)}"
     yield from _lines(conflict.ours)

@@ -169,7 +169,7 @@ def _describe(
         kind=conflict.kind,
         commit_hash=conflict.commit.hex(),
         role=message_in(value).role,
-        position=skipped + place,
+        number=skipped + place + 1,
         format=format,
         base=base,
         ours=ours,

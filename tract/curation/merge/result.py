@@ -24,7 +24,7 @@ Taken = Literal["content", "ours", "theirs", "both", "nothing"]
 class MergeConflict:
     """One place that two sides treat differently, as people and resolvers see it.
 
-    *commit_hash* names it, and is the message whose content a resolution becomes; *position* is its place in the merged context.
+    *commit_hash* names it, and is the message whose content a resolution becomes; *number* is its place in the merged context, from 1.
     *base*, *ours* and *theirs* are the texts on each side, None where a side has none; in *format* ``json`` they are whole messages.
     Where a side has several messages there, its text is all of them, one below the other.
     *base_contents* and its like are the contents themselves.
@@ -33,7 +33,7 @@ class MergeConflict:
     kind: ConflictKind
     commit_hash: str
     role: str
-    position: int
+    number: int
     format: TextFormat
     base: str | None
     ours: str | None

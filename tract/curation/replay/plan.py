@@ -18,7 +18,7 @@ from tract.curation.merge.plan import describe_conflicts
 from tract.curation.merge.resolve import resolve_conflict
 from tract.curation.merge.result import MergeConflict, MergeResolution, Resolver
 from tract.curation.replay.result import RebaseResult, ReplayWarning
-from tract.errors import CherryPickError, CommitNotFoundError, DetachedHeadError, RebaseError, RefMovedError
+from tract.errors import CherryPickError, DetachedHeadError, RebaseError, RefMovedError
 from tract.history.context import context_at, entries
 from tract.history.replay_plan import (
     Command,
@@ -97,15 +97,6 @@ class ReplayRequest:
     onto: str | None = None
     mainline: int | None = None
     force: bool = False
-
-
-def as_revisions(revisions: str | Sequence[str]) -> tuple[str, ...]:
-    """One revision or several, as several; CommitNotFoundError for what is no text."""
-    found = tuple(revisions) if isinstance(revisions, (list, tuple)) else (revisions,)
-    for one in found:
-        if not isinstance(one, str):
-            raise CommitNotFoundError(repr(one), "a revision is a non-empty text")
-    return found
 
 
 def plan_replay_of(
