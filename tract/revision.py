@@ -234,7 +234,7 @@ def _earlier(repo: Repository, name: str, moves: int, revision: str) -> ObjectId
     if name == "":
         ref = repo.head()[0] or HEAD
     else:
-        found = HEAD if name == "@" else find_ref(repo, name)
+        found = repo.branch or HEAD if name in ("@", HEAD) else find_ref(repo, name)
         if found is None:
             raise CommitNotFoundError(revision, f"there is no ref named '{name}'")
         ref = found

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
 
 def check_before_creating(
-    tract: str | None, config: TractConfig | None, tokenizer: TokenCounter | None, durability: Durability
+    tract: str | None,
+    config: TractConfig | None,
+    tokenizer: TokenCounter | None,
+    durability: Durability,
+    branch: str | None = None,
 ) -> None:
     """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
+    if branch is not None:
+        branch_ref(branch)
     if tract is not None:
         tract_prefix(tract)
     if durability not in ("full", "process"):

@@ -21,6 +21,7 @@ from tract.api.maintaining import Maintaining
 from tract.api.merging import Merging
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.errors import ConfigError
+from tract.history.branch import on_branch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,8 @@ class Tract(Committing, Looking, Branching, Merging, Compressing, Maintaining):
         compiler: ContextCompiler | None = None,
         durability: Durability = "full",
         on_moved: Literal["error", "append"] = "error",
+        branch: str | None = None,
+        create: bool = False,
         verify_cache: bool = False,
     ) -> Tract:
         """Open, or create, the store in folder *path*.
@@ -55,14 +58,17 @@ class Tract(Committing, Looking, Branching, Merging, Compressing, Maintaining):
         A path that ends in ``.tract`` is the store itself; None means the nearest store above the working folder, else a new one in it; ``":memory:"`` is a store that is gone with the process.
         Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
         *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
+        With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
         *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
-        check_before_creating(tract_id, config, tokenizer, durability)
+        check_before_creating(tract_id, config, tokenizer, durability, branch)
         with storage_errors():
             repo = open_or_create(path, tract_id, config, durability)
         try:
+            if branch is not None:
+                repo = on_branch(repo, branch, create=create)
             return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
         except BaseException:
             repo.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from unicodedata import normalize
 
 from tract.errors import (
@@ -59,6 +60,22 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
             tx.move(HEAD, ref)
 
 
+def on_branch(repo: Repository, name: str, *, create: bool = False) -> Repository:
+    """*repo* on branch *name*, wherever HEAD is and goes; with *create* one that is not there is made at HEAD.
+
+    BranchNotFoundError where it is not there. Where HEAD is on it, or nothing is committed yet, its first commit will make it.
+    """
+    ref = branch_ref(name)
+    if repo.ref(ref) is None and repo.ref(HEAD) != ref:
+        if not create:
+            raise BranchNotFoundError(f"there is no branch '{name}'")
+        start = repo.head()[1]
+        if start is not None:
+            with suppress(BranchExistsError):  # another process made it in this moment
+                create_branch(repo, name, start)
+    return replace(repo, branch=ref)
+
+
 def list_branches(repo: Repository) -> dict[str, str]:
     """Every branch with a commit and the hexadecimal id of it, in order of name."""
     return {name.removeprefix(HEADS): value.hex() for name, value in repo.local_refs(HEADS) if isinstance(value, bytes)}
@@ -106,7 +123,7 @@ def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = Fal
         found: dict[str, ObjectId] = {}
         for name in names:
             ref = branch_ref(name)
-            if tx.branch == ref:
+            if tx.branch == ref or repo.ref(HEAD) == ref:
                 raise TractError(f"branch '{name}' cannot be deleted: HEAD is on it")
             at = tx.ref(ref)
             if not isinstance(at, bytes):
@@ -128,17 +145,19 @@ def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = 
         ref = branch_ref(old) if old is not None else check_branch(repo, "rename the branch")[0]
         wanted = branch_ref(new)
         name, at, there = ref.removeprefix(HEADS), tx.ref(ref), tx.ref(wanted)
-        if at is None and ref != tx.branch:
+        if at is None and ref != repo.ref(HEAD):
             raise BranchNotFoundError(f"there is no branch '{name}'")
         if ref == wanted:
             return name
-        if there is not None and (not force or wanted == tx.branch):
+        if there is not None and (not force or wanted in (tx.branch, repo.ref(HEAD))):
             raise BranchExistsError(f"branch '{new}' exists already" + (", and HEAD is on it" if force else ""))
+        if ref == repo.branch:
+            raise TractError(f"branch '{name}' cannot be renamed: it was opened by this name")
         tx.reason = f"{RENAMED}{name} to {new}"
         if at is not None:
             tx.move(ref, None, at)
             tx.move(wanted, at, there)
-        if ref == tx.branch:
+        if ref == repo.ref(HEAD):
             tx.move(HEAD, wanted, ref)
         return name
 

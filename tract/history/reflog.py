@@ -41,7 +41,7 @@ def reflog(repo: Repository, ref: str = HEAD, limit: int | None = None) -> list[
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of entries, not {limit!r}")
-    name = HEAD if ref == "@" else find_ref(repo, ref)
+    name = repo.branch or HEAD if ref in ("@", HEAD) else find_ref(repo, ref)
     if name is None:
         raise CommitNotFoundError(str(ref), "there is no ref of that name")
     shown = HEAD if ref == "@" else ref
