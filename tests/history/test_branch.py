@@ -256,7 +256,7 @@ def test_what_cannot_be_renamed_stays():
         rename_branch(repo, "nope", "other")
     with pytest.raises(InvalidBranchNameError):
         rename_branch(repo, "side", "a..b")
-    with pytest.raises(RefNameError, match="in case only"):
+    with pytest.raises(RefNameError, match="in case or normalisation only"):
         rename_branch(repo, "side", "MAIN")
     rename_branch(repo, "side", "side")
     detach_head(repo, repo.head()[1], named="HEAD")

@@ -8,9 +8,8 @@ from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
 from tract.history.commit import Draft, write_commits
 from tract.history.walk import ancestors
-from tract.objects.codec import pack
 from tract.objects.id import ObjectId
-from tract.objects.model import new_object
+from tract.objects.model import new_commit
 from tract.repo import Repository, memory_repository
 
 
@@ -18,7 +17,7 @@ def with_generation(generation: int) -> tuple[Repository, ObjectId]:
     """A commit on a history of three whose generation is said to be that."""
     repo = memory_repository(config=TractConfig(author="tester"))
     tip = write_commits(repo, [Draft({"text": str(n)}) for n in range(3)])[-1]
-    made = new_object("commit", pack(repo.commit(tip)._replace(parents=(tip,), generation=generation)))
+    made = new_commit(repo.commit(tip)._replace(parents=(tip,), generation=generation))
     repo.objects.write_many([made])
     return repo, made.id
 

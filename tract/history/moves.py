@@ -15,6 +15,7 @@ from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
+from tract.refs.table import NameTable
 from tract.repo import Repository
 from tract.transaction import transaction
 
@@ -118,17 +119,10 @@ def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
 
 def check_beside(names: Iterable[str]) -> None:
     """Refuse names, all of them new, that cannot stand beside each other in a file system."""
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            raise RefNameError(f"ref '{name}' differs from ref '{other}' in case only")
-    for key, name in folded.items():
-        parts = key.split("/")
-        for end in range(1, len(parts)):
-            other = folded.get("/".join(parts[:end]), "")
-            if other:
-                raise RefNameError(f"ref '{name}' cannot be beside ref '{other}'")
+    new = list(names)
+    table = NameTable(new)
+    for name in new:
+        table.check(name)
 
 
 def point_head(repo: Repository, ref: str, *, reason: str) -> None:
