@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.making import texts
 from tract import DialogueContent, InstructionContent, MessageContent, Tract
 
 
@@ -89,6 +90,41 @@ def test_nothing_to_commit_is_no_commit(run):
     assert 128 == run("commit", "-r", "tool", "x").status
     assert 2 == run("commit", "-r", "asistant", "x").status
     assert "No commits yet" in run("status").out
+
+
+def test_the_last_message_may_be_amended(run, tmp_path):
+    assert 1 == run("commit", "--amend", "x").status
+    run("commit", "first")
+    run("commit", "secnd", "-r", "assistant")
+    run("edit", "HEAD~1", "First")
+
+    run("commit", "--amend", "second", "-m", "typo")
+
+    assert ["First", "second"] == texts(Tract.open(tmp_path))
+    assert DialogueContent("assistant", "second") == content(tmp_path)
+    assert 0 == run("commit", "--amend", "-r", "user").status
+    assert DialogueContent("user", "second") == content(tmp_path)
+    assert 2 == run("commit", "--amend", "x", "--usage", "{}").status
+
+
+def test_a_message_may_be_written_in_an_editor(run, tmp_path):
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\ncp "$1" seen; { echo "# a title"; echo; cat "$1"; } > new; mv new "$1"\n')
+    editor.chmod(0o755)
+
+    written = run("commit", "-r", "assistant", terminal=True, EDITOR=str(editor), PATH="/usr/bin:/bin")
+    assert 0 == written.status
+    assert DialogueContent("assistant", "# a title") == content(tmp_path)
+    edited = run("edit", "HEAD", terminal=True, TRACT_EDITOR=str(editor), EDITOR="false", PATH="/usr/bin:/bin")
+    assert 0 == edited.status
+    assert DialogueContent("assistant", "# a title\n\n# a title") == content(tmp_path)
+    assert (tmp_path / "seen").read_text().startswith("# a title\n--------")
+    failed = run("commit", terminal=True, EDITOR="false", PATH="/usr/bin:/bin")
+    assert (128, "tract: the editor 'false' ended with status 1; nothing was changed\n") == (
+        failed.status,
+        failed.err.replace("\x1b[31m", "").replace("\x1b[m", ""),
+    )
+    assert 1 == run("commit", terminal=True, EDITOR="true", PATH="/usr/bin:/bin").status
 
 
 def test_a_rejected_commit_says_why_and_what_to_do(anywhere):

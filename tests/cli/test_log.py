@@ -188,6 +188,29 @@ def test_a_format_has_placeholders(talk, format, first):
     assert [expected] == talk("log", "-n1", "--format", format).out.splitlines()
 
 
+def test_a_log_may_show_what_each_commit_changed(run):
+    run("commit", "one")
+    run("commit", "two")
+    run("edit", "HEAD~1", "ONE")
+
+    changes = [line for line in run("log", "-p", "--oneline").out.splitlines() if line.startswith(("+", "-"))]
+    assert ["-one", "+ONE", "+two", "+one"] == changes
+    assert " 1 message changed; as many tokens" in run("log", "--stat", "-n1").out.splitlines()
+    assert ["ONE", "one"] == [entry["text"] for entry in run("log", "-L", "HEAD~2", "--json").json_lines]
+    assert 2 == run("log", "-p", "--graph").status == run("log", "--stat", "--json").status
+
+
+def test_what_only_one_of_two_has_can_be_listed(run):
+    run("commit", "base")
+    run("branch", "side")
+    run("commit", "here")
+    run("switch", "side")
+    run("commit", "there")
+
+    assert {"here", "there"} == {entry["text"] for entry in run("log", "main...side", "--json").json_lines}
+    assert ["there"] == [entry["text"] for entry in run("log", "main..", "--json").json_lines]
+
+
 def test_a_format_may_take_several_lines(talk):
     assert ["[and", "2 + 3?]", "[4", "]"] == talk("log", "-n2", "--skip", "1", "--format", "[%s%n%b]").out.splitlines()
     assert ["* and", "| 2 + 3?"] == talk("log", "-n1", "--skip", "1", "--graph", "--format=%B").out.splitlines()
@@ -209,7 +232,7 @@ def test_named_formats_show_more_or_less(talk):
         ("--merges", "--no-merges"),
         ("--skip=-1",),
         ("--format", "long"),
-        ("--since", "monday"),
+        ("--since", "someday"),
         ("--until", ""),
     ],
     ids=" ".join,

@@ -118,7 +118,7 @@ def test_an_input_without_an_end_is_not_read_for_ever(tmp_path, monkeypatch):
     [
         ("log", "--nope"),
         ("log", "-n", "few"),
-        ("show", "a", "b"),
+        ("switch", "a", "b"),
         ("annotate", "HEAD"),
         ("annotate", "HEAD", "loud"),
         ("log", "--oneline=yes"),

@@ -218,6 +218,13 @@ def test_what_cannot_be_is_one_line_and_moves_nothing(tract: Run, argv: tuple[st
     assert before == ids(tract)
 
 
+def test_an_interactive_rebase_is_told_by_the_names_of_its_steps(tract: Run) -> None:
+    outcome = tract("rebase", "-i", "main")
+
+    assert (2, "") == (outcome.status, outcome.out)
+    assert "'tract revert' drops one" in outcome.err
+
+
 def test_a_dry_run_tells_of_conflicts_as_the_command_does(tract: Run) -> None:
     part(tract)
 

@@ -67,6 +67,19 @@ def test_json_has_the_content_as_it_was_committed(run):
     assert ["HEAD -> main"] == value["refs"]
 
 
+def test_several_commits_may_be_shown_and_their_figures_alone(run):
+    run("commit", "one")
+    run("commit", "two")
+
+    assert ["one", "two"] == [
+        line.strip() for line in run("show", "HEAD~1", "HEAD").out.splitlines() if line[:4] == "    "
+    ]
+    figures = run("show", "HEAD~1", "HEAD", "--stat").out
+    assert (2, False) == (figures.count(" 1 message added; "), "    one" in figures)
+    assert ["one", "two"] == [value["text"] for value in run("show", "HEAD~1", "HEAD", "--json").json_lines]
+    assert 2 == run("show", "HEAD", "HEAD~1", "--history").status
+
+
 def test_what_is_not_there_is_named(run):
     outcome = run("show", "nope")
 

@@ -95,6 +95,16 @@ def test_json_has_the_figures(run):
     assert 1 == value["tokens_estimated"]
 
 
+def test_the_short_status_is_a_line_and_one_for_each_command_under_way(run):
+    assert "## main  0 messages, 0 tokens\n" == run("status", "-s").out
+    run("commit", "one")
+    run("commit", "two")
+    run("skip", "HEAD")
+    run("bisect", "start", "HEAD")
+
+    assert ["## main  1 message, 1 skipped, ~8 tokens", "UU bisect under way"] == run("status", "-s").out.splitlines()
+
+
 def test_a_detached_head_is_told(run, tmp_path):
     run("commit", "hello")
     repo = open_repository(str(tmp_path / ".tract"))

@@ -58,6 +58,23 @@ def test_a_tag_does_not_move(talk):
     assert "already names" in outcome.err
 
 
+def test_a_tag_may_be_moved_and_say_why(talk):
+    talk("tag", "v1")
+
+    assert 128 == talk("tag", "v1", "HEAD~1").status
+    assert 0 == talk("tag", "-f", "-m", "the better one", "v1", "HEAD~1").status
+    assert "v1@{0}: tag: v1: the better one\n" in talk("reflog", "v1").out
+
+
+def test_the_branches_of_other_tracts_are_listed_when_asked_for(run):
+    run("commit", "one")
+    run("tracts", "create", "a helper")
+    run("--tract", "a helper", "commit", "two")
+
+    assert ["* main", "  a helper::main"] == run("branch", "-a").out.splitlines()
+    assert "* main\n" == run("branch").out
+
+
 def test_tags_are_deleted(talk):
     talk("tag", "v1")
     talk("tag", "v2")

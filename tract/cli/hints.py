@@ -88,7 +88,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
         errors.UnmergedBranchError,
         "'tract branch -D <branch>' deletes it all the same, and 'tract undo' takes that back",
     ),
-    (errors.TagExistsError, "a tag does not move; 'tract tag -d <name>' deletes it"),
+    (errors.TagExistsError, "'tract tag -f' moves it, 'tract tag -d <name>' deletes it"),
     (
         errors.NothingToMergeError,
         "'tract branch' lists the branches, 'tract log --oneline --graph --all' shows where they part",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tract.cli.command import Args, Param
 from tract.cli.console import Console, is_terminal
-from tract.errors import ContentValidationError, LLMConfigError
+from tract.errors import ContentValidationError, LLMConfigError, TractError
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ MODEL_PARAMS = (
     Param("model", ("--model",), metavar="MODEL", help="The model. Default: the provider's default model."),
 )
 
+_SCISSORS = "------------------------ >8 ------------------------"
+
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
@@ -37,6 +40,49 @@ def given_text(console: Console, text: str | None) -> str | None:
     if text is None or text == "-":
         return console.read_stdin().removesuffix("\n")
     return text
+
+
+def edited_text(console: Console, text: str, about: str) -> str | None:
+    """*text* as the user left it in an editor, without its last newline; None where there is no terminal or no editor.
+
+    *about* says below the text what it is for. TractError where the editor fails.
+    """
+    command = _editor(console)
+    if command is None:
+        return None
+    import subprocess
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(
+        "w+", prefix="TRACT_EDITMSG-", suffix=".md", encoding="utf-8", errors="surrogateescape"
+    ) as file:
+        file.write(
+            f"{text}\n{_SCISSORS}\n{about}\nThis line and what is below the one above are not part of the message.\n"
+        )
+        file.flush()
+        console.flush()
+        done = subprocess.run(
+            [*command, file.name], cwd=console.folder, env={**os.environ, **console.environ}, check=False
+        )
+        if done.returncode != 0:
+            raise TractError(f"the editor '{command[0]}' ended with status {done.returncode}; nothing was changed")
+        with open(file.name, encoding="utf-8", errors="surrogateescape") as again:  # many editors write a new file
+            found = again.read()
+    return found.partition(_SCISSORS)[0].rstrip("\n")
+
+
+def _editor(console: Console) -> list[str] | None:
+    """The command that edits a file, as a shell would split it."""
+    if not (is_terminal(console.stdin) and console.is_terminal):
+        return None
+    import shlex
+    import shutil
+
+    for name in ("TRACT_EDITOR", "VISUAL", "EDITOR"):
+        if console.environ.get(name):
+            return shlex.split(console.environ[name])
+    found = shutil.which("vi", path=console.environ.get("PATH", ""))
+    return None if found is None else [found]
 
 
 def message_of_role(role: str, text: str, name: str | None = None, call_id: str | None = None) -> Any:

@@ -4,7 +4,7 @@
     2026-11-21T08:30, '2026-11-21 08:30+01:00', 2026-11-21T07:30Z
     @1795248000                   seconds since 1970
     now, today, yesterday         the last two mean the start of the day
-    2 hours ago, 3.days.ago, 1 week 2 days ago, last month
+    2 hours ago, 3.days.ago, 1 week 2 days ago, 1.week, 2w, 12h, last month, last monday, monday
 
 A time without a zone is in the user's own.
 """
@@ -21,6 +21,8 @@ _DAYS = {"day": 1, "week": 7, "fortnight": 14}
 _MONTHS = {"month": 1, "year": 12}
 _UNITS = "|".join((*_SECONDS, *_DAYS, *_MONTHS))
 _SPAN = re.compile(rf"(\d{{1,9}}|an?|one|two|three|last)\s*({_UNITS})s?\b")
+_SHORT = {"w": "week", "d": "day", "h": "hour"}
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "last": 1}
 
 
@@ -43,7 +45,11 @@ def _moment(text: str, now: datetime) -> datetime:
         return _local(_day(now) - timedelta(days=words == "yesterday"))
     if text.startswith("@"):
         return datetime.fromtimestamp(float(text[1:]), UTC)
-    if words.endswith(" ago") or words.startswith("last "):
+    day = words.removeprefix("last ")
+    if day in _WEEKDAYS:
+        return _local(_day(now) - timedelta(days=(now.weekday() - _WEEKDAYS.index(day) - 1) % 7 + 1))
+    words = re.sub(r"\b(\d+)([wdh])\b", lambda match: f"{match[1]} {_SHORT[match[2]]}", words)
+    if words.endswith(" ago") or _SPAN.match(words):
         return _back(words.removesuffix(" ago"), now)
     return _local(datetime.fromisoformat(text))
 

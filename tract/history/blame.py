@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tract.history.diff import Change, changes_of
-from tract.history.expansion import EXPANDED
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry
+from tract.objects.model import EXPANDED, Commit, CommitOperation, Entry
 from tract.repo import Repository
 
 

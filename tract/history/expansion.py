@@ -17,14 +17,11 @@ from tract.history.compression import SUMMARY, compression_of, is_summary, known
 from tract.history.context import context_at, entries
 from tract.history.three_way import merge_contexts
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import CommitOperation, Entry
+from tract.objects.model import EXPANDED, CommitOperation, Entry
 from tract.refs.names import branch_ref
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.transaction import Moves, transaction
-
-EXPANDED = "expanded"
-"""The key in the expanding commit's metadata for the summary that went."""
 
 
 class Expansion(NamedTuple):

@@ -7,11 +7,10 @@ from typing import Literal, NamedTuple
 
 from tract.errors import RefMovedError, RefNameError, StorageError
 from tract.history.context import context_at
-from tract.history.expansion import EXPANDED
 from tract.history.tree_diff import diff_contexts
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation
+from tract.objects.model import EXPANDED, Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit

@@ -11,15 +11,18 @@ from tract.repo import Repository
 from tract.transaction import transaction
 
 
-def create_tag(repo: Repository, name: str, target: ObjectId) -> None:
-    """Name *target*; TagExistsError when the tag names another commit already."""
+def create_tag(repo: Repository, name: str, target: ObjectId, *, force: bool = False, why: str = "") -> None:
+    """Name *target*; TagExistsError when the tag names another commit already, unless *force* lets it move.
+
+    The reflog of the tag keeps *why*.
+    """
     ref = tag_ref(name)
-    with transaction(repo, f"tag: {name}", moves="refs") as tx:
+    with transaction(repo, f"tag: {name}" + (f": {' '.join(why.split())}" if why else ""), moves="refs") as tx:
         found = tx.ref(ref)
-        if isinstance(found, bytes) and found != target:
+        if isinstance(found, bytes) and found != target and not force:
             raise TagExistsError(f"tag '{name}' already names {found.hex()[:16]}")
-        if found is None:
-            tx.move(ref, target, None)
+        if found != target:
+            tx.move(ref, target, found)
 
 
 def delete_tags(repo: Repository, names: Sequence[str]) -> dict[str, ObjectId]:

@@ -41,6 +41,9 @@ class CommitOperation(StrEnum):
         return self.value in _OPERATIONS
 
 
+EXPANDED = "expanded"
+"""The key in an expanding commit's metadata for the summary that went."""
+
 _OPERATIONS = {op.value: op for op in CommitOperation}
 _WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
 

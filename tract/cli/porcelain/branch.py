@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, text_width
 from tract.cli.refs import FILTERS, commit_text, is_filtered, matching, read_filters, warn_of_twin
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
 from tract.history.branch import create_branch, delete_branches, list_branches, rename_branch
-from tract.objects.id import parse_id
+from tract.objects.id import ObjectId, parse_id
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.revision import resolve_revision
@@ -16,7 +18,7 @@ from tract.revision import resolve_revision
 
 def run(console: Console, args: Args) -> int:
     deletes, renames = args.delete or args.force_delete, args.move or args.force_move
-    lists = args.list or args.show_current or args.verbose or is_filtered(args)
+    lists = args.list or args.all or args.show_current or args.verbose or is_filtered(args)
     if deletes + renames + lists > 1:
         console.error("listing, deleting and renaming exclude each other")
         return USAGE
@@ -86,6 +88,8 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
     head, tip = repo.head()
     current = None if head is None else head.removeprefix(HEADS)
     found = matching(list_branches(repo), passes, patterns)
+    if args.all:
+        found |= _of_other_tracts(repo, passes, patterns)
     if args.json:
         for name, commit in found.items():
             console.print_json({"name": name, "commit_hash": commit, "is_current": name == current})
@@ -99,6 +103,19 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
         shown = console.paint(name, "green") if name == current else name
         console.line("* " if name == current else "  ", shown, _beside(console, space, args, name, commit, width))
     return DONE
+
+
+def _of_other_tracts(repo: Repository, passes: Callable[[ObjectId], bool], patterns: Sequence[str]) -> dict[str, str]:
+    """The branches of the store's other tracts, as the revisions that name them: ``helper::main``."""
+    from tract.history.tracts import in_tract
+    from tract.report.tracts import list_tracts
+
+    found: dict[str, str] = {}
+    for info in list_tracts(repo):
+        if info.tract_id != repo.tract:
+            inside = in_tract(repo, info.tract_id)
+            found |= {f"{info.tract_id}::{name}": at for name, at in list_branches(inside).items()}
+    return matching(found, passes, patterns)
 
 
 def _beside(console: Console, space: Workspace, args: Args, name: str, commit: str, width: int) -> str:
@@ -119,6 +136,9 @@ COMMAND = Command(
             help="The name of the branch to make, and the commit it starts at (default: HEAD); with --list, patterns.",
         ),
         Param("list", ("-l", "--list"), bool, help="List the branches that match the patterns NAME, such as 'try-*'."),
+        Param(
+            "all", ("-a", "--all"), bool, help="List the branches of the store's other tracts too, as TRACT::BRANCH."
+        ),
         Param("verbose", ("-v", "--verbose"), bool, help="List each branch with its commit."),
         *FILTERS,
         Param(

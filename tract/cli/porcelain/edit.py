@@ -9,12 +9,12 @@ from typing import Any
 from tract.cli.changes import DRY_RUN, print_dry_run
 from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.inputs import content_from_json, given_text, message_of_role
+from tract.cli.inputs import content_from_json, edited_text, given_text, message_of_role
 from tract.cli.rendering import print_commit
 from tract.compile.workspace import current_blob
 from tract.history.commit import edit_target
 from tract.messages import message_of, message_text
-from tract.messages.message import readable_content
+from tract.messages.message import Message, readable_content
 from tract.objects.content import MessageContent
 from tract.revision import resolve_revision
 
@@ -26,6 +26,8 @@ def run(console: Console, args: Args) -> int:
         return _restore(console, args)
     # With a role, a missing text is the text it had; the standard input is then read for '-' alone.
     text = args.text if args.role is not None and args.text != "-" else given_text(console, args.text)
+    if text is None and args.role is None and not args.json:
+        text = edited_text(console, message_text(_message(console, args.target)), f"The message {args.target}.")
     if text is None and args.role is None:
         console.error("nothing to edit: give the new text, or pipe it in")
         return USAGE
@@ -62,11 +64,16 @@ def _restore(console: Console, args: Args) -> int:
     return DONE
 
 
-def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
-    """The message *target* in another role, and with another text if there is one."""
+def _message(console: Console, target: str) -> Message:
+    """The message *target* as it is now."""
     with console.open_repository() as repo:
         blob = current_blob(repo, edit_target(repo, resolve_revision(repo, target)))
-        message = message_of(readable_content(repo.blob(blob)))
+        return message_of(readable_content(repo.blob(blob)))
+
+
+def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
+    """The message *target* in another role, and with another text if there is one."""
+    message = _message(console, target)
     if message.format == "openai" and "tool_calls" not in message.raw and "tool_call_id" not in message.raw:
         return message_of_role(role, message_text(message) if text is None else text, message.name)
     raw = {**message.raw, "role": role}

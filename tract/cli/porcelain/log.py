@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from tract.objects.id import ObjectId
 from tract.objects.json import parse_json
 from tract.refs.names import HEADS
 from tract.report.log import LogOptions, query_by_config, test_of, walk
+from tract.revision import resolve_revision
 
 _EXCERPT_LINES = 4
 _CONDITION = r"([^=!<>]+)(=|!=|>=|<=|>|<)(.*)"
@@ -57,14 +58,28 @@ def run(console: Console, args: Args) -> int:
         console.error(str(exc))
         return USAGE
     with console.open_workspace() as space:
+        selection["start"] = [start for text in args.revisions for start in _starts(space, text)]
         _print_all(console, space, args, _rows(space, args, selection))
     return DONE
+
+
+def _starts(space: Workspace, text: str) -> list[str]:
+    """*text*, and for ``A...B`` what it is short for: A and B without what both have."""
+    left, dots, right = text.partition("...")
+    if not dots:
+        return [text]
+    from tract.history.reachability import merge_bases  # few ask for what is on one side only
+
+    ends = [resolve_revision(space.repo, side or "HEAD") for side in (left, right)]
+    return [*(end.hex() for end in ends), *(f"^{base.hex()}" for base in merge_bases(space.repo, *ends))]
 
 
 def _clash(args: Args) -> str | None:
     """What is wrong with the options together."""
     if args.graph and args.reverse:
         return "--graph and --reverse exclude each other"
+    if (args.patch or args.stat) and (args.graph or args.json):
+        return "-p and --stat go with neither --graph nor --json"
     if args.merges and args.no_merges:
         return "--merges and --no-merges exclude each other"
     if args.skip < 0:
@@ -77,7 +92,6 @@ def _clash(args: Args) -> str | None:
 
 def _selection(args: Args) -> LogOptions:
     return LogOptions(
-        start=args.revisions,
         all_refs=args.all,
         first_parent=args.first_parent,
         op_filter=args.op,
@@ -118,6 +132,11 @@ def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row
     """The commits that are asked for, with the graph where one is."""
     asked_for = test_of(space, selection)
     wanted = _with_config(space, args.config) if args.config else None
+    if args.message is not None:
+        from tract.report.forensics import versions_of
+
+        versions = {id.hex() for id in versions_of(space, args.message)}
+        wanted = versions if wanted is None else versions & wanted
     commits = walk(space.repo, selection)
     inside = None
     if args.graph and any(".." in start or start.startswith("^") for start in args.revisions):
@@ -139,7 +158,7 @@ def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row
         yield _Row(id, [*above, graph.bars()], *graph.add(id, parents), graph.edges())
 
 
-def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
+def _with_config(space: Workspace, texts: Sequence[str]) -> Set[str]:
     """The ids of the commits whose generation config meets every condition, such as ``temperature>0.5``."""
     conditions = []
     for text in texts:
@@ -151,7 +170,7 @@ def _with_config(space: Workspace, texts: Sequence[str]) -> frozenset[str]:
             conditions.append((field, operator, parse_json(value)))
         except ValueError:
             conditions.append((field, operator, value))
-    return frozenset(info.commit_hash for info in query_by_config(space, conditions))
+    return {info.commit_hash for info in query_by_config(space, conditions)}
 
 
 def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_Row]) -> None:
@@ -176,9 +195,22 @@ def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_R
         else:
             pattern = next((format.removeprefix(prefix) for prefix in _PREFIXES if format.startswith(prefix)), format)
             _print_formatted(console, pattern, line, named, row)
+        if args.patch or args.stat:
+            _print_changes(console, space, row.id, stat=args.stat)
         for text in row.below:
             console.line(text)
         first = False
+
+
+def _print_changes(console: Console, space: Workspace, id: ObjectId, *, stat: bool) -> None:
+    """What the commit changed in the context of its first parent."""
+    from tract.cli.diffs import print_diff, print_stat  # a plain log needs neither
+    from tract.report.diff import diff_of_commit
+
+    changes = diff_of_commit(space, id)
+    if changes:
+        console.line("")
+        (print_stat if stat else print_diff)(console, changes)
 
 
 def _print_formatted(console: Console, pattern: str, line: Line, named: list[str] | None, row: _Row) -> None:
@@ -233,9 +265,11 @@ COMMAND = Command(
             "revisions",
             many=True,
             metavar="REVISION",
-            help="Where to start. Default: HEAD. A..B lists the commits that B has and A has not; ^A leaves out the commits of A.",
+            help="Where to start. Default: HEAD. A..B lists the commits that B has and A has not, A...B those that only one of the two has; ^A leaves out the commits of A.",
         ),
         Param("oneline", ("--oneline",), bool, help="Print one line for each commit."),
+        Param("patch", ("-p", "--patch"), bool, help="Print what each commit changed, as 'tract diff' prints it."),
+        Param("stat", ("--stat",), bool, help="Print the number of tokens that each message grew or shrank by."),
         Param("graph", ("--graph",), bool, help="Draw the history as a graph."),
         Param(
             "max_count",
@@ -278,6 +312,7 @@ COMMAND = Command(
             metavar="TEXT",
             help="Show only commits that change how often TEXT occurs in the context: those that added it or removed it.",
         ),
+        Param("message", ("-L",), metavar="MESSAGE", help="Show only the commits that wrote or changed this message."),
         Param(
             "since",
             ("--since", "--after"),
@@ -314,6 +349,7 @@ A token count with a ~ is an estimate; 'tract compile --json' counts exactly.
   $ tract log -S '60 days'
   $ tract log --grep refund -i --since '2 days ago'
   $ tract log main~10 --op edit --json
+  $ tract log -p -L HEAD:4
   $ tract log --config model=gpt-4o --config 'temperature>0.5'
 """,
 )

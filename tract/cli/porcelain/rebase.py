@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from tract.api.tract import Tract
-from tract.cli.command import Args, Command, Param
+from tract.cli.command import USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
 from tract.curation.replay.result import ReplayResult
 
 
 def run(console: Console, args: Args) -> int:
+    if args.interactive:
+        console.error("there is no list to edit here: each step has a command of its own")
+        console.hint(
+            "'tract edit' rewords or corrects a message, 'tract revert' drops one, 'tract reorder' moves, 'tract compress' squashes"
+        )
+        return USAGE
+
     def replay(tract: Tract) -> ReplayResult:
         return tract.rebase(args.upstream, onto=args.onto, force=args.force, keep=True, dry_run=args.dry_run)
 
@@ -30,6 +37,7 @@ COMMAND = Command(
             metavar="NEWBASE",
             help="Put them on this commit instead; UPSTREAM then only says which commits are not this branch's own.",
         ),
+        Param("interactive", ("-i", "--interactive"), bool, help="Name the commands that do what git's list does."),
         *options("rebase"),
     ),
     """

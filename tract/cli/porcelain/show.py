@@ -30,17 +30,26 @@ _TARGETS = {CommitOperation.EDIT: "Edits:    ", CommitOperation.REVERT: "Reverts
 
 
 def run(console: Console, args: Args) -> int:
+    if len(args.revisions) > 1 and (args.compiled or args.history):
+        console.error("--compiled and --history take one revision")
+        return USAGE
     if args.compiled:
         return _show_compiled(console, args)
     with console.open_workspace() as space:
         if args.history:
             return _show_history(console, space, args)
-        id = resolve_revision(space.repo, args.revision)
-        if args.json:
-            _print_json(console, space, id)
-        else:
-            show_commit(console, space, id)
+        for at, id in enumerate([resolve_revision(space.repo, text) for text in args.revisions or ["HEAD"]]):
+            if args.json:
+                _print_json(console, space, id)
+                continue
+            if at:
+                console.line("")
+            show_commit(console, space, id, stat=args.stat)
     return DONE
+
+
+def _single(args: Args) -> str:
+    return args.revisions[0] if args.revisions else "HEAD"
 
 
 def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
@@ -58,24 +67,24 @@ def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
     )
 
 
-def show_commit(console: Console, space: Workspace, id: ObjectId) -> None:
-    """All there is to say of a commit."""
+def show_commit(console: Console, space: Workspace, id: ObjectId, *, stat: bool = False) -> None:
+    """All there is to say of a commit, or with *stat* of what it changed only the figures."""
     line = read_line(space, id)
     _print_header(console, line, names_by_commit(space.repo).get(line.id), annotation_history(space.repo, id))
-    _print_body(console, space, id, line)
+    _print_body(console, space, id, line, stat=stat)
 
 
-def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) -> None:
+def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *, stat: bool) -> None:
     """What the commit's message says, and, where it does more than add it, what it changed."""
     commit = space.repo.commit(id)
-    if commit.content is not None:
+    if commit.content is not None and not stat:
         console.line("")
         console.body(line.text, "    ")
     if is_summary(space.repo, id):
         _print_sources(console, space, id)
-    if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
+    if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE) and not stat:
         return
-    from tract.cli.diffs import print_diff  # most commits only add a message
+    from tract.cli.diffs import print_diff, print_stat  # most commits only add a message
     from tract.report.diff import diff_of_commit
 
     changes = diff_of_commit(space, id)
@@ -84,7 +93,7 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line) ->
     if cut is not None:
         console.line(f"what it changed is not kept any more: gc cut the history behind it on {cut.date}")
     elif changes:
-        print_diff(console, changes)
+        (print_stat if stat else print_diff)(console, changes)
     else:
         console.line(
             "no message of the context differs from the first parent's" if commit.parents else "the context is empty"
@@ -112,7 +121,7 @@ def _show_compiled(console: Console, args: Args) -> int:
     from tract.compile.compiled import compile_at  # few look at all of it
 
     with console.open_workspace() as space:
-        context = compile_at(space, at_commit=args.revision)
+        context = compile_at(space, at_commit=_single(args))
         console.body(context.to_text())
         for warning in context.warnings:
             console.warn(str(warning))
@@ -124,8 +133,8 @@ def _show_history(console: Console, space: Workspace, args: Args) -> int:
     from tract.report.forensics import cut_among_versions, versions_of  # few look at them
 
     names = names_by_commit(space.repo)
-    versions = versions_of(space, args.revision)
-    cut = cut_among_versions(space, args.revision)
+    versions = versions_of(space, _single(args))
+    cut = cut_among_versions(space, _single(args))
     for at, id in enumerate(versions):
         number = at if cut is None or at == 0 else at - len(versions)
         line = read_line(space, id)
@@ -180,7 +189,8 @@ def _usage_text(usage: TokenUsage) -> str:
 COMMAND = Command(
     run,
     (
-        Param("revision", default="HEAD", metavar="REVISION", help="The commit; HEAD if not given."),
+        Param("revisions", many=True, metavar="REVISION", help="The commits to show. Default: HEAD."),
+        Param("stat", ("--stat",), bool, help="Print only how many tokens each message grew or shrank by, no texts."),
         Param(
             "compiled",
             ("--compiled",),

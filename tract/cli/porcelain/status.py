@@ -58,6 +58,8 @@ def run(console: Console, args: Args) -> int:
         space.totals.flush()
         if args.json:
             _print_json(console, space, state)
+        elif args.short:
+            _print_short(console, state)
         else:
             _print(console, state)
     return DONE
@@ -136,6 +138,27 @@ def _print(console: Console, state: _State) -> None:
         print_one_line(console, line, state.names.get(line.id))
 
 
+def _print_short(console: Console, state: _State) -> None:
+    """A line for where HEAD is, and one for each command under way."""
+    where = (
+        state.branch if state.branch is not None else f"HEAD detached at {(state.tip.hex()[:10] if state.tip else '')}"
+    )
+    totals = state.totals
+    beside = [f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n]
+    tokens = f"{'~' if totals.estimated else ''}{totals.tokens.total} tokens"
+    count = f"{totals.messages} message{'' if totals.messages == 1 else 's'}"
+    console.line(
+        "## ",
+        console.paint(where, "green" if state.branch is not None else "red"),
+        f"  {', '.join([count, *beside, tokens])}",
+    )
+    waiting = [("merge", state.merge is not None), *((one["command"], True) for one in state.replays)]
+    for name in [name for name, is_there in (*waiting, ("bisect", state.bisection is not None)) if is_there]:
+        console.line(console.paint("UU", "red"), f" {name} under way")
+    for one in state.compressions:
+        console.line(console.paint("??", "yellow"), f" compression {one['id']} to review")
+
+
 def _print_tokens(console: Console, state: _State) -> None:
     tokens = state.totals.tokens
     shown = f"{'~' if state.totals.estimated else ''}{tokens.total}"
@@ -169,7 +192,10 @@ def _print_json(console: Console, space: Workspace, state: _State) -> None:
 
 COMMAND = Command(
     run,
-    (Param("json", ("--json",), bool, help="Print a JSON document."),),
+    (
+        Param("short", ("-s", "--short"), bool, help="Print one line, and one for each command under way."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
     """
 A token count with a ~ is an estimate: status counts no tokens itself.
 The prefix says how many tokens of the last recorded call the context still begins with, that is, how much a provider's prompt cache can still serve.

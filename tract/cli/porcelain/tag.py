@@ -34,7 +34,7 @@ def _create(console: Console, repo: Repository, args: Args) -> int:
         return USAGE
     name, revision = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
     id = resolve_revision(repo, revision)
-    create_tag(repo, name, id)
+    create_tag(repo, name, id, force=args.force, why=args.message or "")
     warn_of_twin(console, repo, name)
     if args.json:
         console.print_json({"name": name, "commit_hash": id})
@@ -79,11 +79,13 @@ COMMAND = Command(
         Param("list", ("-l", "--list"), bool, help="List the tags that match the patterns NAME, such as 'v*'."),
         Param("lines", ("-n",), bool, help="List each tag with its commit."),
         *FILTERS,
+        Param("force", ("-f", "--force"), bool, help="Move the tag NAME if it names another commit."),
+        Param("message", ("-m", "--message"), metavar="TEXT", help="Why; 'tract reflog NAME' shows it."),
         Param("delete", ("-d", "--delete"), bool, help="Delete the tags NAME."),
         Param("json", ("--json",), bool, help="Print a JSON document for each tag, one on a line."),
     ),
     """
-A tag does not move: to give its name to another commit, delete it first.
+A tag stays where it is, whatever is committed; --force gives its name to another commit.
 
   $ tract tag
   $ tract tag before-refactoring HEAD~3
