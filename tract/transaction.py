@@ -23,14 +23,15 @@ from typing import Any, Literal, TypeAlias
 
 from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseError, RefMovedError, TractError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, new_blob, new_commit
+from tract.objects.model import Commit, CommitOperation, NewObject, Object, RefValue, new_blob, new_commit, read_blob
+from tract.objects.note import left_standing, new_event, read_event
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, ref_path
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.storage import files
-from tract.tree import EMPTY, Context, append_entry
+from tract.tree import EMPTY, Context, append_entry, blobs_beside
 
 Moves: TypeAlias = Literal["branch", "head", "refs"]
 """What a transaction is about: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
@@ -77,7 +78,10 @@ class Transaction:
     What is made is in *objects* and named by its id at once; nobody else sees it before the transaction lands.
     """
 
-    __slots__ = ("_before_landing", "_notes", "branch", "edits", "objects", "reason", "repo", "tip")
+    __slots__ = (
+        *("_before_landing", "_made", "_noted", "_notes"),
+        *("branch", "edits", "objects", "reason", "repo", "tip"),
+    )
 
     def __init__(
         self, repo: Repository, reason: str, before_landing: Callable[[Transaction], None] | None = None
@@ -88,7 +92,9 @@ class Transaction:
         self.tip: ObjectId | None = None
         self.objects: list[NewObject] = []
         self.edits: list[RefEdit] = []
+        self._made: set[ObjectId] = set()
         self._notes: dict[str, tuple[ObjectId | None, ObjectId]] = {}
+        self._noted: set[tuple[str, ObjectId]] = set()
         self._before_landing = before_landing
 
     def read_own(self) -> None:
@@ -137,23 +143,49 @@ class Transaction:
         )
         made = new_commit(commit)
         self.objects.append(made)
+        self._made.add(made.id)
         repo.keep_commit(made.id, commit)
         return made.id
 
     def note(
         self, namespace: str, target: ObjectId, body: Any, *, time: int | None = None, message: str | None = None
     ) -> ObjectId:
-        """Say *body* about the commit *target*, on top of the notes that the namespace has."""
-        repo = self.repo
+        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it."""
+        time = self.repo.clock() if time is None else time
+        first, tip, before = self._note_list(namespace)
+        replaces = self._events_about(namespace, target, before)
+        blob = self.blob(new_event(namespace, target, time, self.repo.author, replaces, body))
+        return self._append_note(namespace, target, blob, first, tip, before, time, message)
+
+    def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
+        """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
+        first, tip, before = self._note_list(namespace)
+        return self._append_note(namespace, target, blob, first, tip, before, self.repo.clock(), None)
+
+    def _note_list(self, namespace: str) -> tuple[ObjectId | None, ObjectId | None, Context]:
+        """Where the namespace's ref is, its newest note with those of this transaction, and the list of all."""
         first, tip = self._notes.get(namespace) or (self.ref(NOTES + namespace),) * 2
         assert not isinstance(first, str)
         assert not isinstance(tip, str)
-        blob = self.blob(body)
-        parent = None if tip is None else repo.commit(tip)
-        before = EMPTY if parent is None else Context(parent.tree, parent.open)
+        if tip is None:
+            return first, None, EMPTY
+        commit = self.repo.commit(tip)
+        return first, tip, Context(commit.tree, commit.open)
+
+    def _append_note(
+        self,
+        namespace: str,
+        target: ObjectId,
+        blob: ObjectId,
+        first: ObjectId | None,
+        tip: ObjectId | None,
+        before: Context,
+        time: int,
+        message: str | None,
+    ) -> ObjectId:
         made = self.commit(
             CommitOperation.NOTE,
-            append_entry(repo, before, (target, blob), self.objects, "notes"),
+            append_entry(self.repo, before, (target, blob), self.objects, "notes"),
             parents=() if tip is None else (tip,),
             content=blob,
             target=target,
@@ -161,7 +193,20 @@ class Transaction:
             message=message,
         )
         self._notes[namespace] = first, made
+        self._noted.add((namespace, target))
         return made
+
+    def _events_about(self, namespace: str, target: ObjectId, notes: Context) -> tuple[ObjectId, ...]:
+        """The events about *target* that a new one replaces: all that stand."""
+        if target in self._made and (namespace, target) not in self._noted:
+            return ()  # nobody can have said anything about it
+        found = blobs_beside(self.repo, notes, target)
+        if len(found) < 2:
+            return tuple(found)
+        own = {made.id: made for made in self.objects}
+        read = {id: own[id] if id in own else self.repo.objects.read(id) for id in found}
+        events = {id: read_event(id, read_blob(id, Object(obj.kind, obj.payload))) for id, obj in read.items()}
+        return left_standing(events)
 
     def ref(self, name: str) -> RefValue | None:
         """What the ref *name* of this tract holds; the moves of this transaction are not in it yet."""

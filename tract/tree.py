@@ -54,6 +54,18 @@ def append_entry(
     return Context(_append_leaf(repo, context.tree, leaf, new), ())
 
 
+def blobs_beside(repo: Repository, items: Context, commit: ObjectId) -> list[ObjectId]:
+    """The blobs of all entries of a list that name *commit*, first to last."""
+    flat: list[ObjectId] = []
+    ids: Sequence[ObjectId] = () if items.tree is None else (items.tree,)
+    while ids:
+        nodes = repo.nodes(ids)
+        flat += [item for node in nodes if node.level == 0 for item in node.items]
+        ids = [child for node in nodes if node.level for child in node.items[::2]]
+    flat += items.open
+    return [blob for at, blob in zip(flat[::2], flat[1::2], strict=True) if at == commit]
+
+
 def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
     """The context of a list of entries, from nothing."""
     leaves: list[Child] = []

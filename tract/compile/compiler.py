@@ -333,7 +333,7 @@ def _changed_notes(repo: Repository, old: Key, new: Key) -> list[ObjectId] | Non
             found = notes_between(repo, before, after)
             if found is None:
                 return None
-            changed += found
+            changed += (commit for commit, _ in found)
     return changed
 
 

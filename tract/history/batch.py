@@ -16,6 +16,7 @@ from tract.history.commit import Change, add_commit
 from tract.history.notes import NewNote
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, named_by
+from tract.objects.note import read_event
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES
 from tract.refs.operations import shown
@@ -134,7 +135,14 @@ class Batch:
             commit = self.repo.commit(tip)
             assert commit.target is not None
             assert commit.content is not None
-            notes.append(NewNote(commit.target, self.repo.blob(commit.content), commit.time, commit.message))
+            notes.append(
+                NewNote(
+                    commit.target,
+                    read_event(commit.content, self.repo.blob(commit.content)).body,
+                    commit.time,
+                    commit.message,
+                )
+            )
             tip = commit.parents[0] if commit.parents else None
         return notes[::-1]
 

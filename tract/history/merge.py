@@ -9,7 +9,7 @@ from typing import Any
 
 from tract.errors import MergeError, NothingToMergeError, RefMovedError
 from tract.history.context import context_at, count_entries, entries, entries_from
-from tract.history.notes import CONFIG, PRIORITY, note_history
+from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_history, note_tip
 from tract.history.priority import Priority
 from tract.history.reachability import merge_bases
 from tract.history.sameness import named_alike, worded_alike
@@ -162,12 +162,11 @@ def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -
     if not bases or ours in bases:
         return frozenset()
     since = max(repo.commit(base).time for base in bases)
-    newest: dict[ObjectId, bool] = {}
-    for note in note_history(repo, PRIORITY):
-        if note.time <= since:
-            break
-        newest.setdefault(note.target, note.body.get("priority") == Priority.SKIP)
-    return frozenset(target for target, is_skipped in newest.items() if is_skipped)
+    table = NoteTable()
+    table.advance(repo, note_tip(repo, PRIORITY))
+    said = {note.target for note in note_history(repo, PRIORITY) if note.time > since}
+    skipped = (target for target in said if (table.get(repo, target) or {}).get("priority") == Priority.SKIP)
+    return frozenset(skipped)
 
 
 def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:

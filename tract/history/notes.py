@@ -7,6 +7,7 @@
 
 A note is a commit of its own on its namespace's ref, and moves no branch.
 Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
+What a note says is in its blob, an event (tract/objects/note.py), and which of several counts is told from the events alone.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple, Self
 
 from tract.history.context import chunks
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit
+from tract.objects.model import Entry, Object, read_blob
+from tract.objects.note import NoteEvent, left_standing, read_body, read_event
 from tract.refs.names import NOTES
 from tract.repo import Repository
-from tract.transaction import transaction
+from tract.transaction import Transaction, transaction
 from tract.tree import Context
 
 PRIORITY = "priority"
@@ -30,15 +32,7 @@ ORIGIN = "origin"
 # Further apart than this, reading the whole list anew is no slower than walking.
 _MOST_STEPS = 64
 
-
-class Note(NamedTuple):
-    """One note, as it was written."""
-
-    id: ObjectId
-    target: ObjectId
-    body: Any
-    author: str
-    time: int
+_READ_TOGETHER = 256
 
 
 def note_tip(repo: Repository, namespace: str) -> ObjectId | None:
@@ -62,29 +56,30 @@ def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) 
         tx.note(namespace, note.target, note.body, time=note.time, message=note.message)
 
 
-def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
-    """The newest blob for every commit that got a note after the tip *old* up to *new*; None when they are not a few steps apart."""
-    steps: list[Commit] = []
+def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> list[Entry] | None:
+    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are not a few steps apart."""
+    steps: list[Entry] = []
     at = new
     while at is not None and at != old and len(steps) < _MOST_STEPS:
         commit = repo.commit(at)
-        steps.append(commit)
+        if commit.target is None or commit.content is None:
+            return None
+        steps.append((commit.target, commit.content))
         at = commit.parents[0] if commit.parents else None
-    if at != old:
-        return None
-    return {c.target: c.content for c in reversed(steps) if c.target is not None and c.content is not None}
+    return steps[::-1] if at == old else None
 
 
 class NoteTable:
-    """The newest note's blob for every commit that has one, in one namespace.
+    """What the notes of one namespace say about every commit that has one.
 
     It moves with the namespace's ref: ``advance`` costs no more than the notes that were added.
     """
 
-    __slots__ = ("_blobs", "_bodies", "tip")
+    __slots__ = ("_blobs", "_bodies", "_several", "tip")
 
     def __init__(self) -> None:
-        self._blobs: dict[ObjectId, ObjectId] = {}
+        self._blobs: dict[ObjectId, ObjectId | None] = {}  # None where nobody asked yet which of several counts
+        self._several: dict[ObjectId, list[ObjectId]] = {}
         self._bodies: dict[ObjectId, Any] = {}
         self.tip: ObjectId | None = None
 
@@ -92,38 +87,47 @@ class NoteTable:
         """The same notes, to be advanced apart from these."""
         other = type(self)()
         other._blobs, other._bodies, other.tip = dict(self._blobs), dict(self._bodies), self.tip
+        other._several = {commit: list(blobs) for commit, blobs in self._several.items()}
         return other
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
         """Be the notes at *tip*; the commits whose notes changed, or None where all may have."""
         if tip == self.tip:
             return frozenset()
-        added = self._added_since(repo, tip)
+        added = notes_between(repo, self.tip, tip)
         self.tip = tip
-        if added is not None:
-            self._blobs.update(added)
-            return frozenset(added)
-        self._blobs = {}
-        self._bodies = {}  # gc writes notes anew, without those about what is gone
-        if tip is not None:
-            commit = repo.commit(tip)
-            for _, items in chunks(repo, Context(commit.tree, commit.open)):
-                self._blobs.update(zip(items[::2], items[1::2], strict=True))
-        return None
-
-    def _added_since(self, repo: Repository, tip: ObjectId | None) -> dict[ObjectId, ObjectId] | None:
-        """The notes between this state and *tip*, or None when it is not a few steps before it."""
-        return notes_between(repo, self.tip, tip)
+        if added is None:
+            self._blobs, self._several = {}, {}
+            self._bodies = {}  # gc writes notes anew, without those about what is gone
+        for commit, blob in noted_entries(repo, tip) if added is None else added:
+            if commit in self._blobs:
+                self._several.setdefault(commit, [blob for blob in (self._blobs[commit],) if blob]).append(blob)
+                self._blobs[commit] = None
+            else:
+                self._blobs[commit] = blob
+        return None if added is None else frozenset(commit for commit, _ in added)
 
     def get(self, repo: Repository, commit: ObjectId) -> Any:
-        """The newest note about *commit*, or None; not to be changed."""
-        blob = self._blobs.get(commit)
+        """What is said about *commit*, or None; not to be changed."""
+        blob = self._blob(repo, commit)
         if blob is None:
             return None
         body = self._bodies.get(blob)
         if body is None:
-            body = self._bodies[blob] = repo.blob(blob)
+            body = self._bodies[blob] = read_body(blob, repo.blob(blob))
         return body
+
+    def event(self, repo: Repository, commit: ObjectId) -> NoteEvent | None:
+        """The note about *commit* that counts, or None."""
+        blob = self._blob(repo, commit)
+        return None if blob is None else read_event(blob, repo.blob(blob))
+
+    def _blob(self, repo: Repository, commit: ObjectId) -> ObjectId | None:
+        blob = self._blobs.get(commit)
+        if blob is None and commit in self._several:
+            events = {id: read_event(id, repo.blob(id)) for id in self._several[commit]}
+            blob = self._blobs[commit] = left_standing(events)[-1]
+        return blob
 
     def has_any(self, commits: Iterable[ObjectId]) -> bool:
         """Whether one of the commits has a note."""
@@ -137,11 +141,32 @@ class NoteTable:
         return tuple(self._blobs)
 
 
-def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[Note]:
-    """The namespace's notes, newest first; only those about *target* where it is given."""
-    at = note_tip(repo, namespace)
-    while at is not None:
-        commit = repo.commit(at)
-        if commit.target is not None and commit.content is not None and target in (None, commit.target):
-            yield Note(at, commit.target, repo.blob(commit.content), commit.author, commit.time)
-        at = commit.parents[0] if commit.parents else None
+def noted_entries(repo: Repository, tip: ObjectId | None) -> Iterator[Entry]:
+    """All notes of the list at *tip*, first to last: the commit each is about, and its blob."""
+    if tip is None:
+        return
+    commit = repo.commit(tip)
+    for _, items in chunks(repo, Context(commit.tree, commit.open)):
+        yield from zip(items[::2], items[1::2], strict=True)
+
+
+def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[NoteEvent]:
+    """The namespace's notes, those that others replaced included, the last in the list first; only those about *target* where it is given."""
+    found = [blob for commit, blob in noted_entries(repo, note_tip(repo, namespace)) if target in (None, commit)]
+    for start in range(len(found), 0, -_READ_TOGETHER):
+        part = found[max(0, start - _READ_TOGETHER) : start]
+        for id, payload in reversed(list(zip(part, repo.objects.payloads(part, "blob"), strict=True))):
+            yield read_event(id, read_blob(id, Object("blob", payload)))
+
+
+def join_notes(tx: Transaction, namespace: str, theirs: ObjectId) -> None:
+    """Take the notes of the list at *theirs* into this tract's.
+
+    Whoever joins whose list first, and however often: the notes that count are the same everywhere.
+    """
+    repo = tx.repo
+    known = {blob for _, blob in noted_entries(repo, note_tip(repo, namespace))}
+    for commit, blob in noted_entries(repo, theirs):
+        if blob not in known:
+            known.add(blob)
+            tx.take_note(namespace, commit, blob)

@@ -30,7 +30,7 @@ def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips
             if change.name != start + namespace or not isinstance(change.new, bytes):
                 continue
             old = change.old if isinstance(change.old, bytes) else None
-            if target in (notes_between(repo, old, change.new) or ()):
+            if target in dict(notes_between(repo, old, change.new) or ()):
                 return {name.removeprefix(start): value for name, value in refs.items()}
         for change in operation.changes:
             refs.pop(change.name, None)

@@ -92,7 +92,7 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
     return [
         PriorityAnnotation(
             target.hex(),
-            read_priority(note.body.get("priority")),
+            read_priority(str(note.body.get("priority"))),
             note.body.get("reason"),
             note.author,
             moment(note.time),

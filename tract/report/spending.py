@@ -9,9 +9,10 @@ from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.errors import BranchNotFoundError, ContentValidationError
-from tract.history.notes import USAGE, Note, note_history
+from tract.history.notes import USAGE, note_history
 from tract.history.times import microseconds, moment
 from tract.objects.id import ObjectId
+from tract.objects.note import NoteEvent
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
 from tract.tokens.usage import GROUPINGS, TokenUsage, usage_of
@@ -128,7 +129,7 @@ class _History:
                 self._children.setdefault(parent, []).append(id)
                 waiting.append(parent)
 
-    def model(self, note: Note) -> str | None:
+    def model(self, note: NoteEvent) -> str | None:
         """The model that a call went to, as far as it is known.
 
         Usage that was recorded for what was sent says nothing of the answer: that is then the commit after it, if all such name one model.

@@ -14,6 +14,7 @@ from tract.maintenance.fsck.report import Problem
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.model import read_blob, read_commit, read_node
+from tract.objects.note import NoteEvent, left_standing, read_event
 from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
 from tract.tokens.counter import TokenCounter
@@ -85,11 +86,13 @@ def _skipped(found: Examination, branch: str) -> set[ObjectId]:
     tip = found.record.refs.get(branch[: branch.index(HEADS)] + NOTES + "priority")
     if not isinstance(tip, bytes):
         return set()
-    newest = dict(_entries(found, tip))
+    said: dict[ObjectId, dict[ObjectId, NoteEvent]] = {}
+    for target, blob in _entries(found, tip):
+        said.setdefault(target, {})[blob] = read_event(blob, read_blob(blob, found.found.read(blob)))
     return {
         target
-        for target, blob in newest.items()
-        if read_blob(blob, found.found.read(blob)).get("priority") == Priority.SKIP
+        for target, events in said.items()
+        if events[left_standing(events)[-1]].body.get("priority") == Priority.SKIP
     }
 
 

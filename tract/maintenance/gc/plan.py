@@ -28,8 +28,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
-from tract.history.context import chunks
-from tract.history.notes import CONFIG, PRIORITY
+from tract.history.notes import CONFIG, PRIORITY, NoteTable, noted_entries
 from tract.history.priority import Priority
 from tract.history.state import kept_commits
 from tract.history.times import moment
@@ -44,7 +43,6 @@ from tract.refs.names import NOTES, split_tract
 from tract.refs.operations import OperationRefs
 from tract.repo import Repository
 from tract.storage.database import Database
-from tract.tree import Context
 
 DAY = 86_400.0
 
@@ -314,16 +312,17 @@ class _Planner:
         """The messages that were pinned, and not unpinned since, in any tract that keeps what it pinned."""
         for name, number in self._start.refs:
             if split_tract(name)[1] == NOTES + PRIORITY and self._policies.of(name).keep_pinned:
-                for target, note in dict(noted(self._repo, self._catalogue.id_of(number))).items():
-                    value = self._repo.blob(note)
-                    if isinstance(value, dict) and value.get("priority") == Priority.PINNED:
+                table = NoteTable()
+                table.advance(self._repo, self._catalogue.id_of(number))
+                for target in table.targets():
+                    if table.get(self._repo, target).get("priority") == Priority.PINNED:
                         yield self._catalogue.admit(target)
 
     def _add_noted_edits(self) -> None:
         """Remember the orphaned edits that have a generation config: it is shown wherever their words are."""
         for name, number in self._start.refs:
             if split_tract(name)[1] == NOTES + CONFIG:
-                for target, _ in noted(self._repo, self._catalogue.id_of(number)):
+                for target, _ in noted_entries(self._repo, self._catalogue.id_of(number)):
                     at = self._catalogue.number_of(target)
                     if at is not None and at < self._catalogue.size and self._marks[at] == UNSEEN:
                         with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
@@ -372,10 +371,3 @@ class _Planner:
             for number, names in {**held, **self._archives.held}.items()
         ]
         return tuple(sorted(found, key=lambda one: (one.created_at, one.commit), reverse=True))
-
-
-def noted(repo: Repository, tip: ObjectId) -> Iterator[tuple[ObjectId, ObjectId]]:
-    """The notes at *tip*, first to last: the commit that each is about, and its text."""
-    commit = repo.commit(tip)
-    for _, items in chunks(repo, Context(commit.tree, commit.open)):
-        yield from zip(items[::2], items[1::2], strict=True)

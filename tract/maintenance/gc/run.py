@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from tract.errors import RefMovedError
+from tract.history.notes import noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
-from tract.maintenance.gc.plan import Archive, GCPlan, HeldArchive, database, noted, operation_refs, plan_gc
+from tract.maintenance.gc.plan import Archive, GCPlan, HeldArchive, database, operation_refs, plan_gc
 from tract.maintenance.gc.policies import Policies, read_policies
 from tract.maintenance.gc.reflog import (
     RefFileSync,
@@ -417,7 +418,7 @@ def find_stale_notes(
     stale: dict[str, frozenset[ObjectId]] = {}
     for name, tip in repo.refs.list():
         if NOTES in name and isinstance(tip, bytes):
-            targets = [target for target, _ in noted(repo, tip)]
+            targets = [target for target, _ in noted_entries(repo, tip)]
             dropped = {target for target in targets if is_dropped(target)}
             gone = dropped | {target for target in targets if not is_known(target)}
             if dropped and len(gone) * _ONE_IN >= len(targets):
