@@ -114,3 +114,29 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest
             run_python(block, names, page)
         else:
             run_console(block, tmp_path, environment)
+
+
+def test_every_page_is_in_the_one_list_of_pages() -> None:
+    listed = set(re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8")))
+    assert listed - {"decisions/README.md"} == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(page.name for page in folder.glob("0*.md"))
+
+
+def test_the_architecture_names_files_and_rooms_that_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]+(?:\.py|/))`", text))
+    assert [] == [name for name in named if not any((folder / name).exists() for folder in (ROOT / "tract", ROOT))]
+
+
+@pytest.mark.parametrize(
+    "page", sorted(["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
+)
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [] == [link for link in targets if link and not ((ROOT / page).parent / link).exists()]
