@@ -66,6 +66,8 @@ class Command(NamedTuple):
     run: Callable[[Console, Args], int]
     params: tuple[Param, ...] = ()
     description: str = ""
+    pages: bool = False
+    """Whether it prints what may be longer than a terminal, and so goes through the pager."""
 
 
 class UnreadableError(Exception):

@@ -88,6 +88,7 @@ GROUPS = (
     Group(
         "look after the store",
         {
+            "config": Entry("tract.cli.porcelain.config", "Read and change settings"),
             "fsck": Entry("tract.cli.porcelain.fsck", "Check the store, and repair it"),
             "gc": Entry("tract.cli.porcelain.gc", "Pack the store, and drop unreachable objects"),
         },

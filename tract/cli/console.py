@@ -127,6 +127,8 @@ class Console:
         self.folder = folder if folder is not None else _working_folder()
         self.tract = tract
         self.color = color
+        self.paging = True
+        """Whether what is longer than the terminal goes through the pager."""
 
     # Writing
 

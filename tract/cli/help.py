@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
 import typer
@@ -18,6 +20,12 @@ import typer
 from tract.cli.command import DONE, USAGE, Command, Param, spelled_out
 from tract.cli.commands import ENTRIES, Entry
 from tract.cli.console import Console
+from tract.errors import TractError
+from tract.history.walk import first_parents
+from tract.refs.names import HEAD, HEADS, TAGS
+
+_RECENT = 200
+_SHORT = 10
 
 
 def explain(console: Console, name: str, command: Command, argv: Sequence[str]) -> int:
@@ -31,8 +39,46 @@ def complete(console: Console, argv: Sequence[str]) -> int:
     """Answer a shell that completes a command line, or that asks how to: the environment or *argv* says which."""
     app = _new_app(add_completion=True)
     for name, entry in ENTRIES.items():
-        _add(app, name, entry, import_module(entry.module).COMMAND)
-    return _say(app, argv, "tract", console)
+        command: Command = import_module(entry.module).COMMAND
+        function = as_function(command, lambda _: None, lambda param: _completer(console, param))
+        app.command(name, short_help=entry.summary)(function)
+    before = _start_files(console)
+    status = _say(app, argv, "tract", console)
+    for path, at in _start_files(console).items():
+        if before.get(path) != at:
+            console.line(f"'{path}' was changed, so that your shell reads it")
+    return status
+
+
+def _start_files(console: Console) -> dict[str, float]:
+    """The files that shells read when they start, with the times they were changed at: what installing a completion may change."""
+    home = console.environ.get("HOME", "")
+    paths = [os.path.join(home, name) for name in (".bashrc", ".zshrc")] if home else []
+    return {path: os.stat(path).st_mtime_ns for path in paths if os.path.exists(path)}
+
+
+_Completer = Callable[[str], list[str]]
+
+_OF_REVISIONS = ("REV", "TARGET", "MESSAGE", "BRANCH", "UPSTREAM", "NEWBASE", "SUMMARY", "A [B]", "[START]")
+"""What the words for a parameter that is a revision have in them."""
+
+
+def _completer(console: Console, param: Param) -> _Completer | None:
+    """What completes a parameter's values: branches, tags and recent commits where it is a revision, else nothing."""
+    words = param.metavar or ""
+    if param.type is bool or not any(word in words for word in _OF_REVISIONS):
+        return None
+    return lambda incomplete: [name for name in _revisions(console) if name.startswith(incomplete)]
+
+
+def _revisions(console: Console) -> Iterator[str]:
+    """The names of commits that somebody may want to type; nothing where the store cannot be read."""
+    with contextlib.suppress(TractError, OSError), console.open_repository() as repo:
+        yield HEAD
+        for prefix in (HEADS, TAGS):
+            yield from (name.removeprefix(prefix) for name, _ in repo.local_refs(prefix))
+        for id, _ in islice(first_parents(repo, repo.head()[1]), _RECENT):
+            yield id.hex()[:_SHORT]
 
 
 def _new_app(*, add_completion: bool) -> typer.Typer:
@@ -66,21 +112,25 @@ def _add(app: typer.Typer, name: str, entry: Entry, command: Command) -> None:
     app.command(name, help=text, short_help=entry.summary)(as_function(command, lambda _: None))
 
 
-def as_function(command: Command, take: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+def as_function(
+    command: Command,
+    take: Callable[[dict[str, Any]], None],
+    completer: Callable[[Param], _Completer | None] = lambda _: None,
+) -> Callable[..., None]:
     """A function whose signature says what *command*'s declaration says; it gives the values that typer read to *take*."""
 
     def callback(**values: Any) -> None:
         take(values)
 
-    parameters = [_parameter(param) for param in command.params]
+    parameters = [_parameter(param, completer(param)) for param in command.params]
     callback.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions may have one
     callback.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return callback
 
 
-def _parameter(param: Param) -> inspect.Parameter:
+def _parameter(param: Param, completer: _Completer | None) -> inspect.Parameter:
     base: Any = Enum(param.name, {choice: choice for choice in param.choices}) if param.choices else param.type
-    settings: dict[str, Any] = {"help": param.help or None, "metavar": param.metavar}
+    settings: dict[str, Any] = {"help": param.help or None, "metavar": param.metavar, "autocompletion": completer}
     default: Any = ... if param.required else None
     if param.many:
         annotation: Any = list[base] if param.required else list[base] | None

@@ -78,10 +78,18 @@ def _editor(console: Console) -> list[str] | None:
     import shlex
     import shutil
 
-    for name in ("TRACT_EDITOR", "VISUAL", "EDITOR"):
-        if console.environ.get(name):
-            return shlex.split(console.environ[name])
-    found = shutil.which("vi", path=console.environ.get("PATH", ""))
+    from tract.cli.settings import user_setting
+
+    environ = console.environ
+    for command in (
+        environ.get("TRACT_EDITOR"),
+        user_setting(environ, "editor"),
+        environ.get("VISUAL"),
+        environ.get("EDITOR"),
+    ):
+        if command:
+            return shlex.split(command)
+    found = shutil.which("vi", path=environ.get("PATH", ""))
     return None if found is None else [found]
 
 

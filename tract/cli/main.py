@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 
@@ -16,13 +16,15 @@ from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, escape, utf8_streams
-from tract.errors import TractError
+from tract.errors import ConfigError, TractError
 
 _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--color=<when>] [--version] [--help] <command> [<args>]"
+_USAGE = (
+    "usage: tract [-C <folder>] [--tract <name>] [--color=<when>] [--no-pager] [--version] [--help] <command> [<args>]"
+)
 
 
 def entry() -> None:
@@ -78,7 +80,13 @@ def _dispatch(argv: list[str], console: Console) -> int:
             return DONE
         name, argv = argv[0], ["--help"]
     if name not in ENTRIES:
-        return _unknown_command(name, console)
+        from tract.cli.settings import ALIAS, user_setting
+
+        alias = user_setting(console.environ, ALIAS + name)
+        if alias is None:
+            return _unknown_command(name, console)
+        name, *more = _alias_words(name, alias)
+        argv = [*more, *argv]
     command: Command = import_module(ENTRIES[name].module).COMMAND
     command = command._replace(params=(*command.params, TRACT))
     try:
@@ -86,10 +94,28 @@ def _dispatch(argv: list[str], console: Console) -> int:
     except UnreadableError:
         from tract.cli.help import explain  # typer takes longer to load than most commands to run
 
-        return explain(console, name, command, argv)
+        return _paged(console, lambda: explain(console, name, command, argv))
     if args.tract is not None:
         console.tract = args.tract
-    return command.run(console, args)
+    return _paged(console, lambda: command.run(console, args)) if command.pages else command.run(console, args)
+
+
+def _alias_words(name: str, alias: str) -> list[str]:
+    """The words that an alias stands for, a command first."""
+    import shlex
+
+    words = shlex.split(alias)
+    if not words or words[0] not in ENTRIES:
+        raise ConfigError(f"the alias '{name}' begins with no command: {alias!r}")
+    return words
+
+
+def _paged(console: Console, run: Callable[[], int]) -> int:
+    if not console.is_terminal:
+        return run()
+    from tract.cli.pager import run_paged  # a pipe needs none
+
+    return run_paged(console, run)
 
 
 def _global_option(argv: list[str], console: Console) -> int | None:
@@ -107,6 +133,9 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         return complete(console, [option, *argv])
     if option in ("--no-color", "--no-colour"):
         console.color = False
+        return None
+    if option in ("-P", "--no-pager"):
+        console.paging = False
         return None
     if option not in ("-C", "--tract", "--color"):
         return _usage_error(console, f"unknown option: {option}")

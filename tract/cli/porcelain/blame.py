@@ -119,4 +119,5 @@ For a summary it says how many messages it replaced: 'tract show' lists them, 't
   $ tract blame main~10 -L 3,7
   $ tract blame --message 3fa9 --json
 """,
+    pages=True,
 )

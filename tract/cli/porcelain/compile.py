@@ -135,4 +135,5 @@ In text, control characters are printed as escapes; the JSON formats keep every 
   $ tract compile --sent 3fa9
   $ tract compile --json | jq .token_count
 """,
+    pages=True,
 )

@@ -79,4 +79,5 @@ A tool call is printed as name(arguments).
   $ tract diff formal..casual --word-diff
   $ tract diff --compiled --quiet main draft || echo 'a model sees something else'
 """,
+    pages=True,
 )

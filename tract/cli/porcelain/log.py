@@ -352,4 +352,5 @@ A token count with a ~ is an estimate; 'tract compile --json' counts exactly.
   $ tract log -p -L HEAD:4
   $ tract log --config model=gpt-4o --config 'temperature>0.5'
 """,
+    pages=True,
 )

@@ -59,4 +59,5 @@ Entries are kept for 90 days. Commits that a hard reset dropped are not listed.
   $ tract reflog
   $ tract reflog main -n 5
 """,
+    pages=True,
 )

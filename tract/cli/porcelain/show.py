@@ -216,4 +216,5 @@ If it is a summary, the messages that it replaced follow.
   $ tract show 3fa9 --history
   $ tract show 3fa9 --compiled
 """,
+    pages=True,
 )

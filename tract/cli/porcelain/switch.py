@@ -44,7 +44,7 @@ COMMAND = Command(
     (
         Param(
             "name",
-            metavar="NAME",
+            metavar="BRANCH",
             help="The branch to switch to; '-' is the previous one. With --create or --detach any revision, HEAD by default.",
         ),
         Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW, and switch to it."),

@@ -115,4 +115,5 @@ A call belongs to the branch that has its commit; if several have it, to the def
   $ tract usage --by model --since 2026-01-01 --json
   $ tract usage --record '{"input_tokens": 1234, "output_tokens": 56}'
 """,
+    pages=True,
 )

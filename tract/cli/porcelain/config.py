@@ -1,0 +1,173 @@
+"""``tract config``: read and change settings, a tract's and the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.settings import is_user_setting, user_file, user_settings, write_user_settings
+from tract.config import BudgetAction, TractConfig, from_table, to_table
+from tract.errors import ConfigError, NotARepositoryError
+from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
+from tract.repo import read_config, write_config
+from tract.tokens.counter import counter_named
+
+
+class _Setting(NamedTuple):
+    """What a setting is, and where that comes from: a file, a variable of the environment, or ``default``."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def run(console: Console, args: Args) -> int:
+    if args.unset and (args.name is None or args.value is not None):
+        console.error("--unset takes the name of a setting")
+        return USAGE
+    if args.name is None:
+        found = [*_of_tract(console, _store(console)), *_of_user(console)]
+        if args.json:
+            console.print_json({one.name: {"value": one.value, "origin": one.origin} for one in found})
+        for one in found if not args.json else ():
+            origin = "" if one.origin == "default" else f"  ({one.origin})"
+            console.line(one.name, " = ", _text(one.value), console.paint(origin, "dim"))
+        return DONE
+    if args.unset or args.value is not None:
+        _change(console, args.name, args.value)
+        return DONE
+    return _print_one(console, args)
+
+
+def _print_one(console: Console, args: Args) -> int:
+    settings = _of_user(console) if is_user_setting(args.name) else _of_tract(console, console.store())
+    found = next((one for one in settings if one.name == args.name), None)
+    if found is None and not is_user_setting(args.name):
+        raise ConfigError(f"unknown setting {args.name!r}")
+    if args.json:
+        console.print_json(found)
+    elif found is not None and found.value is not None:
+        console.line(_text(found.value), f"\t{found.origin}" if args.show_origin else "")
+    return NEGATIVE if found is None or found.value is None else DONE
+
+
+def _store(console: Console) -> str | None:
+    """The store, where there is one: the user has settings without."""
+    with suppress(NotARepositoryError):
+        return console.store()
+    return None
+
+
+def _of_tract(console: Console, store: str | None) -> list[_Setting]:
+    """The settings of the tract that is meant: its own, else the root tract's."""
+    if store is None:
+        return []
+    path = _file(store, console.tract)
+    saved = to_table(read_config(path))
+    values = _values(read_config(path))
+    found = [_Setting(name, value, path if name in saved else "default") for name, value in values.items()]
+    author = console.environ.get("TRACT_AUTHOR_NAME")
+    return [
+        one._replace(value=author, origin="TRACT_AUTHOR_NAME") if author and one.name == "author" else one
+        for one in found
+    ]
+
+
+def _of_user(console: Console) -> list[_Setting]:
+    path = user_file(console.environ) or ""
+    return [_Setting(name, value, path) for name, value in user_settings(console.environ).items()]
+
+
+def _values(config: TractConfig) -> dict[str, Any]:
+    """All settings, flat, as config.toml has them."""
+    budget = config.budget
+    names = [name for name in TractConfig.__slots__ if name != "token_budget"]
+    return {
+        "token_budget": None if budget is None else budget.max_tokens,
+        "budget_action": (BudgetAction.WARN if budget is None else budget.action).value,
+        **{name: getattr(config, name) for name in names},
+    }
+
+
+def _file(store: str, tract: str | None) -> str:
+    """The file with the tract's settings: the root tract's where it has none of its own."""
+    own = _own_file(store, tract)
+    return own if os.path.exists(own) else os.path.join(store, "config.toml")
+
+
+def _own_file(store: str, tract: str | None) -> str:
+    return os.path.join(store, ref_path(tract_prefix(tract or ROOT)), "config.toml")
+
+
+def _change(console: Console, name: str, value: str | None) -> None:
+    """Give a setting a value, or with None its default."""
+    if is_user_setting(name):
+        settings = user_settings(console.environ)
+        write_user_settings(console.environ, _with(settings, name, value))
+        return
+    with console.open_repository():  # a store that may not be opened may not be changed either
+        store = console.store()
+    table = to_table(read_config(_file(store, console.tract)))
+    config = from_table(_with(table, name, None if value is None else _read(value)))
+    branch_ref(config.default_branch)
+    counter_named(config.tokenizer_encoding)
+    write_config(_own_file(store, console.tract), config)
+
+
+def _with(table: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    rest = {key: one for key, one in table.items() if key != name}
+    if name == "token_budget" and value is None:
+        rest.pop("budget_action", None)  # it is the budget's
+    return rest if value is None else {**rest, name: value}
+
+
+def _read(text: str) -> Any:
+    """A value as TOML has it: a number, true, false, else the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _text(value: Any) -> str:
+    return "(none)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("name", metavar="NAME", help="The setting, such as token_budget. Without it, all are listed."),
+        Param(
+            "value",
+            metavar="VALUE",
+            help="What to set it to. Without it, it is printed; the exit status is 1 if there is none.",
+        ),
+        Param("unset", ("--unset",), bool, help="Give the setting its default again."),
+        Param("show_origin", ("--show-origin",), bool, help="Print where the value comes from, too."),
+        Param(
+            "json",
+            ("--json",),
+            bool,
+            help="Print a JSON document: for each setting its value and where that comes from.",
+        ),
+    ),
+    """
+The settings of a tract stand in config.toml in its store: docs/retention.md and docs/llm.md say what they do. A tract without settings of its own has those of the root tract, and gets its own when one is changed.
+
+pager, editor and alias.<name> are yours in all stores; they stand in $XDG_CONFIG_HOME/tract/config.toml, or in ~/.config. An alias stands for a command and some of its arguments, and hides no command.
+
+  $ tract config
+  $ tract config token_budget 100000
+  $ tract config orphan_retention_days --show-origin
+  $ tract config alias.last 'log -n 1 --format full'
+""",
+    pages=True,
+)

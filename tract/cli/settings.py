@@ -1,0 +1,82 @@
+"""The user's own settings, for all stores: ``config.toml`` in a folder of the user's.
+
+    pager = "less -S"
+    editor = "vim"
+    [alias]
+    last = "log -n 1 --format full"
+
+Of a store, settings are ``tract.config``'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tract.errors import ConfigError
+
+NAMES = ("pager", "editor")
+ALIAS = "alias."
+
+
+def user_file(environ: Mapping[str, str]) -> str | None:
+    """Where the user's settings are, or would be; None where nobody's home is known."""
+    home = environ.get("XDG_CONFIG_HOME") or (os.path.join(environ["HOME"], ".config") if environ.get("HOME") else None)
+    return None if home is None else os.path.join(home, "tract", "config.toml")
+
+
+def user_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The user's settings by their names, aliases as ``alias.<name>``; ConfigError where the file makes no sense."""
+    path = user_file(environ)
+    if path is None or not os.path.exists(path):
+        return {}
+    import tomllib
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            table: dict[str, Any] = tomllib.loads(file.read())
+    except ValueError as exc:
+        raise ConfigError(f"'{path}' cannot be read: {exc}") from exc
+    found = {name: value for name, value in table.items() if name != "alias"}
+    aliases = table.get("alias", {})
+    found |= (
+        {ALIAS + name: value for name, value in aliases.items()} if isinstance(aliases, dict) else {"alias": aliases}
+    )
+    for name, value in found.items():
+        if not isinstance(value, str) or not _is_name(name):
+            raise ConfigError(f"'{path}' has an unknown setting {name!r}")
+    return found
+
+
+def user_setting(environ: Mapping[str, str], name: str) -> str | None:
+    """One of the user's settings."""
+    return user_settings(environ).get(name)
+
+
+def write_user_settings(environ: Mapping[str, str], settings: Mapping[str, str]) -> str:
+    """Write the user's settings, and say where."""
+    import json
+
+    path = user_file(environ)
+    if path is None:
+        raise ConfigError("there is no folder for your settings: neither XDG_CONFIG_HOME nor HOME is set")
+    plain = [f"{name} = {json.dumps(value)}\n" for name, value in settings.items() if not name.startswith(ALIAS)]
+    aliases = [
+        f"{json.dumps(name.removeprefix(ALIAS))} = {json.dumps(value)}\n"
+        for name, value in settings.items()
+        if name.startswith(ALIAS)
+    ]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:  # through a link, where the user keeps it elsewhere
+        file.write("".join([*plain, *(["[alias]\n"] if aliases else []), *aliases]))
+    return path
+
+
+def is_user_setting(name: str) -> bool:
+    """Whether *name* is one of the user's settings, not a store's."""
+    return name in NAMES or name.startswith(ALIAS)
+
+
+def _is_name(name: str) -> bool:
+    return name in NAMES or (name.startswith(ALIAS) and len(name) > len(ALIAS))
