@@ -33,7 +33,7 @@ def build(path: str, size: int) -> None:
     texts = messages(size + 2 * side)
     with Tract.open(path, durability="process") as tract:
         tract.extend({"role": "user", "content": text} for text in texts[:size])
-        tract.branch("draft", switch=False)
+        tract.branch("draft")
         tract.extend({"role": "user", "content": text} for text in texts[size : size + side])
         tract.switch("draft")
         tract.extend({"role": "user", "content": text} for text in texts[size + side :])
@@ -57,7 +57,7 @@ def log(tract: Tract) -> object:
 
 def branch(tract: Tract) -> object:
     name = f"b{time.monotonic_ns()}"
-    return tract.branch(name, switch=False), tract.delete_branch(name)
+    return tract.branch(name), tract.delete_branch(name)
 
 
 def merge_base(tract: Tract) -> object:

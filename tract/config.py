@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -87,7 +87,7 @@ class TokenBudgetConfig:
 
 @dataclass(frozen=True, slots=True)
 class TractConfig:
-    """The settings of a tract.
+    """The settings of a tract; to ``open``, only those that are given change what is saved.
 
     *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
     *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
@@ -113,6 +113,14 @@ class TractConfig:
     cache_write_price: float = 1.25
     output_price: float = 5.0
     display_name: str | None = None
+    given: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The names of the settings that were given, and are not just at their defaults."""
+
+    def __new__(cls, *values: object, **named: object) -> TractConfig:
+        config = object.__new__(cls)
+        names = [one.name for one in fields(cls)]
+        object.__setattr__(config, "given", frozenset((*names[: len(values)], *named)))
+        return config
 
     def __post_init__(self) -> None:
         _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
@@ -154,6 +162,10 @@ class TractConfig:
             return self.token_budget
         return TokenBudgetConfig(self.token_budget)
 
+    def changed(self, by: TractConfig) -> TractConfig:
+        """These settings with those that *by* was given in their place."""
+        return replace(self, **{name: getattr(by, name) for name in by.given})
+
 
 def check_price(name: str, value: object) -> None:
     """ConfigError for what is no price; *name* says which."""
@@ -176,10 +188,9 @@ def to_table(config: TractConfig) -> dict[str, str | float]:
     """The settings that differ from the default, flat, as config.toml keeps them."""
     table: dict[str, str | float] = {}
     default = TractConfig()
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if value != getattr(default, field.name) and field.name != "token_budget":
-            table[field.name] = value
+    for one in fields(config):
+        if one.init and one.name != "token_budget" and getattr(config, one.name) != getattr(default, one.name):
+            table[one.name] = getattr(config, one.name)
     if config.budget is not None:
         table["token_budget"] = config.budget.max_tokens
         table["budget_action"] = config.budget.action.value
@@ -190,7 +201,7 @@ def from_table(table: dict[str, Any]) -> TractConfig:
     """The settings in *table*; ConfigError names a key that is unknown or a value that makes no sense."""
     values = dict(table)
     action = values.pop("budget_action", BudgetAction.WARN)
-    known = {field.name for field in fields(TractConfig)}
+    known = {one.name for one in fields(TractConfig) if one.init}
     for key in values:
         if key not in known:
             raise ConfigError(f"unknown setting {key!r}")

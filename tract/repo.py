@@ -308,7 +308,7 @@ def open_repository(
     safe_directories: tuple[str, ...] = (),
     create_tract: bool = True,
 ) -> Repository:
-    """The store at *path*, which must exist; *config*, where given, replaces the saved one, and *author* is who commits instead of who the settings say.
+    """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is who commits instead of who the settings say.
 
     A *tract* that is not there is made, or without *create_tract* a SessionError.
     *safe_directories* are stores to open although another user owns them.
@@ -415,16 +415,20 @@ def author_name(config: TractConfig) -> str:
 
 
 def _load_config(path: str, prefix: str, given: TractConfig | None) -> TractConfig:
-    """The settings of a tract: those given, which are saved; else its own; else the root tract's."""
+    """The settings of a tract: its own, else the root tract's; those that were given take the place of saved ones, and are saved."""
     own = os.path.join(path, ref_path(prefix), "config.toml")
-    if given is not None:
-        if not prefix or os.path.isdir(os.path.dirname(own)):
-            if not os.path.exists(own) or to_table(read_config(own)) != to_table(given):
-                write_config(own, given)
-        else:
+    saved = _saved_config(path, own)
+    if given is None:
+        return saved
+    settings = saved.changed(given)
+    if not os.path.exists(own) or to_table(saved) != to_table(settings):
+        if prefix and not os.path.isdir(os.path.dirname(own)):
             make_tract_folder(path, prefix)
-            write_config(own, given)
-        return given
+        write_config(own, settings)
+    return settings
+
+
+def _saved_config(path: str, own: str) -> TractConfig:
     root = os.path.join(path, "config.toml")
     with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings are never guessed
         return read_config(own)

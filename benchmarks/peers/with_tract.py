@@ -45,7 +45,7 @@ class TractPeer(Peer):
         return self.tract.compile(at_commit=place).to_openai()
 
     def fork(self, name: str) -> bool:
-        self.tract.branch(name, switch=False)
+        self.tract.branch(name)
         return True
 
     def switch(self, name: str) -> bool:

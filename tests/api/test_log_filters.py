@@ -95,7 +95,7 @@ def test_options_say_which_commits(talk, options, commits):
         ({"author": 3}, ContentValidationError),
         ({"text": ""}, ContentValidationError),
         ({"since": datetime(2026, 1, 1)}, TimeArgumentError),
-        ({"until": "yesterday"}, TimeArgumentError),
+        ({"until": "the other day"}, TimeArgumentError),
         ({"start": "base..nope"}, CommitNotFoundError),
         ({"start": ["base", ""]}, CommitNotFoundError),
     ],

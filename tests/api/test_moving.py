@@ -29,7 +29,7 @@ from tract.storage.database import Database
 def test_each_branch_has_a_history_of_its_own():
     t = make_tract("a", "b")
 
-    made = t.branch("draft", source="HEAD~1")
+    made = t.branch("draft", source="HEAD~1", switch=True)
     t.user("c")
     assert (["a", "c"], "draft", True) == (texts(t), t.current_branch, made.is_current)
     assert t.switch("main").commit_hash == t.head
@@ -43,7 +43,7 @@ def test_each_branch_has_a_history_of_its_own():
 def test_a_branch_can_be_made_without_going_there():
     t = make_tract("a")
 
-    info = t.branch("draft", switch=False)
+    info = t.branch("draft")
 
     assert BranchInfo("draft", t.head, False) == info
     assert [BranchInfo("draft", t.head, False), BranchInfo("main", t.head, True)] == t.list_branches()
@@ -52,7 +52,7 @@ def test_a_branch_can_be_made_without_going_there():
 def test_a_branch_before_the_first_commit_gets_it():
     t = make_tract()
 
-    assert BranchInfo("draft", None, True) == t.branch("draft")
+    assert BranchInfo("draft", None, True) == t.branch("draft", switch=True)
     assert [] == t.list_branches()
     t.user("a")
 
@@ -68,7 +68,7 @@ def test_a_branch_without_commits_is_renamed():
 
 def test_a_branch_is_renamed_and_deleted():
     t = make_tract("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     tip = t.user("b").commit_hash
 
     assert BranchInfo("try", tip, True) == t.rename_branch("draft", "try")
@@ -83,13 +83,13 @@ def test_a_branch_is_renamed_and_deleted():
 
 def test_what_a_branch_cannot_be_is_an_error_that_moves_nothing():
     t = make_tract("a")
-    t.branch("draft", switch=False)
+    t.branch("draft")
     before = (t.head, t.current_branch, t.list_branches(), t.tags())
 
     for error, move in (
-        (BranchExistsError, lambda: t.branch("main")),
-        (InvalidBranchNameError, lambda: t.branch("a..b")),
-        (CommitNotFoundError, lambda: t.branch("x", source="nope")),
+        (BranchExistsError, lambda: t.branch("main", switch=True)),
+        (InvalidBranchNameError, lambda: t.branch("a..b", switch=True)),
+        (CommitNotFoundError, lambda: t.branch("x", source="nope", switch=True)),
         (BranchNotFoundError, lambda: t.switch("nope")),
         (BranchNotFoundError, lambda: t.switch("-")),
         (BranchNotFoundError, lambda: t.delete_branch("nope")),
@@ -109,13 +109,13 @@ def test_what_a_branch_cannot_be_is_an_error_that_moves_nothing():
 
 def test_while_a_merge_is_under_way_nothing_goes_elsewhere():
     t = make_tract("a", "b")
-    t.branch("draft", switch=False)
+    t.branch("draft")
     write_state(t.repository, "merge", {"branch": "main"})
 
     for move in (
         lambda: t.switch("draft"),
         lambda: t.checkout("HEAD~1"),
-        lambda: t.branch("x"),
+        lambda: t.branch("x", switch=True),
         lambda: t.reset("HEAD~1"),
         t.undo,
     ):
@@ -138,7 +138,7 @@ def test_a_commit_that_is_checked_out_is_for_looking_only():
     with pytest.raises(DetachedHeadError):
         t.user("d")
     t.annotate("HEAD", Priority.PINNED)
-    t.branch("from-here")
+    t.branch("from-here", switch=True)
     t.user("d")
     assert ["a", "b", "d"] == texts(t)
 
@@ -180,7 +180,7 @@ def test_an_undo_takes_back_notes_and_what_is_compiled_follows():
 @pytest.mark.parametrize("no_ff", [False, True])
 def test_a_merge_is_taken_back_with_the_branch_it_deleted(no_ff):
     t = make_tract("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.user("b")
     t.switch("main")
     before = t.list_branches()
@@ -248,8 +248,8 @@ def test_who_appends_to_what_is_there_also_resets_that(tmp_path):
 
 def test_where_a_handle_went_it_has_seen(tmp_path):
     with make_tract("a", path=tmp_path) as t, make_tract(path=tmp_path) as other:
-        t.branch("draft")
-        other.branch("else")
+        t.branch("draft", switch=True)
+        other.branch("else", switch=True)
         other.user("b")
         t.switch("else")
         t.user("c")
@@ -265,7 +265,7 @@ def test_a_batch_may_make_a_branch_and_say_something_there():
 
     def make_and_fail() -> None:
         with t.batch():
-            t.branch("draft")
+            t.branch("draft", switch=True)
             t.user("b")
             1 / 0  # noqa: B018
 
@@ -274,7 +274,7 @@ def test_a_batch_may_make_a_branch_and_say_something_there():
     assert ("main", ["a"]) == (t.current_branch, texts(t))
 
     with t.batch():
-        t.branch("draft")
+        t.branch("draft", switch=True)
         t.user("b")
     assert ("draft", ["a", "b"]) == (t.current_branch, texts(t))
     t.undo()
@@ -308,7 +308,7 @@ def reads_of(monkeypatch: pytest.MonkeyPatch, t: Tract) -> dict[str, int]:
     with monkeypatch.context() as patch:
         patch.setattr(Database, "read", counting)
         for name, command in (
-            ("branch", lambda: t.branch("new")),
+            ("branch", lambda: t.branch("new", switch=True)),
             ("switch", lambda: t.switch("main")),
             ("list", t.list_branches),
             ("status", t.status),
@@ -353,3 +353,22 @@ def test_a_branch_that_another_process_went_to_is_not_committed_on_unseen(tmp_pa
         human.switch("main")
         pool.user("wherever HEAD is")
         assert ["a", "wherever HEAD is"] == [message.content for message in human.compile().messages]
+
+
+def test_a_branch_is_made_and_its_maker_stays() -> None:
+    t = make_tract("a")
+
+    made = t.branch("draft")
+
+    assert ("draft", False, "main") == (made.name, made.is_current, t.current_branch)
+
+
+def test_a_branch_may_be_made_by_going_there() -> None:
+    t = make_tract("a")
+
+    info = t.switch("draft", create=True)
+
+    assert "draft" == t.current_branch
+    assert info == t.log()[0]
+    with pytest.raises(BranchExistsError):
+        t.switch("main", create=True)

@@ -45,11 +45,11 @@ TAKES_A_VALUE: dict[str, Callable[[Tract, CommitInfo], object]] = {
     "diff": lambda t, info: (t.diff(info), t.diff(info, t.log()[0])),
     "blame": lambda t, info: t.blame(info),
     "bisect": lambda t, info: t.bisect(info, t.log()[0], lambda context: len(context) < 3),
-    "branch": lambda t, info: t.branch("other", source=info, switch=False),
+    "branch": lambda t, info: t.branch("other", source=info),
     "checkout": lambda t, info: t.checkout(info),
     "reset": lambda t, info: t.reset(info, "hard"),
     "rebase": lambda t, info: t.rebase(info, onto=info, dry_run=True),
-    "cherry_pick": lambda t, info: (t.checkout(info), t.branch("b"), t.cherry_pick([t.get_commit("main")])),
+    "cherry_pick": lambda t, info: (t.checkout(info), t.branch("b", switch=True), t.cherry_pick([t.get_commit("main")])),
     "revert": lambda t, info: t.revert(info),
     "merge": lambda t, info: (t.reset(info), t.merge(t.get_commit("ORIG_HEAD"))),
     "compress": lambda t, info: t.compress(from_commit=info, to_commit=info, content="b", preserve=[t.log()[0]], force=True),
@@ -120,7 +120,7 @@ def test_the_error_says_how_many_there_are(t: Tract) -> None:
 
 
 def test_a_message_is_no_message_where_the_number_is_a_merge(t: Tract) -> None:
-    t.branch("side")
+    t.branch("side", switch=True)
     t.switch("main")
     t.user("e")
     t.switch("side")

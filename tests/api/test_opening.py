@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from tract import (
     FreeformContent,
     InvalidBranchNameError,
     NotARepositoryError,
+    NullTokenCounter,
     Priority,
     RefMovedError,
     SessionError,
@@ -371,3 +373,52 @@ def test_a_type_that_cannot_be_registered_is_refused(name, cls):
 def test_content_of_a_type_nobody_registered_is_refused():
     with pytest.raises(ContentValidationError, match="Note"):
         open_tract(":memory:").commit(make_note_type()("a", 1))
+
+
+def test_a_config_changes_the_settings_that_it_was_given_and_no_others(tmp_path):
+    saved = TractConfig(
+        token_budget=TokenBudgetConfig(100, "reject"), orphan_retention_days="never", summary_window=9000
+    )
+    Tract.open(tmp_path, config=saved).close()
+
+    Tract.open(tmp_path, config=TractConfig(author="bot")).close()
+
+    with Tract.open(tmp_path) as t:
+        assert t.config == replace(saved, author="bot")
+    with Tract.open(tmp_path, config=TractConfig(token_budget=None)) as t:
+        assert t.config == replace(saved, author="bot", token_budget=None)
+
+
+def test_a_setting_can_be_given_its_default_again(tmp_path):
+    Tract.open(tmp_path, config=TractConfig(orphan_retention_days=90, author="alice")).close()
+
+    with Tract.open(tmp_path, config=TractConfig(orphan_retention_days=7)) as t:
+        assert (7, "alice") == (t.config.orphan_retention_days, t.config.author)
+
+
+def test_the_file_of_settings_is_left_alone_where_nothing_changes(tmp_path):
+    Tract.open(tmp_path, config=TractConfig(author="alice")).close()
+    path = tmp_path / ".tract" / "config.toml"
+    path.write_text(path.read_text() + "# by hand\n")
+
+    Tract.open(tmp_path, config=TractConfig(author="alice")).close()
+
+    assert path.read_text().endswith("# by hand\n")
+
+
+def test_another_tract_begins_with_the_root_tracts_settings_and_those_it_is_given(tmp_path):
+    Tract.open(tmp_path, config=TractConfig(summary_window=9000)).close()
+
+    with Tract.open(tmp_path, tract_id="helper", config=TractConfig(author="bot")) as t:
+        assert (9000, "bot") == (t.config.summary_window, t.config.author)
+
+
+def test_a_budget_that_calls_back_is_an_error_where_nobody_is_named(tmp_path):
+    called = []
+    config = TractConfig(token_budget=TokenBudgetConfig(1, "callback", lambda *figures: called.append(figures)))
+    with Tract.open(tmp_path, config=config, tokenizer=NullTokenCounter()) as t:
+        t.user("a")
+    assert [(6, 1)] == called
+
+    with Tract.open(tmp_path, tokenizer=NullTokenCounter()) as t, pytest.raises(ConfigError, match="no callback"):
+        t.user("b")

@@ -34,7 +34,7 @@ def make_tract(*said: str, path: Any = ":memory:") -> Tract:
     t = Tract.open(path, tokenizer=Words(), durability="process")
     for text in said:
         t.user(text)
-    t.branch("side", switch=False)
+    t.branch("side")
     return t
 
 
@@ -75,7 +75,7 @@ def test_onto_puts_only_what_upstream_has_not_on_another_base() -> None:
     t.user("main only")
     t.switch("side")
     t.user("side only")
-    t.branch("topic")
+    t.branch("topic", switch=True)
     t.user("topic")
 
     t.rebase("side", onto="main")
@@ -340,7 +340,7 @@ def over_budget(path: Path) -> Tract:
     """A tract whose side branch has more words than the budget allows; HEAD is on main, before them."""
     with Tract.open(path, tokenizer=Words()) as t:
         t.user("a")
-        t.branch("side")
+        t.branch("side", switch=True)
         t.user("words " * 80)
         t.switch("main")
     budget = TokenBudgetConfig(60, BudgetAction.REJECT)

@@ -104,7 +104,7 @@ def test_the_list_says_when_a_tract_was_made_and_changed_and_what_it_has(session
 def test_a_deleted_tract_comes_back_as_it_was(session: Session) -> None:
     t = session.create_tract("a", config=TractConfig(default_branch="trunk"))
     t.user("one")
-    t.branch("side", switch=False)
+    t.branch("side")
     t.tag("v1")
     t.annotate("HEAD", "pinned")
     head = t.head
@@ -147,7 +147,7 @@ def test_a_renamed_tract_is_the_same_under_another_name(session: Session) -> Non
 def test_a_copy_goes_its_own_way(session: Session) -> None:
     t = session.create_tract("a")
     t.user("one")
-    t.branch("side", switch=False)
+    t.branch("side")
 
     copy = session.copy_tract("a", "b")
     copy.user("two")
@@ -212,7 +212,7 @@ def test_what_is_there_already_and_what_is_not_are_told(session: Session) -> Non
 def test_a_tract_with_a_command_under_way_keeps_its_name(session: Session) -> None:
     t = session.create_tract("a")
     first = t.user("one")
-    t.branch("side", switch=False)
+    t.branch("side")
     t.edit(first.commit_hash, "mine")
     t.switch("side")
     t.edit(first.commit_hash, "theirs")

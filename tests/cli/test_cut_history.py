@@ -20,7 +20,7 @@ def cut(tmp_path: Path, run: Any) -> tuple[Any, list[str], str]:
     """The command line in a store whose branches parted before a cut, the messages' ids, the commit at which history ends."""
     with Tract.open(tmp_path, durability="process") as t:
         ids = [t.user(text).commit_hash for text in "abcdef"]
-        t.branch("side", source=ids[2])
+        t.branch("side", source=ids[2], switch=True)
         t.user("s")
         t.switch("main")
         t.edit(ids[4], "E")

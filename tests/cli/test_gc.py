@@ -111,7 +111,7 @@ def leave_a_branch_in_an_archive(tmp_path) -> str:
     """Compress on main after a branch parted; the compress commit."""
     with Tract.open(tmp_path) as t:
         ids = [t.user(text).commit_hash for text in "abcd"]
-        t.branch("side", source=ids[1])
+        t.branch("side", source=ids[1], switch=True)
         t.user("s")
         t.switch("main")
         t.compress(content="sum", keep_recent=1, force=True)
@@ -147,7 +147,7 @@ def test_gc_says_that_an_archive_stays_because_of_orphans(run, tmp_path):
             t.user(text)
         t.compress(content="sum", keep_recent=1, force=True)
         compression = t.head or ""
-        t.branch("aside", source="HEAD~1")  # before the compression
+        t.branch("aside", source="HEAD~1", switch=True)  # before the compression
         t.user("tried")
         t.switch("main")
         t.delete_branch("aside", force=True)

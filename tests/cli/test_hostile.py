@@ -84,7 +84,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Tract.open(folder) as t:
         t.commit({"role": "assistant", "content": HOSTILE, "tool_calls": [call]}, generation_config={"model": HOSTILE}, usage={"input_tokens": 1}, metadata={HOSTILE: HOSTILE})  # fmt: skip
         t.tag("v1")
-        t.branch("draft", switch=False)
+        t.branch("draft")
         for branch in ("draft", "main"):
             t.switch(branch)
             t.edit(first.hex(), f"{HOSTILE} of {branch}", message=HOSTILE)

@@ -367,7 +367,7 @@ DISPENSABLE = (
     *(
         "tract.cli.diffs",
         "tract.cli.placeholders",
-        "tract.cli.times",
+        "tract.history.read_time",
         "tract.api.handle",
         "tract.api.opening",
         "tract.api.tract",
@@ -385,7 +385,7 @@ EVERYDAY = (
     (("switch", "-c", "other"), (), 95),
     (("tag",), (), 93),
     (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 102),
-    (("compile",), ("tract.cli.times", *COMPILING), 100),
+    (("compile",), ("tract.history.read_time", *COMPILING), 100),
     (
         ("commit", "good night"),
         (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tract import TimeArgumentError
-from tract.cli.times import read_time
+from tract.history.read_time import read_time
 
 NOW = datetime(2026, 3, 31, 12, 30, 15, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.making import Words, texts
@@ -296,7 +296,10 @@ ODD = st.tuples(
 def test_whatever_was_accepted_can_be_compiled_counted_and_rendered(odd):
     t = make_tract()
     for raw, format in odd:
-        t.commit(MessageContent(raw, format))
+        try:
+            t.commit(MessageContent(raw, format))
+        except ContentValidationError:
+            assume(False)
 
     context = t.compile()
 

@@ -117,7 +117,7 @@ class Player:
         self.notes[target] = priority
 
     def branch(self, at: int) -> None:
-        self.t.branch(f"b{len(self.t.list_branches())}", source=self.made[at % len(self.made)])
+        self.t.branch(f"b{len(self.t.list_branches())}", source=self.made[at % len(self.made)], switch=True)
 
     def switch(self, at: int) -> None:
         names = [branch.name for branch in self.t.list_branches()]

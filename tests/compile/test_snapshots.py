@@ -125,7 +125,7 @@ def test_of_edits_with_the_same_words_the_newest_gives_its_config_in_whatever_or
         t = make_tract("a")
         message = t.head
         t.compile()
-        t.branch("other", switch=False)
+        t.branch("other")
         for name, age in (("main", first), ("other", 2)):
             t.switch(name)
             t.edit(message, "A", generation_config={"by": name}, timestamp=start + timedelta(seconds=age))

@@ -114,7 +114,7 @@ def test_edits_are_honoured_in_what_is_summed_up_and_in_what_is_kept() -> None:
 def test_one_summary_stands_for_all_unless_each_run_is_to_have_its_own() -> None:
     t, (_, b, *_) = make_tract("a", "b", "c", "d", "e")
     t.annotate(b.commit_hash, "pinned")
-    t.branch("each", switch=False)
+    t.branch("each")
 
     compress(t, keep_recent=1)
     assert ["Σ", "b", "e"] == texts(t)
@@ -135,7 +135,7 @@ def test_a_tool_call_and_its_results_go_together_or_stay_together(half: int) -> 
     )
     last = t.assistant("z")
 
-    t.branch("pinned", switch=False)
+    t.branch("pinned")
     done = compress(t, commits=[unit[half].commit_hash])
     assert ["a", "Σ", "z"] == texts(t)
     assert ["tool_pair_extended"] == [warning.kind for warning in done.warnings]

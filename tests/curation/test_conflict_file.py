@@ -20,7 +20,7 @@ def make_result(*sides: tuple[str, str, str]) -> MergeResult:
     """A merge with a conflict for each (base, ours, theirs)."""
     t = Tract.open(":memory:")
     infos = [t.user(base) for base, _, _ in sides]
-    t.branch("draft")
+    t.branch("draft", switch=True)
     for info, (_, _, theirs) in zip(infos, sides, strict=True):
         t.edit(info.commit_hash, theirs)
     t.switch("main")
@@ -100,7 +100,7 @@ def test_what_is_more_than_a_text_is_json_and_must_be_json_again() -> None:
     t = Tract.open(":memory:")
     part = {"type": "text", "text": "a"}
     info = t.commit({"role": "user", "content": [part]})
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(info.commit_hash, {"role": "user", "content": [part, part]})
     t.switch("main")
     t.edit(info.commit_hash, {"role": "user", "content": "now a text"})

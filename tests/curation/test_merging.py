@@ -44,7 +44,7 @@ def make_tract(path: Path | str = ":memory:", **options: Any) -> tuple[Tract, Co
     t = Tract.open(path, **options)
     first = t.user("a")
     t.assistant("b")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(first.commit_hash, "a draft")
     t.user("d1")
     t.switch("main")
@@ -64,7 +64,7 @@ AFTER = ["b", "m1", "d1"]
 def test_a_merge_without_conflicts_is_done_at_once_and_adds_no_message() -> None:
     t = Tract.open(":memory:")
     first = t.user("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(first.commit_hash, "a2")
     t.user("d1")
     t.switch("main")
@@ -82,7 +82,7 @@ def test_a_merge_without_conflicts_is_done_at_once_and_adds_no_message() -> None
 def test_a_branch_that_is_behind_moves_forward() -> None:
     t = Tract.open(":memory:")
     t.user("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     tip = t.user("b")
     t.switch("main")
 
@@ -227,7 +227,7 @@ def test_a_branch_that_another_process_moved_is_not_merged_into_unseen(tmp_path:
 def test_a_skipped_message_that_was_edited_on_a_branch_is_a_conflict_and_stays_hidden() -> None:
     t = Tract.open(":memory:")
     first = t.user("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(first.commit_hash, "a2")
     t.switch("main")
     t.user("m1")
@@ -247,7 +247,7 @@ def test_a_message_with_tool_calls_is_decided_as_json() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     first = t.commit({"role": "assistant", "content": "x", "tool_calls": [call]})
     t.tool_result("c1", "done")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(first.commit_hash, {"role": "assistant", "content": "draft", "tool_calls": [call]})
     t.switch("main")
     t.edit(first.commit_hash, {"role": "assistant", "content": "main", "tool_calls": [call]})
@@ -281,7 +281,7 @@ def test_a_merge_over_the_budget_is_refused_and_a_resolution_that_fits_is_not() 
 def test_moving_forward_over_the_budget_is_refused_and_what_is_skipped_counts_nothing(tmp_path: Path) -> None:
     with Tract.open(tmp_path, tokenizer=EstimateTokenCounter()) as t:
         t.user("a")
-        t.branch("draft")
+        t.branch("draft", switch=True)
         long = t.user("words " * 100)
         t.switch("main")
     config = TractConfig(token_budget=TokenBudgetConfig(30, BudgetAction.REJECT))
@@ -425,7 +425,7 @@ def make_findings() -> Tract:
     """A tract whose branches found out the same, each in a question and an answer of its own."""
     t = Tract.open(":memory:")
     t.user("plan")
-    t.branch("market", switch=False)
+    t.branch("market")
     t.user("who are they?")
     t.assistant("A and B")
     t.switch("market")
@@ -480,7 +480,7 @@ def test_pinned_and_skipped_messages_are_not_part_of_what_overlaps() -> None:
 def test_without_a_plain_text_nothing_overlaps() -> None:
     t = Tract.open(":memory:")
     t.user("a")
-    t.branch("draft", switch=False)
+    t.branch("draft")
     t.commit(ToolIOContent("f", "call", {}, call_id="1"))
     t.switch("draft")
     t.commit(ToolIOContent("g", "call", {}, call_id="2"))

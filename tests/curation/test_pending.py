@@ -128,7 +128,7 @@ def test_when_the_branch_moved_on_it_is_planned_anew_if_its_messages_are_the_sam
         (lambda t, id: t.revert(id), "is no longer in the context"),
         (lambda t, id: t.compress(content="other", commits=[id]), "is no longer in the context"),
         (lambda t, id: t.reset(f"{id}~1"), "is no longer in the context"),
-        (lambda t, _: t.branch("other"), "HEAD is on 'refs/heads/other'"),
+        (lambda t, _: t.branch("other", switch=True), "HEAD is on 'refs/heads/other'"),
     ],
 )
 def test_it_is_refused_when_what_would_go_is_not_as_it_was(change: Any, words: str) -> None:
@@ -285,3 +285,22 @@ def test_an_edited_summary_may_be_as_long_as_what_it_stands_for_and_no_longer() 
     done = t.approve_compression(pending.edit_summary("a b c"))
 
     assert done.tokens_before == done.tokens_after
+
+
+def test_without_a_name_the_one_that_waits_is_approved() -> None:
+    t, _ = make_tract()
+    with pytest.raises(CompressionError, match="no compression was named, and none waits"):
+        t.approve_compression()
+    pend(t, to_commit="HEAD~3")
+
+    assert t.approve_compression().commit_hash == t.head
+
+
+def test_without_a_name_none_of_several_is_approved() -> None:
+    t, _ = make_tract()
+    waiting = [pend(t, to_commit="HEAD~3"), pend(t, to_commit="HEAD~2")]
+
+    with pytest.raises(CompressionError, match="2 compressions wait: ") as caught:
+        t.approve_compression()
+
+    assert all(one.id in str(caught.value) for one in waiting)

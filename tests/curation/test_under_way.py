@@ -23,7 +23,7 @@ def make_tract(path: Path | str = ":memory:") -> Tract:
     """``main`` and ``draft``, which is checked out, have edited one message in two ways."""
     t = Tract.open(path, durability="process")
     first = t.user("a")
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(first.commit_hash, "a draft")
     t.switch("main")
     t.edit(first.commit_hash, "a main")

@@ -104,7 +104,7 @@ def life_with_archives(life: Life, durability: Durability) -> None:
     first = agent.say(4)
     agent.pin(first[1])
     agent.did(tract.tag("audited", first[2]))
-    agent.did(tract.branch("aside", source=first[3], switch=False))
+    agent.did(tract.branch("aside", source=first[3]))
     agent.compress("the first four, in short", keep_recent=1)
     agent.pin(first[2])  # summed up already: only its message stays
     agent.collect(other, _SHORT, lambda: agent.say(1))
@@ -135,7 +135,7 @@ def life_with_archives_that_ends_early(life: Life) -> None:
     agent = _Agent(life, tract, "full")
     first = agent.say(4)
     agent.pin(first[1])
-    agent.did(tract.branch("aside", source=first[2], switch=False))
+    agent.did(tract.branch("aside", source=first[2]))
     agent.compress("the first four, in short", keep_recent=1)
     agent.collect(tract, 0.0, lambda: None)
     agent.say(2)

@@ -178,7 +178,7 @@ def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(
 ) -> None:
     store = folder / ".tract"
     with opened(folder) as t:
-        t.branch("a/b", switch=False)
+        t.branch("a/b")
         with Tract.open(folder, tract_id="helper", tokenizer=Words()) as helper:
             helper.user("of its own")
         synced: list[str] = []

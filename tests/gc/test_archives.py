@@ -124,7 +124,7 @@ def test_what_something_else_leads_to_stays_whole(tmp_path, holder):
     if holder == "tag":
         t.tag("v1", ids[3])
     elif holder == "branch":
-        t.branch("old", source=ids[3], switch=False)
+        t.branch("old", source=ids[3])
     elif holder == "other tract":
         from tract.history.moves import move_ref
         from tract.refs.store import ANY
@@ -137,7 +137,7 @@ def test_what_something_else_leads_to_stays_whole(tmp_path, holder):
             reason="x",
         )
     elif holder == "orphan":
-        t.branch("aside", source=ids[3])
+        t.branch("aside", source=ids[3], switch=True)
         t.user("x")
         t.switch("main")
         t.delete_branch("aside", force=True)
@@ -251,7 +251,7 @@ def test_another_handle_sees_the_cut_at_its_next_look(tmp_path):
 def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
     t, ids, _ = compressed(tmp_path)
     plan = plan_gc(repo_of(t), read_policies(repo_of(t), archives=0), now=time.time() + DAY)
-    make_tract(tmp_path).branch("saved", source=ids[3], switch=False)
+    make_tract(tmp_path).branch("saved", source=ids[3])
 
     run_gc(repo_of(t), plan)
 
@@ -290,7 +290,7 @@ def test_edits_and_merges_at_the_border_keep_what_they_show(tmp_path):
     t = make_tract(tmp_path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
     t.edit(ids[4], "E")
-    t.branch("side")
+    t.branch("side", switch=True)
     t.user("s")
     t.switch("main")
     t.user("m")
@@ -354,7 +354,7 @@ def test_a_damaged_shallow_file_stops_opening_with_its_place(tmp_path):
 def test_history_ends_at_a_cut_for_all_who_walk_it(tmp_path):
     t, _, compression = compressed(tmp_path)
     t.user("g")
-    t.branch("side")
+    t.branch("side", switch=True)
     t.user("s")
     t.switch("main")
     t.user("h")
@@ -411,7 +411,7 @@ def test_a_stream_cuts_nothing_of_what_the_store_has_itself(tmp_path):
 def test_what_a_cut_compression_did_is_neither_taken_back_nor_made_again(tmp_path: Path) -> None:
     with Tract.open(tmp_path, tokenizer=Words(), durability="process") as t:
         ids = [t.user(f"m{n}").commit_hash for n in range(6)]
-        t.branch("side", source=ids[2], switch=False)
+        t.branch("side", source=ids[2])
         t.annotate(ids[1], "skip")
         t.compress(content="S", keep_recent=2)
         t.user("n")

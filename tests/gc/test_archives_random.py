@@ -46,7 +46,7 @@ def step(t: Tract, chance: random.Random, number: int) -> None:
     elif what == "compress":
         t.compress(content=f"summary {number}", keep_recent=chance.randrange(3), force=True)
     elif what == "branch":
-        t.branch(f"b{number}")
+        t.branch(f"b{number}", switch=True)
     elif what == "switch":
         t.switch(chance.choice(branches))
     elif what == "merge":

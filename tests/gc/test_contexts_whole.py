@@ -95,7 +95,7 @@ def act(t: Tract, chance: random.Random, number: int) -> None:
     elif what == "priority":
         t.annotate(chance.choice(ids), chance.choice(list(Priority)), reason=f"why {number}")
     elif what == "branch":
-        t.branch(f"b{number}")
+        t.branch(f"b{number}", switch=True)
     elif what == "switch":
         t.switch(chance.choice(names))
     elif what == "merge":
@@ -182,7 +182,7 @@ def test_an_edit_with_a_config_of_its_own_stays_while_its_words_are_shown(tmp_pa
 
 def test_an_orphaned_edit_stays_where_its_words_were_taken_over(tmp_path: Path) -> None:
     t, message, edit = configured(tmp_path)
-    t.branch("side", switch=False)
+    t.branch("side")
     t.reset("HEAD~1", mode="hard")
     t.restore(message, edit)
     t.delete_branch("side", force=True)

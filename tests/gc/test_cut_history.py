@@ -26,7 +26,7 @@ def cut(path: Path) -> tuple[Tract, list[str], str]:
     """Six messages, the fourth and fifth edited; a branch parted after the third; four were compressed, and gc cut what was before. The tract, the messages' ids, the compress commit's."""
     t = open_at(path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
-    t.branch("side", source=ids[2])
+    t.branch("side", source=ids[2], switch=True)
     t.user("s")
     t.switch("main")
     t.edit(ids[4], "E")
@@ -112,7 +112,7 @@ def test_what_came_after_the_cut_and_single_messages_are_replayed(tmp_path):
 
 def test_branches_that_parted_after_the_cut_are_rebased_with_compressions_of_their_own(tmp_path):
     t, _, _ = cut(tmp_path)
-    t.branch("later")
+    t.branch("later", switch=True)
     for text in "hijk":
         t.user(text)
     t.compress(content="hij", from_commit="HEAD~3", to_commit="HEAD~1")
@@ -137,7 +137,7 @@ def test_replies_to_what_is_gone_are_replayed_moved_and_taken_back_as_messages(t
     ids = [t.user("a").commit_hash]
     for text in "bcdef":
         ids.append(t.commit(DialogueContent("user", text), response_to=ids[-1]).commit_hash)
-    t.branch("side", source=t.tag("root", ids[0]))
+    t.branch("side", source=t.tag("root", ids[0]), switch=True)
     t.switch("main")
     t.compress(content="abcd", keep_recent=2)
     asked = t.commit(DialogueContent("user", "g"), response_to=ids[5]).commit_hash
@@ -255,8 +255,8 @@ def test_a_tag_may_be_on_a_kept_message_and_nothing_else_that_needs_its_context(
 
     assert "f" == t.get_content("kept").text
     for act in (
+        lambda: t.branch("new", source="kept", switch=True),
         lambda: t.branch("new", source="kept"),
-        lambda: t.branch("new", source="kept", switch=False),
         lambda: t.checkout("kept"),
         lambda: t.reset("kept", mode="hard"),
         lambda: t.compile(at_commit="kept"),

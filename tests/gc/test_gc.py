@@ -809,7 +809,7 @@ def test_what_a_hard_reset_dropped_goes_with_the_next_gc_and_what_a_soft_one_lef
     t.reset("HEAD~1")
     t.user("d")
     kept = t.user("e").commit_hash
-    t.branch("keep", switch=False)
+    t.branch("keep")
     hard = t.user("f").commit_hash
     t.reset("HEAD~3", mode="hard")
 

@@ -55,7 +55,7 @@ def parted(path: Path) -> tuple[Tract, str]:
     """A branch parted from main before what main compressed then; the tract, on main, and the compress commit."""
     t = opened(path)
     ids = say(t, "abcd")
-    t.branch("side", source=ids[1])
+    t.branch("side", source=ids[1], switch=True)
     say(t, "s")
     t.switch("main")
     return t, compress(t)
@@ -100,7 +100,7 @@ def test_it_can_be_let_go_by_an_argument_or_the_settings_and_is_said_then(tmp_pa
 def test_branches_that_each_compressed_since_they_parted_keep_what_they_had_in_common(tmp_path):
     t = opened(tmp_path)
     say(t, "abcd")
-    t.branch("side")
+    t.branch("side", switch=True)
     say(t, "st")
     of_side = compress(t)
     t.switch("main")
@@ -119,7 +119,7 @@ def test_all_compressions_on_the_way_to_the_merge_base_stay_and_none_behind_it(t
     ids = say(t, "abcd")
     before = compress(t)
     base = say(t, "ef")[-1]
-    t.branch("side", source=base)
+    t.branch("side", source=base, switch=True)
     say(t, "s")
     t.switch("main")
     say(t, "gh")
@@ -144,7 +144,7 @@ def test_branches_that_parted_after_the_compression_hold_nothing(tmp_path):
     t = opened(tmp_path)
     say(t, "abcd")
     compression = compress(t)
-    t.branch("side")
+    t.branch("side", switch=True)
     say(t, "s")
     t.switch("main")
     say(t, "m")
@@ -192,7 +192,7 @@ def test_a_branch_put_into_an_archive_after_the_plan_can_be_merged(tmp_path):
     with database(t.repository).maintenance():
         plan = plan_gc(t.repository, read_policies(t.repository, archives=0), now=time.time() + DAY)
         assert 2 == len(plan.archives)
-        opened(tmp_path).branch("late", source=ids[1], switch=False)
+        opened(tmp_path).branch("late", source=ids[1])
         run_gc(t.repository, plan)
 
     t = opened(tmp_path)

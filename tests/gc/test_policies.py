@@ -92,7 +92,7 @@ def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
     shared = orphan(long)
     root.repository.refs.refresh()
     root.user("x")
-    root.branch("aside", source=shared)
+    root.branch("aside", source=shared, switch=True)
     above = root.user("above").commit_hash
     root.switch("main")
     root.delete_branch("aside", force=True)
@@ -292,7 +292,7 @@ def test_a_pinned_message_that_no_context_has_keeps_all_its_edits(tmp_path, edit
     elif edited == "back":
         edits.append(t.edit(ids[1], "b").commit_hash)
     elif edited == "on a branch too":
-        t.branch("side", source=ids[3])
+        t.branch("side", source=ids[3], switch=True)
         t.edit(ids[1], "b, put otherwise")
         t.switch("main")
         t.delete_branch("side", force=True)

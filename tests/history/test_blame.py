@@ -114,7 +114,7 @@ def test_a_resolution_that_neither_side_had_is_the_merges():
 def test_a_resolution_of_what_one_side_removed_is_the_merges():
     with Tract.open(":memory:") as t:
         a = t.user("a").commit_hash
-        t.branch("draft")
+        t.branch("draft", switch=True)
         t.edit(a, "draft")
         t.switch("main")
         t.revert(a)
@@ -128,7 +128,7 @@ def test_a_resolution_of_what_one_side_removed_is_the_merges():
 def test_an_edit_that_came_back_as_it_was_is_not_the_merges():
     with Tract.open(":memory:") as t:
         a = t.user("a").commit_hash
-        t.branch("draft")
+        t.branch("draft", switch=True)
         edit = t.edit(a, "draft").commit_hash
         t.switch("main")
         t.revert(a)

@@ -18,8 +18,8 @@ def make_tract() -> Tract:
     """A tract with a message on main, and branches side and third there; HEAD is on main."""
     t = Tract.open(":memory:", tokenizer=Words(), verify_cache=True)
     t.user("start")
-    t.branch("side", switch=False)
-    t.branch("third", switch=False)
+    t.branch("side")
+    t.branch("third")
     return t
 
 
@@ -48,7 +48,7 @@ def test_what_was_picked_is_there_once_when_its_branch_is_merged() -> None:
 def test_a_branch_is_there_once_with_what_it_was_before_its_rebase() -> None:
     t, _ = picked()
     t.switch("side")
-    t.branch("old-side", switch=False)
+    t.branch("old-side")
     t.rebase("main")
     rebased = texts(t)
 
@@ -98,7 +98,7 @@ def test_what_was_picked_and_taken_back_stays_away_once_both_had_it() -> None:
 def test_what_was_rebased_over_and_over_says_what_it_was_at_first() -> None:
     t, _ = picked()
     t.switch("side")
-    t.branch("old-side", switch=False)
+    t.branch("old-side")
     steps = [t.rebase("main")]
     for number in range(2):
         t.switch("main")
@@ -187,7 +187,7 @@ def edited(ours: dict[str, str] | None, theirs: dict[str, str] | None) -> Tract:
     """A message that main and side each edited, where they did; HEAD is on main."""
     t = Tract.open(":memory:", tokenizer=Words())
     id = t.commit(ASKED).commit_hash
-    t.branch("side", switch=False)
+    t.branch("side")
     t.user("m")
     if ours is not None:
         t.edit(id, ours)

@@ -54,7 +54,7 @@ def test_it_survives_gc_and_is_merged_as_any_other(tmp_path: Path) -> None:
     id = make_store(tmp_path)
 
     with Tract.open(tmp_path) as t:
-        t.branch("side", source="HEAD~2")
+        t.branch("side", source="HEAD~2", switch=True)
         t.gc(orphan_retention_days=0)
         t.switch("side")
         t.user("c")

@@ -34,7 +34,7 @@ def test_a_commit_has_the_names_and_values_it_has_in_python(t: Tract) -> None:
     assert list(value) == [
         *("commit_hash", "tract_id", "parent_hash", "parent_hashes", "content_hash", "content_type", "operation"),
         *("response_to", "message", "metadata", "generation_config", "usage", "priority", "author", "created_at"),
-        "token_count",
+        *("landed_on", "token_count"),
     ]
     assert value["commit_hash"] == info.commit_hash
     assert value["parent_hashes"] == [info.parent_hash]
@@ -52,7 +52,7 @@ def test_usage_is_told_field_by_field(t: Tract) -> None:
 
 
 def results(t: Tract) -> list[Any]:
-    t.branch("side", switch=False)
+    t.branch("side")
     t.user("more")
     t.switch("side")
     t.user("other")

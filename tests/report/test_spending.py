@@ -32,7 +32,7 @@ def make_tract() -> Tract:
     t.user("hi")
     answer(t, "big", usage(100, 10, read=60, created=20))
     answer(t, "small", usage(50, 5))
-    t.branch("side")
+    t.branch("side", switch=True)
     answer(t, "big", usage(7, 3), TUESDAY, "no")
     t.switch("main")
     answer(t, "big", usage(200, 20), TUESDAY)

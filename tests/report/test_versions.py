@@ -88,7 +88,7 @@ def conflict() -> tuple[Tract, str]:
     """A tract on ``main`` with a message that was edited there and, otherwise, on ``draft``; and its id."""
     t = Tract.open(":memory:")
     message = t.user("one").commit_hash
-    t.branch("draft")
+    t.branch("draft", switch=True)
     t.edit(message, "theirs")
     t.switch("main")
     t.edit(message, "ours")

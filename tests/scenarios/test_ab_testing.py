@@ -19,7 +19,7 @@ def branches(tmp_path):
         t.system("Review this code.")
         t.user("open('x').read()")
         for name, (review, config) in REVIEWS.items():
-            t.branch(name, source="main")
+            t.branch(name, source="main", switch=True)
             t.user("What is wrong with it?")
             t.commit({"role": "assistant", "content": review}, generation_config=config)
     return tmp_path

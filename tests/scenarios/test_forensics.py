@@ -42,7 +42,7 @@ def test_x_3_in_python(tmp_path, report):
             is_clean(t.compile(at_commit=f"{found.commit_hash}{step}")) for step in ("~1", "")
         )
 
-        t.branch("clean", source=f"{found.commit_hash}~1")
+        t.branch("clean", source=f"{found.commit_hash}~1", switch=True)
         t.cherry_pick(f"{found.commit_hash}..main")
 
         assert is_clean(t.compile())

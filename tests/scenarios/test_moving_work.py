@@ -21,8 +21,8 @@ def work(tmp_path: Path) -> dict[str, str]:
     with Tract.open(tmp_path, durability="process") as t:
         t.system("You profile code.")
         task = t.user(TASK)
-        t.branch("subtask", switch=False)
-        t.branch("tangent")
+        t.branch("subtask")
+        t.branch("tangent", switch=True)
         said = [t.assistant(USEFUL if number == 12 else f"tangent {number}") for number in range(20)]
         t.switch("main")
         asked = t.user(QUESTION)
@@ -67,7 +67,7 @@ def test_3_3_one_commit_of_twenty_moves_and_the_stale_branch_follows(tmp_path: P
 
 def test_3_3_a_reply_whose_question_stays_behind_is_a_warning(tmp_path: Path, work: dict[str, str]) -> None:
     with Tract.open(tmp_path) as t:
-        t.branch("answers", source="subtask")
+        t.branch("answers", source="subtask", switch=True)
         question = t.user("Which function?")
         answer = reply(t, question.commit_hash)
         t.switch("main")
@@ -89,7 +89,7 @@ def test_3_3_a_reply_whose_question_stays_behind_is_a_warning(tmp_path: Path, wo
 
 def test_3_3_a_rebase_that_breaks_a_reply_chain_says_so(tmp_path: Path, work: dict[str, str]) -> None:
     with Tract.open(tmp_path) as t:
-        t.branch("late", source=work["asked"])
+        t.branch("late", source=work["asked"], switch=True)
         answer = reply(t, work["asked"])
         t.switch("main")
 

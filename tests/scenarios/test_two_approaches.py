@@ -18,9 +18,9 @@ def test_3_1_the_winner_is_moved_to_and_the_experiments_are_gone(tmp_path):
     with Tract.open(tmp_path) as t:
         t.system("You write mails.")
         t.user(ASKED)
-        t.branch("casual")
+        t.branch("casual", switch=True)
         t.assistant(CASUAL)
-        t.branch("formal", source="main")
+        t.branch("formal", source="main", switch=True)
         t.assistant(FORMAL)
 
         found = t.diff("casual", "formal")
@@ -43,7 +43,7 @@ def test_3_1_the_winner_is_moved_to_and_the_experiments_are_gone(tmp_path):
 def test_3_1_a_draft_on_main_stays_where_the_other_is_merged_beside_it(tmp_path):
     with Tract.open(tmp_path) as t:
         t.user(ASKED)
-        t.branch("casual", switch=False)
+        t.branch("casual")
         t.assistant(FORMAL)
         t.switch("casual")
         t.assistant(CASUAL)
@@ -85,7 +85,7 @@ def test_5_2_a_supervisor_brings_three_branches_together(tmp_path):
         start = t.user("Go or no go?")
     for name, finding in FINDINGS.items():
         with Tract.open(tmp_path) as agent:  # each in a process of its own, as far as the store can tell
-            agent.branch(name, source=start.commit_hash)
+            agent.branch(name, source=start.commit_hash, switch=True)
             agent.assistant(finding)
             agent.edit(start.commit_hash, "Go or no go? (decided on Friday)")
 

@@ -240,7 +240,7 @@ def test_a_counter_that_fails_or_lies_is_named_and_leaves_nothing(answer, tmp_pa
     assert t.head is None
     t.close()
 
-    with make_tract("a", path=tmp_path, tokenizer=Faulty(answer), config=TractConfig()) as t:
+    with make_tract("a", path=tmp_path, tokenizer=Faulty(answer), config=TractConfig(token_budget=None)) as t:
         with pytest.raises(TokenizerError, match="'faulty'"):
             t.compile().token_count  # noqa: B018
         assert ["a"] == [message.content for message in t.compile().messages]

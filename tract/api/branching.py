@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Branching(Handle):
     """The methods of a tract that make and move branches."""
 
-    def branch(self, name: str, *, source: Revision | None = None, switch: bool = True) -> BranchInfo:
-        """Make a branch at *source* (HEAD where None), and go to it unless *switch* is False; BranchExistsError when it is there already."""
+    def branch(self, name: str, *, source: Revision | None = None, switch: bool = False) -> BranchInfo:
+        """Make a branch at *source* (HEAD where None), and stay where you are, or with *switch* go to it; BranchExistsError when it is there already."""
         with self._access() as space:
             start = space.repo.head()[1] if source is None else resolve_revision(space.repo, source)
             create_branch(space.repo, name, start, switch=switch)
@@ -41,10 +41,13 @@ class Branching(Handle):
         with self._looking() as space:
             return describe_branches(space.repo)
 
-    def switch(self, name: str) -> CommitInfo | None:
-        """Go to branch *name*, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet."""
+    def switch(self, name: str, *, create: bool = False) -> CommitInfo | None:
+        """Go to branch *name*, with *create* a new one at HEAD, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet."""
         with self._access() as space:
-            switch(space.repo, name)
+            if create:
+                create_branch(space.repo, name, space.repo.head()[1], switch=True)
+            else:
+                switch(space.repo, name)
             return self._here()
 
     def checkout(self, target: Revision) -> CommitInfo | None:

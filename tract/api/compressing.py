@@ -31,8 +31,10 @@ class Compressing(Handle):
 
         return compress(self._moving, self._client, self._prompts, **options)
 
-    def approve_compression(self, pending: PendingCompression | str, *, force: bool = False) -> CompressResult:
-        """Commit a compression that was reviewed, or the one that waits under an id.
+    def approve_compression(
+        self, pending: PendingCompression | str | None = None, *, force: bool = False
+    ) -> CompressResult:
+        """Commit a compression that was reviewed, or the one that waits under an id, or where only one waits that one.
 
         CompressionError when a message that would go was edited, pinned or hidden meanwhile, or is gone, and for a summary that is refused, unless *force*.
         """

@@ -136,22 +136,26 @@ class Looking(Handle):
             return [describe(space, id) for id in versions_of(space, message)]
 
     def query_by_config(
-        self, field: str | Iterable[tuple[str, str, Any]], operator: str = "=", value: Any = None
+        self,
+        field: str | Iterable[tuple[str, str, Any]] | None = None,
+        operator: str = "=",
+        value: Any = None,
+        **equals: Any,
     ) -> list[CommitInfo]:
         """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``.
 
-        *field* may be a list of such triples, all of which must hold; ``a.b`` leads into nested maps.
+        *field* may be a list of such triples; they and all of *equals*, as in ``model="gpt-4o"``, must hold. ``a.b`` leads into nested maps.
         """
-        conditions = [(field, operator, value)] if isinstance(field, str) else field
+        conditions = [(field, operator, value)] if isinstance(field, str) else [] if field is None else field
         with self._looking() as space:
-            return query_by_config(space, conditions)
+            return query_by_config(space, conditions, equals)
 
     def usage(
         self,
         *,
         branch: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
         by: Iterable[str] = GROUPINGS,
     ) -> UsageReport:
         """What the recorded usage adds up to, told apart *by* ``model``, ``branch`` and ``day`` (in UTC).

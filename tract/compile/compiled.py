@@ -228,7 +228,7 @@ class CompileOptions(TypedDict, total=False):
     """
 
     at_commit: Revision | None
-    at_time: datetime | None
+    at_time: datetime | str | None
     order: Sequence[Revision] | None
     include_edit_annotations: bool
     strict: bool
@@ -268,7 +268,7 @@ def sent(space: Workspace, revision: Revision) -> CompiledContext:
     return compiled(space, space.compiler.compile(parents[0] if parents else None, tables))
 
 
-def _commit_at(repo: Repository, at_commit: Revision | None, at_time: datetime | None) -> ObjectId | None:
+def _commit_at(repo: Repository, at_commit: Revision | None, at_time: datetime | str | None) -> ObjectId | None:
     if at_commit is not None:
         return context_commit(repo, at_commit)
     if at_time is not None:

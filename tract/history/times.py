@@ -14,10 +14,14 @@ def moment(time: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time)
 
 
-def microseconds(when: datetime, what: str) -> int:
-    """*when* as microseconds since 1970; TimeArgumentError for a datetime that does not say its time zone."""
+def microseconds(when: datetime | str, what: str) -> int:
+    """*when*, a datetime or a text such as ``2 hours ago``, as microseconds since 1970; TimeArgumentError for a datetime that does not say its time zone."""
+    if isinstance(when, str):
+        from tract.history.read_time import read_time  # few name times in words
+
+        when = read_time(when)
     if not isinstance(when, datetime):
-        raise TimeArgumentError(f"{what} must be a datetime, not {type(when).__name__}")
+        raise TimeArgumentError(f"{what} must be a datetime or a text, not {type(when).__name__}")
     if when.tzinfo is None or when.utcoffset() is None:
         raise TimeArgumentError(f"{what} must say its time zone: {when.isoformat()} could be anywhere")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -45,8 +45,8 @@ class LogOptions(TypedDict, total=False):
     grep: str | re.Pattern[str] | None
     text: str | None
     ignore_case: bool
-    since: datetime | None
-    until: datetime | None
+    since: datetime | str | None
+    until: datetime | str | None
 
 
 def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> list[CommitInfo]:
@@ -178,15 +178,18 @@ def _changes_count(repo: Repository, id: ObjectId, commit: Commit, count: Callab
     return bool(set.intersection(*beside))
 
 
-def query_by_config(space: Workspace, conditions: Iterable[tuple[str, str, Any]]) -> list[CommitInfo]:
-    """The commits, on any branch, whose generation config meets all *conditions*, oldest first.
+def query_by_config(
+    space: Workspace, conditions: Iterable[tuple[str, str, Any]], equals: Mapping[str, Any] | None = None
+) -> list[CommitInfo]:
+    """The commits, on any branch, whose generation config meets all *conditions* and has the fields *equals*, oldest first.
 
     A condition is a field, an operator and a value.
     The field may lead into nested maps: ``a.b``. ``in`` takes a collection, ``between`` a pair of bounds, both included.
     """
     if not isinstance(conditions, Iterable):
         raise ContentValidationError(f"a query is a field or conditions, not {type(conditions).__name__}")
-    tests = [_condition(condition) for condition in conditions]
+    wanted = [*conditions, *((name, "=", value) for name, value in (equals or {}).items())]
+    tests = [_condition(condition) for condition in wanted]
     if not tests:
         raise ContentValidationError("a query needs a condition")
     repo = space.repo

@@ -64,8 +64,8 @@ def usage_report(
     space: Workspace,
     *,
     branch: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
     by: Iterable[str] = GROUPINGS,
 ) -> UsageReport:
     """What the recorded usage adds up to.

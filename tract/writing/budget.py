@@ -10,7 +10,7 @@ from tract.compile.snapshot import Snapshot
 from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
-from tract.errors import BudgetExceededError
+from tract.errors import BudgetExceededError, ConfigError
 from tract.history.commit import Draft
 from tract.history.context import context_at
 from tract.history.notes import USAGE, NewNote, write_note
@@ -34,7 +34,7 @@ def usage_of_answer(space: Workspace, answer: Draft, usage: TokenUsage) -> dict[
 
 def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
     """Do what the budget says of a context that *drafts* would bring over it; BudgetExceededError when that is to refuse."""
-    budget = space.repo.config.budget
+    budget = _budget_of(space)
     if budget is None:
         return
     before = compile_head(space)
@@ -43,7 +43,7 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
 
 def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable[tuple[ObjectId, Message]]) -> None:
     """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones count nothing."""
-    budget = space.repo.config.budget
+    budget = _budget_of(space)
     if budget is None:
         return
     before = compile_head(space)
@@ -83,12 +83,21 @@ def check_budget_of_changes(space: Workspace, changes: Iterable[Change], blobs: 
     check_budget_of_merge(space, gone - new, messages)
 
 
+def _budget_of(space: Workspace) -> TokenBudgetConfig | None:
+    """The token budget; ConfigError for one that is to call somebody, and nobody was named since the store was opened."""
+    budget = space.repo.config.budget
+    if budget is not None and budget.action is BudgetAction.CALLBACK and budget.callback is None:
+        raise ConfigError("the token budget calls back, and was given no callback: it is not saved with the settings")
+    return budget
+
+
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
     if current + added <= budget.max_tokens:
         return
     if budget.action is BudgetAction.REJECT:
         raise BudgetExceededError(current, added, budget.max_tokens)
-    if budget.action is BudgetAction.CALLBACK and budget.callback is not None:
+    if budget.action is BudgetAction.CALLBACK:
+        assert budget.callback is not None  # see _budget_of
         budget.callback(current + added, budget.max_tokens)
         return
     space.warn(f"token budget exceeded: {current + added} of {budget.max_tokens} tokens")

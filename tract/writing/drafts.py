@@ -31,7 +31,7 @@ class EditOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     generation_config: Mapping[str, Any] | None
     usage: Mapping[str, Any] | TokenUsage | None
-    timestamp: datetime | None
+    timestamp: datetime | str | None
 
 
 class CommitOptions(EditOptions, total=False):
@@ -50,7 +50,7 @@ def draft(
     metadata: Mapping[str, Any] | None = None,
     generation_config: Mapping[str, Any] | None = None,
     usage: Mapping[str, Any] | TokenUsage | None = None,
-    timestamp: datetime | None = None,
+    timestamp: datetime | str | None = None,
 ) -> Draft:
     """A commit still to be made, checked: nothing was written when this raises."""
     operation = _content_operation(operation)
@@ -61,6 +61,7 @@ def draft(
         value = _edit_value(space, content, target)
     else:
         value = to_value(content, space.types)
+        _check_sendable(value)
     _check_text("message", message)
     one = Draft(
         value,
@@ -134,6 +135,22 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
     if not isinstance(value.get(key), str):
         raise ContentValidationError(f"content of type '{value['content_type']}' has no text; give the whole content")
     return {**value, key: text}
+
+
+# What a message may have in the place of a content.
+_ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
+
+
+def _check_sendable(value: Mapping[str, Any]) -> None:
+    """ContentValidationError for a message in which there is nothing to send."""
+    message = value.get("message")
+    if value.get("format") not in ("openai", "anthropic") or not isinstance(message, Mapping) or "role" not in message:
+        return
+    if message.get("content") is None and not any(message.get(key) for key in _ASSISTANTS):
+        if "content" in message and message["role"] == "assistant":
+            return  # an answer may be empty
+        keys = ", ".join(map(str, message))
+        raise ContentValidationError(f"a message of role '{message['role']}' needs content (keys: {keys[:80]})")
 
 
 def _check_text(what: str, value: object) -> None:

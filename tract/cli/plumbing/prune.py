@@ -13,8 +13,8 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
-from tract.cli.times import read_time
 from tract.errors import TimeArgumentError
+from tract.history.read_time import read_time
 from tract.maintenance.gc.plan import DAY
 from tract.maintenance.gc.run import prune
 

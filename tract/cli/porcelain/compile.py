@@ -6,9 +6,9 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.times import read_time
 from tract.compile.compiled import CompiledContext, compile_at, sent
 from tract.errors import TimeArgumentError
+from tract.history.read_time import read_time
 from tract.messages import CacheMode
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")

@@ -108,7 +108,7 @@ def _selection(args: Args) -> LogOptions:
 def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
-    from tract.cli.times import read_time  # few ask for times
+    from tract.history.read_time import read_time  # few ask for times
 
     return read_time(text)
 

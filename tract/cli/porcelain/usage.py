@@ -5,8 +5,8 @@ from __future__ import annotations
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.inputs import read_json
-from tract.cli.times import read_time
 from tract.errors import TimeArgumentError
+from tract.history.read_time import read_time
 from tract.report.spending import UsageReport, UsageRow, usage_report
 from tract.tokens.usage import GROUPINGS
 

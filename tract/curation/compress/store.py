@@ -110,15 +110,26 @@ def is_kept(repo: Repository, id: str) -> bool:
 
 
 def approve(
-    space: Workspace, pending: PendingCompression | str, *, expected: Expected = ANY, force: bool = False
+    space: Workspace, pending: PendingCompression | str | None, *, expected: Expected = ANY, force: bool = False
 ) -> CompressResult:
-    """Commit a compression as it was reviewed, or as it is kept under the id *pending*; errors are those of ``land_compression``."""
+    """Commit a compression as it was reviewed, or as it is kept under the id *pending*, or where that is None the only one that waits; errors are those of ``land_compression``."""
+    if pending is None:
+        pending = _only_one(space.repo)
     one = kept_compression(space.repo, pending) if isinstance(pending, str) else _checked(space.repo, pending)
     result = land_compression(space, one, expected=expected, force=force)
     _forget_refused(space.repo, one)
     # The branch first: a process that dies in between leaves a compression that cannot be approved again, for its messages are gone.
     clear_state(space.repo, _PREFIX + one.id)
     return result
+
+
+def _only_one(repo: Repository) -> PendingCompression:
+    """The compression that waits; CompressionError where none does, or several."""
+    found = kept_compressions(repo)
+    if len(found) != 1:
+        waiting = f"{len(found)} compressions wait: {', '.join(one.id for one in found)}" if found else "none waits"
+        raise CompressionError(f"no compression was named, and {waiting}")
+    return found[0]
 
 
 def reject(space: Workspace, pending: PendingCompression | str) -> None:
