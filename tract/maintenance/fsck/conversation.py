@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from tract.compile.repair import repair
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
-from tract.errors import TractError
+from tract.errors import ObjectCorruptError, TractError
 from tract.history.context import context_of
 from tract.history.priority import Priority
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.report import Problem
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
-from tract.objects.model import read_blob, read_commit, read_node
+from tract.objects.model import CommitOperation, read_blob, read_commit, read_node
 from tract.objects.note import NoteEvent, left_standing, read_event
 from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
@@ -23,23 +23,76 @@ from tract.tokens.counts import count_content
 _NO_KEY = Key(None, None, None)
 _NOTHING_HIDDEN = Hidden({}, tools=False)
 
+# After one of these a context begins with the one before it.
+_GROWS = (CommitOperation.APPEND, CommitOperation.RECORD)
+# So many messages before a branch's own are looked at with them: a call may be there that one of them answers.
+_BEFORE = 40
+# So many messages are read, for each object of the store and beside that, of branches that have to be read from the beginning.
+_MOST_READ = 16
+_ALWAYS_READ = 100_000
+
 
 def conversation_problems(found: Examination) -> Iterator[Problem]:
-    """Calls and results of tools without each other, and what no model can be sent, at the tip of every branch."""
-    seen: set[tuple[str, ObjectId]] = set()
-    for name, tip in sorted(found.record.refs.items()):
-        if HEADS not in name or not isinstance(tip, bytes):
-            continue
-        place = (name[: name.index(HEADS)], tip)
-        if place in seen:
-            continue  # another branch at the same commit says the same
-        seen.add(place)
+    """Calls and results of tools without each other, and what no model can be sent, at the tip of every branch.
+
+    A message that several branches have is read once: of a branch that went on from what another has, only the end is looked at, and all of it where that end is not clean.
+    """
+    tips = [(name, tip) for name, tip in found.record.refs.items() if HEADS in name and isinstance(tip, bytes)]
+    covered: set[tuple[str, ObjectId]] = set()
+    skipped: dict[str, set[ObjectId]] = {}
+    left = _MOST_READ * len(found.found) + _ALWAYS_READ
+    for name, tip in sorted(tips, key=lambda item: (-_generation(found, item[1]), item[0])):
+        prefix = name[: name.index(HEADS)]
         try:
+            own = _cover(found, prefix, tip, covered)
+            hidden = skipped.setdefault(prefix, _skipped(found, prefix))
+            if own is not None and _is_clean_end(found, name, _entries(found, tip, own + _BEFORE), hidden):
+                continue
+            if left < 0:
+                yield Problem(
+                    "unchecked",
+                    "note",
+                    f"ref '{name}'",
+                    "",
+                    None,
+                    "its conversation was not looked at: too many branches differ",
+                )
+                continue
             entries = _entries(found, tip)
-            skipped = _skipped(found, name)
         except TractError:
             continue  # what is missing is a problem already
-        yield from _problems_at(found, name, entries, skipped)
+        left -= len(entries)
+        yield from _problems_at(found, name, entries, hidden)
+
+
+def _generation(found: Examination, tip: ObjectId) -> int:
+    place = found.found.get(tip)
+    try:
+        return 0 if place is None else read_commit(tip, place.load()).generation
+    except ObjectCorruptError:
+        return 0
+
+
+def _cover(found: Examination, prefix: str, tip: ObjectId, covered: set[tuple[str, ObjectId]]) -> int | None:
+    """Note the contexts that the one at *tip* begins with; how many messages it has more than one that was noted before, None where it has none of those."""
+    own = 0
+    while (prefix, tip) not in covered:
+        covered.add((prefix, tip))
+        commit = read_commit(tip, found.found.read(tip))
+        if commit.operation not in _GROWS or not commit.parents:
+            return None
+        own += 1
+        tip = commit.parents[0]
+    return own
+
+
+def _is_clean_end(
+    found: Examination, name: str, entries: list[tuple[ObjectId, ObjectId]], skipped: set[ObjectId]
+) -> bool:
+    """Whether nothing is wrong at the end of a context, as far as that end tells by itself; what is before it was looked at with another branch."""
+    first = {commit.hex() for commit, _ in entries[: _BEFORE // 2]} if len(entries) >= _BEFORE else set()
+    problems = _problems_at(found, name, entries, skipped)
+    return all(problem.subject.split()[-1] in first for problem in problems)
 
 
 def _problems_at(
@@ -66,24 +119,28 @@ def _problems_at(
         yield Problem(warning.kind, "warning", subject, "", None, f"{warning.detail} (on '{name}')")
 
 
-def _entries(found: Examination, tip: ObjectId) -> list[tuple[ObjectId, ObjectId]]:
+def _entries(found: Examination, tip: ObjectId, most: int | None = None) -> list[tuple[ObjectId, ObjectId]]:
+    """The entries of the context at *tip*, or its last *most*."""
     context = context_of(tip, read_commit(tip, found.found.read(tip)))
-    items: list[ObjectId] = []
+    parts = [context.open]
+    number = len(context.open) // 2
     stack = [] if context.tree is None else [context.tree]
-    while stack:
+    while stack and (most is None or number < most):  # from the last chunk to the first
         id = stack.pop()
         node = read_node(id, found.found.read(id))
         if node.level:
-            stack.extend(reversed(node.items[::2]))
+            stack.extend(node.items[::2])
         else:
-            items.extend(node.items)
-    items.extend(context.open)
-    return list(zip(items[::2], items[1::2], strict=True))
+            parts.append(node.items)
+            number += len(node.items) // 2
+    items = [id for part in reversed(parts) for id in part]
+    entries = list(zip(items[::2], items[1::2], strict=True))
+    return entries if most is None else entries[-most:]
 
 
-def _skipped(found: Examination, branch: str) -> set[ObjectId]:
-    """The messages that are hidden from the model."""
-    tip = found.record.refs.get(branch[: branch.index(HEADS)] + NOTES + "priority")
+def _skipped(found: Examination, prefix: str) -> set[ObjectId]:
+    """The messages of a tract that are hidden from the model."""
+    tip = found.record.refs.get(prefix + NOTES + "priority")
     if not isinstance(tip, bytes):
         return set()
     said: dict[ObjectId, dict[ObjectId, NoteEvent]] = {}

@@ -270,25 +270,34 @@ class Graph:
             and commit.open[-2:] != (commit.target, commit.content)
         ):
             self._problem("context-entries", subject, "its last entry is not the note itself")
-        if commit.operation is CommitOperation.EDIT and not self._has_entry(commit):
+        if commit.operation is CommitOperation.EDIT and not self._has_entry(commit, before.tree):
             self._problem(
                 "edit-without-target", subject, "the message it edits is not in its context", severity="warning"
             )
 
-    def _has_entry(self, commit: Commit) -> bool:
-        """Whether an edit's message is in its context, with the content that the edit brings."""
-        wanted = (commit.target, commit.content)
-        if any(entry == wanted for entry in zip(commit.open[::2], commit.open[1::2], strict=False)):
+    def _has_entry(self, commit: Commit, before: ObjectId | None) -> bool:
+        """Whether an edit's message is in its context, with the content that the edit brings.
+
+        That is in a node that the context *before* has not, so the others are not read but where it is in none of these.
+        """
+        wanted = (commit.target or b"", commit.content or b"")
+        if wanted in zip(commit.open[::2], commit.open[1::2], strict=False):
             return True
-        stack = [] if commit.tree is None else [commit.tree]
-        while stack:
-            at = stack.pop()
-            node = read_node(at, self._found.read(at))
-            if node.level:
-                stack.extend(node.items[::2])
-            elif wanted in zip(node.items[::2], node.items[1::2], strict=True):
+        old = {before}
+        nodes = [] if commit.tree is None else [commit.tree]
+        while nodes:
+            new = [read_node(id, self._found.read(id)) for id in nodes if id not in old]
+            if any(node.level == 0 and wanted in zip(node.items[::2], node.items[1::2], strict=True) for node in new):
                 return True
-        return False
+            level = new[0].level if new else 0
+            gone = [
+                read_node(id, self._found.read(id))
+                for id in old.difference(nodes)
+                if id is not None and id in self._found
+            ]
+            nodes = [child for node in new if node.level for child in node.items[::2]]
+            old = {child for node in gone if node.level == level for child in node.items[::2]}
+        return before is not None and self._has_entry(commit, None)
 
 
 _LOST = {"blob": "content", "tree": "a part of a context", "commit": "commit", "operation": "operation"}
