@@ -18,13 +18,14 @@ from itertools import pairwise
 
 from blake3 import blake3
 
-from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
+from tract.errors import FormatVersionError, ObjectCorruptError
+from tract.maintenance.fsck.journal import is_payload
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
-from tract.objects.model import Object, check_payload
+from tract.objects.model import Object
 from tract.storage import files
 from tract.storage.compression import ZSTD_MAGIC, FrameCodec
-from tract.storage.folding import unfold
+from tract.storage.folding import ordinals_in, unfold
 from tract.storage.pack import (
     FOLDED,
     FRAME,
@@ -39,7 +40,6 @@ from tract.storage.pack_writer import index_bytes
 
 _CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
 _LONGEST_DICTIONARY = 1024 * 1024
-_MENDING_ROUNDS = 3
 
 
 class PackScan(Pack):
@@ -55,8 +55,7 @@ class PackScan(Pack):
         self.unreadable: dict[ObjectId, bytes] = {}
         self._ids: list[ObjectId | None] | None = None  # where the pack's own table of ids is not to be had
         self._mended: dict[int, bytes] = {}
-        self._bad_blocks: set[int] = set()
-        self._bad_frames: set[int] = set()
+        self._derived: dict[int, ObjectId | None] = {}
         super().__init__(os.path.join(store, name))
         try:
             self._check_seal()
@@ -110,7 +109,8 @@ class PackScan(Pack):
                 rows.append(FrameRow(offset, length, len(raw), first, number, 0, PLAIN))
             self._ids_start = offset + length
         self.count = rows[-1].first + rows[-1].number if rows else 0
-        known = min(self.count, (len(data) - self._ids_start) // ID_SIZE)
+        is_cut = data.startswith(ZSTD_MAGIC, self._ids_start)  # in a frame, before the table
+        known = 0 if is_cut else min(self.count, (len(data) - self._ids_start) // ID_SIZE)
         starts = range(self._ids_start, self._ids_start + known * ID_SIZE, ID_SIZE)
         self._ids = [data[at : at + ID_SIZE] for at in starts]
         self._ids += [None] * (self.count - known)
@@ -129,35 +129,29 @@ class PackScan(Pack):
     def _find_kinds(self, rows: list[FrameRow]) -> None:
         """Find the kind of each frame's objects, and ids that are missing; commits and trees are made of ids, so that may take several rounds."""
         ids = self._ids or []
-        waiting = set(range(len(rows)))
-        known = -1
-        while waiting and known != len(ids) - ids.count(None) - len(waiting):
-            known = len(ids) - ids.count(None) - len(waiting)
-            for number in sorted(waiting):
+        waiting = list(range(len(rows)))
+        before: tuple[int, int] | None = None
+        while waiting and before != (len(waiting), ids.count(None)):
+            before = len(waiting), ids.count(None)
+            for number in waiting:
                 row = rows[number]
                 kind = self._kind_of(row)
                 if kind is not None:
                     rows[number] = row._replace(kind=KINDS.index(kind) + 1, codec=PLAIN if kind == "blob" else FOLDED)
-                if kind is not None and None not in ids[row.first : row.first + row.number]:
-                    waiting.remove(number)
+            waiting = [
+                n for n in waiting if not rows[n].kind or None in ids[rows[n].first : rows[n].first + rows[n].number]
+            ]
 
     def _kind_of(self, row: FrameRow) -> Kind | None:
         """The kind of which most of a frame's objects are; their ids are noted where they were missing."""
         assert self._ids is not None
         data, ends = self._unpack_as(row)
-        best: dict[int, ObjectId] = {}
-        found: Kind | None = None
-        for kind in KINDS:
-            proved: dict[int, ObjectId] = {}
-            for at, (start, end) in enumerate(pairwise(ends), row.first):
-                id = self._prove(kind, data[start:end], at)
-                if id is not None:
-                    proved[at] = id
-            if len(proved) > len(best):
-                best, found = proved, kind
-        for at, id in best.items():
+        parts = dict(enumerate((data[start:end] for start, end in pairwise(ends)), row.first))
+        proved = {kind: self._prove(kind, parts) for kind in KINDS}
+        kind = max(KINDS, key=lambda kind: len(proved[kind]))
+        for at, id in proved[kind].items():
             self._ids[at] = id
-        return found
+        return kind if proved[kind] else None
 
     def _unpack_as(self, row: FrameRow) -> tuple[bytes, list[int]]:
         for codec in (self._blobs, self._plain):
@@ -165,17 +159,31 @@ class PackScan(Pack):
                 return unpack_frame(files.read_at(self._fd, row.stored, row.offset), codec, self.path, row)
         return b"", []
 
-    def _prove(self, kind: Kind, part: bytes, ordinal: int) -> ObjectId | None:
-        """The id of an object that is of *kind*: the one in the table, or where there is none, that of what has a right shape."""
+    def _prove(self, kind: Kind, parts: dict[int, bytes]) -> dict[int, ObjectId]:
+        """The ids of those *parts*, by ordinal, that are objects of *kind*: the one in the table, or where there is none, that of what has a right shape."""
         assert self._ids is not None
-        try:
-            payload = part if kind == "blob" else unfold(part, ordinal, self.id_at)
-            id = object_id(kind, payload)
-            if self._ids[ordinal] is None:
-                check_payload(kind, payload)
-        except (ValueError, IndexError, struct.error, ContentValidationError, ObjectCorruptError):
-            return None
-        return id if self._ids[ordinal] in (None, id) else None
+        table = self._ids
+        proved: dict[int, ObjectId] = {}
+
+        def id_at(ordinal: int) -> ObjectId:
+            id = proved.get(ordinal) or table[ordinal]
+            if id is None or ordinal < 0:
+                raise ValueError(f"the id of object number {ordinal} is not known")
+            return id
+
+        before = -1
+        while before < len(proved):  # an object may name one that lies behind it
+            before = len(proved)
+            for ordinal in sorted(parts.keys() - proved.keys(), reverse=bool(before)):
+                try:
+                    part = parts[ordinal]
+                    payload = part if kind == "blob" else unfold(part, ordinal, id_at)
+                except (ValueError, IndexError, struct.error):
+                    continue
+                id = object_id(kind, payload)
+                if table[ordinal] == id or (table[ordinal] is None and is_payload(kind, payload)):
+                    proved[ordinal] = id
+        return proved
 
     def _read_ids(self, block: int) -> bytes:
         if self._ids is not None:
@@ -237,7 +245,7 @@ class PackScan(Pack):
     def _check_ids(self, block: int) -> None:
         """Check a block of the table of ids; where it is damaged, work it out anew from the objects.
 
-        It is kept only where it then matches its checksum. Commits and trees are put together from ids, so one that was wrong may need another round.
+        It is kept only where it then matches its checksum.
         """
         try:
             self._read_ids(block)
@@ -247,20 +255,55 @@ class PackScan(Pack):
         first = block * IDS_A_CHECK
         number = min(IDS_A_CHECK, self.count - first)
         start = self._ids_start + first * ID_SIZE
-        table = found = bytearray(files.read_at(self._fd, number * ID_SIZE, start))
-        for _ in range(_MENDING_ROUNDS):
-            self._mended[block] = bytes(found)
-            self.release()
-            found = bytearray(table)
-            for at in range(number):
-                obj = self._try(first + at)
-                if obj is not None:
-                    found[at * ID_SIZE : (at + 1) * ID_SIZE] = object_id(obj.kind, obj.payload)
-            if zlib.crc32(found) == self._id_checks[block]:
-                table = found
-                break
+        table = bytearray(files.read_at(self._fd, number * ID_SIZE, start))
         self._mended[block] = bytes(table)
+        for at in range(number):
+            id = self._derive(first + at, block)
+            if id is not None:
+                table[at * ID_SIZE : (at + 1) * ID_SIZE] = id
+        if zlib.crc32(table) == self._id_checks[block]:
+            self._mended[block] = bytes(table)
         self.release()
+
+    def _derive(self, ordinal: int, block: int) -> ObjectId | None:
+        """The id that an object's bytes have, where of other objects in the same *block* of ids only the bytes are believed; None where they cannot be read."""
+        waiting, opened = [ordinal], set[int]()
+        while waiting:
+            at = waiting[-1]
+            if at not in self._derived:
+                needed = [
+                    other
+                    for other in self._named_in(at)
+                    if other // IDS_A_CHECK == block and other not in self._derived
+                ]
+                if needed and at not in opened:
+                    opened.add(at)
+                    waiting += needed
+                    continue
+                self._derived[at] = self._id_of(at)
+            waiting.pop()
+        return self._derived[ordinal]
+
+    def _named_in(self, ordinal: int) -> list[int]:
+        """The ordinals of the objects that an object names, as far as they are in this pack."""
+        try:
+            row, data, ends = self._frame_of(ordinal)
+            at = ordinal - row.first
+            return ordinals_in(data[ends[at] : ends[at + 1]], ordinal) if row.codec == FOLDED else []
+        except (ObjectCorruptError, IndexError, ValueError):
+            return []
+
+    def _id_of(self, ordinal: int) -> ObjectId | None:
+        try:
+            row, data, ends = self._frame_of(ordinal)
+            at = ordinal - row.first
+            part = data[ends[at] : ends[at + 1]]
+            kind = self._kind(row)
+            if row.codec == PLAIN:
+                return object_id(kind, part)
+            return object_id(kind, unfold(part, ordinal, lambda other: self._derived.get(other) or self.id_at(other)))
+        except (ObjectCorruptError, IndexError, ValueError):
+            return None
 
     def load(self, ordinal: int) -> Object:
         """The object with that ordinal, one of those *found*."""
