@@ -29,33 +29,49 @@ def flips() -> ModuleType:
     return module
 
 
+STORES = [(sealed, durability) for sealed in (False, True) for durability in ("full", "process")]
+NAMES = [f"{'packs' if sealed else 'journal'}, {durability}" for sealed, durability in STORES]
+
+
 def sampled(name: str, size: int) -> int:
     """Every bit of HEAD, and some of the others."""
-    return 1 if name == "HEAD" else min(80 + size // 30, 800)
+    return 1 if name == "HEAD" else min(160 + size // 15, 2000)
+
+
+@pytest.mark.parametrize(("sealed", "durability"), STORES, ids=NAMES)
+def test_what_is_damaged_is_found_and_never_read_as_something_else_or_in_silence(
+    flips: ModuleType, sealed: bool, durability: str, tmp_path: Path
+) -> None:
+    found = flips.run(flips.make_store(tmp_path, sealed=sealed, durability=durability), sampled)
+
+    assert [] == found.missed
+    assert [] == found.wrong
+    assert {"flip", "cut", "gone"} == {what for _, what in found.tried}
+    assert sum(found.tried.values()) > 150
+
+
+@pytest.mark.parametrize(("sealed", "durability"), STORES, ids=NAMES)
+def test_a_repair_gives_up_nothing_that_can_be_read_and_the_store_works(
+    flips: ModuleType, sealed: bool, durability: str, tmp_path: Path
+) -> None:
+    store = flips.make_store(tmp_path, sealed=sealed, durability=durability)
+
+    found = flips.run(store, lambda _, size: 100 + size, repairs=True, bits=1)
+
+    assert [] == found.given_up
+    with Tract.open(tmp_path) as t:
+        t.user("it works")
+    assert check_repository(str(store)).is_clean
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["journal", "pack"])
-def test_what_is_damaged_is_found_and_never_read_as_something_else(
-    flips: ModuleType, sealed: bool, tmp_path: Path
-) -> None:
-    tried, missed, wrong, _ = flips.run(flips.make_store(tmp_path, sealed=sealed), sampled)
-
-    assert [] == missed
-    assert [] == wrong
-    assert {"flip", "cut", "gone"} == {what for _, what in tried}
-    assert sum(tried.values()) > 300
-
-
-@pytest.mark.parametrize("sealed", [False, True], ids=["journal", "pack"])
-def test_what_is_damaged_can_be_repaired_into_a_store_that_works(
-    flips: ModuleType, sealed: bool, tmp_path: Path
-) -> None:
+def test_what_is_repaired_is_read_as_it_was(flips: ModuleType, sealed: bool, tmp_path: Path) -> None:
     store = flips.make_store(tmp_path, sealed=sealed)
     expected = flips.read_all(store)
     whole = {str(path.relative_to(store)): path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()}
     rng = random.Random(5)
     for name, data in whole.items():
-        for damage, changed in flips.damages(name, data, 40 + len(data) // 2, rng):
+        for damage, changed in flips.damages(name, data, 80 + len(data), rng):
             flips.put(store, name, changed)
             left = run_repair(plan_repair(check_repository(str(store))))
             assert {"missing-object"} >= {problem.kind for problem in (*left.errors, *left.warnings)}, damage
@@ -68,12 +84,14 @@ def test_what_is_damaged_can_be_repaired_into_a_store_that_works(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sealed", [False, True], ids=["journal", "pack"])
-def test_every_bit_every_length_and_every_file_counts(flips: ModuleType, sealed: bool, tmp_path: Path) -> None:
-    _, missed, wrong, _ = flips.run(flips.make_store(tmp_path, sealed=sealed), lambda *_: 1)
+@pytest.mark.parametrize(("sealed", "durability"), STORES, ids=NAMES)
+def test_every_bit_every_length_and_every_file_counts(
+    flips: ModuleType, sealed: bool, durability: str, tmp_path: Path
+) -> None:
+    found = flips.run(flips.make_store(tmp_path, sealed=sealed, durability=durability), lambda *_: 1)
 
-    assert [] == missed
-    assert [] == wrong
+    assert [] == found.missed
+    assert [] == found.wrong
 
 
 def test_a_journal_cut_between_two_transactions_is_noticed_even_where_only_a_tag_is_lost(

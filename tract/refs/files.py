@@ -28,7 +28,7 @@ from tract.storage.store import Durability, ObjectStore
 _SYMBOLIC = "ref:"
 _DURABILITY = {"full": "synced", "process": "cached"}  # of one length, so that a line can be written over another
 _MAX_LINE = 1024
-_KEPT_OPEN = 16
+_KNOWN = 16  # files that this handle writes over without a look at the folders on the way
 _NAME = "name"
 """The file in a tract's folder that has the whole of a long name, encoded."""
 
@@ -67,7 +67,7 @@ class RefFiles:
     def __init__(self, path: str, durability: Durability) -> None:
         self.path = path
         self._durability = durability
-        self._open: dict[str, int] = {}
+        self._known: dict[str, files.SharedFile] = {}
 
     def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
         """Show the new values; nothing is synced, for the operations can tell all of it again.
@@ -93,10 +93,8 @@ class RefFiles:
 
     def _write(self, name: str, value: RefValue, durability: Durability) -> None:
         line = format_line(name, value, durability)
-        fd = self._descriptor(name, len(line)) if isinstance(value, bytes) else None
-        if fd is not None:
-            # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
-            files.write_at(fd, line, 0)
+        # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
+        if isinstance(value, bytes) and self._overwrite(name, line):
             return
         self._forget(name)
         path = self.path_of(name)
@@ -105,27 +103,28 @@ class RefFiles:
             files.remove_tree(path)  # of refs that were under this name and are gone: none can be beside this one
         files.write_file(path, line, sync=False)
 
-    def _descriptor(self, name: str, size: int) -> int | None:
-        """An open ref file of *size* bytes, if there is one; the last few stay open."""
-        fd = self._open.get(name)
-        if fd is not None:
-            if files.is_named_with(fd, size):
-                return fd
+    def _overwrite(self, name: str, line: bytes) -> bool:
+        """Write over the file of a ref, if there is one with a line as long."""
+        file = self._known.get(name)
+        if file is not None:
+            if file.overwrite(line):
+                return True
             self._forget(name)
         try:
             self._check_folders(name)
-            fd = files.open_write(self.path_of(name), create=False)
+            file = files.SharedFile(self.path_of(name), writable=True)
+            is_written = file.overwrite(line)
         except OSError:
-            return None
-        if len(self._open) >= _KEPT_OPEN:
-            self._forget(next(iter(self._open)))
-        self._open[name] = fd
-        return fd if files.is_named_with(fd, size) else None
+            return False
+        if len(self._known) >= _KNOWN:
+            self._forget(next(iter(self._known)))
+        self._known[name] = file
+        return is_written
 
     def _forget(self, name: str) -> None:
-        fd = self._open.pop(name, None)
-        if fd is not None:
-            files.close(fd)
+        file = self._known.pop(name, None)
+        if file is not None:
+            file.close()
 
     def _delete(self, name: str) -> None:
         self._forget(name)
@@ -222,7 +221,7 @@ class RefFiles:
             )
 
     def close(self) -> None:
-        for name in list(self._open):
+        for name in list(self._known):
             self._forget(name)
 
 

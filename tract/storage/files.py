@@ -12,7 +12,9 @@ import fcntl
 import mmap
 import os
 import stat
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import count
 from weakref import WeakSet
@@ -22,6 +24,7 @@ from tract.errors import DurabilityError, LockTimeoutError, StorageError, Unsafe
 FILE_MODE = 0o600
 DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_MOST_SHARED = 48  # packs and ref files that a process has open
 _MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
 
 
@@ -449,6 +452,74 @@ class NewFile:
         close(self._fd)
         if self._temporary is not None:
             unlink(self._temporary)
+
+
+class SharedFile:
+    """A file that is read, or written over, again and again.
+
+    All of them in a process share some descriptors: one that was not used for a while is closed, and opened anew when it is used.
+    FileNotFoundError then says that the file is gone.
+    """
+
+    __slots__ = ("_fd", "_writable", "path")
+
+    def __init__(self, path: str, *, writable: bool = False) -> None:
+        self.path = path
+        self._writable = writable
+        self._fd = -1
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        """As the function ``read_at``."""
+        with _shared.lock:
+            return read_at(self._descriptor(), size, offset)
+
+    def size(self) -> int:
+        with _shared.lock:
+            return size_of(self._descriptor())
+
+    def overwrite(self, data: bytes) -> bool:
+        """Put *data* in the place of all that is in the file; False, and nothing done, where that has another length or the file lost its name."""
+        with _shared.lock:
+            fd = self._descriptor()
+            if not is_named_with(fd, len(data)):
+                return False
+            write_at(fd, data, 0)
+            return True
+
+    def _descriptor(self) -> int:
+        if self._fd < 0:
+            self._fd = open_write(self.path, create=False) if self._writable else open_read(self.path)
+            _shared.open[self] = None
+            if len(_shared.open) > _MOST_SHARED:
+                next(iter(_shared.open))._close()
+        else:
+            _shared.open.move_to_end(self)
+        return self._fd
+
+    def close(self) -> None:
+        with _shared.lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            _shared.open.pop(self, None)
+            close(self._fd)
+            self._fd = -1
+
+
+class _Shared:
+    """The shared files that are open, the one that was used last at the end. Whoever uses one holds the lock: else another thread could close it meanwhile."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.open: OrderedDict[SharedFile, None] = OrderedDict()
+
+    def after_fork(self) -> None:
+        self.lock = threading.RLock()  # another thread may have held it
+
+
+_shared = _Shared()
+os.register_at_fork(after_in_child=_shared.after_fork)
 
 
 @contextlib.contextmanager

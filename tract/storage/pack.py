@@ -158,12 +158,12 @@ class Pack:
         self._frames: OrderedDict[int, Frame] = OrderedDict()
         # Where ids that were just unfolded are: what a tree names is read next.
         self._hints: dict[ObjectId, int] = {}
-        self._fd = files.open_read(path)
+        self._file = files.SharedFile(path)
         try:
             self._read_tables()
             self._open_index()
         except BaseException:
-            files.close(self._fd)
+            self._file.close()
             raise
 
     @property
@@ -173,23 +173,23 @@ class Pack:
 
     def _read_tables(self) -> None:
         """Take in what the end of the pack says of the rest; ObjectCorruptError where that does not match its checksum."""
-        size = self._size = files.size_of(self._fd)
-        _check_magic(self.path, files.read_at(self._fd, 16, 0), PACK_MAGIC)
+        size = self._size = self._file.size()
+        _check_magic(self.path, self._file.read_at(16, 0), PACK_MAGIC)
         if size < 16 + PACK_END:
             raise ObjectCorruptError(self.path, "it is shorter than any pack", size)
-        end = files.read_at(self._fd, PACK_END, size - PACK_END)
+        end = self._file.read_at(PACK_END, size - PACK_END)
         frames, self.count, self._ids_start, dictionary = TRAILER.unpack_from(end)
         checks = -(-self.count // IDS_A_CHECK) * 4
         start = self._ids_start + self.count * ID_SIZE
         if start + checks + frames * FRAME.size + PACK_END != size or 16 + dictionary > size:
             raise ObjectCorruptError(self.path, "its trailer does not fit its length", size - PACK_END)
-        tail = files.read_at(self._fd, checks + frames * FRAME.size, start) + end[: TRAILER.size]
+        tail = self._file.read_at(checks + frames * FRAME.size, start) + end[: TRAILER.size]
         if blake3(tail).digest()[:CHECK_SIZE] != end[TRAILER.size : TRAILER.size + CHECK_SIZE]:
             raise ObjectCorruptError(self.path, "its tables do not match their checksum", start)
         self._id_checks = memoryview(tail)[:checks].cast("I")
         self._seal = end[-SEAL_SIZE:]
         self._set_frames(tail[checks : -TRAILER.size])
-        self._set_dictionary(files.read_at(self._fd, dictionary, 16))
+        self._set_dictionary(self._file.read_at(dictionary, 16))
 
     def _set_frames(self, table: bytes) -> None:
         # Rows are made when they are asked for: a large pack has thousands, and most commands read a few frames.
@@ -385,7 +385,7 @@ class Pack:
         number = min(IDS_A_CHECK, self.count - block * IDS_A_CHECK)
         if number <= 0:
             raise ObjectCorruptError(self.path, f"it has no object number {block * IDS_A_CHECK}")
-        ids = files.read_at(self._fd, number * ID_SIZE, start)
+        ids = self._file.read_at(number * ID_SIZE, start)
         if zlib.crc32(ids) != self._id_checks[block]:
             raise ObjectCorruptError(self.path, "its table of ids does not match its checksum", start)
         if len(self._blocks) >= _KEPT_BLOCKS:
@@ -499,7 +499,7 @@ class Pack:
             raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
         if row.offset + row.stored > self._ids_start:
             raise ObjectCorruptError(self.path, f"a frame of {row.stored} bytes does not fit in it", row.offset)
-        return files.read_at(self._fd, row.stored, row.offset)
+        return self._file.read_at(row.stored, row.offset)
 
     def forget(self) -> None:
         """Let go of what was unpacked."""
@@ -513,7 +513,7 @@ class Pack:
 
     def close(self) -> None:
         """Let go of the file."""
-        files.close(self._fd)
+        self._file.close()
 
 
 def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from heapq import nlargest
 from typing import TypeVar
 
@@ -30,6 +31,8 @@ _WARM_PACKS = 4
 
 # A new object is looked for in so many packs, the largest: one that is there twice costs its bytes until the next gc, and asking hundreds costs more than a commit.
 _MOST_ASKED = 4
+
+_MOST_TRIES = 5
 
 _T = TypeVar("_T")
 
@@ -138,11 +141,27 @@ class ObjectReader:
                 self.refresh()
                 self._open_packs()
                 obj = self._read_known(id)
+        except FileNotFoundError:
+            obj = self._despite_gc(lambda: self._read_known(id))
         except OSError as exc:
             raise files.as_storage_error(exc) from exc
         if obj is None:
             raise BlobNotFoundError(id.hex())
         return obj
+
+    def _despite_gc(self, look: Callable[[], _T]) -> _T:
+        """What *look* gives, once more where gc took a pack away that was to be read: what it held is in another."""
+        for left in reversed(range(_MOST_TRIES)):
+            try:
+                self.refresh()
+                self._open_packs()
+                return look()
+            except FileNotFoundError as exc:
+                if not left:
+                    raise files.as_storage_error(exc) from exc
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
+        raise AssertionError
 
     def _read_known(self, id: ObjectId) -> Object | None:
         self._check_open()
@@ -191,6 +210,8 @@ class ObjectReader:
             id = ids[len(result)]
             try:
                 found = [] if recent is None or id in self._journal.index else take(recent, len(result))
+            except FileNotFoundError:
+                found = []  # gc took the pack
             except OSError as exc:
                 raise files.as_storage_error(exc) from exc
             result += found or [read(id)]
@@ -204,6 +225,8 @@ class ObjectReader:
             recent = self._packs.get(self._recent)
             try:
                 found = None if recent is None or ids[at] in self._journal.index else recent.chunks(ids, at)
+            except FileNotFoundError:
+                found = None
             except OSError as exc:
                 raise files.as_storage_error(exc) from exc
             parts.append(found or chunks_of([ids[at]], [read_node(ids[at], self.read(ids[at]))]))
@@ -223,6 +246,8 @@ class ObjectReader:
                 try:
                     run = recent.run(ids, at)
                     found = [] if run is not None else recent.payloads(ids, at, "blob")
+                except FileNotFoundError:
+                    found = []
                 except OSError as exc:
                     raise files.as_storage_error(exc) from exc
             if run is not None:
@@ -237,11 +262,10 @@ class ObjectReader:
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
-        if self._has(id):
-            return True
-        self.refresh()
-        self._open_packs()
-        return self._has(id)
+        with suppress(FileNotFoundError):  # gc took a pack
+            if self._has(id):
+                return True
+        return self._despite_gc(lambda: self._has(id))
 
     def was_seen(self, id: ObjectId) -> bool:
         """Whether the object was there when this process last looked: for bulk work, where a miss must cost little."""
@@ -255,23 +279,22 @@ class ObjectReader:
 
     def _is_known(self, id: ObjectId) -> bool:
         """The same for what is about to be written; not every pack is asked."""
-        return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
+        with suppress(FileNotFoundError):  # gc took a pack: to write it again does no harm
+            return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
+        return False
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
         self._check_open()
-        self.refresh()
-        found = {id for id in self._journal.index if id.hex().startswith(prefix)}
-        for pack in self._packs.values():
-            found.update(pack.find(prefix))
-        found.update(self._loose.find(prefix))
+        packed = self._despite_gc(lambda: [id for pack in self._packs.values() for id in pack.find(prefix)])
+        found = {id for id in self._journal.index if id.hex().startswith(prefix)}.union(
+            packed, self._loose.find(prefix)
+        )
         return tuple(sorted(found))
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         self._check_open()
-        self.refresh()
-        kinds = dict(self._journal_ids())
-        for pack in self._packs.values():
-            kinds.update(pack.ids())
+        kinds = self._despite_gc(lambda: {id: kind for pack in self._packs.values() for id, kind in pack.ids()})
+        kinds.update(self._journal_ids())
         kinds.update(self._loose.ids())
         # Whole before the first is given, for gc can take a pack away while the caller looks at one.
         yield from kinds.items()

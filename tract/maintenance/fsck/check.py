@@ -72,7 +72,7 @@ def examine(path: str, *, locked: bool = False) -> Examination:
     if locked:
         return _examine(path, locked=True)
     for _ in range(_TRIES):
-        with suppress(BlobNotFoundError):
+        with suppress(BlobNotFoundError, FileNotFoundError):
             found = _examine(path, locked=False)
             if _was_collected(found):
                 found.close()

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from blake3 import blake3
 
-from tract.errors import FormatVersionError, ObjectCorruptError
+from tract.errors import BlobNotFoundError, FormatVersionError, ObjectCorruptError
 from tract.maintenance.fsck.journal import is_payload
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
@@ -77,8 +77,8 @@ class PackScan(Pack):
     def _check_seal(self) -> None:
         seal = blake3()
         for offset in range(0, self._size - SEAL_SIZE, 1 << 20):
-            seal.update(files.read_at(self._fd, min(1 << 20, self._size - SEAL_SIZE - offset), offset))
-        if seal.digest() != files.read_at(self._fd, SEAL_SIZE, max(0, self._size - SEAL_SIZE)):
+            seal.update(self._file.read_at(min(1 << 20, self._size - SEAL_SIZE - offset), offset))
+        if seal.digest() != self._file.read_at(SEAL_SIZE, max(0, self._size - SEAL_SIZE)):
             self._error("pack-damaged", max(0, self._size - SEAL_SIZE), "it does not match its seal")
             return
         name = f"pack-{seal.digest().hex()[:40]}.pack"
@@ -156,7 +156,7 @@ class PackScan(Pack):
     def _unpack_as(self, row: FrameRow) -> tuple[bytes, list[int]]:
         for codec in (self._blobs, self._plain):
             with suppress(ObjectCorruptError):
-                return unpack_frame(files.read_at(self._fd, row.stored, row.offset), codec, self.path, row)
+                return unpack_frame(self._file.read_at(row.stored, row.offset), codec, self.path, row)
         return b"", []
 
     def _prove(self, kind: Kind, parts: dict[int, bytes]) -> dict[int, ObjectId]:
@@ -255,7 +255,7 @@ class PackScan(Pack):
         first = block * IDS_A_CHECK
         number = min(IDS_A_CHECK, self.count - first)
         start = self._ids_start + first * ID_SIZE
-        table = bytearray(files.read_at(self._fd, number * ID_SIZE, start))
+        table = bytearray(self._file.read_at(number * ID_SIZE, start))
         self._mended[block] = bytes(table)
         for at in range(number):
             id = self._derive(first + at, block)
@@ -307,7 +307,10 @@ class PackScan(Pack):
 
     def load(self, ordinal: int) -> Object:
         """The object with that ordinal, one of those *found*."""
-        return self.object_at(ordinal)
+        try:
+            return self.object_at(ordinal)
+        except FileNotFoundError:
+            raise BlobNotFoundError(self.id_at(ordinal).hex()) from None  # gc took it since
 
     # The index
 
