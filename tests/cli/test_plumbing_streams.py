@@ -45,7 +45,7 @@ class Store:
         """Bring everything into a pack; its path."""
         repo = open_repository(str(self.folder / ".tract"))
         with repo.objects.lock():
-            repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+            repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))
         repo.close()
         (name,) = (self.folder / ".tract/objects/pack").glob("*.pack")
         return str(name)

@@ -45,7 +45,7 @@ class Store:
         repo = open_repository(str(self.path))
         with repo.objects.lock():
             repo.refs.refresh()
-            repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+            repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))
         repo.close()
 
     def one(self, pattern: str) -> Path:

@@ -34,7 +34,7 @@ def make_store(folder: Path) -> Path:
             repo = open_repository(str(folder / ".tract"))
             with repo.objects.lock():
                 repo.refs.refresh()
-                repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+                repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))
             repo.close()
     return folder
 

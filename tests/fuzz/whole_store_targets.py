@@ -102,7 +102,7 @@ def _seed_store() -> Path:
     repo = open_repository(str(path))
     fill(repo, messages=12)
     with repo.objects.lock():
-        repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))  # type: ignore[attr-defined]
+        repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))  # type: ignore[attr-defined]
     write_commits(repo, [Draft({"content_type": "freeform", "payload": {"after": "the seal"}}, time=100)])
     repo.close()
     cut_off(path)

@@ -584,7 +584,7 @@ def test_a_store_with_something_missing_is_left_as_it_is(tmp_path):
     t = make_tract(tmp_path, "a")
     t.gc()
     t.user("b")
-    store_of(t).seal(repo_of(t).refs.keyframe(repo_of(t).refs.last, "seal"))
+    store_of(t).seal(*repo_of(t).refs.keyframe(repo_of(t).refs.last, "seal"))
     t.close()
     folder = tmp_path / ".tract" / "objects" / "pack"
     for path in sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)[:2]:
@@ -631,7 +631,7 @@ def test_gc_is_due_after_many_packs_and_not_after_a_gc(tmp_path):
     for at in range(13):
         t.user(str(at))
         with store_of(t).lock():
-            store_of(t).seal(repo_of(t).refs.keyframe(repo_of(t).refs.last, "seal"))
+            store_of(t).seal(*repo_of(t).refs.keyframe(repo_of(t).refs.last, "seal"))
             repo_of(t).refs.refresh()
         due.append(is_due(repo_of(t)))
     t.gc()

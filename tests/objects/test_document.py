@@ -22,11 +22,13 @@ from tract.objects.model import (
     RefChange,
     Refs,
     Step,
+    TractRefs,
     new_blob,
     new_commit,
     new_node,
     new_object,
     new_operation,
+    new_ref_chunk,
 )
 
 A, B, C = (bytes([n]) * 32 for n in (1, 2, 3))
@@ -70,17 +72,26 @@ KNOWN: list[tuple[NewObject, Document]] = [
         new_operation(Operation(A, -1, "Ada", "why", MOVED)),
         {"previous": a, "time": -1, "actor": "Ada", "reason": "why",
          "changes": [{"ref": "refs/heads/x", "old": None, "new": b}, {"ref": "HEAD", "old": c, "new": "refs/heads/x"}],
-         "refs": None, "steps": None},
+         "refs": None, "steps": None, "chunks": []},
     ),
     (
         new_operation(Operation(None, 1, "", "", (), (("HEAD", "refs/heads/x"), ("refs/heads/x", A)))),
         {"previous": None, "time": 1, "actor": "", "reason": "", "changes": [],
-         "refs": [{"ref": "HEAD", "value": "refs/heads/x"}, {"ref": "refs/heads/x", "value": a}], "steps": None},
+         "refs": [{"ref": "HEAD", "value": "refs/heads/x"}, {"ref": "refs/heads/x", "value": a}], "steps": None, "chunks": []},
     ),
     (
         new_operation(Operation(None, 1, "a", "fold", (RefChange("x", A, None),), None, (Step(1, "b", "c", 1),))),
         {"previous": None, "time": 1, "actor": "a", "reason": "fold", "changes": [{"ref": "x", "old": a, "new": None}],
-         "refs": None, "steps": [{"time": 1, "actor": "b", "reason": "c", "number": 1}]},
+         "refs": None, "steps": [{"time": 1, "actor": "b", "reason": "c", "number": 1}], "chunks": []},
+    ),
+    (
+        new_operation(Operation(None, 1, "", "", (), (), None, (A, B))),
+        {"previous": None, "time": 1, "actor": "", "reason": "", "changes": [], "refs": [], "steps": None, "chunks": [a, b]},
+    ),
+    (
+        new_ref_chunk([TractRefs("x", None, 5, (("HEAD", "refs/heads/x"), ("refs/heads/x", A)))]),
+        {"tracts": [{"part": "x", "created": None, "changed": 5,
+                     "refs": [{"ref": "HEAD", "value": "refs/heads/x"}, {"ref": "refs/heads/x", "value": a}]}]},
     ),
 ]  # fmt: skip
 

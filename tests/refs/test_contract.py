@@ -252,7 +252,7 @@ def test_two_handles_see_each_other_and_only_one_of_two_wins(tmp_path: Path) -> 
         second.update([RefEdit(MAIN, TWO.id, None)], reason="second")
     second.update([RefEdit(MAIN, TWO.id, ONE.id)], reason="second")
     with stores[1].lock():
-        stores[1].seal(second.keyframe(second.last, "seal"))
+        stores[1].seal(*second.keyframe(second.last, "seal"))
     first.refresh()
 
     assert TWO.id == first.read(MAIN)

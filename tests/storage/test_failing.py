@@ -223,7 +223,7 @@ def test_an_object_that_cannot_be_read_is_an_error_of_the_store_that_names_the_f
     ids = [repo.commit(say(repo, f"message {n} " + "x" * 20_000)).content for n in range(3)]
     if sealed:
         with repo.objects.lock():
-            repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))
+            repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))
         repo.objects.read(ids[0])
         repo = open_one("process")
     monkeypatch.setattr(os, "pread", Failing(os.pread, range(10**9), errno.EIO))

@@ -42,24 +42,21 @@ def in_tract(repo: Repository, name: str) -> Repository:
     return replace(repo, tract=name, prefix=prefix)
 
 
-def tract_prefixes(repo: Repository) -> list[str]:
-    """The prefixes of the tracts that are there, the root tract's first, the others in order of their names."""
-    found = {split_tract(name)[0] for name, _ in repo.refs.list() if name.endswith("/" + HEAD)}
-    return ["", *sorted(found, key=tract_name)]
-
-
 def tract_times(repo: Repository) -> dict[str, TractTimes]:
-    """The times of every tract that operations tell of, by prefix."""
-    found: dict[str, TractTimes] = {}
+    """The tracts that are there, by prefix, with their times: the root tract first, the others in order of their names."""
+    found = {prefix: TractTimes(created, changed) for prefix, created, changed in repo.refs.tracts()}
+    if found[""].changed is None:
+        found[""] = _root_times(repo)
+    return {prefix: found[prefix] for prefix in ("", *sorted(found.keys() - {""}, key=tract_name))}
+
+
+def _root_times(repo: Repository) -> TractTimes:
+    """When the root tract changed last; keyframes do not say that."""
     for _, operation in repo.refs.history():
-        for change in operation.changes:
-            prefix, local = split_tract(change.name)
-            known = found.get(prefix)
-            if known is None:
-                known = found[prefix] = TractTimes(None, operation.time)
-            if local == HEAD and change.old is None and known.created is None:
-                found[prefix] = known._replace(created=operation.time)
-    return found
+        if any(not split_tract(change.name)[0] for change in operation.changes):
+            is_first = any(change.name == HEAD and change.old is None for change in operation.changes)
+            return TractTimes(operation.time if is_first else None, operation.time)
+    return TractTimes()
 
 
 def create_tract(repo: Repository, name: str, config: TractConfig | None = None) -> None:

@@ -3,7 +3,7 @@
     blob        type, id, value; of a raw one bytes, in base64
     tree        type, id, level, items, of: {"commit": …, "blob": …} at level 0, {"tree": …, "count": …} above; of refs {"blob": …} and {"commit": …}
     commit      type, id, operation, parents, content, target, tree, open, generation, time, author, message, metadata, refs: {"tree": …, "open": […]}
-    operation   type, id, previous, time, actor, reason, changes, refs, steps
+    operation   type, id, previous, time, actor, reason, changes, refs, steps, chunks; of a chunk of refs tracts: part, created, changed, refs
     any         type, id, payload: in base64, where the fields cannot say it (a byte string in a blob)
 
 Every key is there, null where the object has no such field; ids are hexadecimal, times in microseconds since 1970.
@@ -28,13 +28,16 @@ from tract.objects.model import (
     Node,
     Object,
     RefValue,
+    TractRefs,
     check_payload,
     check_value,
     decode_blob,
+    is_ref_chunk,
     new_object,
     read_commit,
     read_node,
     read_operation,
+    read_ref_chunk,
 )
 
 Document = dict[str, JSON]
@@ -162,6 +165,8 @@ def _read_commit(fields: Document) -> Any:
 
 
 def _write_operation(id: ObjectId, obj: Object) -> Document:
+    if is_ref_chunk(obj):
+        return {"tracts": [_write_tract(one) for one in read_ref_chunk(id, obj)]}
     operation = read_operation(id, obj)
     refs, steps = operation.refs, operation.steps
     return {
@@ -170,23 +175,41 @@ def _write_operation(id: ObjectId, obj: Object) -> Document:
         "actor": operation.actor,
         "reason": operation.reason,
         "changes": [{"ref": one.name, "old": ref_text(one.old), "new": ref_text(one.new)} for one in operation.changes],
-        "refs": None if refs is None else [{"ref": name, "value": ref_text(value)} for name, value in refs],
+        "refs": None if refs is None else _write_refs(refs),
         "steps": None if steps is None else [step._asdict() for step in steps],
+        "chunks": [chunk.hex() for chunk in operation.chunks],
     }
 
 
+def _write_refs(refs: Iterable[tuple[str, RefValue]]) -> JSON:
+    return [{"ref": name, "value": ref_text(value)} for name, value in refs]
+
+
+def _write_tract(tract: TractRefs) -> JSON:
+    part, created, changed, refs = tract
+    return {"part": part, "created": created, "changed": changed, "refs": _write_refs(refs)}
+
+
+def _read_tract(fields: JSON) -> Any:
+    part, created, changed, refs = _take(fields, "part", "created", "changed", "refs")
+    return [part, created, changed, [_ref(*_take(one, "ref", "value")) for one in _list(refs)]]
+
+
 def _read_operation(fields: Document) -> Any:
-    names = ("previous", "time", "actor", "reason", "changes", "refs", "steps")
-    previous, time, actor, reason, changes, refs, steps = _take(fields, *names)
+    if "tracts" in fields:
+        return ["tracts", [_read_tract(one) for one in _list(_take(fields, "tracts")[0])]]
+    names = ("previous", "time", "actor", "reason", "changes", "refs", "steps", "chunks")
+    previous, time, actor, reason, changes, refs, steps, chunks = _take(fields, *names)
     value = [
         None if previous is None else _id(previous),
         *(time, actor, reason),
         [_change(*_take(one, "ref", "old", "new")) for one in _list(changes)],
         None if refs is None else [_ref(*_take(one, "ref", "value")) for one in _list(refs)],
     ]
-    if steps is None:
-        return value
-    return [*value, [_take(step, "time", "actor", "reason", "number") for step in _list(steps)]]
+    told = None if steps is None else [_take(step, "time", "actor", "reason", "number") for step in _list(steps)]
+    if chunks:
+        return [*value, told, [_id(chunk) for chunk in _list(chunks)]]
+    return value if told is None else [*value, told]
 
 
 def _change(name: JSON, old: JSON, new: JSON) -> list[Any]:

@@ -5,7 +5,7 @@
 | blob | any map of JSON values; of a raw one a byte string |
 | tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, one of what a record needs ``[0, [id, kind, id, kind, …], "refs"]`` |
 | commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` where a record has some: ``[tree, open]`` |
-| operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one |
+| operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one, and ``chunks`` where refs are in chunks; a chunk of refs is ``["tracts", tracts]`` |
 
 docs/format.md has the same at length; the two change together.
 """
@@ -165,7 +165,7 @@ class Step(NamedTuple):
 class Operation(NamedTuple):
     """One atomic change of refs, after which the objects written with it are real.
 
-    *refs* is the state of every ref after the operation, on keyframes, and None otherwise.
+    *refs* is the state of every ref after the operation, on keyframes, and None otherwise; those of other tracts than the root may be in *chunks* instead.
     *steps* is where several operations, oldest first, were folded into this one, and None otherwise.
     """
 
@@ -176,10 +176,23 @@ class Operation(NamedTuple):
     changes: tuple[RefChange, ...]
     refs: tuple[tuple[str, RefValue], ...] | None = None
     steps: tuple[Step, ...] | None = None
+    chunks: tuple[ObjectId, ...] = ()
+
+
+class TractRefs(NamedTuple):
+    """The refs of one tract in a chunk of a keyframe: *part* stands between ``tracts/`` and the next slash of their names.
+
+    *created* and *changed* are when the tract was made, and when one of its refs moved last, in microseconds since 1970; None where that is not known.
+    """
+
+    part: str
+    created: int | None
+    changed: int | None
+    refs: tuple[tuple[str, RefValue], ...]
 
 
 Role: TypeAlias = Literal[
-    "parent", "content", "target", "tree", "entry", "entry content", "noted", "note", "node", "previous", "ref"
+    "parent", "content", "target", "tree", "entry", "entry content", "noted", "note", "node", "previous", "ref", "refs"
 ]
 """What an object needs another for. What is *noted*, the commit that a note is about, may be gone; all else must be there."""
 
@@ -245,6 +258,8 @@ def _named_by_operation(operation: Operation) -> Iterator[Named]:
     for _, value in operation.refs or ():
         if isinstance(value, bytes):
             yield value, "commit", "ref"
+    for chunk in operation.chunks:
+        yield chunk, "operation", "refs"
 
 
 def new_object(kind: Kind, payload: bytes) -> NewObject:
@@ -266,7 +281,13 @@ def new_node(node: Node) -> NewObject:
 
 
 def new_operation(operation: Operation) -> NewObject:
-    return new_object("operation", pack(operation if operation.steps is not None else operation[:6]))
+    length = 8 if operation.chunks else 7 if operation.steps is not None else 6
+    return new_object("operation", pack(operation[:length]))
+
+
+def new_ref_chunk(tracts: Sequence[TractRefs]) -> NewObject:
+    """The refs of some tracts, as a part of a keyframe."""
+    return new_object("operation", pack((_TRACTS, tracts)))
 
 
 def read_blob(id: ObjectId, obj: Object) -> Any:
@@ -337,6 +358,20 @@ def read_operation(id: ObjectId, obj: Object) -> Operation:
         return _operation_of(value)
     except _ShapeError as exc:
         raise ObjectCorruptError(f"operation {id.hex()}", str(exc)) from exc
+
+
+def read_ref_chunk(id: ObjectId, obj: Object) -> tuple[TractRefs, ...]:
+    """The refs in the chunk *obj* of a keyframe; ObjectCorruptError when it is none."""
+    value = _unpack(id, obj, "operation")
+    try:
+        return _ref_chunk_of(value)
+    except _ShapeError as exc:
+        raise ObjectCorruptError(f"operation {id.hex()}", str(exc)) from exc
+
+
+def is_ref_chunk(obj: Object) -> bool:
+    """Whether an object of the kind ``operation`` is a chunk of refs, as far as its beginning tells."""
+    return obj.payload.startswith(_CHUNK_START)
 
 
 def check_payload(kind: Kind, payload: bytes) -> None:
@@ -447,8 +482,8 @@ def _chunk_of(items: list[Any], of: Any, fields: int) -> Node:
 
 
 def _operation_of(value: Any) -> Operation:
-    if type(value) is not list or not 6 <= len(value) <= 7:
-        raise _ShapeError("it is not a list of 6 or 7 fields")
+    if type(value) is not list or not 6 <= len(value) <= 8:
+        raise _ShapeError("it is not a list of 6 to 8 fields")
     previous, time, actor, reason, changes, refs = value[:6]
     if type(actor) is not str or type(reason) is not str:
         raise _ShapeError("its actor or its reason is not text")
@@ -463,8 +498,42 @@ def _operation_of(value: Any) -> Operation:
         reason,
         tuple(RefChange(name, old, new) for name, old, new in changes),
         None if refs is None else tuple((name, one) for name, one in refs),
-        _steps(value[6], len(changes)) if len(value) == 7 else None,
+        _steps(value[6], len(changes)) if len(value) > 6 and not (len(value) == 8 and value[6] is None) else None,
+        _chunks(value[7], refs) if len(value) == 8 else (),
     )
+
+
+def _chunks(value: Any, refs: Any) -> tuple[ObjectId, ...]:
+    found = _ids(value, "its chunks of refs are not ids")
+    if not found or refs is None or len(found) & (len(found) - 1):
+        raise _ShapeError("its chunks of refs are not a power of two beside its refs")
+    return found
+
+
+_TRACTS = "tracts"
+_CHUNK_START = pack((_TRACTS, ()))[:-1]
+
+
+def _ref_chunk_of(value: Any) -> tuple[TractRefs, ...]:
+    if type(value) is not list or len(value) != 2 or value[0] != _TRACTS or type(value[1]) is not list:
+        raise _ShapeError("it is not a chunk of refs")
+    return tuple(map(_tract_refs, value[1]))
+
+
+def _tract_refs(value: Any) -> TractRefs:
+    if type(value) is not list or len(value) != 4:
+        raise _ShapeError("it has what is not the refs of a tract")
+    part, created, changed, refs = value
+    if type(part) is not str or type(refs) is not list or not all(map(_is_ref, refs)):
+        raise _ShapeError("it has what is not the refs of a tract")
+    made, moved = (None if one is None else _time(one) for one in (created, changed))
+    return TractRefs(part, made, moved, tuple((name, one) for name, one in refs))
+
+
+def _log_object_of(value: Any) -> Any:
+    """An operation, or a chunk of refs: both are what the log of operations is made of."""
+    is_chunk = type(value) is list and len(value) == 2
+    return _ref_chunk_of(value) if is_chunk else _operation_of(value)
 
 
 def _steps(value: Any, number: int) -> tuple[Step, ...]:
@@ -532,7 +601,7 @@ _SHAPES: dict[Kind, Callable[[Any], object]] = {
     "blob": _blob_of,
     "tree": _node_of,
     "commit": _commit_of,
-    "operation": _operation_of,
+    "operation": _log_object_of,
 }
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Object, Operation, RefValue
+from tract.objects.model import NewObject, Object, Operation, RefChange, RefValue
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
+from tract.refs.table import RefTable
 from tract.storage.plain import PlainReads
 from tract.storage.store import ObjectStore, StoreStats, payload_of
 
@@ -80,18 +81,27 @@ class BufferedRefs:
 
     def __init__(self, base: RefStore, objects: BufferedObjects) -> None:
         self._base = base
-        self._refs = dict(base.list())
+        self._refs = base.now()
         self._last = base.last
         self._objects = objects
         self._edits: dict[str, RefValue | None] = {}
         self._expected: dict[str, Expected] = {}
 
     def read(self, name: str) -> RefValue | None:
-        return self._edits[name] if name in self._edits else self._refs.get(name)
+        return self._edits[name] if name in self._edits else self._refs.read(name)
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
-        refs = {name: value for name, value in {**self._refs, **self._edits}.items() if name.startswith(prefix)}
+        edits = {name: value for name, value in self._edits.items() if name.startswith(prefix)}
+        refs = {**dict(self._refs.list(prefix)), **edits}
         return tuple(sorted((name, value) for name, value in refs.items() if value is not None))
+
+    def tracts(self) -> Iterator[tuple[str, int | None, int | None]]:
+        return self._refs.tracts()
+
+    def now(self) -> RefTable:
+        found = self._refs.copy()
+        found.move(RefChange(name, self._refs.read(name), value) for name, value in self._edits.items())
+        return found
 
     def refresh(self) -> None:
         """Nothing: what others do meanwhile is seen when the edits land."""
@@ -106,7 +116,7 @@ class BufferedRefs:
                 raise RefMovedError(name, shown(expected), shown(self.read(name)))
         self._objects.write_many(objects)
         for name, new, _ in edits:
-            self._expected.setdefault(name, self._refs.get(name))
+            self._expected.setdefault(name, self._refs.read(name))
             self._edits[name] = new
 
     def mark(self) -> Mark:

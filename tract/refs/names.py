@@ -168,7 +168,7 @@ def tract_name(prefix: str) -> str:
             return name
     except (ValueError, SessionError):
         pass
-    raise RefNameError(f"'{prefix}' is not what a tract's refs begin with")
+    raise RefNameError(f"'{prefix}' is not the prefix of a tract: no name is encoded so")
 
 
 def split_tract(name: str) -> tuple[str, str]:

@@ -30,16 +30,20 @@ from tract.objects.model import (
     Operation,
     RefChange,
     RefValue,
+    TractRefs,
     new_operation,
     read_operation,
+    read_ref_chunk,
 )
 from tract.refs.names import check_ref
 from tract.refs.store import ANY, RefEdit
-from tract.refs.table import NameTable
+from tract.refs.table import RefTable
 from tract.storage.store import JournalStore, ObjectStore
 
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
 _KEYFRAME_EVERY = 256
+_CHUNKS_AN_OPERATION = 4
+"""Where a keyframe names many chunks, there is one for so many of them."""
 
 # A handle's first write looks at the files of all refs, of so many at most: gc looks at more.
 _MOST_LOOKED_AT = 256
@@ -92,8 +96,7 @@ class OperationRefs:
         self._actor = actor
         self._mirror = mirror
         self._clock = clock
-        self._refs: dict[str, RefValue] = {}
-        self._names: NameTable | None = None  # made when the first new name is checked
+        self._refs = RefTable(self._load_chunk)
         self._seen: list[ObjectId] = []
         self._taken = 0
         self._since_keyframe = 0
@@ -110,10 +113,19 @@ class OperationRefs:
         return self._last
 
     def read(self, name: str) -> RefValue | None:
-        return self._refs.get(name)
+        return self._refs.read(name)
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
-        return tuple(sorted(item for item in self._refs.items() if item[0].startswith(prefix)))
+        return self._refs.list(prefix)
+
+    def tracts(self) -> Iterator[tuple[str, int | None, int | None]]:
+        return self._refs.tracts()
+
+    def now(self) -> RefTable:
+        return self._refs.copy()
+
+    def _load_chunk(self, id: ObjectId) -> tuple[TractRefs, ...]:
+        return read_ref_chunk(id, self._store.read(id))
 
     def refresh(self) -> None:
         self._store.refresh()
@@ -150,7 +162,8 @@ class OperationRefs:
                 return
             doubtful.update(change.name for change in operation.changes)
             if operation.refs is not None:
-                doubtful.update(self._refs)  # what was changed before it cannot be told any more
+                # What was changed before it cannot be told any more.
+                doubtful.update(name for name, _ in operation.refs)
                 break
         self._doubtful |= doubtful
 
@@ -162,20 +175,18 @@ class OperationRefs:
         except (OSError, StorageError):
             return False
 
-    def _take(self, id: ObjectId, operation: Operation) -> None:
-        if operation.refs is not None:
-            self._refs = dict(operation.refs)
-            self._names = None
-            self._since_keyframe = 0
+    def _take(self, id: ObjectId, operation: Operation, *, is_own: bool = False) -> None:
+        """Take in an operation; what this handle wrote itself is in the table already but for the changes."""
+        if operation.refs is not None and not is_own:
+            self._refs = RefTable(self._load_chunk, operation.refs, operation.chunks)
         else:
-            if self._names is not None:
-                _move_names(self._names, operation.changes)
-            for change in operation.changes:
-                if change.new is None:
-                    self._refs.pop(change.name, None)
-                else:
-                    self._refs[change.name] = change.new
+            self._refs.move(operation.changes, operation.time)
+        if operation.refs is None:
             self._since_keyframe += 1
+        else:
+            self._since_keyframe = 0
+            if is_own:
+                self._refs.saved(operation.chunks)
         self._last = id
 
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
@@ -189,7 +200,7 @@ class OperationRefs:
         changes = []
         moved: set[str] = set()
         for name, new, expected in edits:
-            old = self._refs.get(name)
+            old = self._refs.read(name)
             if expected is not ANY and old != expected:
                 raise RefMovedError(name, shown(expected), shown(old))
             if name in moved:
@@ -214,41 +225,30 @@ class OperationRefs:
     def _check_new_names(self, changes: Sequence[RefChange]) -> None:
         """Refuse a name that cannot stand beside the others in a file system, some of which has no upper and lower case."""
         new = [change.name for change in changes if change.old is None]
-        if not new:
-            return
-        if self._names is None:
-            self._names = NameTable(self._refs)
-        for name in new:
-            check_ref(name)
-        _move_names(self._names, changes)
-        try:
+        if new:
             for name in new:
-                self._names.check(name)
-        finally:
-            _move_names(self._names, [RefChange(change.name, change.new, change.old) for change in changes])
+                check_ref(name)
+            self._refs.check_new_names(changes)
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
-        keyframe = self._since_keyframe >= max(_KEYFRAME_EVERY, len(self._refs))  # it names them all
+        keyframe = self._since_keyframe >= _KEYFRAME_EVERY and self._since_keyframe >= self._period()
         operation = Operation(self._last, self._clock(), self._actor, reason, changes)
         if keyframe:
-            operation = operation._replace(refs=self._after(changes))
+            found = self._refs.checkpoint(changes, operation.time)
+            operation = operation._replace(refs=found.refs, chunks=found.chunks)
+            objects = (*objects, *found.new)
         new = new_operation(operation)
         self._store.append(objects, new, keyframe=keyframe)
-        self._take(new.id, operation)
+        self._take(new.id, operation, is_own=True)
         self._seen = self._store.operations()
         self._taken = len(self._seen)
         self._show(changes)
         if self._store.is_full():
             self._seal_if_possible()
 
-    def _after(self, changes: Sequence[RefChange]) -> tuple[tuple[str, RefValue], ...]:
-        refs = dict(self._refs)
-        for change in changes:
-            if change.new is None:
-                refs.pop(change.name, None)
-            else:
-                refs[change.name] = change.new
-        return tuple(sorted(refs.items()))
+    def _period(self) -> int:
+        """After how many operations there is a keyframe: it names all refs of the root tract, and all chunks."""
+        return max(_KEYFRAME_EVERY, self._refs.root_count, self._refs.chunk_count // _CHUNKS_AN_OPERATION)
 
     def _show(self, changes: Sequence[RefChange]) -> None:
         if self._mirror is None:
@@ -256,7 +256,7 @@ class OperationRefs:
         late = self._unshown | self._doubtful
         self._doubtful = set()
         try:
-            if not self._looked_at_all and len(self._refs) <= _MOST_LOOKED_AT:
+            if not self._looked_at_all and self._refs.has_at_most(_MOST_LOOKED_AT):
                 late |= self._all_names()
             if late:
                 late.difference_update(change.name for change in changes)
@@ -271,11 +271,11 @@ class OperationRefs:
         """The refs there are, and those of which something is shown: a power cut or a full disk may have taken any ref's file, or brought an old one back."""
         assert self._mirror is not None
         self._looked_at_all = True
-        return {*self._refs, *self._mirror.names()}
+        return {*(name for name, _ in self._refs.list()), *self._mirror.names()}
 
     def _show_late(self, names: Iterable[str], *, sure: bool) -> None:
         assert self._mirror is not None
-        behind = [RefChange(name, None, self._refs.get(name)) for name in sorted(names)]
+        behind = [RefChange(name, None, self._refs.read(name)) for name in sorted(names)]
         late = [one for one in behind if not self._is_shown(one) and self._is_behind(one.name)]
         self._mirror.write(late, sure=sure)
 
@@ -309,18 +309,20 @@ class OperationRefs:
                 raise
 
     def _seal(self) -> None:
-        self._store.seal(self.keyframe(self._last, "seal"))
+        self._store.seal(*self.keyframe(self._last, "seal"))
         self._catch_up()
 
-    def keyframe(self, previous: ObjectId | None, reason: str) -> NewObject:
-        """An operation that changes nothing and says where every ref is; it goes on *previous*.
+    def keyframe(self, previous: ObjectId | None, reason: str) -> tuple[NewObject, tuple[NewObject, ...]]:
+        """An operation that changes nothing and says where every ref is, and the chunks of refs that are new with it, or for gc all of them. It goes on *previous*.
 
         Only for the holder of the lock. What was not shown of the refs is shown first: all of it before a gc, which makes the proofs of old values go.
         """
         self._show(())
         if reason == "gc":
             self.show_all()
-        return new_operation(Operation(previous, self._clock(), self._actor, reason, (), self._after(())))
+        found = self._refs.checkpoint(whole=reason == "gc")
+        operation = Operation(previous, self._clock(), self._actor, reason, (), found.refs, None, found.chunks)
+        return new_operation(operation), found.new
 
     def close(self) -> None:
         if self._mirror is not None:
@@ -342,14 +344,6 @@ def _last_written(changes: Sequence[RefChange]) -> RefChange | None:
     """The change that a mirror shows last."""
     kept = [change for change in changes if change.new is not None]
     return kept[-1] if kept else changes[-1] if changes else None
-
-
-def _move_names(table: NameTable, changes: Sequence[RefChange]) -> None:
-    for change in changes:
-        if change.new is None:
-            table.remove(change.name)
-        elif change.old is None:
-            table.add(change.name)
 
 
 def unfold_operation(operation: Operation) -> Iterator[Operation]:

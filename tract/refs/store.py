@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefValue
+from tract.refs.table import RefTable
 
 
 class Expect(Enum):
@@ -41,6 +42,14 @@ class RefStore(Protocol):
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
         """The refs whose names begin with *prefix*, in order of name."""
+        ...
+
+    def tracts(self) -> Iterator[tuple[str, int | None, int | None]]:
+        """The prefix of every tract with refs, and when it was made and last changed, in microseconds since 1970, as far as that is kept."""
+        ...
+
+    def now(self) -> RefTable:
+        """Where all refs are now, whatever becomes of them."""
         ...
 
     def refresh(self) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from tract.compile.totals import context_totals
 from tract.compile.workspace import Workspace
 from tract.history.times import moment
-from tract.history.tracts import TractTimes, own_settings, tract_prefixes, tract_times
+from tract.history.tracts import TractTimes, own_settings, tract_times
 from tract.refs.names import HEADS, tract_name
 from tract.repo import Repository
 
@@ -46,10 +46,9 @@ def list_tracts(
     workspace_in: Callable[[Repository], AbstractContextManager[Workspace]] | None = None,
 ) -> Iterator[TractInfo]:
     """The tracts of the store, the root tract first, the others in order of their names; with counts where *workspace_in* makes a workspace for each."""
-    times = tract_times(repo)
-    for prefix in tract_prefixes(repo):
+    for prefix, times in tract_times(repo).items():
         inside = replace(repo, tract=tract_name(prefix), prefix=prefix)
-        info = replace(_described(inside, times.get(prefix, TractTimes())), is_active=inside.tract in active)
+        info = replace(_described(inside, times), is_active=inside.tract in active)
         if workspace_in is not None:
             with workspace_in(inside) as space:
                 info = _with_counts(space, info)

@@ -190,13 +190,13 @@ class Database(ObjectReader):
     def is_full(self) -> bool:
         return self._journal.size > JOURNAL_LIMIT
 
-    def seal(self, keyframe: NewObject) -> None:
+    def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
         """Bring the journal's objects into a pack and begin a new journal.
 
         The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
         """
         self._write_pack(list(self._journal.objects()))
-        self._begin_journal((keyframe,))
+        self._begin_journal((*chunks, keyframe))
 
     def _begin_journal(self, objects: Sequence[NewObject]) -> None:
         create_journal(self._journal_path, objects)

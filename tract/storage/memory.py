@@ -75,8 +75,8 @@ class MemoryStore(PlainReads):
     def is_full(self) -> bool:
         return False
 
-    def seal(self, keyframe: NewObject) -> None:
-        self.append((), keyframe, keyframe=True)
+    def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
+        self.append(chunks, keyframe, keyframe=True)
 
     def stats(self) -> StoreStats:
         size = sum(len(obj.payload) for obj in self._objects.values())

@@ -115,6 +115,6 @@ class JournalStore(ObjectStore, Protocol):
         """Whether it is time to ``seal``."""
         ...
 
-    def seal(self, keyframe: NewObject) -> None:
-        """Bring what was appended into its lasting form, and begin again with the operation *keyframe*."""
+    def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
+        """Bring what was appended into its lasting form, and begin again with the operation *keyframe*, and the chunks of refs that it names and the store has not."""
         ...

@@ -20,6 +20,7 @@ The forms of ``-p``; whatever could break a line or drive a terminal is escaped:
                 actor <name> <time>
                 change <ref> <old> <new>      one line each; - is no ref
                 ref <ref> <value>             the state of all refs after it, in some operations
+                refs <id>                     a chunk of it: the refs of tracts, as such lines
                                               a blank line
                 <reason>
     blob        indented JSON; a raw one its bytes
@@ -42,7 +43,17 @@ from tract.cli.plumbing.streams import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
 from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import Object, Refs, decode_blob, read_commit, read_node, read_operation
+from tract.objects.model import (
+    Object,
+    Refs,
+    decode_blob,
+    is_ref_chunk,
+    read_commit,
+    read_node,
+    read_operation,
+    read_ref_chunk,
+)
+from tract.refs.names import TRACTS
 from tract.refs.operations import shown
 from tract.repo import Repository
 from tract.revision import resolve_object
@@ -198,6 +209,11 @@ def _print_tree(console: Console, id: ObjectId, obj: Object) -> None:
 
 
 def _print_operation(console: Console, id: ObjectId, obj: Object) -> None:
+    if is_ref_chunk(obj):
+        for part, _, _, refs in read_ref_chunk(id, obj):
+            for name, value in refs:
+                console.line(f"ref {TRACTS}{part}/{name} {shown(value)}")
+        return
     operation = read_operation(id, obj)
     if operation.previous is not None:
         console.line(f"previous {operation.previous.hex()}")
@@ -206,6 +222,8 @@ def _print_operation(console: Console, id: ObjectId, obj: Object) -> None:
         console.line(f"change {name} {shown(old) or '-'} {shown(new) or '-'}")
     for name, value in operation.refs or ():
         console.line(f"ref {name} {shown(value)}")
+    for chunk in operation.chunks:
+        console.line(f"refs {chunk.hex()}")
     _print_text(console, operation.reason)
 
 

@@ -9,7 +9,7 @@ Nothing is opened the usual way and nothing is written, so one damaged file hide
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 
@@ -380,12 +380,17 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
     journal = found.journal
     is_lost = journal is not None and journal.lost_end
     written = journal.operations if journal is not None else ()
+
+    def read(id: ObjectId) -> Object | None:
+        place = found.found.get(id)
+        return None if place is None else place.load()
+
     happened = written if journal is None or journal.is_damaged else journal.operations_before_end
-    record, problems = _record(known, happened, written)
+    record, problems = _record(known, happened, written, read)
     found.ref_files, differing = check_ref_files(record, lines)
     if happened != written and any(one.kind == "ref-file-ahead" and one.severity == "error" for one in differing):
         # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
-        record, problems = _record(known, written, written)
+        record, problems = _record(known, written, written, read)
         found.ref_files, differing = check_ref_files(record, lines)
         is_lost = True
         detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
@@ -398,7 +403,10 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
 
 
 def _record(
-    known: dict[ObjectId, Operation], written: Sequence[ObjectId], journal: Sequence[ObjectId]
+    known: dict[ObjectId, Operation],
+    written: Sequence[ObjectId],
+    journal: Sequence[ObjectId],
+    read: Callable[[ObjectId], Object | None],
 ) -> tuple[RefRecord, list[Problem]]:
     """The refs after the operations in *written* and those that lead to them.
 
@@ -424,7 +432,7 @@ def _record(
             break
         used.add(before)
         line.append(before)
-    record = replay([(id, known[id]) for id in reversed(line)])
+    record = replay([(id, known[id]) for id in reversed(line)], read)
     record.is_whole = record.is_whole and not problems
     return record, problems
 

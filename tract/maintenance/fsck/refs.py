@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-from tract.errors import RefNameError, TractError
+from tract.errors import ObjectCorruptError, RefNameError, TractError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId
-from tract.objects.model import Operation, RefValue
+from tract.objects.model import Object, Operation, RefValue, TractRefs, read_ref_chunk
 from tract.refs.files import parse_line
 from tract.refs.names import HEAD, TRACTS, check_ref
 from tract.refs.operations import shown
-from tract.refs.table import fold_name
+from tract.refs.table import fold_name, refs_in
 
 
 @dataclass(slots=True)
@@ -45,8 +46,16 @@ class RefRecord:
             held.append(value)
 
 
-def replay(operations: Sequence[tuple[ObjectId, Operation]]) -> RefRecord:
-    """Follow the operations, oldest first, and compare each with what those before it say."""
+def replay(operations: Sequence[tuple[ObjectId, Operation]], read: Callable[[ObjectId], Object | None]) -> RefRecord:
+    """Follow the operations, oldest first, and compare each with what those before it say; *read* gives a chunk of refs, None where it is not there."""
+
+    @cache
+    def load(chunk: ObjectId) -> tuple[TractRefs, ...]:
+        found = read(chunk)
+        if found is None:
+            raise ObjectCorruptError(f"chunk of refs {chunk.hex()}", "it is missing")
+        return read_ref_chunk(chunk, found)
+
     record = RefRecord(operations=tuple(operations))
     known = False  # what was before the first keyframe may have been collected
     before: ObjectId | None = None
@@ -64,11 +73,17 @@ def replay(operations: Sequence[tuple[ObjectId, Operation]]) -> RefRecord:
             if record.known_since is not None:
                 record.known_since.add(change.name)
         if operation.refs is not None:
-            if known and dict(operation.refs) != record.refs:
+            state = dict(operation.refs)
+            for chunk in operation.chunks:
+                try:
+                    state.update(refs_in(load(chunk)))
+                except ObjectCorruptError as exc:
+                    _doubt(record, subject, str(exc), "where the refs of some tracts are")
+            if known and state != record.refs:
                 _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
-            for name in record.refs.keys() - dict(operation.refs).keys():
+            for name in record.refs.keys() - state.keys():
                 record.set(name, None)
-            for name, value in operation.refs:
+            for name, value in state.items():
                 record.set(name, value)
             known = True
             record.known_since = None

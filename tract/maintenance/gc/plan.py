@@ -171,7 +171,7 @@ def _begin(repo: Repository, *, seal: bool) -> _Start:
         repo.look_at_shallow()
         packs, size = len(store.packs()), store.stats().size
         if seal and store.has_new_objects():
-            store.seal(operation_refs(repo).keyframe(repo.refs.last, "gc"))
+            store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
         catalogue = Catalogue(store)
         refs = [(name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)]

@@ -165,7 +165,8 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         cuts = _write_cuts(repo, run)
         head = list(fold_operations(run.later(operations_after(repo, last)), run.last_operation))
         last = head[-1].id if head else run.last_operation
-        store.rotate(head, operation_refs(repo).keyframe(last, "gc"), without="operation")
+        keyframe, chunks = operation_refs(repo).keyframe(last, "gc")
+        store.rotate((*head, *chunks), keyframe, without="operation")
         repo.refs.refresh()
         # Before the packs go, which the catalogue reads from.
         loose = {id: written for id, written in plan.loose.items() if run.may_go(id)}

@@ -22,7 +22,7 @@ from tract.objects.document import document_of, ref_text
 from tract.objects.id import Kind, ObjectId
 from tract.objects.json import ascii_json
 from tract.objects.message_format import JSON
-from tract.objects.model import RefValue, named_by
+from tract.objects.model import RefValue, named_by, read_operation
 from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range
@@ -88,8 +88,12 @@ def _named_ref(repo: Repository, name: str) -> dict[str, RefValue]:
 
 
 def _operations(repo: Repository) -> list[ObjectId]:
-    """Every operation, oldest first."""
-    return list(dict.fromkeys(id for id, _ in repo.refs.history()))[::-1]
+    """Every operation, oldest first, each after the chunks of refs that it names."""
+    found: dict[ObjectId, None] = {}
+    for id in list(dict.fromkeys(id for id, _ in repo.refs.history()))[::-1]:
+        operation = read_operation(id, repo.objects.read(id))
+        found.update(dict.fromkeys((*operation.chunks, id)))
+    return list(found)
 
 
 class _Order:

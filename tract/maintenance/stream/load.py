@@ -270,7 +270,7 @@ class _Arrivals:
                 self._reader.fail(f"operation {at.hex()} is not in the stream")
             history.append((at, read_operation(at, obj)))
             at = history[-1][1].previous
-        record = replay(history[::-1])
+        record = replay(history[::-1], self._quarantine.read)
         if record.problems or not record.is_whole:
             self._reader.fail(f"the operations contradict each other: {record.problems[0].detail}")
         if record.refs != refs:
