@@ -12,7 +12,9 @@ An entry that another ref's reflog has stays, and so does one that is made later
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator
+from typing import Literal
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
@@ -35,8 +37,8 @@ RELEASED = "gc: archives"
 RENOTED = "gc: notes"
 """The reason of one in which gc writes notes anew, without those about what is gone."""
 
-UNDONE = "undo: "
-REDONE = "redo: "
+_UNDO = re.compile(r"(undo|redo)(?: (\d{1,9}))?: ")
+"""What the reason of an undo or a redo begins with: how many operations it is about, where that is not one."""
 
 
 class HardResets:
@@ -48,7 +50,7 @@ class HardResets:
 
     def learn(self, operation: Operation) -> None:
         """Take in *operation*, which is older than those before it."""
-        if not operation.reason.startswith((HARD_RESET, REDONE + HARD_RESET)):
+        if not plain_reason(operation).startswith(HARD_RESET) or undone_by(operation) > 0:
             return
         for change in operation.changes:
             prefix, local = split_tract(change.name)
@@ -146,7 +148,31 @@ def is_of_gc(operation: Operation) -> bool:
 
 def is_renaming(operation: Operation) -> bool:
     """Whether *operation* renamed a branch, or took that back."""
-    return operation.reason.removeprefix(UNDONE).removeprefix(REDONE).startswith(RENAMED)
+    return plain_reason(operation).startswith(RENAMED)
+
+
+def undo_reason(direction: Literal["undo", "redo"], steps: int, reason: str) -> str:
+    """The reason of an operation that undoes or redoes as many as *steps*, of which the last has *reason*."""
+    return f"{direction}: {reason}" if steps == 1 else f"{direction} {steps}: {reason}"
+
+
+def is_undo_reason(reason: str) -> bool:
+    """Whether an operation with that *reason* is an undo or a redo."""
+    return _UNDO.match(reason) is not None
+
+
+def undone_by(operation: Operation) -> int:
+    """How many operations *operation* undid: less than none where it redid some, none where it is any other."""
+    found = _UNDO.match(operation.reason)
+    if found is None:
+        return 0
+    steps = int(found[2] or 1)
+    return steps if found[1] == "undo" else -steps
+
+
+def plain_reason(operation: Operation) -> str:
+    """The reason of *operation*, or of what it undid or redid."""
+    return _UNDO.sub("", operation.reason, count=1) if undone_by(operation) else operation.reason
 
 
 def renamed_from(operation: Operation, name: str) -> str | None:

@@ -189,7 +189,7 @@ def test_a_merge_is_taken_back_with_the_branch_it_deleted(no_ff):
 
     t.undo()
     assert (["a"], before) == (texts(t), t.list_branches())
-    t.undo()
+    t.redo()
     assert (["a", "b"], 1) == (texts(t), len(t.list_branches()))
 
 

@@ -93,7 +93,7 @@ def test_undo_passes_over_what_gc_did(cut: tuple[Any, list[str], str]) -> None:
     planned = run("undo", "--dry-run")
     assert "would undo: tag: deleted message" == planned.out.splitlines()[0]
     run("undo")
-    assert "would redo" in run("undo", "--dry-run").out
+    assert "would redo" in run("redo", "--dry-run").out
     assert compression[:10] in run("log", "--oneline").out
 
 

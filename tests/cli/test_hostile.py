@@ -43,6 +43,7 @@ LINES: dict[str, list[str | list[str]]] = {
     "tag": ["tag -n", "tag x", "tag -d x"],
     "reset": ["reset HEAD~1", "reset --hard ORIG_HEAD"],
     "undo": ["undo -n", "undo", "undo --json"],
+    "redo": ["undo 2", "redo -n", "redo", "redo --json"],
     "merge": ["merge -n draft", "merge draft", "status", "merge --continue", "merge --abort", "merge -X ours draft"],
     "rebase": ["rebase -n draft", "rebase draft", "rebase --continue", "rebase --abort"],
     "cherry-pick": ["cherry-pick draft~1 draft", "cherry-pick --abort", "cherry-pick draft --json"],

@@ -171,17 +171,24 @@ def test_an_undo_is_shown_and_done_and_taken_back(talk):
     assert "v1\n" == talk("tag").out
     assert (0, f"undo: tag: v1\n  refs/tags/v1  {two} -> deleted\n", "") == talk("undo")
     assert "" == talk("tag").out
-    assert (0, f"redo: tag: v1\n  refs/tags/v1  none -> {two}\n", "") == talk("undo")
+    assert f"would redo: tag: v1\n  refs/tags/v1  none -> {two}\n" == talk("redo", "--dry-run").out
+    assert (0, f"redo: tag: v1\n  refs/tags/v1  none -> {two}\n", "") == talk("redo")
     assert "v1\n" == talk("tag").out
 
 
-def test_an_undo_of_a_redo_reads_as_the_first_undo_did(talk):
-    talk("tag", "v1")
+def test_several_undos_at_once_print_what_each_takes_back(talk):
+    before = talk("show-ref", "--head").out
+    talk("tag", "v2")
+    talk("commit", "-m", "four", "four")
 
-    first, _, third = (talk("undo").out for _ in range(3))
+    done = talk("undo", "2")
 
-    assert first == third
-    assert first.startswith("undo: tag: v1\n")
+    assert ["undo: commit: four", "undo: tag: v2"] == done.out.splitlines()[:2]
+    assert before == talk("show-ref", "--head").out
+    assert "tract: there are only 2 to redo in tract 'root'; nothing was moved\n" == talk("redo", "3").err
+    assert 0 == talk("redo", "2").status
+    assert 128 == talk("redo").status
+    assert "v2" in talk("tag").out
 
 
 def test_an_undo_takes_back_whatever_the_last_command_was(talk):

@@ -285,7 +285,7 @@ def test_an_undo_passes_over_what_gc_did(tmp_path):
     t.undo()
     assert ["abcd", "e", "f"] == texts(t)
     t.gc(archive_retention_days=0, orphan_retention_days=7)
-    t.undo()
+    t.redo()
     assert ["abcd", "e", "f", "g"] == texts(t)
     t.reset("HEAD~1")
     t.undo()

@@ -13,7 +13,7 @@ from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.reflog import reflog
 from tract.history.reset import reset
-from tract.history.undo import undo
+from tract.history.undo import redo, undo
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
@@ -227,8 +227,21 @@ def test_a_redone_hard_reset_drops_as_the_first_did():
     undo(repo)
     assert [b, a, a] == values(repo, MAIN)
     assert b in held(repo)
-    undo(repo)
+    redo(repo)
     assert [a, a, a] == values(repo, MAIN)
+    assert b not in held(repo)
+
+
+def test_a_hard_reset_among_several_that_are_redone_drops_as_the_first_did():
+    repo, (a, b) = make_repo("a", "b")
+    hard(repo, a)
+    c = say(repo, "c")
+
+    undo(repo, 2)
+    assert b == repo.ref(MAIN)
+    redo(repo, 2)
+
+    assert c == repo.ref(MAIN)
     assert b not in held(repo)
 
 

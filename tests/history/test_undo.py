@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tract.config import TractConfig
-from tract.errors import MergeError, RefMovedError, TractError
+from tract.errors import ContentValidationError, MergeError, RefMovedError, TractError
 from tract.history.branch import create_branch, delete_branches, rename_branch, switch_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.moves import move_ref
+from tract.history.notes import NewNote, write_note
 from tract.history.reset import reset
 from tract.history.state import write_state
 from tract.history.tags import create_tag, delete_tags
-from tract.history.undo import UndoMove, plan_undo, run_undo, undo
+from tract.history.undo import UndoMove, plan_undo, redo, run_undo, undo
 from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect
 from tract.objects.id import ObjectId
@@ -38,6 +39,11 @@ def make_repo(*texts: str) -> tuple[Repository, list[ObjectId]]:
 
 def refs(repo: Repository) -> dict[str, object]:
     return dict(repo.local_refs())
+
+
+def places(repo: Repository) -> dict[str, object]:
+    """All refs but ORIG_HEAD: an operation that moves only that, as a reset to where the branch is, is none to undo."""
+    return {name: value for name, value in refs(repo).items() if name != "ORIG_HEAD"}
 
 
 def open_at(folder: object, tract: str | None = None) -> Repository:
@@ -74,25 +80,86 @@ def test_a_plan_says_what_moves_and_moves_nothing():
     plan = undo(repo, dry_run=True)
 
     assert before == refs(repo)
-    assert ("reset: moving to HEAD~1", "tester", False) == (plan.reason, plan.actor, plan.is_redo)
+    assert ("reset: moving to HEAD~1", "tester", "undo") == (plan.reason, plan.actor, plan.direction)
     assert (UndoMove(MAIN, a.hex(), b.hex()), UndoMove("ORIG_HEAD", b.hex(), None)) == plan.moves
     assert (
-        f"UndoPlan('reset: moving to HEAD~1': refs/heads/main {a.hex()[:16]} -> {b.hex()[:16]}, ORIG_HEAD {b.hex()[:16]} -> none)"
+        f"UndoPlan(undo 'reset: moving to HEAD~1': refs/heads/main {a.hex()[:16]} -> {b.hex()[:16]}, ORIG_HEAD {b.hex()[:16]} -> none)"
         == repr(plan)
     )
 
 
-def test_an_undo_is_undone_by_the_next():
+def test_a_second_undo_goes_further_back_and_redo_returns():
+    repo, (a, b, c) = make_repo("a", "b", "c")
+
+    done = [act(repo).reason for act in (undo, undo, redo, undo, undo, redo, redo, redo)]
+
+    assert ["commit: c", "commit: b", "commit: b", "commit: b", "commit: a"] == done[:5]
+    assert ["commit: a", "commit: b", "commit: c"] == done[5:]
+    assert c == repo.ref(MAIN)
+    assert (b, a) == (undo(repo) and repo.ref(MAIN), undo(repo) and repo.ref(MAIN))
+
+
+def test_something_else_ends_what_can_be_redone():
+    repo, (a, _b, _c) = make_repo("a", "b", "c")
+    undo(repo)
+    undo(repo)
+    d = say(repo, "d")
+
+    with pytest.raises(TractError, match="there is nothing to redo in tract 'root'"):
+        redo(repo)
+    undo(repo)
+    assert a == repo.ref(MAIN)
+    redo(repo)
+    assert d == repo.ref(MAIN)
+    undo(repo, 2)
+    assert repo.ref(MAIN) is None
+
+
+def test_several_are_undone_in_one_operation():
+    repo, (a, _b) = make_repo("a", "b")
+    create_tag(repo, "t", a)
+    say(repo, "c", config={"n": 1})
+    before = len(list(repo.refs.history()))
+
+    plan = undo(repo, 3)
+
+    assert (["commit: c", "tag: t", "commit: b"], "commit: b") == (list(plan.reasons), plan.reason)
+    assert {MAIN: a, "HEAD": MAIN} == refs(repo)
+    assert before + 1 == len(list(repo.refs.history()))
+    assert ["commit: b", "tag: t"] == list(redo(repo, 2).reasons)
+
+
+def test_not_so_many_are_not_undone_at_all():
+    repo, (_a, b) = make_repo("a", "b")
+
+    with pytest.raises(TractError, match="there are only 2 to undo in tract 'root'; nothing was moved"):
+        undo(repo, 3)
+    with pytest.raises(ContentValidationError, match="steps must be a number from 1 on, not 0"):
+        undo(repo, 0)
+
+    assert b == repo.ref(MAIN)
+
+
+def test_usage_by_itself_is_passed_over():
+    repo, (a,) = make_repo("a")
+    b = say(repo, "b", usage={"n": 1})
+    write_note(repo, "usage", NewNote(b, {"n": 2}, 1), reason="record-usage")
+    usage = repo.ref("refs/notes/usage")
+
+    plan = undo(repo)
+
+    assert (a, [MAIN], usage) == (repo.ref(MAIN), [move.ref for move in plan.moves], repo.ref("refs/notes/usage"))
+    redo(repo)
+    assert (b, usage) == (repo.ref(MAIN), repo.ref("refs/notes/usage"))
+
+
+def test_a_move_whose_reason_reads_like_an_undo_is_none():
     repo, (a, b) = make_repo("a", "b")
+    move_ref(repo, "refs/tags/x", a, expected=ANY, reason="undo 9: all of it")
 
-    reasons = []
-    tips = []
-    for _ in range(4):
-        reasons.append(undo(repo).reason)
-        tips.append(repo.ref(MAIN))
+    plan = undo(repo)
 
-    assert ["commit: b", "undo: commit: b", "redo: commit: b", "undo: commit: b"] == reasons
-    assert [a, b, a, b] == tips
+    assert ("update-ref: undo 9: all of it", b) == (plan.reason, repo.ref(MAIN))
 
 
 def test_a_switch_and_a_new_branch_are_taken_back_together():
@@ -139,24 +206,30 @@ def take(repo: Repository, kind: str, which: int) -> None:
         detach_head(repo, commit, named="x")
 
 
+@settings(deadline=None)
 @given(steps())
 def test_whatever_was_done_is_taken_back_and_done_again(history):
     repo, _ = make_repo("a", "b")
-    states = [refs(repo)]
+    states = [places(repo)]
     for kind, which in history:
         try:
             take(repo, kind, which)
         except TractError:
             continue
-        if refs(repo) != states[-1]:
-            states.append(refs(repo))
+        if places(repo) != states[-1]:
+            states.append(places(repo))
 
-    undo(repo)
-
-    if len(states) > 1:
-        assert states[-2] == refs(repo)
-    undo(repo)
-    assert states[-1] == refs(repo)
+    for state in states[-2:0:-1]:
+        undo(repo)
+        assert state == places(repo)
+    for state in states[2:]:
+        redo(repo)
+        assert state == places(repo)
+    if len(states) > 2:
+        undo(repo, len(states) - 2)
+        assert states[1] == places(repo)
+        redo(repo, len(states) - 2)
+        assert states[-1] == places(repo)
 
 
 def test_there_is_nothing_to_undo_in_a_new_tract(tmp_path):
@@ -218,7 +291,7 @@ def test_a_hard_reset_is_undone_until_gc_took_what_it_dropped(tmp_path):
 
     undo(repo)
     assert b == repo.ref(MAIN)
-    undo(repo)
+    redo(repo)
     move_ref(repo, "refs/tags/kept", a, expected=ANY, reason="tag: kept")
     collect(repo, read_policies(repo, orphans=0))
 

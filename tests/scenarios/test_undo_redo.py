@@ -72,7 +72,7 @@ def test_x_6_undo_and_redo_without_a_name(tmp_path):
 
         t.undo()
         assert [ASKED] == texts(t)
-        t.undo()
+        t.redo()
         assert [ASKED, FIRST] == texts(t)
 
 

@@ -91,15 +91,22 @@ class Branching(Handle):
         with self._looking() as space:
             return reflog(space.repo, ref, limit)
 
-    def undo(self, *, dry_run: bool = False) -> UndoPlan:
-        """Put all branches, tags, notes and HEAD back to where they were before the last operation; the next undo takes that back.
+    def undo(self, steps: int = 1, *, dry_run: bool = False) -> UndoPlan:
+        """Take back the last operations that changed what the model sees, or which branches and tags there are; all that landed with them too.
 
-        *dry_run* only says what it would move.
+        A second undo goes further back, as *steps* do at once; :meth:`redo` returns. *dry_run* only says what it would move.
         """
         from tract.history.undo import undo
 
         with self._moving("undo") as (space, expected):
-            return undo(space.repo, dry_run=dry_run, expected=expected)
+            return undo(space.repo, steps, dry_run=dry_run, expected=expected)
+
+    def redo(self, steps: int = 1) -> UndoPlan:
+        """Do again what was undone last, until something else is done."""
+        from tract.history.undo import redo
+
+        with self._moving("redo") as (space, expected):
+            return redo(space.repo, steps, expected=expected)
 
     def _here(self) -> CommitInfo | None:
         """Look, and say what is there."""

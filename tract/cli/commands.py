@@ -73,7 +73,8 @@ GROUPS = (
             "tracts": Entry("tract.cli.porcelain.tracts", "List the tracts of the store; make, delete and rename them"),
             "tag": Entry("tract.cli.porcelain.tag", "List tags, or name a commit for good"),
             "reset": Entry("tract.cli.porcelain.reset", "Put the branch on another commit"),
-            "undo": Entry("tract.cli.porcelain.undo", "Take back what the last command did"),
+            "undo": Entry("tract.cli.porcelain.undo", "Take back what the last commands did"),
+            "redo": Entry("tract.cli.porcelain.redo", "Do again what was undone"),
         },
     ),
     Group(

@@ -11,6 +11,7 @@ from tract.history.tree_diff import diff_contexts
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import EXPANDED, Commit, CommitOperation
+from tract.reflog import is_undo_reason
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
@@ -41,7 +42,10 @@ def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> Non
     """Make all the moves in one operation, or none of them.
 
     RefMovedError when a ref is elsewhere; RefNameError for a name no ref can have, and for a ref that is moved twice.
+    A *reason* that reads like an undo's is said to be of an update-ref, or the next undo would count it.
     """
+    if is_undo_reason(reason):
+        reason = f"update-ref: {reason}"
     with transaction(repo, reason, moves="refs") as tx:
         tx.edits += _edits(repo, moves)
 

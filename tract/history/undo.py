@@ -1,23 +1,33 @@
-"""Undoing: all refs of a tract go back to where they were before the last operation.
+"""Undoing: the refs of a tract go back to where they were before its last operations, or forward again.
 
-An undo is an operation as any other, so the next one undoes it: that is the redo.
-What gc did to refs is nobody's to undo, and is passed over.
+    operations    A   B   usage   C   undo C   undo B   redo B
+    undone after                  0      1        2        1       how far the tract is back
+    steps         A   B           C                                what can be undone, or redone
+
+An undo is an operation too; what was undone, and not redone, before something else was done can be redone no more.
+What gc did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from typing import Literal, NamedTuple, TypeAlias
 
-from tract.errors import TractError
+from tract.errors import ContentValidationError, TractError
+from tract.history.notes import PRIORITY
 from tract.history.times import moment
-from tract.objects.model import Operation, RefChange
-from tract.reflog import REDONE, TAKEN, UNDONE, is_of_gc
-from tract.refs.names import HEAD, HEADS, ORIG_HEAD, split_tract
+from tract.objects.model import Operation, RefChange, RefValue
+from tract.reflog import HARD_RESET, TAKEN, is_of_gc, undo_reason, undone_by
+from tract.refs.names import HEAD, HEADS, NOTES, TAGS, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction
+
+Direction: TypeAlias = Literal["undo", "redo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,90 +39,195 @@ class UndoMove:
     then: str | None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class UndoPlan:
-    """What an undo moves, or moved: it takes back what *actor* did at *time* for *reason*; *is_redo* where that was an undo itself."""
+    """What an undo or a redo moves, or moved.
 
+    *reasons* are those of the operations it takes back, or does again, in that order; *reason*, *actor* and *time* are the last one's.
+    """
+
+    direction: Direction
     reason: str
     actor: str
     time: datetime
+    reasons: tuple[str, ...]
     moves: tuple[UndoMove, ...]
     _edits: tuple[RefEdit, ...] = field(compare=False)
-
-    @property
-    def is_redo(self) -> bool:
-        """Whether it takes an undo back."""
-        return self.reason.startswith(UNDONE)
+    _hard: str = field(compare=False)
 
     def __repr__(self) -> str:
         moves = ", ".join(f"{move.ref} {_short(move.now)} -> {_short(move.then)}" for move in self.moves)
-        return f"UndoPlan({self.reason!r}: {moves})"
+        return f"UndoPlan({self.direction} {self.reason!r}: {moves})"
 
 
-def undo(repo: Repository, *, dry_run: bool = False, expected: Expected = ANY) -> UndoPlan:
-    """Take back the last operation on this tract, or with *dry_run* only say what that moves; see :func:`plan_undo` and :func:`run_undo`."""
-    plan = plan_undo(repo)
+class _Step(NamedTuple):
+    """An operation that can be undone or redone, and those of its changes that are; not where its priorities are *renoted*."""
+
+    operation: Operation
+    changes: tuple[RefChange, ...] = ()
+    renoted: bool = False
+
+
+def undo(repo: Repository, steps: int = 1, *, dry_run: bool = False, expected: Expected = ANY) -> UndoPlan:
+    """Take back the last *steps* operations on this tract, or with *dry_run* only say what that moves; see :func:`plan_undo` and :func:`run_undo`."""
+    plan = plan_undo(repo, steps)
     if not dry_run:
         run_undo(repo, plan, expected=expected)
     return plan
 
 
-def plan_undo(repo: Repository) -> UndoPlan:
-    """How to take back the last operation of a user's that moved refs of this tract; nothing is moved.
+def redo(repo: Repository, steps: int = 1, *, expected: Expected = ANY) -> UndoPlan:
+    """Do the last *steps* operations that were undone again; see :func:`plan_redo` and :func:`run_undo`."""
+    plan = plan_redo(repo, steps)
+    run_undo(repo, plan, expected=expected)
+    return plan
 
-    TractError when there is none, when gc took the commits to go back to, and when it has written anew the notes that came with them.
+
+def plan_undo(repo: Repository, steps: int = 1) -> UndoPlan:
+    """How to take back the last *steps* operations of a user's that were not undone yet; nothing is moved.
+
+    TractError when there are not so many, when gc took the commits to go back to, and when it has written anew the priorities that came with them.
     """
-    by_gc: set[str] = set()
-    for _, operation in repo.refs.history():
-        changes = [change for change in operation.changes if split_tract(change.name)[0] == repo.prefix]
-        if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
-            break  # the making of the tract
-        if is_of_gc(operation):
-            by_gc.update(change.name for change in changes)
-            continue
-        changes = [change for change in changes if change.name not in by_gc or change.name != repo.prefix + ORIG_HEAD]
-        if changes:
-            _check_reachable(repo, operation, changes)
-            if not by_gc.isdisjoint(change.name for change in changes):
-                raise TractError(
-                    f"'{operation.reason}' cannot be undone: gc has written anew the notes that came with it"
-                )
-            return _plan(repo, operation, changes)
-    raise TractError(f"there is nothing to undo in tract '{repo.tract}'")
+    _check_steps(steps)
+    undone, history = _steps(repo)
+    taken = list(islice(history, undone, undone + steps))
+    if len(taken) < steps:
+        raise TractError(_too_few(repo, "undo", len(taken)))
+    return _plan(repo, "undo", taken)
+
+
+def plan_redo(repo: Repository, steps: int = 1) -> UndoPlan:
+    """How to do the last *steps* operations again that were undone since anything else was done; TractError when there are not so many."""
+    _check_steps(steps)
+    undone, history = _steps(repo)
+    if undone < steps:
+        raise TractError(_too_few(repo, "redo", undone))
+    return _plan(repo, "redo", list(islice(history, undone - steps, undone))[::-1])
 
 
 def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> None:
     """Make the moves of *plan*, all or none, in one operation.
 
     RefMovedError when one of the refs was moved since it was planned, or HEAD's branch is not at *expected*.
+    Steps that together move nothing, as two renamings back and forth, are made one by one: the next undo must count them.
     """
-    lead, what = (
-        (REDONE, plan.reason.removeprefix(UNDONE)) if plan.is_redo else (UNDONE, plan.reason.removeprefix(REDONE))
-    )
-    with transaction(repo, lead + what, moves="head", expected=expected) as tx:
+    if not plan.moves and len(plan.reasons) > 1:
+        for _ in plan.reasons:
+            run_undo(repo, (plan_undo if plan.direction == "undo" else plan_redo)(repo), expected=expected)
+            expected = ANY
+        return
+    reason = undo_reason(plan.direction, len(plan.reasons), plan._hard or plan.reason)
+    with transaction(repo, reason, moves="head", expected=expected) as tx:
         tx.edits += plan._edits
 
 
-def _plan(repo: Repository, operation: Operation, changes: list[RefChange]) -> UndoPlan:
-    cut = len(repo.prefix)
-    return UndoPlan(
-        operation.reason,
-        operation.actor,
-        moment(operation.time),
-        tuple(UndoMove(change.name[cut:], shown(change.new), shown(change.old)) for change in changes),
-        tuple(RefEdit(change.name, change.old, change.new) for change in changes),
+def _check_steps(steps: int) -> None:
+    if type(steps) is not int or steps < 1:
+        raise ContentValidationError(f"steps must be a number from 1 on, not {steps!r}")
+
+
+def _too_few(repo: Repository, direction: Direction, found: int) -> str:
+    if not found:
+        return f"there is nothing to {direction} in tract '{repo.tract}'"
+    return (
+        f"there {'is' if found == 1 else 'are'} only {found} to {direction} in tract '{repo.tract}'; nothing was moved"
     )
 
 
-def _check_reachable(repo: Repository, operation: Operation, changes: list[RefChange]) -> None:
-    """Raise when an undo would lead to a commit that is gone; gc says so in the reason of such an operation."""
-    failed = f"'{operation.reason.removesuffix(TAKEN)}' cannot be undone"
-    olds = [(change.name, change.old) for change in changes if isinstance(change.old, bytes)]
-    if operation.reason.endswith(TAKEN) or not all(repo.objects.contains(old) for _, old in olds):
+def _steps(repo: Repository) -> tuple[int, Iterator[_Step]]:
+    """How many operations of the tract are undone, and all that can be undone or redone, newest first, those included."""
+    history = _own_history(repo)
+    undone = 0
+    first: _Step | None = None
+    for step in history:
+        change = undone_by(step.operation)
+        if not change:
+            first = step
+            break
+        undone += change
+
+    def rest() -> Iterator[_Step]:
+        if first is not None:
+            yield first
+        lost = 0  # operations that were undone when something else was done
+        for step in history:
+            change = undone_by(step.operation)
+            if change:
+                lost += change
+            elif lost:
+                lost -= 1
+            else:
+                yield step
+
+    return undone, rest()
+
+
+def _own_history(repo: Repository) -> Iterator[_Step]:
+    """The tract's operations, undos among them, newest first, back to its making; without what is passed over."""
+    passed: set[str] = set()
+    by_gc: set[str] = set()
+    priorities = repo.prefix + NOTES + PRIORITY
+    for _, operation in repo.refs.history():
+        changes = [change for change in operation.changes if split_tract(change.name)[0] == repo.prefix]
+        if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
+            return
+        names = {change.name for change in changes}
+        if is_of_gc(operation):
+            by_gc |= names
+            passed |= names
+        elif undone_by(operation):
+            yield _Step(operation)
+        elif any(_counts(split_tract(name)[1]) for name in names):
+            kept = tuple(change for change in changes if change.name not in passed)
+            yield _Step(operation, kept, renoted=priorities in names & by_gc)
+        else:
+            passed |= names
+
+
+def _counts(name: str) -> bool:
+    """Whether a ref of that name is part of what a model sees, or of which branches and tags there are."""
+    return name == HEAD or name.startswith((HEADS, TAGS)) or name == NOTES + PRIORITY
+
+
+def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPlan:
+    now: dict[str, RefValue | None] = {}
+    then: dict[str, RefValue | None] = {}
+    for step in steps:
+        _check_kept(repo, direction, step)
+        for name, old, new in step.changes:
+            before, after = (new, old) if direction == "undo" else (old, new)
+            now.setdefault(name, before)
+            then[name] = after
+    moved = [name for name in now if now[name] != then[name]]
+    last = steps[-1].operation
+    reasons = tuple(step.operation.reason for step in steps)
+    hard = [reason for reason in reasons if reason.startswith(HARD_RESET)] if direction == "redo" else []
+    return UndoPlan(
+        direction=direction,
+        reason=last.reason,
+        actor=last.actor,
+        time=moment(last.time),
+        reasons=reasons,
+        moves=tuple(UndoMove(name.removeprefix(repo.prefix), shown(now[name]), shown(then[name])) for name in moved),
+        _edits=tuple(RefEdit(name, then[name], now[name]) for name in moved),
+        _hard=hard[-1] if hard else "",
+    )
+
+
+def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:
+    """Raise when the step leads to a commit that is gone; gc says so in the reason of such an operation."""
+    reason = step.operation.reason
+    failed = f"'{reason.removesuffix(TAKEN)}' cannot be {'undone' if direction == 'undo' else 'redone'}"
+    if step.renoted:
+        raise TractError(f"{failed}: gc has written anew the notes that came with it")
+    values = [(change.name, change.old if direction == "undo" else change.new) for change in step.changes]
+    there = [(name, value) for name, value in values if isinstance(value, bytes)]
+    is_taken = direction == "undo" and reason.endswith(TAKEN)
+    if is_taken or not all(repo.objects.contains(value) for _, value in there):
         raise TractError(f"{failed}: gc took the commits to go back to")
-    for name, old in olds:
+    for name, value in there:
         if split_tract(name)[1].startswith((HEAD, HEADS)):
-            repo.check_whole(old, failed)
+            repo.check_whole(value, failed)
 
 
 def _short(value: str | None) -> str:

@@ -1,20 +1,27 @@
-"""``tract undo``: take back what the last command did."""
+"""``tract undo``: take back what the last commands did."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import SHORT
 from tract.history.undo import UndoPlan, plan_undo, run_undo
 from tract.objects.id import HEX_SIZE, is_hex
-from tract.reflog import REDONE, UNDONE
 from tract.refs.names import HEADS
+from tract.repo import Repository
 from tract.transaction import check_idle
 
 
 def run(console: Console, args: Args) -> int:
+    return run_plan(console, args, plan_undo)
+
+
+def run_plan(console: Console, args: Args, plan_of: Callable[[Repository, int], UndoPlan]) -> int:
+    """Print and run what *plan_of* plans."""
     with console.open_repository() as repo:
-        plan = plan_undo(repo)
+        plan = plan_of(repo, args.steps)
         if not args.dry_run:
             check_idle(repo)  # before anything is printed that then is not done
         if not args.json:
@@ -28,13 +35,10 @@ def run(console: Console, args: Args) -> int:
 
 def _print(console: Console, plan: UndoPlan, *, dry_run: bool) -> None:
     """What is taken back and where every ref goes: before it is done."""
-    verb = "redo" if plan.is_redo else "undo"
-    console.line(
-        f"would {verb}" if dry_run else verb,
-        ": ",
-        console.paint(plan.reason.removeprefix(UNDONE).removeprefix(REDONE), "bold"),
-    )
-    width = max(len(move.ref.removeprefix(HEADS)) for move in plan.moves)
+    verb = f"would {plan.direction}" if dry_run else plan.direction
+    for reason in plan.reasons:
+        console.line(verb, ": ", console.paint(reason, "bold"))
+    width = max((len(move.ref.removeprefix(HEADS)) for move in plan.moves), default=0)
     for move in plan.moves:
         now, then = _shown(move.now, "none"), _shown(move.then, "deleted")
         console.line(
@@ -51,18 +55,23 @@ def _shown(value: str | None, nothing: str) -> str:
     return value[:SHORT] if len(value) == HEX_SIZE and is_hex(value) else value.removeprefix(HEADS)
 
 
+PARAMS = (
+    Param("steps", (), int, 1, metavar="STEPS", help="How many commands."),
+    Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; print what would move."),
+    Param("json", ("--json",), bool, help="Print a JSON document."),
+)
+
 COMMAND = Command(
     run,
-    (
-        Param("dry_run", ("--dry-run", "-n"), bool, help="Change nothing; print what would move."),
-        Param("json", ("--json",), bool, help="Print a JSON document."),
-    ),
+    PARAMS,
     """
-HEAD and all branches, tags and notes of the tract go back to where they were before the last command, whatever it was: a commit, a reset, a merge, the deletion of a branch.
+HEAD and the branches, tags and notes of the tract go back to where they were before the last command that changed what a model sees, or which branches and tags there are: a commit, a pin, a reset, a merge, the deletion of a branch.
 What moves is printed first.
-An undo is such a command itself, so the next undo takes it back; 'tract reset main@{5}' goes further back.
+Another undo goes further back, and 'tract redo' returns, until something else is done.
+Recorded usage by itself and what gc did are passed over.
 
   $ tract undo --dry-run
   $ tract undo
+  $ tract undo 3
 """,
 )

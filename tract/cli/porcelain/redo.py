@@ -1,0 +1,24 @@
+"""``tract redo``: do again what was undone."""
+
+from __future__ import annotations
+
+from tract.cli.command import Args, Command
+from tract.cli.console import Console
+from tract.cli.porcelain.undo import PARAMS, run_plan
+from tract.history.undo import plan_redo
+
+
+def run(console: Console, args: Args) -> int:
+    return run_plan(console, args, plan_redo)
+
+
+COMMAND = Command(
+    run,
+    PARAMS,
+    """
+HEAD and the branches, tags and notes of the tract go forward again over the last commands that were undone, as long as nothing else was done since.
+What moves is printed first.
+
+  $ tract redo
+""",
+)
