@@ -11,10 +11,11 @@ from tract.errors import RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
 from tract.history.tags import create_tag, delete_tags
-from tract.objects.content import DialogueContent, InstructionContent, check_content_type, from_value
+from tract.objects.content import DialogueContent, InstructionContent, MessageContent, check_content_type, from_value
 from tract.objects.model import CommitOperation
 from tract.report.info import describe_made
 from tract.revision import Revision, resolve_revision
+from tract.writing.answers import answer_drafts, given_answer
 from tract.writing.budget import check_budget, record_usage
 from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, draft, drafts, tool_message
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tract.writing.stream import MessageStream, StreamOptions
 
 
+_PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent})
+"""What is committed most, and is no SDK's object."""
+
+
 class Committing(Handle):
     """The methods of a tract that commit, annotate and tag."""
 
@@ -36,10 +41,14 @@ class Committing(Handle):
         """Record one message, or with operation EDIT the correction of one.
 
         *content* is a content type or a dict: one with ``content_type`` is that type, one with ``role`` a provider's message, kept verbatim.
+        An SDK's own answer (OpenAI chat and Responses, Anthropic, Gemini, LiteLLM) and an ``LLMResponse`` bring their usage and their model's settings; of several items each is a commit, and the last is given back.
         *response_to* is the message that an edit changes, or that a message replies to; *message* is a note on the commit.
         *generation_config* and *usage* are kept beside the commit: neither is in its hash.
         *timestamp* is an aware datetime, now where None.
         """
+        if type(content) not in _PLAIN and (answer := given_answer(content)) is not None:
+            with self._writing(answer) as space:
+                return self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         with self._writing(options.get("response_to"), options.get("usage")) as space:
             return self._write(space, [draft(space, content, operation, **options)], content)[0]
 

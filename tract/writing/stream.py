@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
 from tract.errors import ClosedError, ContentValidationError, TractError
 from tract.objects.content import DialogueContent
+from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
 from tract.revision import Revision
 from tract.tokens.usage import TokenUsage, read_usage
-from tract.writing.drafts import draft
+from tract.writing.answers import Answer, answer_drafts, given_answer, read_async_stream, read_stream
+from tract.writing.drafts import checked_config, draft
 
 PARTIAL = "partial"
 """The key in a commit's metadata that is true where the message was cut short."""
 
-Finish = Callable[[Any, TokenUsage | None, bool], CommitInfo]
-"""Commits a content, with its usage; the last says whether it is only part of what was to come."""
+Finish = Callable[[Any, TokenUsage | None, Mapping[str, Any] | None, bool], CommitInfo]
+"""Commits a content, with its usage and its generation config; the last says whether it is only part of what was to come."""
 
 Check = Callable[[Any], object]
 """Raises what committing a content would."""
@@ -46,12 +48,19 @@ def open_stream(
     example = DialogueContent(role, "-")
     checked = draft(space, example, **options)
 
-    def finish(content: Any, usage: TokenUsage | None, partial: bool) -> CommitInfo:
+    def finish(content: Any, usage: TokenUsage | None, config: Mapping[str, Any] | None, partial: bool) -> CommitInfo:
         said = {**(checked.metadata or {}), PARTIAL: True} if partial else checked.metadata
         whole = DialogueContent(role, content) if isinstance(content, str) else content
-        return commit(whole, **{**options, "metadata": said, "generation_config": checked.config}, usage=usage)
+        return commit(whole, **{**options, "metadata": said, "generation_config": config}, usage=usage)
 
-    return MessageStream(finish, lambda content: draft(space, content))
+    def check(content: Any) -> None:
+        answer = given_answer(content)
+        if answer is None:
+            draft(space, content)
+        else:
+            answer_drafts(space, answer, CommitOperation.APPEND, {})
+
+    return MessageStream(finish, check, checked.config)
 
 
 class MessageStream:
@@ -62,12 +71,13 @@ class MessageStream:
     Nothing is locked meanwhile; where the commit is refused at the end, as when the branch has moved, ``text`` still has it all.
     """
 
-    def __init__(self, finish: Finish, check: Check) -> None:
+    def __init__(self, finish: Finish, check: Check, config: Mapping[str, Any] | None = None) -> None:
         self._finish = finish
         self._check = check
         self._content: Any = None
         self._chunks: list[str] = []
         self._usage: TokenUsage | None = None
+        self._config = config
         self._ended = False
         self.commit: CommitInfo | None = None
         """What was committed; None until the end, and where nothing was written."""
@@ -78,6 +88,26 @@ class MessageStream:
         if not isinstance(chunk, str):
             raise ContentValidationError(f"a stream takes text, not {type(chunk).__name__}")
         self._chunks.append(chunk)
+
+    def read(self, events: Iterable[Any]) -> Iterator[str]:
+        """Take an SDK's stream in, and give its texts out as they come: ``for text in s.read(stream): print(text)``.
+
+        *events* are those of OpenAI (chat or Responses), Anthropic, Gemini or LiteLLM, a stream of tract's own clients, or texts.
+        At its end the whole answer, tool calls included, its usage and its model are what is committed.
+        """
+        for text in read_stream(events, self._take):
+            self.write(text)
+            yield text
+
+    async def aread(self, events: AsyncIterable[Any]) -> AsyncIterator[str]:
+        """The same for a stream of asyncio's: ``async for text in s.aread(stream)``."""
+        async for text in read_async_stream(events, self._take):
+            self.write(text)
+            yield text
+
+    def _take(self, answer: Answer) -> None:
+        self._check(answer)
+        self._content = answer
 
     @property
     def text(self) -> str:
@@ -93,6 +123,16 @@ class MessageStream:
     def usage(self, usage: Mapping[str, Any] | TokenUsage | None) -> None:
         self._check_open("given usage")
         self._usage = None if usage is None else read_usage(usage)
+
+    @property
+    def generation_config(self) -> Mapping[str, Any] | None:
+        """The settings the answer was made with, where they are only known from it; set it before the end."""
+        return self._config
+
+    @generation_config.setter
+    def generation_config(self, config: Mapping[str, Any] | None) -> None:
+        self._check_open("given a generation config")
+        self._config = checked_config(config)
 
     @property
     def content(self) -> Any:
@@ -138,7 +178,7 @@ class MessageStream:
         self._ended = True
         content = _whole(self.text) if self._content is None else self._content
         if content != "":
-            self.commit = self._finish(content, self._usage, partial)
+            self.commit = self._finish(content, self._usage, self._config, partial)
 
     def _check_open(self, what: str) -> None:
         if self._ended:

@@ -1,0 +1,314 @@
+"""Answers as a provider's SDK gives them: the message, its usage and its model's settings are taken from the object, or from its stream.
+
+| object | message | usage | settings |
+|---|---|---|---|
+| OpenAI completion (LiteLLM's too) | ``choices[0].message`` | ``usage`` | ``model`` |
+| OpenAI Responses response | each item of ``output`` | ``usage`` | ``model``, ``temperature``, ``top_p``, ``max_output_tokens``, ``reasoning`` |
+| Anthropic message | ``role`` and ``content`` | ``usage`` | ``model`` |
+| Gemini response | ``candidates[0].content``, as a chat completions message | ``usage_metadata`` | ``model_version`` |
+| tract's ``LLMResponse`` | ``message`` | ``usage`` | ``generation_config`` |
+
+An SDK's message alone (``ChatCompletionMessage``) is a message without the rest.
+No SDK is imported: an object is read by what its ``model_dump`` gives. Fields that are null are left out: the providers send them, and refuse to get them back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from tract.compile.workspace import Workspace
+from tract.errors import ContentValidationError
+from tract.history.commit import Draft
+from tract.objects.content import MessageContent
+from tract.objects.model import CommitOperation
+from tract.writing.drafts import CommitOptions, draft
+
+_SETTINGS = ("model", "temperature", "top_p", "max_output_tokens", "reasoning")
+# What a model or a user put into these is theirs, nulls and all.
+_THEIRS = frozenset({"input", "arguments", "args", "response", "parsed"})
+_ANSWERS_ALONE = ("content", "tool_calls", "function_call", "refusal", "audio")
+
+
+class Answer(NamedTuple):
+    """What an answer is committed as: a message, or the items of a response; with its usage and its model's settings."""
+
+    contents: tuple[MessageContent, ...]
+    usage: Mapping[str, Any] | None = None
+    generation_config: Mapping[str, Any] | None = None
+
+
+def given_answer(content: Any) -> Answer | None:
+    """What the SDK's object *content* says; None for a content type or a dict that is no whole answer.
+
+    ContentValidationError for an object that says nothing tract knows.
+    """
+    if isinstance(content, Answer):
+        return content
+    if isinstance(content, Mapping):
+        is_whole = "role" not in content and "content_type" not in content and _reader_of(content) is not None
+        return read_answer(content) if is_whole else None
+    if isinstance(content, str) or hasattr(content, "content_type"):
+        return None
+    if type(content).__module__ == "tract.llm.types" and hasattr(content, "generation_config"):
+        config = content.generation_config or ({"model": content.model} if content.model else None)
+        return Answer((MessageContent(dict(content.message), content.format),), content.usage or None, config)
+    return read_answer(_dumped(content)) if hasattr(content, "model_dump") else None
+
+
+def answer_drafts(
+    space: Workspace, answer: Answer, operation: CommitOperation | str, options: CommitOptions
+) -> list[Draft]:
+    """The answer as drafts, one for each item; usage, settings and note go with the last. *options* come before what the answer says."""
+    *first, last = answer.contents
+    if first and operation != CommitOperation.APPEND:
+        raise ContentValidationError(f"an answer of {len(answer.contents)} items cannot be one message's correction")
+    whole: CommitOptions = {**options}
+    if options.get("usage") is None and answer.usage:
+        whole["usage"] = answer.usage
+    if answer.generation_config:
+        whole["generation_config"] = {**answer.generation_config, **(options.get("generation_config") or {})}
+    return [*(draft(space, one) for one in first), draft(space, last, operation, **whole)]
+
+
+def read_answer(value: Mapping[str, Any]) -> Answer:
+    """The answer in a dumped object, or a dict of the same shape; ContentValidationError for one of no known shape."""
+    reader = _reader_of(value)
+    if reader is None:
+        raise ContentValidationError(f"an object that is no answer of a known provider (keys: {', '.join(value)[:80]})")
+    return reader(value)
+
+
+def _reader_of(value: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer] | None:
+    if isinstance(value.get("choices"), list):
+        return _read_completion
+    if value.get("object") == "response" and isinstance(value.get("output"), list):
+        return _read_response
+    if isinstance(value.get("candidates"), list):
+        return _read_gemini
+    if value.get("type") == "message" and isinstance(value.get("content"), list) and "stop_reason" in value:
+        return _read_anthropic
+    return _read_message if isinstance(value.get("role"), str) else None
+
+
+def _read_completion(value: Mapping[str, Any]) -> Answer:
+    message = next((choice.get("message") for choice in value["choices"] if isinstance(choice, Mapping)), None)
+    if not isinstance(message, Mapping):
+        raise ContentValidationError("the completion has no message in it")
+    return Answer((_message(message, "openai"),), value.get("usage"), _settings(value))
+
+
+def _read_message(value: Mapping[str, Any]) -> Answer:
+    return Answer((_message(value, "openai"),))
+
+
+def _read_response(value: Mapping[str, Any]) -> Answer:
+    items = tuple(MessageContent(without_nulls(item), "responses") for item in value["output"])
+    if not items:
+        raise ContentValidationError("the response has no output")
+    return Answer(items, value.get("usage"), _settings(value))
+
+
+def _read_anthropic(value: Mapping[str, Any]) -> Answer:
+    return Answer(
+        (_message({"role": value["role"], "content": value["content"]}, "anthropic"),),
+        value.get("usage"),
+        _settings(value),
+    )
+
+
+def _message(message: Mapping[str, Any], format: str) -> MessageContent:
+    kept = without_nulls(message)
+    if format == "openai" and kept.get("role") == "assistant" and not any(kept.get(key) for key in _ANSWERS_ALONE):
+        kept.setdefault("content", message.get("content"))
+    return MessageContent(kept, format)
+
+
+def _settings(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    found = {name: value[name] for name in _SETTINGS if value.get(name) is not None}
+    return without_nulls(found) or None
+
+
+def without_nulls(value: Any) -> Any:
+    """*value* without the fields that are null, but in what a model wrote itself."""
+    if isinstance(value, Mapping):
+        return {
+            key: item if key in _THEIRS else without_nulls(item)
+            for key, item in value.items()
+            if item is not None or key in _THEIRS
+        }
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _dumped(value: Any) -> dict[str, Any]:
+    """The fields of an SDK's object under the names of its API; Google's under those of its SDK, which has no others in common."""
+    by_alias = not type(value).__module__.startswith("google.")
+    found: dict[str, Any] = value.model_dump(mode="json", by_alias=by_alias, warnings=False)
+    return found
+
+
+# Gemini: its contents become chat completions messages; a thought's signature goes where Google's own server for such messages has it.
+
+
+def _read_gemini(value: Mapping[str, Any]) -> Answer:
+    content = next((one.get("content") for one in value["candidates"] if isinstance(one, Mapping)), None) or {}
+    model = value.get("model_version") or value.get("modelVersion")
+    message = _gemini_message(content.get("parts") or [])
+    usage = value.get("usage_metadata") or value.get("usageMetadata")
+    return Answer((MessageContent(message, "openai"),), usage, {"model": model} if model else None)
+
+
+def _gemini_message(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    text = [part["text"] for part in parts if isinstance(part.get("text"), str) and not part.get("thought")]
+    thoughts = [part["text"] for part in parts if isinstance(part.get("text"), str) and part.get("thought")]
+    calls = [_gemini_call(part, at) for at, part in enumerate(parts) if _call_in(part)]
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(text) if text or not calls else None}
+    if thoughts:
+        message["reasoning_content"] = "".join(thoughts)
+    return message | ({"tool_calls": calls} if calls else {})
+
+
+def _call_in(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return part.get("function_call") or part.get("functionCall")
+
+
+def _gemini_call(part: Mapping[str, Any], at: int) -> dict[str, Any]:
+    call = _call_in(part) or {}
+    arguments = json.dumps(call.get("args") or {}, ensure_ascii=False)
+    function = {"name": call.get("name"), "arguments": arguments}
+    signature = part.get("thought_signature") or part.get("thoughtSignature")
+    extra = {"extra_content": {"google": {"thought_signature": signature}}} if signature else {}
+    return {"id": call.get("id") or f"call_{at}_{call.get('name')}", "type": "function", "function": function, **extra}
+
+
+# Streams
+
+
+class Gatherer(Protocol):
+    """Puts an answer together from the events of one kind of stream."""
+
+    def take(self, event: Mapping[str, Any]) -> str:
+        """The text that *event* brings."""
+        ...
+
+    def answer(self) -> Answer | None:
+        """The whole answer; None where the stream has not brought one."""
+        ...
+
+
+class _Assembled:
+    """OpenAI's chunks and Anthropic's events: put together as tract's own clients do it."""
+
+    def __init__(self, assembler: Any) -> None:
+        self._assembler = assembler
+        self._began = False
+
+    def take(self, event: Mapping[str, Any]) -> str:
+        from tract.llm.sse import Event  # a program that streams has loaded more than that
+
+        self._began = True
+        text: str = self._assembler.take(Event("", json.dumps(event)))
+        return text
+
+    def answer(self) -> Answer | None:
+        found = self._assembler.answer() if self._began else None
+        if found is None:
+            return None
+        config = {"model": found.model} if found.model else None
+        return Answer((_message(found.message, found.format),), found.usage or None, config)
+
+
+class _Responses:
+    """Events of the Responses API: the last one has the whole response."""
+
+    def __init__(self) -> None:
+        self._response: Mapping[str, Any] | None = None
+
+    def take(self, event: Mapping[str, Any]) -> str:
+        if event.get("type") in ("response.completed", "response.incomplete"):
+            self._response = event.get("response")
+        return str(event.get("delta") or "") if event.get("type") == "response.output_text.delta" else ""
+
+    def answer(self) -> Answer | None:
+        return None if self._response is None else _read_response(self._response)
+
+
+class _Gemini:
+    """Gemini's chunks: each is a response with some of the parts."""
+
+    def __init__(self) -> None:
+        self._parts: list[Mapping[str, Any]] = []
+        self._whole: dict[str, Any] = {}
+
+    def take(self, event: Mapping[str, Any]) -> str:
+        self._whole |= {key: item for key, item in event.items() if item is not None}
+        content = next((one.get("content") for one in event.get("candidates") or []), None) or {}
+        parts = content.get("parts") or []
+        self._parts += parts
+        return "".join(part["text"] for part in parts if part.get("text") and not part.get("thought"))
+
+    def answer(self) -> Answer | None:
+        if not self._whole:
+            return None
+        return _read_gemini({**self._whole, "candidates": [{"content": {"parts": self._parts}}]})
+
+
+def read_stream(events: Iterable[Any], finish: Callable[[Answer], object]) -> Iterator[str]:
+    """The texts that an SDK's stream brings, as they come; *finish* is given the whole answer at its end.
+
+    Texts themselves, and streams of tract's own clients, are taken too.
+    """
+    gathering = _Gathering()
+    for event in events:
+        yield from gathering.take(event)
+    gathering.end(events, finish)
+
+
+async def read_async_stream(events: AsyncIterable[Any], finish: Callable[[Answer], object]) -> AsyncIterator[str]:
+    """The same for a stream of asyncio's."""
+    gathering = _Gathering()
+    async for event in events:
+        for text in gathering.take(event):
+            yield text
+    gathering.end(events, finish)
+
+
+class _Gathering:
+    def __init__(self) -> None:
+        self._gatherer: Gatherer | None = None
+
+    def take(self, event: Any) -> Iterator[str]:
+        if isinstance(event, str):
+            yield event
+            return
+        value = event if isinstance(event, Mapping) else _dumped(event)
+        value = value["chunk"] if isinstance(value.get("chunk"), Mapping) else value  # what OpenAI's helper wraps
+        self._gatherer = self._gatherer or _gatherer_of(value)
+        text = "" if self._gatherer is None else self._gatherer.take(value)
+        if text:
+            yield text
+
+    def end(self, events: object, finish: Callable[[Answer], object]) -> None:
+        own = getattr(events, "response", None) if type(events).__module__.startswith("tract.llm") else None
+        answer = given_answer(own) if own is not None else self._gatherer.answer() if self._gatherer else None
+        if answer is not None:
+            finish(answer)
+
+
+def _gatherer_of(event: Mapping[str, Any]) -> Gatherer | None:
+    """What puts a stream together that begins like this; None for an event that every stream may have."""
+    kind = str(event.get("type") or "")
+    if kind.startswith("response."):
+        return _Responses()
+    if isinstance(event.get("choices"), list):
+        from tract.llm.openai_format import OpenAIAssembler  # few programs stream; the others load no client's files
+
+        return _Assembled(OpenAIAssembler())
+    if kind.startswith(("message_", "content_block_")):
+        from tract.llm.anthropic_format import AnthropicAssembler  # as above
+
+        return _Assembled(AnthropicAssembler())
+    if "candidates" in event:
+        return _Gemini()
+    return None
