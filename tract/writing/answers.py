@@ -14,7 +14,6 @@ No SDK is imported: an object is read by what its ``model_dump`` gives. Fields t
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -174,6 +173,8 @@ def _call_in(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _gemini_call(part: Mapping[str, Any], at: int) -> dict[str, Any]:
+    import json  # 1 ms, and most answers are not Gemini's
+
     call = _call_in(part) or {}
     arguments = json.dumps(call.get("args") or {}, ensure_ascii=False)
     function = {"name": call.get("name"), "arguments": arguments}
@@ -205,6 +206,8 @@ class _Assembled:
         self._began = False
 
     def take(self, event: Mapping[str, Any]) -> str:
+        import json  # as below
+
         from tract.llm.sse import Event  # a program that streams has loaded more than that
 
         self._began = True
