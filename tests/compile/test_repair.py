@@ -29,7 +29,7 @@ def skip(t: Tract, *rows: int) -> None:
 
 
 def kinds(context) -> list[str]:
-    return [warning.kind for warning in context.warnings]
+    return [warning.kind for warning in context.warnings_for("openai")]
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_order_moves_a_call_and_its_result_together():
     for order in ([answer], [called], [answer, called], [called, "HEAD", answer]):
         context = t.compile(order=order)
         assert [called, answer] == list(context.commit_hashes)[:2]
-        assert {"tool_pair_kept"} == {warning.kind for warning in context.warnings}
-    assert () == t.compile(order=[called, answer]).warnings
+        assert {"tool_pair_kept"} == {warning.kind for warning in context.warnings_for("openai")}
+    assert () == t.compile(order=[called, answer]).warnings_for("openai")
 
 
 # include_edit_annotations

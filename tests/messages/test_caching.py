@@ -229,13 +229,14 @@ def test_marks_in_responses_are_what_the_sdk_takes():
     pydantic = pytest.importorskip("pydantic")
     responses = pytest.importorskip("openai.types.responses")
     found = {"type": "function_call_output", "call_id": "t", "output": "found"}
-    value = render(msgs("responses", say("system", "rules"), found), "responses", "auto").value
+    call = {"type": "function_call", "call_id": "t", "name": "look", "arguments": "{}"}
+    value = render(msgs("responses", say("system", "rules"), call, found), "responses", "auto").value
 
     easy = pydantic.TypeAdapter(responses.EasyInputMessageParam)
     output = pydantic.TypeAdapter(responses.response_input_item_param.FunctionCallOutput)
 
     assert value[0] == easy.validate_python(value[0])
-    assert value[1] == output.validate_python(value[1])
+    assert value[2] == output.validate_python(value[2])
 
 
 def test_marks_are_what_the_sdks_take():

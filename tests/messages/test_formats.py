@@ -145,10 +145,11 @@ def test_a_tools_result_that_failed_is_an_error_wherever_there_is_a_word_for_it(
     chat = render_openai(messages)
 
     assert [None, True] == [block.get("is_error") for block in results]
-    assert {"error": "x"} == render_gemini(messages).value["contents"][1]["parts"][1]["function_response"]["response"]
+    assert {"error": "x"} == render_gemini(messages).value["contents"][2]["parts"][1]["function_response"]["response"]
     assert render_text(messages).endswith("[error] x\n")
     assert chat_result("b", "x") == chat.value[-1]
-    assert [(3, "no_counterpart")] == facts(chat.warnings) == facts(render_responses(messages).warnings)
+    assert [(0, "messages_joined"), (3, "no_counterpart")] == facts(chat.warnings)
+    assert [(3, "no_counterpart")] == facts(render_responses(messages).warnings)
 
 
 def test_a_kind_of_a_program_becomes_the_json_of_its_fields():
@@ -183,21 +184,22 @@ VERBATIM = {
     "openai": [
         system(),
         {"role": "user", "content": [{"type": "text", "text": "", "x": None}], "weird": {"k": [1, None]}},
-        {**chat_calls("a", "b"), "refusal": None, "annotations": []},
+        {**chat_calls("a", "b"), "reasoning_content": "hm"},
         chat_result("b"),
-        chat_result("a", None),
+        chat_result("a", ""),
     ],
     "responses": [
-        {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "gAAA"},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
         {**item_call("a"), "id": "fc_1", "status": "completed"},
         item_result("a", [{"type": "input_text", "text": "x"}]),
-        {"type": "message", "role": "assistant", "id": "m", "content": [], "status": "completed", "phase": None},
+        {"type": "message", "role": "assistant", "id": "msg_1", "status": "completed", "phase": "commentary"}
+        | {"content": [{"type": "output_text", "text": "", "annotations": [], "odd": 1}]},
     ],
     "anthropic": [
         user([{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]),
         user("hi again"),
         assistant([{"type": "thinking", "thinking": " \n", "signature": "Eq+/=="}, tool_use("t")]),
-        user([{"type": "text", "text": ""}, tool_result("t", [])]),
+        user([tool_result("t", []), {"type": "text", "text": "and?"}]),
         system("only now"),
     ],
 }
@@ -245,7 +247,7 @@ def test_a_format_goes_by_its_aliases_and_an_unknown_one_is_refused():
 # --- Anthropic's system prompt ---
 
 
-@pytest.mark.parametrize("content", ["be kind", "", [{"type": "text", "text": "a", "cache_control": {"type": "e"}}]])
+@pytest.mark.parametrize("content", ["be kind", [{"type": "text", "text": "a", "cache_control": {"type": "e"}}]])
 def test_a_single_anthropic_system_message_is_the_system_prompt_as_it_is(content):
     rendered = render_anthropic(msgs("anthropic", system(content), user()))
 
@@ -260,9 +262,9 @@ def test_several_system_messages_become_one_list_of_blocks():
     cached = {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}}
     messages = [*msgs("openai", system("a")), *msgs("anthropic", system([cached])), *msgs("openai", system(" "))]
 
-    rendered = render_anthropic(messages)
+    rendered = render_anthropic([*messages, *msgs("openai", user())])
 
-    assert {"system": [{"type": "text", "text": "a"}, cached], "messages": []} == rendered.value
+    assert {"system": [{"type": "text", "text": "a"}, cached], "messages": [user()]} == rendered.value
     assert [(2, "no_counterpart")] == facts(rendered.warnings)
 
 
@@ -312,9 +314,9 @@ def test_results_overtake_words_that_came_between_them_and_their_calls():
 def test_arguments_become_an_object_whatever_they_are(arguments, input, kinds):
     call = {"role": "assistant", "content": None, "tool_calls": [chat_call("a", arguments=arguments)]}
 
-    rendered = render_anthropic(msgs("openai", call))
+    rendered = render_anthropic(msgs("openai", call, chat_result("a")))
 
-    assert [assistant([tool_use("a", input=input)])] == rendered.value["messages"]
+    assert assistant([tool_use("a", input=input)]) == rendered.value["messages"][0]
     assert kinds == [warning.kind for warning in rendered.warnings]
 
 
@@ -366,7 +368,9 @@ def test_a_picture_goes_from_chat_to_anthropic(url, source):
 def test_what_anthropic_has_no_counterpart_for_is_named(raw, lost):
     rendered = render_anthropic(msgs("openai", raw))
 
-    assert (CompileWarning("no_counterpart", f"not carried over to anthropic: {lost}", 0),) == rendered.warnings
+    [warning] = rendered.warnings
+    assert ("no_counterpart", f"not carried over to anthropic: {lost}") == (warning.kind, warning.detail)
+    assert (0, ("anthropic",)) == (warning.index, warning.formats)
 
 
 def test_a_refusal_becomes_text_where_there_are_no_refusals():
@@ -389,15 +393,15 @@ def test_the_deprecated_function_call_becomes_a_tool_call():
 
 
 def test_roles_no_provider_knows_are_named_and_become_ones_they_know():
-    messages = msgs("openai", {"role": "ipython", "content": "x"}, {**chat_calls("a"), "role": "critic"})
+    raws = {"role": "ipython", "content": "x"}, {**chat_calls("a"), "role": "critic"}, chat_result("a")
+    messages = msgs("openai", *raws)
 
-    kept, there = render_openai(messages), render_anthropic(messages)
+    chat, there = render_openai(messages), render_anthropic(messages)
 
-    assert [message.raw for message in messages] == kept.value
-    assert [user("x"), assistant([tool_use("a")])] == there.value["messages"]
-    assert [(0, "unknown_role"), (1, "unknown_role")] == facts(kept.warnings) == facts(there.warnings)
+    assert [user("x"), chat_calls("a"), chat_result("a")] == chat.value
+    assert [user("x"), assistant([tool_use("a")])] == there.value["messages"][:2]
+    assert [(0, "unknown_role"), (1, "unknown_role")] == facts(chat.warnings) == facts(there.warnings)
     assert "message 0: no provider knows the role 'ipython', sent as 'user'" == str(there.warnings[0])
-    assert "message 0: no provider knows the role 'ipython', kept as it is" == str(kept.warnings[0])
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])
@@ -405,20 +409,19 @@ def test_roles_no_provider_knows_are_named_and_become_ones_they_know():
 def test_a_shape_that_chat_and_anthropic_share_stays_what_it_is(role, content):
     raw = {"role": role, "content": content}
 
-    there = render_anthropic(msgs("openai", raw)).value
+    there = render_anthropic(msgs("openai", raw, user())).value
 
-    assert content == (there["system"] if role == "system" else there["messages"][0]["content"])
+    assert content == (
+        there["system"] if role == "system" else there["messages"][0]["content"] if role == "assistant" else content
+    )
     assert [raw] == render_openai(msgs("anthropic", raw)).value
 
 
 @pytest.mark.parametrize(
-    ("raw", "lost"),
-    [(system(None), "a message without content"), ({**system("x"), "name": "bo"}, "name")],
+    ("raw", "kind"), [(system(None), "message_left_out"), ({**system("x"), "name": "bo"}, "keys_left_out")]
 )
-def test_what_an_anthropic_system_message_loses_is_named(raw, lost):
-    rendered = render_anthropic(msgs("anthropic", raw))
-
-    assert (CompileWarning("no_counterpart", f"not carried over to anthropic: {lost}", 0),) == rendered.warnings
+def test_what_an_anthropic_system_message_loses_is_named(raw, kind):
+    assert [(0, kind)] == facts(render_anthropic(msgs("anthropic", raw, user())).warnings)
 
 
 def test_results_of_parallel_calls_with_one_id_go_to_them_in_order():
@@ -482,21 +485,21 @@ def test_a_joined_message_says_what_it_had_beside_its_content():
     rendered = render_anthropic([*msgs("anthropic", {**user("a"), "k": 1}, user(" ")), *msgs("openai", user("b"))])
 
     assert [user(words("a", "b"))] == rendered.value["messages"]
-    assert [(0, "no_counterpart"), (1, "no_counterpart")] == facts(rendered.warnings)
+    assert [(0, "keys_left_out"), (1, "message_left_out")] == facts(rendered.warnings)
 
 
 @pytest.mark.parametrize("own_first", [True, False])
-def test_a_converted_call_gets_no_id_of_an_anthropic_message(own_first):
+def test_a_later_call_with_an_id_that_is_there_already_gets_another(own_first):
     own = msgs("anthropic", assistant([tool_use("c")]), user([tool_result("c", "own")]))
     other = msgs("openai", chat_calls("c"), chat_result("c", "other"))
 
     value = render_anthropic([*own, *other] if own_first else [*other, *own]).value["messages"]
 
+    texts = ["own", "other"] if own_first else ["other", "own"]
     pairs = [
-        [assistant([tool_use("c")]), user([tool_result("c", "own")])],
-        [assistant([tool_use("c_2")]), user([tool_result("c_2", "other")])],
+        [assistant([tool_use(id)]), user([tool_result(id, text)])] for id, text in zip(("c", "c_2"), texts, strict=True)
     ]
-    assert [message for pair in (pairs if own_first else reversed(pairs)) for message in pair] == value
+    assert [message for pair in pairs for message in pair] == value
 
 
 def test_an_anthropic_result_names_its_converted_call_as_it_is_called_now():
@@ -506,14 +509,14 @@ def test_an_anthropic_result_names_its_converted_call_as_it_is_called_now():
     rendered = render_anthropic(messages)
 
     assert [assistant([tool_use("call_1_x")]), user([tool_result("call_1_x")])] == rendered.value["messages"]
-    assert [(1, "tool_id_changed")] == facts(rendered.warnings)
+    assert [(0, "tool_id_changed")] == facts(rendered.warnings)
     assert user([tool_result("call.1:x")]) == given
 
 
-def test_a_converted_result_names_an_anthropic_call_as_it_is():
+def test_an_id_of_anthropics_own_that_it_refuses_is_replaced_too():
     messages = [*msgs("anthropic", assistant([tool_use("a.b")])), *msgs("openai", chat_result("a.b"))]
 
-    assert user([tool_result("a.b")]) == render_anthropic(messages).value["messages"][1]
+    assert [assistant([tool_use("a_b")]), user([tool_result("a_b")])] == render_anthropic(messages).value["messages"]
 
 
 # --- Anthropic to chat completions ---
@@ -622,7 +625,7 @@ def test_calls_in_a_row_become_one_message():
     messages = msgs(
         "responses",
         user("go"),
-        {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "plan"}]},
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "plan"}]},
         item_call("a"),
         item_call("b"),
         item_result("a"),
@@ -635,14 +638,14 @@ def test_calls_in_a_row_become_one_message():
 
     assert [
         user("go"),
-        chat_calls("a", "b", content="plan"),
+        chat_calls("a", "b"),
         chat_result("a"),
         chat_result("b", "x"),
         assistant("done"),
     ] == chat.value
     assert [
         user("go"),
-        assistant([{"type": "text", "text": "plan"}, tool_use("a"), tool_use("b")]),
+        assistant([tool_use("a"), tool_use("b")]),
         user([tool_result("a"), tool_result("b", "x")]),
         assistant("done"),
     ] == anthropic.value["messages"]
@@ -757,11 +760,12 @@ JSON_VALUES = st.recursive(
 @CALM
 @given(raws=st.lists(st.dictionaries(st.text(), JSON_VALUES, max_size=4), max_size=4))
 def test_unknown_keys_survive_in_their_own_format(raws):
-    raws = [{**raw, "role": "user"} for raw in raws]
+    raws = [{**{f"x{key}": item for key, item in raw.items()}, **user("x")} for raw in raws]
 
-    for format in MESSAGE_FORMATS:
-        value = render(msgs(format, *raws), format).value
-        assert raws == (value["messages"] if format == "anthropic" else value)
+    for format in ("openai", "responses"):
+        kept = render(msgs(format, *raws), format).value
+        assert [{key: item for key, item in raw.items() if item is not None} for raw in raws] == kept
+    assert [user("x") for _ in raws] == render(msgs("anthropic", *raws), "anthropic").value["messages"]
 
 
 @CALM

@@ -12,6 +12,7 @@ import pytest
 
 from tract.errors import ContentValidationError
 from tract.messages import message_of, render, render_anthropic, render_gemini, render_responses
+from tract.messages.gemini import BEGINNING, FOREIGN
 from tract.messages.message import Message
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent, ToolIOContent
 
@@ -42,6 +43,13 @@ def facts(format: str, *raws: dict[str, Any]) -> list[tuple[int | None, str]]:
 def chat_call(id: str, arguments: str = '{"q":1}', **more: Any) -> dict[str, Any]:
     call = {"id": id, "type": "function", "function": {"name": f"look_{id}", "arguments": arguments}, **more}
     return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+USER = {"role": "user", "content": "go"}
+
+
+def use(*ids: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "look", "input": {}} for id in ids]}
 
 
 def chat_result(id: str, content: Any = "found") -> dict[str, Any]:
@@ -95,7 +103,8 @@ def test_a_tool_result_has_the_name_of_the_call_it_answers():
     )
 
     assert [
-        model({"function_call": {"id": "c", "name": "look", "args": {"q": 1}}}),
+        user({"text": BEGINNING}),
+        model({"function_call": {"id": "c", "name": "look", "args": {"q": 1}}, "thought_signature": FOREIGN}),
         user({"function_response": {"id": "c", "name": "look", "response": {"output": '{"n":2}'}}}),
     ] == render_gemini([message_of(call), message_of(result)]).value["contents"]
 
@@ -103,7 +112,7 @@ def test_a_tool_result_has_the_name_of_the_call_it_answers():
 def test_results_come_before_what_the_user_says():
     raws = [chat_call("a"), {"role": "user", "content": "well?"}, chat_result("a")]
 
-    names = [next(iter(part)) for part in contents("openai", *raws)[1]["parts"]]
+    names = [next(iter(part)) for part in contents("openai", *raws)[2]["parts"]]
 
     assert ["function_response", "text"] == names
     assert (2, "tool_result_moved") in facts("openai", *raws)
@@ -112,9 +121,9 @@ def test_results_come_before_what_the_user_says():
 def test_a_failed_tool_says_so():
     block = {"type": "tool_result", "tool_use_id": "t", "is_error": True, "content": "no such file"}
 
-    (content,) = contents("anthropic", {"role": "user", "content": [block]})
+    content = contents("anthropic", use("t"), {"role": "user", "content": [block]})[-1]
 
-    assert {"id": "t", "name": "unknown_tool", "response": {"error": "no such file"}} == content["parts"][0][
+    assert {"id": "t", "name": "look", "response": {"error": "no such file"}} == content["parts"][0][
         "function_response"
     ]
 
@@ -126,7 +135,7 @@ def test_a_picture_in_a_result_follows_the_results():
         {"type": "tool_result", "tool_use_id": "t", "content": "x"},
     ]
 
-    first, second, third = contents("anthropic", {"role": "user", "content": blocks})[0]["parts"]
+    first, second, third = contents("anthropic", use("s", "t"), {"role": "user", "content": blocks})[-1]["parts"]
 
     assert {"output": "shot\n[image image/png 8 B]"} == first["function_response"]["response"]
     assert "t" == second["function_response"]["id"]
@@ -135,22 +144,29 @@ def test_a_picture_in_a_result_follows_the_results():
 
 @pytest.mark.parametrize(
     ("arguments", "expected", "warned"),
-    [("", {}, []), ('{"a":[1,null]}', {"a": [1, None]}, []), ("[1]", {"arguments": "[1]"}, [(0, "invalid_arguments")])],
+    [("", {}, []), ('{"a":[1,null]}', {"a": [1, None]}, []), ("[1]", {"arguments": "[1]"}, [(1, "invalid_arguments")])],
 )
 def test_arguments_are_an_object_in_any_case(arguments, expected, warned):
-    raw = chat_call("a", arguments)
+    raws = [USER, chat_call("a", arguments), chat_result("a")]
 
-    assert expected == contents("openai", raw)[0]["parts"][0]["function_call"]["args"]
-    assert warned == facts("openai", raw)
+    assert expected == contents("openai", *raws)[1]["parts"][0]["function_call"]["args"]
+    assert warned == facts("openai", *raws)
 
 
 def test_geminis_own_signature_comes_back_from_chat_completions():
-    raw = chat_call("a", extra_content={"google": {"thought_signature": "Eqab"}})
+    raws = [USER, chat_call("a", extra_content={"google": {"thought_signature": "Eqab"}}), chat_result("a")]
 
-    assert "Eqab" == contents("openai", raw)[0]["parts"][0]["thought_signature"]
-    assert [] == facts("openai", raw)
+    assert "Eqab" == contents("openai", *raws)[1]["parts"][0]["thought_signature"]
+    assert [] == facts("openai", *raws)
     for render_other in (render_anthropic, render_responses):
-        assert ["no_counterpart"] == [warning.kind for warning in render_other(msgs("openai", raw)).warnings]
+        assert ["no_counterpart"] == [warning.kind for warning in render_other(msgs("openai", *raws)).warnings]
+
+
+def test_a_call_of_another_model_has_the_signature_for_those_and_only_the_first_of_an_answer():
+    calls = chat_call("a")["tool_calls"] + chat_call("b")["tool_calls"]
+    raws = [USER, {"role": "assistant", "content": "so", "tool_calls": calls}, chat_result("b"), chat_result("a")]
+
+    assert [None, FOREIGN, None] == [part.get("thought_signature") for part in contents("openai", *raws)[1]["parts"]]
 
 
 def test_a_thought_stays_a_thought():

@@ -57,7 +57,7 @@ def test_a_message_of_a_provider_comes_back_whole():
 
     t.restore(first.commit_hash, 0)
 
-    assert [raw] == t.compile().to_anthropic()["messages"]
+    assert [raw] == [message.raw for message in t.compile().messages]
     assert first.content_hash == t.get_commit("HEAD").content_hash
 
 

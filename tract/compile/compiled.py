@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from tract.compile.prefix import PrefixChange, prefix_change
 from tract.compile.snapshot import Snapshot, View
@@ -16,12 +16,15 @@ from tract.errors import ContentValidationError
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
-from tract.messages import CacheMode, Rendered, copy_json, message_from_raw, render, render_chat, render_text
+from tract.messages import CacheMode, Rendered, copy_json, message_from_raw, render_text
 from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.repo import Repository
 from tract.revision import Revision, revision_text
+
+if TYPE_CHECKING:
+    from tract.messages.names import Target
 
 EDITED = " [edited]"
 """What ``include_edit_annotations`` puts behind the text of an edited message."""
@@ -31,16 +34,17 @@ EDITED = " [edited]"
 class CompiledContext:
     """The messages a model is sent, in order, with what is known of each; the sequences are parallel.
 
-    ``to_openai()`` and its sisters give what a provider's API takes; what could not be said in that format is then in ``warnings``.
+    ``to_openai()`` and its sisters give what a provider's API takes: what it refuses is mended by the rules of docs/sending.md, and ``warnings`` says how, before anything is rendered.
+    The list or dict that they give is the caller's; the messages in it are shared with later renderings and must not be changed, unless ``copy=True`` asks for own ones.
     """
 
     snapshot: Snapshot = field(repr=False)
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _prefix: Callable[[Snapshot | Revision], PrefixChange]
-    _torn: Callable[[], tuple[CompileWarning, ...]]
     _numbers: Callable[[], Sequence[int]]
-    _rendered: dict[str, tuple[CompileWarning, ...]] = field(default_factory=dict)
+    _sent: Callable[[Target, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
+    _strict: bool = False
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -89,21 +93,35 @@ class CompiledContext:
 
     @property
     def warnings(self) -> tuple[CompileWarning, ...]:
-        """Torn tool pairs, what an order does to them, and what the renderings made so far could not express."""
-        rendered = tuple(self._rendered.values())  # at once, for other threads may be rendering
-        found = (*self.problems, *(warning for group in rendered for warning in group))
-        hashes = self.commit_hashes
-        return tuple(
-            warning
-            if warning.index is None or warning.commit is not None
-            else CompileWarning(warning.kind, warning.detail, warning.index, hashes[warning.index])
-            for warning in found
-        )
+        """What is sent otherwise than it was committed, or not at all, in which formats and by which rule; what skips and orders do to the messages."""
+        from tract.compile.requests import all_warnings
+
+        return self._complete(all_warnings(self._sent))
+
+    def warnings_for(self, format: str) -> tuple[CompileWarning, ...]:
+        """Those of the warnings that concern one rendering, ``openai``, ``responses``, ``anthropic`` or ``gemini``; for ``text`` those that concern every one."""
+        from tract.compile.requests import common_warnings, target_format
+
+        if format == "text":
+            return self._complete(common_warnings(self._sent))
+        return self._complete(self._sent(target_format(format), None).warnings)
 
     @property
     def problems(self) -> tuple[CompileWarning, ...]:
         """Those of the warnings that ``strict`` refuses, whatever the format."""
-        return (*self._torn(), *self.snapshot.warnings)
+        from tract.compile.requests import is_refused
+
+        return (*filter(is_refused, self.warnings_for("text")),)
+
+    def _complete(self, found: Sequence[CompileWarning]) -> tuple[CompileWarning, ...]:
+        """The warnings with the commits of their messages, and before them what skips and orders do."""
+        hashes = self.commit_hashes
+        return tuple(
+            warning
+            if warning.index is None or warning.commit is not None
+            else replace(warning, commit=hashes[warning.index])
+            for warning in (*self.snapshot.warnings, *found)
+        )
 
     def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
         """What sending this context would cost a provider's prompt cache that holds *previous*.
@@ -112,27 +130,27 @@ class CompiledContext:
         """
         return self._prefix(previous.snapshot if isinstance(previous, CompiledContext) else previous)
 
-    def to_openai(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
+    def to_openai(self, *, cache: CacheMode = None, copy: bool = False) -> list[dict[str, JSON]]:
         """The messages of an OpenAI chat completion.
 
         *cache* ``auto`` puts explicit cache breakpoints, which GPT-5.6 and later take, at the ends of the instructions and of the last two turns.
         """
-        return self._render("openai", cache).value  # type: ignore[no-any-return]
+        return self._render("openai", cache, copy=copy)  # type: ignore[no-any-return]
 
-    def to_openai_responses(self, *, cache: CacheMode = None) -> list[dict[str, JSON]]:
+    def to_openai_responses(self, *, cache: CacheMode = None, copy: bool = False) -> list[dict[str, JSON]]:
         """The input items of an OpenAI response; *cache* as for :meth:`to_openai`."""
-        return self._render("responses", cache).value  # type: ignore[no-any-return]
+        return self._render("responses", cache, copy=copy)  # type: ignore[no-any-return]
 
-    def to_anthropic(self, *, cache: CacheMode = None) -> dict[str, JSON]:
+    def to_anthropic(self, *, cache: CacheMode = None, copy: bool = False) -> dict[str, JSON]:
         """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API.
 
         *cache* ``auto`` puts cache breakpoints at the ends of the system prompt and of the last two user turns: at most 4 with those that messages came with.
         """
-        return self._render("anthropic", cache).value  # type: ignore[no-any-return]
+        return self._render("anthropic", cache, copy=copy)  # type: ignore[no-any-return]
 
-    def to_gemini(self) -> dict[str, JSON]:
+    def to_gemini(self, *, copy: bool = False) -> dict[str, JSON]:
         """``contents`` and (where there is one) ``system_instruction``, as Google's SDK takes them: the second is part of its config."""
-        return self._render("gemini").value  # type: ignore[no-any-return]
+        return self._render("gemini", None, copy=copy)  # type: ignore[no-any-return]
 
     def to_dicts(self) -> list[dict[str, JSON]]:
         """The messages as ``{"role": …, "content": …}``, with ``name`` where there is one: what any model of text takes."""
@@ -146,13 +164,12 @@ class CompiledContext:
         """The messages for people to read."""
         return render_text(self._shared, self.numbers)
 
-    def _render(self, format: str, cache: CacheMode = None) -> Rendered:
-        if format == "openai":
-            rendered = render_chat(self.snapshot.columns.messages.to_send(self.snapshot.length), cache)
-        else:
-            rendered = render(self._shared, format, cache)
-        self._rendered[format] = rendered.warnings
-        return rendered
+    def _render(self, target: Target, cache: CacheMode, *, copy: bool) -> JSON:
+        from tract.compile.requests import check_request
+
+        rendered = self._sent(target, cache)
+        check_request(rendered, target, self._complete(rendered.warnings) if self._strict else (), len(self))
+        return copy_json(rendered.value) if copy else rendered.value
 
     def __len__(self) -> int:
         return self.snapshot.length
@@ -187,15 +204,16 @@ def _copy_of(message: Message) -> Message:
     return Message(message.role, content, message.name, message.format, raw, message.is_error)
 
 
-def compiled(space: Workspace, snapshot: Snapshot) -> CompiledContext:
-    """The snapshot as users see it."""
+def compiled(space: Workspace, snapshot: Snapshot, *, strict: bool = False) -> CompiledContext:
+    """The snapshot as users see it; where *strict*, no format is rendered that needs mending."""
     return CompiledContext(
         snapshot,
         partial(_counts, space, snapshot),
         partial(token_total, space, snapshot),
         partial(prefix_change, space, snapshot),
-        partial(_torn_pairs, space, snapshot),
         partial(numbers_of, space, snapshot),
+        partial(_sent, space, snapshot),
+        strict,
     )
 
 
@@ -213,9 +231,10 @@ def numbers_of(space: Workspace, snapshot: Snapshot) -> tuple[int, ...]:
     return tuple(number[commit] for commit in snapshot.columns.commits[: snapshot.length])
 
 
-def _torn_pairs(space: Workspace, snapshot: Snapshot) -> tuple[CompileWarning, ...]:
-    with space.lock:
-        return snapshot.columns.pairing_warnings(snapshot.length)
+def _sent(space: Workspace, snapshot: Snapshot, target: Target, cache: CacheMode) -> Rendered:
+    from tract.compile.requests import request_for
+
+    return request_for(space, snapshot, target, cache)
 
 
 class CompileOptions(TypedDict, total=False):
@@ -223,7 +242,7 @@ class CompileOptions(TypedDict, total=False):
 
     *order* names the messages that shall come first.
     *include_edit_annotations* marks the texts that were edited.
-    *strict* refuses what would be a warning: tool pairs that are torn or were mended, and orders that change the meaning.
+    *strict* refuses what would be a warning: what must be mended to be sent, at once where that is so in every format, else when one of those is rendered; and orders that change the meaning.
     *notes* are those of now, or those of when the commit was made.
     """
 
@@ -252,8 +271,9 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
         snapshot = reordered(space.repo, snapshot, order)
     if options.get("include_edit_annotations"):
         snapshot = _with_marks(space.repo, snapshot)
-    context = compiled(space, snapshot)
-    if options.get("strict") and context.problems:
+    strict = options.get("strict", False)
+    context = compiled(space, snapshot, strict=strict)
+    if strict and context.problems:
         raise ContentValidationError(f"the context is not whole: {context.problems[0]}")
     return context
 

@@ -118,6 +118,11 @@ class Compiler:
         return self._custom is not None
 
     @property
+    def verifies(self) -> bool:
+        """Whether every answer is checked against a fresh one."""
+        return self._verify
+
+    @property
     def priorities(self) -> NoteTable:
         """The priorities, as of the last ``advance_notes``."""
         return self._now.priorities

@@ -18,7 +18,7 @@ from tract.objects.codec import encode, unpack, unpack_all
 from tract.objects.id import object_id
 from tract.objects.message_format import JSON
 from tract.objects.model import Object, read_blob
-from tract.storage.payloads import Payloads, Run
+from tract.storage.payloads import Payloads
 
 Item: TypeAlias = Message | bytes
 """A message, or the payload of the blob it is in."""
@@ -26,7 +26,6 @@ Item: TypeAlias = Message | bytes
 Decode: TypeAlias = Callable[[bytes], Message]
 
 _MESSAGES_KEPT = 131072
-_AT_ONCE = 256
 
 # What every blob begins with that is a chat completions message: the rest of it is the encoding of the message itself.
 _CHAT = encode({"content_type": "message", "format": "openai", "message": {}})[:-1]
@@ -110,25 +109,16 @@ class Messages(Sequence[Message]):
         mine, others = self._items[at], other._items[at]
         return mine is others or mine == others or self[at] == other[at]
 
-    def to_send(self, length: int) -> list[Message | dict[str, JSON]]:
-        """The first *length* messages for somebody who sends them as chat completions: a dict is one as it is, and the caller's own.
+    def sent(self, start: int, stop: int) -> list[Message | dict[str, JSON]]:
+        """Messages *start* to *stop* for somebody who sends them: a dict is a chat completions message as it is, and the caller's own.
 
-        Those come out of their payloads afresh, which costs less than a copy of what was decoded.
+        Those come out of their payloads afresh, which costs less than to decode each.
         """
-        result: list[Message | dict[str, JSON]] = []
-        for part in self._parts(length):
-            result += self._sent(part)
-        return result
+        return self._sent(self._items[start:stop])
 
-    def _parts(self, length: int) -> Iterator[Sequence[Item]]:
-        """The first *length* items, some hundred at a time: what is sent of them is made while they are in the processor's cache."""
-        items = self._items
-        pieces = items.pieces() if type(items) is Payloads and len(items) == length else [items[:length]]
-        for piece in pieces:
-            if isinstance(piece, Run):
-                yield piece.cut()
-            else:
-                yield from (piece[start : start + _AT_ONCE] for start in range(0, len(piece), _AT_ONCE))
+    def afresh(self) -> Messages:
+        """The same messages, decoded anew and shared with nobody."""
+        return Messages(message_in_payload, self._items)
 
     def _sent(self, part: Sequence[Item]) -> list[Any]:
         """What is sent of some items, whatever they are."""

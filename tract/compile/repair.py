@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tract.compile.snapshot import Columns, Snapshot
 from tract.messages import Pairing
 from tract.messages.message import CompileWarning, Message
-from tract.messages.repair import Pair, ids_in, left_out_warnings, lost_halves, without_tools
+from tract.messages.repair import Lost, Pair, left_out_warnings, lost_halves, without_tools
 from tract.objects.id import ObjectId
 
 
@@ -37,7 +37,7 @@ class Repair:
         return self._take(row, message)
 
     def _take(self, place: int, message: Message) -> list[Pair]:
-        return [Pair(call, place, id) for call, id in self._pairing.add(place, message)]
+        return [Pair(call, result) for call, result in self._pairing.add(place, message)]
 
 
 def repair(snapshot: Snapshot, hidden: Iterable[Message | None]) -> Repair:
@@ -57,13 +57,13 @@ def repair(snapshot: Snapshot, hidden: Iterable[Message | None]) -> Repair:
     changed: list[tuple[int, Message]] = []
     warnings: list[CompileWarning] = []
     for at in range(snapshot.length):
-        ids = lost.get(at)
-        if ids is None:
+        halves = lost.get(at)
+        if halves is None:
             kept.append(at)
             continue
-        message = without_tools(columns.messages[at], ids)
+        message = without_tools(columns.messages[at], halves)
         index = None if message is None else len(kept)
-        warnings += left_out_warnings(columns.messages[at], ids, index, columns.commits[at].hex())
+        warnings += left_out_warnings(columns.messages[at], halves, index, columns.commits[at].hex())
         if message is None:
             made.dropped[columns.commits[at]] = columns.blobs[at]
             made.gone.add(at)
@@ -82,20 +82,21 @@ def extend_repair(made: Repair, snapshot: Snapshot) -> bool:
     columns = snapshot.columns
     for row in range(made.rows, snapshot.length):
         message = columns.messages[row]
-        lost = {pair.id for pair in made.take_shown(row, message) if pair.call < 0 or pair.call in made.gone}
+        pairs = made.take_shown(row, message)
+        lost = Lost(set(), {pair.result.at for pair in pairs if pair.call.row < 0 or pair.call.row in made.gone})
         commit, blob, config = columns.commits[row], columns.blobs[row], columns.configs[row]
-        shown = without_tools(message, lost) if lost else message
-        if shown is None and lost != {*ids_in(message)}:
+        shown = without_tools(message, lost) if lost.results else message
+        if shown is None and not lost.is_all_of(message):
             made.rows = -1
             return False  # it takes another call's result with it, and so that call
-        if lost:
+        if lost.results:
             index = None if shown is None else made.length
             made.warnings = (*made.warnings, *left_out_warnings(message, lost, index, commit.hex()))
         if shown is None:
             made.dropped[commit] = blob
             made.gone.add(row)
         else:
-            made.columns.add(commit, blob, shown, config, made=bool(lost))
+            made.columns.add(commit, blob, shown, config, made=bool(lost.results))
             made.length += 1
         made.rows = row + 1
     return True

@@ -13,13 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
-from tract.messages import Pairing
 from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids
+
+if TYPE_CHECKING:
+    from tract.messages.fit_responses import Answers
+    from tract.messages.names import Target
+    from tract.messages.sending import Sending, Sendings
 
 _T = TypeVar("_T")
 _UNKNOWN = -1
@@ -56,7 +60,7 @@ class Columns:
     """
 
     __slots__ = (
-        *("_drift", "_pairing", "_pairing_rows", "_places", "_places_shared", "_totals"),
+        *("_drift", "_sendings", "_places", "_places_shared", "_totals"),
         *("_ids", "_packed", "configs", "counts", "made", "messages"),
     )
 
@@ -71,8 +75,7 @@ class Columns:
         self._places: dict[ObjectId, int] | None = {}
         self._places_shared = False
         self._drift = 0
-        self._pairing: Pairing | None = None
-        self._pairing_rows = 0
+        self._sendings: Sendings | None = None
 
     def __len__(self) -> int:
         return len(self.configs)
@@ -192,7 +195,7 @@ class Columns:
 
     def _forget_from(self, at: int) -> None:
         del self._totals[at:]
-        self._pairing = None
+        self._sendings = None
 
     # What is worked out when asked for
 
@@ -223,16 +226,13 @@ class Columns:
             return counter.made_tokens(self.messages[at])
         return counter.message_tokens(self.blobs[at])
 
-    def pairing_warnings(self, length: int) -> tuple[CompileWarning, ...]:
-        """What is wrong with the tool calls of the first *length* messages; costs the messages added since it was last asked."""
-        if self._pairing is None or self._pairing_rows > length:
-            pairing, rows = Pairing(), 0
-        else:
-            pairing, rows = self._pairing, self._pairing_rows
-        for at in range(rows, length):
-            pairing.add(at, self.messages[at])
-        self._pairing, self._pairing_rows = pairing, length
-        return pairing.warnings()
+    def sending(self, target: Target, length: int, answers: Answers) -> Sending:
+        """What a provider is sent of the first *length* messages; costs the messages added since it was last asked."""
+        from tract.messages.sending import Sendings  # it loads all formats, and most commands send nothing
+
+        if self._sendings is None or self._sendings.rows > length:
+            self._sendings = Sendings(answers)
+        return self._sendings.to(target, self.messages, length)
 
 
 def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tract.messages.parts import Rendered as Rendered
     from tract.messages.reading import message_text as message_text
     from tract.messages.reading import render_text as render_text
+    from tract.messages.rendering import chat_excerpt as chat_excerpt
     from tract.messages.rendering import render as render
     from tract.messages.rendering import render_anthropic as render_anthropic
-    from tract.messages.rendering import render_chat as render_chat
     from tract.messages.rendering import render_gemini as render_gemini
     from tract.messages.rendering import render_openai as render_openai
     from tract.messages.rendering import render_responses as render_responses
@@ -37,7 +37,7 @@ _HOMES = {
     "message": ("message_from_raw",),
     "pairing": ("Pairing", "ToolUnits", "pairing_warnings", "tool_ids", "tool_units"),
     "parts": ("Rendered",),
-    "rendering": ("render", "render_anthropic", "render_chat", "render_gemini", "render_openai", "render_responses"),
+    "rendering": ("chat_excerpt", "render", "render_anthropic", "render_gemini", "render_openai", "render_responses"),
     "reading": ("message_text", "render_text"),
     "values": ("compact_json", "copy_json"),
 }

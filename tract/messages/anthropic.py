@@ -1,6 +1,6 @@
 """Anthropic messages: reading them into neutral turns, and writing turns as its messages.
 
-What has no counterpart here: reasoning (a thought without the signature Anthropic gave it is refused; a summary becomes text), a name, audio, files by id, pictures in other formats than the four it takes.
+What has no counterpart here: reasoning (a thought without the signature Anthropic gave it is refused), a name, audio, files by id, pictures in other formats than the four it takes.
 Text without a visible character is refused too, and left out.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.messages.call_ids import CallIds
+from tract.messages.names import fitting_name
 from tract.messages.parts import (
     File,
     Image,
@@ -16,6 +16,7 @@ from tract.messages.parts import (
     Part,
     Reasoning,
     Refusal,
+    Summary,
     Text,
     ToolCall,
     ToolResult,
@@ -37,7 +38,9 @@ _BLOCK_KEYS = frozenset(
     {"type", "text", "thinking", "signature", "data", "source", "title", "content"}
     | {"id", "name", "input", "caller", "tool_use_id", "is_error"}
 )
-_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+ERROR = "the tool failed without a word"
+"""The text of a failed tool's result that has none."""
+IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
 def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
@@ -45,7 +48,16 @@ def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
     losses = extra_keys(raw, MESSAGE_KEYS)
     content = raw.get("content")
     parts = _read_content(content, losses)
-    return Turn(index, known_role(raw.get("role")), tuple(parts), tuple(losses), only_texts(content, parts))
+    role = known_role(raw.get("role"))
+    parts = [
+        Unknown("tool_use")
+        if isinstance(part, ToolCall) and role != "assistant"
+        else Unknown("tool_result")
+        if isinstance(part, ToolResult) and role != "user"
+        else part
+        for part in parts
+    ]
+    return Turn(index, role, tuple(parts), tuple(losses), only_texts(content, parts))
 
 
 def _read_content(content: JSON, losses: list[str]) -> list[Part]:
@@ -53,10 +65,10 @@ def _read_content(content: JSON, losses: list[str]) -> list[Part]:
         return [Text(content)]
     if not isinstance(content, list | tuple):
         return [] if content is None else [Text(compact_json(content))]
-    return [_read_block(block, losses) for block in content]
+    return [read_block(block, losses) for block in content]
 
 
-def _read_block(block: JSON, losses: list[str]) -> Part:
+def read_block(block: JSON, losses: list[str]) -> Part:
     if not isinstance(block, Mapping):
         return Unknown(f"content block {compact_json(block)}")
     kind = block.get("type")
@@ -76,6 +88,8 @@ def _read_block(block: JSON, losses: list[str]) -> Part:
             return _read_image(block["source"])
         case "document" if isinstance(block.get("source"), Mapping):
             return _read_document(block, block["source"])
+        case "compaction" if isinstance(block.get("content"), str) and block["content"]:
+            return Summary(block["content"])
         case "search_result":
             return Text(_search_result_text(block))
         case _:
@@ -113,20 +127,10 @@ def _search_result_text(block: Mapping[str, JSON]) -> str:
 
 def write_system(turn: Turn, notes: Notes) -> JSON:
     """The system prompt that *turn* is: a str for a single text, a list of blocks for several, None for none."""
-    blocks = [block for block in write_blocks(turn, CallIds(), notes) if block["type"] == "text"]
+    blocks = [block for block in write_blocks(turn, notes) if block["type"] == "text"]
     if not blocks:
         return None
     return blocks if turn.listed else plain_or_blocks(blocks)
-
-
-def own_system(raw: Mapping[str, JSON], index: int, notes: Notes) -> JSON:
-    """The system prompt that a system message of Anthropic's own is, shared with it; None for none."""
-    for key in extra_keys(raw, MESSAGE_KEYS):
-        notes.lost(index, key)
-    content = raw.get("content")
-    if content is None:
-        notes.lost(index, "a message without content")
-    return content if content is None or isinstance(content, str | list) else compact_json(content)
 
 
 def join_system(contents: Sequence[JSON]) -> JSON:
@@ -147,13 +151,13 @@ def plain_or_blocks(blocks: list[dict[str, JSON]]) -> JSON:
     return blocks[0]["text"] if len(blocks) == 1 and blocks[0]["type"] == "text" else blocks
 
 
-def write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON]]:
+def write_blocks(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
     """The content blocks for *turn*."""
     blocks = []
     for part in turn.parts:
         if isinstance(part, Text | Refusal) and not part.text.strip():
             continue
-        block = _write_block(turn, part, ids, notes)
+        block = _write_block(turn, part, notes)
         if block is None or (turn.role != "user" and block["type"] in ("image", "document")):
             notes.lost(turn.index, placeholder(part))
             continue
@@ -165,19 +169,17 @@ def write_blocks(turn: Turn, ids: CallIds, notes: Notes) -> list[dict[str, JSON]
     return blocks
 
 
-def _write_block(turn: Turn, part: Part, ids: CallIds, notes: Notes) -> dict[str, JSON] | None:
+def _write_block(turn: Turn, part: Part, notes: Notes) -> dict[str, JSON] | None:
     if isinstance(part, ToolCall):
-        return _write_call(turn.index, part, ids, notes)
+        return _write_call(turn.index, part, notes)
     if isinstance(part, ToolResult) and turn.role == "user":
-        return _write_result(turn.index, part, ids, notes)
+        return _write_result(turn.index, part, notes)
     return _write_part(part)
 
 
 def _write_part(part: Part) -> dict[str, JSON] | None:
     match part:
         case Text(text) | Refusal(text):
-            return {"type": "text", "text": text}
-        case Reasoning(text, summary=True) if text.strip():
             return {"type": "text", "text": text}
         case Image():
             return _write_image(part)
@@ -188,7 +190,7 @@ def _write_part(part: Part) -> dict[str, JSON] | None:
 
 
 def _write_image(image: Image) -> dict[str, JSON] | None:
-    if image.data is not None and image.media_type in _IMAGE_TYPES:
+    if image.data is not None and image.media_type in IMAGE_TYPES:
         return {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": image.data}}
     if image.url is not None and image.url.lower().startswith(("http://", "https://")):
         return {"type": "image", "source": {"type": "url", "url": image.url}}
@@ -209,14 +211,15 @@ def _write_document(file: File) -> dict[str, JSON] | None:
     return {**block, "title": file.name} if file.name else block
 
 
-def _write_call(index: int, call: ToolCall, ids: CallIds, notes: Notes) -> dict[str, JSON]:
+def _write_call(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
+    name = fitting_name(call.name, "anthropic", index, notes)
     arguments = object_arguments(index, call, notes)
     if call.signature is not None:
         notes.lost(index, "Gemini's thought signature")
-    return {"type": "tool_use", "id": ids.of_call(call.id), "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": call.id, "name": name, "input": arguments}
 
 
-def _write_result(index: int, result: ToolResult, ids: CallIds, notes: Notes) -> dict[str, JSON]:
+def _write_result(index: int, result: ToolResult, notes: Notes) -> dict[str, JSON]:
     blocks: list[dict[str, JSON]] = []
     for part in result.parts:
         block = _write_part(part)
@@ -226,5 +229,5 @@ def _write_result(index: int, result: ToolResult, ids: CallIds, notes: Notes) ->
         if block["type"] != "text" or block["text"].strip() or len(result.parts) == 1:
             blocks.append(block)
     content = plain_or_blocks(blocks) if blocks else ""
-    message = {"type": "tool_result", "tool_use_id": ids.of_result(result.id), "content": content}
-    return {**message, "is_error": True} if result.is_error else message
+    message = {"type": "tool_result", "tool_use_id": result.id, "content": content}
+    return {**message, "content": content or ERROR, "is_error": True} if result.is_error else message

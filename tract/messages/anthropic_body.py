@@ -1,127 +1,80 @@
-"""Anthropic's messages of a history that is partly, or not at all, in its format.
+"""A whole request of Anthropic's: the system prompt, and the messages.
 
     openai user "1"   anthropic user "2"   anthropic assistant   anthropic user "3"   anthropic user "4"
-    └──────── one message ──────────┘      └─────────────── copies of what was given ──────────────────┘
+    └──────── one message ──────────┘      └─────────────── as they were committed ─────────────────┘
 
 Neighbours of one role become one message, tool results first, when one of them at least was converted.
-Where all of them are Anthropic's own they stay apart, as they were given: the API joins them itself.
+Where all of them are Anthropic's own they stay apart: the API joins them itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from tract.messages.anthropic import MESSAGE_KEYS, plain_or_blocks, write_blocks
-from tract.messages.call_ids import CallIds
-from tract.messages.parts import Notes, Turn
-from tract.messages.values import compact_json, extra_keys, items_of
+from tract.messages.anthropic import join_system
+from tract.messages.caching import fit_anthropic_marks
+from tract.messages.fit_anthropic import Said
+from tract.messages.parts import Notes
 from tract.objects.message_format import JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Verbatim:
-    """A copy of an Anthropic message, number *index* of its context; it may be changed."""
+def write_request(said: Sequence[Said], notes: Notes) -> dict[str, JSON]:
+    """``messages`` and, where there is one, ``system``, of all that was *said*.
 
-    index: int
-    raw: dict[str, JSON]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What one message of the context gives; *content* is as Anthropic takes it, *raw* the message if it was its own."""
-
-    index: int
-    role: JSON
-    content: JSON
-    raw: dict[str, JSON] | None = None
-
-
-def write_body(members: Sequence[Verbatim | Turn], notes: Notes) -> list[dict[str, JSON]]:
-    """The conversation of *members* as Anthropic messages; turns are of users and assistants."""
-    if all(isinstance(member, Verbatim) for member in members):
-        return [member.raw for member in members if isinstance(member, Verbatim)]
-    messages: list[dict[str, JSON]] = []
-    for role, group in groupby(_pieces(members, notes), key=lambda piece: piece.role):
-        pieces = list(group)
-        own = [piece.raw for piece in pieces if piece.raw is not None]
-        if len(own) == len(pieces):
-            messages += own
-        else:
-            messages.append({"role": role, "content": _joined(pieces, notes)})
-    return messages
-
-
-def _pieces(members: Sequence[Verbatim | Turn], notes: Notes) -> Iterable[_Piece]:
-    """The pieces that hold anything, in order."""
-    ids = CallIds(_own_ids(members))
-    before: JSON = None
-    for member in members:
-        role = member.role if isinstance(member, Turn) else member.raw.get("role")
-        if role == "assistant" and before != "assistant":
-            ids.begin_answer()
-        before = role
-        if isinstance(member, Verbatim):
-            _match_ids(member, ids, notes)
-            yield _Piece(member.index, role, member.raw.get("content"), member.raw)
+    Instructions go to ``system``, Anthropic's own too where the API does not take them between messages.
+    Instructions alone are what the user says.
+    """
+    system: list[JSON] = []
+    body: list[Said] = []
+    for at, one in enumerate(said):
+        if one.role != "system":
+            body.append(one)
             continue
-        blocks = write_blocks(member, ids, notes)
-        if blocks:
-            yield _Piece(member.index, role, blocks if member.listed else plain_or_blocks(blocks))
+        if body and not one.converted and _may_stay(body[-1], said[at + 1] if at + 1 < len(said) else None):
+            body.append(one)
+            continue
+        if body:
+            notes.add(one.index, "system_moved", "system")
+        system.append(one.content)
+    messages = [message for _, group in groupby(body, key=lambda one: one.role) for message in _joined(list(group))]
+    _trim_end(messages, body, notes)
+    prompt = join_system(system)
+    if prompt is not None and not messages:
+        notes.add(said[0].index, "instructions_as_user", "system")
+        return fit_anthropic_marks({"messages": [{"role": "user", "content": prompt}]}, notes)
+    request = {"messages": messages} if prompt is None else {"system": prompt, "messages": messages}
+    return fit_anthropic_marks(request, notes)
 
 
-def _own_ids(members: Sequence[Verbatim | Turn]) -> Iterable[str]:
-    for member in members:
-        if isinstance(member, Verbatim):
-            yield from (block["id"] for block in _blocks_of(member) if isinstance(block.get("id"), str))
+def _may_stay(before: Said, behind: Said | None) -> bool:
+    """Whether instructions may stand there: behind a user, and before an answer or last."""
+    return before.role == "user" and (behind is None or behind.role == "assistant")
 
 
-def _blocks_of(member: Verbatim) -> list[dict[str, JSON]]:
-    return [block for block in items_of(member.raw.get("content")) if isinstance(block, dict)]
-
-
-def _match_ids(member: Verbatim, ids: CallIds, notes: Notes) -> None:
-    """Take note of the message's calls, and have its results name their calls as these are called now."""
-    for block in _blocks_of(member):
-        if block.get("type") == "tool_use":
-            ids.keep_call(str(block.get("id")))
-        if block.get("type") == "tool_result":
-            given = str(block.get("tool_use_id"))
-            known = ids.known_call(given)
-            if known not in (None, given):
-                block["tool_use_id"] = known
-                notes.add(member.index, "tool_id_changed", f"{given!r} as {known!r}")
-
-
-def _joined(pieces: Sequence[_Piece], notes: Notes) -> JSON:
-    """The content of one message for *pieces*, results before anything else."""
-    if len(pieces) == 1:
-        return pieces[0].content
-    results: list[JSON] = []
-    rest: list[JSON] = []
-    for piece in pieces:
-        blocks = _blocks(piece, notes)
-        found = [block for block in blocks if _is_result(block)]
-        if found and rest:
-            notes.add(piece.index, "tool_result_moved", ", ".join(repr(block.get("tool_use_id")) for block in found))
-        results += found
-        rest += [block for block in blocks if not _is_result(block)]
-    return [*results, *rest]
+def _joined(group: Sequence[Said]) -> Iterable[JSON]:
+    if len(group) == 1 or not any(one.converted for one in group):
+        return [one.message() for one in group]
+    blocks = [block for one in group for block in one.blocks()]
+    results = [block for block in blocks if _is_result(block)]
+    return [{"role": group[0].role, "content": [*results, *(block for block in blocks if not _is_result(block))]}]
 
 
 def _is_result(block: JSON) -> bool:
-    return isinstance(block, dict) and block.get("type") == "tool_result"
+    return isinstance(block, Mapping) and block.get("type") == "tool_result"
 
 
-def _blocks(piece: _Piece, notes: Notes) -> Sequence[JSON]:
-    for key in extra_keys(piece.raw or {}, MESSAGE_KEYS):
-        notes.lost(piece.index, key)
-    content = piece.content
-    if isinstance(content, list | tuple):
-        return content
-    text = content if isinstance(content, str) else "" if content is None else compact_json(content)
-    if text.strip():
-        return [{"type": "text", "text": text}]
-    notes.lost(piece.index, "a message without visible text")
-    return []
+def _trim_end(messages: list[JSON], body: Sequence[Said], notes: Notes) -> None:
+    """Take white space from the end of what an assistant says last, and what is nothing else."""
+    if messages and messages[-1]["role"] == "assistant":
+        content = messages[-1]["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+        last = blocks[-1]
+        text = last.get("text") if last.get("type") == "text" else None
+        if not isinstance(text, str) or text == text.rstrip():
+            return
+        notes.add(body[-1].index, "white_space_left_out", "at the end of the answer")
+        if isinstance(content, str):
+            messages[-1] = {**messages[-1], "content": text.rstrip()}
+        else:
+            messages[-1] = {**messages[-1], "content": [*blocks[:-1], {**last, "text": text.rstrip()}]}

@@ -9,7 +9,7 @@ A turn is what is said to the model between two of its answers, results of tools
 Anthropic takes 4 marks a request, and looks about 20 blocks back from each; OpenAI writes 3 beside its own implicit one, and matches exactly at a mark.
 Three are set at most, which leaves Anthropic's fourth for the end of the tools, which are not rendered here.
 Marks that messages came with stay, and count; where they leave too little room, the latest turn comes first, then the instructions.
-Values are changed in place.
+A message that gets a mark is replaced by a copy that has it; no message is changed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.messages.message import item_role
-from tract.messages.parts import SYSTEM_ROLES
-from tract.messages.values import items_of, str_or_none
+from tract.messages.parts import SYSTEM_ROLES, Notes
+from tract.messages.values import copy_json, items_of, str_or_none
 from tract.objects.message_format import JSON
 
 CacheMode: TypeAlias = Literal["auto"] | None
@@ -57,30 +57,69 @@ def check_cache(cache: object) -> None:
 
 def mark_anthropic(request: dict[str, JSON]) -> None:
     """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text."""
-    turns = _ends_of_turns(request["messages"], frozenset({"user"}), _ANTHROPIC)
-    system = {"role": "system", "content": request["system"]} if "system" in request else {}
-    ends = [*turns[:1], *([system] if _last_markable(system, _ANTHROPIC) is not None else []), *turns[1:]]
+    messages = request["messages"]
+    turns = _ends_of_turns(messages, frozenset({"user"}), _ANTHROPIC)
+    system = [{"role": "system", "content": request["system"]}] if "system" in request else []
     room = _ANTHROPIC_MOST - len(_anthropic_marks(request))
     ours: list[dict[str, JSON]] = []
-    for message in ends:
+    ends = [(messages, at) for at in turns]
+    if system and _last_markable(system[0], _ANTHROPIC) is not None:
+        ends.insert(1, (system, 0))
+    for among, at in ends:
         if room > len(ours):
-            ours += _mark(message, _ANTHROPIC)
+            ours += _mark(among, at, _ANTHROPIC)
     if system:
-        request["system"] = system["content"]
+        request["system"] = system[0]["content"]
     _order_lifetimes(_anthropic_marks(request), ours)
 
 
-def mark_openai(messages: Sequence[dict[str, JSON]]) -> None:
+def fit_anthropic_marks(request: dict[str, JSON], notes: Notes) -> dict[str, JSON]:
+    """*request* with the latest 4 of its marks, and none for an hour behind one for five minutes."""
+    marks = _anthropic_marks(request)
+    extra = len(marks) - _ANTHROPIC_MOST
+    lasting = [mark.get("ttl") == "1h" for mark in marks[max(0, extra) :]]
+    if extra <= 0 and lasting == sorted(lasting, reverse=True):
+        return request
+    fit = copy_json(request)
+    marked = [block for content in _contents(fit) for block in _marked_blocks(content)]
+    if extra > 0:
+        notes.add(0, "cache_marks_left_out", f"{len(marks)}, of which the latest {_ANTHROPIC_MOST} are sent")
+    for block in marked[: max(0, extra)]:
+        del block["cache_control"]
+    shorter = False
+    for block in marked[max(0, extra) :]:
+        mark = block["cache_control"]
+        if shorter and mark.get("ttl") == "1h":
+            block["cache_control"] = {key: value for key, value in mark.items() if key != "ttl"}
+            notes.add(0, "cache_marks_left_out", "an hour behind five minutes is five minutes too")
+        shorter = shorter or mark.get("ttl") != "1h"
+    result: dict[str, JSON] = fit
+    return result
+
+
+def _contents(request: Mapping[str, JSON]) -> list[JSON]:
+    return [request.get("system"), *(message.get("content") for message in request["messages"])]
+
+
+def _marked_blocks(content: JSON) -> Iterator[dict[str, JSON]]:
+    for block in items_of(content):
+        if isinstance(block, dict):
+            yield from _marked_blocks(block.get("content"))
+            if isinstance(block.get("cache_control"), dict):
+                yield block
+
+
+def mark_openai(messages: list[dict[str, JSON]]) -> None:
     """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have 3 at most."""
     _mark_openai(messages, _CHAT)
 
 
-def mark_responses(items: Sequence[dict[str, JSON]]) -> None:
+def mark_responses(items: list[dict[str, JSON]]) -> None:
     """The same for the parts of rendered Responses items, outputs of functions and custom tools among them."""
     _mark_openai(items, _ITEMS)
 
 
-def _mark_openai(messages: Sequence[dict[str, JSON]], style: _Style) -> None:
+def _mark_openai(messages: list[dict[str, JSON]], style: _Style) -> None:
     turns = _ends_of_turns(messages, _OPENAI_ROLES, style)
     instructions = list(takewhile(lambda message: _role(message) in SYSTEM_ROLES, messages))
     system = _ends_of_turns(instructions, frozenset(SYSTEM_ROLES), style)
@@ -88,9 +127,9 @@ def _mark_openai(messages: Sequence[dict[str, JSON]], style: _Style) -> None:
         part for message in messages for part in items_of(message.get(_words(message))) if isinstance(part, Mapping)
     )
     room = _OPENAI_MOST - sum(style.key in part for part in parts)
-    for message in [*turns[:1], *system, *turns[1:]]:
+    for at in [*turns[:1], *system, *turns[1:]]:
         if room > 0:
-            room -= len(_mark(message, style))
+            room -= len(_mark(messages, at, style))
 
 
 def _role(message: Mapping[str, JSON]) -> str | None:
@@ -103,12 +142,13 @@ def _words(message: Mapping[str, JSON]) -> str:
     return "output" if str_or_none(message.get("type")) in _OUTPUTS else "content"
 
 
-def _ends_of_turns(messages: Sequence[dict[str, JSON]], roles: frozenset[str], style: _Style) -> list[dict[str, JSON]]:
+def _ends_of_turns(messages: Sequence[Mapping[str, JSON]], roles: frozenset[str], style: _Style) -> list[int]:
     """The last message that can be marked of each of the last turns of *roles*, the latest first."""
-    ends: list[dict[str, JSON]] = []
-    for of_roles, run in groupby(reversed(messages), lambda message: _role(message) in roles):
+    ends: list[int] = []
+    places = range(len(messages) - 1, -1, -1)
+    for of_roles, run in groupby(places, lambda at: _role(messages[at]) in roles):
         if of_roles:
-            ends += [message for message in run if _last_markable(message, style) is not None][:1]
+            ends += [at for at in run if _last_markable(messages[at], style) is not None][:1]
         if len(ends) == _TURNS:
             break
     return ends
@@ -128,11 +168,12 @@ def _last_markable(message: Mapping[str, JSON], style: _Style) -> int | None:
     return None
 
 
-def _mark(message: dict[str, JSON], style: _Style) -> list[dict[str, JSON]]:
-    """Mark the message's last block that can bear it: the mark, or nothing where there is one."""
-    at = _last_markable(message, style)
+def _mark(messages: list[dict[str, JSON]], place: int, style: _Style) -> list[dict[str, JSON]]:
+    """Mark the last block that can bear it of a message among *messages*: the mark, or nothing where there is one."""
+    at = _last_markable(messages[place], style)
     if at is None:
         return []
+    message = copy_json(messages[place])
     words = _words(message)
     if isinstance(message[words], str):
         message[words] = [{"type": style.text, "text": message[words]}]
@@ -140,13 +181,13 @@ def _mark(message: dict[str, JSON], style: _Style) -> list[dict[str, JSON]]:
     if block.get(style.key) is not None:
         return []
     block[style.key] = dict(style.mark)
+    messages[place] = message
     return [block[style.key]]
 
 
 def _anthropic_marks(request: Mapping[str, JSON]) -> list[dict[str, JSON]]:
     """The marks of a request, in the prompt's order."""
-    messages = [request.get("system"), *(message.get("content") for message in request["messages"])]
-    return [mark for content in messages for mark in _marks_in(content)]
+    return [mark for content in _contents(request) for mark in _marks_in(content)]
 
 
 def _marks_in(content: JSON) -> Iterator[dict[str, JSON]]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tract.messages.names import fitting_name
 from tract.messages.parts import (
     File,
     Image,
@@ -35,6 +36,12 @@ from tract.messages.parts import (
 )
 from tract.objects.message_format import JSON
 
+BEGINNING = "[the conversation's beginning is left out]"
+"""What the user says before a conversation that begins with a call."""
+
+FOREIGN = "skip_thought_signature_validator"
+"""The signature that Google's documentation gives for calls that another model made."""
+
 _NAMELESS = "unknown_tool"
 """For a result without its call: Gemini takes none without a name."""
 
@@ -50,9 +57,39 @@ def write_gemini(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON]]:
             parts += _write_attachments(index, result, notes)
         for turn in rest:
             parts += _write_parts(turn, names, notes)
+        _sign(parts)
         if parts:
             contents.append({"role": "model" if side == "assistant" else side, "parts": parts})
     return contents
+
+
+def join_contents(items: Sequence[tuple[int, str, list[dict[str, JSON]]]], notes: Notes) -> dict[str, JSON]:
+    """The request of what was written: the message, the role (``system`` for instructions) and the parts of each.
+
+    Instructions alone are what the user says; a conversation that begins with a call is given a user's beginning, for the API refuses it else.
+    """
+    system: list[dict[str, JSON]] = []
+    contents: list[dict[str, JSON]] = []
+    for index, role, parts in items:
+        if role == "system":
+            if contents:
+                notes.add(index, "system_moved", role)
+            system += parts
+        elif contents and contents[-1]["role"] == role:
+            contents[-1] = {"role": role, "parts": [*contents[-1]["parts"], *parts]}
+        else:
+            contents.append({"role": role, "parts": parts})
+    if contents and contents[0]["role"] == "model" and any("function_call" in part for part in contents[0]["parts"]):
+        notes.add(_first(items), "first_message_added", "a tool call")
+        contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
+    if system and not contents:
+        notes.add(_first(items), "instructions_as_user", "system")
+        return {"contents": [{"role": "user", "parts": system}]}
+    return {"system_instruction": {"parts": system}, "contents": contents} if system else {"contents": contents}
+
+
+def _first(items: Sequence[tuple[int, str, list[dict[str, JSON]]]]) -> int:
+    return items[0][0]
 
 
 def write_system_parts(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
@@ -73,7 +110,7 @@ def _write_parts(turn: Turn, names: dict[str, str], notes: Notes) -> list[dict[s
         if isinstance(part, Text | Refusal | Reasoning) and not part.text.strip():
             continue
         if isinstance(part, ToolCall):
-            names[part.id] = part.name
+            names[part.id] = fitting_name(part.name, "gemini", turn.index, notes)
             parts.append(_write_call(turn.index, part, notes))
             continue
         written = _write_part(part)
@@ -85,6 +122,13 @@ def _write_parts(turn: Turn, names: dict[str, str], notes: Notes) -> list[dict[s
         parts.append(written)
     _note_silence(turn, parts, notes)
     return parts
+
+
+def _sign(parts: list[dict[str, JSON]]) -> None:
+    """Put a signature on the first call of an answer that has none: Gemini 3 wants one there, and takes this for calls of other models."""
+    first = next((part for part in parts if "function_call" in part), None)
+    if first is not None:
+        first.setdefault("thought_signature", FOREIGN)
 
 
 def _note_silence(turn: Turn, parts: Sequence[JSON], notes: Notes) -> None:
@@ -116,7 +160,8 @@ def _write_data(media_type: str | None, data: str | None, url: str | None) -> di
 
 def _write_call(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
     arguments = object_arguments(index, call, notes)
-    part: dict[str, JSON] = {"function_call": {"id": call.id, "name": call.name, "args": arguments}}
+    name = fitting_name(call.name, "gemini", index, notes)
+    part: dict[str, JSON] = {"function_call": {"id": call.id, "name": name, "args": arguments}}
     return part if call.signature is None else {**part, "thought_signature": call.signature}
 
 

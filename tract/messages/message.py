@@ -35,12 +35,15 @@ class CompileWarning:
     """Something about a compiled context its reader should know.
 
     ``kind`` is a stable word (``unpaired_tool_call``, ``no_counterpart``, …); ``index`` is the message's place in the context or None; ``commit`` its hexadecimal id or None.
+    ``formats`` are the renderings it concerns, every one where there is none named; ``rule`` is the number that docs/sending.md gives the rule that was followed, 0 for none.
     """
 
     kind: str
     detail: str
     index: int | None = None
     commit: str | None = None
+    formats: tuple[str, ...] = ()
+    rule: int = 0
 
     def __str__(self) -> str:
         where = "" if self.index is None else f"message {self.index}: "

@@ -1,12 +1,13 @@
 """OpenAI chat completions: reading its messages into neutral turns, and writing turns as its messages.
 
-What has no counterpart here: reasoning (a summary becomes text), cache breakpoints, an error flag on a tool's result, pictures and files in a tool's result (a placeholder says they were there), files by URL, server-side tools.
+What has no counterpart here: reasoning, cache breakpoints, an error flag on a tool's result, pictures and files in a tool's result (a placeholder says they were there), files by URL, server-side tools.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tract.messages.names import fitting_name, legacy_call_id
 from tract.messages.parts import (
     File,
     Image,
@@ -65,11 +66,6 @@ def read_openai(raw: Mapping[str, JSON], index: int) -> Turn:
     return Turn(index, known, tuple(parts), tuple(losses), only_texts(content, texts))
 
 
-def legacy_call_id(name: JSON) -> str:
-    """The id for a call and a result that come without one: both name the tool, so they still find each other."""
-    return f"call_{name}"
-
-
 def _result_id(raw: Mapping[str, JSON]) -> str:
     return str(raw.get("tool_call_id") or legacy_call_id(raw.get("name")))
 
@@ -85,10 +81,10 @@ def _read_content(content: JSON, losses: list[str]) -> list[Part]:
         return []
     if not isinstance(content, list | tuple):
         return [Text(compact_json(content))]
-    return [_read_part(part, losses) for part in content]
+    return [read_part(part, losses) for part in content]
 
 
-def _read_part(part: JSON, losses: list[str]) -> Part:
+def read_part(part: JSON, losses: list[str]) -> Part:
     if isinstance(part, str):
         return Text(part)
     if not isinstance(part, Mapping):
@@ -203,12 +199,12 @@ def _write_assistant(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON
     for turn in turns:
         for part in turn.parts:
             match part:
-                case Text(text) | Reasoning(text, summary=True):
+                case Text(text):
                     words.append({"type": "text", "text": text})
                 case Refusal(text):
                     words.append({"type": "refusal", "refusal": text})
                 case ToolCall():
-                    calls.append(_write_call(part))
+                    calls.append(_write_call(turn.index, part, notes))
                 case _:
                     notes.lost(turn.index, placeholder(part))
     if calls:
@@ -229,10 +225,11 @@ def _plain_or_parts(parts: list[dict[str, JSON]]) -> JSON:
     return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
 
 
-def _write_call(call: ToolCall) -> dict[str, JSON]:
+def _write_call(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
+    name = fitting_name(call.name, "openai", index, notes)
     if call.custom:
-        return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        return {"id": call.id, "type": "custom", "custom": {"name": name, "input": call.arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": name, "arguments": call.arguments}}
 
 
 def _write_result(index: int, result: ToolResult, notes: Notes) -> dict[str, JSON]:
@@ -262,7 +259,7 @@ def _write_plain(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
 
 def _write_part(part: Part) -> dict[str, JSON] | None:
     match part:
-        case Text(text) | Refusal(text) | Reasoning(text, summary=True):
+        case Text(text) | Refusal(text):
             return {"type": "text", "text": text}
         case File(text=str()):
             return {"type": "text", "text": part.titled_text()}

@@ -1,4 +1,12 @@
-"""Checking that every tool call has its result and every result its call, whatever the messages' formats."""
+"""Which tool result answers which call, whatever the messages' formats.
+
+    call a, call b     result a              two calls of one answer; b waits
+    call a             user         result a the result is late, and answers all the same
+    call a  result a   result a              the second is one too many
+                       result z              nobody called z
+
+A call and a result are named by the number of their message and their place among its calls, or its results.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tract.messages.message import CompileWarning, Message
-from tract.messages.openai import legacy_call_id
-from tract.messages.parts import Notes
+from tract.messages.names import legacy_call_id
+from tract.messages.parts import Notes, known_role
 from tract.messages.values import items_of
 from tract.objects.message_format import JSON
 
@@ -17,69 +25,144 @@ _SENTENCES = {
     "misplaced_tool_result": "the result {} does not directly follow its tool call",
 }
 
+ANSWERED_ITEMS = frozenset(
+    {"function_call", "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call"}
+    | {"tool_search_call", "program"}
+)
+"""The Responses items that wait for an item with a result, where they have a ``call_id``."""
 
-def tool_ids(message: Message) -> tuple[list[str], list[str]]:
-    """The ids of the calls in *message*, and of the calls it answers, in order.
+LEGACY = "legacy"
+"""The kind of ``function_call`` and of messages of the role ``function``, which name the tool and have no id."""
+
+
+TEXT_KINDS = frozenset({"function", "custom", "custom_tool", "program", LEGACY})
+"""The kinds of calls whose result is a text; those of the others have shapes of their own."""
+
+
+class Tool(NamedTuple):
+    """A call, or a result; *id* and *name* are "" where it has none, *kind* says which results answer which calls."""
+
+    id: str
+    name: str
+    kind: str = "function"
+
+    def may_answer(self, call: Tool) -> bool:
+        """Whether a result like this can be one of *call*: texts answer functions of every sort, all else has results of its own."""
+        return self.kind == call.kind or {self.kind, call.kind} <= TEXT_KINDS
+
+    @property
+    def label(self) -> str:
+        """The id, or what stands for it where there is none."""
+        return self.id or legacy_call_id(self.name or None)
+
+
+class Ref(NamedTuple):
+    """Call or result number *at* of message *row*."""
+
+    row: int
+    at: int
+
+
+class Tools(NamedTuple):
+    """What a message calls, and what it answers."""
+
+    calls: tuple[Tool, ...]
+    results: tuple[Tool, ...]
+
+
+_NO_TOOLS = Tools((), ())
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+def tools_in(message: Message) -> Tools:
+    """The calls in *message* and the results in it, in order.
 
     Tools that the provider runs by itself do not count: their results are part of the same answer.
     """
     raw = message.raw
-    if message.format == "openai":
-        return _chat_calls(raw), _chat_results(raw)
-    if message.format == "responses":
-        return _item_ids(raw)
-    return _block_ids(raw, "tool_use", "id"), _block_ids(raw, "tool_result", "tool_use_id")
+    match message.format:
+        case "openai":
+            return _chat_tools(raw)
+        case "responses":
+            return _item_tools(raw)
+        case _:
+            return _block_tools(raw)
 
 
-def _chat_calls(raw: Mapping[str, JSON]) -> list[str]:
-    if "tool_calls" not in raw and "function_call" not in raw:
-        return []
-    ids = [_chat_call_id(call) for call in items_of(raw.get("tool_calls")) if isinstance(call, Mapping)]
+def _chat_tools(raw: Mapping[str, JSON]) -> Tools:
+    role = raw.get("role")
+    if role == "tool":
+        return Tools((), (Tool(str(raw.get("tool_call_id") or ""), _text(raw.get("name"))),))
+    if role == "function":
+        return Tools((), (Tool("", _text(raw.get("name")), LEGACY),))
+    if ("tool_calls" not in raw and "function_call" not in raw) or known_role(role, calls=True) != "assistant":
+        return _NO_TOOLS
+    calls = [chat_call(call) for call in chat_calls(raw)]
     legacy = raw.get("function_call")
-    return [*ids, legacy_call_id(legacy.get("name"))] if isinstance(legacy, Mapping) else ids
+    if isinstance(legacy, Mapping):
+        calls.append(Tool("", _text(legacy.get("name")), LEGACY))
+    return Tools(tuple(calls), ())
 
 
-def _chat_call_id(call: Mapping[str, JSON]) -> str:
-    tool = call.get("function") or call.get("custom")
-    return str(call.get("id") or legacy_call_id(tool.get("name") if isinstance(tool, Mapping) else None))
+def chat_calls(raw: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+    """The entries of ``tool_calls`` that name a tool."""
+    return [
+        call
+        for call in items_of(raw.get("tool_calls"))
+        if isinstance(call, Mapping)
+        and (isinstance(call.get("function"), Mapping) or isinstance(call.get("custom"), Mapping))
+    ]
 
 
-def _chat_results(raw: Mapping[str, JSON]) -> list[str]:
-    if raw.get("role") not in ("tool", "function"):
-        return []
-    return [str(raw.get("tool_call_id") or legacy_call_id(raw.get("name")))]
+def chat_call(call: Mapping[str, JSON]) -> Tool:
+    """The call that an entry of ``tool_calls`` is."""
+    custom = call.get("custom")
+    tool = custom if isinstance(custom, Mapping) else call.get("function")
+    name = _text(tool.get("name")) if isinstance(tool, Mapping) else ""
+    return Tool(str(call.get("id") or ""), name, "custom" if tool is custom and custom is not None else "function")
 
 
-def _item_ids(raw: Mapping[str, JSON]) -> tuple[list[str], list[str]]:
-    call_id, kind = raw.get("call_id"), str(raw.get("type"))
-    if not isinstance(call_id, str):
-        return [], []
+def _item_tools(raw: Mapping[str, JSON]) -> Tools:
+    kind = str(raw.get("type"))
+    id, has_id = _text(raw.get("call_id")), isinstance(raw.get("call_id"), str)
     if kind.endswith("_output"):
-        return [], [call_id]
-    return ([call_id], []) if kind.endswith("_call") or kind == "program" else ([], [])
+        id = id or (_text(raw.get("id")) if kind == "local_shell_call_output" else "")
+        of = kind.removesuffix("_output").removesuffix("_call")
+        is_result = bool(id) or has_id or of in ("function", "custom_tool")
+        return Tools((), (Tool(id, _text(raw.get("name")), of),)) if is_result else _NO_TOOLS
+    if kind not in ANSWERED_ITEMS or not (has_id or kind in ("function_call", "custom_tool_call")):
+        return _NO_TOOLS
+    return Tools((Tool(id, _text(raw.get("name")), kind.removesuffix("_call")),), ())
 
 
-def _block_ids(raw: Mapping[str, JSON], kind: str, key: str) -> list[str]:
-    blocks = (block for block in items_of(raw.get("content")) if isinstance(block, Mapping))
-    return [str(block.get(key)) for block in blocks if block.get("type") == kind]
+def _block_tools(raw: Mapping[str, JSON]) -> Tools:
+    content = raw.get("content")
+    if not isinstance(content, list | tuple):
+        return _NO_TOOLS
+    blocks = [block for block in content if isinstance(block, Mapping)]
+    role = known_role(raw.get("role"))
+    if role == "assistant":
+        uses = [block for block in blocks if block.get("type") == "tool_use"]
+        return Tools(tuple(Tool(_text(use.get("id")), _text(use.get("name"))) for use in uses), ())
+    found = [block for block in blocks if block.get("type") == "tool_result"] if role == "user" else []
+    return Tools((), tuple(Tool(_text(result.get("tool_use_id")), "") for result in found))
 
 
-def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
-    """What is wrong with the tool calls and results of *messages*, by message.
+def _text(value: JSON) -> str:
+    return "" if value is None else str(value)
 
-    ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call at the very end still waits for its result and is fine.
-    ``misplaced_tool_result`` has its call, but something else came between, which chat completions and Anthropic refuse.
-    """
-    pairing = Pairing()
-    for index, message in enumerate(messages):
-        pairing.add(index, message)
-    return pairing.warnings()
+
+def tool_ids(message: Message) -> tuple[list[str], list[str]]:
+    """The ids of the calls in *message*, and of the calls it answers, in order; where one has none, what stands for it."""
+    calls, results = tools_in(message)
+    return [call.label for call in calls], [result.label for result in results]
 
 
 class ToolUnits(NamedTuple):
-    """Messages that belong together: *of* has for each that calls a tool and was answered, or answers, all of its unit, in order.
+    """Messages that belong together: *of* has for each member all of its unit, in order.
 
-    *waiting* are those with a call that still waits for its result.
+    A unit is a message that calls tools with the messages that answer it, and a reasoning item of Responses with the item that follows it.
+    *waiting* are the messages with a call that still waits for its result.
     """
 
     of: dict[int, tuple[int, ...]]
@@ -87,81 +170,158 @@ class ToolUnits(NamedTuple):
 
 
 def tool_units(messages: Sequence[Message]) -> ToolUnits:
-    """The units that the tool calls and results of *messages* form, by their places."""
+    """The units of *messages*, by their places."""
     units: dict[int, list[int]] = {}
     pairing = Pairing()
+    before: int | None = None  # a reasoning item directly in front
     for row, message in enumerate(messages):
         for call, _ in pairing.add(row, message):
-            unit = units.setdefault(call, [call])
-            for member in units.get(row, [row]):
-                if member not in unit:
-                    unit.append(member)
-                units[member] = unit
+            _unite(units, call.row, row)
+        if before is not None and is_answer(message):
+            _unite(units, before, row)
+        before = row if is_reasoning(message) else None
     return ToolUnits({row: tuple(sorted(unit)) for row, unit in units.items()}, pairing.waiting())
 
 
+def _unite(units: dict[int, list[int]], first: int, second: int) -> None:
+    unit = units.setdefault(first, [first])
+    for member in units.get(second, [second]):
+        if member not in unit:
+            unit.append(member)
+        units[member] = unit
+
+
+def is_answer(message: Message) -> bool:
+    """Whether *message* is the model's; one of a role that no format has is by what it holds."""
+    if message.role in _ROLES:
+        return message.role == "assistant"
+    return known_role(message.role, calls=bool(tools_in(message).calls)) == "assistant"
+
+
+def is_reasoning(message: Message) -> bool:
+    """Whether *message* is a reasoning item of Responses, which is sent with the item that follows it or not at all."""
+    return message.format == "responses" and message.raw.get("type") == "reasoning"
+
+
+def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
+    """What is wrong with the tool calls and results of *messages* as they were recorded, by message.
+
+    ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call of the last answer still waits for its result and is fine.
+    ``misplaced_tool_result`` has its call, but something else came between.
+    """
+    pairing = Pairing()
+    for index, message in enumerate(messages):
+        pairing.add(index, message)
+    return pairing.warnings()
+
+
 class Pairing:
-    """Which result answers which call, as far as messages were added, and what is wrong with them so far."""
+    """Which result answers which call, as far as messages were added.
+
+    ``answers`` has the result of each call that was answered, ``calls`` the call of each result that answers one, ``again`` the call of each result that comes after another result for it.
+    A result in neither of the two answers no call.
+    """
 
     def __init__(self) -> None:
-        self._notes = Notes()
-        self._waiting: dict[str, list[int]] = {}  # calls of the turn under way, by id
-        self._missed: dict[str, list[int]] = {}  # calls of turns that are over
+        self.answers: dict[Ref, Ref] = {}
+        self.calls: dict[Ref, Ref] = {}
+        self.again: dict[Ref, Ref] = {}
+        self._open: dict[Ref, Tool] = {}  # calls of the answer under way
+        self._missed: dict[str, dict[Ref, Tool]] = {}  # calls of answers that are over, by id
+        self._done: dict[str, Ref] = {}  # the last call with an id that was answered
         self._answered = False
+        self._notes = Notes()
 
-    def add(self, index: int, message: Message) -> list[tuple[int, str]]:
-        """Take in the next message, known as *index* (rising); the calls that it answers, as (the call's index, id)."""
-        calls, results = tool_ids(message)
-        if self._waiting and _ends_turn(message, results, self._answered):
-            for id, places in self._waiting.items():
-                self._missed.setdefault(id, []).extend(places)
-            self._waiting = {}
-        self._answered = bool(results) or (self._answered and message.role != "assistant")
+    def add(self, row: int, message: Message) -> list[tuple[Ref, Ref]]:
+        """Take in the next message, known as number *row*; the pairs of a call and a result that it completes."""
+        calls, results = tools_in(message)
+        answer = is_answer(message)
+        if self._open and not results and (not answer or self._answered):
+            self._miss()
+        self._answered = bool(results) or (self._answered and not answer)
         pairs = []
-        for id in results:
-            place = self._match_result(id, index, message)
-            if place is not None:
-                pairs.append((place, id))
-        for id in calls:
-            self._waiting.setdefault(id, []).append(index)
+        for at, result in enumerate(results):
+            ref = Ref(row, at)
+            call = self._match(ref, result, message)
+            if call is not None:
+                self.answers[call], self.calls[ref] = ref, call
+                pairs.append((call, ref))
+        for at, tool in enumerate(calls):
+            self._open[Ref(row, at)] = tool
+        if self._open and results and says_more(message):
+            self._miss()
         return pairs
 
-    def _match_result(self, id: str, index: int, message: Message) -> int | None:
-        if id in self._waiting:
-            return _take_first(self._waiting, id)
-        if id not in self._missed:
-            self._notes.add(index, "unpaired_tool_result", repr(id))
+    def _miss(self) -> None:
+        for ref, tool in self._open.items():
+            self._missed.setdefault(tool.id, {})[ref] = tool
+        self._open = {}
+
+    def _match(self, ref: Ref, result: Tool, message: Message) -> Ref | None:
+        """The call that *result* answers, which no longer waits then."""
+        call = _waiting_for(result, self._open)
+        if call is not None:
+            tool = self._open.pop(call)
+        elif (call := self._missed_by(result)) is not None:
+            tool = self._missed[result.id].pop(call)
+            if not self._missed[result.id]:
+                del self._missed[result.id]
+            if message.format != "responses":
+                self._notes.add(ref.row, "misplaced_tool_result", repr(result.label))
+        else:
+            self._notes.add(ref.row, "unpaired_tool_result", repr(result.label))
+            if result.id in self._done:
+                self.again[ref] = self._done[result.id]
             return None
-        if message.format != "responses":
-            self._notes.add(index, "misplaced_tool_result", repr(id))
-        return _take_first(self._missed, id)
+        if tool.id:
+            self._done[tool.id] = call
+        return call
+
+    def _missed_by(self, result: Tool) -> Ref | None:
+        """The first call of an answer that is over that *result* answers, which only its id can say."""
+        missed = self._missed.get(result.id, {}) if result.id else {}
+        return next((ref for ref, call in missed.items() if result.may_answer(call)), None)
+
+    @property
+    def open(self) -> Mapping[Ref, Tool]:
+        """The calls of the last answer that no result answered yet."""
+        return self._open
 
     def waiting(self) -> tuple[int, ...]:
-        """The messages with a call of the turn under way that no result answered yet."""
-        return tuple(sorted({place for places in self._waiting.values() for place in places}))
+        """The messages with a call of the last answer that no result answered yet."""
+        return tuple(sorted({ref.row for ref in self._open}))
 
     def warnings(self) -> tuple[CompileWarning, ...]:
-        """What is wrong, by message; calls of the turn under way still wait for their results."""
+        """What is wrong, by message."""
         unanswered = Notes()
-        for id, places in self._missed.items():
-            for place in places:
-                unanswered.add(place, "unpaired_tool_call", repr(id))
+        for missed in self._missed.values():
+            for ref, tool in missed.items():
+                unanswered.add(ref.row, "unpaired_tool_call", repr(tool.label))
         found = (*self._notes.warnings(_SENTENCES), *unanswered.warnings(_SENTENCES))
         return tuple(sorted(found, key=lambda warning: (warning.index or 0, warning.kind)))
 
 
-def _ends_turn(message: Message, results: Sequence[str], answered: bool) -> bool:
-    """Whether calls before *message* can no longer get their results in place.
+def _waiting_for(result: Tool, waiting: Mapping[Ref, Tool]) -> Ref | None:
+    """The call in *waiting* that *result* answers: by its id, else by name and order where there can be no doubt."""
+    fitting = {ref: call for ref, call in waiting.items() if result.may_answer(call)}
+    if result.id:
+        same = next((ref for ref, call in fitting.items() if call.id == result.id), None)
+        if same is not None:
+            return same
+    without_id = [ref for ref, call in fitting.items() if not call.id and result.name in ("", call.name)]
+    if result.id:
+        return without_id[0] if without_id and (result.name or len(without_id) == 1) else None
+    if without_id:
+        return without_id[0]
+    with_name = [ref for ref, call in fitting.items() if result.name in ("", call.name)]
+    return with_name[0] if len(with_name) == 1 else None
 
-    One answer of a model may be spread over several messages of Anthropic's or Responses' format, never of chat completions.
-    """
-    if results:
+
+def says_more(message: Message) -> bool:
+    """Whether *message*, which answers calls, holds anything else."""
+    if message.format != "anthropic":
         return False
-    return message.role != "assistant" or message.format == "openai" or answered
-
-
-def _take_first(calls: dict[str, list[int]], id: str) -> int:
-    place = calls[id].pop(0)
-    if not calls[id]:
-        del calls[id]
-    return place
+    return any(
+        not (isinstance(block, Mapping) and block.get("type") == "tool_result")
+        for block in items_of(message.raw.get("content"))
+    )

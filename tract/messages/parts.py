@@ -42,6 +42,12 @@ class Reasoning(NamedTuple):
     summary: bool = False
 
 
+class Summary(NamedTuple):
+    """What a provider made of the conversation so far, in words that anyone can read."""
+
+    text: str
+
+
 class Image(NamedTuple):
     """A picture: base64 *data* of *media_type*, or a *url*."""
 
@@ -90,7 +96,7 @@ class Unknown(NamedTuple):
     what: str
 
 
-Part: TypeAlias = Text | Refusal | Reasoning | Image | File | ToolCall | ToolResult | Unknown
+Part: TypeAlias = Text | Refusal | Reasoning | Summary | Image | File | ToolCall | ToolResult | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +139,15 @@ class Notes:
         """Whether something of message *index* was lost so far."""
         return (index, "no_counterpart") in self._details
 
+    def found(self) -> list[tuple[int, str, Sequence[str]]]:
+        """Everything noted: the message, the kind, and what of it; by message."""
+        return [(index, kind, tuple(subjects)) for (index, kind), subjects in sorted(self._details.items())]
+
     def warnings(self, sentences: dict[str, str]) -> tuple[CompileWarning, ...]:
         """Everything noted, by message; *sentences* gives each kind's wording, ``{}`` being the subjects."""
         return tuple(
             CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index)
-            for (index, kind), subjects in sorted(self._details.items())
+            for index, kind, subjects in self.found()
         )
 
 
@@ -195,6 +205,8 @@ def placeholder(part: Part) -> str:
             return f"[result of {part.id}]"
         case Reasoning():
             return "[thinking]"
+        case Summary():
+            return "[summary]"
         case Unknown(what):
             return f"[{what}]"
         case Text() | Refusal():

@@ -11,7 +11,7 @@ from dataclasses import replace
 from tract.messages.anthropic import read_anthropic
 from tract.messages.message import Message
 from tract.messages.openai import read_openai
-from tract.messages.parts import Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn, placeholder
+from tract.messages.parts import Part, Reasoning, Refusal, Summary, Text, ToolCall, ToolResult, Turn, placeholder
 from tract.messages.responses import read_responses
 from tract.objects.message_format import JSON, MessageFormat
 
@@ -38,7 +38,7 @@ def message_text(message: Message) -> str:
 
 def _part_text(part: Part) -> str:
     match part:
-        case Text(text) | Refusal(text):
+        case Text(text) | Refusal(text) | Summary(text):
             return text
         case Reasoning(text):
             return f"[thinking] {text}"

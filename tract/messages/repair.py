@@ -4,108 +4,107 @@
     skipped                                           result a
     repaired  user  assistant(text,         call b)              result b
 
-Only the half that has lost its other half is left out: the call out of its message, the message when nothing else was in it.
+Only what has lost its other half is left out: the call out of its message, the message when nothing else was in it.
 A call whose result nobody committed yet is no torn pair, nor is what was torn when it was recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tract.messages.message import CompileWarning, Message, message_from_raw
-from tract.messages.pairing import tool_ids
+from tract.messages.pairing import Ref, chat_calls, tools_in
 from tract.messages.values import items_of
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 
 
 class Pair(NamedTuple):
-    """A call and the result that answers it, each by its place in the context: below 0 where it is hidden."""
+    """A call and the result that answers it; the row of what is hidden is below 0."""
 
-    call: int
-    result: int
-    id: str
-
-
-def ids_in(message: Message) -> list[str]:
-    """The ids of all calls and results in *message*."""
-    calls, results = tool_ids(message)
-    return [*calls, *results]
+    call: Ref
+    result: Ref
 
 
-def lost_halves(messages: Sequence[Message], pairs: Sequence[Pair]) -> dict[int, set[str]]:
-    """The ids, by row, of the calls and results whose other half is not shown."""
-    lost: dict[int, set[str]] = {}
+class Lost(NamedTuple):
+    """The calls and the results of one message whose other half is not shown, by their places in it."""
+
+    calls: set[int]
+    results: set[int]
+
+    def is_all_of(self, message: Message) -> bool:
+        """Whether *message* has no other calls or results."""
+        calls, results = tools_in(message)
+        return len(calls) == len(self.calls) and len(results) == len(self.results)
+
+
+def lost_halves(messages: Sequence[Message], pairs: Sequence[Pair]) -> dict[int, Lost]:
+    """The calls and results, by row, whose other half is not shown."""
+    lost: dict[int, Lost] = {}
     of_row: dict[int, list[Pair]] = {}
     for pair in pairs:
-        for place in (pair.call, pair.result):
-            of_row.setdefault(place, []).append(pair)
-    work = [pair for pair in pairs if (pair.call < 0) != (pair.result < 0)]
+        for ref in pair:
+            of_row.setdefault(ref.row, []).append(pair)
+    work = [pair for pair in pairs if (pair.call.row < 0) != (pair.result.row < 0)]
     gone: set[int] = set()
     while work:
         pair = work.pop()
-        for row in (pair.call, pair.result):
-            if row < 0 or row in gone or pair.id in lost.get(row, ()):
+        for at, ref in enumerate(pair):
+            if ref.row < 0 or ref.row in gone:
                 continue
-            lost.setdefault(row, set()).add(pair.id)
-            if without_tools(messages[row], lost[row]) is None:
-                gone.add(row)  # and with it everything else in it
-                work += of_row[row]
+            found = lost.setdefault(ref.row, Lost(set(), set()))
+            if ref.at in found[at]:
+                continue
+            found[at].add(ref.at)
+            if without_tools(messages[ref.row], found) is None:
+                gone.add(ref.row)  # and with it everything else in it
+                work += of_row[ref.row]
     return lost
 
 
-def without_tools(message: Message, ids: set[str]) -> Message | None:
-    """*message* without the calls and results of these ids; None when nothing worth sending is left."""
+def without_tools(message: Message, lost: Lost) -> Message | None:
+    """*message* without those calls and results; None when nothing worth sending is left."""
     if message.format == "openai":
-        raw = _without_chat_calls(message, ids)
+        raw = _without_chat_calls(message.raw, lost.calls)
     elif message.format == "anthropic":
-        raw = _without_blocks(message.raw, ids)
+        raw = _without_blocks(message.raw, lost)
     else:
         raw = None  # a message of its own, as in Responses
     return None if raw is None else message_from_raw(raw, message.format)
 
 
-def _without_chat_calls(message: Message, ids: set[str]) -> dict[str, Any] | None:
-    raw = dict(message.raw)
+def _without_chat_calls(raw: Mapping[str, Any], lost: set[int]) -> dict[str, Any] | None:
     if raw.get("role") in ("tool", "function"):
         return None
-    calls = [
-        call
-        for call in items_of(raw.pop("tool_calls", None))
-        if ids.isdisjoint(_call_ids(message, "tool_calls", [call]))
-    ]
-    if "function_call" in raw and not ids.isdisjoint(_call_ids(message, "function_call", raw["function_call"])):
-        del raw["function_call"]
-    if calls:
-        raw["tool_calls"] = calls
-    says = calls or any(raw.get(key) for key in ("content", "function_call", "refusal", "audio"))
-    return raw if says else None
+    found = chat_calls(raw)
+    calls = [call for at, call in enumerate(found) if at not in lost]
+    left = {**raw, "tool_calls": calls} if calls else {key: raw[key] for key in raw if key != "tool_calls"}
+    if len(found) in lost:
+        left.pop("function_call", None)
+    says = calls or any(left.get(key) for key in ("content", "function_call", "refusal", "audio"))
+    return left if says else None
 
 
-def _call_ids(message: Message, key: str, value: Any) -> list[str]:
-    return tool_ids(replace(message, raw={"role": "assistant", key: value}))[0]
-
-
-def _without_blocks(raw: Mapping[str, Any], ids: set[str]) -> dict[str, Any] | None:
-    kept = [
-        block for block in items_of(raw.get("content")) if not (isinstance(block, Mapping) and _block_id(block) in ids)
-    ]
+def _without_blocks(raw: Mapping[str, Any], lost: Lost) -> dict[str, Any] | None:
+    seen = {"tool_use": 0, "tool_result": 0}
+    kept = []
+    for block in items_of(raw.get("content")):
+        kind = str(block.get("type")) if isinstance(block, Mapping) else ""
+        if kind in seen:
+            seen[kind] += 1
+            if seen[kind] - 1 in (lost.calls if kind == "tool_use" else lost.results):
+                continue
+        kept.append(block)
     says = any(not isinstance(block, Mapping) or block.get("type") not in _THOUGHTS for block in kept)
     return {**raw, "content": kept} if says else None
 
 
-def _block_id(block: Mapping[str, Any]) -> str | None:
-    key = {"tool_use": "id", "tool_result": "tool_use_id"}.get(str(block.get("type")))
-    return None if key is None else str(block.get(key))
-
-
-def left_out_warnings(message: Message, ids: set[str], index: int | None, commit: str) -> Iterator[CompileWarning]:
-    """What is said of *message*, now number *index*, from which the calls and results of these ids were taken."""
-    calls, results = tool_ids(message)
-    for kind, found, why in (("call", calls, "result"), ("result", results, "call")):
-        gone = ", ".join(repr(id) for id in dict.fromkeys(found) if id in ids)
-        if gone:
-            detail = f"the tool {kind} {gone} is left out: its {why} is hidden"
+def left_out_warnings(message: Message, lost: Lost, index: int | None, commit: str) -> Iterator[CompileWarning]:
+    """What is said of *message*, now number *index*, from which those calls and results were taken."""
+    calls, results = tools_in(message)
+    for kind, tools, gone, why in (("call", calls, lost.calls, "result"), ("result", results, lost.results, "call")):
+        names = ", ".join(dict.fromkeys(repr(tools[at].label) for at in sorted(gone)))
+        if names:
+            detail = f"the tool {kind} {names} is left out: its {why} is hidden"
             yield CompileWarning(f"tool_{kind}_left_out", detail, index, commit)

@@ -1,6 +1,6 @@
 """Items of OpenAI's Responses API: reading them into neutral turns, and writing turns as items.
 
-What has no counterpart here: reasoning without an id of theirs (a summary becomes text), a name, audio, cache breakpoints of others, an error flag on a tool's result, server-side tools of others.
+What has no counterpart here: reasoning, a name, audio, cache breakpoints of others, an error flag on a tool's result, server-side tools of others.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tract.messages.message import item_role
+from tract.messages.names import fitting_name
 from tract.messages.openai import image_url, read_file, read_image, write_file
 from tract.messages.parts import (
     File,
@@ -126,10 +127,11 @@ def _write_assistant(turn: Turn, custom_calls: set[str], notes: Notes) -> list[d
 def _write_call(index: int, call: ToolCall, custom_calls: set[str], notes: Notes) -> dict[str, JSON]:
     if call.signature is not None:
         notes.lost(index, "Gemini's thought signature")
+    name = fitting_name(call.name, "responses", index, notes)
     if call.custom:
         custom_calls.add(call.id)
-        return {"type": "custom_tool_call", "call_id": call.id, "name": call.name, "input": call.arguments}
-    return {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+        return {"type": "custom_tool_call", "call_id": call.id, "name": name, "input": call.arguments}
+    return {"type": "function_call", "call_id": call.id, "name": name, "arguments": call.arguments}
 
 
 def _write_input(turn: Turn, custom_calls: set[str], notes: Notes) -> list[dict[str, JSON]]:

@@ -57,7 +57,7 @@ def _print(console: Console, args: Args, format: str, context: CompiledContext) 
         console.body(rendered)
     else:
         console.print_json(rendered)
-    for warning in context.warnings:
+    for warning in context.warnings_for(format):
         console.warn(str(warning))
 
 

@@ -123,7 +123,7 @@ def _show_compiled(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         context = compile_at(space, at_commit=_single(args))
         console.body(context.to_text())
-        for warning in context.warnings:
+        for warning in context.warnings_for("text"):
             console.warn(str(warning))
     return DONE
 

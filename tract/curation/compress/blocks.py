@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tract.llm.types import ChatMessage
-from tract.messages import compact_json, message_text, render_openai, tool_units
+from tract.messages import chat_excerpt, compact_json, message_text, tool_units
 from tract.messages.message import Message
 
 Block = tuple[ChatMessage, ...]
@@ -30,7 +30,7 @@ def blocks_of(messages: Sequence[Message]) -> tuple[Block, ...]:
 
 def chat_messages(messages: Sequence[Message]) -> Block:
     """*messages* in OpenAI's chat form."""
-    rendered = render_openai(list(messages)).value
+    rendered = chat_excerpt(messages)
     if rendered:
         return tuple(_readable(message) for message in rendered)
     return tuple({"role": message.role, "content": message_text(message)} for message in messages)

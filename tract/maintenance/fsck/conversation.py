@@ -11,6 +11,7 @@ from tract.history.context import context_of
 from tract.history.priority import Priority
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.report import Problem
+from tract.messages import pairing_warnings
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, read_blob, read_commit, read_node
@@ -113,7 +114,7 @@ def _problems_at(
             yield Problem("content-shape", "error", f"message {commit.hex()}", path, None, detail)
     # The other half of a pair that was skipped is not sent either, so it is nothing to warn of.
     sent = repair(Snapshot(_NO_KEY, shown, len(shown), _NOTHING_HIDDEN), hidden)
-    for warning in sent.columns.pairing_warnings(sent.length):
+    for warning in pairing_warnings(sent.columns.messages[: sent.length]):
         at = warning.index
         subject = f"message {sent.columns.commits[at].hex()}" if at is not None else f"ref '{name}'"
         yield Problem(warning.kind, "warning", subject, "", None, f"{warning.detail} (on '{name}')")

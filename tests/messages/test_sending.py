@@ -1,0 +1,233 @@
+"""Whatever was recorded, what is sent is what the provider takes; and what it takes stays as it was recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.messages.validators import anthropic_faults, chat_faults, gemini_faults, responses_faults
+from tract.messages import message_from_raw, render
+from tract.messages.message import Message
+from tract.messages.names import TARGETS, Target
+from tract.messages.sending import MessageRows, Sendings
+
+Raw = dict[str, Any]
+FAULTS: dict[str, Callable[..., list[str]]] = {
+    "openai": chat_faults,
+    "responses": responses_faults,
+    "anthropic": anthropic_faults,
+    "gemini": gemini_faults,
+}
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# --- messages of every format, whole and torn ---
+
+IDS = st.sampled_from(["a", "b", "c", "", "call.1", "x" * 50, "x" * 70])
+NAMES = st.sampled_from(["look", "find", "a.b", "", "n" * 80])
+TEXTS = st.sampled_from(["hi", "two words", "", " \n", "end \n"])
+KEYS = st.dictionaries(
+    st.sampled_from(["id", "usage", "parsed", "annotations", "refusal", "stop_reason", "reasoning_content", "odd"]),
+    st.sampled_from([None, "msg_k"]),
+    max_size=2,
+)
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+def chat_content(parts: list[Raw]) -> st.SearchStrategy[Any]:
+    text = TEXTS.map(lambda one: {"type": "text", "text": one})
+    return TEXTS | st.none() | st.lists(text | st.sampled_from(parts) if parts else text, max_size=3)
+
+
+CHAT_CALL = st.builds(
+    lambda id, name, arguments: {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}},
+    IDS,
+    NAMES,
+    st.sampled_from(["{}", '{"q":1}', "", "{", "[1]"]) | st.just({"q": 1}) | st.none(),
+)
+CUSTOM_CALL = st.builds(
+    lambda id, name: {"id": id, "type": "custom", "custom": {"name": name, "input": "select"}}, IDS, NAMES
+)
+CHAT = st.one_of(
+    st.builds(
+        lambda role, content, name, more: {"role": role, "content": content, **name, **more},
+        st.sampled_from(["user", "system", "developer", "assistant", "ipython", "model"]),
+        chat_content([IMAGE, {"type": "refusal", "refusal": "no"}]),
+        st.sampled_from([{}, {"name": "bo"}, {"name": "b o"}, {"name": None}]),
+        KEYS,
+    ),
+    st.builds(
+        lambda content, calls, more: {"role": "assistant", "content": content, "tool_calls": calls, **more},
+        chat_content([]),
+        st.lists(CHAT_CALL | CUSTOM_CALL, max_size=3),
+        KEYS,
+    ),
+    st.builds(lambda id, content: {"role": "tool", "tool_call_id": id, "content": content}, IDS, chat_content([IMAGE])),
+    st.builds(lambda name, content: {"role": "tool", "name": name, "content": content}, NAMES, TEXTS),
+    st.builds(
+        lambda name: {"role": "assistant", "content": None, "function_call": {"name": name, "arguments": "{}"}}, NAMES
+    ),
+    st.builds(lambda name: {"role": "function", "name": name, "content": "found"}, NAMES),
+)
+
+NUMBERS = st.sampled_from(["1", "2", "3", ""])
+ITEM_KEYS = st.sampled_from([{}, {"status": "completed"}, {"status": None}, {"parsed_arguments": None}, {"odd": 1}])
+PARTS = st.sampled_from(["input_text", "output_text", "refusal", "input_image"]).map(
+    lambda kind: {
+        "input_text": {"type": kind, "text": "in"},
+        "output_text": {"type": kind, "text": "out", "annotations": [], "parsed": None},
+        "refusal": {"type": kind, "refusal": "no"},
+        "input_image": {"type": kind, "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
+    }[kind]
+)
+ITEM = st.one_of(
+    st.builds(
+        lambda role, content, id, more: {"type": "message", "role": role, "content": content, **id, **more},
+        st.sampled_from(["user", "assistant", "assistant", "system", "model"]),
+        TEXTS | st.none() | st.lists(PARTS, max_size=2),
+        st.sampled_from([{}, {"id": "msg_1"}, {"id": "msg_2"}, {"id": "x"}, {"id": None}]),
+        ITEM_KEYS,
+    ),
+    st.builds(
+        lambda number, more: {
+            "type": "reasoning",
+            "id": f"rs_{number}",
+            "summary": [],
+            "encrypted_content": "zz",
+            **more,
+        },
+        NUMBERS,
+        ITEM_KEYS,
+    ),
+    st.builds(
+        lambda id, call_id, name, more: {
+            "type": "function_call",
+            "call_id": call_id,
+            "name": name,
+            "arguments": "{}",
+            **id,
+            **more,
+        },
+        st.sampled_from([{}, {"id": "fc_1"}, {"id": "fc_2"}, {"id": "call_1"}]),
+        IDS,
+        NAMES,
+        ITEM_KEYS,
+    ),
+    st.builds(lambda id, name: {"type": "custom_tool_call", "call_id": id, "name": name, "input": "x"}, IDS, NAMES),
+    st.builds(
+        lambda id, output: {"type": "function_call_output", "call_id": id, "output": output},
+        IDS,
+        TEXTS | st.none() | st.lists(PARTS, max_size=2),
+    ),
+    st.builds(lambda id: {"type": "custom_tool_call_output", "call_id": id, "output": "y"}, IDS),
+    st.builds(lambda id: {"type": "computer_call", "id": "cu_1", "call_id": id, "action": {}}, IDS),
+    st.builds(
+        lambda id: {"type": "computer_call_output", "call_id": id, "output": {"type": "computer_screenshot"}}, IDS
+    ),
+    st.just({"type": "web_search_call", "id": "ws_1", "status": "completed"}),
+    st.just({"type": "compaction", "id": "cmp_1", "encrypted_content": "zz"}),
+)
+
+BLOCK = st.one_of(
+    TEXTS.map(lambda text: {"type": "text", "text": text, "citations": None}),
+    st.sampled_from([{"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}]).map(
+        lambda mark: {"type": "text", "text": "marked", **mark}
+    ),
+    st.just({"type": "thinking", "thinking": "hm", "signature": "s"}),
+    st.just({"type": "thinking", "thinking": "hm"}),
+    st.builds(lambda id, name, input: {"type": "tool_use", "id": id, "name": name, "input": input}, IDS, NAMES, st.sampled_from([{}, {"q": 1}, "{", None])),
+    st.builds(
+        lambda id, content, more: {"type": "tool_result", "tool_use_id": id, "content": content, **more},
+        IDS,
+        TEXTS | st.none() | st.lists(TEXTS.map(lambda text: {"type": "text", "text": text}), max_size=2)
+        | st.just([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}]),
+        st.sampled_from([{}, {"is_error": True}, {"is_error": False}]),
+    ),
+    st.sampled_from(
+        [
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/bmp", "data": "AAAA"}},
+            {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}},
+            {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+            {"type": "compaction", "content": "so far"},
+            {"type": "compaction", "content": None},
+        ]
+    ),
+)  # fmt: skip
+ANTHROPIC = st.builds(
+    lambda role, content, more: {"role": role, "content": content, **more},
+    st.sampled_from(["user", "assistant", "system", "model"]),
+    TEXTS | st.none() | st.lists(BLOCK, max_size=4),
+    st.sampled_from([{}, {"id": "msg_1", "type": "message", "usage": {}, "stop_reason": None}]),
+)
+
+ANY = st.one_of(
+    CHAT.map(lambda raw: message_from_raw(raw, "openai")),
+    ITEM.map(lambda raw: message_from_raw(raw, "responses")),
+    ANTHROPIC.map(lambda raw: message_from_raw(raw, "anthropic")),
+)
+HISTORIES = st.one_of(
+    st.lists(CHAT.map(lambda raw: message_from_raw(raw, "openai")), max_size=10),
+    st.lists(ITEM.map(lambda raw: message_from_raw(raw, "responses")), max_size=10),
+    st.lists(ANTHROPIC.map(lambda raw: message_from_raw(raw, "anthropic")), max_size=8),
+    st.lists(ANY, max_size=10),
+)
+
+
+def is_nothing(value: Any) -> bool:
+    return not (value.get("messages", value.get("contents")) if isinstance(value, dict) else value)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(CALM, max_examples=400)
+@given(HISTORIES)
+def test_no_provider_refuses_what_it_is_sent(target: Target, messages: list[Message]) -> None:
+    rendered = render(messages, target)
+
+    if not is_nothing(rendered.value):  # which a compiled context refuses
+        assert [] == FAULTS[target](rendered.value, may_be_open=True)
+
+
+@pytest.mark.parametrize("target", ["openai", "responses", "anthropic"])
+@settings(CALM, max_examples=300)
+@given(HISTORIES)
+def test_what_a_provider_takes_is_sent_as_it_was_recorded(target: Any, messages: list[Message]) -> None:
+    value = render(messages, target).value
+    raws = value if isinstance(value, list) else value["messages"]
+
+    again = render([message_from_raw(raw, target) for raw in raws], target)
+
+    assert raws == (again.value if isinstance(again.value, list) else again.value["messages"])
+    assert {"open_tool_call"} >= {warning.kind for warning in again.warnings}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(CALM, max_examples=200)
+@given(HISTORIES, st.lists(st.integers(1, 3), max_size=10))
+def test_a_history_that_grows_is_sent_as_one_that_was_always_so_long(
+    target: Target, messages: list[Message], steps: Sequence[int]
+) -> None:
+    grown = Sendings()
+    rows = MessageRows(messages)
+    length = 0
+    for step in [*steps, len(messages)]:
+        length = min(length + step, len(messages))
+
+        sent = grown.to(target, rows, length).request()
+
+        assert Sendings().to(target, rows, length).request() == sent
+
+
+@settings(CALM, max_examples=200)
+@given(HISTORIES)
+def test_rendering_changes_no_message(messages: list[Message]) -> None:
+    before = json.dumps([message.raw for message in messages])
+
+    for target in TARGETS:
+        render(messages, target, "auto")
+
+    assert before == json.dumps([message.raw for message in messages])

@@ -1,0 +1,104 @@
+"""The requests that a snapshot is sent as, and what is to be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from tract.compile.snapshot import Columns, Snapshot
+from tract.compile.workspace import Workspace
+from tract.errors import ContentValidationError, TractError
+from tract.messages import CacheMode, Rendered
+from tract.messages.message import CompileWarning, Message, message_in
+from tract.messages.names import TARGETS, Target
+from tract.messages.pairing import is_answer, is_reasoning
+from tract.messages.rendering import rendered_for, target_format
+from tract.messages.sending import Sendings, refuse_nothing
+from tract.messages.sentences import is_refused, united
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+
+__all__ = ["all_warnings", "check_request", "common_warnings", "is_refused", "request_for", "target_format"]
+
+_FURTHEST = 64
+"""So many items of one answer are looked at."""
+
+
+Sent: TypeAlias = Callable[[Target, CacheMode], Rendered]
+"""Gives the request for a provider."""
+
+
+def request_for(space: Workspace, snapshot: Snapshot, target: Target, cache: CacheMode) -> Rendered:
+    """What a provider is sent; TractError where ``verify_cache`` finds what was kept of it changed."""
+    with space.lock:
+        columns, length = snapshot.columns, snapshot.length
+        answers = RecordedAnswers(space.repo, columns)
+        sending = columns.sending(target, length, answers)
+        if space.compiler.verifies:
+            fresh = Sendings(answers).to(target, columns.messages.afresh(), length)
+            if fresh.request() != sending.request():
+                raise TractError(f"verify_cache: what is sent to {target} was changed since it was rendered")
+        return rendered_for(target, sending, cache)
+
+
+def check_request(rendered: Rendered, target: Target, warnings: Sequence[CompileWarning], length: int) -> None:
+    """ContentValidationError where ``strict`` refuses one of *warnings*, and where nothing of *length* messages is sent."""
+    refused = next(filter(is_refused, warnings), None)
+    if refused is not None:
+        raise ContentValidationError(f"the context is not whole: {refused}")
+    refuse_nothing(rendered, target, length)
+
+
+def all_warnings(sent: Sent) -> tuple[CompileWarning, ...]:
+    """What is to be said of the requests for all providers, each with those that it concerns."""
+    return united(warning for target in TARGETS for warning in sent(target, None).warnings)
+
+
+def common_warnings(sent: Sent) -> tuple[CompileWarning, ...]:
+    """What is to be said whoever is sent it."""
+    if not sent(TARGETS[0], None).warnings:
+        return ()
+    return tuple(warning for warning in all_warnings(sent) if len(warning.formats) == len(TARGETS))
+
+
+class RecordedAnswers:
+    """What the commits of a snapshot's messages say of the answers these were part of: a commit's parent is what came before it.
+
+    Where a commit is not here any more, nothing is known of its message.
+    """
+
+    def __init__(self, repo: Repository, columns: Columns) -> None:
+        self._repo = repo
+        self._columns = columns
+
+    def follows(self, row: int, reasoning: int) -> bool:
+        """Whether item *row* was recorded directly behind the reasoning item *reasoning*."""
+        commits = self._columns.commits
+        before = self._before(commits[row])
+        return before is None or before == commits[reasoning]
+
+    def came_with_reasoning(self, row: int) -> bool:
+        """Whether item *row* was part of an answer with a reasoning item before it."""
+        at = self._before(self._columns.commits[row])
+        for _ in range(_FURTHEST):
+            message = None if at is None else self._message(at)
+            if at is None or message is None or message.format != "responses" or not is_answer(message):
+                return False
+            if is_reasoning(message):
+                return True
+            at = self._before(at)
+        return False
+
+    def _before(self, commit: ObjectId) -> ObjectId | None:
+        try:
+            parents = self._repo.commit(commit).parents
+        except TractError:
+            return None
+        return parents[0] if parents else None
+
+    def _message(self, commit: ObjectId) -> Message | None:
+        try:
+            content = self._repo.commit(commit).content
+            return None if content is None else message_in(self._repo.blob(content))
+        except TractError:
+            return None

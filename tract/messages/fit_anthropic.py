@@ -1,0 +1,264 @@
+"""Anthropic's messages as the API takes them back: what its rules refuse is mended, all else stays as it was committed.
+
+    {"role", "content"}, and no other key; no text without a visible character; every block with its own keys only
+    user        tool_result first, then text image document …
+    assistant   thinking (signed, and never last)  text  tool_use  server tools, each with its result behind it
+
+docs/sending.md has the rules (10 to 17 and 20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tract.messages.anthropic import ERROR, IMAGE_TYPES, read_block
+from tract.messages.names import fitting_name
+from tract.messages.parts import Notes, known_role, placeholder
+from tract.messages.values import compact_json, items_of
+from tract.objects.json import parse_json
+from tract.objects.message_format import JSON
+
+ROLES = frozenset({"system", "user", "assistant"})
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+_ASSISTANTS = _THOUGHTS | {"tool_use", "server_tool_use", "mcp_tool_use"}
+_USERS = frozenset({"tool_result", "image", "document", "search_result", "container_upload"})
+_SERVER_USES = frozenset({"server_tool_use", "mcp_tool_use"})
+_KEYS = {
+    "text": frozenset({"type", "text", "citations", "cache_control"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "id", "name", "input", "caller", "cache_control"}),
+    "tool_result": frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"}),
+}
+
+
+@dataclass(slots=True)
+class Said:
+    """What one message says, on its way out: made of message *index*; *own* is the message where it was Anthropic's and is as it was."""
+
+    index: int
+    role: str
+    content: JSON
+    own: Mapping[str, JSON] | None = None
+    converted: bool = False
+
+    def blocks(self) -> list[JSON]:
+        """The content as blocks."""
+        if isinstance(self.content, str):
+            return [{"type": "text", "text": self.content}]
+        return list(self.content)
+
+    def set_blocks(self, blocks: list[JSON]) -> None:
+        self.content, self.own = blocks, None
+
+    def message(self) -> Mapping[str, JSON]:
+        """The message itself."""
+        return {"role": self.role, "content": self.content} if self.own is None else self.own
+
+
+def fit_anthropic(raw: Mapping[str, JSON], index: int, notes: Notes) -> Said | None:
+    """What *raw*, message *index*, says, as the API takes it; None where there is nothing in it that can be sent."""
+    role = raw.get("role")
+    known = role if isinstance(role, str) and role in ROLES else known_role(role)
+    known = "system" if known == "developer" else known
+    if known != role:
+        notes.add(index, "unknown_role", f"{role!r}, sent as {known!r}")
+    extra = [str(key) for key in raw if key not in ("role", "content")]
+    if extra:
+        notes.add(index, "keys_left_out", ", ".join(extra))
+    content = _fit_content(raw.get("content"), known, index, notes)
+    if content is None:
+        return None
+    is_same = content is raw.get("content") and known == role and not extra
+    return Said(index, known, content, raw if is_same else None)
+
+
+def _fit_content(content: JSON, role: str, index: int, notes: Notes) -> JSON:
+    if isinstance(content, list | tuple):
+        kept = [fit for block in content if (fit := _fit_block(block, role, index, notes)) is not None]
+        kept = _results_first(kept, index, notes)
+        if len(kept) == len(content) and kept and all(new is old for new, old in zip(kept, content, strict=True)):
+            return content
+        if not kept:
+            notes.add(index, "message_left_out", "it has no content")
+        return kept or None
+    if content is not None and not isinstance(content, str):
+        notes.add(index, "value_changed", "content that is no text to JSON")
+        return compact_json(content)
+    if content is None or not content.strip():
+        notes.add(index, "message_left_out", "it has no visible text")
+        return None
+    return content
+
+
+def _results_first(blocks: list[Any], index: int, notes: Notes) -> list[Any]:
+    results = [block for block in blocks if block.get("type") == "tool_result"]
+    if not results or blocks[: len(results)] == results:
+        return blocks
+    notes.add(index, "tool_result_moved", ", ".join(repr(block.get("tool_use_id")) for block in results))
+    return [*results, *(block for block in blocks if block.get("type") != "tool_result")]
+
+
+def _fit_block(block: JSON, role: str, index: int, notes: Notes) -> JSON:
+    if isinstance(block, str):
+        notes.add(index, "value_changed", "a bare text to a block of type 'text'")
+        block = {"type": "text", "text": block}
+    if not isinstance(block, Mapping):
+        notes.add(index, "part_left_out", f"a block that is no object: {block!r:.40}")
+        return None
+    kind = str(block.get("type"))
+    of_assistant = kind in _ASSISTANTS or _is_server_result(block)
+    is_foreign = (of_assistant and role != "assistant") or (kind in _USERS and role != "user")
+    if is_foreign or (role == "system" and kind != "text"):
+        notes.add(index, "part_left_out", f"{kind} in a message of the {role}")
+        return None
+    if not _is_whole(block, kind, index, notes):
+        return None
+    return _fit_values(_fit_keys(block, kind, index, notes), kind, index, notes)
+
+
+def _is_whole(block: Mapping[str, JSON], kind: str, index: int, notes: Notes) -> bool:
+    """Whether *block* has what the API wants of one; else it is left out, and *notes* hears of it."""
+    match kind:
+        case "text" if not isinstance(block.get("text"), str) or not block["text"].strip():
+            notes.add(index, "empty_text_left_out", "a text without a visible character")
+        case "thinking" if not block.get("signature") or not isinstance(block.get("thinking"), str):
+            notes.add(index, "thinking_left_out", "a thought without a signature")
+        case "redacted_thinking" if not block.get("data"):
+            notes.add(index, "thinking_left_out", "a redacted thought without data")
+        case "image" if str(_image_type(block)) not in IMAGE_TYPES:
+            notes.add(index, "part_left_out", f"an image of type {_image_type(block)!r}")
+        case _:
+            return True
+    return False
+
+
+def _image_type(block: Mapping[str, JSON]) -> JSON:
+    source = block.get("source")
+    given = source.get("media_type") if isinstance(source, Mapping) and source.get("type") == "base64" else None
+    return "image/png" if given is None else given
+
+
+def _fit_keys(block: Mapping[str, JSON], kind: str, index: int, notes: Notes) -> Mapping[str, JSON]:
+    keys = _KEYS.get(kind)
+    if keys is None:
+        return block
+    extra = [str(key) for key, value in block.items() if key not in keys or value is None]
+    if not extra:
+        return block
+    notes.add(index, "keys_left_out", ", ".join(f"{kind}.{key}" for key in extra))
+    return {key: value for key, value in block.items() if key in keys and value is not None}
+
+
+def _fit_values(block: Mapping[str, JSON], kind: str, index: int, notes: Notes) -> Mapping[str, JSON]:
+    if kind == "tool_result":
+        return _fit_result(block, index, notes)
+    if kind != "tool_use":
+        return block
+    changes: dict[str, JSON] = {}
+    name = fitting_name(str(block.get("name") or ""), "anthropic", index, notes)
+    if name != block.get("name"):
+        changes["name"] = name
+    if not isinstance(block.get("input"), Mapping):
+        changes["input"] = _as_object(block.get("input"))
+        notes.add(index, "value_changed", "input to an object")
+    return {**block, **changes} if changes else block
+
+
+def _as_object(value: JSON) -> JSON:
+    if isinstance(value, str):
+        try:
+            parsed = parse_json(value) if value.strip() else {}
+        except ValueError:
+            parsed = None
+        return parsed if isinstance(parsed, dict) else {"arguments": value}
+    return {} if value is None else {"arguments": value}
+
+
+def _fit_result(block: Mapping[str, JSON], index: int, notes: Notes) -> Mapping[str, JSON]:
+    content = block.get("content")
+    is_error = block.get("is_error") is True
+    if isinstance(content, list | tuple):
+        kept = [fit for one in content if (fit := _fit_in_result(one, is_error, index, notes)) is not None]
+        if len(kept) != len(content) or any(new is not old for new, old in zip(kept, content, strict=True)):
+            block = {**block, "content": kept}
+        content = kept
+    elif content is not None and not isinstance(content, str):
+        content = compact_json(content)
+        block = {**block, "content": content}
+        notes.add(index, "value_changed", "a result that is no text to JSON")
+    if is_error and not (content.strip() if isinstance(content, str) else content):
+        notes.add(index, "error_text_added", repr(block.get("tool_use_id")))
+        return {**block, "content": ERROR}
+    return block
+
+
+def _fit_in_result(block: JSON, is_error: bool, index: int, notes: Notes) -> JSON:
+    fit = _fit_block(block, "user", index, notes)
+    if not is_error or fit is None or fit.get("type") == "text":
+        return fit
+    text = placeholder(read_block(fit, []))
+    notes.add(index, "part_left_out", f"{fit.get('type')} in a failed tool's result, {text!r} stands for it")
+    return {"type": "text", "text": text}
+
+
+# Answers
+
+
+def fit_turn(turn: Sequence[Said], notes: Notes, *, is_last: bool) -> list[Said]:
+    """What an assistant says between two others, as the API takes it; *is_last* when nothing comes behind it yet."""
+    if any(_is_of_server(block) for said in turn for block in items_of(said.content)):
+        blocks = [block for said in turn for block in said.blocks()]
+        answered = {str(block.get("tool_use_id")) for block in blocks if _is_server_result(block)}
+        called: set[str] = set()
+        for said in turn:
+            left = list(_whole_server_tools(said, called, answered, notes, is_last=is_last))
+            if len(left) < len(said.blocks()):
+                said.set_blocks(left)
+    return _without_last_thoughts([said for said in turn if said.content], notes)
+
+
+def _without_last_thoughts(turn: list[Said], notes: Notes) -> list[Said]:
+    """The turn without the thoughts behind which it ends; neighbours count as one message, for the API joins them."""
+    while turn and not isinstance(turn[-1].content, str) and _is_thought(turn[-1].content[-1]):
+        said = turn[-1]
+        blocks = said.blocks()
+        while blocks and _is_thought(blocks[-1]):
+            blocks.pop()
+        notes.add(said.index, "thinking_left_out", "a thought behind which the answer ends")
+        if blocks:
+            said.set_blocks(blocks)
+        else:
+            turn = turn[:-1]
+    return turn
+
+
+def _is_thought(block: JSON) -> bool:
+    return isinstance(block, Mapping) and str(block.get("type")) in _THOUGHTS
+
+
+def _is_of_server(block: JSON) -> bool:
+    return isinstance(block, Mapping) and (str(block.get("type")) in _SERVER_USES or _is_server_result(block))
+
+
+def _is_server_result(block: JSON) -> bool:
+    kind = str(block.get("type")) if isinstance(block, Mapping) else ""
+    return kind.endswith("_tool_result")
+
+
+def _whole_server_tools(
+    said: Said, called: set[str], answered: set[str], notes: Notes, *, is_last: bool
+) -> Iterator[JSON]:
+    for block in said.blocks():
+        kind = str(block.get("type"))
+        if kind in _SERVER_USES:
+            if str(block.get("id")) not in answered and not is_last:
+                notes.add(said.index, "part_left_out", f"{kind} {block.get('id')!r}, which has no result")
+                continue
+            called.add(str(block.get("id")))
+        elif _is_server_result(block) and str(block.get("tool_use_id")) not in called:
+            notes.add(said.index, "part_left_out", f"{kind} {block.get('tool_use_id')!r}, which has no call")
+            continue
+        yield block

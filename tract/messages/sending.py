@@ -1,0 +1,223 @@
+"""What a provider is sent of a history, kept so that a message more costs what it adds.
+
+    messages ──pairing──▸ steps ──mending──▸ pieces ──fitting, converting──▸ what is written ──▸ a request
+               History    Arrangement                  Sending.update                          Sending.request
+
+A step is an answer with the results behind it, or a single other message.
+What was written of a step stays until a message comes that belongs to it: then it is taken back from there on, and written anew.
+What is written is shared with the messages, and with every request made of it: nobody may change it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
+
+from tract.errors import ContentValidationError
+from tract.messages.fit_responses import Answers
+from tract.messages.mending import Arrangement, Messages
+from tract.messages.message import CompileWarning, Message
+from tract.messages.names import Target
+from tract.messages.pairing import Pairing
+from tract.messages.parts import Notes, Rendered
+from tract.messages.sentences import warnings_of
+from tract.messages.writing import Writer, writer_for
+from tract.objects.message_format import JSON
+
+_AT_ONCE = 256
+_PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
+
+
+class Rows(Messages, Protocol):
+    """The messages of a history, and what those are that need no look."""
+
+    def sent(self, start: int, stop: int) -> Sequence[Message | dict[str, JSON]]:
+        """Messages *start* to *stop*; a dict is a chat completions message by itself, shared with nobody."""
+
+
+class MessageRows(list[Message]):
+    """A list of messages as the rows of a history."""
+
+    def sent(self, start: int, stop: int) -> Sequence[Message | dict[str, JSON]]:
+        return [_chat_or_message(message) for message in self[start:stop]]
+
+
+def _chat_or_message(message: Message) -> Message | dict[str, JSON]:
+    return dict(message.raw) if message.format == "openai" and not message.is_error else message
+
+
+class History:
+    """What is known of messages whoever they are sent to: which result answers which call, and which of them are plain text."""
+
+    def __init__(self) -> None:
+        self.pairing = Pairing()
+        self.plain: list[dict[str, JSON] | None] = []
+        self.answered: list[int] = []
+        """For every result that was taken in, the message it answers, in order."""
+
+    def take_in(self, rows: Rows, length: int) -> None:
+        """Take in the messages up to *length*."""
+        for start in range(len(self.plain), length, _AT_ONCE):
+            stop = min(start + _AT_ONCE, length)
+            values = rows.sent(start, stop)
+            if not self.pairing.open and _are_plain(values):
+                self.plain += values  # type: ignore[arg-type]  # they are dicts
+                continue
+            for row, value in enumerate(values, start):
+                is_plain = isinstance(value, dict) and _are_plain((value,))
+                if not is_plain or self.pairing.open:
+                    self.answered += [call.row for call, _ in self.pairing.add(row, rows[row])]
+                self.plain.append(value if is_plain else None)  # type: ignore[arg-type]  # as above
+
+
+def _are_plain(values: Sequence[Any]) -> bool:
+    """Whether all are messages of a known role and a visible text, and nothing else: what every provider takes as it is."""
+    try:
+        return (
+            {2}.issuperset(map(len, values))
+            and _PLAIN_ROLES.issuperset(map(_role_of, values))
+            and all(map(str.strip, map(_content_of, values)))
+        )
+    except (KeyError, TypeError):
+        return False
+
+
+_role_of: Callable[[Any], Any] = itemgetter("role")
+_content_of: Callable[[Any], Any] = itemgetter("content")
+
+
+class _Written(NamedTuple):
+    """What was there before a step was written: so much is kept when it is taken back."""
+
+    row: int
+    items: int
+    warnings: int
+    state: Any
+
+
+class Sending:
+    """What one provider is sent of the first so many messages."""
+
+    def __init__(self, target: Target, history: History, answers: Answers | None = None) -> None:
+        self._history = history
+        self._arrangement = Arrangement(target, history.pairing)
+        self._writer: Writer = writer_for(target, answers)
+        self._steps: list[_Written] = []
+        self._warnings: list[CompileWarning] = []
+        self._rows = 0
+        self._answered = 0
+        self._open: frozenset[int] = frozenset()
+        self._may_go_on = False
+        self._finished: Rendered | None = None
+
+    def update(self, rows: Rows, length: int) -> None:
+        """Write what was added to the messages; the history has taken in all of them."""
+        if length == self._rows:
+            return
+        self._finished = None
+        self._take_back(self._first_changed())
+        row = self._rows
+        while row < length:
+            row = self._write_plain(row) or self._write_step(rows, row, length)
+        self._rows = length
+        pairing = self._history.pairing
+        self._open = frozenset(ref.row for ref in pairing.open)
+
+    def _first_changed(self) -> int:
+        """The message from which on all may be other than it was written."""
+        answered = self._history.answered
+        first = min([self._rows, *self._open, *answered[self._answered :]])
+        self._answered = len(answered)
+        if self._may_go_on and self._steps:
+            first = min(first, self._steps[-1].row)
+        return first
+
+    def _take_back(self, row: int) -> None:
+        if row >= self._rows:
+            return
+        at = bisect_right(self._steps, row, key=lambda step: step.row) - 1
+        step = self._steps[at]
+        del self._steps[at:]
+        del self._warnings[step.warnings :]
+        self._writer.take_back(step.items, step.state[0])
+        self._arrangement.ids.take_back(step.state[1])
+        self._rows = step.row
+
+    def _write_plain(self, row: int) -> int | None:
+        """Write the plain messages from *row* on, where each stands for itself; where they end, None where there is none."""
+        plain = self._history.plain
+        if plain[row] is None:
+            return None
+        try:
+            stop = plain.index(None, row)
+        except ValueError:
+            stop = len(plain)
+        self._begin(row)
+        self._writer.write_plain(plain[row:stop], row)  # type: ignore[arg-type]  # all of these are dicts
+        self._may_go_on = False
+        return stop
+
+    def _begin(self, row: int) -> None:
+        state = (self._writer.state, self._arrangement.ids.mark())
+        self._steps.append(_Written(row, len(self._writer.items), len(self._warnings), state))
+
+    def _write_step(self, rows: Rows, row: int, length: int) -> int:
+        self._begin(row)
+        notes = Notes()
+        step = self._arrangement.step(rows, row, length, notes)
+        self._writer.write(step, notes, is_last=step.stop == length)
+        self._warnings += warnings_of(notes, self._writer.target)
+        self._may_go_on = bool(step.answer)
+        return step.stop
+
+    def request(self) -> Rendered:
+        """The request, a list or a dict of its own whose items are shared, and all that is to be said of it."""
+        if self._finished is None:
+            notes = Notes()
+            value = self._writer.request(notes)
+            warnings = (*self._warnings, *warnings_of(notes, self._writer.target))
+            self._finished = Rendered(value, tuple(sorted(warnings, key=_place)))
+        value, warnings = self._finished
+        if isinstance(value, dict):
+            return Rendered({key: item[:] if isinstance(item, list) else item for key, item in value.items()}, warnings)
+        return Rendered(value[:], warnings)
+
+
+def _place(warning: CompileWarning) -> tuple[int, str]:
+    return (-1 if warning.index is None else warning.index, warning.kind)
+
+
+class Sendings:
+    """What every provider is sent of one history, each written when somebody first asks."""
+
+    def __init__(self, answers: Answers | None = None) -> None:
+        self._history = History()
+        self._answers = answers
+        self._sendings: dict[Target, Sending] = {}
+        self._rows = 0
+
+    @property
+    def rows(self) -> int:
+        """How many messages were taken in."""
+        return self._rows
+
+    def to(self, target: Target, rows: Rows, length: int) -> Sending:
+        """What *target* is sent of the first *length* messages, not fewer than before."""
+        self._history.take_in(rows, length)
+        self._rows = length
+        sending = self._sendings.get(target)
+        if sending is None:
+            sending = self._sendings[target] = Sending(target, self._history, self._answers)
+        sending.update(rows, length)
+        return sending
+
+
+def refuse_nothing(rendered: Rendered, target: Target, length: int) -> None:
+    """ContentValidationError where there are messages, *length* of them, and none can be sent."""
+    value = rendered.value
+    messages = value.get("messages", value.get("contents")) if isinstance(value, dict) else value
+    if length and not messages:
+        reasons = "; ".join(map(str, rendered.warnings)) or "none has content"
+        raise ContentValidationError(f"no message can be sent to {target}: {reasons:.300}")
