@@ -79,6 +79,7 @@ _HOMES = {
         "ArtifactContent",
         "DialogueContent",
         "FreeformContent",
+        "RecordContent",
         "InstructionContent",
         "MessageContent",
         "OutputContent",
@@ -208,6 +209,7 @@ if TYPE_CHECKING:
     from tract.objects.content import MessageContent as MessageContent
     from tract.objects.content import OutputContent as OutputContent
     from tract.objects.content import ReasoningContent as ReasoningContent
+    from tract.objects.content import RecordContent as RecordContent
     from tract.objects.content import SessionContent as SessionContent
     from tract.objects.content import ToolIOContent as ToolIOContent
     from tract.objects.content import validate_content as validate_content

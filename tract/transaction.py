@@ -23,7 +23,17 @@ from typing import Any, Literal, TypeAlias
 
 from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseError, RefMovedError, TractError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, Object, RefValue, new_blob, new_commit, read_blob
+from tract.objects.model import (
+    Commit,
+    CommitOperation,
+    NewObject,
+    Object,
+    Refs,
+    RefValue,
+    new_blob,
+    new_commit,
+    read_blob,
+)
 from tract.objects.note import left_standing, new_event, read_event
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, ref_path
@@ -119,6 +129,7 @@ class Transaction:
         author: str | None = None,
         message: str | None = None,
         metadata: dict[str, Any] | None = None,
+        refs: Refs | None = None,
     ) -> ObjectId:
         """Make a commit and give back its id; no ref moves to it by that.
 
@@ -140,6 +151,7 @@ class Transaction:
             author=repo.author if author is None else author,
             message=message,
             metadata=metadata,
+            refs=refs,
         )
         made = new_commit(commit)
         self.objects.append(made)

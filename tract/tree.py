@@ -14,8 +14,8 @@ A context is such a list, and so are the notes of a namespace.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, ListOf, NewObject, Node, checked_node, new_node
@@ -56,26 +56,38 @@ def append_entry(
 
 def blobs_beside(repo: Repository, items: Context, commit: ObjectId) -> list[ObjectId]:
     """The blobs of all entries of a list that name *commit*, first to last."""
-    flat: list[ObjectId] = []
-    ids: Sequence[ObjectId] = () if items.tree is None else (items.tree,)
-    while ids:
-        nodes = repo.nodes(ids)
-        flat += [item for node in nodes if node.level == 0 for item in node.items]
-        ids = [child for node in nodes if node.level for child in node.items[::2]]
-    flat += items.open
-    return [blob for at, blob in zip(flat[::2], flat[1::2], strict=True) if at == commit]
+    return [blob for at, blob in list_items(repo, items.tree, items.open) if at == commit]
 
 
 def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
     """The context of a list of entries, from nothing."""
+    return Context(*build_list(repo, items, new, "messages"))
+
+
+def build_list(
+    repo: Repository, items: Iterable[tuple[ObjectId, Any]], new: list[NewObject], of: ListOf
+) -> tuple[ObjectId | None, tuple[Any, ...]]:
+    """A list *of* something, from nothing: the root of its closed chunks, and what is after them, flat."""
     leaves: list[Child] = []
-    open_: tuple[ObjectId, ...] = ()
-    for entry in items:
-        open_ += entry
-        if closes(entry[0], len(open_) // 2):
-            leaves.append(write_node(repo, Node(0, open_), new))
+    open_: tuple[Any, ...] = ()
+    for item in items:
+        open_ += item
+        if closes(item[0], len(open_) // 2):
+            leaves.append(write_node(repo, Node(0, open_, of), new))
             open_ = ()
-    return Context(index_over(repo, leaves, new) if leaves else None, open_)
+    return index_over(repo, leaves, new) if leaves else None, open_
+
+
+def list_items(repo: Repository, tree: ObjectId | None, open_: tuple[Any, ...]) -> list[tuple[ObjectId, Any]]:
+    """The items of such a list, first to last."""
+    flat: list[Any] = []
+    ids: Sequence[ObjectId] = () if tree is None else (tree,)
+    while ids:
+        nodes = repo.nodes(ids)
+        flat += [item for node in nodes if node.level == 0 for item in node.items]
+        ids = [child for node in nodes if node.level for child in node.items[::2]]
+    flat += open_
+    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> list[NewObject]:

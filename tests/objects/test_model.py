@@ -177,9 +177,14 @@ def test_fields_of_other_types_are_corrupt_or_refused_by_hand(kind: Kind, read: 
             [
                 *((A, "commit", "parent"), (B, "blob", "content"), (A, "tree", "tree")),
                 *((B, "commit", "entry"), (C, "blob", "entry content")),
-                *((C, "tree", "tree"), (A, "blob", "ref"), (B, "commit", "ref")),
+                *((C, "tree", "list"), (A, "blob", "ref"), (B, "commit", "ref")),
             ],
         ),
+        (
+            Commit(CommitOperation.COMPRESS, (), None, None, None, (), 3, 0, "ada", refs=Refs(A, (B, C))),
+            [(A, "tree", "list"), (B, "commit", "record"), (C, "blob", "record content")],
+        ),
+        (Node(0, (A, B), "records"), [(A, "commit", "record"), (B, "blob", "record content")]),
         (INDEX, [(A, "tree", "node"), (B, "tree", "node")]),
         (INIT, []),
         (

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tract.api.handle import Handle
-from tract.errors import RefMovedError
+from tract.errors import ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
 from tract.history.tags import create_tag, delete_tags
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent, check_content_type, from_value
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, new_blob
 from tract.report.info import describe_made
 from tract.revision import Revision, resolve_revision
 from tract.writing.answers import answer_drafts, given_answer
@@ -125,6 +125,15 @@ class Committing(Handle):
         """Forget a tag, and give back the id of its commit."""
         with self._access() as space:
             return delete_tags(space.repo, [name])[name].hex()
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep *data* and give back its id, for a record's *refs*; without one that names it gc drops it after a while."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ContentValidationError(f"a blob is bytes, not {type(data).__name__}")
+        with self._access() as space:
+            made = new_blob(bytes(data))
+            space.repo.objects.write_many([made])
+            return made.id.hex()
 
     def record_usage(
         self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: Revision | None = None

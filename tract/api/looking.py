@@ -10,9 +10,10 @@ from tract.compile.compiled import CompileOptions, compile_at, sent
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags
+from tract.objects.model import read_bytes
 from tract.report.info import content_at, describe, with_priority
-from tract.report.log import LogOptions, log, query_by_config
-from tract.revision import Revision, resolve_revision
+from tract.report.log import LogOptions, log, query_by_config, records
+from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import GROUPINGS
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -59,9 +60,26 @@ class Looking(Handle):
         *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in what its message says.
         *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away.
         *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
+        Records are left out, but with *records*.
         """
         with self._looking() as space:
             return log(space, limit, **selection)
+
+    def records(
+        self, kind: str | None = None, *, limit: int | None = None, start: Revision = "HEAD"
+    ) -> list[CommitInfo]:
+        """The records behind *start*, newest first: those of one *kind*, and the last *limit* of them, where said.
+
+        Those behind a compression whose history was cut are among them.
+        """
+        with self._looking() as space:
+            return records(space, kind, limit, start)
+
+    def get_blob(self, id: str) -> bytes:
+        """The bytes that ``put_blob`` kept under *id*; BlobNotFoundError where there are none."""
+        with self._looking() as space:
+            blob = resolve_object(space.repo, id, "blob")
+            return read_bytes(blob, space.repo.objects.read(blob))
 
     def status(self) -> StatusInfo:
         """Where the tract is: branch, HEAD, messages, tokens against the budget."""

@@ -325,8 +325,8 @@ def is_of_tool(message: Message) -> bool:
 
 
 def _is_step(commit: Commit) -> bool:
-    """Whether the commit adds or edits one message of its parent's context, and does nothing else."""
-    known = commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT)
+    """Whether the commit adds or edits one message of its parent's context, or none, and does nothing else."""
+    known = commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
     return known and commit.content is not None and len(commit.parents) < 2
 
 

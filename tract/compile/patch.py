@@ -44,7 +44,9 @@ class Patch:
         return not self._is_own and self._hidden is self._shared_hidden
 
     def take_step(self, id: ObjectId, commit: Commit) -> None:
-        """Take in an append or an edit."""
+        """Take in an append, an edit or a record, which changes nothing."""
+        if commit.operation is CommitOperation.RECORD:
+            return
         assert commit.content is not None
         if commit.operation is CommitOperation.EDIT:
             if commit.target is not None:

@@ -134,6 +134,9 @@ def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) 
         if guessed is not None:
             return _grown_totals(space, *guessed, added)
         found = space.repo.commit(at)
+        if found.operation is CommitOperation.RECORD and len(found.parents) == 1:
+            at = found.parents[0]
+            continue
         if found.operation is not CommitOperation.APPEND or found.content is None or len(found.parents) != 1:
             return None
         if notes.priorities.has_any([at]) or (space.exact and space.blobs.known(found.content) is None):

@@ -7,7 +7,7 @@ landed    a ── b ── c' ── x' ── y'    made again on c', where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ from tract.transaction import Transaction, transaction
 Follows = Callable[[ObjectId | None, ObjectId | None], bool]
 """Whether a batch that was begun on a branch's one commit may land on the other, where it is now."""
 
-_REPEATED = (CommitOperation.APPEND, CommitOperation.EDIT)
+_REPEATED = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
 
 
 class Batch:
@@ -94,8 +94,9 @@ class Batch:
         chain = self._chain(edit.new, was)
         if chain is None or follows is None or not follows(was, now):
             raise error
-        blobs = {commit.content for _, commit in chain}
-        tx.objects += [new for new in self._objects.new if new.id in blobs]
+        trees = (commit.refs.tree for _, commit in chain if commit.refs is not None)
+        wanted = {commit.content for _, commit in chain} | self._led_to(tree for tree in trees if tree is not None)
+        tx.objects += [new for new in self._objects.new if new.id in wanted]
         tx.read_own()
         anew: dict[ObjectId, ObjectId] = {}
         at = now
@@ -103,7 +104,14 @@ class Batch:
             assert commit.content is not None
             target = None if commit.target is None else anew.get(commit.target, commit.target)
             change = Change(
-                commit.operation, commit.content, target, commit.time, commit.author, commit.message, commit.metadata
+                commit.operation,
+                commit.content,
+                target,
+                commit.time,
+                commit.author,
+                commit.message,
+                commit.metadata,
+                commit.refs,
             )
             try:
                 at = anew[id] = add_commit(tx, at, change)
@@ -148,13 +156,18 @@ class Batch:
 
     def _needed(self, edits: Sequence[RefEdit]) -> list[NewObject]:
         """The batch's objects that *edits* still lead to, and all of its blobs; what was made again is left out."""
-        mine = {new.id: new for new in self._objects.new}
-        wanted = {id for id, new in mine.items() if new.kind == "blob"}
-        work = [edit.new for edit in edits if isinstance(edit.new, bytes)]
+        wanted = self._led_to(edit.new for edit in edits if isinstance(edit.new, bytes))
+        return [new for new in self._objects.new if new.kind == "blob" or new.id in wanted]
+
+    def _led_to(self, starts: Iterable[ObjectId]) -> set[ObjectId]:
+        """The batch's commits and tree nodes that *starts* lead to."""
+        mine = {new.id: new for new in self._objects.new if new.kind != "blob"}
+        found: set[ObjectId] = set()
+        work = list(starts)
         while work:
             new = mine.get(work.pop())
-            if new is not None and new.id not in wanted:
-                wanted.add(new.id)
+            if new is not None and new.id not in found:
+                found.add(new.id)
                 made = self.repo.commit(new.id) if new.kind == "commit" else self.repo.node(new.id)
                 work += [id for id, _, _ in named_by(made)]
-        return [new for new in self._objects.new if new.id in wanted]
+        return found

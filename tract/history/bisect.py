@@ -17,7 +17,7 @@ from tract.history.reachability import merge_bases, reachable
 from tract.history.state import clear_state, read_state_as, write_state
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit
+from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 
 Verdict = Literal["good", "bad", "skip"]
@@ -72,7 +72,11 @@ def next_step(repo: Repository, known: Bisection) -> Step:
         missing = "bad" if known.bad is None else "good"
         raise BisectError(f"no commit is known to be {missing}")
     base = None if known.is_sound else next(_unproved_bases(repo, known.bad, known), None)
-    found = list(reachable(repo, [known.bad], known.good))
+    found = [
+        (id, commit)
+        for id, commit in reachable(repo, [known.bad], known.good)
+        if commit.operation is not CommitOperation.RECORD or id == known.bad
+    ]
     if not found:
         raise BisectError(
             f"commit {known.bad.hex()[:16]} is bad, but behind a good one: between the two it was mended, not broken"

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, EditTargetError
 from tract.history.notes import CONFIG, USAGE
+from tract.history.records import build_refs, message_before
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs, new_blob
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision
@@ -23,7 +24,7 @@ class Draft(NamedTuple):
     """A commit still to be made.
 
     *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
-    *config* and *usage* become notes about the commit, so neither is in its id.
+    *config* and *usage* become notes about the commit, so neither is in its id. *refs* are what a record needs.
     """
 
     value: dict[str, Any]
@@ -34,6 +35,7 @@ class Draft(NamedTuple):
     config: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
     time: int | None = None
+    refs: tuple[ObjectId, ...] = ()
 
 
 class Change(NamedTuple):
@@ -46,6 +48,7 @@ class Change(NamedTuple):
     author: str
     message: str | None = None
     metadata: dict[str, Any] | None = None
+    refs: Refs | None = None
 
 
 def check_size(repo: Repository, blob: NewObject) -> None:
@@ -106,7 +109,10 @@ def make_commits(
         at = tx.tip
         for draft, blob in zip(drafts, blobs, strict=True):
             tx.objects.append(blob)
-            at = add_commit(tx, at, _change(repo, draft, blob.id))
+            change = _change(repo, draft, blob.id)
+            if draft.refs:
+                change = change._replace(refs=build_refs(repo, draft.refs, tx.objects))
+            at = add_commit(tx, at, change)
             made.append((at, repo.commit(at)))
         if at is not None and made:
             tx.move_branch(at)
@@ -120,7 +126,7 @@ def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
 
 
 def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectId:
-    """Make one commit on *tip*, an append or an edit, with the nodes it needs; no ref moves.
+    """Make one commit on *tip*, an append, an edit or a record, with the nodes it needs; no ref moves.
 
     EditTargetError when an edit's message is not in the context there.
     """
@@ -142,6 +148,7 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
         author=change.author,
         message=change.message,
         metadata=change.metadata,
+        refs=change.refs,
     )
 
 
@@ -183,8 +190,8 @@ def _edited(
 
 
 def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
-    """The message that an edit of *target* is about; EditTargetError where that is none."""
-    message = edited_message(repo, target)
+    """The message that an edit of *target* is about, of a record the one before it; EditTargetError where that is none."""
+    message = edited_message(repo, message_before(repo, target))
     operation = repo.commit(message).operation
     if operation is not CommitOperation.APPEND:
         raise EditTargetError(f"commit {message.hex()[:16]} is a {operation}, which is no message")

@@ -21,6 +21,7 @@ from tract.errors import BlobNotFoundError, CompressionError
 from tract.history.commit import check_size
 from tract.history.context import context_at, entries
 from tract.history.notes import CONFIG
+from tract.history.records import list_records
 from tract.history.tree_edit import splice
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId, parse_id
@@ -101,6 +102,7 @@ def commit_compression(tx: Transaction, compression: Compression) -> Compressed:
         parents=(tip, *commits),
         message=compression.message or count_text(count),
         metadata={COMPRESSED: about, **compression.metadata},
+        refs=list_records(tx.repo, tip, tx.objects),
     )
     tx.move_branch(id, orig_head=True)
     for at, one in zip(commits, compression.summaries, strict=True):

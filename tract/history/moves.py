@@ -107,7 +107,7 @@ def adds_no_word(repo: Repository, old: ObjectId | None, new: ObjectId | None) -
 
 
 def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
-    if commit.operation in (CommitOperation.COMPRESS, CommitOperation.REORDER):
+    if commit.operation in (CommitOperation.COMPRESS, CommitOperation.REORDER, CommitOperation.RECORD):
         return True
     if commit.operation is CommitOperation.REVERT and EXPANDED in (commit.metadata or {}):
         return True

@@ -68,7 +68,14 @@ class _Run:
             assert step.content is not None
             target = None if step.target is None else self._anew.get(step.target, step.target)
             change = Change(
-                step.operation, step.content, target, source.time, source.author, source.message, source.metadata
+                step.operation,
+                step.content,
+                target,
+                source.time,
+                source.author,
+                source.message,
+                source.metadata,
+                source.refs,
             )
             self.at = add_commit(self._tx, self.at, change)
         self._anew.setdefault(step.source, self.at)

@@ -237,6 +237,9 @@ class _Planner:
         if commit.operation is CommitOperation.APPEND:
             self._append(id, commit)
             return
+        if commit.operation is CommitOperation.RECORD:
+            self.steps.append(Step(id, CommitOperation.RECORD, commit.content, None))
+            return
         self._repo.check_history(id)
         if commit.operation is CommitOperation.EDIT:
             self._edit(id, commit)

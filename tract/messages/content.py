@@ -32,6 +32,7 @@ from tract.objects.content import (
     MessageContent,
     OutputContent,
     ReasoningContent,
+    RecordContent,
     SessionContent,
     ToolIOContent,
 )
@@ -62,6 +63,8 @@ def _raw_of(content: Any) -> dict[str, JSON]:
             return {"role": "assistant", "content": _artifact_text(content)}
         case FreeformContent(payload):
             return {"role": "assistant", "content": compact_json(payload)}
+        case RecordContent(kind, payload):
+            return {"role": "record", "content": f"{kind}: {json_or_text(payload)}"}  # only ever shown to people
         case SessionContent():
             return {"role": "system", "content": _session_text(content)}
     return {"role": "assistant", "content": compact_json(_fields_of(content))}

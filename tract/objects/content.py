@@ -7,7 +7,7 @@ In a blob it is a map of its fields with ``content_type`` beside them; fields th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -112,6 +112,20 @@ class MessageContent:
         object.__setattr__(self, "format", message_format(self.format))
 
 
+@dataclass(frozen=True, slots=True)
+class RecordContent:
+    """Something kept beside the conversation: hashed, in its history, and never compiled or counted.
+
+    *kind* says whose it is and what; *payload* is any JSON value.
+    *refs* are the ids of what it needs: blobs (``put_blob``), or commits for their contexts. gc keeps them with it.
+    """
+
+    content_type: ClassVar[str] = "record"
+    kind: str
+    payload: JSON
+    refs: Sequence[str] = ()
+
+
 Content: TypeAlias = (
     InstructionContent
     | DialogueContent
@@ -122,6 +136,7 @@ Content: TypeAlias = (
     | FreeformContent
     | SessionContent
     | MessageContent
+    | RecordContent
 )
 
 BUILTIN: dict[str, type[Any]] = {
@@ -136,6 +151,7 @@ BUILTIN: dict[str, type[Any]] = {
         FreeformContent,
         SessionContent,
         MessageContent,
+        RecordContent,
     )
 }
 
@@ -149,13 +165,15 @@ _ARE_TEXT = (
     "format",
     "summary",
     "session_type",
+    "kind",
     *_MAY_BE_NONE,
 )
 _ARE_LISTS = ("decisions", "failed_approaches", "next_steps")
 
 
 def _fields_and_defaults(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((one.name, one.default) for one in fields(cls))
+    # What a record needs is in its commit, not in its blob.
+    return tuple((one.name, one.default) for one in fields(cls) if cls is not RecordContent or one.name != "refs")
 
 
 # Worked out once: every commit asks.
@@ -326,5 +344,9 @@ def _check_fields(content: Any, name: str) -> None:
         raise ContentValidationError(
             f"content of type 'tool_io': direction must be call or result, not {content.direction!r}"
         )
+    if isinstance(content, RecordContent):
+        refs = content.refs
+        if isinstance(refs, str) or not isinstance(refs, Sequence) or not all(isinstance(ref, str) for ref in refs):
+            raise ContentValidationError("content of type 'record': refs must be a list of ids")
     if isinstance(content, FreeformContent) and not isinstance(content.payload, dict):
         raise ContentValidationError("content of type 'freeform': payload must be a dict")

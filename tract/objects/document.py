@@ -24,9 +24,12 @@ from tract.objects.id import KINDS, Kind, ObjectId, parse_id
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 from tract.objects.model import (
+    Commit,
+    CommitOperation,
     NewObject,
     Node,
     Object,
+    Refs,
     RefValue,
     TractRefs,
     check_payload,
@@ -147,8 +150,12 @@ def _write_commit(id: ObjectId, obj: Object) -> Document:
         "metadata": commit.metadata,
         "refs": None
         if commit.refs is None
-        else {"tree": _hex(commit.refs.tree), "open": _ref_documents(commit.refs.open)},
+        else {"tree": _hex(commit.refs.tree), "open": _open_documents(commit, commit.refs)},
     }
+
+
+def _open_documents(commit: Commit, refs: Refs) -> list[Document]:
+    return (entry_documents if commit.operation is CommitOperation.COMPRESS else _ref_documents)(refs.open)
 
 
 def _read_commit(fields: Document) -> Any:
@@ -161,7 +168,8 @@ def _read_commit(fields: Document) -> Any:
     if refs is None:
         return value
     root, after = _take(refs, "tree", "open")
-    return [*value, [None if root is None else _id(root), _refs(after)]]
+    read = _entries if operation == CommitOperation.COMPRESS else _refs
+    return [*value, [None if root is None else _id(root), read(after)]]
 
 
 def _write_operation(id: ObjectId, obj: Object) -> Document:

@@ -3,8 +3,8 @@
 | object | payload, in canonical msgpack |
 |---|---|
 | blob | any map of JSON values; of a raw one a byte string |
-| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, one of what a record needs ``[0, [id, kind, id, kind, …], "refs"]`` |
-| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` where a record has some: ``[tree, open]`` |
+| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, one of what a record needs ``[0, [id, kind, id, kind, …], "refs"]``, one of the records behind a compression ``[0, items, "records"]`` |
+| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` where a record needs something, or records are behind a compression: ``[tree, open]`` |
 | operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one, and ``chunks`` where refs are in chunks; a chunk of refs is ``["tracts", tracts]`` |
 
 docs/format.md has the same at length; the two change together.
@@ -89,12 +89,16 @@ class NewObject(NamedTuple):
     payload: bytes
 
 
-ListOf: TypeAlias = Literal["messages", "notes", "refs"]
+ListOf: TypeAlias = Literal["messages", "notes", "refs", "records"]
 """What a list in chunks is of. It is said in the chunks, so that whoever meets one knows what it names."""
 
 
 class Refs(NamedTuple):
-    """What a record needs, as a list in chunks: the root of the closed ones, and ``(id, kind, id, kind, …)`` after them."""
+    """A list in chunks that a commit has beside its context: the root of the closed ones, and what is after them, flat.
+
+    A record lists what it needs, as ``(id, kind, id, kind, …)``.
+    A compression lists the records behind it, as ``(commit, blob, commit, blob, …)``: it does not stand for them, so they stay when gc cuts its history.
+    """
 
     tree: ObjectId | None
     open: tuple[Any, ...]
@@ -192,7 +196,21 @@ class TractRefs(NamedTuple):
 
 
 Role: TypeAlias = Literal[
-    "parent", "content", "target", "tree", "entry", "entry content", "noted", "note", "node", "previous", "ref", "refs"
+    "parent",
+    "content",
+    "target",
+    "tree",
+    "entry",
+    "entry content",
+    "noted",
+    "note",
+    "list",
+    "ref",
+    "record",
+    "record content",
+    "node",
+    "previous",
+    "refs",
 ]
 """What an object needs another for. What is *noted*, the commit that a note is about, may be gone; all else must be there."""
 
@@ -224,8 +242,8 @@ def _named_by_commit(commit: Commit) -> Iterator[Named]:
     yield from _named_by_entries(commit.open, "notes" if is_note else "messages")
     if commit.refs is not None:
         if commit.refs.tree is not None:
-            yield commit.refs.tree, "tree", "tree"
-        yield from _named_by_entries(commit.refs.open, "refs")
+            yield commit.refs.tree, "tree", "list"
+        yield from _named_by_entries(commit.refs.open, _refs_list(commit.operation))
 
 
 def _named_by_node(node: Node) -> Iterator[Named]:
@@ -241,11 +259,22 @@ def _named_by_entries(items: tuple[Any, ...], of: ListOf) -> Iterator[Named]:
         for id, kind in zip(items[::2], items[1::2], strict=True):
             yield id, kind, "ref"
         return
-    entry: Role = "noted" if of == "notes" else "entry"
-    content: Role = "note" if of == "notes" else "entry content"
+    entry, content = _ENTRY_ROLES[of]
     for commit, blob in zip(items[::2], items[1::2], strict=True):
         yield commit, "commit", entry
         yield blob, "blob", content
+
+
+_ENTRY_ROLES: dict[ListOf, tuple[Role, Role]] = {
+    "messages": ("entry", "entry content"),
+    "notes": ("noted", "note"),
+    "records": ("record", "record content"),
+}
+
+
+def _refs_list(operation: str) -> Literal["refs", "records"]:
+    """What the list is of that a commit of this operation has beside its context."""
+    return "records" if operation == CommitOperation.COMPRESS else "refs"
 
 
 def _named_by_operation(operation: Operation) -> Iterator[Named]:
@@ -433,19 +462,22 @@ def _commit_of(value: Any) -> Commit:
         author,
         message,
         metadata,
-        _refs_of(value[11]) if len(value) == 12 else None,
+        _refs_of(value[11], _refs_list(operation)) if len(value) == 12 else None,
     )
 
 
-def _refs_of(value: Any) -> Refs:
+def _refs_of(value: Any, of: Literal["refs", "records"]) -> Refs:
     if type(value) is not list or len(value) != 2:
         raise _ShapeError("its refs are not a tree and open ones")
     tree, open_ = value
     if tree is None and not open_:
         raise _ShapeError("its refs are none, and they are there")
-    return Refs(
-        _id_or_none(tree, "the tree of its refs is no id"), _id_kinds(open_, "its open refs are not ids and kinds")
-    )
+    root = _id_or_none(tree, "the tree of its refs is no id")
+    if of == "refs":
+        return Refs(root, _id_kinds(open_, "its open refs are not ids and kinds"))
+    if type(open_) is list and len(open_) % 2:
+        raise _ShapeError("its open records are not pairs of ids")
+    return Refs(root, _ids(open_, "its open records are not pairs of ids"))
 
 
 def _id_kinds(items: Any, problem: str) -> tuple[Any, ...]:
@@ -476,7 +508,7 @@ def _node_of(value: Any) -> Node:
 def _chunk_of(items: list[Any], of: Any, fields: int) -> Node:
     if of == "refs":
         return Node(0, _id_kinds(items, "its entries are not ids and kinds"), "refs")
-    if of not in ("messages", "notes") or (of == "messages") != (fields == 2):
+    if of not in _ENTRY_ROLES or (of == "messages") != (fields == 2):
         raise _ShapeError("it is a chunk of an unknown sort")
     return Node(0, _ids(items, "its entries are not pairs of ids"), of)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -120,7 +120,7 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         priority=priority_of(space.compiler.priorities.get(repo, id), content),
         author=commit.author,
         created_at=moment(commit.time),
-        _count=_text_counter(space, commit.content),
+        _count=_text_counter(space, None if commit.operation is CommitOperation.RECORD else commit.content),
     )
 
 
@@ -134,7 +134,15 @@ def content_at(space: Workspace, id: ObjectId) -> Any:
     from tract.objects.content import from_value  # a log shows messages, and need not load the kinds of content
 
     value = space.repo.blob(_content_id(space.repo, id))
-    return value if space.repo.commit(id).operation is CommitOperation.NOTE else from_value(value, space.types)
+    commit = space.repo.commit(id)
+    if commit.operation is CommitOperation.NOTE:
+        return value
+    content = from_value(value, space.types)
+    if commit.operation is not CommitOperation.RECORD:
+        return content
+    from tract.history.records import refs_of  # most have none
+
+    return replace(content, refs=refs_of(space.repo, commit))
 
 
 def _content_id(repo: Repository, id: ObjectId) -> ObjectId:

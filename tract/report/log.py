@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
 from tract.history.reachability import reachable
+from tract.history.records import records_behind
 from tract.history.times import microseconds
 from tract.history.walk import ancestors, first_parents
 from tract.messages import message_text
@@ -20,7 +21,7 @@ from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, TAGS
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe
-from tract.revision import Revision, resolve_range, revision_texts
+from tract.revision import Revision, resolve_range, resolve_revision, revision_texts
 
 Test = Callable[[ObjectId, Commit], bool]
 """Whether a commit is asked for."""
@@ -32,7 +33,7 @@ class LogOptions(TypedDict, total=False):
     *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
     *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in the text of its message.
     *text* selects the commits that change how often it stands in the context.
-    *since* is included, *until* is not. *merges* asks for merges alone, or when false for all others.
+    *since* is included, *until* is not. *merges* asks for merges alone, or when false for all others. Records are left out, but with *records*.
     """
 
     op_filter: CommitOperation | str | None
@@ -47,6 +48,7 @@ class LogOptions(TypedDict, total=False):
     ignore_case: bool
     since: datetime | str | None
     until: datetime | str | None
+    records: bool
 
 
 def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> list[CommitInfo]:
@@ -58,6 +60,18 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
     asked_for = test_of(space, options)
     found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
     return [describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit)]
+
+
+def records(space: Workspace, kind: str | None, limit: int | None, start: Revision) -> list[CommitInfo]:
+    """The records behind *start*, newest first, those of *kind* where it is given, *limit* at most."""
+    repo = space.repo
+    starts = [] if start == HEAD and repo.head()[1] is None else [resolve_revision(repo, start)]
+    found = (
+        id
+        for id, commit in records_behind(repo, starts)
+        if kind is None or (commit.content is not None and repo.blob(commit.content).get("kind") == kind)
+    )
+    return [describe(space, id) for id in islice(found, limit)]
 
 
 def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:
@@ -102,7 +116,10 @@ def test_of(space: Workspace, options: LogOptions) -> Test:
 def _tests(space: Workspace, options: LogOptions) -> Iterator[Test]:
     """Those that read the least come first."""
     ignore_case = options.get("ignore_case", False)
-    if (op := options.get("op_filter")) is not None:
+    op = options.get("op_filter")
+    if op != CommitOperation.RECORD and not options.get("records"):
+        yield lambda _, commit: commit.operation is not CommitOperation.RECORD
+    if op is not None:
         operation = read_operation(op)
         yield lambda _, commit: commit.operation is operation
     if (merges := options.get("merges")) is not None:

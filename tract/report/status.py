@@ -24,7 +24,7 @@ _RECENT = 5
 class StatusInfo:
     """Where a tract is.
 
-    *commit_count* is the number of commits behind HEAD, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
+    *commit_count* is the number of commits behind HEAD, records included, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
 
     tract_id: str
@@ -106,6 +106,8 @@ def _appended_to(
     for id, commit in first_parents(space.repo, tip):
         if id == sent:
             return SharedPrefix(messages, tokens, tokens)
+        if commit.operation is CommitOperation.RECORD:
+            continue
         if commit.operation is not CommitOperation.APPEND or commit.content is None or len(commit.parents) > 1:
             return None
         if totals.skipped and _may_be_left_out(space, id, commit.content):

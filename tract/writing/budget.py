@@ -105,8 +105,9 @@ def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, adde
 
 def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -> int:
     """By how many tokens *drafts* change the context *before*."""
-    first = REPLY_PRIMING if drafts and not before.length else 0
-    return first + sum(_change_of(space, before, one) for one in drafts)
+    messages = [one for one in drafts if one.operation is not CommitOperation.RECORD]
+    first = REPLY_PRIMING if messages and not before.length else 0
+    return first + sum(_change_of(space, before, one) for one in messages)
 
 
 def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:

@@ -12,10 +12,10 @@ from tract.errors import ContentValidationError, EditTargetError
 from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
 from tract.messages import compact_json
-from tract.objects.content import MessageContent, plain_json, to_value
+from tract.objects.content import MessageContent, RecordContent, plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.revision import Revision, resolve_revision
+from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.budget import usage_of_answer
 
@@ -62,6 +62,13 @@ def draft(
     else:
         value = to_value(content, space.types)
         _check_sendable(value)
+    refs: tuple[ObjectId, ...] = ()
+    if value["content_type"] == RecordContent.content_type:
+        if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
+            raise ContentValidationError("a record is no message: it edits nothing, and has no config and no usage")
+        operation = CommitOperation.RECORD
+        given = content["refs"] if isinstance(content, Mapping) and "refs" in content else getattr(content, "refs", ())
+        refs = tuple(resolve_object(space.repo, ref) for ref in given)
     _check_text("message", message)
     one = Draft(
         value,
@@ -71,6 +78,7 @@ def draft(
         _without_credentials("metadata", metadata),
         checked_config(generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
+        refs=refs,
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
 

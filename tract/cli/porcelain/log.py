@@ -95,6 +95,7 @@ def _selection(args: Args) -> LogOptions:
         all_refs=args.all,
         first_parent=args.first_parent,
         op_filter=args.op,
+        records=args.records,
         merges=True if args.merges else False if args.no_merges else None,
         author=_any_of(args.author),
         grep=_any_of(args.grep),
@@ -329,6 +330,7 @@ COMMAND = Command(
         ),
         Param("merges", ("--merges",), bool, help="Show only merges."),
         Param("no_merges", ("--no-merges",), bool, help="Leave out merges."),
+        Param("records", ("--records",), bool, help="Show records, too."),
         Param("first_parent", ("--first-parent",), bool, help="Follow only the first parent of each commit."),
         Param("all", ("--all",), bool, help="Start at every branch and tag, too."),
         Param(

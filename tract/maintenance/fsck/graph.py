@@ -10,7 +10,7 @@ from tract.history.context import context_of
 from tract.maintenance.fsck.examination import FoundObjects
 from tract.maintenance.fsck.report import Problem, Severity
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, Node, read_commit, read_node
+from tract.objects.model import Commit, CommitOperation, Node, named_by, read_commit, read_node
 from tract.storage.shallow import Cut
 from tract.tree import MOST, closes
 
@@ -156,6 +156,7 @@ class Graph:
         subject = f"commit {id.hex()}"
         if commit.content is not None:
             self._need(commit.content, "blob", subject, "content")
+        self._check_refs(subject, commit)
         cut = self._cuts.get(id)
         if cut is not None and cut.grade == "all":
             return []
@@ -171,6 +172,22 @@ class Graph:
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
             self._check_step(subject, commit, total)
         return parents
+
+    def _check_refs(self, subject: str, commit: Commit) -> None:
+        """Check the list of what a record needs, or of the records behind a compression."""
+        if commit.refs is None:
+            return
+        if commit.refs.tree is not None:
+            self._check_tree(commit.refs.tree, subject, None, last=True)
+        self._need_items(
+            subject, Node(0, commit.refs.open, "records" if commit.operation is CommitOperation.COMPRESS else "refs")
+        )
+
+    def _need_items(self, subject: str, node: Node) -> None:
+        """Note what is missing of all that the items of a list name."""
+        for id, kind, role in named_by(node):
+            if role != "noted":
+                self._need(id, kind, subject, role)
 
     def _peek(self, id: ObjectId) -> Commit | None:
         """A commit that may not have been checked yet."""
@@ -230,9 +247,11 @@ class Graph:
         return self._check_leaf(subject, node) if node.level == 0 else self._check_children(subject, node, last=last)
 
     def _check_leaf(self, subject: str, node: Node) -> int:
+        if node.of != "messages":
+            self._need_items(subject, node)
+            return len(node.items) // 2
         for entry, blob in zip(node.items[::2], node.items[1::2], strict=True):
-            if not self._in_notes:
-                self._need(entry, "commit", subject, "the commit of a message")
+            self._need(entry, "commit", subject, "the commit of a message")
             self._need(blob, "blob", subject, f"the content of message {entry.hex()[:16]}")
         return len(node.items) // 2
 
@@ -258,11 +277,16 @@ class Graph:
             return
         expected = closed + len(before.open) // 2 + (commit.operation is CommitOperation.NOTE)
         if (
-            commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.NOTE)
+            commit.operation
+            in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.NOTE)
             and total != expected
         ):
             self._problem("context-count", subject, f"its context has {total} entries where {expected} belong")
-        if commit.operation is CommitOperation.APPEND and commit.open and commit.open != before.open:
+        if (
+            commit.operation in (CommitOperation.APPEND, CommitOperation.RECORD)
+            and commit.open
+            and commit.open != before.open
+        ):
             self._problem("context-entries", subject, "its open entries are not those of the commit before it")
         if (
             commit.operation is CommitOperation.NOTE

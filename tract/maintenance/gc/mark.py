@@ -25,8 +25,8 @@ Groups: TypeAlias = "dict[Kind, array[int]]"  # array takes no parameter when it
 # A commit that a note is about is not needed by it; else every answer whose usage is noted would stay for ever.
 _NOT_NEEDED: frozenset[Role] = frozenset(("noted",))
 _WITHOUT_HISTORY: frozenset[Role] = frozenset(("noted", "parent"))
-_CONTENT_ONLY: frozenset[Role] = frozenset(Role.__args__) - {"content"}  # type: ignore[attr-defined]
-_MESSAGES: frozenset[Role] = frozenset(("entry", "target"))
+_CONTENT_ONLY: frozenset[Role] = frozenset(Role.__args__) - {"content", "list", "ref"}  # type: ignore[attr-defined]
+_MESSAGES: frozenset[Role] = frozenset(("entry", "target", "record"))
 
 
 class Found(NamedTuple):
@@ -200,6 +200,9 @@ class Marker:
                 content = self.catalogue.admit(commit.content)
                 if self._reach(content):
                     yield Found(content, "blob")
+            if commit.refs is not None and commit.operation is CommitOperation.RECORD:
+                needed = [id for id, _, role in named_by(commit) if role in ("list", "ref")]
+                yield from self.walk(map(self.catalogue.admit, needed), gaps=gaps)
 
 
 class PackOrder:

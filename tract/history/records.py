@@ -1,0 +1,91 @@
+"""Records: what is kept beside a conversation, in its history, and is no message.
+
+A record's context is its parent's, so it is never compiled and never counted.
+It may name what it needs: blobs, or commits for their contexts; gc keeps them with it.
+A compression does not stand for the records behind it: it lists them, so that they stay when its history is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tract.errors import ContentValidationError
+from tract.history.walk import ancestors
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs
+from tract.repo import Repository
+from tract.tree import build_list, list_items
+
+
+def build_refs(repo: Repository, ids: Iterable[ObjectId], new: list[NewObject]) -> Refs | None:
+    """What a record that needs the objects *ids* lists; None where it needs nothing.
+
+    BlobNotFoundError for one that is not there; ContentValidationError for one that is neither blob nor commit.
+    """
+    made: list[NewObject] = []
+    refs = Refs(*build_list(repo, [(id, _kind_of(repo, id)) for id in ids], made, "refs"))
+    new += [node for node in made if not repo.objects.contains(node.id)]
+    return refs if refs.open or refs.tree else None
+
+
+def _kind_of(repo: Repository, id: ObjectId) -> str:
+    kind = repo.objects.read(id).kind
+    if kind not in ("blob", "commit"):
+        raise ContentValidationError(f"object {id.hex()[:16]} is a {kind}, and a record needs blobs and commits")
+    return kind
+
+
+def refs_of(repo: Repository, commit: Commit) -> tuple[str, ...]:
+    """The ids of what a record needs, in hexadecimal and in the order in which they were given."""
+    return () if commit.refs is None else tuple(id.hex() for id, _ in list_items(repo, *commit.refs))
+
+
+def records_behind(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Commit]]:
+    """The records in the history behind *starts*, newest first; behind a compression whose history was cut, those that it lists."""
+    seen: set[ObjectId] = set()
+    for id, commit in ancestors(repo, starts):
+        if commit.operation is CommitOperation.RECORD and id not in seen:
+            seen.add(id)
+            yield id, commit
+        elif id in repo.shallow.cuts and commit.operation is CommitOperation.COMPRESS and commit.refs is not None:
+            for record, _ in reversed(list_items(repo, *commit.refs)):
+                if record not in seen:
+                    seen.add(record)
+                    yield record, repo.commit(record)
+
+
+def list_records(repo: Repository, tip: ObjectId, new: list[NewObject]) -> Refs | None:
+    """What a compression on *tip* lists: the records of an earlier one's list, then those made since, oldest first."""
+    found: dict[ObjectId, tuple[int, int, Entry]] = {}
+    listed: list[Entry] = []
+    seen: set[ObjectId] = set()
+    stack = [tip]
+    while stack:
+        id = stack.pop()
+        if id in seen:
+            continue
+        seen.add(id)
+        commit = repo.commit(id)
+        if commit.operation is CommitOperation.COMPRESS:
+            listed += [] if commit.refs is None else list_items(repo, *commit.refs)
+            continue
+        if commit.operation is CommitOperation.RECORD and commit.content is not None:
+            found[id] = commit.generation, commit.time, (id, commit.content)
+        stack.extend(commit.parents)
+    entries: Sequence[Entry] = list(dict.fromkeys([*listed, *(entry for _, _, entry in sorted(found.values()))]))
+    made: list[NewObject] = []
+    refs = Refs(*build_list(repo, entries, made, "records"))
+    new += [node for node in made if not repo.objects.contains(node.id)]
+    return refs if refs.open or refs.tree else None
+
+
+def message_before(repo: Repository, id: ObjectId) -> ObjectId:
+    """*id*, or where that is a record the first commit before it that is none; the record where there is none before it."""
+    at = id
+    while True:
+        commit = repo.commit(at)
+        if commit.operation is not CommitOperation.RECORD:
+            return at
+        if not commit.parents:
+            return id
+        at = commit.parents[0]
