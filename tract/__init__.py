@@ -30,6 +30,7 @@ _HOMES = {
     "tract.messages.message": ("CompileWarning", "Message"),
     "tract.report.spending": ("UsageReport", "UsageRow"),
     "tract.report.status": ("StatusInfo",),
+    "tract.report.search": ("SearchHit",),
     "tract.report.tracts": ("TractInfo",),
     "tract.writing.stream": ("MessageStream",),
     "tract.tokens.counter": ("EstimateTokenCounter", "NullTokenCounter", "TiktokenCounter", "TokenCounter"),
@@ -222,6 +223,7 @@ if TYPE_CHECKING:
     from tract.report.diff import MessageVersion as MessageVersion
     from tract.report.forensics import BlameEntry as BlameEntry
     from tract.report.info import CommitInfo as CommitInfo
+    from tract.report.search import SearchHit as SearchHit
     from tract.report.spending import UsageReport as UsageReport
     from tract.report.spending import UsageRow as UsageRow
     from tract.report.status import StatusInfo as StatusInfo

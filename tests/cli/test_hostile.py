@@ -49,6 +49,7 @@ LINES: dict[str, list[str | list[str]]] = {
     "cherry-pick": ["cherry-pick draft~1 draft", "cherry-pick --abort", "cherry-pick draft --json"],
     "revert": ["revert HEAD", "revert HEAD~2 --json", "log -n1"],
     "tracts": [["tracts", "create", HOSTILE], "tracts", "tracts --counts", "tracts --json", ["tracts", "rename", HOSTILE, HOSTILE + "2"], ["--tract", HOSTILE + "2", "status"], ["--tract", HOSTILE, "status"], ["tracts", "delete", HOSTILE]],
+    "search": ["search ok", ["search", HOSTILE], "search ok --json", ["search", "-E", "(" + HOSTILE]],
     "config": ["config", ["config", HOSTILE, "x"], ["config", "author", HOSTILE], ["config", "author"]],
     "fsck": ["fsck", "fsck --json", "fsck --repair"],
     "gc": ["gc", "gc --json", ["gc", "--retention", HOSTILE]],

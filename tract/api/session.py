@@ -30,10 +30,12 @@ from tract.report.tracts import TractInfo, list_tracts
 from tract.storage.threads import ThreadLock
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from tract.config import TractConfig
     from tract.repo import Repository
+    from tract.report.search import SearchHit
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
 
@@ -136,6 +138,31 @@ class Session:
         with self._using() as repo:
             active = [name for name, tract in self._open.items() if not tract.is_closed]
             return list(list_tracts(repo, active=active, workspace_in=self._workspace if counts else None))
+
+    def search(
+        self,
+        text: str,
+        *,
+        tract: str | None = None,
+        regex: bool = False,
+        case: bool = False,
+        role: str | None = None,
+        tool: str | None = None,
+        since: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[SearchHit]:
+        """The messages that have *text* in them, of every tract or of the one named: tract by tract, in each the newest first.
+
+        All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
+        With *regex* it is a regular expression; capital and small letters are the same without *case*.
+        *role* leaves messages of that role, *tool* those that call that tool; *since* is included.
+        """
+        from tract.report.search import search
+
+        with self._using() as repo:
+            return search(
+                repo, text, tract=tract, regex=regex, case=case, role=role, tool=tool, since=since, limit=limit
+            )
 
     def delete_tract(self, name: str, *, force: bool = False) -> None:
         """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had."""

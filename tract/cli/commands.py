@@ -47,6 +47,7 @@ GROUPS = (
             "show": Entry("tract.cli.porcelain.show", "Show a commit, its content in full, and what it changed"),
             "diff": Entry("tract.cli.porcelain.diff", "Show what differs between two contexts"),
             "blame": Entry("tract.cli.porcelain.blame", "Show which commit each message of the context comes from"),
+            "search": Entry("tract.cli.porcelain.search", "Find messages, in every tract of the store"),
             "bisect": Entry("tract.cli.porcelain.bisect", "Find the commit that turned the context bad"),
             "reflog": Entry("tract.cli.porcelain.reflog", "Show where HEAD or another ref has been"),
             "compile": Entry("tract.cli.porcelain.compile", "Print the context as a model is sent it"),

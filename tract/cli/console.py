@@ -35,6 +35,7 @@ _STYLES = {
     "bold green": "1;32",
     "bold cyan": "1;36",
     "bold yellow": "1;33",
+    "bold red": "1;31",
 }
 
 # Control characters but for tab and newline; marks, joiners and fillers that show nothing or turn text around;

@@ -160,7 +160,7 @@ GIT_WORDS = {
     "fetch": _REMOTES,
     "filter-branch": "'tract edit' corrects a message everywhere, 'tract revert' removes it, 'tract rebase' makes history again",
     "format-patch": "'tract fast-export <a>..<b>' writes some of the history as text",
-    "grep": "'tract log --grep <pattern>' searches messages, 'tract log -S <text>' finds where a text came and went",
+    "grep": "'tract search <text>' finds messages, 'tract log --grep <pattern>' commits, 'tract log -S <text>' where a text came and went",
     "ls-files": "'tract ls-tree HEAD' lists the messages of the context, 'tract blame' with their texts",
     "mv": "'tract reorder' moves messages",
     "notes": "'tract annotate' sets priorities, 'tract show' prints what was noted about a commit",

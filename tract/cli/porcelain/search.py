@@ -1,0 +1,116 @@
+"""``tract search``: find messages, in every tract of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console, Painted, escape, text_width
+from tract.cli.rendering import SHORT, paint_role
+from tract.cli.times import read_time
+from tract.errors import TimeArgumentError
+from tract.report.search import SearchHit, search
+
+_BEFORE = 30
+"""The columns that a line has for what stands before the words that were found."""
+
+
+def run(console: Console, args: Args) -> int:
+    try:
+        since = None if args.since is None else read_time(args.since)
+    except TimeArgumentError as exc:
+        console.error(str(exc))
+        return USAGE
+    with console.open_repository() as repo:
+        found = search(
+            repo,
+            args.text,
+            tract=console.tract,
+            regex=args.regex,
+            case=args.case,
+            role=args.role,
+            tool=args.tool,
+            since=since,
+            limit=None if args.max_count is None or args.max_count < 0 else args.max_count,
+        )
+        here = repo.tract
+    for hit in found:
+        if args.json:
+            console.print_json(hit)
+        else:
+            _print(console, hit, "" if hit.tract_id == here else f"{hit.tract_id}::")
+    return DONE if found else NEGATIVE
+
+
+def _print(console: Console, hit: SearchHit, tract: str) -> None:
+    """The message's id and role, and the line of it that matches first."""
+    lead = f"{tract}{hit.commit_hash[:SHORT]} {hit.role}: "
+    room = max(20, console.width - text_width(lead))
+    start, end = _excerpt(hit.text, hit.matches, room)
+    parts = [console.paint(f"{tract}{hit.commit_hash[:SHORT]}", "yellow"), " ", paint_role(console, hit.role), ": "]
+    parts += ["…"] if start else []
+    parts += _marked(console, hit, start, end)
+    parts += ["…"] if end < len(hit.text) else []
+    console.line(*parts)
+
+
+def _excerpt(text: str, matches: Sequence[tuple[int, int]], room: int) -> tuple[int, int]:
+    """The part of *text* that is shown: around the first match, in its line."""
+    first = matches[0] if matches else (0, 0)
+    line = text.rfind("\n", 0, first[0]) + 1
+    start = line if first[0] - line <= _BEFORE else first[0] - _BEFORE
+    end = text.find("\n", first[1])
+    return start, min(len(text) if end < 0 else end, start + room - 2)
+
+
+def _marked(console: Console, hit: SearchHit, start: int, end: int) -> list[Painted]:
+    """That part of the text, with what was found in bold red."""
+    parts: list[Painted] = []
+    at = start
+    for first, last in hit.matches:
+        if first >= end:
+            break
+        parts.append(_plain(hit.text[at:first]))
+        parts.append(console.paint(hit.text[first : min(last, end)].replace("\n", " "), "bold red"))
+        at = min(last, end)
+    return [*parts, _plain(hit.text[at:end])]
+
+
+def _plain(text: str) -> Painted:
+    return Painted(escape(text.replace("\n", " ").replace("\t", " ")))
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("text", metavar="TEXT", required=True, help="What to look for."),
+        Param("regex", ("-E", "--regex"), bool, help="TEXT is a regular expression."),
+        Param("case", ("--case",), bool, help="Tell capital letters from small ones."),
+        Param("role", ("--role", "-r"), metavar="ROLE", help="Only messages of this role."),
+        Param("tool", ("--tool",), metavar="NAME", help="Only messages that call this tool."),
+        Param(
+            "since",
+            ("--since",),
+            metavar="TIME",
+            help="Only messages committed at or after this time, such as yesterday or '2 hours ago'.",
+        ),
+        Param(
+            "max_count",
+            ("-n", "--max-count"),
+            int,
+            metavar="N",
+            help="Print at most N messages; a negative N means all.",
+        ),
+        Param("json", ("--json",), bool, help="Print a JSON document for each message, one on a line."),
+    ),
+    """
+Looks through every version of every message in the history of the branches, also those that are skipped or were compressed: in every tract, or with --tract in that one.
+Prints the commit of each message, its role, and the first line that matches; a commit of another tract is printed as TRACT::ID, and can be used so.
+Exits with status 1 if nothing is found.
+
+  $ tract search refund
+  $ tract search -E 'refund(s|ed)?' --role assistant --since 1.week
+  $ tract search '' --tool web_search
+""",
+    pages=True,
+)

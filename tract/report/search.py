@@ -1,0 +1,159 @@
+"""Searching the messages of a store, whichever of its tracts they are in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+from tract.errors import ContentValidationError
+from tract.history.times import microseconds, moment
+from tract.history.tracts import in_tract, tract_prefixes
+from tract.history.walk import ancestors
+from tract.messages import message_text
+from tract.messages.message import Message, message_in
+from tract.messages.parts import ToolCall
+from tract.messages.reading import turn_of
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, CommitOperation, Object, read_blob
+from tract.refs.names import HEADS, tract_name
+from tract.repo import Repository
+
+_TOGETHER = 256
+"""How many messages are read at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SearchHit:
+    """A message in which something was found, as the commit *commit_hash* wrote it, in the first tract that has that commit.
+
+    *matches* are the places in *text* that match, each from a first character to one behind the last; none where only a role or a tool was asked for.
+    """
+
+    tract_id: str
+    commit_hash: str
+    operation: CommitOperation | str
+    role: str
+    text: str
+    matches: tuple[tuple[int, int], ...]
+    author: str
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        start = max(0, self.matches[0][0] - 20) if self.matches else 0
+        return f"SearchHit({self.tract_id}::{self.commit_hash[:16]} {self.role}: {self.text[start : start + 60]!r})"
+
+
+def search(
+    repo: Repository,
+    text: str,
+    *,
+    tract: str | None = None,
+    regex: bool = False,
+    case: bool = False,
+    role: str | None = None,
+    tool: str | None = None,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> list[SearchHit]:
+    """The messages that have *text* in them, of every tract or of the one named: tract by tract, the root tract first, in each the newest first.
+
+    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
+    *text* is a text, or with *regex* a regular expression; capital and small letters are the same without *case*. An empty one is in every message.
+    *tool* leaves messages that call that tool; *since* is included.
+    """
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")
+    pattern = _pattern(text, regex=regex, case=case)
+    may_match = _prefilter(text, case=case) if not regex else None
+    earliest = None if since is None else microseconds(since, "since")
+    prefixes = tract_prefixes(repo) if tract is None else [in_tract(repo, tract).prefix]
+    seen: set[ObjectId] = set()
+    hits = (
+        hit
+        for prefix in prefixes
+        for hit in _in_tract(replace(repo, tract=tract_name(prefix), prefix=prefix), seen, pattern, may_match, earliest)
+        if (role is None or hit[1].role == role) and (tool is None or tool in _tools(hit[1]))
+    )
+    return [hit for hit, _ in islice(hits, limit)]
+
+
+def _pattern(text: str, *, regex: bool, case: bool) -> re.Pattern[str]:
+    try:
+        return re.compile(text if regex else re.escape(text), re.MULTILINE | (0 if case else re.IGNORECASE))
+    except (re.error, TypeError) as exc:
+        raise ContentValidationError(f"{text!r} is no regular expression: {exc}") from None
+
+
+def _prefilter(text: str, *, case: bool) -> Callable[[bytes], object] | None:
+    """A test that a message's bytes must pass: they have the longest word of *text* in them, for nothing changes a word on its way to what is read."""
+    words = re.findall(r"\w+", text)
+    longest = max(words, key=len, default="")
+    if not longest or not (case or longest.isascii()):
+        return None
+    needle = longest.encode()
+    if case:
+        return lambda payload: needle in payload
+    lowered = needle.lower()
+    return lambda payload: lowered in payload.lower()
+
+
+def _in_tract(
+    repo: Repository,
+    seen: set[ObjectId],
+    pattern: re.Pattern[str],
+    may_match: Callable[[bytes], object] | None,
+    earliest: int | None,
+) -> Iterator[tuple[SearchHit, Message]]:
+    """The hits among the commits that the tract's branches lead to and nobody looked at yet."""
+    tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
+    tip = repo.head()[1]
+    walk = _unseen(repo, [*tips, *([] if tip is None else [tip])], seen)
+    messages = (
+        (id, commit, commit.content)
+        for id, commit in walk
+        if commit.content is not None
+        and commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD)
+        and (earliest is None or commit.time >= earliest)
+    )
+    while some := list(islice(messages, _TOGETHER)):
+        payloads = repo.objects.payloads([content for _, _, content in some], "blob")
+        for (id, commit, content), payload in zip(some, payloads, strict=True):
+            if may_match is None or may_match(payload):
+                message = message_in(read_blob(content, Object("blob", payload)))
+                found = _hit(repo, id, commit, message, pattern)
+                if found is not None:
+                    yield found, message
+
+
+def _unseen(repo: Repository, tips: Sequence[ObjectId], seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Commit]]:
+    for id, commit in ancestors(repo, tips):
+        if id not in seen:
+            seen.add(id)
+            yield id, commit
+
+
+def _hit(
+    repo: Repository, id: ObjectId, commit: Commit, message: Message, pattern: re.Pattern[str]
+) -> SearchHit | None:
+    text = message_text(message)
+    matches = tuple(match.span() for match in pattern.finditer(text))
+    if not matches:
+        return None
+    return SearchHit(
+        tract_id=repo.tract,
+        commit_hash=id.hex(),
+        operation=commit.operation,
+        role=message.role,
+        text=text,
+        matches=tuple(span for span in matches if span[0] < span[1]),
+        author=commit.author,
+        created_at=moment(commit.time),
+    )
+
+
+def _tools(message: Message) -> set[str]:
+    """The tools that a message calls."""
+    return {part.name for part in turn_of(message).parts if isinstance(part, ToolCall)}
