@@ -148,7 +148,7 @@ class Session:
         case: bool = False,
         role: str | None = None,
         tool: str | None = None,
-        since: datetime | None = None,
+        since: datetime | str | None = None,
         limit: int | None = None,
     ) -> list[SearchHit]:
         """The messages that have *text* in them, of every tract or of the one named: tract by tract, in each the newest first.

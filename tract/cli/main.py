@@ -16,7 +16,7 @@ from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, escape, utf8_streams
-from tract.errors import ConfigError, TractError
+from tract.errors import ConfigError, TimeArgumentError, TractError
 
 _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
@@ -54,6 +54,9 @@ def main(argv: Sequence[str], *, console: Console | None = None) -> int:
     except OutputError as exc:
         _drop_output(console)
         console.error(f"the output cannot be written: {_reason(exc)}; what the command did stays done")
+    except TimeArgumentError as exc:  # typed on the command line, wherever it is read
+        console.error(str(exc))
+        return USAGE
     except Exception as exc:  # noqa: BLE001  # the last line of defence: a person never sees a traceback unasked
         with suppress(OSError, ValueError):  # what failed first is what is told
             console.flush()

@@ -55,14 +55,14 @@ def search(
     case: bool = False,
     role: str | None = None,
     tool: str | None = None,
-    since: datetime | None = None,
+    since: datetime | str | None = None,
     limit: int | None = None,
 ) -> list[SearchHit]:
     """The messages that have *text* in them, of every tract or of the one named: tract by tract, the root tract first, in each the newest first.
 
     All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
     *text* is a text, or with *regex* a regular expression; capital and small letters are the same without *case*. An empty one is in every message.
-    *tool* leaves messages that call that tool; *since* is included.
+    *tool* leaves messages that call that tool; *since*, a moment or words such as ``"2 hours ago"``, is included.
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")

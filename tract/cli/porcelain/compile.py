@@ -7,8 +7,6 @@ from typing import Any
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.compile.compiled import CompiledContext, compile_at, sent
-from tract.errors import TimeArgumentError
-from tract.history.read_time import read_time
 from tract.messages import CacheMode
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
@@ -23,11 +21,7 @@ def run(console: Console, args: Args) -> int:
     if args.sent is not None and (args.at or args.time or args.order or args.then or args.edited or args.strict):
         console.error("--sent says all: it goes with --format, --cache and --json only")
         return USAGE
-    try:
-        asked = _asked(args)
-    except TimeArgumentError as exc:
-        console.error(str(exc))
-        return USAGE
+    asked = _asked(args)
     if args.json:  # shows tokens, which are counted
         with console.open_tract() as tract:
             _print(console, args, format, tract.compile(**asked) if args.sent is None else tract.sent(args.sent))
@@ -38,10 +32,10 @@ def run(console: Console, args: Args) -> int:
 
 
 def _asked(args: Args) -> dict[str, Any]:
-    """What is asked for, in the words of ``Tract.compile``; TimeArgumentError for a time that is none."""
+    """What is asked for, in the words of ``Tract.compile``."""
     return {
         "at_commit": args.at,
-        "at_time": None if args.time is None else read_time(args.time),
+        "at_time": args.time,
         "order": args.order or None,
         "include_edit_annotations": args.edited,
         "strict": args.strict,

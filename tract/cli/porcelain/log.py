@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from tract.cli.rendering import (
     tokens_text,
 )
 from tract.compile.workspace import Workspace
-from tract.errors import CommitNotFoundError, ContentValidationError, TimeArgumentError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.objects.id import ObjectId
 from tract.objects.json import parse_json
 from tract.refs.names import HEADS
@@ -52,11 +51,7 @@ def run(console: Console, args: Args) -> int:
     if problem is not None:
         console.error(problem)
         return USAGE
-    try:
-        selection = _selection(args)
-    except TimeArgumentError as exc:
-        console.error(str(exc))
-        return USAGE
+    selection = _selection(args)
     with console.open_workspace() as space:
         selection["start"] = [start for text in args.revisions for start in _starts(space, text)]
         _print_all(console, space, args, _rows(space, args, selection))
@@ -101,17 +96,9 @@ def _selection(args: Args) -> LogOptions:
         grep=_any_of(args.grep),
         text=args.text,
         ignore_case=args.ignore_case,
-        since=_time(args.since),
-        until=_time(args.until),
+        since=args.since,
+        until=args.until,
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    from tract.history.read_time import read_time  # few ask for times
-
-    return read_time(text)
 
 
 def _any_of(patterns: Sequence[str]) -> str | None:

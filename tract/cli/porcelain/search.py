@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console, Painted, escape, text_width
 from tract.cli.rendering import SHORT, paint_role
-from tract.cli.times import read_time
-from tract.errors import TimeArgumentError
 from tract.report.search import SearchHit, search
 
 _BEFORE = 30
@@ -16,11 +14,6 @@ _BEFORE = 30
 
 
 def run(console: Console, args: Args) -> int:
-    try:
-        since = None if args.since is None else read_time(args.since)
-    except TimeArgumentError as exc:
-        console.error(str(exc))
-        return USAGE
     with console.open_repository() as repo:
         found = search(
             repo,
@@ -30,7 +23,7 @@ def run(console: Console, args: Args) -> int:
             case=args.case,
             role=args.role,
             tool=args.tool,
-            since=since,
+            since=args.since,
             limit=None if args.max_count is None or args.max_count < 0 else args.max_count,
         )
         here = repo.tract

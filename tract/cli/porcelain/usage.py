@@ -5,8 +5,6 @@ from __future__ import annotations
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.inputs import read_json
-from tract.errors import TimeArgumentError
-from tract.history.read_time import read_time
 from tract.report.spending import UsageReport, UsageRow, usage_report
 from tract.tokens.usage import GROUPINGS
 
@@ -22,13 +20,8 @@ def run(console: Console, args: Args) -> int:
         console.error("--at goes with --record")
         return USAGE
     by = tuple(name.strip() for name in args.by.split(",") if name.strip()) if args.by is not None else GROUPINGS
-    try:
-        since, until = (None if text is None else read_time(text) for text in (args.since, args.until))
-    except TimeArgumentError as exc:
-        console.error(str(exc))
-        return USAGE
     with console.open_workspace() as space:
-        report = usage_report(space, branch=args.branch, since=since, until=until, by=by)
+        report = usage_report(space, branch=args.branch, since=args.since, until=args.until, by=by)
     if args.json:
         console.print_json(report, by=by)
     elif report.total.calls:
