@@ -10,7 +10,7 @@ from itertools import islice
 
 from tract.errors import ContentValidationError
 from tract.history.times import microseconds, moment
-from tract.history.tracts import in_tract, tract_prefixes
+from tract.history.tracts import in_tract, tract_times
 from tract.history.walk import ancestors
 from tract.messages import message_text
 from tract.messages.message import Message, message_in
@@ -69,7 +69,7 @@ def search(
     pattern = _pattern(text, regex=regex, case=case)
     may_match = _prefilter(text, case=case) if not regex else None
     earliest = None if since is None else microseconds(since, "since")
-    prefixes = tract_prefixes(repo) if tract is None else [in_tract(repo, tract).prefix]
+    prefixes = list(tract_times(repo)) if tract is None else [in_tract(repo, tract).prefix]
     seen: set[ObjectId] = set()
     hits = (
         hit
