@@ -43,6 +43,7 @@ _HOMES = {
         "PrefixCost",
     ),
     "tract.curation.expand": ("ExpandResult",),
+    "tract.curation.spawn": ("CollapseResult", "SpawnInfo"),
     "tract.curation.under_way": ("CommandUnderWay",),
     "tract.curation.merge.result": ("MergeConflict", "MergeResolution", "MergeResult"),
     "tract.curation.reorder": ("ReorderResult",),
@@ -175,6 +176,8 @@ if TYPE_CHECKING:
     from tract.curation.replay.result import ReplayedCommit as ReplayedCommit
     from tract.curation.replay.result import ReplayWarning as ReplayWarning
     from tract.curation.replay.result import RevertResult as RevertResult
+    from tract.curation.spawn import CollapseResult as CollapseResult
+    from tract.curation.spawn import SpawnInfo as SpawnInfo
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo

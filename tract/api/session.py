@@ -10,12 +10,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.api.tract import Tract
 from tract.compile.workspace import Workspace
 from tract.errors import ConfigError, SessionError
+from tract.history.spawn import children_of
 from tract.history.tracts import (
     copy_tract,
     create_tract,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tract.config import TractConfig
+    from tract.curation.spawn import CollapseResult
     from tract.repo import Repository
     from tract.report.search import SearchHit
     from tract.storage.store import Durability
@@ -165,8 +167,14 @@ class Session:
             )
 
     def delete_tract(self, name: str, *, force: bool = False) -> None:
-        """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had."""
+        """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had.
+
+        SessionError for one with children, unless *force*: they stay.
+        """
         with self._using() as repo:
+            children = [link.child for link in children_of(in_tract(repo, name)) if not link.is_deleted]
+            if children and not force:
+                raise SessionError(f"tract '{name}' has children: '{children[0]}' and {len(children) - 1} more")
             delete_tract(repo, name)
             self._close(name)
 
@@ -188,6 +196,24 @@ class Session:
         with self._using() as repo:
             copy_tract(repo, source, name)
             return self._handle(name)
+
+    def spawn(self, parent: Tract | str, *, purpose: str, name: str | None = None, **options: Any) -> Tract:
+        """Make a tract from the context of *parent*, and open it; the options are those of ``Tract.spawn``."""
+        with self._using():
+            child = self._handle(parent if isinstance(parent, str) else parent.tract_id)
+            made = child.spawn(purpose, name=name, **options)
+            self._open[made.tract_id] = made
+            return made
+
+    def collapse(self, child: Tract | str, into: Tract | str | None = None, **options: Any) -> CollapseResult:
+        """Make one message of what *child* did, in its parent; the options are those of ``Tract.collapse``. SessionError where *into* is another tract."""
+        with self._using():
+            found = self._handle(child if isinstance(child, str) else child.tract_id).parent()
+            if found is None:
+                raise SessionError("a tract that was not spawned has no parent to collapse into")
+            name = found.parent_tract_id if into is None else into if isinstance(into, str) else into.tract_id
+            parent = self._handle(name)
+        return parent.collapse(found.child_tract_id, **options)
 
     # Inside
 

@@ -49,11 +49,15 @@ class ContextView:
             return True
         return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
 
-    def is_pinned(self, at: int) -> bool:
-        """Whether the message must survive."""
+    def priority(self, at: int) -> Priority:
+        """The message's priority."""
         commit, blob = self.items[at]
         note = self._notes.priorities.get(self.space.repo, commit)
-        return priority_of(note, self.space.repo.blob(blob)) is Priority.PINNED
+        return priority_of(note, self.space.repo.blob(blob))
+
+    def is_pinned(self, at: int) -> bool:
+        """Whether the message must survive."""
+        return self.priority(at) is Priority.PINNED
 
     def raw_message(self, at: int) -> Message:
         """The message as its content says it."""

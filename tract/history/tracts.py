@@ -62,8 +62,8 @@ def _root_times(repo: Repository) -> TractTimes:
 def create_tract(repo: Repository, name: str, config: TractConfig | None = None) -> None:
     """Make the tract *name*, with settings of its own where *config* is given; SessionError where there is one."""
     with transaction(_root(repo), f"create-tract: {name}", moves="refs") as tx:
-        prefix = _free(tx, name)
-        _write_settings(repo, prefix, config)
+        prefix = free_prefix(tx, name)
+        write_settings(repo, prefix, config)
         tx.move(prefix + HEAD, branch_ref((config or repo.config).default_branch), None)
 
 
@@ -71,9 +71,9 @@ def copy_tract(repo: Repository, source: str, name: str) -> None:
     """Make the tract *name* as *source* is: the same branches, tags, notes and settings."""
     with transaction(_root(repo), f"copy-tract: {source} to {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, source)
-        new = _free(tx, name)
-        _write_settings(repo, new, own_settings(repo, prefix))
-        _put(tx, new, refs)
+        new = free_prefix(tx, name)
+        write_settings(repo, new, own_settings(repo, prefix))
+        _put(tx, new, [(ref, value) for ref, value in refs if ref != "refs/archive/spawn"])
 
 
 def rename_tract(repo: Repository, old: str, name: str) -> None:
@@ -84,12 +84,12 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
         waiting = states(replace(repo, tract=old, prefix=prefix))
         if waiting:
             raise SessionError(f"tract '{old}' cannot be renamed: '{waiting[0]}' waits in it")
-        new = _free(tx, name)
-        _write_settings(repo, new, own_settings(repo, prefix))
+        new = free_prefix(tx, name)
+        write_settings(repo, new, own_settings(repo, prefix))
         for ref, value in refs:
             tx.move(prefix + ref, None, value)
         _put(tx, new, refs)
-    _write_settings(repo, prefix, None)
+    write_settings(repo, prefix, None)
 
 
 def delete_tract(repo: Repository, name: str) -> None:
@@ -143,10 +143,10 @@ def _refs_of(tx: Transaction, name: str) -> tuple[str, Sequence[tuple[str, RefVa
     return prefix, [(ref, value) for ref, value in refs if not ref.startswith(TRACTS)]
 
 
-def _free(tx: Transaction, name: str) -> str:
+def free_prefix(tx: Transaction, name: str) -> str:
     """The prefix for a new tract *name*; SessionError where there is one."""
     prefix = tract_prefix(name)
-    if tx.ref(prefix + HEAD) is not None:
+    if tx.repo.refs.read(prefix + HEAD) is not None:
         raise SessionError(f"tract '{name}' exists already")
     return prefix
 
@@ -170,7 +170,7 @@ def settings_in(repo: Repository) -> TractConfig:
     return own_settings(repo, repo.prefix) or repo.config
 
 
-def _write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
+def write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
     """Give a new tract its settings, and take away what a deleted one of its name has left."""
     if repo.path is None:
         for name in [name for name in repo.states if split_tract(name)[0] == prefix]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from tract.compile.totals import context_totals
 from tract.compile.workspace import Workspace
+from tract.history.spawn import SPAWN, SPAWN_REF
 from tract.history.times import moment
 from tract.history.tracts import TractTimes, own_settings, tract_times
 from tract.refs.names import HEADS, tract_name
@@ -58,6 +59,8 @@ def list_tracts(
 def _described(repo: Repository, times: TractTimes) -> TractInfo:
     branch, tip = repo.head()
     config = own_settings(repo, repo.prefix) if repo.prefix else repo.config
+    spawn = repo.ref(SPAWN_REF)
+    about = ((repo.commit(spawn).metadata or {}).get(SPAWN) or {}) if isinstance(spawn, bytes) else {}
     return TractInfo(
         tract_id=repo.tract,
         display_name=None if config is None else config.display_name,
@@ -65,6 +68,8 @@ def _described(repo: Repository, times: TractTimes) -> TractInfo:
         current_branch=None if branch is None else branch.removeprefix(HEADS),
         created_at=None if times.created is None else moment(times.created),
         last_changed=None if times.changed is None else moment(times.changed),
+        parent_tract_id=about.get("parent"),
+        purpose=about.get("purpose"),
     )
 
 

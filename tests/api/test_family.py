@@ -1,0 +1,213 @@
+"""Children of a tract: what they begin with, how they are linked, and how their work comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import Words, call, texts
+from tract import Priority, Session, SessionError, SpawnError, Tract, TractConfig
+from tract.maintenance.fsck.check import check_repository
+
+
+@pytest.fixture(params=["memory", "disk"])
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+    place = ":memory:" if request.param == "memory" else tmp_path
+    with Session.open(place, durability="process", tokenizer=Words()) as found:
+        yield found
+        if request.param == "disk":
+            assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+def talk(session: Session, count: int = 4) -> Tract:
+    t = session.create_tract("lead")
+    t.system("be brief")
+    for at in range(count):
+        (t.assistant if at % 2 else t.user)(f"message {at}")
+    return t
+
+
+def test_a_child_begins_with_its_parent_s_messages_and_no_history(session: Session) -> None:
+    lead = talk(session)
+    lead.annotate("HEAD~1", Priority.SKIP)
+    before, commits = lead.compile(), len(lead.log(None))
+
+    child = lead.spawn("look for hotels", name="hotels", message="Find three.")
+
+    assert before.commit_hashes == child.compile().commit_hashes[:-1]
+    assert [*texts(lead), "Find three."] == texts(child)
+    assert [info.commit_hash for info in lead.skipped()] == [info.commit_hash for info in child.skipped()]
+    assert [info.commit_hash for info in lead.pinned()] == [info.commit_hash for info in child.pinned()]
+    assert ["append", "spawn"] == [info.operation for info in child.log(None)]
+    assert commits == len(lead.log(None))
+    child.annotate(lead.head or "", Priority.PINNED)
+    assert 1 == len(lead.pinned())
+
+
+def test_a_full_clone_has_the_history_too_and_can_be_merged(session: Session) -> None:
+    lead = talk(session)
+    child = lead.spawn("more", name="more", inheritance="full_clone")
+    child.user("in the child")
+    child.edit(lead.log(1)[0].commit_hash, "edited there")
+
+    assert len(lead.log(None)) + 3 == len(child.log(None))
+    lead.merge("more::HEAD")
+
+    assert "in the child" == texts(lead)[-1]
+    assert "edited there" in texts(lead)
+
+
+@pytest.mark.parametrize("kind", ["callable", "revisions", "priority"])
+def test_a_selective_child_begins_with_what_is_chosen_and_pairs_whole(session: Session, kind: str) -> None:
+    lead = talk(session, 2)
+    lead.commit(call("a"))
+    answer = lead.tool_result("a", "the result")
+    lead.assistant("done")
+    select: Any = {
+        "callable": lambda message: message.role == "tool",
+        "revisions": [answer.commit_hash],
+        "priority": Priority.PINNED,
+    }[kind]
+
+    child = lead.spawn("look", name="x", inheritance="selective", select=select)
+
+    found = [message.role for message in child.compile().messages]
+    assert (["system"] if kind == "priority" else ["assistant", "tool"]) == found
+
+
+def test_what_is_too_long_is_cut_to_the_newest_that_fit_beside_the_instructions(session: Session) -> None:
+    lead = talk(session, 6)
+    total = lead.compile().token_count
+
+    child = lead.spawn("look", name="x", max_tokens=total - 4)
+
+    assert "be brief" == texts(child)[0]
+    assert texts(lead)[-1] == texts(child)[-1]
+    assert 2 < len(texts(child)) < len(texts(lead))
+    with pytest.raises(SpawnError, match="nothing fits"):
+        lead.spawn("look", name="y", max_tokens=1)
+
+
+def test_a_child_of_open_calls_begins_before_them_and_answers_its_own(session: Session) -> None:
+    lead = talk(session)
+    lead.commit(call("one"))
+    child = lead.spawn("look", name="x")
+
+    assert texts(child)[-1] == "message 3"
+    child.user("found it")
+    result = lead.collapse(child, content="It is in Bern.")
+
+    assert "tool" == lead.compile().messages[-1].role
+    assert () == lead.compile().warnings
+    assert ("x", "It is in Bern.") == (result.child_tract_id, result.summary_text)
+
+
+def test_the_link_is_known_from_both_ends_and_survives_rename(session: Session) -> None:
+    lead = talk(session)
+    head = lead.head
+    child = session.spawn(lead, purpose="look", name="x", display_name="Scout")
+
+    info = child.parent()
+    assert info is not None
+    assert ("lead", head, "x", "look", "head_snapshot", "open") == (
+        info.parent_tract_id, info.parent_commit_hash, info.child_tract_id, info.purpose, info.inheritance, info.status,
+    )  # fmt: skip
+    assert [info] == lead.children()
+    assert ("lead", "look") == next(
+        (one.parent_tract_id, one.purpose) for one in session.list_tracts() if one.tract_id == "x"
+    )
+    session.rename_tract("x", "scout")
+    lead = session.rename_tract("lead", "chief")
+
+    (renamed,) = lead.children()
+    assert ("chief", "scout", "Scout") == (renamed.parent_tract_id, renamed.child_tract_id, renamed.display_name)
+    again = session.get_tract("scout").parent()
+    assert again is not None
+    assert "chief" == again.parent_tract_id
+    session.delete_tract("scout")
+    assert ["deleted"] == [one.status for one in lead.children()]
+    session.restore_tract("scout")
+    assert ["open"] == [one.status for one in lead.children()]
+
+
+def test_a_collapse_is_one_message_and_another_edits_it(session: Session) -> None:
+    lead = talk(session)
+    child = lead.spawn("look for hotels", name="x")
+    child.assistant("I found three hotels.")
+
+    first = session.collapse(child, content="Three hotels.")
+    child.assistant("And a fourth.")
+    second = lead.collapse("x", summariser=lambda request: f"{len(request.messages)} messages")
+
+    assert "x (look for hotels):\n2 messages" == texts(lead)[-1]
+    assert 6 == len(lead.compile())
+    assert (8, "2 messages", 2) == (first.source_tokens, second.summary_text, second.summary_tokens)
+    (info,) = lead.children()
+    assert ("collapsed", first.parent_commit_hash) == (info.status, info.collapse_commit)
+
+
+def test_what_cannot_be_spawned_or_collapsed_leaves_nothing(session: Session) -> None:
+    empty = session.create_tract("empty")
+    lead = talk(session)
+    stranger = session.create_tract("stranger")
+    idle = lead.spawn("wait", name="idle")
+    tracts, head = len(session.list_tracts()), lead.head
+
+    for act, error in (
+        (lambda: empty.spawn("x"), SpawnError),
+        (lambda: lead.spawn(""), SpawnError),
+        (lambda: lead.spawn("x", inheritance="all"), SpawnError),  # type: ignore[arg-type]
+        (lambda: lead.spawn("x", inheritance="selective"), SpawnError),
+        (lambda: lead.spawn("x", inheritance="selective", select=lambda _: False), SpawnError),
+        (lambda: lead.spawn("x", max_tokens=0), SpawnError),
+        (lambda: lead.spawn("x", name="idle"), SessionError),
+        (lambda: lead.collapse(stranger, content="x"), SessionError),
+        (lambda: lead.collapse(idle, content="x"), SessionError),
+        (lambda: session.collapse(stranger, content="x"), SessionError),
+        (lambda: session.delete_tract("lead"), SessionError),
+    ):
+        with pytest.raises(error):
+            act()
+    assert (tracts, head) == (len(session.list_tracts()), lead.head)
+
+
+def test_settings_are_inherited_unless_they_are_given(session: Session) -> None:
+    lead = session.create_tract("lead", config=TractConfig(token_budget=500, author="chief"))
+    lead.user("hello")
+
+    child, other = lead.spawn("a", name="a"), lead.spawn("b", name="b", config=TractConfig(author="b"))
+
+    assert ("chief", 500) == (child.config.author, child.config.budget.max_tokens if child.config.budget else 0)
+    assert ("b", None) == (other.config.author, other.config.budget)
+
+
+def test_a_spawn_writes_little_whatever_its_parent_has(tmp_path: Path) -> None:
+    with Session.open(tmp_path, durability="process", tokenizer=Words()) as session:
+        lead = session.create_tract("lead")
+        lead.extend([{"role": "user", "content": f"message {at}"} for at in range(1000)])
+        journal = tmp_path / ".tract" / "objects" / "journal"
+        lead.spawn("one", name="one")
+        before = _used(journal)
+        lead.spawn("two", name="two")
+
+        assert _used(journal) - before < 2500
+
+
+def _used(journal: Path) -> int:
+    return len(journal.read_bytes().rstrip(b"\0"))
+
+
+def test_a_child_survives_gc_of_what_its_parent_reset(tmp_path: Path) -> None:
+    with Session.open(tmp_path, durability="process", tokenizer=Words()) as session:
+        lead = talk(session)
+        child = lead.spawn("look", name="x")
+        expected = texts(child)
+        lead.reset("HEAD~3", mode="hard")
+        lead.gc(orphan_retention_days=0)
+
+        assert expected == texts(child)
+        assert child.parent() is not None
+    assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)

@@ -1,0 +1,233 @@
+"""Spawning a tract from another's context, and bringing its work back as one message.
+
+parent   a ─ b ─────────────── R        R says what the child did since S
+          ╲                   ╱
+child      S ─ c ─ d ─ e ────┘          collapse
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from tract.compile.workspace import Workspace
+from tract.config import TractConfig
+from tract.curation.compress.ask import SummaryRun
+from tract.curation.compress.blocks import blocks_of
+from tract.curation.compress.summariser import Requirements, Summariser
+from tract.curation.context_view import INSTRUCTIONS, ContextView
+from tract.errors import SessionError, SpawnError
+from tract.history.context import context_at, count_entries, entries, entries_from
+from tract.history.priority import Priority
+from tract.history.spawn import Link, NewChild, check_head, write_spawn
+from tract.history.times import moment
+from tract.llm.types import SummaryRequest
+from tract.messages import tool_ids, tool_units
+from tract.messages.message import Message
+from tract.objects.content import DialogueContent
+from tract.objects.id import ObjectId
+from tract.objects.model import Entry, NewObject
+from tract.tokens.counter import checked_count
+from tract.tree import Context, build_context, nodes_of
+from tract.writing.drafts import tool_message
+
+Inheritance = Literal["head_snapshot", "full_clone", "selective"]
+Select = Callable[[Message], bool] | Sequence[str] | Priority
+
+_TAIL = 64
+"""How many of the last messages are looked at for calls that wait for their results."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnInfo:
+    """A child and where it comes from.
+
+    *parent_commit_hash* is where the parent was; *collapse_commit* the message that the child's work became.
+    """
+
+    parent_tract_id: str
+    parent_commit_hash: str | None
+    child_tract_id: str
+    purpose: str
+    inheritance: str
+    display_name: str | None
+    created_at: datetime
+    status: Literal["open", "collapsed", "deleted"]
+    collapse_commit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollapseResult:
+    """What a child's work became: *parent_commit_hash* is the message in its parent.
+
+    *source_tokens* are those of the messages it stands for, *summary_tokens* those of its text.
+    """
+
+    parent_commit_hash: str | None
+    proposal_id: str | None
+    child_tract_id: str
+    child_head_hash: str
+    summary_text: str
+    summary_tokens: int
+    source_tokens: int
+    purpose: str
+
+
+def info_of(link: Link, display_name: str | None = None) -> SpawnInfo:
+    """A link as people see it."""
+    return SpawnInfo(
+        parent_tract_id=link.parent,
+        parent_commit_hash=link.commit,
+        child_tract_id=link.child,
+        purpose=link.purpose,
+        inheritance=link.inheritance,
+        display_name=display_name,
+        created_at=moment(link.created),
+        status="deleted" if link.is_deleted else "collapsed" if link.collapse else "open",
+        collapse_commit=link.collapse,
+    )
+
+
+def spawn(
+    space: Workspace,
+    *,
+    purpose: str,
+    name: str | None = None,
+    inheritance: Inheritance = "head_snapshot",
+    select: Select | None = None,
+    max_tokens: int | None = None,
+    config: TractConfig | None = None,
+) -> str:
+    """Make a tract that begins with the context at HEAD, and give back its name; see ``Tract.spawn``.
+
+    SpawnError where there is nothing to spawn from, or nothing that fits.
+    """
+    if not isinstance(purpose, str) or not purpose.strip():
+        raise SpawnError(f"a spawn's purpose must be text, not {purpose!r:.40}")
+    if inheritance not in ("head_snapshot", "full_clone", "selective"):
+        raise SpawnError(f"inheritance must be head_snapshot, full_clone or selective, not {inheritance!r:.40}")
+    if (select is None) == (inheritance == "selective"):
+        raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
+    if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
+        raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
+    repo = space.repo
+    head = check_head(repo)
+    context = context_at(repo, head)
+    waiting, calls = _open_calls(space, context)
+    new: list[NewObject] = []
+    if waiting is not None or select is not None or max_tokens is not None:
+        items = _chosen(space, head, waiting, select, max_tokens)
+        made: list[NewObject] = []
+        context = build_context(repo, items, made)
+        new = nodes_of(repo, context, made)
+    name = f"{repo.tract}/{os.urandom(4).hex()}" if name is None else name
+    call = calls[0] if len(calls) == 1 else None
+    has_history = inheritance == "full_clone"
+    child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config)
+    write_spawn(repo, child, head=head)
+    return name
+
+
+def _open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str]]:
+    """The place of the first of the last messages that holds a call without its result, and the ids of such calls."""
+    start = max(0, count_entries(space.repo, context) - _TAIL)
+    messages = [space.blobs.message(blob) for _, blob in entries_from(space.repo, context, start)]
+    waiting = tool_units(messages).waiting
+    if not waiting:
+        return None, []
+    answered = {id for message in messages for id in tool_ids(message)[1]}
+    return start + waiting[0], [id for at in waiting for id in tool_ids(messages[at])[0] if id not in answered]
+
+
+def _chosen(
+    space: Workspace, head: ObjectId, waiting: int | None, select: Select | None, max_tokens: int | None
+) -> list[Entry]:
+    """The entries that a child begins with: tool units as wholes, and of what is too long the newest, beside the instructions."""
+    view = ContextView(space, head)
+    units = view.units()
+    places = set(range(len(view) if waiting is None else waiting))
+    if select is not None:
+        wanted = {at for at in places if _is_selected(view, at, select)}
+        places &= {one for at in wanted for one in units.of.get(at, (at,))}
+    if max_tokens is not None:
+        places = _fitting(view, places, units.of, max_tokens)
+    if not places:
+        raise SpawnError("nothing to spawn with: no message is chosen")
+    return [view.items[at] for at in sorted(places)]
+
+
+def _is_selected(view: ContextView, at: int, select: Select) -> bool:
+    if isinstance(select, Priority):
+        return view.priority(at) is select
+    if callable(select):
+        return bool(select(view.message(at)))
+    return at in {view.place_of(revision, SpawnError) for revision in select}
+
+
+def _fitting(view: ContextView, places: set[int], units: dict[int, tuple[int, ...]], room: int) -> set[int]:
+    """The instructions, and the newest of the other messages, each with its unit, that have room; SpawnError where none has."""
+    cost = {at: 0 if view.is_hidden(at) else view.tokens(at) for at in places}
+    kept = {at for at in places if not view.is_hidden(at) and view.message(at).role in INSTRUCTIONS}
+    left = room - sum(cost[at] for at in kept)
+    others = sorted(places - kept, reverse=True)
+    for at in others:
+        unit = {one for one in units.get(at, (at,)) if one in places} - kept
+        need = sum(cost[one] for one in unit)
+        if need > left:
+            break
+        left -= need
+        kept |= unit
+    if left < 0 or (others and not kept.intersection(others)):
+        raise SpawnError(f"nothing fits into {room} tokens beside the instructions")
+    return kept
+
+
+# Bringing it back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a child did since its spawn: its own messages, and the inherited ones that it edited."""
+
+    link: Link
+    head: ObjectId
+    own: tuple[Entry, ...]
+    edited: tuple[Entry, ...]
+    tokens: int
+
+
+def work_of(space: Workspace, link: Link) -> Work:
+    """What the child *space* is of did since it was spawned; SessionError where that is nothing."""
+    repo = space.repo
+    head = repo.head()[1]
+    before = dict(entries(repo, context_at(repo, link.spawn)))
+    now = [] if head is None else entries(repo, context_at(repo, head))
+    own = tuple(entry for entry in now if entry[0] not in before)
+    edited = tuple(entry for entry in now if before.get(entry[0], entry[1]) != entry[1])
+    if head is None or not (own or edited):
+        raise SessionError(f"nothing to collapse: tract '{repo.tract}' did nothing since it was spawned")
+    tokens = sum(space.message_tokens(blob) for _, blob in (*own, *edited))
+    return Work(link=link, head=head, own=own, edited=edited, tokens=tokens)
+
+
+def summary_of(
+    space: Workspace, work: Work, summariser: Summariser, target: int | None, instructions: str | None
+) -> str:
+    """What a model says of a child's work; nothing is locked while it is asked."""
+    with space.lock:
+        blocks = blocks_of([space.blobs.message(blob) for _, blob in (*work.edited, *work.own)])
+    purpose = f"The work is that of an agent whose task was: {work.link.purpose}"
+    told = purpose if instructions is None else f"{purpose}\n{instructions}"
+    run = SummaryRun(space.repo, summariser, space.config.summary_window)
+    requirements = Requirements(lambda text: checked_count(space.blobs.counter, text), target)
+    return run.summarise(SummaryRequest((), target_tokens=target, instructions=told), blocks, requirements).text
+
+
+def message_of(work: Work, text: str, call_id: str | None, role: str | None) -> Any:
+    """The message that stands for a child's work: the result of the call it was spawned under, else one that names it."""
+    if call_id is not None:
+        return tool_message(call_id, text)
+    return DialogueContent(role or "user", f"{work.link.child} ({work.link.purpose}):\n{text}")

@@ -1,0 +1,178 @@
+"""Spawning: a tract that begins with the context of another, and the link between the two.
+
+    parent   a ─ b ─ c            refs/notes/children      a note about S: the child's name, and what became of it
+                      ╲           a copy of the context, not of the history
+    child              S ─ d      refs/archive/spawn       S, whose metadata names parent, purpose and the commit c
+
+S is a commit of the operation ``spawn``: it adds no message, and has no parent unless the child has its parent's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from tract.config import TractConfig
+from tract.errors import SpawnError
+from tract.history.notes import NoteTable, note_tip, noted_entries
+from tract.history.tracts import free_prefix, write_settings
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.model import CommitOperation, NewObject, RefValue
+from tract.refs.names import HEAD, NOTES, branch_ref, tract_name, tract_prefix
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+from tract.transaction import transaction
+from tract.tree import Context
+
+CHILDREN = "children"
+"""The namespace of the notes about a tract's children; their targets are the commits of the operation ``spawn``."""
+
+SPAWN = "spawn"
+"""The key in a spawn commit's metadata that says where it comes from."""
+
+SPAWN_REF = "refs/archive/spawn"
+
+
+class Link(NamedTuple):
+    """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
+
+    *call* is the tool call under which the child was spawned. *collapse* is the commit that its work became, None as long as it did not.
+    *child* is the child's name now, or the last one where it *is_deleted*.
+    """
+
+    parent: str
+    commit: str | None
+    child: str
+    spawn: ObjectId
+    purpose: str
+    inheritance: str
+    created: int
+    call: str | None = None
+    collapse: str | None = None
+    is_deleted: bool = False
+
+
+class NewChild(NamedTuple):
+    """A child still to be made: *context* is what it begins with, and *has_history* lets it have its parent's history too."""
+
+    name: str
+    context: Context
+    new: tuple[NewObject, ...]
+    purpose: str
+    inheritance: str
+    has_history: bool = False
+    call: str | None = None
+    config: TractConfig | None = None
+
+
+def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectId:
+    """Make the tract that *child* is, with the notes that its parent has now, and give back its first commit.
+
+    One operation: the commit, the child's refs and the parent's note about it, or nothing. SessionError where there is a tract of that name.
+    """
+    with transaction(repo, f"spawn: {child.name}", moves="refs") as tx:
+        prefix = free_prefix(tx, child.name)
+        about = {"parent": repo.tract, "commit": head.hex(), "purpose": child.purpose, "inheritance": child.inheritance}
+        tx.objects += child.new
+        id = tx.commit(
+            CommitOperation.SPAWN,
+            child.context,
+            parents=(head,) if child.has_history else (),
+            message=child.purpose,
+            metadata={SPAWN: {**about, "call": child.call}},
+        )
+        branch = branch_ref((child.config or repo.config).default_branch)
+        notes = [(name, tip) for name, tip in repo.local_refs(NOTES) if name != NOTES + CHILDREN]
+        refs: list[tuple[str, RefValue]] = [(HEAD, branch), (branch, id), (SPAWN_REF, id), *notes]
+        tx.edits += [RefEdit(prefix + name, value, None) for name, value in refs]
+        tx.note(CHILDREN, id, {"child": child.name})
+        write_settings(repo, prefix, child.config)
+    return id
+
+
+def parent_of(repo: Repository) -> Link | None:
+    """The link of this tract to its parent; None where it was not spawned."""
+    spawn = repo.ref(SPAWN_REF)
+    if not isinstance(spawn, bytes):
+        return None
+    link = _read(repo, spawn, repo.tract)
+    holder = next((one for one in _holders(repo, link.parent) if _body(one, spawn) is not None), None)
+    if holder is None:
+        return link
+    return link._replace(parent=holder.tract, collapse=(_body(holder, spawn) or {}).get("collapse"))
+
+
+def children_of(repo: Repository) -> list[Link]:
+    """The links of this tract to its children, the oldest first."""
+    targets = dict.fromkeys(target for target, _ in noted_entries(repo, note_tip(repo, CHILDREN)))
+    found = []
+    names: dict[ObjectId, str] | None = None
+    for spawn in targets:
+        body = _body(repo, spawn) or {}
+        name = str(body.get("child"))
+        if not repo.objects.contains(spawn):
+            continue
+        if repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}") != spawn:
+            names = _spawned(repo) if names is None else names
+        is_deleted = (
+            names is not None and spawn not in names and repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}") != spawn
+        )
+        now = name if names is None else names.get(spawn, name)
+        link = _read(repo, spawn, now)
+        found.append(link._replace(parent=repo.tract, collapse=body.get("collapse"), is_deleted=is_deleted))
+    return found
+
+
+def note_collapse(repo: Repository, link: Link, commit: str) -> None:
+    """Say of the child that its work became the message *commit* of this tract, its parent."""
+    with transaction(repo, f"collapse: {link.child}", moves="refs") as tx:
+        tx.note(CHILDREN, link.spawn, {"child": link.child, "collapse": commit})
+
+
+def _read(repo: Repository, spawn: ObjectId, child: str) -> Link:
+    commit = repo.commit(spawn)
+    about: dict[str, Any] = (commit.metadata or {}).get(SPAWN) or {}
+    at, call = about.get("commit"), about.get("call")
+    return Link(
+        str(about.get("parent")),
+        at if isinstance(at, str) and parse_id(at) else None,
+        child,
+        spawn,
+        str(about.get("purpose")),
+        str(about.get("inheritance")),
+        commit.time,
+        call if isinstance(call, str) else None,
+    )
+
+
+def _body(repo: Repository, spawn: ObjectId) -> dict[str, Any] | None:
+    table = NoteTable()
+    table.advance(repo, note_tip(repo, CHILDREN))
+    found = table.get(repo, spawn)
+    return found if isinstance(found, dict) else None
+
+
+def _holders(repo: Repository, parent: str) -> Iterator[Repository]:
+    """The tracts that may have the note about a child: the one its parent was called, then all with children."""
+    for prefix in dict.fromkeys((tract_prefix(parent), *(prefix for prefix, _, _ in repo.refs.tracts()))):
+        if repo.refs.read(f"{prefix}{NOTES}{CHILDREN}") is not None:
+            yield replace(repo, tract=tract_name(prefix), prefix=prefix, branch=None)
+
+
+def _spawned(repo: Repository) -> dict[ObjectId, str]:
+    """The names of the tracts that were spawned, by their first commits."""
+    found = {}
+    for prefix, _, _ in repo.refs.tracts():
+        spawn = repo.refs.read(prefix + SPAWN_REF)
+        if isinstance(spawn, bytes):
+            found[spawn] = tract_name(prefix)
+    return found
+
+
+def check_head(repo: Repository) -> ObjectId:
+    """The commit to spawn from; SpawnError where there is none yet."""
+    tip = repo.head()[1]
+    if tip is None:
+        raise SpawnError(f"nothing to spawn from: tract '{repo.tract}' has no commit yet")
+    return tip
