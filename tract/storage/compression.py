@@ -5,6 +5,7 @@ The library ignores its own output limit when a frame states its size, so what a
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -90,7 +91,7 @@ class FrameCodec:
                 raise ValueError(f"not a zstd dictionary: {exc}") from exc
         return decompressor
 
-    def measure(self, data: bytes, at: int) -> tuple[int, bytes] | None:
+    def measure(self, data: bytes | mmap.mmap, at: int) -> tuple[int, bytes] | None:
         """How long the frame is that begins at *at* in *data*, and what it unpacks to; None where no whole one does."""
         try:
             size = zstandard.frame_content_size(data[at : at + _FRAME_HEADER])

@@ -24,6 +24,7 @@ from tract.errors import DurabilityError, LockTimeoutError, StorageError, Unsafe
 FILE_MODE = 0o600
 DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_LARGEST = 1024 * 1024 * 1024
 _MOST_SHARED = 48  # packs and ref files that a process has open
 _MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
 
@@ -164,6 +165,8 @@ def read_rest(fd: int, offset: int, limit: int) -> bytes:
 def _end_of_data(fd: int, start: int, end: int) -> int:
     """Where the last stretch ends that the file system keeps bytes of; *end* where it cannot tell."""
     found = start
+    if not hasattr(os, "SEEK_DATA"):
+        return end
     try:
         while found < end:
             found = os.lseek(fd, os.lseek(fd, found, os.SEEK_DATA), os.SEEK_HOLE)
@@ -173,10 +176,12 @@ def _end_of_data(fd: int, start: int, end: int) -> int:
 
 
 def read_file(path: str, limit: int | None = None) -> bytes:
-    """The whole of *path*, or its first *limit* bytes."""
+    """The whole of *path*, or its first *limit* bytes; StorageError for a whole that is larger than any file of tract's that is read at once."""
     fd = open_read(path)
     try:
         size = size_of(fd)
+        if limit is None and size > _LARGEST:
+            raise StorageError(f"'{path}' is too large: {size} bytes")
         return read_at(fd, size if limit is None else min(size, limit), 0)
     finally:
         close(fd)
@@ -524,10 +529,13 @@ os.register_at_fork(after_in_child=_shared.after_fork)
 
 @contextlib.contextmanager
 def mapped(path: str) -> Iterator[mmap.mmap]:
-    """The bytes of *path*, which is not empty, read as they are asked for."""
+    """The bytes of *path*, which is not empty, read as they are asked for, without the hole that a sparse file may end in."""
     fd = open_read(path)
     try:
-        view = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+        length = _end_of_data(fd, 0, size_of(fd))
+        if not length:
+            raise ValueError(f"'{path}' is empty")
+        view = mmap.mmap(fd, length, prot=mmap.PROT_READ)
     except OSError as exc:
         raise _named(exc, fd) from None
     finally:

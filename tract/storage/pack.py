@@ -196,7 +196,8 @@ class Pack:
         self._table = table
         self._rows: dict[int, FrameRow] = {}
         words = memoryview(table).cast("I")
-        if sum(words[_STORED::_WORDS_A_ROW]) > self._size:
+        stored = sum(words[_STORED::_WORDS_A_ROW])
+        if stored > self._size:
             # A thousand rows about one frame would have it unpacked a thousand times.
             raise ObjectCorruptError(self.path, "its frames overlap", self._size - PACK_END - len(table))
         self._firsts = words[_FIRST::_WORDS_A_ROW].tolist()
@@ -205,10 +206,16 @@ class Pack:
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=dictionary) if dictionary else self._plain
 
+    @property
+    def index_size(self) -> int:
+        """The bytes of the index that this pack has."""
+        count: int = self.count
+        return _PREFIX_START + 8 * count + SEAL_SIZE
+
     def _open_index(self) -> None:
         path = self.index_path
         count = self.count
-        length = _PREFIX_START + 8 * count + SEAL_SIZE
+        length = self.index_size
         data = files.read_file(path, length + 1)
         size = len(data)
         if size < _PREFIX_START + SEAL_SIZE:

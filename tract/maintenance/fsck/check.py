@@ -34,6 +34,7 @@ from tract.maintenance.fsck.layout import Layout, look_over
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
+from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ObjectId, is_hex
 from tract.objects.model import Object, Operation, check_payload, read_operation
 from tract.refs.files import ref_at
@@ -322,7 +323,9 @@ def _check_loose_objects(found: Examination) -> None:
         try:
             obj = loose.read(id)
         except ObjectCorruptError as exc:
-            lost = "" if salvage_loose(found.path, name) else f"object {text[:16]}"
+            if salvage_loose(found.path, name) is not None:
+                found.mendable.add(id)
+            lost = "" if id in found.mendable else f"object {text[:16]}"
             found.add("loose-damaged", "error", f"object {text}", name, exc.offset, exc.detail, lost)
         except (OSError, StorageError) as exc:
             found.add("unreadable", "error", "object", name, None, _cannot_be_read(exc))
@@ -342,7 +345,7 @@ def salvage_loose(path: str, name: str) -> Object | None:
     """The object in a damaged file of its own, if its name still proves it."""
     id = bytes.fromhex(name.removeprefix("objects/").replace("/", ""))
     data = files.read_file(os.path.join(path, name), LONGEST)
-    found = salvage_record(data, 16, len(data), id)
+    found = salvage_record(data, 16, len(data), id, MAX_SIZE)
     return found[1] if found is not None and found[0] == id else None
 
 

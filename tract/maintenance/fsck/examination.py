@@ -85,6 +85,7 @@ class Examination:
     """All that could be read of a store, and all that is wrong with it.
 
     *evidence* is what writers set aside from a damaged journal: nobody reads it until it is repaired.
+    *mendable* are objects that a repair can read.
     *ref_files* are the values in ref files, and whether each was synced.
     """
 
@@ -95,6 +96,7 @@ class Examination:
     journal: JournalScan | None = None
     evidence: list[JournalScan] = field(default_factory=list)
     packs: list[PackScan] = field(default_factory=list)
+    mendable: set[ObjectId] = field(default_factory=set)
     record: RefRecord = field(default_factory=RefRecord)
     ref_files: dict[str, tuple[RefValue, bool]] = field(default_factory=dict)
     counts: dict[str, dict[ObjectId, BlobCount]] = field(default_factory=dict)

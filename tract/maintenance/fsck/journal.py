@@ -226,7 +226,7 @@ def _unpacked_anyway(body: bytes) -> bytes:
 
 
 def salvage_record(
-    data: bytes, at: int, end: int, expected: ObjectId | None = None
+    data: bytes, at: int, end: int, expected: ObjectId | None = None, limit: int = LOOSE_LIMIT
 ) -> tuple[ObjectId, Object, int] | None:
     """Id, object and size of the record at *at*, whatever field of its header is damaged; None where no id proves it.
 
@@ -237,7 +237,7 @@ def salvage_record(
     code, codec, _, stored, size, claimed = HEADER.unpack_from(data, at)
     body = at + HEADER_SIZE
     for length, as_codec in dict.fromkeys(((stored, codec), (size, 0), (stored, 0), (-1, 1))):
-        payload, taken = _payload(data, body, end, length, as_codec)
+        payload, taken = _payload(data, body, end, length, as_codec, limit)
         if payload is None:
             continue
         codes = dict.fromkeys((code, *range(1, len(KINDS) + 1)))
@@ -259,12 +259,12 @@ def is_payload(kind: Kind, payload: bytes) -> bool:
     return True
 
 
-def _payload(data: bytes, body: int, end: int, length: int, codec: int) -> tuple[bytes | None, int]:
+def _payload(data: bytes, body: int, end: int, length: int, codec: int, limit: int) -> tuple[bytes | None, int]:
     """What the record whose body is at *body* unpacks to, taken as *codec* and *length*, and the bytes that it takes."""
     if codec == 0:
-        return (data[body : body + length], length) if 0 <= length <= min(end - body, LOOSE_LIMIT) else (None, 0)
+        return (data[body : body + length], length) if 0 <= length <= min(end - body, limit) else (None, 0)
     found = FrameCodec().measure(data, body) if data[body : body + 4] == ZSTD_MAGIC else None
-    if found is None or len(found[1]) > LOOSE_LIMIT or body + found[0] > end:
+    if found is None or len(found[1]) > limit or body + found[0] > end:
         return None, 0
     return found[1], found[0]
 

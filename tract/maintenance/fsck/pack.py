@@ -9,6 +9,7 @@ Where they are damaged or gone, the frames are found by themselves, since they l
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 import zlib
@@ -75,6 +76,8 @@ class PackScan(Pack):
         """Nothing is looked for by its id here; ``check_index`` compares the index with the pack."""
 
     def _check_seal(self) -> None:
+        if self._ids is not None:
+            return  # its tables are damaged, which says the same
         seal = blake3()
         for offset in range(0, self._size - SEAL_SIZE, 1 << 20):
             seal.update(self._file.read_at(min(1 << 20, self._size - SEAL_SIZE - offset), offset))
@@ -94,14 +97,15 @@ class PackScan(Pack):
         except (ObjectCorruptError, FormatVersionError) as exc:
             offset = exc.offset if isinstance(exc, ObjectCorruptError) else 0
             self._error("pack-damaged", offset, exc.detail if isinstance(exc, ObjectCorruptError) else str(exc))
-            self._find_frames(files.read_file(self.path))
+            self._ids, self.count, self._ids_start = [], 0, 16
+            self._set_frames(b"")
+            with suppress(ValueError), files.mapped(self.path) as data:  # of nothing there is no map
+                self._find_frames(data)
 
-    def _find_frames(self, data: bytes) -> None:
+    def _find_frames(self, data: mmap.mmap) -> None:
         """Take the frames as they lie, and of the table of ids behind them what there is: every object proves itself."""
-        self._size = len(data)
         self._set_dictionary(_find_dictionary(data))
         rows: list[FrameRow] = []
-        self._ids_start = 16
         for offset, length, raw in self._frames_in(data):
             number = _count_objects(raw)
             if number:
@@ -109,7 +113,7 @@ class PackScan(Pack):
                 rows.append(FrameRow(offset, length, len(raw), first, number, 0, PLAIN))
             self._ids_start = offset + length
         self.count = rows[-1].first + rows[-1].number if rows else 0
-        is_cut = data.startswith(ZSTD_MAGIC, self._ids_start)  # in a frame, before the table
+        is_cut = data[self._ids_start : self._ids_start + 4] == ZSTD_MAGIC  # in a frame, before the table
         known = 0 if is_cut else min(self.count, (len(data) - self._ids_start) // ID_SIZE)
         starts = range(self._ids_start, self._ids_start + known * ID_SIZE, ID_SIZE)
         self._ids = [data[at : at + ID_SIZE] for at in starts]
@@ -117,7 +121,7 @@ class PackScan(Pack):
         self._find_kinds(rows)
         self._set_frames(b"".join(FRAME.pack(*row) for row in rows))
 
-    def _frames_in(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def _frames_in(self, data: mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
         """The frames that match their checksums: offset, stored length, and what each unpacks to."""
         at = data.find(ZSTD_MAGIC, 16)
         while at >= 0:
@@ -317,7 +321,7 @@ class PackScan(Pack):
     def check_index(self, store: str, name: str) -> Problem | None:
         """What is wrong with the index beside this pack: it must be, byte for byte, the one this pack makes."""
         try:
-            data = files.read_file(os.path.join(store, name))
+            data = files.read_file(os.path.join(store, name), self.index_size + 1)
         except FileNotFoundError:
             detail = "the pack has no index, so nobody reads it"
             return Problem("index-missing", "warning", "index", name, None, detail)
@@ -352,7 +356,7 @@ def _without_checksum(stored: bytes) -> bytes:
     return ZSTD_MAGIC + bytes([stored[4] & ~_CHECKSUM_FLAG]) + stored[5:-4]
 
 
-def _find_dictionary(data: bytes) -> bytes:
+def _find_dictionary(data: mmap.mmap) -> bytes:
     """The dictionary before a pack's first frame, without the table that says how long it is."""
     at = data.find(ZSTD_MAGIC, 16, 16 + _LONGEST_DICTIONARY)
     while at >= 0:

@@ -282,8 +282,10 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
     lost: dict[ObjectId, str] = {}
     for problem in found.problems:
         if problem.kind == "missing-object":
-            kind, id = problem.subject.split()
-            lost[bytes.fromhex(id)] = kind
+            kind, text = problem.subject.split()
+            id = bytes.fromhex(text)
+            if id not in found.mendable:
+                lost[id] = kind
     for name in {*found.record.values, *found.ref_files}:
         newest = (*found.record.values.get(name, ())[-1:], *found.ref_files.get(name, ())[:1])
         for value in newest:
@@ -395,7 +397,10 @@ class _Repair:
         """Keep a file of which a new one takes the place: there is never a moment without one."""
         if os.path.exists(self._full(name)):
             # A copy, no second name: who has the old file open must see that it lost its name, and may write to it.
-            files.write_file(self._kept(name), files.read_file(self._full(name)), sync=True)
+            try:
+                files.write_file(self._kept(name), files.read_file(self._full(name)), sync=True)
+            except StorageError:  # it is far too large for what it is
+                self._move_aside(name)
 
     def _write_format(self, name: str) -> None:
         data = files.read_file(self._full(name)) if os.path.exists(self._full(name)) else b""
