@@ -354,7 +354,7 @@ def leave_a_pack_without_its_index(folder: Path) -> None:
     repo = open_repository(str(whole / ".tract"))
     with repo.refs.lock():
         repo.refs.refresh()
-        repo.objects.seal(repo.refs.keyframe(repo.refs.last, "seal"))  # type: ignore[attr-defined]
+        repo.objects.seal(*repo.refs.keyframe(repo.refs.last, "seal"))  # type: ignore[attr-defined]
     repo.close()
     pack = next(whole.glob(".tract/objects/pack/*.pack"))
     shutil.copy(pack, folder / ".tract/objects/pack" / pack.name)

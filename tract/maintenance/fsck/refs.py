@@ -73,23 +73,37 @@ def replay(operations: Sequence[tuple[ObjectId, Operation]], read: Callable[[Obj
             if record.known_since is not None:
                 record.known_since.add(change.name)
         if operation.refs is not None:
-            state = dict(operation.refs)
-            for chunk in operation.chunks:
-                try:
-                    state.update(refs_in(load(chunk)))
-                except ObjectCorruptError as exc:
-                    _doubt(record, subject, str(exc), "where the refs of some tracts are")
-            if known and state != record.refs:
-                _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
-            for name in record.refs.keys() - state.keys():
-                record.set(name, None)
-            for name, value in state.items():
-                record.set(name, value)
+            _take_keyframe(record, subject, operation, load, known=known)
             known = True
-            record.known_since = None
         before = id
     record.problems.extend(_name_problems(record.refs))
     return record
+
+
+def _take_keyframe(
+    record: RefRecord,
+    subject: str,
+    operation: Operation,
+    load: Callable[[ObjectId], tuple[TractRefs, ...]],
+    *,
+    known: bool,
+) -> None:
+    """Compare what an operation says of all refs with those before it, and believe it; of tracts whose chunk is missing, what was known before stays."""
+    state = dict(operation.refs or ())
+    is_all = True
+    for chunk in operation.chunks:
+        try:
+            state.update(refs_in(load(chunk)))
+        except ObjectCorruptError as exc:
+            is_all = False
+            _doubt(record, subject, str(exc), "where the refs of some tracts are")
+    if is_all and known and state != record.refs:
+        _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
+    for name in record.refs.keys() - state.keys() if is_all else ():
+        record.set(name, None)
+    for name, value in state.items():
+        record.set(name, value)
+    record.known_since = None if is_all else {*state}
 
 
 def _doubt(record: RefRecord, subject: str, detail: str, lost: str) -> None:
