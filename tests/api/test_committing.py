@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from tests.making import make_tract, texts
+from tests.making import call, make_tract, texts
 from tract import (
     AmbiguousPrefixError,
     CommitNotFoundError,
@@ -201,12 +202,25 @@ def test_an_edit_of_an_edit_edits_the_original():
     assert first.response_to == second.response_to
 
 
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+CALL = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+
+
+def blocks(*content: dict[str, Any]) -> MessageContent:
+    return MessageContent({"role": "assistant", "content": list(content)}, "anthropic")
+
+
 @pytest.mark.parametrize(
     ("content", "after"),
     [
         (InstructionContent("x"), InstructionContent("new")),
         (DialogueContent("assistant", "x", "n"), DialogueContent("assistant", "new", "n")),
         ({"role": "user", "content": "x", "k": 1}, MessageContent({"role": "user", "content": "new", "k": 1})),
+        (
+            blocks(THOUGHT, {"type": "text", "text": "x", "citations": []}),
+            blocks(THOUGHT, {"type": "text", "text": "new", "citations": []}),
+        ),
+        (blocks({"type": "text", "text": "x"}, CALL), blocks({"type": "text", "text": "new"}, CALL)),
     ],
 )
 def test_an_edit_by_text_changes_the_words_alone(content, after):
@@ -220,10 +234,14 @@ def test_an_edit_by_text_changes_the_words_alone(content, after):
 
 def test_an_edit_by_text_of_what_has_no_text_is_refused():
     t = make_tract()
-    t.commit(OPENAI[1])
+    t.commit(call("a"))
 
     with pytest.raises(ContentValidationError, match="content is not text"):
         t.edit("HEAD", "new")
+    for content in (blocks(CALL), blocks({"type": "text", "text": "a"}, {"type": "text", "text": "b"})):
+        t.commit(content)
+        with pytest.raises(ContentValidationError, match=r"content has [02] blocks of text; give the whole message"):
+            t.edit("HEAD", "new")
 
 
 def test_text_alone_is_content_only_for_an_edit():

@@ -65,6 +65,18 @@ def test_a_dry_run_says_what_it_would_cost_and_changes_nothing(talk, tmp_path):
     assert before == talk("log", "--json").out
 
 
+def test_the_messages_of_a_priority_are_listed(talk):
+    talk("pin", "HEAD~2")
+    talk("skip", "HEAD")
+    talk("edit", "HEAD~2", "one, edited")
+
+    assert ["one, edited"] == [
+        line.split("]: ")[1].partition(" (")[0] for line in talk("pin", "--list").out.splitlines()
+    ]
+    assert [3] == [line["number"] for line in talk("skip", "-l", "--json").json_lines]
+    assert 2 == talk("pin").status == talk("pin", "-l", "HEAD").status
+
+
 def test_an_undo_names_the_priority_it_takes_back(talk):
     talk("skip", "HEAD")
 

@@ -178,6 +178,7 @@ def test_commits_are_found_by_what_they_are(talk, argv, texts):
         ("%D|%an|%N|%M|%P", "HEAD -> main|{author}|||{parent}"),
         ("%p %at %aI %%", "{parent:.10} 1773043500 2026-03-09T08:05:00+00:00 %"),
         ("%q %", "%q %"),
+        ("%k%x09%x1b", "normal\t\\x1b"),
         ("format:x", "x"),
     ],
 )

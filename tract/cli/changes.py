@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from tract.api.tract import Tract
-from tract.cli.command import Param
+from tract.cli.command import DONE, USAGE, Args, Param
 from tract.cli.console import Console, Painted, one_line
-from tract.cli.rendering import SHORT, paint_role
+from tract.cli.rendering import SHORT, paint_role, print_line_json, print_one_line, read_line
 from tract.messages import message_of, message_text
+from tract.objects.id import parse_id
+from tract.report.forensics import blame
 
 DRY_RUN = Param(
     "dry_run",
@@ -25,13 +27,39 @@ PARAMS = (
         "targets",
         metavar="TARGET…",
         many=True,
-        required=True,
         help="The messages: the commits that introduced them, or numbers, as HEAD:4.",
     ),
     Param("reason", ("--reason",), metavar="TEXT", help="The reason, which is kept with the priority."),
     Param("json", ("--json",), bool, help="Print a JSON document for each message, one on a line."),
+    Param("list", ("-l", "--list"), bool, help="List the messages of the context that have this priority."),
     DRY_RUN,
 )
+
+
+def run_priority(console: Console, args: Args, priority: str) -> int:
+    """Set the priority of the targets, or list the messages that have it; the exit status."""
+    if args.list == bool(args.targets) or (args.list and args.dry_run):
+        console.error("give the messages, or --list: one of them")
+        return USAGE
+    if args.list:
+        _list(console, priority, args)
+    else:
+        set_priority(console, args.targets, priority, args)
+    return DONE
+
+
+def _list(console: Console, priority: str, args: Args) -> None:
+    with console.open_workspace() as space:
+        for entry in blame(space, "HEAD", slice(None)) if space.repo.head()[1] is not None else ():
+            if entry.priority.value != priority:
+                continue
+            id = parse_id(entry.commit_hash)
+            assert id is not None
+            line = read_line(space, id)._replace(role=entry.role, text=entry.text)
+            if args.json:
+                print_line_json(console, line, number=entry.number)
+            else:
+                print_one_line(console, line, None)
 
 
 def set_priority(console: Console, targets: Sequence[str], priority: str, args: Any) -> None:

@@ -9,7 +9,7 @@
 | ``%N`` | the note on the commit |
 | ``%r`` ``%t`` ``%o`` ``%k`` ``%M`` | role, tokens (``~`` before an estimate), operation, priority, model |
 | ``%d`` ``%D`` | the names of the commit, with brackets and without |
-| ``%n`` ``%%`` | a new line, a percent sign |
+| ``%n`` ``%%`` ``%x09`` | a new line, a percent sign, the character with that code |
 
 Anything else stays as it is, as in git.
 """
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from tract.cli.console import escape
 from tract.cli.rendering import SHORT, Line, date_text
 
-_PLACEHOLDER = re.compile(r"%(a[ndrIt]|[HhPpsbBNrtokMdDn%])")
+_PLACEHOLDER = re.compile(r"%(x[0-9a-fA-F]{2}|a[ndrIt]|[HhPpsbBNrtokMdDn%])")
 
 
 def formatted(format: str, line: Line, names: list[str] | None) -> str:
@@ -55,7 +55,9 @@ def formatted(format: str, line: Line, names: list[str] | None) -> str:
         "n": lambda: "\n",
         "%": lambda: "%",
     }
-    return _PLACEHOLDER.sub(lambda match: escape(values[match[1]]()), format)
+    return _PLACEHOLDER.sub(
+        lambda match: escape(chr(int(match[1][1:], 16)) if match[1][0] == "x" else values[match[1]]()), format
+    )
 
 
 def _flat(text: str) -> str:

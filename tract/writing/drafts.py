@@ -136,13 +136,27 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
     if value["content_type"] == "message":
         raw = value["message"]
         key = "output" if raw.get("type") == "function_call_output" else "content"
-        if not isinstance(raw.get(key), str):
-            raise ContentValidationError(f"the message's {key} is not text; give the whole message")
-        return {**value, "message": {**raw, key: text}}
+        return {**value, "message": {**raw, key: _with_text(raw.get(key), text, f"the message's {key}")}}
     key = "content" if value["content_type"] == "artifact" else "text"
     if not isinstance(value.get(key), str):
         raise ContentValidationError(f"content of type '{value['content_type']}' has no text; give the whole content")
     return {**value, key: text}
+
+
+def _with_text(content: Any, text: str, what: str) -> Any:
+    """*content* with *text* in the place of its words: all of it, or its only block of text; other blocks stay."""
+    if isinstance(content, str):
+        return text
+    if not isinstance(content, list):
+        raise ContentValidationError(f"{what} is not text; give the whole message")
+    places = [at for at, block in enumerate(content) if isinstance(block, Mapping) and _is_text(block)]
+    if len(places) != 1:
+        raise ContentValidationError(f"{what} has {len(places)} blocks of text; give the whole message")
+    return [{**block, "text": text} if at == places[0] else block for at, block in enumerate(content)]
+
+
+def _is_text(block: Mapping[str, Any]) -> bool:
+    return block.get("type") in ("text", "input_text", "output_text") and isinstance(block.get("text"), str)
 
 
 # What a message may have in the place of a content.

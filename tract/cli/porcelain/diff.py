@@ -63,7 +63,7 @@ COMMAND = Command(
             bool,
             help="The same, but with the messages that were skipped when each commit was made.",
         ),
-        Param("word_diff", ("--word-diff",), bool, help="Mark the words that changed: [-old-]{+new+}."),
+        Param("word_diff", ("--word-diff", "--color-words"), bool, help="Mark the words that changed: [-old-]{+new+}."),
         Param("unified", ("-U", "--unified"), int, 3, metavar="N", help="Print N lines around each change."),
         Param("name_only", ("--name-only",), bool, help="Print only the ids of the messages that differ."),
         Param("exit_code", ("--exit-code",), bool, help="Exit with status 1 if there is a difference."),

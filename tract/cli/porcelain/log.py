@@ -324,7 +324,7 @@ COMMAND = Command(
             "format",
             ("--format", "--pretty"),
             metavar="FORMAT",
-            help="oneline, short, medium (the default), full, or a text with placeholders: %H %h %P %p %an %ad %ar %aI %at %s %b %B as in git, of the message's text; %N note, %r role, %t tokens, %o operation, %k priority, %M model, %d %D names, %n new line.",
+            help="oneline, short, medium (the default), full, or a text with placeholders: %H %h %P %p %an %ad %ar %aI %at %s %b %B as in git, of the message's text; %N note, %r role, %t tokens, %o operation, %k priority, %M model, %d %D names, %n new line, %x09 a character by its code.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document for each commit, one on a line."),
     ),

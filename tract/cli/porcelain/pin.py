@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tract.cli.changes import PARAMS, set_priority
-from tract.cli.command import DONE, Args, Command
+from tract.cli.changes import PARAMS, run_priority
+from tract.cli.command import Args, Command
 from tract.cli.console import Console
 
 
 def run(console: Console, args: Args) -> int:
-    set_priority(console, args.targets, "pinned", args)
-    return DONE
+    return run_priority(console, args, "pinned")
 
 
 COMMAND = Command(
@@ -19,6 +18,7 @@ COMMAND = Command(
 A pinned message stays in the context verbatim when the messages around it are compressed.
 'tract annotate TARGET normal' unpins it.
 
+  $ tract pin --list
   $ tract pin 3fa9 HEAD~2 --reason 'as agreed'
 """,
 )

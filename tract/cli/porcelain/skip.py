@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tract.cli.changes import PARAMS, set_priority
-from tract.cli.command import DONE, Args, Command
+from tract.cli.changes import PARAMS, run_priority
+from tract.cli.command import Args, Command
 from tract.cli.console import Console
 
 
 def run(console: Console, args: Args) -> int:
-    set_priority(console, args.targets, "skip", args)
-    return DONE
+    return run_priority(console, args, "skip")
 
 
 COMMAND = Command(
@@ -19,6 +18,7 @@ COMMAND = Command(
 A skipped message stays in the history and in 'tract log', but is left out of the compiled context.
 'tract annotate TARGET normal' shows it to the model again.
 
+  $ tract skip --list
   $ tract skip 3fa9 HEAD~2 --reason 'as agreed'
 """,
 )
