@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from tract.config import TractConfig
-from tract.errors import DetachedHeadError, MergeError, RefMovedError
+from tract.errors import DetachedHeadError, MergeError, RefMovedError, StorageError
+from tract.history.branch import create_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.context import context_at
+from tract.history.moves import move_ref
 from tract.history.notes import note_history, note_tip
+from tract.history.reset import reset
 from tract.history.state import write_state
+from tract.history.tags import create_tag
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, new_commit
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.repo import Repository, create_repository, memory_repository, open_repository
 from tract.transaction import Transaction, transaction
@@ -171,3 +175,46 @@ def test_a_transaction_can_read_what_it_made():
         assert ({"content_type": "freeform", "payload": {}}, True) == (tx.repo.blob(blob), tx.repo.objects.contains(id))
 
     assert not repo.objects.contains(id)
+
+
+def incomplete(repo: Repository, whole: ObjectId, **parts: object) -> ObjectId:
+    """A commit that is in the store though something it names is not: no command writes one."""
+    made = new_commit(repo.commit(whole)._replace(**parts))
+    repo.objects.write_many([made])
+    return made.id
+
+
+NOWHERE = b"\x11" * 32
+
+
+@pytest.mark.parametrize(
+    ("parts", "lacks"),
+    [
+        ({"content": NOWHERE}, "its content 1111111111111111 is not there"),
+        ({"parents": (NOWHERE,)}, "its parent 1111111111111111 is not there"),
+        ({"tree": NOWHERE}, "its tree 1111111111111111 is not there"),
+        ({"open": (NOWHERE, NOWHERE)}, "its entry 1111111111111111 is not there"),
+    ],
+)
+def test_no_ref_comes_to_a_commit_that_lacks_a_part(parts, lacks):
+    repo, (_a, b) = make_repo("a", "b")
+    bad = incomplete(repo, b, **parts)
+
+    for act in (
+        lambda: create_branch(repo, "x", bad),
+        lambda: create_tag(repo, "x", bad),
+        lambda: move_ref(repo, MAIN, bad, expected=b, reason="update-ref"),
+        lambda: reset(repo, bad, mode="hard", named="x"),
+        lambda: detach_head(repo, bad, named="x"),
+    ):
+        with pytest.raises(StorageError, match=lacks):
+            act()
+
+    assert {MAIN: b, HEAD: MAIN} == dict(repo.local_refs())
+
+
+def test_a_part_of_another_kind_is_a_part_that_lacks():
+    repo, (a, b) = make_repo("a", "b")
+
+    with pytest.raises(StorageError, match=f"its content {a.hex()[:16]} is no blob"):
+        create_branch(repo, "x", incomplete(repo, b, content=a))

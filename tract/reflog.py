@@ -54,9 +54,9 @@ class HardResets:
             return
         for change in operation.changes:
             prefix, local = split_tract(change.name)
-            moved = isinstance(change.old, bytes) and isinstance(change.new, bytes)
-            if moved and (local == HEAD or local.startswith(HEADS)):
-                dropped = dropped_by(self._repo, change.old, change.new)  # type: ignore[arg-type]  # both are ids
+            old, new = change.old, change.new
+            if isinstance(old, bytes) and not isinstance(new, str) and (local == HEAD or local.startswith(HEADS)):
+                dropped = dropped_by(self._repo, old, new)
                 for name in (change.name, prefix + HEAD, prefix + ORIG_HEAD):
                     self._dropped.setdefault(name, set()).update(dropped)
 
@@ -69,8 +69,8 @@ class HardResets:
         return frozenset().union(*self._dropped.values())
 
 
-def dropped_by(repo: Repository, old: ObjectId, new: ObjectId) -> set[ObjectId]:
-    """The commits that *old* reaches and *new* does not; those that the store has no longer are passed over."""
+def dropped_by(repo: Repository, old: ObjectId, new: ObjectId | None) -> set[ObjectId]:
+    """The commits that *old* reaches and *new*, None for none, does not; those that the store has no longer are passed over."""
     queue: list[tuple[int, ObjectId]] = []
     commits: dict[ObjectId, Commit] = {}
     stays: dict[ObjectId, bool] = {}
@@ -89,7 +89,8 @@ def dropped_by(repo: Repository, old: ObjectId, new: ObjectId) -> set[ObjectId]:
         waiting += (not stays[id]) - (before is False)
 
     add(old, False)
-    add(new, True)
+    if new is not None:
+        add(new, True)
     while waiting:
         id = heapq.heappop(queue)[1]
         waiting -= not stays[id]

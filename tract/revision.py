@@ -130,6 +130,23 @@ def _message(repo: Repository, commit: ObjectId, number: int, revision: str) -> 
     return found_at
 
 
+def resolve_or_before(repo: Repository, revision: Revision) -> ObjectId | None:
+    """The commit that *revision* names; None for the place before a first commit, as HEAD~3 on a branch of three."""
+    try:
+        return resolve_revision(repo, revision)
+    except CommitNotFoundError:
+        text = revision_text(revision)
+        base, suffixes = _split(text)
+        if not suffixes or not re.fullmatch(r"~\d*|\^1?", suffixes[-1]):
+            raise
+        steps = _number(suffixes[-1][1:] or "1") - 1
+        last = "".join([base, *suffixes[:-1], f"~{steps}" if steps else ""])
+        root = resolve_revision(repo, last)
+        if repo.commit(root).parents or root in repo.shallow.cuts:
+            raise
+        return None
+
+
 def _split(revision: str) -> tuple[str, list[str]]:
     """The name at the front, and the suffixes after it; no name has in it what a suffix begins with."""
     first = _SUFFIX_START.search(revision)

@@ -15,21 +15,31 @@ The lock is held from the first line of the block to its end, so nothing slow (a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
-from tract.errors import CherryPickError, DetachedHeadError, MergeError, RebaseError, RefMovedError, TractError
+from tract.errors import (
+    CherryPickError,
+    DetachedHeadError,
+    MergeError,
+    RebaseError,
+    RefMovedError,
+    StorageError,
+    TractError,
+)
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
     CommitOperation,
     NewObject,
+    Node,
     Object,
     Refs,
     RefValue,
+    named_by,
     new_blob,
     new_commit,
     read_blob,
@@ -235,8 +245,11 @@ class Transaction:
             )
         self.edits.append(RefEdit(self.repo.prefix + name, new, expected))
 
-    def move_branch(self, new: ObjectId, *, orig_head: bool = False) -> None:
-        """Move HEAD's branch, or HEAD where it is detached, to *new*; with *orig_head* ORIG_HEAD names where it was."""
+    def move_branch(self, new: ObjectId | None, *, orig_head: bool = False) -> None:
+        """Move HEAD's branch, or HEAD where it is detached, to *new*; with *orig_head* ORIG_HEAD names where it was.
+
+        None takes all commits off the branch, on which HEAD stays.
+        """
         self.move(self.branch or HEAD, new, self.tip)
         if orig_head and self.tip is not None:
             self.move(ORIG_HEAD, self.tip)
@@ -268,9 +281,31 @@ class Transaction:
             edits = edits + [RefEdit(start + name, last, first) for name, (first, last) in self._notes.items()]
         if not edits:
             return
+        self._check_whole(edits)
         if self._before_landing is not None:
             self._before_landing(self)
         self.repo.refs.update(edits, reason=self.reason, objects=self.objects)
+
+    def _check_whole(self, edits: Sequence[RefEdit]) -> None:
+        """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
+        made = {new.id for new in self.objects}
+        for name, new, _ in edits:
+            if isinstance(new, bytes) and new != self.tip and new not in made and self.repo.objects.contains(new):
+                lacks = missing_part(self.repo, self.repo.commit(new))
+                if lacks is not None:
+                    raise StorageError(f"ref '{name}' cannot be moved to {new.hex()[:16]}: {lacks}")
+
+
+def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
+    """What *obj* names and the store has not got, or has as something else; None where all is there."""
+    for id, kind, role in named_by(obj):
+        if role == "noted":
+            continue  # a note may outlive what it is about
+        if not repo.objects.contains(id):
+            return f"its {role} {id.hex()[:16]} is not there"
+        if repo.objects.read(id).kind != kind:
+            return f"its {role} {id.hex()[:16]} is no {kind}"
+    return None
 
 
 class _Opened(AbstractContextManager[Transaction]):

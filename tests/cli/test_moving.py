@@ -246,3 +246,17 @@ def test_going_elsewhere_loads_nothing_heavy(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
 
     assert "0 0 0 0 0 0 0 []" == done.stdout.splitlines()[-1]
+
+
+def test_a_branch_is_emptied_and_another_begins_without_commits(talk):
+    before = talk("log", "--oneline").out
+
+    done = talk("reset", "HEAD~3")
+    assert (0, "HEAD is now before the first commit\n") == (done.status, done.err)
+    assert 0 == talk("undo").status
+    assert before == talk("log", "--oneline").out
+
+    assert 2 == talk("switch", "--orphan", "a", "-c", "b").status
+    assert 0 == talk("switch", "--orphan", "fresh").status
+    assert 0 == talk("commit", "four").status
+    assert 1 == len(talk("log", "--oneline").out.splitlines())

@@ -15,7 +15,7 @@ import pytest
 from tract import Tract
 from tract.cli.console import Console
 from tract.cli.main import main
-from tract.objects.codec import encode
+from tract.objects.codec import encode, pack
 from tract.objects.id import object_id
 from tract.repo import Repository, open_repository
 
@@ -103,6 +103,20 @@ def test_without_w_nothing_is_written_and_with_it_the_object_can_be_read(store: 
 
     assert 0 == store.run("cat-file", "-e", id).status
     assert encode({"x": 1}) == store.run("cat-file", "blob", id).out
+
+
+def test_a_commit_or_a_tree_that_lacks_a_part_is_not_written(store: Store) -> None:
+    payload = store.run("cat-file", "commit", "HEAD").out
+    content = bytes.fromhex(store.line("rev-parse", "HEAD^{blob}"))
+    bad = payload.replace(content, b"\x11" * 32)
+    node = pack((0, (b"\x11" * 32,) * 16))
+
+    for kind, data, lacks in (("commit", bad, "its content"), ("tree", node, "its entry")):
+        done = store.run("hash-object", "-t", kind, "-w", "--stdin", stdin=data)
+        assert (128, b"") == (done.status, done.out)
+        assert f"cannot be written: {lacks} 1111111111111111 is not there" in done.err
+        assert 0 == store.run("hash-object", "-t", kind, "--stdin", stdin=data).status
+    assert 0 == store.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=payload).status
 
 
 def test_hash_object_needs_no_store_unless_it_writes(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tract.api.handle import Handle
 from tract.history.branch import (
@@ -15,7 +15,7 @@ from tract.history.branch import (
 )
 from tract.history.checkout import checkout, switch
 from tract.report.info import describe
-from tract.revision import Revision, resolve_revision, revision_text
+from tract.revision import Revision, resolve_or_before, resolve_revision, revision_text
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -41,11 +41,15 @@ class Branching(Handle):
         with self._looking() as space:
             return describe_branches(space.repo)
 
-    def switch(self, name: str, *, create: bool = False) -> CommitInfo | None:
-        """Go to branch *name*, with *create* a new one at HEAD, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet."""
+    def switch(self, name: str, *, create: bool | Literal["orphan"] = False) -> CommitInfo | None:
+        """Go to branch *name*, with *create* a new one at HEAD, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet.
+
+        With *create* ``"orphan"`` the new branch has no commit: the context is empty there, and its history begins anew.
+        """
         with self._access() as space:
             if create:
-                create_branch(space.repo, name, space.repo.head()[1], switch=True)
+                start = None if create == "orphan" else space.repo.head()[1]
+                create_branch(space.repo, name, start, switch=True)
             else:
                 switch(space.repo, name)
             return self._here()
@@ -71,8 +75,8 @@ class Branching(Handle):
         with self._access() as space:
             return delete_branches(space.repo, [name], force=force)[name].hex()
 
-    def reset(self, target: Revision, mode: ResetMode = "soft") -> CommitInfo:
-        """Put the branch on another commit, and give that back.
+    def reset(self, target: Revision, mode: ResetMode = "soft") -> CommitInfo | None:
+        """Put the branch on another commit, and give that back; ``HEAD~3`` on a branch of three is before its first, and gives None.
 
         ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
         ``hard``: they do not, and the next gc may take it; until then ``undo`` brings it back.
@@ -80,9 +84,16 @@ class Branching(Handle):
         from tract.history.reset import reset
 
         with self._moving("reset") as (space, expected):
-            id = resolve_revision(space.repo, target)
+            id = resolve_or_before(space.repo, target)
             reset(space.repo, id, mode=mode, named=revision_text(target), expected=expected)
-            return describe(space, id)
+            return None if id is None else describe(space, id)
+
+    def clear(self) -> None:
+        """Take all commits off the branch: it is as before its first. ``undo`` brings them back, and ``ORIG_HEAD`` names the last."""
+        from tract.history.reset import reset
+
+        with self._moving("clear") as (space, expected):
+            reset(space.repo, None, mode="soft", named="before the first commit", expected=expected)
 
     def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:
         """Where *ref*, HEAD or a branch or tag, has been, newest first."""

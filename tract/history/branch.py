@@ -42,7 +42,7 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
     """Give *start* the name *name*, and with *switch* let HEAD be on it, all in one operation.
 
     BranchExistsError when there is such a branch.
-    None for *start* is for a tract without commits: its first commit will make the branch that it is switched to.
+    None for *start* is for a branch without commits, which its first commit will make; HEAD must switch to it.
     """
     ref = branch_ref(name)
     if start is not None:

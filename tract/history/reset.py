@@ -16,7 +16,7 @@ from tract.reflog import HARD_RESET, dropped_by
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.transaction import check_idle, transaction
+from tract.transaction import check_branch, check_idle, transaction
 
 ResetMode: TypeAlias = Literal["soft", "hard"]
 
@@ -24,20 +24,24 @@ ResetMode: TypeAlias = Literal["soft", "hard"]
 _ENDED = ("cherry-pick", "merge", "revert")
 
 
-def reset(repo: Repository, target: ObjectId, *, mode: ResetMode, named: str, expected: Expected = ANY) -> None:
+def reset(repo: Repository, target: ObjectId | None, *, mode: ResetMode, named: str, expected: Expected = ANY) -> None:
     """Put HEAD's branch, or HEAD where it is detached, on *target*, in one operation; *named* is what the user called it.
 
+    None for *target* is the place before a branch's first commit: the branch is as it was when nothing was committed on it.
     RefMovedError when it is not at *expected*. A merge, cherry-pick or revert under way is given up by a hard reset, and refuses a soft one.
     """
     if mode not in get_args(ResetMode):
         raise ConfigError(f"mode must be 'soft' or 'hard', not {mode!r}")
     lead = HARD_RESET if mode == "hard" else "reset: "
     with transaction(repo, f"{lead}moving to {named[:100]}", moves="refs", expected=expected) as tx:
-        repo.check_whole(target)
         under_way = states(repo)
         if mode == "soft" or "rebase" in under_way:
             check_idle(repo)
-        check_target(repo, tx.branch or HEAD, target)
+        if target is not None:
+            repo.check_whole(target)
+            check_target(repo, tx.branch or HEAD, target)
+        else:
+            check_branch(repo, "reset")
         tx.move_branch(target, orig_head=mode == "soft")
         if mode == "hard" and tx.tip is not None and tx.ref(ORIG_HEAD) in dropped_by(repo, tx.tip, target):
             tx.move(ORIG_HEAD, None)

@@ -11,11 +11,13 @@ from typing import Any
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.plumbing.streams import input_lines
-from tract.errors import ContentValidationError
+from tract.errors import ContentValidationError, StorageError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, Kind
 from tract.objects.json import NotJsonError, parse_kept_json
-from tract.objects.model import NewObject, check_payload, new_blob, new_object
+from tract.objects.model import NewObject, Object, check_payload, new_blob, new_object, read_commit, read_node
+from tract.repo import Repository
+from tract.transaction import missing_part
 
 # JSON is longer than what it says, by escapes and blanks; more than this says too much.
 _MAX_INPUT = 4 * MAX_SIZE
@@ -24,8 +26,8 @@ _DESCRIPTION = """Print the id of each object, one on a line: first standard inp
 
 A blob is given as a JSON object, and encoded; with --raw, and for every other type, the input is the payload itself: canonical msgpack in the fields of its type, as 'cat-file <type> <object>' prints it.
 
-The input is checked; the objects it names are not looked for.
-No store is needed without -w. Each object is written as soon as it is read, and is garbage until a commit names it.
+The input is checked.
+No store is needed without -w. With -w what a commit or a tree names must be in the store. Each object is written as soon as it is read, and is garbage until a commit names it.
 
 Exit status: 0, or 128 where an input cannot be read or is no such object."""
 
@@ -37,12 +39,25 @@ def run(console: Console, args: Args) -> int:
     if args.write:
         with console.open_repository() as repo:
             for new in _objects(console, args):
+                _check_whole(repo, new)
                 repo.objects.write_many([new])
                 _print(console, args, new)
     else:
         for new in _objects(console, args):
             _print(console, args, new)
     return DONE
+
+
+def _check_whole(repo: Repository, new: NewObject) -> None:
+    """StorageError for a commit or a tree that names what the store has not got: whoever met it would fail."""
+    obj = Object(new.kind, new.payload)
+    lacks = None
+    if new.kind == "commit":
+        lacks = missing_part(repo, read_commit(new.id, obj))
+    elif new.kind == "tree":
+        lacks = missing_part(repo, read_node(new.id, obj))
+    if lacks is not None:
+        raise StorageError(f"{new.kind} {new.id.hex()[:16]} cannot be written: {lacks}")
 
 
 def _print(console: Console, args: Args, new: NewObject) -> None:

@@ -6,7 +6,7 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.refs import JSON, print_head, print_place
 from tract.history.reset import reset
-from tract.revision import resolve_revision
+from tract.revision import resolve_or_before
 
 
 def run(console: Console, args: Args) -> int:
@@ -16,10 +16,12 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         # Where the branch is now: a revision such as HEAD~1 is one of that.
         tip = space.repo.head()[1]
-        target = resolve_revision(space.repo, args.revision)
+        target = resolve_or_before(space.repo, args.revision)
         reset(space.repo, target, mode="hard" if args.hard else "soft", named=args.revision, expected=tip)
         if args.json:
             print_place(console, space)
+        elif target is None:
+            console.note("HEAD is now before the first commit")
         else:
             print_head(console, space)
     return DONE
@@ -45,6 +47,8 @@ COMMAND = Command(
     ),
     """
 'tract undo' takes a reset back; after --hard, only until gc runs.
+
+HEAD~3 on a branch of three commits is the place before its first: the branch is empty then.
 
   $ tract reset HEAD~1
   $ tract reset ORIG_HEAD

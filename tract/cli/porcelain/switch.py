@@ -13,14 +13,25 @@ from tract.revision import resolve_revision
 
 
 def run(console: Console, args: Args) -> int:
-    if args.create is not None and args.detach:
-        console.error("--create and --detach exclude each other")
+    if len([one for one in (args.create, args.orphan, args.detach or None) if one is not None]) > 1:
+        console.error("--create, --orphan and --detach exclude each other")
         return USAGE
-    if args.create is None and args.name is None and not args.detach:
+    if args.orphan is not None and args.name is not None:
+        console.error("--orphan takes no place to start from")
+        return USAGE
+    if args.create is None and args.orphan is None and args.name is None and not args.detach:
         console.error("expected a branch, or '-' for the one before")
         return USAGE
     with console.open_workspace() as space:
-        if args.create is not None:
+        if args.orphan is not None:
+            go(
+                console,
+                space,
+                partial(create_branch, space.repo, args.orphan, None, switch=True),
+                new=True,
+                json=args.json,
+            )
+        elif args.create is not None:
             start = space.repo.head()[1] if args.name is None else resolve_revision(space.repo, args.name)
             go(
                 console,
@@ -48,6 +59,12 @@ COMMAND = Command(
             help="The branch to switch to; '-' is the previous one. With --create or --detach any revision, HEAD by default.",
         ),
         Param("create", ("-c", "--create"), metavar="NEW", help="Make the branch NEW, and switch to it."),
+        Param(
+            "orphan",
+            ("--orphan",),
+            metavar="NEW",
+            help="Switch to the branch NEW without commits: its history begins anew.",
+        ),
         Param(
             "detach",
             ("-d", "--detach"),
