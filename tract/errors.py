@@ -34,6 +34,9 @@
         ├── FormatVersionError       a store made by another version
         └── StreamError              a line of a stream that cannot be imported
 
+    TractWarning (a UserWarning)
+    └── BudgetWarning                a commit over a WARN budget
+
 Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
 Facts are attributes.
 What to type next is the command line's business.
@@ -42,6 +45,14 @@ What to type next is the command line's business.
 from __future__ import annotations
 
 from typing import Any
+
+
+class TractWarning(UserWarning):
+    """The category of every warning of tract's; it points at the line that called it."""
+
+
+class BudgetWarning(TractWarning):
+    """A commit went over a token budget whose action is WARN."""
 
 
 class TractError(Exception):
@@ -280,7 +291,7 @@ class ObjectCorruptError(StorageError):
         super().__init__(f"{subject} is damaged{where}: {detail}")
 
 
-class DamageWarning(UserWarning):
+class DamageWarning(TractWarning):
     """A store can be read, and something of it that was acknowledged cannot; ``tract fsck`` says what."""
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from tests.making import call, make_tract, texts
 from tract import (
     AmbiguousPrefixError,
+    ArtifactContent,
     CommitNotFoundError,
     CommitOperation,
     ContentValidationError,
     DialogueContent,
     EditTargetError,
+    FreeformContent,
     InstructionContent,
     MessageContent,
     Priority,
+    SessionContent,
     TagExistsError,
     TimeArgumentError,
+    ToolIOContent,
     Tract,
     TractError,
+    validate_content,
 )
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -652,3 +658,62 @@ def test_a_commit_info_can_be_taken_apart():
     info = make_tract("a").log()[0]
 
     assert info.commit_hash == asdict(info)["commit_hash"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        InstructionContent("be brief"),
+        DialogueContent("user", "hello", "ann"),
+        DialogueContent("user", "hello"),
+        ToolIOContent("f", "result", {"a": [1]}, "error", "c"),
+        ArtifactContent("code", "x = 1", "python"),
+        SessionContent("handoff", "done", ["a"], [], ["b"]),
+        MessageContent({"role": "user", "content": "hi"}, "openai"),
+        FreeformContent({"a": None}),
+    ],
+    ids=lambda content: content.content_type,
+)
+def test_a_content_goes_to_a_dict_and_back(content):
+    value = content.to_dict()
+
+    assert content == validate_content(json.loads(json.dumps(value)))
+    t = make_tract()
+    t.commit(value)
+    assert content == t.get_content("HEAD")
+
+
+def test_a_pydantic_model_is_a_content_type_with_or_without_saying_so():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Note(pydantic.BaseModel):
+        content_type: Literal["note"] = "note"
+        text: str
+
+    class Plain(pydantic.BaseModel):
+        text: str
+        tags: tuple[str, ...] = ()
+
+    t = make_tract()
+    t.register_content_type("note", Note)
+    t.register_content_type("plain", Plain)
+
+    for content in (Note(text="buy milk"), Plain(text="x", tags=("a",))):
+        t.commit(content)
+        assert content == t.get_content("HEAD")
+    with pytest.raises(ContentValidationError, match="says that its content_type is 'note', not 'other'"):
+        t.register_content_type("other", Note)
+
+
+def test_a_dataclass_needs_not_say_its_content_type():
+    @dataclass(frozen=True)
+    class Remark:
+        text: str
+
+    t = make_tract()
+    t.register_content_type("remark", Remark)
+
+    t.commit(Remark("hm"))
+
+    assert Remark("hm") == t.get_content("HEAD")
+    assert "remark" == t.log()[0].content_type

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.making import Words
-from tract import Tract
+from tract import ClosedError, StorageError, Tract
 
 
 @pytest.fixture
@@ -51,3 +52,32 @@ def test_a_compiled_context_is_its_own_copy_and_stays_with_its_tract(t):
     assert context is copy.deepcopy([context])[0] is copy.copy(context)
     with pytest.raises(TypeError, match="belongs to an open tract"):
         pickle.dumps(context)
+
+
+@pytest.mark.parametrize("folder", ["store", ":memory:"])
+def test_results_count_their_tokens_after_their_tract_is_closed(tmp_path, folder):
+    path = folder if folder == ":memory:" else tmp_path / folder
+    with Tract.open(path, tokenizer=Words(), durability="process") as t:
+        t.user("one two")
+        t.assistant("three", usage={"prompt_tokens": 9, "completion_tokens": 2})
+        t.user("four five six")
+        context, info, blamed, diff = t.compile(), t.log()[0], t.blame()[0], t.diff("HEAD~1")
+
+    assert [6, 5, 7] == list(context.token_counts)
+    assert (18, "api:11+7") == (context.token_count, context.token_source)
+    assert (1, 2, 3) == tuple(context.numbers)
+    assert (3, 6) == (info.token_count, blamed.token_count)
+    assert 7 == diff.stat.token_delta
+    with pytest.raises(ClosedError):
+        t.status()
+
+
+def test_a_store_that_is_gone_counts_nothing_any_more(tmp_path):
+    with Tract.open(tmp_path / "store", tokenizer=Words(), durability="process") as t:
+        t.user("one two")
+        context = t.compile()
+    shutil.rmtree(tmp_path / "store")
+
+    assert "one two" == context.to_openai()[0]["content"]
+    with pytest.raises(StorageError):
+        context.token_count  # noqa: B018

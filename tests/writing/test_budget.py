@@ -10,6 +10,7 @@ from tests.making import Letters, Words, make_tract
 from tract import (
     BudgetAction,
     BudgetExceededError,
+    BudgetWarning,
     EstimateTokenCounter,
     NullTokenCounter,
     Priority,
@@ -197,10 +198,11 @@ def test_recorded_usage_counts_for_the_budget():
 def test_a_budget_that_warns_lets_the_commit_through():
     t = make_tract("a", config=TractConfig(token_budget=10))
 
-    with pytest.warns(UserWarning, match="token budget exceeded: 13 of 10 tokens"):
+    with pytest.warns(BudgetWarning, match="token budget exceeded: 13 of 10 tokens") as told:
         t.user("b")
 
     assert 13 == t.compile().token_count
+    assert __file__ == told[0].filename  # the caller's line, not one of tract's
 
 
 def test_a_budgets_callback_is_told_and_may_refuse():
@@ -254,3 +256,23 @@ def test_any_counter_can_be_plugged_in(counter, source, total):
     t = make_tract("hello", tokenizer=counter)
 
     assert (total, source) == figures(t)
+
+
+def test_usage_that_is_recorded_after_the_answer_is_the_answers():
+    t = make_tract("a", "b")
+    t.assistant("an answer of some words")
+
+    t.record_usage({"prompt_tokens": 31, "completion_tokens": 602})
+
+    assert (633, "api:633+0") == (t.status().token_count, t.status().token_source)
+    t.user("c")
+    assert 633 < t.status().token_count
+
+
+def test_usage_without_output_is_that_of_what_was_sent_also_at_an_answer():
+    t = make_tract("a")
+    t.assistant("b")
+
+    t.record_usage({"prompt_tokens": 31})
+
+    assert "api:31+0" == t.status().token_source

@@ -46,7 +46,7 @@ class Committing(Handle):
         *generation_config* and *usage* are kept beside the commit: neither is in its hash.
         *timestamp* is an aware datetime, now where None.
         """
-        if type(content) not in _PLAIN and (answer := given_answer(content)) is not None:
+        if type(content) not in _PLAIN and (answer := given_answer(content, self._space.types)) is not None:
             with self._writing(answer) as space:
                 return self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         with self._writing(options.get("response_to"), options.get("usage")) as space:

@@ -9,6 +9,7 @@ If another process moved the branch after this handle last read it, a commit her
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -22,7 +23,7 @@ from tract.api.opening import storage_errors
 from tract.compile.compiler import Compiler, ContextCompiler
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.errors import ClosedError, RefMovedError, TractError
+from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
 from tract.history.moves import adds_no_word
 from tract.history.notes import NoteTable
@@ -93,6 +94,9 @@ def _owner() -> tuple[int, Any]:
         return threading.get_ident(), None
 
 
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
 class Handle:
     """What :class:`tract.Tract` stands on; it may be shared by threads."""
 
@@ -137,7 +141,7 @@ class Handle:
                 self._close_store()
 
     def _close_store(self) -> None:
-        if self._is_owner:
+        if self._is_owner and self._repo.path is not None:  # results still count what a memory has
             self._repo.close()
 
     @property
@@ -397,5 +401,9 @@ def _add_contents(error: RefMovedError, before: Sequence[Any]) -> None:
     error.content = (*before, *(own if isinstance(own, tuple) else () if own is None else (own,)))
 
 
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)
+def _warn(warning: TractWarning) -> None:
+    """Warn at the line that called tract."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)

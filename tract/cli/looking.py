@@ -34,7 +34,14 @@ def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingW
     blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
     compiler = Compiler(repo, maxsize=repo.config.compile_cache_maxsize)
     space = LookingWorkspace(
-        repo, blobs, compiler, NoteTable(), warn, Origins(repo), TotalsCache(repo, blobs.counter.name), exact=False
+        repo,
+        blobs,
+        compiler,
+        NoteTable(),
+        lambda warning: warn(str(warning)),
+        Origins(repo),
+        TotalsCache(repo, blobs.counter.name),
+        exact=False,
     )
     space.estimates = BlobCache(repo, EstimateTokenCounter())
     return space

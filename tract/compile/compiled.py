@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from tract.compile.prefix import PrefixChange, prefix_change
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.totals import TokenCount, token_total
-from tract.compile.workspace import Workspace, context_commit, notes_then
+from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.errors import ContentValidationError
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
@@ -208,10 +208,10 @@ def compiled(space: Workspace, snapshot: Snapshot, *, strict: bool = False) -> C
     """The snapshot as users see it; where *strict*, no format is rendered that needs mending."""
     return CompiledContext(
         snapshot,
-        partial(_counts, space, snapshot),
-        partial(token_total, space, snapshot),
-        partial(prefix_change, space, snapshot),
-        partial(numbers_of, space, snapshot),
+        lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
+        lambda: ask_store(space, lambda open_: token_total(open_, snapshot)),
+        lambda previous: ask_store(space, lambda open_: prefix_change(open_, snapshot, previous)),
+        lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
         partial(_sent, space, snapshot),
         strict,
     )

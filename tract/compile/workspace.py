@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from tract.compile.compiler import Compiler
 from tract.compile.snapshot import Snapshot
 from tract.compile.tables import NoteTables, tables_at
 from tract.config import TractConfig
-from tract.errors import CommitNotFoundError
+from tract.errors import ClosedError, CommitNotFoundError, TractWarning
 from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG, PRIORITY, NoteTable
 from tract.history.origins import Origins
@@ -19,12 +19,14 @@ from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.store import Expected
-from tract.repo import Repository
+from tract.repo import Repository, open_repository
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 from tract.tokens.counted import count_message
 from tract.tokens.counter import EstimateTokenCounter
 from tract.tokens.counts import BlobCache, TotalsCache, estimate
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class Workspace:
     blobs: BlobCache
     compiler: Compiler
     usages: NoteTable
-    warn: Callable[[str], None]
+    warn: Callable[[TractWarning], None]
     origins: Origins
     """The notes as they were when commits were made."""
     totals: TotalsCache
@@ -83,10 +85,27 @@ class Workspace:
 
     def text_tokens(self, blob: ObjectId) -> int:
         """The tokens of a blob's text."""
-        with self.lock:
-            if self.exact:
-                return self.blobs.count(blob).text
-            return (self.blobs.known(blob) or estimate(self.repo, blob)).text
+        if self.exact:
+            return self.blobs.count(blob).text
+        return (self.blobs.known(blob) or estimate(self.repo, blob)).text
+
+
+def ask_store(space: Workspace, question: Callable[[Workspace], _T]) -> _T:
+    """What the workspace answers to *question*, for one thread at a time; from a store that was closed meanwhile, which is opened again for it.
+
+    Results count their tokens when they are first asked to, which may be after their tract was closed.
+    """
+    with space.lock:
+        try:
+            return question(space)
+        except ClosedError:
+            if space.repo.path is None:
+                raise
+        repo = open_repository(space.repo.path, tract=space.repo.tract, create_tract=False)
+        try:
+            return question(space.on(repo))
+        finally:
+            repo.close()
 
 
 Moving: TypeAlias = Callable[[str], AbstractContextManager[tuple[Workspace, Expected]]]

@@ -16,8 +16,19 @@ from tract.objects.codec import MAX_DEPTH, encode, unpack
 from tract.objects.message_format import JSON, detect_format, message_format
 
 
+class Kind:
+    """What every built-in kind of content can do."""
+
+    __slots__ = ()
+    content_type: ClassVar[str]
+
+    def to_dict(self) -> dict[str, JSON]:
+        """The content as a dict, ``content_type`` first; :func:`validate_content` gives the content back."""
+        return {"content_type": self.content_type, **_fields_of(self, self.content_type)}
+
+
 @dataclass(frozen=True, slots=True)
-class InstructionContent:
+class InstructionContent(Kind):
     """What the model is told to be: a system prompt. Pinned by default."""
 
     content_type: ClassVar[str] = "instruction"
@@ -25,7 +36,7 @@ class InstructionContent:
 
 
 @dataclass(frozen=True, slots=True)
-class DialogueContent:
+class DialogueContent(Kind):
     """One turn of a conversation; *role* is system, developer, user, assistant or a role of your own."""
 
     content_type: ClassVar[str] = "dialogue"
@@ -35,7 +46,7 @@ class DialogueContent:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolIOContent:
+class ToolIOContent(Kind):
     """One half of a tool's use: the call with its arguments, or the result.
 
     *payload* is the arguments of a call (a map) or what the tool answered (any JSON value).
@@ -51,7 +62,7 @@ class ToolIOContent:
 
 
 @dataclass(frozen=True, slots=True)
-class ReasoningContent:
+class ReasoningContent(Kind):
     """What the model thought before it answered."""
 
     content_type: ClassVar[str] = "reasoning"
@@ -59,7 +70,7 @@ class ReasoningContent:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactContent:
+class ArtifactContent(Kind):
     """Something made or read along the way: a file, a query, a diagram."""
 
     content_type: ClassVar[str] = "artifact"
@@ -69,7 +80,7 @@ class ArtifactContent:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputContent:
+class OutputContent(Kind):
     """A final product for the user; *format* says how to read it: text, markdown, json."""
 
     content_type: ClassVar[str] = "output"
@@ -78,7 +89,7 @@ class OutputContent:
 
 
 @dataclass(frozen=True, slots=True)
-class FreeformContent:
+class FreeformContent(Kind):
     """Any map of JSON values."""
 
     content_type: ClassVar[str] = "freeform"
@@ -86,7 +97,7 @@ class FreeformContent:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionContent:
+class SessionContent(Kind):
     """What one session hands to the next."""
 
     content_type: ClassVar[str] = "session"
@@ -98,7 +109,7 @@ class SessionContent:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageContent:
+class MessageContent(Kind):
     """A provider's own message, kept verbatim.
 
     *format* is ``openai`` (chat completions), ``responses`` (an item of OpenAI's Responses API) or ``anthropic``.
@@ -194,7 +205,9 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     if isinstance(content, dict):
         return to_value(validate_content(content, types), types)
     name = getattr(content, "content_type", None)
-    if isinstance(content, type) or not isinstance(name, str) or types.get(name) is not type(content):
+    if not isinstance(name, str) or types.get(name) is not type(content):
+        name = next((known for known, cls in types.items() if cls is type(content)), None)
+    if name is None:
         raise ContentValidationError(f"content of type {type(content).__name__} is no registered content type")
     _check_fields(content, name)
     value = {"content_type": name, **_fields_of(content, name)}
@@ -241,9 +254,17 @@ def check_content_type(name: str, cls: type[Any]) -> str:
         raise ContentValidationError(f"{name!r} is no name for a content type: it must be an identifier")
     if not (hasattr(cls, "__dataclass_fields__") or hasattr(cls, "model_dump")):
         raise ContentValidationError(f"content type '{name}' must be a dataclass or a pydantic model")
-    if getattr(cls, "content_type", None) != name:
-        raise ContentValidationError(f"class {cls.__name__} must have content_type = '{name}'")
+    if _named_by(cls) not in (None, name):
+        raise ContentValidationError(
+            f"class {cls.__name__} says that its content_type is {_named_by(cls)!r}, not '{name}'"
+        )
     return name
+
+
+def _named_by(cls: type[Any]) -> Any:
+    """The ``content_type`` that the class says it has: as an attribute, or, of a pydantic model, as a field's default."""
+    field_ = getattr(cls, "model_fields", {}).get("content_type")
+    return getattr(cls, "content_type", None) if field_ is None else field_.default
 
 
 def _check_message(message: JSON, format: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tract.compile.compiled import CompiledContext, numbers_of
 from tract.compile.snapshot import Snapshot
-from tract.compile.workspace import Workspace, context_commit, notes_then
+from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.context import context_at
 from tract.history.diff import Change, Kind, changes_of, compare_contexts, compare_rows
@@ -246,7 +246,9 @@ def _diffs_of_blobs(space: Workspace, changes: Sequence[Change[ObjectId]]) -> It
             return None
         message = space.blobs.message(blob)
         config = configs.of_words(repo, commit, blob)
-        return _version(message, blob, place + 1, config, partial(space.message_tokens, blob))
+        return _version(
+            message, blob, place + 1, config, lambda: ask_store(space, lambda open_: open_.message_tokens(blob))
+        )
 
     for change in changes:
         before = version(change.commit, change.before, change.place_before)
@@ -266,7 +268,11 @@ def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffR
         if at is None:
             return None
         message, blob = side.columns.messages[at], side.columns.blobs[at]
-        count = partial(space.made_tokens, message) if at in side.columns.made else partial(space.message_tokens, blob)
+        if at in side.columns.made:
+            return _version(
+                message, blob, numbers[id(side)][at], side.columns.configs[at], partial(space.made_tokens, message)
+            )
+        count = partial(ask_store, space, lambda open_: open_.message_tokens(blob))
         return _version(message, blob, numbers[id(side)][at], side.columns.configs[at], count)
 
     diffs = (

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tract.compile.compiled import CompiledContext, compile_at
 from tract.compile.tables import ConfigTable
-from tract.compile.workspace import Workspace, context_commit
+from tract.compile.workspace import Workspace, ask_store, context_commit
 from tract.errors import BisectError, EditTargetError
 from tract.history.bisect import Bisection, next_step
 from tract.history.blame import Blamed, blame_entries
@@ -132,7 +132,7 @@ def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sou
         text=message_text(message),
         generation_config=copy_json(configs.of_words(repo, row.commit, row.blob)),
         sources=tuple(commit.hex() for commit, _ in sources),
-        _count=lambda: space.message_tokens(row.blob),
+        _count=lambda: ask_store(space, lambda open_: open_.message_tokens(row.blob)),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tract.compile.workspace import Workspace
+from tract.compile.workspace import Workspace, ask_store
 from tract.errors import CommitNotFoundError
 from tract.history.context import context_at, entries
 from tract.history.notes import USAGE, note_tip
@@ -126,7 +126,7 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
 
 def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
     """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
-    return lambda: 0 if blob is None else space.text_tokens(blob)
+    return lambda: 0 if blob is None else ask_store(space, lambda open_: open_.text_tokens(blob))
 
 
 def content_at(space: Workspace, id: ObjectId) -> Any:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft
-from tract.objects.content import MessageContent
+from tract.objects.content import BUILTIN, ContentTypes, MessageContent
 from tract.objects.model import CommitOperation
 from tract.writing.drafts import CommitOptions, draft
 
@@ -38,8 +38,8 @@ class Answer(NamedTuple):
     generation_config: Mapping[str, Any] | None = None
 
 
-def given_answer(content: Any) -> Answer | None:
-    """What the SDK's object *content* says; None for a content type or a dict that is no whole answer.
+def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
+    """What the SDK's object *content* says; None for a content of one of the *types*, or a dict that is no whole answer.
 
     ContentValidationError for an object that says nothing tract knows.
     """
@@ -48,7 +48,7 @@ def given_answer(content: Any) -> Answer | None:
     if isinstance(content, Mapping):
         is_whole = "role" not in content and "content_type" not in content and _reader_of(content) is not None
         return read_answer(content) if is_whole else None
-    if isinstance(content, str) or hasattr(content, "content_type"):
+    if isinstance(content, str) or hasattr(content, "content_type") or type(content) in types.values():
         return None
     if type(content).__module__ == "tract.llm.types" and hasattr(content, "generation_config"):
         config = content.generation_config or ({"model": content.model} if content.model else None)

@@ -10,7 +10,7 @@ from tract.compile.snapshot import Snapshot
 from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
-from tract.errors import BudgetExceededError, ConfigError
+from tract.errors import BudgetExceededError, BudgetWarning, ConfigError
 from tract.history.commit import Draft
 from tract.history.context import context_at
 from tract.history.notes import USAGE, NewNote, write_note
@@ -91,6 +91,13 @@ def _budget_of(space: Workspace) -> TokenBudgetConfig | None:
     return budget
 
 
+def _is_answer(space: Workspace, id: ObjectId) -> bool:
+    """Whether the commit brought, or edited, a message of the model's."""
+    blob = space.repo.commit(id).content
+    is_message = space.repo.commit(id).operation in (CommitOperation.APPEND, CommitOperation.EDIT)
+    return is_message and blob is not None and space.blobs.message(blob).role == "assistant"
+
+
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
     if current + added <= budget.max_tokens:
         return
@@ -100,7 +107,8 @@ def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, adde
         assert budget.callback is not None  # see _budget_of
         budget.callback(current + added, budget.max_tokens)
         return
-    space.warn(f"token budget exceeded: {current + added} of {budget.max_tokens} tokens")
+    text = f"token budget exceeded: {current + added} of {budget.max_tokens} tokens"
+    space.warn(BudgetWarning(text))
 
 
 def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -> int:
@@ -120,11 +128,16 @@ def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
 
 
 def record_usage(space: Workspace, usage: Any, head_hash: Revision | None) -> CompiledContext:
-    """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit."""
+    """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit.
+
+    Where that is an answer and the usage has output, it is that answer's: its tokens are part of the context.
+    """
     repo = space.repo
     commit = resolve_revision(repo, head_hash or "HEAD")
     snapshot = space.compiler.compile(commit)
     tokens = estimated_total(snapshot, space)
-    body = usage_body(read_usage(usage), answer=False, counter=space.blobs.counter.name, estimate=tokens)
+    told = read_usage(usage)
+    answer = told.output_tokens > 0 and _is_answer(space, commit)
+    body = usage_body(told, answer=answer, counter=space.blobs.counter.name, estimate=tokens)
     write_note(repo, USAGE, NewNote(commit, body, repo.clock()), reason=f"record-usage: {commit.hex()[:16]}")
     return compiled(space, space.compiler.compile(commit))

@@ -54,7 +54,7 @@ def open_stream(
         return commit(whole, **{**options, "metadata": said, "generation_config": config}, usage=usage)
 
     def check(content: Any) -> None:
-        answer = given_answer(content)
+        answer = given_answer(content, space.types)
         if answer is None:
             draft(space, content)
         else:
