@@ -1,0 +1,100 @@
+"""docs/format.md is enough by itself: a reader written from it finds what tract finds."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.format_reader import Store, answers, demand
+from tests.making import texts
+from tests.sample_store import expected
+from tract import RecordContent, Tract, TractConfig
+from tract.maintenance.fsck.check import check_repository
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+SAMPLE = DOCS / "samples" / "store"
+ANSWERS = json.loads((DOCS / "samples" / "store.json").read_text(encoding="utf-8"))
+
+
+def test_a_reader_of_the_page_finds_in_the_sample_what_lies_beside_it() -> None:
+    assert ANSWERS == answers(Store(SAMPLE))
+
+
+def test_tract_finds_in_the_sample_what_lies_beside_it_and_no_damage(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE, tmp_path / ".tract")
+
+    assert ANSWERS == expected(SAMPLE)
+    assert not [one for one in check_repository(str(tmp_path / ".tract")).problems if one.severity == "error"]
+
+
+def test_the_sample_has_of_everything_one() -> None:
+    root = ANSWERS["tracts"]["root"]
+    log = [row for branch in root["branches"].values() for row in branch["log"]]
+
+    assert {"append", "edit", "merge", "compress", "record"} <= {row["operation"] for row in log}
+    assert 2 == len(ANSWERS["tracts"])
+    assert (SAMPLE / "shallow").exists()
+    assert list((SAMPLE / "objects" / "pack").glob("*.idx"))
+    assert list((SAMPLE / "objects").glob("[0-9a-f][0-9a-f]/*"))
+
+
+def grow(folder: Path, chance: random.Random) -> None:
+    """Do some of what can be done to a store."""
+    tract_id = chance.choice([None, None, "a/b"])
+    with Tract.open(folder, tract_id=tract_id, config=TractConfig(tokenizer_encoding="null")) as t:
+        for n in range(chance.randrange(1, 40)):
+            act = chance.randrange(10)
+            if act == 0 and t.head is not None:
+                t.commit(RecordContent("k", n, [t.put_blob(bytes([n, chance.randrange(256)]))]))
+            elif act == 1 and len(t.compile()) > 3:
+                t.edit(chance.choice(t.compile().commit_hashes), f"edited {n}")
+            elif act == 2 and len(t.compile()) > 3:
+                message = chance.choice(t.compile().commit_hashes)
+                t.annotate(message, chance.choice(["skip", "normal", "pinned"]), reason=str(n))
+            else:
+                t.user(f"said {n} {chance.random()}")
+        if len(t.compile()) > 12 and chance.random() < 0.5:
+            t.compress(content=f"summed up {chance.random()}", keep_recent=4)
+        if chance.random() < 0.5:
+            name = f"b{chance.randrange(10**9)}"
+            t.branch(name)
+            t.user("on the one")
+            main = t.current_branch
+            t.switch(name)
+            t.user("on the other")
+            t.switch(str(main))
+            t.merge(name)
+        if chance.random() < 0.5:
+            t.gc(orphan_retention_days=0, archive_retention_days=chance.choice([None, 0]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_reader_of_the_page_finds_in_any_store_what_tract_finds(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(5):
+        grow(tmp_path, chance)
+
+        assert expected(tmp_path / ".tract") == answers(Store(tmp_path / ".tract"))
+
+
+def test_the_example_of_the_page_is_a_store(tmp_path: Path) -> None:
+    page = (DOCS / "format.md").read_text(encoding="utf-8")
+    example = page[page.index("## An example") : page.index("## Packs")]
+    dump = "".join(re.findall(r"^[0-9a-f]{4}  ((?:[0-9a-f]{2} ?)+)", example, re.MULTILINE))
+    journal = bytes.fromhex(dump.replace(" ", ""))
+    store = tmp_path / ".tract"
+    shutil.copytree(SAMPLE, store, ignore=shutil.ignore_patterns("objects", "refs", "tracts", "shallow", "*HEAD"))
+    (store / "objects" / "pack").mkdir(parents=True)
+    (store / "objects" / "journal").write_bytes(journal)
+
+    found = answers(Store(store))["tracts"]["root"]
+    demand(found, "nothing was read")
+    assert ["hello"] == [message["content"] for message in found["branches"]["main"]["openai"]]
+    with Tract.open(tmp_path) as t:
+        assert ["hello"] == texts(t)
+        assert f"{str(t.head)[:8]}…" in example
