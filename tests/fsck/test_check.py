@@ -130,7 +130,7 @@ def test_a_gc_that_takes_away_what_is_being_checked_raises_no_alarm(
             with closing(open_repository(str(tmp_path / ".tract"))) as repo:
                 collect(repo, read_policies(repo, orphans=0), aggressive=len(seen) == 1)
 
-    monkeypatch.setattr("tract.maintenance.fsck.check._check_format", collect_now)
+    monkeypatch.setattr("tract.maintenance.fsck.check.check_format", collect_now)
 
     assert [] == problems(tmp_path)
     assert seen[0] != seen[-1]

@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from tests.fuzz.object_targets import sample_objects
 from tests.fuzz.target import Target, check, put, refusing, scratch
-from tract.maintenance.fsck.check import salvage_loose
+from tract.maintenance.fsck.contents import salvage_loose
 from tract.maintenance.fsck.journal import scan_journal
 from tract.maintenance.fsck.pack import PackScan
 from tract.objects.id import ID_SIZE, object_id

@@ -14,40 +14,27 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tract.config import TractConfig, from_table
+from tract.config import from_table
 from tract.errors import ConfigError, StorageError
-from tract.maintenance.fsck.check import (
-    JOURNAL,
-    check_repository,
-    examine,
-    salvage_loose,
-)
+from tract.maintenance.fsck.check import check_repository, examine
+from tract.maintenance.fsck.contents import JOURNAL, salvage_loose
+from tract.maintenance.fsck.evidence import best_refs, cuts_of, lost_things, retold
 from tract.maintenance.fsck.examination import Examination
-from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import ASIDE
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.report import FsckReport
-from tract.objects.id import KINDS, ObjectId
-from tract.objects.model import (
-    CommitOperation,
-    NewObject,
-    Operation,
-    RefChange,
-    RefValue,
-    new_operation,
-    read_commit,
-    read_operation,
-)
+from tract.objects.id import KINDS
+from tract.objects.model import NewObject, RefChange, RefValue
 from tract.refs.files import RefFiles
-from tract.refs.names import HEAD, HEADS, TRACTS, ref_path
-from tract.refs.operations import now, shown, unfold_operation
+from tract.refs.names import ref_path
+from tract.refs.operations import shown
 from tract.repo import format_text, is_signed, sign_config, write_config
 from tract.storage import files
 from tract.storage.journal import FIRST_STEP, LONGEST, create_journal
 from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
 from tract.storage.shallow import NAME as SHALLOW
-from tract.storage.shallow import Cut, write_shallow
+from tract.storage.shallow import write_shallow
 
 Action: TypeAlias = Literal[
     "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack", "salvage-loose", "write-mark",
@@ -55,7 +42,6 @@ Action: TypeAlias = Literal[
     "write-shallow",
 ]  # fmt: skip
 
-_ACTOR = "fsck"
 _LONGEST_SETTING = 4096
 
 
@@ -168,143 +154,6 @@ def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
         return True
     # A ref file that is ahead of the operations was looked at for best_refs already; only what is synced counts.
     return any(problem.kind in _REBUILT_FOR and problem.severity == "error" for problem in found.problems)
-
-
-def best_refs(found: Examination) -> dict[str, RefValue]:
-    """For every ref the newest value that can be proved and whose commit is there.
-
-    The operations tell it, in the journal and in what was set aside from it.
-    A ref's file does where the operations do not know its value, or where one is missing that may have moved the ref;
-    then a branch without a file was deleted.
-    """
-    record = found.record
-    refs: dict[str, RefValue] = {}
-    for name in sorted(record.values.keys() | found.ref_files.keys()):
-        value, synced = found.ref_files.get(name, (None, False))
-        values = list(record.values.get(name, ()))
-        is_gone = bool(values) and name not in record.refs
-        if value is not None and (
-            record.is_doubtful(name) or not record.operations or (synced and value not in values)
-        ):
-            values.append(value)
-            is_gone = False
-        elif value is None and record.is_doubtful(name) and _was_deleted(found, name):
-            is_gone = True
-        if not is_gone:
-            best = next((value for value in reversed(values) if is_there(found, value)), None)
-            if best is not None:
-                refs[name] = best
-    for scan in found.evidence:
-        _add_evidence(found, scan, refs)
-    for prefix in {"", *(_prefix(name) for name in refs)}:
-        if prefix + HEAD not in refs:
-            refs[prefix + HEAD] = _likely_branch(refs, prefix)
-    return refs
-
-
-def _was_deleted(found: Examination, name: str) -> bool:
-    """Whether a ref without a file was deleted by an operation that is missing, as far as the other files tell."""
-    head = _prefix(name) + HEAD
-    value, _ = found.ref_files.get(head, (None, False))
-    is_current = name == head or (isinstance(value, str) and _prefix(name) + value == name)
-    return value is not None and not is_current and os.path.dirname(name) in found.layout.directories
-
-
-def _add_evidence(found: Examination, scan: JournalScan, refs: dict[str, RefValue]) -> None:
-    """Put *refs* where operations say that were set aside: a ref that has moved elsewhere since is kept, and the other value gets a name beside it."""
-    first: dict[str, RefValue | None] = {}
-    last: dict[str, RefValue | None] = {}
-    for id in scan.operations:
-        for change in read_operation(id, found.found.read(id)).changes:
-            first.setdefault(change.name, change.old)
-            last[change.name] = change.new
-    for name, value in last.items():
-        now_at = refs.get(name)
-        if now_at == value or (value is not None and not is_there(found, value)):
-            continue
-        if now_at == first[name] or (
-            isinstance(value, bytes) and isinstance(now_at, bytes) and _follows(found, value, now_at)
-        ):
-            refs.pop(name, None)
-            if value is not None:
-                refs[name] = value
-        elif isinstance(value, bytes) and value not in found.history and "refs/" in name:
-            refs[_free_name(refs, name, value)] = value
-
-
-def _follows(found: Examination, id: ObjectId, earlier: ObjectId) -> bool:
-    """Whether *earlier* is in the history of the commit *id*, or its message in a context there, as far as that can be read."""
-    seen: set[ObjectId] = set()
-    waiting = [id]
-    while waiting:
-        at = waiting.pop()
-        if at == earlier:
-            return True
-        if at not in seen and is_there(found, at):
-            seen.add(at)
-            commit = read_commit(at, found.found.read(at))
-            if earlier in commit.entry_commits:
-                return True
-            waiting.extend(commit.parents)
-    return False
-
-
-def _free_name(refs: dict[str, RefValue], name: str, value: RefValue) -> str:
-    number = 1
-    while True:
-        free = f"{name}-recovered" + (f"-{number}" if number > 1 else "")
-        if refs.get(free, value) == value:
-            return free
-        number += 1
-
-
-def _prefix(name: str) -> str:
-    return "/".join(name.split("/")[:2]) + "/" if name.startswith(TRACTS) else ""
-
-
-def is_there(found: Examination, value: RefValue) -> bool:
-    """Whether what a ref holds can be held: a commit that can be read, or the name of a branch."""
-    if isinstance(value, str):
-        return value.startswith(HEADS)
-    place = found.found.get(value)
-    return place is not None and place.kind == "commit"
-
-
-def _likely_branch(refs: dict[str, RefValue], prefix: str) -> str:
-    """The branch for a HEAD that nobody remembers: main, else the first there is."""
-    branches = sorted(name.removeprefix(prefix) for name in refs if name.startswith(prefix + HEADS))
-    default = HEADS + TractConfig().default_branch
-    return default if default in branches or not branches else branches[0]
-
-
-def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...]:
-    """What no file has any more, although something names it: by id, with the words that it began with where they can be told."""
-    lost: dict[ObjectId, str] = {}
-    for problem in found.problems:
-        if problem.kind == "missing-object":
-            kind, text = problem.subject.split()
-            id = bytes.fromhex(text)
-            if id not in found.mendable:
-                lost[id] = kind
-    for name in {*found.record.values, *found.ref_files}:
-        newest = (*found.record.values.get(name, ())[-1:], *found.ref_files.get(name, ())[:1])
-        for value in newest:
-            if isinstance(value, bytes) and value not in found.found:
-                lost[value] = f"commit of '{name}'"
-    lines = [f"{kind} {id.hex()[:16]}{_told(found, id)}" for id, kind in lost.items()]
-    for name, value in sorted(found.record.refs.items()):
-        if isinstance(value, bytes) and is_there(found, value) and name not in refs:
-            lines.append(
-                f"ref '{name}', which was at {value.hex()[:16]}: its file is gone, and an operation that may have deleted it is missing"
-            )
-    if found.record.known_since is not None:
-        lines.append("an operation: what it said in the reflog")
-    return tuple(lines)
-
-
-def _told(found: Examination, id: ObjectId) -> str:
-    words = found.words_of(id)
-    return f": {words!r}" if words else ""
 
 
 def run_repair(plan: RepairPlan) -> FsckReport:
@@ -524,72 +373,6 @@ class _Repair:
 
 def _examined(path: str) -> closing[Examination]:
     return closing(examine(path, locked=True))
-
-
-def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObject], NewObject]:
-    """The operations that have to be told anew, and the keyframe that says where *refs* are.
-
-    Where operations are missing, or moved refs to commits that are gone, what is left is told again without them.
-    """
-    record = found.record
-    lost = any(not is_there(found, value) for values in record.values.values() for value in values)
-    if record.is_whole and not lost:
-        previous = record.operations[-1][0] if record.operations else None
-        return [], _last_operation(previous, record.refs, refs)
-    told: list[NewObject] = []
-    state: dict[str, RefValue] = {}
-    for _, operation in record.operations:
-        for one in [operation] if operation.steps is None else [*unfold_operation(operation)][::-1]:
-            changes = tuple(_changes(found, one, state))
-            if changes:
-                previous = told[-1].id if told else None
-                told.append(new_operation(Operation(previous, one.time, one.actor, one.reason, changes)))
-    return told, _last_operation(told[-1].id if told else None, state, refs)
-
-
-def _changes(found: Examination, operation: Operation, state: dict[str, RefValue]) -> Iterator[RefChange]:
-    """The changes that still can be told; *state* moves with them."""
-    for name, _, new in operation.changes:
-        if new is not None and not is_there(found, new):
-            continue
-        if state.get(name) != new:
-            yield RefChange(name, state.get(name), new)
-        if new is None:
-            state.pop(name, None)
-        else:
-            state[name] = new
-
-
-def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], after: dict[str, RefValue]) -> NewObject:
-    names = sorted(before.keys() | after.keys())
-    changes = tuple(
-        RefChange(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
-    )
-    return new_operation(Operation(previous, now(), _ACTOR, "fsck: repair", changes, tuple(sorted(after.items()))))
-
-
-def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
-    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept, pinned ones and edits that nothing names too."""
-    date = time.strftime("%Y-%m-%d", time.gmtime())
-    messages = {id for id, place in found.found.items() if place.kind == "commit" and id not in found.history}
-    cuts = {id: cut for id, cut in found.cuts.items() if is_there(found, id)}
-    for id in {*found.cut_off, *messages}:
-        if is_there(found, id) and id not in cuts:
-            commit = read_commit(id, found.found.read(id))
-            if commit.operation is CommitOperation.NOTE:
-                continue  # what it is about may be gone
-            rest = (*commit.open, *(one for one in (commit.tree, commit.target) if one is not None))
-            if any(one not in found.found for one in rest):
-                cuts[id] = Cut("all", date)
-            elif id in found.cut_off or any(one not in found.found for one in commit.parents):
-                cuts[id] = Cut("parents", date)
-    alone = {
-        id for id, cut in cuts.items() if cut.grade == "all"
-    }  # who comes from one of these has nothing to go back to
-    for id in found.history - cuts.keys() if alone else ():
-        if not alone.isdisjoint(read_commit(id, found.found.read(id)).parents):
-            cuts[id] = Cut("parents", date)
-    return cuts
 
 
 def signed_settings(data: bytes) -> bytes:
