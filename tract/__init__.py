@@ -105,6 +105,7 @@ _HOMES = {
         "CompressionError",
         "ConfigError",
         "ContentValidationError",
+        "DamageWarning",
         "DetachedHeadError",
         "DurabilityError",
         "EditTargetError",

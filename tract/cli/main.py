@@ -16,7 +16,7 @@ from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, escape, utf8_streams
-from tract.errors import ConfigError, TimeArgumentError, TractError
+from tract.errors import ConfigError, DamageWarning, TimeArgumentError, TractError
 
 _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
@@ -42,7 +42,7 @@ def main(argv: Sequence[str], *, console: Console | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = lambda message, *_: console.warn(str(message))
+            warnings.showwarning = lambda message, *_: _warn(console, message)
             status = _dispatch(list(argv), console)
             console.flush()
             return status
@@ -211,6 +211,12 @@ def _report(console: Console, exc: Exception) -> None:
         console.error("there is not enough memory for this")
     else:
         _report_bug(console, exc)
+
+
+def _warn(console: Console, message: Warning | str) -> None:
+    console.warn(str(message))
+    if isinstance(message, DamageWarning):
+        console.hint("'tract fsck' says what is damaged, 'tract fsck --repair' brings back what can still be read")
 
 
 def _show_hint(console: Console, exc: TractError) -> None:
