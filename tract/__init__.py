@@ -114,6 +114,7 @@ _HOMES = {
         "HistoryCutError",
         "ImportFormatError",
         "InvalidBranchNameError",
+        "KeyConflictError",
         "LLMAuthError",
         "LLMConfigError",
         "LLMError",

@@ -6,6 +6,7 @@
     ├── BlobNotFoundError            an object that must exist does not
     │   └── HistoryCutError          what was before a commit was cut by gc
     ├── ContentValidationError       a message, note or usage dict tract cannot keep
+    ├── KeyConflictError             a key that another content has already
     ├── BudgetExceededError          a commit over a REJECT budget
     ├── EditTargetError              an edit of what is not in the context
     ├── DetachedHeadError            a commit without a branch to move
@@ -100,6 +101,15 @@ class HistoryCutError(BlobNotFoundError):
 
 class ContentValidationError(TractError):
     """Content that cannot be kept as it is; the message names the place in it."""
+
+
+class KeyConflictError(TractError):
+    """The branch has another content under *key*: that of the commit *commit_hash*."""
+
+    def __init__(self, key: str, commit_hash: str) -> None:
+        self.key = key
+        self.commit_hash = commit_hash
+        super().__init__(f"key {key!r:.80} has another content already, in commit {commit_hash[:16]}")
 
 
 class BudgetExceededError(TractError):

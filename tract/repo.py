@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from blake3 import blake3
 
@@ -45,6 +45,9 @@ from tract.storage.database import Database, create_database
 from tract.storage.memory import MemoryStore
 from tract.storage.shallow import UNTOLD, Shallow
 from tract.storage.store import Durability, ObjectStore
+
+if TYPE_CHECKING:
+    from tract.storage.key_index import KeyIndex
 
 FOLDER = ".tract"
 FORMAT_VERSION = "2"
@@ -104,6 +107,19 @@ class Repository:
     replaced: dict[ObjectId, ObjectId] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
+    key_indexes: dict[str, KeyIndex] = field(default_factory=dict)  # by the tract's prefix
+
+    @property
+    def keys(self) -> KeyIndex:
+        """The index of this tract's keys."""
+        from tract.storage.key_index import KeyIndex  # most programs use no keys
+
+        found = self.key_indexes.get(self.prefix)
+        if found is None:
+            name = blake3(self.prefix.encode()).hexdigest()[:8]
+            start = None if self.path is None else os.path.join(self.path, "cache", f"keys-{name}-")
+            found = self.key_indexes[self.prefix] = KeyIndex(start)
+        return found
 
     def commit(self, id: ObjectId) -> Commit:
         """The commit *id*; without its parents where its history was cut, and without a target that went with them."""

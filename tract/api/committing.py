@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tract.api.handle import Handle
-from tract.errors import ContentValidationError, RefMovedError
+from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
 from tract.history.tags import create_tag, delete_tags
 from tract.objects.content import DialogueContent, InstructionContent, MessageContent, check_content_type, from_value
 from tract.objects.model import CommitOperation, new_blob
-from tract.report.info import describe_made
+from tract.report.info import describe, describe_made
 from tract.revision import Revision, resolve_revision
 from tract.writing.answers import answer_drafts, given_answer
 from tract.writing.budget import check_budget, record_usage
-from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, draft, drafts, tool_message
+from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, check_key, draft, drafts, tool_message
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.compile.compiled import CompiledContext
     from tract.compile.workspace import Workspace
+    from tract.objects.id import ObjectId
+    from tract.objects.model import Commit
     from tract.report.info import CommitInfo
     from tract.tokens.usage import TokenUsage
     from tract.writing.stream import MessageStream, StreamOptions
@@ -45,18 +47,35 @@ class Committing(Handle):
         *response_to* is the message that an edit changes, or that a message replies to; *message* is a note on the commit.
         *generation_config* and *usage* are kept beside the commit: neither is in its hash.
         *timestamp* is an aware datetime, now where None.
+        *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
         """
         if type(content) not in _PLAIN and (answer := given_answer(content, self._space.types)) is not None:
             with self._writing(answer) as space:
                 return self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
-        with self._writing(options.get("response_to"), options.get("usage")) as space:
+        with self._writing(options.get("response_to"), options.get("usage"), options.get("key")) as space:
             return self._write(space, [draft(space, content, operation, **options)], content)[0]
 
-    def extend(self, messages: Iterable[Any], *, format: str = "openai") -> list[CommitInfo]:
-        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*."""
-        with self._writing() as space:
+    def extend(
+        self, messages: Iterable[Any], *, format: str = "openai", keys: Sequence[str | None] | None = None
+    ) -> list[CommitInfo]:
+        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*.
+
+        *keys* has a key for each message, as for :meth:`commit`: only those are written that the branch has not.
+        """
+        with self._writing(keys) as space:
             given = as_tuple(messages)
-            return self._write(space, drafts(space, given, format), given)
+            return self._write(space, drafts(space, given, format, keys), given)
+
+    def commit_for_key(self, key: str) -> CommitInfo | None:
+        """The commit that HEAD's branch has under *key*; None where it has none.
+
+        Where gc took the message, that is the commit behind which history was cut.
+        """
+        from tract.history.keys import find_key
+
+        with self._access() as space:
+            known = find_key(space.repo, check_key(key), space.repo.head()[1])
+            return None if known is None else describe(space, known.commit)
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""
@@ -149,14 +168,33 @@ class Committing(Handle):
 
     def _write(self, space: Workspace, drafts: list[Draft], given: Any) -> list[CommitInfo]:
         """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
-        check_budget(space, drafts)
         try:
+            check_budget(space, drafts)
             made = make_commits(space.repo, drafts, expected=self._expected_by_commit)
-        except RefMovedError as exc:
-            exc.content = given
+        except (BudgetExceededError, RefMovedError) as exc:
+            known = self._known(space, drafts)
+            if drafts and len(known) == len(drafts):
+                return known  # nothing is added: these are here, or another process has committed them meanwhile
+            if isinstance(exc, RefMovedError):
+                exc.content = given
             raise
         seen = self._look_after(given)
         infos = describe_made(space, made, [one.value for one in drafts])
-        if made and isinstance(seen, bytes) and made[0][1].parents != (seen,):
+        if isinstance(seen, bytes) and _landed_elsewhere(made, seen, space.repo.commit(seen).generation):
             infos = [replace(info, landed_on=infos[0].parent_hash) for info in infos]
         return infos
+
+    def _known(self, space: Workspace, drafts: list[Draft]) -> list[CommitInfo]:
+        """The commits that the branch has under the drafts' keys, where it has all of them; else none."""
+        if not drafts or any(one.key is None for one in drafts):
+            return []
+        from tract.history.keys import known_commits  # most programs use no keys
+
+        found = known_commits(space.repo, drafts)
+        return [describe(space, id) for id in found if id is not None] if None not in found else []
+
+
+def _landed_elsewhere(made: Sequence[tuple[ObjectId, Commit]], seen: ObjectId, generation: int) -> bool:
+    """Whether the first of the commits that are new did not go on the commit *seen*, of that *generation*."""
+    new = next((commit for _, commit in made if commit.generation > generation), None)
+    return new is not None and new.parents != (seen,)

@@ -40,7 +40,8 @@ class Batch:
         self._base = base
         self._objects = BufferedObjects(base.objects)
         self._refs = BufferedRefs(base.refs, self._objects)
-        self.repo = replace(base, objects=self._objects, refs=self._refs)
+        keys = {base.prefix: base.keys.beside()}
+        self.repo = replace(base, objects=self._objects, refs=self._refs, key_indexes=keys)
 
     @contextmanager
     def part(self) -> Iterator[None]:

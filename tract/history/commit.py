@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, EditTargetError
@@ -19,12 +19,15 @@ from tract.revision import Revision, resolve_revision
 from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
+if TYPE_CHECKING:
+    from tract.history.keys import KeysOfCommits
+
 
 class Draft(NamedTuple):
     """A commit still to be made.
 
     *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
-    *config* and *usage* become notes about the commit, so neither is in its id. *refs* are what a record needs.
+    *config*, *usage* and *key* become notes about the commit, so none of them is in its id. *refs* are what a record needs.
     """
 
     value: dict[str, Any]
@@ -36,6 +39,7 @@ class Draft(NamedTuple):
     usage: dict[str, Any] | None = None
     time: int | None = None
     refs: tuple[ObjectId, ...] = ()
+    key: str | None = None
 
 
 class Change(NamedTuple):
@@ -99,25 +103,49 @@ def make_commits(
     All of them or none: objects, notes and the branch's move are one operation, and a crash before it is whole leaves nothing.
     *expected*, where it is a function, is asked when what other processes did is known and they are locked out.
     *blobs* are the drafts' values as blobs, from who has made them already.
+    A draft with a key that the branch has already is not made: the commit there is stands in its place (KeyConflictError where that has another content).
     RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
     """
     if blobs is None:
         blobs = [new_blob(draft.value) for draft in drafts]
     _check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
+        keys = _keys_for(tx, drafts)
         made: list[tuple[ObjectId, Commit]] = []
+        new: list[tuple[Draft, ObjectId, Commit]] = []
         at = tx.tip
         for draft, blob in zip(drafts, blobs, strict=True):
-            tx.objects.append(blob)
+            known = keys.known(draft) if keys is not None else None
+            if known is not None:
+                made.append((known, repo.commit(known)))
+                continue
             change = _change(repo, draft, blob.id)
+            if keys is not None:
+                change = keys.picked(draft, change)
+            tx.objects.append(blob)
             if draft.refs:
                 change = change._replace(refs=build_refs(repo, draft.refs, tx.objects))
             at = add_commit(tx, at, change)
-            made.append((at, repo.commit(at)))
-        if at is not None and made:
+            commit = repo.commit(at)
+            made.append((at, commit))
+            new.append((draft, at, commit))
+            if keys is not None:
+                keys.add(draft, at, commit)
+        if at is not None and new:
             tx.move_branch(at)
-            _add_notes(tx, drafts, made)
-        return made
+            _add_notes(tx, new)
+    if keys is not None:
+        keys.landed()
+    return made
+
+
+def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
+    """What finds and adds the keys of *drafts*; None where none of them has one."""
+    if all(draft.key is None for draft in drafts):
+        return None
+    from tract.history.keys import KeysOfCommits  # most programs use no keys
+
+    return KeysOfCommits(tx)
 
 
 def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
@@ -212,9 +240,9 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
     return id
 
 
-def _add_notes(tx: Transaction, drafts: Sequence[Draft], made: Sequence[tuple[ObjectId, Commit]]) -> None:
+def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
     """The notes that came with the drafts."""
-    for draft, (id, commit) in zip(drafts, made, strict=True):
+    for draft, id, commit in made:
         if draft.config is not None:
             tx.note(CONFIG, id, draft.config, time=commit.time)
         if draft.usage is not None:

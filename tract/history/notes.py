@@ -4,6 +4,7 @@
     refs/notes/config     the generation config a message was made with
     refs/notes/usage      the tokens a provider counted
     refs/notes/origin     the commit that a replayed one was made from
+    refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
 
 A note is a commit of its own on its namespace's ref, and moves no branch.
 Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
@@ -28,6 +29,7 @@ PRIORITY = "priority"
 CONFIG = "config"
 USAGE = "usage"
 ORIGIN = "origin"
+KEY = "key"
 
 # Further apart than this, reading the whole list anew is no slower than walking.
 _MOST_STEPS = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -19,12 +19,16 @@ from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.budget import usage_of_answer
 
+_LONGEST_KEY = 1024
+"""Bytes."""
+
 
 class EditOptions(TypedDict, total=False):
     """The options of ``Tract.edit``.
 
     *message* is a note on the commit, and *metadata* a map that is in its hash too; *timestamp* is an aware datetime, now where None.
     *generation_config* and *usage* are kept beside the commit: neither is in its hash.
+    *key* is a name that somebody else gave the message; where the branch has it already, the commit that it has is given back and nothing is written.
     """
 
     message: str | None
@@ -32,6 +36,7 @@ class EditOptions(TypedDict, total=False):
     generation_config: Mapping[str, Any] | None
     usage: Mapping[str, Any] | TokenUsage | None
     timestamp: datetime | str | None
+    key: str | None
 
 
 class CommitOptions(EditOptions, total=False):
@@ -51,6 +56,7 @@ def draft(
     generation_config: Mapping[str, Any] | None = None,
     usage: Mapping[str, Any] | TokenUsage | None = None,
     timestamp: datetime | str | None = None,
+    key: str | None = None,
 ) -> Draft:
     """A commit still to be made, checked: nothing was written when this raises."""
     operation = _content_operation(operation)
@@ -79,8 +85,22 @@ def draft(
         checked_config(generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
         refs=refs,
+        key=None if key is None else check_key(key),
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
+
+
+def check_key(key: object) -> str:
+    """*key*, a text of at most 1,024 bytes; ContentValidationError for anything else."""
+    if not isinstance(key, str) or not key:
+        raise ContentValidationError(f"a key must be a text that is not empty, not {key!r:.40}")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise ContentValidationError(f"key {key!r:.40} has half a surrogate pair") from None
+    if size > _LONGEST_KEY:
+        raise ContentValidationError(f"a key of {size} bytes is over the limit of {_LONGEST_KEY}")
+    return key
 
 
 def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
@@ -90,12 +110,19 @@ def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(messages)
 
 
-def drafts(space: Workspace, messages: Iterable[Any], format: str) -> list[Draft]:
-    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*."""
+def drafts(
+    space: Workspace, messages: Sequence[Any], format: str, keys: Sequence[str | None] | None = None
+) -> list[Draft]:
+    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*.
+
+    *keys* has a key for each message, None for one without.
+    """
+    if keys is not None and len(keys) != len(messages):
+        raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(messages)}")
     found = []
     for number, message in enumerate(messages, 1):
         try:
-            found.append(draft(space, _as_message(message, format)))
+            found.append(draft(space, _as_message(message, format), key=None if keys is None else keys[number - 1]))
         except ContentValidationError as exc:
             raise ContentValidationError(f"message {number}: {exc}") from exc
     return found

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from tract.errors import RefMovedError
-from tract.history.notes import noted_entries
+from tract.history.notes import KEY, noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue
+from tract.maintenance.gc.keys import keep_keys
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
 from tract.maintenance.gc.plan import Archive, GCPlan, HeldArchive, database, operation_refs, plan_gc
 from tract.maintenance.gc.policies import Policies, read_policies
@@ -153,6 +154,7 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
             break
         last = repo.refs.last
         fresh.add(run.write_pack(run.saved(since), level, run.later(since)))
+    keep_keys(repo, run.marker, run.ends())
     stale = find_stale_notes(repo, plan.drops_id, plan.catalogue.has) if plan.dropped else {}
     ref_files = RefFileSync(os.path.dirname(store.path), repo.refs)
     with store.lock():
@@ -312,6 +314,12 @@ class _Run:
         number = self.plan.catalogue.admit(id)
         return self.plan.marker.mark_of(number) == REACHED or self.marker.mark_of(number) <= ARCHIVED
 
+    def ends(self) -> list[tuple[ObjectId, Commit]]:
+        """The compress commits that stay, and whose archives go."""
+        catalogue = self.plan.catalogue
+        found = ((catalogue.id_of(number), number) for number in self.plan.expired)
+        return [(id, read_commit(id, catalogue.read(number))) for id, number in found if self.marker.stays(id)]
+
     def cuts(self, date: str) -> dict[ObjectId, Cut]:
         """What ``shallow`` says when all is gone that does not stay; *date* is that of new cuts.
 
@@ -418,7 +426,7 @@ def find_stale_notes(
     """
     stale: dict[str, frozenset[ObjectId]] = {}
     for name, tip in repo.refs.list():
-        if NOTES in name and isinstance(tip, bytes):
+        if NOTES in name and not name.endswith(NOTES + KEY) and isinstance(tip, bytes):  # a key outlives its commit
             targets = [target for target, _ in noted_entries(repo, tip)]
             dropped = {target for target in targets if is_dropped(target)}
             gone = dropped | {target for target in targets if not is_known(target)}

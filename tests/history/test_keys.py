@@ -1,0 +1,297 @@
+"""Keys: a message that a branch has is not committed again, whatever was done to it since."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.making import make_tract, texts
+from tract import (
+    BudgetAction,
+    BudgetExceededError,
+    ContentValidationError,
+    KeyConflictError,
+    NothingToMergeError,
+    Priority,
+    RefMovedError,
+    TokenBudgetConfig,
+    Tract,
+    TractConfig,
+)
+from tract.storage import key_index
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def keyed(t: Tract, *keys: str) -> list[str]:
+    """A message of the user with each key, which says it."""
+    return [t.user(f"says {key}", key=key).commit_hash for key in keys]
+
+
+def test_a_known_key_writes_nothing_and_gives_the_commit_back():
+    t = make_tract()
+    first = t.user("hi", key="a")
+    head, size = t.head, t.repository.objects.stats().size
+
+    again = t.user("hi", key="a")
+
+    assert first.commit_hash == again.commit_hash == t.commit_for_key("a").commit_hash
+    assert (head, size) == (t.head, t.repository.objects.stats().size)
+
+
+def test_a_key_is_in_no_commits_id():
+    one, other = make_tract(), make_tract()
+    clock = "2026-03-01T10:00:00+00:00"
+    ids = {t.user("hi", timestamp=clock, key=key).commit_hash for t, key in ((one, "a"), (other, None))}
+    assert 1 == len(ids)
+
+
+def test_the_same_key_with_another_content_is_a_conflict_that_names_the_commit():
+    t = make_tract()
+    first = t.user("hi", key="a")
+
+    with pytest.raises(KeyConflictError) as caught:
+        t.user("ho", key="a")
+
+    assert ("a", first.commit_hash) == (caught.value.key, caught.value.commit_hash)
+    assert ["hi"] == texts(t)
+
+
+def test_contents_are_compared_as_json_values():
+    t = make_tract()
+    t.commit({"role": "user", "content": "hi", "name": "ada"}, key="a")
+    assert t.commit({"name": "ada", "content": "hi", "role": "user"}, key="a").commit_hash == t.head
+
+
+@pytest.mark.parametrize("key", ["", 7, "\ud800", "x" * 1025])
+def test_a_key_that_cannot_be_kept_is_refused(key: Any):
+    t = make_tract()
+    with pytest.raises(ContentValidationError, match="key"):
+        t.user("hi", key=key)
+    assert t.head is None
+
+
+def test_extend_writes_what_is_new():
+    t = make_tract()
+    said = [{"role": "user", "content": str(at)} for at in range(6)]
+    t.extend(said[:4], keys=list("abcd"))
+
+    infos = t.extend(said, keys=list("abcdef"))
+
+    assert list("012345") == texts(t)
+    assert [t.commit_for_key(key).commit_hash for key in "abcdef"] == [info.commit_hash for info in infos]
+
+
+def test_extend_with_a_key_twice_makes_one_commit_and_with_two_contents_none():
+    t = make_tract()
+    same = [{"role": "user", "content": "x"}] * 2
+    assert 1 == len({info.commit_hash for info in t.extend(same, keys=["a", "a"])})
+    with pytest.raises(KeyConflictError):
+        t.extend([{"role": "user", "content": "y"}, {"role": "user", "content": "z"}], keys=["b", "b"])
+    assert ["x"] == texts(t)
+
+
+def test_keys_must_be_as_many_as_messages():
+    with pytest.raises(ContentValidationError, match="1 for 2"):
+        make_tract().extend([{"role": "user", "content": "x"}] * 2, keys=["a"])
+
+
+def test_an_edited_message_keeps_its_key_and_its_first_content():
+    t = make_tract()
+    (first,) = keyed(t, "a")
+    t.edit(first, "corrected")
+    assert first == keyed(t, "a")[0]
+    assert ["corrected"] == texts(t)
+
+
+def test_a_key_that_only_another_branch_has_is_picked_from_there():
+    t = make_tract()
+    keyed(t, "a")
+    t.branch("side")
+    (b,) = keyed(t, "b")
+    t.annotate(b, Priority.PINNED)
+    t.switch("side")
+    t.user("before")
+    assert t.commit_for_key("b") is None
+
+    picked = t.user("says b", key="b")
+
+    assert picked.commit_hash != b
+    assert Priority.PINNED is picked.priority
+    assert ["says a", "before", "says b"] == texts(t)
+    t.switch("main")
+    t.user("main")
+    t.merge("side")
+    assert ["before", "main", "says a", "says b"] == sorted(texts(t))  # one message, though both sides have it
+    assert t.commit_for_key("b").commit_hash in (b, picked.commit_hash)
+
+
+def test_hard_reset_forgets_and_undo_remembers():
+    t = make_tract()
+    a, b = keyed(t, "a", "b")
+    t.reset(a, "hard")
+    assert t.commit_for_key("b") is None
+    t.undo()
+    assert b == t.commit_for_key("b").commit_hash
+
+
+def test_a_merge_brings_the_keys_of_the_other_side():
+    t = make_tract()
+    keyed(t, "a")
+    t.branch("side")
+    keyed(t, "b")
+    t.switch("side")
+    (c,) = keyed(t, "c")
+    t.switch("main")
+    t.merge("side")
+    assert c == t.commit_for_key("c").commit_hash
+    head = t.head
+    assert c == keyed(t, "a", "b", "c")[-1]
+    assert head == t.head
+
+
+def test_a_batch_that_fails_leaves_no_key():
+    t = make_tract()
+    with pytest.raises(ZeroDivisionError), t.batch():  # noqa: PT012  # a batch is a block
+        assert t.get_commit(keyed(t, "a")[0]) == t.commit_for_key("a")
+        _ = 1 / 0
+    assert t.commit_for_key("a") is None
+
+
+def test_a_batch_lands_its_keys(tmp_path):
+    t = make_tract(path=tmp_path)
+    with t.batch():
+        keyed(t, "a", "b")
+        keyed(t, "a")
+    assert ["says a", "says b"] == texts(t)
+    with Tract.open(tmp_path) as other:
+        assert t.head == keyed(other, "b")[0]
+
+
+def test_two_handles_with_one_key_make_one_commit(tmp_path):
+    one, other = make_tract("first", path=tmp_path), make_tract(path=tmp_path)
+    assert one.head == other.head
+    (made,) = keyed(one, "a")
+    assert made == keyed(other, "a")[0]  # though the branch moved since it looked
+
+
+def test_a_new_key_does_not_hide_that_the_branch_moved(tmp_path):
+    one, other = make_tract("first", path=tmp_path), make_tract(path=tmp_path)
+    assert one.head == other.head
+    one.user("more")
+    with pytest.raises(RefMovedError):
+        keyed(other, "new")
+
+
+def test_a_known_message_is_not_refused_for_a_full_budget():
+    t = make_tract(config=TractConfig(token_budget=TokenBudgetConfig(12, BudgetAction.REJECT)))
+    (a,) = keyed(t, "a")
+    with pytest.raises(BudgetExceededError):
+        t.user("many words " * 20, key="b")
+    assert a == keyed(t, "a")[0]
+
+
+@pytest.mark.parametrize("drops_index", [False, True], ids=["index kept", "index lost"])
+def test_what_gc_lets_go_of_leaves_its_key_behind(tmp_path, drops_index):
+    """Imported, compressed, collected with no delay, imported again: nothing is new."""
+    said = [{"role": "user", "content": f"message {at} of many"} for at in range(40)]
+    keys = [f"uuid-{at}" for at in range(40)]
+    with make_tract(path=tmp_path) as t:
+        t.extend(said[:30], keys=keys[:30])
+        t.compress(content="thirty messages", keep_recent=2)
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+        t.extend(said[:35], keys=keys[:35])
+        t.compress(content="more messages", keep_recent=2)
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+    if drops_index:
+        for path in (tmp_path / ".tract" / "cache").glob("keys-*"):
+            path.unlink()
+    with make_tract(path=tmp_path) as t:
+        before = texts(t)
+        assert not t.repository.objects.contains(b"\0" * 32)
+        t.extend(said, keys=keys)
+        assert before + [f"message {at} of many" for at in range(35, 40)] == texts(t)
+        head = t.head
+        t.extend(said, keys=keys)
+        assert head == t.head
+
+
+def test_a_key_of_a_deleted_branch_is_forgotten_once_it_is_collected(tmp_path):
+    t = make_tract("start", path=tmp_path)
+    t.switch("side", create=True)
+    keyed(t, "a")
+    t.switch("main")
+    t.delete_branch("side", force=True)
+    t.gc(orphan_retention_days=0)
+    assert t.commit_for_key("a") is None
+    keyed(t, "a")
+    assert ["start", "says a"] == texts(t)
+
+
+def test_many_keys_are_found_by_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_index, "_MOST_IN_MEMORY", 20)
+    with make_tract(path=tmp_path) as t:
+        ids = keyed(t, *(f"k{at}" for at in range(300)))
+        assert ids == keyed(t, *(f"k{at}" for at in range(300)))
+    runs = list((tmp_path / ".tract" / "cache").glob("keys-*"))
+    assert 0 < len(runs) < 8
+    code = (
+        "import sys; from tract import Tract; t = Tract.open(sys.argv[1]);"
+        "print(*(t.commit_for_key(f'k{at}').commit_hash for at in range(0, 300, 7)), t.commit_for_key('none'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert [*ids[::7], "None"] == done.stdout.split()
+
+
+def test_a_damaged_index_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_index, "_MOST_IN_MEMORY", 20)
+    with make_tract(path=tmp_path) as t:
+        ids = keyed(t, *(f"k{at}" for at in range(200)))
+    rng = random.Random(5)
+    for _ in range(12):
+        for path in (tmp_path / ".tract" / "cache").glob("keys-*"):
+            data = bytearray(path.read_bytes())
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            path.write_bytes(data)
+        with make_tract(path=tmp_path) as t:
+            assert ids == keyed(t, *(f"k{at}" for at in range(200)))
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("kkkknbsmc"), st.integers(0, 9)), max_size=30)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_whatever_is_done_a_key_is_known_where_its_commit_is_in_history(steps):
+    """Against the definition: the commits of a branch's whole history, walked."""
+    t = make_tract("start")
+    keys: dict[str, set[str]] = {}
+    for step, at in steps:
+        branches = sorted(branch.name for branch in t.list_branches())
+        match step:
+            case "k":
+                keys.setdefault(str(at), set()).add(keyed(t, str(at))[0])
+            case "n":
+                t.user("plain")
+            case "b":
+                t.branch(f"b{len(branches)}")
+            case "s":
+                t.switch(branches[at % len(branches)])
+            case "m" if branches[at % len(branches)] != t.current_branch:
+                with suppress(NothingToMergeError):
+                    t.merge(branches[at % len(branches)], strategy="ours", auto_commit=True)
+            case "c" if len(texts(t)) > 3:
+                t.compress(content="sum", keep_recent=1)
+        history = {info.commit_hash for info in t.log(10_000)}
+        for key, commits in keys.items():
+            found = t.commit_for_key(key)
+            assert (found is not None) == bool(history & commits)
+            assert found is None or found.commit_hash in history

@@ -1,0 +1,320 @@
+"""Keys: names that somebody else gave a message, and whether a branch has it already.
+
+A key is a note about its commit (``refs/notes/key``, ``{"key": …}``), so it is in no commit's id.
+It is known on a branch where its commit is in the branch's history, compressed or not.
+What gc lets go of leaves its key behind: gc says it once more, of the commit at which history then ends, with the commit it stood at (``{"key": …, "was": …}``).
+
+Whether an old commit is in a long history must not cost a walk over it.
+So the index (tract/storage/key_index.py) keeps for each commit with a key two links to others behind it, by first parents:
+
+    depth   0 ── 1 ── 2 ── 3 ── 4 ── 5 ── 6
+    parent  ◂─── ◂─── ◂─── ◂─── ◂─── ◂───
+    jump    ◂───      ◂────────      ◂───             as far back as a skew binary number has digits
+
+The commit at a given depth is found in a number of steps that grows with the logarithm of the length (Myers, "An applicative random-access stack", 1983).
+Only where other commits came in by a merge is history walked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from tract.errors import KeyConflictError
+from tract.history.commit import Change, Draft
+from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries
+from tract.history.walk import is_ancestor
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.json import same_json
+from tract.objects.model import Commit, CommitOperation, Entry
+from tract.objects.note import read_event
+from tract.repo import Repository
+from tract.storage.key_index import IndexReplacedError, KeyIndex, Link
+from tract.transaction import Transaction
+
+_NAME = 16
+# Commits without a key behind one that has one, at most; further back a walk has to tell.
+_MOST_WITHOUT = 1024
+_MOST_TRIES = 8
+_T = TypeVar("_T")
+
+
+class Known(NamedTuple):
+    """A commit that a branch has under a key; *content* is not to be compared where gc took the message itself."""
+
+    commit: ObjectId
+    is_whole: bool
+
+
+def find_key(repo: Repository, key: str, tip: ObjectId | None) -> Known | None:
+    """The commit with *key* in the history of *tip*, the earliest of several; None where there is none."""
+    return None if tip is None else _asking(repo, lambda index: _find(repo, index, _said(repo, index, key), tip))
+
+
+def known_commits(repo: Repository, drafts: Sequence[Draft]) -> list[ObjectId | None]:
+    """For each draft the commit that HEAD's branch has under its key, None where it has none or there is no key.
+
+    KeyConflictError where that commit has another content.
+    """
+    tip = repo.head()[1]
+    found = [None if draft.key is None else find_key(repo, draft.key, tip) for draft in drafts]
+    return [None if known is None else _checked(repo, draft, known) for draft, known in zip(drafts, found, strict=True)]
+
+
+def _checked(repo: Repository, draft: Draft, known: Known) -> ObjectId:
+    content = repo.commit(known.commit).content
+    if known.is_whole and content is not None and not same_json(repo.blob(content), draft.value):
+        raise KeyConflictError(draft.key or "", known.commit.hex())
+    return known.commit
+
+
+class KeysOfCommits:
+    """The keys of the commits that a transaction makes."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._made: dict[str, tuple[ObjectId, Commit, Any, ObjectId | None]] = {}
+        self._sources: dict[str, ObjectId] = {}
+        self._tables: dict[str, NoteTable] = {}
+        save_index(tx.repo)
+        self._begun_at = tx.repo.keys.tip
+
+    def known(self, draft: Draft) -> ObjectId | None:
+        """The commit that stands in the place of *draft*; None where it is to be made. KeyConflictError as for :func:`known_commits`."""
+        key, repo, tip = draft.key, self._tx.repo, self._tx.tip
+        if key is None:
+            return None
+        if key in self._made:
+            id, _, value, _ = self._made[key]
+            if not same_json(value, draft.value):
+                raise KeyConflictError(key, id.hex())
+            return id
+
+        def look(index: KeyIndex) -> tuple[Known | None, ObjectId | None]:
+            said = list(_said(repo, index, key))
+            known = _find(repo, index, said, tip) if said and tip is not None else None
+            return known, _source(repo, said, draft.value) if said and known is None else None
+
+        known, source = _asking(repo, look)
+        if source is not None:
+            self._sources[key] = source
+        return None if known is None else _checked(repo, draft, known)
+
+    def picked(self, draft: Draft, change: Change) -> Change:
+        """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
+        source = self._sources.get(draft.key or "")
+        if source is None:
+            return change
+        commit = self._tx.repo.commit(source)
+        return change._replace(
+            time=commit.time if draft.time is None else change.time,
+            author=commit.author,
+            message=commit.message if draft.message is None else change.message,
+            metadata=commit.metadata if draft.metadata is None else change.metadata,
+        )
+
+    def add(self, draft: Draft, id: ObjectId, commit: Commit) -> None:
+        """Note the key of the commit *id* that was made of *draft*, and what is said of the one that it was picked from."""
+        key, tx = draft.key, self._tx
+        if key is None:
+            return
+        source = self._sources.get(key)
+        note = None if source == id else tx.note(KEY, id, {"key": key}, time=commit.time)
+        self._made[key] = id, commit, draft.value, note
+        if source is not None and source != id:
+            for namespace in (PRIORITY, *((CONFIG,) if draft.config is None else ())):
+                body = self._table(namespace).get(tx.repo, source)
+                if body is not None:
+                    tx.note(namespace, id, dict(body), time=commit.time)
+            tx.note(ORIGIN, id, {"by": "cherry-pick", "from": source.hex()}, time=commit.time)
+
+    def landed(self) -> None:
+        """Bring the index up to the notes that have landed now; nothing of them need be read."""
+        repo = self._tx.repo
+        index = repo.keys
+        if index.tip != self._begun_at:
+            return
+        for key, (id, commit, _, note) in self._made.items():
+            blob = None if note is None else repo.commit(note).content
+            if blob is None:
+                continue
+            try:
+                link = _link(repo, index, commit)
+            except IndexReplacedError:
+                return  # the next question brings the index up to the notes
+            index.add_key(key, blob)
+            index.add_link(id, link)
+            index.advanced(note)
+
+    def _table(self, namespace: str) -> NoteTable:
+        table = self._tables.get(namespace)
+        if table is None:
+            table = self._tables[namespace] = NoteTable()
+            table.advance(self._tx.repo, note_tip(self._tx.repo, namespace))
+        return table
+
+
+def _source(repo: Repository, said: Iterable[tuple[ObjectId, ObjectId | None]], value: Any) -> ObjectId | None:
+    """One of the commits that notes say a key of, where its content is *value*; None where there is none."""
+    for target, _ in said:
+        content = repo.commit(target).content if repo.objects.contains(target) else None
+        if content is not None and same_json(repo.blob(content), value):
+            return target
+    return None
+
+
+def save_index(repo: Repository) -> None:
+    """Bring the index up to the notes, and write what is new where that is much; only for the holder of the store's lock."""
+    while not _asking(repo, lambda index: index.save()):
+        pass
+
+
+def _asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
+    """What *ask* says of the index as it is with all notes."""
+    for _ in range(_MOST_TRIES):
+        try:
+            _advance(repo, repo.keys)
+            return ask(repo.keys)
+        except IndexReplacedError:
+            continue  # other processes merged runs; or one is damaged, and is left out from now on
+    repo.keys.clear()
+    _advance(repo, repo.keys)
+    return ask(repo.keys)
+
+
+def _find(
+    repo: Repository, index: KeyIndex, said: Iterable[tuple[ObjectId, ObjectId | None]], tip: ObjectId
+) -> Known | None:
+    here: list[ObjectId] = []
+    gone: set[ObjectId] = set()
+    stands_for: dict[ObjectId, ObjectId] = {}
+    for target, was in said:
+        if was is not None:
+            stands_for[target] = was
+        elif repo.objects.contains(target):
+            if _is_behind(repo, index, target, tip):
+                here.append(target)
+        elif _is_linked(index, repo, target, tip) is True:
+            gone.add(target)
+    if here:
+        first = min(here, key=lambda id: (repo.commit(id).generation, repo.commit(id).time, id))
+        return Known(first, True)
+    for end, was in stands_for.items():
+        if repo.objects.contains(end) and (was in gone or _is_behind(repo, index, end, tip)):
+            return Known(end, False)
+    return None
+
+
+def _said(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[ObjectId, ObjectId | None]]:
+    """The commits that notes say *key* of, each with the commit it stands for where gc said it."""
+    for blob in index.notes(key):
+        event = read_event(blob, repo.blob(blob))
+        if event.body.get("key") == key:
+            was = event.body.get("was")
+            yield event.target, parse_id(was) if isinstance(was, str) else None
+
+
+def _is_behind(repo: Repository, index: KeyIndex, commit: ObjectId, tip: ObjectId) -> bool:
+    """Whether *commit*, which is in the store, is in the history of *tip*."""
+    linked = _is_linked(index, repo, commit, tip)
+    return is_ancestor(repo, commit, tip) if linked is None else linked
+
+
+def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectId) -> bool | None:
+    """Whether the links lead from *tip* to *commit*; None where they cannot tell."""
+    goal = index.link(commit)
+    found = _nearest(repo, index, tip)
+    if goal is None or found is None:
+        return True if commit == tip else None
+    at, link, merges = found
+    merges += link.merges
+    while link.depth > goal.depth:
+        jump = index.link(link.jump) if link.jump else None
+        if jump is not None and jump.depth >= goal.depth:
+            at, link = link.jump, jump
+        else:
+            parent = index.link(link.parent)
+            if parent is None:
+                return None
+            at, link = link.parent, parent
+    if link.depth == goal.depth and at == commit[:_NAME]:
+        return True
+    return False if not merges else None
+
+
+def _nearest(repo: Repository, index: KeyIndex, start: ObjectId) -> tuple[bytes, Link, int] | None:
+    """The nearest commit with a key at or behind *start*, and how many merges lie in between; None where there is none near."""
+    at = start
+    merges = 0
+    for _ in range(_MOST_WITHOUT):
+        link = index.link(at)
+        if link is not None:
+            return at[:_NAME], link, merges
+        commit = repo.commit(at)
+        merges += _brings_others(commit)
+        if not commit.parents:
+            return None
+        at = commit.parents[0]
+    return None
+
+
+def _brings_others(commit: Commit) -> bool:
+    """Whether commits that are not behind its first parent come in by *commit*."""
+    return len(commit.parents) > 1 and commit.operation is not CommitOperation.COMPRESS
+
+
+def _advance(repo: Repository, index: KeyIndex) -> None:
+    """Bring the index up to the notes of this tract."""
+    tip = note_tip(repo, KEY)
+    if tip == index.tip:
+        return
+    notes = None if index.tip is None else _notes_after(repo, index.tip, tip)
+    if notes is None:
+        index.clear()
+    for target, blob in noted_entries(repo, tip) if notes is None else notes:
+        _add(repo, index, target, blob)
+    index.advanced(tip)
+
+
+def _notes_after(repo: Repository, old: ObjectId, new: ObjectId | None) -> list[Entry] | None:
+    """The notes after the tip *old* up to *new*, oldest first; None where *new* does not go on from it."""
+    if not repo.objects.contains(old):
+        return None
+    steps: list[Entry] = []
+    least = repo.commit(old).generation
+    at = new
+    while at is not None and at != old:
+        commit = repo.commit(at)
+        if commit.generation <= least or commit.target is None or commit.content is None:
+            return None
+        steps.append((commit.target, commit.content))
+        at = commit.parents[0] if commit.parents else None
+    return steps[::-1] if at == old else None
+
+
+def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) -> None:
+    """Add one note, and the links of the commit it is about."""
+    key = read_event(blob, repo.blob(blob)).body.get("key")
+    if not isinstance(key, str):
+        return
+    index.add_key(key, blob)
+    if index.link(target) is None and repo.objects.contains(target):
+        index.add_link(target, _link(repo, index, repo.commit(target)))
+
+
+def _link(repo: Repository, index: KeyIndex, commit: Commit) -> Link:
+    merges = int(_brings_others(commit))
+    if not commit.parents:
+        return Link(b"", b"", 0, merges)
+    found = _nearest(repo, index, commit.parents[0])
+    if found is None:
+        # Nothing with a key is near; where there is more history than was looked at, only a walk can tell.
+        return Link(b"", b"", 0, merges + (commit.generation > _MOST_WITHOUT))
+    parent, link, between = found
+    merges += between + link.merges
+    jump = index.link(link.jump) if link.jump else None
+    if jump is not None and jump.jump:
+        further = index.link(jump.jump)
+        if further is not None and link.depth - jump.depth == jump.depth - further.depth:
+            return Link(parent, jump.jump, link.depth + 1, merges)
+    return Link(parent, parent, link.depth + 1, merges)

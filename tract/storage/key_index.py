@@ -1,0 +1,336 @@
+"""The index of keys: derived from the notes, and made anew where anything is wrong with it.
+
+It answers two questions without reading the notes, of which there may be a million:
+
+    key        ->  the notes that say it
+    a commit   ->  the nearest commit with a key behind it by first parents, and one further behind (see tract/history/keys.py)
+
+On disk it is runs, ``cache/keys-<tract>-<number>``, each with what was added since the one before it.
+A run that has become as long as the one before it is merged with it, so there are few.
+
+| offset | size | what |
+|---|---|---|
+| 0 | 16 | ``"tract keys 1\\n"``, zero-filled |
+| 16 | 32 | the tip of the notes where the run begins, zeros for none |
+| 48 | 32 | the tip up to which it goes |
+| 80 | 8 | number of rows |
+| 88 | 8 | number of bytes of the filter |
+| 96 | 4 | CRC-32 of the filter |
+| 100 | 4 | CRC-32 of the header up to here |
+| 4096 | a multiple of 4096 | the filter: a bit for each row's name, at its first 8 bytes modulo the number of bits |
+| then | 4096 a block | rows in the order of their names, 73 a block: number of rows (2), CRC-32 of the rows (4), rows |
+
+A row is 56 bytes: name (16), first (16), second (16), depth (4), merges (4).
+The name is of a key the first 16 bytes of its BLAKE3, and *first* and *second* are the id of the note's blob.
+Of a commit it is the first 16 bytes of its id, and *first* and *second* are those of the two commits behind it, or zeros.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from tract.errors import StorageError
+from tract.objects.id import ObjectId
+from tract.storage import files
+
+_MAGIC = b"tract keys 1\n".ljust(16, b"\0")
+_HEADER = struct.Struct("<16s32s32sQQI")
+_NUMBER = struct.Struct("<I")
+_BLOCK_HEAD = struct.Struct("<HI")
+_ROW = struct.Struct(">16s16s16sII")
+_BLOCK = 4096
+_ROWS = (_BLOCK - _BLOCK_HEAD.size) // _ROW.size
+_NAME = 16
+_NONE = bytes(32)
+_HALF = bytes(_NAME)
+_MOST_IN_MEMORY = 512
+_BITS_A_ROW = 16
+_MOST_LINKS = 8192
+
+
+class Link(NamedTuple):
+    """How a commit with a key stands to those behind it by first parents.
+
+    *parent* and *jump* are the first 16 bytes of the ids of two of them, empty where there is none.
+    *depth* is how many there are; *merges* is not 0 where a commit may have come in beside the first parents.
+    """
+
+    parent: bytes
+    jump: bytes
+    depth: int
+    merges: int
+
+
+def name_of_key(key: str) -> bytes:
+    """The name of a key's rows."""
+    return bytes(blake3(b"key\0" + key.encode()).digest(_NAME))
+
+
+class IndexReplacedError(Exception):
+    """What was known of the runs is not so any more: bring the index up to the notes, and ask again."""
+
+
+class _DamagedRunError(Exception):
+    """A block of a run is not whole."""
+
+
+class _Run(NamedTuple):
+    path: str
+    start: bytes
+    end: bytes
+    rows: int
+    filter: bytes
+    blocks: int
+    offset: int
+
+
+class KeyIndex:
+    """The index of one tract. *start* is what its runs' names begin with; None in memory.
+
+    *tip* is the tip of the notes up to which it goes; what was added since the last run is in memory.
+    With a *base* it is what a batch adds, in memory alone.
+    """
+
+    def __init__(self, start: str | None = None, base: KeyIndex | None = None) -> None:
+        self._start = start
+        self._base = base
+        self._added: dict[bytes, list[bytes]] = {}
+        self._count = 0
+        self._links: dict[bytes, Link] = {}  # those that were asked for or added lately
+        self._runs: list[_Run] | None = None
+        self._ignored: set[str] = set()
+        self._tip: ObjectId | None = None
+
+    @property
+    def tip(self) -> ObjectId | None:
+        self._load()
+        return self._tip
+
+    def beside(self) -> KeyIndex:
+        """An index for a batch on this one."""
+        return KeyIndex(None, self)
+
+    def add_key(self, key: str, note: ObjectId) -> None:
+        """Add that the blob *note* says *key*."""
+        name = name_of_key(key)
+        self._add(name, _ROW.pack(name, note[:_NAME], note[_NAME:], 0, 0))
+
+    def add_link(self, commit: ObjectId, link: Link) -> None:
+        """Add how *commit* stands to those behind it."""
+        name = commit[:_NAME]
+        self._add(name, _ROW.pack(name, link.parent or _HALF, link.jump or _HALF, link.depth, link.merges))
+        self._remember(name, link)
+
+    def _add(self, name: bytes, row: bytes) -> None:
+        self._added.setdefault(name, []).append(row)
+        self._count += 1
+
+    def _remember(self, name: bytes, link: Link) -> Link:
+        if len(self._links) >= _MOST_LINKS:
+            self._links.clear()
+        self._links[name] = link
+        return link
+
+    def notes(self, key: str) -> list[ObjectId]:
+        """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""
+        rows = self._rows(name_of_key(key))
+        return list(dict.fromkeys(first + second for _, first, second, _, _ in map(_ROW.unpack, rows)))
+
+    def link(self, name: bytes) -> Link | None:
+        """How the commit whose id begins with *name* stands to those behind it; None where it has no key."""
+        name = name[:_NAME]
+        found = self._links.get(name)
+        if found is not None:
+            return found
+        rows = self._rows(name)
+        if not rows:
+            return None
+        _, parent, jump, depth, merges = _ROW.unpack(rows[-1])
+        link = Link(b"" if parent == _HALF else parent, b"" if jump == _HALF else jump, depth, merges)
+        return self._remember(name, link)
+
+    def advanced(self, tip: ObjectId | None) -> None:
+        """Say that what was added goes up to the notes' *tip*."""
+        self._load()
+        self._tip = tip
+
+    def clear(self) -> None:
+        """Forget everything: it is made anew."""
+        self._ignored.update(run.path for run in self._runs or ())
+        self._forget()
+        self._runs, self._tip = [], None
+
+    def _rows(self, name: bytes) -> list[bytes]:
+        self._load()
+        try:
+            found = [] if self._base is None else self._base._rows(name)
+        except IndexReplacedError:
+            self._begin_again()
+            raise
+        for run in self._runs or ():
+            try:
+                found += _rows_of(run, name)
+            except (_DamagedRunError, FileNotFoundError) as exc:
+                if isinstance(exc, _DamagedRunError):
+                    self._ignored.add(run.path)
+                self._begin_again()
+                raise IndexReplacedError from exc
+        return found + self._added.get(name, [])
+
+    def _load(self) -> None:
+        if self._runs is None:
+            self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Have what is on disk, and nothing else."""
+        self._forget()
+        self._runs = self._read_runs()
+        self._tip = _tip_of(self._runs) if self._base is None else self._base.tip
+
+    def _forget(self) -> None:
+        self._added, self._count = {}, 0
+        self._links.clear()
+
+    def _files(self) -> list[str]:
+        """The paths of this tract's runs, oldest first."""
+        assert self._start is not None
+        folder, name = os.path.split(self._start)
+        try:
+            return sorted(os.path.join(folder, one) for one in files.list_directory(folder) if one.startswith(name))
+        except FileNotFoundError:
+            return []
+
+    def _read_runs(self) -> list[_Run]:
+        """The runs on disk, oldest first, as far as each goes on where the one before it ends."""
+        runs: list[_Run] = []
+        for path in self._files() if self._start is not None else ():
+            run = None if path in self._ignored else _read_run(path)
+            if run is None or run.start != (runs[-1].end if runs else _NONE):
+                break
+            runs.append(run)
+        return runs
+
+    def save(self) -> bool:
+        """Write what is in memory as a run where it has become much; only for the holder of the store's lock.
+
+        False where another process wrote a run meanwhile: this index begins again with what is on disk.
+        """
+        if self._start is None or self._tip is None or self._count < _MOST_IN_MEMORY:
+            return True
+        if _tip_of(self._read_runs()) != _tip_of(self._runs or []):
+            self._begin_again()
+            return False
+        runs = self._runs = self._read_runs()
+        rows = sorted(row for rows in self._added.values() for row in rows)
+        start = runs[-1].end if runs else _NONE
+        while runs and runs[-1].rows <= 2 * len(rows):
+            run = runs.pop()
+            try:
+                rows = sorted([*_all_rows(run), *rows])
+            except _DamagedRunError:
+                self.clear()
+                return False
+            start = run.start
+        path = f"{self._start}{1 + (int(runs[-1].path[-8:]) if runs else 0):08}"
+        files.write_file(path, _encoded(rows, start, self._tip), sync=False)
+        self._ignored.discard(path)
+        for other in self._files():
+            if other > path:  # merged, damaged, or left behind
+                files.unlink(other)
+        written = _read_run(path)
+        if written is None:
+            raise StorageError(f"cannot read back '{path}'")
+        self._runs = [*runs, written]
+        self._added, self._count = {}, 0
+        return True
+
+
+def _tip_of(runs: list[_Run]) -> ObjectId | None:
+    return runs[-1].end if runs and runs[-1].end != _NONE else None
+
+
+def _encoded(rows: list[bytes], start: bytes, end: bytes) -> bytes:
+    """A run of *rows*, which are in order."""
+    size = -(-len(rows) * _BITS_A_ROW // (8 * _BLOCK)) * _BLOCK
+    filter = bytearray(size)
+    for row in rows:
+        at = int.from_bytes(row[:8], "big") % (8 * size)
+        filter[at >> 3] |= 1 << (at & 7)
+    head = _HEADER.pack(_MAGIC, start, end, len(rows), size, zlib.crc32(filter))
+    parts = [(head + _NUMBER.pack(zlib.crc32(head))).ljust(_BLOCK, b"\0"), bytes(filter)]
+    for at in range(0, len(rows), _ROWS):
+        block = b"".join(rows[at : at + _ROWS])
+        parts.append((_BLOCK_HEAD.pack(len(block) // _ROW.size, zlib.crc32(block)) + block).ljust(_BLOCK, b"\0"))
+    return b"".join(parts)
+
+
+def _read_run(path: str) -> _Run | None:
+    """The run at *path* without its rows; None where it is none."""
+    try:
+        fd = files.open_read(path)
+    except OSError:
+        return None
+    try:
+        data = files.read_at(fd, _HEADER.size + _NUMBER.size, 0)
+        if (
+            len(data) < _HEADER.size + _NUMBER.size
+            or _NUMBER.pack(zlib.crc32(data[: _HEADER.size])) != data[_HEADER.size :]
+        ):
+            return None
+        magic, start, end, rows, size, checksum = _HEADER.unpack(data[: _HEADER.size])
+        blocks = -(-rows // _ROWS)
+        if magic != _MAGIC or not size or files.size_of(fd) != _BLOCK * (1 + blocks) + size:
+            return None
+        filter = files.read_at(fd, size, _BLOCK)
+        return None if zlib.crc32(filter) != checksum else _Run(path, start, end, rows, filter, blocks, _BLOCK + size)
+    finally:
+        files.close(fd)
+
+
+def _rows_of(run: _Run, name: bytes) -> list[bytes]:
+    """The rows of *name* in a run: names are hashes, so where a row lies follows from its name nearly always."""
+    place = int.from_bytes(name[:8], "big")
+    bit = place % (8 * len(run.filter))
+    if not run.filter[bit >> 3] >> (bit & 7) & 1:
+        return []
+    fd = files.open_read(run.path)
+    try:
+        at = min(run.blocks - 1, place * run.blocks >> 64)
+        while at and _block(fd, run, at)[0][:_NAME] >= name:
+            at -= 1
+        found: list[bytes] = []
+        while at < run.blocks:
+            rows = _block(fd, run, at)
+            found += [row for row in rows if row[:_NAME] == name]
+            if rows[-1][:_NAME] > name:
+                break
+            at += 1
+        return found
+    finally:
+        files.close(fd)
+
+
+def _all_rows(run: _Run) -> Iterator[bytes]:
+    fd = files.open_read(run.path)
+    try:
+        for at in range(run.blocks):
+            yield from _block(fd, run, at)
+    finally:
+        files.close(fd)
+
+
+def _block(fd: int, run: _Run, at: int) -> list[bytes]:
+    """The rows of one block."""
+    data = files.read_at(fd, _BLOCK, run.offset + at * _BLOCK)
+    if len(data) == _BLOCK:
+        count, checksum = _BLOCK_HEAD.unpack_from(data)
+        rows = data[_BLOCK_HEAD.size : _BLOCK_HEAD.size + count * _ROW.size]
+        if 0 < count <= _ROWS and zlib.crc32(rows) == checksum:
+            return [rows[start : start + _ROW.size] for start in range(0, len(rows), _ROW.size)]
+    raise _DamagedRunError(run.path)
