@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.making import Words, texts
-from tract import ClosedError, CommitNotFoundError, ConfigError, Session, SessionError, Tract, TractConfig
+from tract import (
+    ClosedError,
+    CommitNotFoundError,
+    ConfigError,
+    Session,
+    SessionContent,
+    SessionError,
+    Tract,
+    TractConfig,
+)
 from tract.maintenance.fsck.check import check_repository
 
 NAMES = (
@@ -271,3 +280,40 @@ def test_a_thousand_handles_are_open_in_one_process(tmp_path: Path) -> None:
             t.user("hello")
         assert 1001 == len(session.list_tracts())
         assert len(os.listdir("/proc/self/fd")) < 100
+
+
+def test_what_a_tract_knew_at_a_moment_and_what_all_did_in_order(session: Session) -> None:
+    a, b = session.create_tract("a"), session.create_tract("b")
+    first = a.user("one")
+    second = b.user("two")
+    third = a.user("three")
+
+    assert ["one"] == [message.content for message in session.compile_at("a", at_time=second.created_at).messages]
+    assert [one.commit_hash for one in (first, second, third)] == [one.commit_hash for one in session.timeline()]
+    assert ["a", "b", "a"] == [one.tract_id for one in session.timeline()]
+    assert [third.commit_hash] == [one.commit_hash for one in session.timeline(limit=1)]
+
+
+def test_the_newest_tract_that_was_not_ended_is_resumed(session: Session) -> None:
+    assert session.resume() is None
+    a, b = session.create_tract("a"), session.create_tract("b")
+    a.user("one")
+    b.user("two")
+    b.spawn("help", name="c", message="later")
+    assert session.resume() is b
+
+    b.commit(SessionContent("end", "all done"))
+    assert session.resume() is a
+    b.user("once more")
+    assert session.resume() is b
+
+
+def test_a_handle_on_a_branch_of_a_tract_leaves_head_alone(session: Session) -> None:
+    t = session.create_tract("a")
+    t.user("one")
+    t.branch("side")
+
+    side = session.get_tract("a", branch="side")
+    side.user("two")
+
+    assert (["one"], ["one", "two"]) == (texts(t), texts(side))

@@ -49,6 +49,8 @@ LINES: dict[str, list[str | list[str]]] = {
     "cherry-pick": ["cherry-pick draft~1 draft", "cherry-pick --abort", "cherry-pick draft --json"],
     "revert": ["revert HEAD", "revert HEAD~2 --json", "log -n1"],
     "tracts": [["tracts", "create", HOSTILE], "tracts", "tracts --counts", "tracts --json", ["tracts", "rename", HOSTILE, HOSTILE + "2"], ["--tract", HOSTILE + "2", "status"], ["--tract", HOSTILE, "status"], ["tracts", "delete", HOSTILE]],
+    "spawn": [["spawn", "--name", HOSTILE, "-m", HOSTILE, HOSTILE], "tracts", ["spawn", HOSTILE, "--json"], ["spawn", "--select", HOSTILE, "x"]],
+    "collapse": [["spawn", "--name", HOSTILE, "-m", HOSTILE, HOSTILE], ["collapse", HOSTILE, "-c", HOSTILE], ["collapse", HOSTILE, "-c", HOSTILE, "--json"], ["collapse", "x" + HOSTILE, "-c", "x"]],
     "search": ["search ok", ["search", HOSTILE], "search ok --json", ["search", "-E", "(" + HOSTILE]],
     "config": ["config", ["config", HOSTILE, "x"], ["config", "author", HOSTILE], ["config", "author"]],
     "fsck": ["fsck", "fsck --json", "fsck --repair"],

@@ -16,6 +16,7 @@ from tract.api.opening import check_before_creating, open_or_create, storage_err
 from tract.api.tract import Tract
 from tract.compile.workspace import Workspace
 from tract.errors import ConfigError, SessionError
+from tract.history.branch import on_branch
 from tract.history.spawn import children_of
 from tract.history.tracts import (
     copy_tract,
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tract.compile.compiled import CompiledContext
     from tract.config import TractConfig
     from tract.curation.spawn import CollapseResult
     from tract.repo import Repository
+    from tract.report.info import CommitInfo
     from tract.report.search import SearchHit
+    from tract.revision import Revision
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
 
@@ -123,10 +127,15 @@ class Session:
             create_tract(repo, name, config)
             return self._handle(name, config)
 
-    def get_tract(self, name: str) -> Tract:
-        """The tract *name*, open; the same handle as long as nobody closes it. SessionError where there is no such tract."""
+    def get_tract(self, name: str, *, branch: str | None = None) -> Tract:
+        """The tract *name*, open; the same handle as long as nobody closes it. SessionError where there is no such tract.
+
+        With *branch* it is a handle of its own on that branch, which neither reads nor moves HEAD.
+        """
         with self._using():
-            return self._handle(name)
+            if branch is None:
+                return self._handle(name)
+            return self._opened(on_branch(self._inside(name), branch))
 
     def release_tract(self, name: str) -> None:
         """Close the session's handle on the tract *name*; SessionError where it has none."""
@@ -165,6 +174,44 @@ class Session:
             return search(
                 repo, text, tract=tract, regex=regex, case=case, role=role, tool=tool, since=since, limit=limit
             )
+
+    def compile_at(
+        self, name: str, *, at_time: datetime | str | None = None, at_commit: Revision | None = None
+    ) -> CompiledContext:
+        """What the tract *name* knew at a moment, or at a commit."""
+        return self.get_tract(name).compile(at_time=at_time, at_commit=at_commit)
+
+    def timeline(self, *, limit: int | None = None, since: datetime | str | None = None) -> list[CommitInfo]:
+        """The commits on all branches of all tracts in order of time, the oldest first; the newest *limit* of them.
+
+        A commit that several tracts have in their history is of the first of them that was made.
+        """
+        found: dict[str, CommitInfo] = {}
+        infos = sorted(self.list_tracts(), key=lambda one: (one.created_at is not None, one.created_at))
+        for info in infos:
+            with self._using():
+                tract = self._opened(self._inside(info.tract_id))
+            for commit in tract.log(limit, all_refs=True, since=since) if info.head_hash else ():
+                found.setdefault(commit.commit_hash, commit)
+        commits = sorted(found.values(), key=lambda one: one.created_at)
+        return commits if limit is None else commits[max(0, len(commits) - limit) :]
+
+    def resume(self) -> Tract | None:
+        """The tract to go on with: of those that were not spawned and have a commit, the one whose last is the newest; None where there is none.
+
+        A tract is ended, and not among them, as long as its last commit is a ``SessionContent`` of the type ``end``.
+        """
+        newest: tuple[datetime, str] | None = None
+        for info in self.list_tracts():
+            if info.parent_tract_id is not None or info.head_hash is None:
+                continue
+            with self._using():
+                tract = self._opened(self._inside(info.tract_id))
+            last = tract.get_commit(info.head_hash)
+            content = tract.get_content(info.head_hash) if last.content_type == "session" else None
+            if getattr(content, "session_type", None) != "end" and (newest is None or last.created_at > newest[0]):
+                newest = (last.created_at, info.tract_id)
+        return None if newest is None else self.get_tract(newest[1])
 
     def delete_tract(self, name: str, *, force: bool = False) -> None:
         """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had.

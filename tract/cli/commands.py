@@ -72,6 +72,8 @@ GROUPS = (
             "switch": Entry("tract.cli.porcelain.switch", "Go to another branch"),
             "checkout": Entry("tract.cli.porcelain.checkout", "Go to a branch, or look at any commit"),
             "tracts": Entry("tract.cli.porcelain.tracts", "List the tracts of the store; make, delete and rename them"),
+            "spawn": Entry("tract.cli.porcelain.spawn", "Make a tract that begins with the context of another"),
+            "collapse": Entry("tract.cli.porcelain.collapse", "Make one message of what a spawned tract did"),
             "tag": Entry("tract.cli.porcelain.tag", "List tags, or name a commit for good"),
             "reset": Entry("tract.cli.porcelain.reset", "Put the branch on another commit"),
             "undo": Entry("tract.cli.porcelain.undo", "Take back what the last commands did"),

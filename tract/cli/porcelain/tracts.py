@@ -78,6 +78,7 @@ def _print(console: Console, info: TractInfo, is_current: bool) -> None:
         *([] if info.message_count is None else [_counts(info.message_count, info.token_count)]),
         *([] if info.last_changed is None else [f"changed {_local(info.last_changed)}"]),
         *([] if info.display_name is None else [info.display_name]),
+        *([] if info.parent_tract_id is None else [f"of {info.parent_tract_id}: {info.purpose}"]),
     ]
     console.line("* " if is_current else "  ", console.paint(at, "yellow"), " ", name, f" ({', '.join(beside)})")
 

@@ -1,0 +1,70 @@
+"""``tract spawn`` and ``tract collapse``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.llm.server import LLMServer, llm_process, llm_server
+
+__all__ = ["llm_process", "llm_server"]
+
+
+@pytest.fixture
+def lead(run: Run) -> Run:
+    """A store whose root tract has three messages."""
+    for role, text in (("system", "be brief"), ("user", "four days in Bern"), ("assistant", "gladly")):
+        assert 0 == run("commit", "--role", role, text).status
+    return run
+
+
+def texts(run: Run, tract: str = "root") -> list[str]:
+    return [message["content"] for message in run("compile", "--tract", tract, "--json").json["messages"]]
+
+
+def test_a_child_is_made_works_and_its_work_comes_back(lead: Run) -> None:
+    done = lead("spawn", "--name", "hotels", "-m", "three, please", "find hotels")
+    lead("commit", "--tract", "hotels", "--role", "assistant", "Three hotels.")
+    back = lead("collapse", "hotels", "--content", "Three near the station.")
+
+    assert (0, 0) == (done.status, back.status)
+    assert "[hotels] 4 messages of 'root' at" in done.out
+    assert ["be brief", "four days in Bern", "gladly", "three, please", "Three hotels."] == texts(lead, "hotels")
+    assert "hotels (find hotels):\nThree near the station." == texts(lead)[-1]
+    assert "of root: find hotels" in lead("tracts").out
+
+
+def test_what_a_child_begins_with_is_chosen(lead: Run) -> None:
+    lead("spawn", "--name", "a", "--select", "HEAD", "look")
+    lead("spawn", "--name", "b", "--priority", "pinned", "look")
+    lead("spawn", "--name", "c", "--full-clone", "look")
+
+    assert (["gladly"], ["be brief"], 3) == (texts(lead, "a"), texts(lead, "b"), len(texts(lead, "c")))
+    assert 4 == len(lead("log", "--tract", "c", "--json").json_lines)
+    assert "head_snapshot" == lead("spawn", "--json", "look").json["inheritance"]
+
+
+def test_a_model_says_what_a_child_did(lead: Run, llm_server: LLMServer) -> None:
+    lead("spawn", "--name", "hotels", "-m", "three", "find hotels")
+    llm_server.script("Found three.")
+
+    done = lead("collapse", "hotels", "--json", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+
+    assert (0, "Found three.", "hotels") == (done.status, done.json["summary_text"], done.json["child_tract_id"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        (("spawn",), 2),
+        (("spawn", "--select", "HEAD", "--priority", "pinned", "x"), 2),
+        (("spawn", "--full-clone", "--select", "HEAD", "x"), 2),
+        (("spawn", "--max-tokens", "1", "x"), 128),
+        (("spawn", "--name", "root", "x"), 128),
+        (("collapse", "nobody", "--content", "x"), 128),
+        (("collapse", "root", "--content", "x"), 128),
+    ],
+)
+def test_what_cannot_be_is_refused(lead: Run, argv: tuple[str, ...], status: int) -> None:
+    assert status == lead(*argv).status
+    assert 1 == len(lead("tracts", "--json").json_lines)
