@@ -33,7 +33,7 @@ def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_a
     real = os.pwrite
 
     def pwrite(fd: int, data: bytes, offset: int) -> int:
-        written.append(os.path.basename(os.readlink(f"/proc/self/fd/{fd}")))
+        written.append("/".join(os.readlink(f"/proc/self/fd/{fd}").split("/")[-2:]))
         return real(fd, data, offset)
 
     with Tract.open(tmp_path, tokenizer=Letters(), durability="full") as t:
@@ -47,7 +47,8 @@ def test_a_durable_commit_is_one_write_and_one_sync_of_the_journal_and_creates_a
             with failing(Fault()) as calls:
                 t.user(f"durable {number}")
 
-            assert ["journal", "main"] == written  # the branch's file is a copy, never synced
+            # The journal, its writer's mark in locks/journal and the branch's file: the latter two are never synced.
+            assert ["objects/journal", "locks/journal", "heads/main"] == written
             assert 1 == calls.counts["fdatasync"]
             assert 0 == calls.counts["fsync"] == sum(calls.counts[name] for name in CREATES)
 
@@ -89,8 +90,12 @@ def test_strace_sees_one_write_and_one_sync_of_the_journal_and_no_name_change(tm
 
     measured = out.read_text().split("measured")[1]
 
-    seen = [(call, os.path.basename(name)) for call, name in re.findall(r"^\d+ +(\w+)\(\d+<([^>]*)>", measured, re.M)]
-    assert [("pwrite64", "journal"), ("fdatasync", "journal"), ("pwrite64", "main")] == [
+    seen = [
+        (call, "/".join(name.split("/")[-2:]))
+        for call, name in re.findall(r"^\d+ +(\w+)\(\d+<([^>]*)>", measured, re.M)
+    ]
+    calls = [("pwrite64", "objects/journal"), ("fdatasync", "objects/journal")]
+    assert [*calls, ("pwrite64", "locks/journal"), ("pwrite64", "heads/main")] == [
         pair for pair in seen if pair[0] != "write"
     ]
     assert not re.findall(r"(rename|link|mkdir|O_CREAT)", measured)

@@ -18,7 +18,7 @@ from tract.errors import CompressionError, TractError
 from tract.maintenance.fsck.check import check_repository
 
 # What may be left behind without harm: the next writer sees to it.
-LEFT_BEHIND = {"torn-end", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "counts-damaged"}
+LEFT_BEHIND = {"torn-end", "mark-damaged", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "counts-damaged"}
 BEFORE = [f"message {at} with some words" for at in range(6)]
 AFTER = ["Σ", BEFORE[-1]]
 

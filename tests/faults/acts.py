@@ -94,7 +94,8 @@ def read_everything(scene: Scene) -> None:
 
 def batch(scene: Scene) -> None:
     scene.unsure.update(("in a batch", "in it too"))
-    with scene.handle.batch() as t:
+    t = scene.handle
+    with t.batch():
         t.user("in a batch")
         t.annotate("HEAD", Priority.PINNED)
         t.user("in it too")

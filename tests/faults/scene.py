@@ -23,7 +23,7 @@ CONFIG = TractConfig(author="tester")
 LARGE = "large " * 2000
 
 # What may be left behind without harm: the next writer or gc sees to it.
-LEFT_BEHIND = {"torn-end", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "index-missing"}
+LEFT_BEHIND = {"torn-end", "mark-damaged", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "index-missing"}
 LEFT_BEHIND |= {"counts-damaged"}  # a cache that ends in half a row, which the next reader throws away
 
 

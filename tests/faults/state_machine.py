@@ -32,7 +32,15 @@ TAGS = ("v1", "v2", "release/1")
 MOST_HANDLES = 3
 
 # What a killed process leaves behind until the next writer or gc comes by.
-LEFT_BEHIND = {"torn-end", "ref-file-behind", "ref-file-missing", "ref-file-damaged", "index-missing", "counts-damaged"}
+LEFT_BEHIND = {
+    "torn-end",
+    "mark-damaged",
+    "ref-file-behind",
+    "ref-file-missing",
+    "ref-file-damaged",
+    "index-missing",
+    "counts-damaged",
+}
 
 AT = st.integers(0, 10**6)
 SAID = st.builds(

@@ -12,7 +12,15 @@ from tract import Priority, Tract
 from tract.maintenance.fsck.check import check_repository
 
 # What may be left behind without harm: the next writer or gc sees to it.
-_LEFT_BEHIND = {"leftover", "torn-end", "ref-file-behind", "ref-file-missing", "index-missing", "kept-aside"}
+_LEFT_BEHIND = {
+    "leftover",
+    "torn-end",
+    "mark-damaged",
+    "ref-file-behind",
+    "ref-file-missing",
+    "index-missing",
+    "kept-aside",
+}
 _LEFT_BEHIND |= {"shallow-stale"}  # killed after the packs went, before their commits went from the file
 
 
