@@ -34,7 +34,7 @@ def test_a_commit_has_the_names_and_values_it_has_in_python(t: Tract) -> None:
     assert list(value) == [
         *("commit_hash", "tract_id", "parent_hash", "parent_hashes", "content_hash", "content_type", "operation"),
         *("response_to", "message", "metadata", "generation_config", "usage", "priority", "author", "created_at"),
-        *("landed_on", "token_count"),
+        *("landed_on", "role", "excerpt", "token_count"),
     ]
     assert value["commit_hash"] == info.commit_hash
     assert value["parent_hashes"] == [info.parent_hash]

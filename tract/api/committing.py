@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 from tract.api.handle import Handle
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
-from tract.history.priority import Priority, PriorityAnnotation, annotate, read_priority
+from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, read_priority
 from tract.history.tags import create_tag, delete_tags
-from tract.objects.content import DialogueContent, InstructionContent, MessageContent, check_content_type, from_value
+from tract.objects.content import (
+    DialogueContent,
+    InstructionContent,
+    MessageContent,
+    Role,
+    check_content_type,
+    from_value,
+)
 from tract.objects.model import CommitOperation, new_blob
 from tract.report.info import describe, describe_made
 from tract.revision import Revision, resolve_revision
@@ -116,7 +123,7 @@ class Committing(Handle):
             one = restoring_draft(space, target, version, message)
             return self._write(space, [one], from_value(one.value, space.types))[0]
 
-    def stream(self, role: str = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
+    def stream(self, role: Role = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
         """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.
 
         Set ``s.usage`` before the end to have it recorded with the commit.
@@ -128,7 +135,9 @@ class Committing(Handle):
         with self._access() as space:
             return open_stream(space, self.commit, role, **options)
 
-    def annotate(self, target: Revision, priority: Priority | str, *, reason: str | None = None) -> PriorityAnnotation:
+    def annotate(
+        self, target: Revision, priority: Priority | PriorityName, *, reason: str | None = None
+    ) -> PriorityAnnotation:
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
         with self._access() as space:
             return annotate(space.repo, message_named(space.repo, target), read_priority(priority), reason)

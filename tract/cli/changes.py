@@ -11,6 +11,7 @@ from tract.api.tract import Tract
 from tract.cli.command import DONE, USAGE, Args, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.rendering import SHORT, paint_role, print_line_json, print_one_line, read_line
+from tract.history.priority import read_priority
 from tract.messages import message_of, message_text
 from tract.objects.id import parse_id
 from tract.report.forensics import blame
@@ -71,7 +72,7 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
             return
         # A batch of one would hide from the reflog, and from an undo, what it did.
         with tract.batch() if len(targets) > 1 else nullcontext():
-            done = [tract.annotate(target, priority, reason=args.reason) for target in targets]
+            done = [tract.annotate(target, read_priority(priority), reason=args.reason) for target in targets]
         for note in done:
             if args.json:
                 console.print_json(note)
@@ -84,7 +85,7 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
 
 def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:
     for target in targets:
-        tract.annotate(target, priority)
+        tract.annotate(target, read_priority(priority))
 
 
 class _UndoneError(Exception):

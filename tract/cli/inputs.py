@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tract.cli.command import Args, Param
 from tract.cli.console import Console, is_terminal
 from tract.errors import ContentValidationError, LLMConfigError, TractError
-from tract.objects.content import DialogueContent, InstructionContent, MessageContent
+from tract.objects.content import DialogueContent, InstructionContent, MessageContent, Role
 
 if TYPE_CHECKING:
     from tract.llm.client import ProviderClient
@@ -101,7 +101,7 @@ def message_of_role(role: str, text: str, name: str | None = None, call_id: str 
         return MessageContent({"role": "tool", "tool_call_id": call_id, "content": text})
     if role == "system" and name is None:
         return InstructionContent(text)
-    return DialogueContent(role, text, name)
+    return DialogueContent(cast("Role", role), text, name)
 
 
 def read_json(text: str, what: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from tract.compile.messages import remembering
 from tract.compile.patch import Patch
@@ -42,6 +42,7 @@ class ContextEntry:
     priority: str
 
 
+@runtime_checkable
 class ContextCompiler(Protocol):
     """Decides how entries become messages.
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
@@ -27,7 +27,7 @@ from tract.history.times import moment
 from tract.llm.types import SummaryRequest
 from tract.messages import tool_ids, tool_units
 from tract.messages.message import Message
-from tract.objects.content import DialogueContent
+from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject
 from tract.tokens.counter import checked_count
@@ -230,4 +230,4 @@ def message_of(work: Work, text: str, call_id: str | None, role: str | None) -> 
     """The message that stands for a child's work: the result of the call it was spawned under, else one that names it."""
     if call_id is not None:
         return tool_message(call_id, text)
-    return DialogueContent(role or "user", f"{work.link.child} ({work.link.purpose}):\n{text}")
+    return DialogueContent(cast("Role", role or "user"), f"{work.link.child} ({work.link.purpose}):\n{text}")

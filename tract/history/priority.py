@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.history.notes import PRIORITY, NewNote, note_history, write_note
@@ -22,6 +22,8 @@ class Priority(StrEnum):
     NORMAL = "normal"
     PINNED = "pinned"
 
+
+PriorityName: TypeAlias = Literal["skip", "normal", "pinned"]
 
 _INSTRUCTING = ("system", "developer")
 

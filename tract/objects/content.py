@@ -35,12 +35,16 @@ class InstructionContent(Kind):
     text: str
 
 
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+"""The roles that providers know. A role of your own is kept too: a type checker is told with ``cast``."""
+
+
 @dataclass(frozen=True, slots=True)
 class DialogueContent(Kind):
-    """One turn of a conversation; *role* is system, developer, user, assistant or a role of your own."""
+    """One turn of a conversation; *role* is one that providers know, or of your own."""
 
     content_type: ClassVar[str] = "dialogue"
-    role: str
+    role: Role
     text: str
     name: str | None = None
 

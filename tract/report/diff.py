@@ -20,6 +20,7 @@ from tract.messages.message import Message, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_count
+from tract.report.text import Shown, escaped, short
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
 from tract.revision import Revision
 
@@ -134,7 +135,7 @@ class ConfigChange:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class DiffResult:
+class DiffResult(Shown):
     """What differs between the contexts at two commits, None being the empty one; false where nothing does.
 
     *compiled* says that what a model is sent was compared, not what the commits hold.
@@ -161,8 +162,27 @@ class DiffResult:
         count = len(self.message_diffs)
         return f"DiffResult({count} message{'' if count == 1 else 's'} between {ends[0]} and {ends[1]})"
 
+    def __str__(self) -> str:
+        parts = [escaped(_text_of(diff)) for diff in self.message_diffs]
+        configs = [
+            f"config {short(one.commit_before)} -> {short(one.commit_after)}  {one.field}: {one.before!r} -> {one.after!r}"
+            for one in self.generation_config_changes
+        ]
+        return "\n\n".join([*parts, *(["\n".join(configs)] if configs else [])]) or "no message differs"
+
     def __bool__(self) -> bool:
         return bool(self.message_diffs or self.generation_config_changes)
+
+
+def _text_of(diff: MessageDiff) -> str:
+    """A message that differs, as git shows a file: a header, then lines with their marks."""
+    numbers = dict.fromkeys(str(side.number) for side in (diff.before, diff.after) if side is not None)
+    moved = ", moved" if diff.moved and diff.kind == "changed" else ""
+    lines = [f"message {' -> '.join(numbers)} {short(diff.commit_hash)} {diff.role}: {diff.kind}{moved}"]
+    for hunk in diff.hunks():
+        lines += [hunk.header] if diff.kind == "changed" else []
+        lines += [piece.mark + piece.text for piece in hunk.lines]
+    return "\n".join(lines)
 
 
 def diff(

@@ -9,16 +9,17 @@ from functools import partial
 from typing import Any
 
 from tract.compile.workspace import Workspace, ask_store
-from tract.errors import CommitNotFoundError
+from tract.errors import CommitNotFoundError, TractError
 from tract.history.context import context_at, entries
 from tract.history.notes import USAGE, note_tip
 from tract.history.priority import Priority, priority_of
 from tract.history.times import moment
-from tract.messages import copy_json
+from tract.messages import copy_json, message_text
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
+from tract.report.text import Shown, count_of, excerpt, short
 from tract.tokens.usage import TokenUsage, usage_of
 
 
@@ -27,15 +28,16 @@ def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
 
     Not ``__getstate__``: before Python 3.11.4 a frozen dataclass with slots puts its own in the place of ours.
     """
-    parts = {
-        f.name: partial(int, value.token_count) if f.name == "_count" else getattr(value, f.name) for f in fields(value)
-    }
+    parts = {f.name: getattr(value, f.name) for f in fields(value)}
+    parts["_count"] = partial(int, value.token_count)
+    if "_told" in parts:
+        parts["_told"] = partial(tuple, value._told())
     make: Callable[..., Any] = type(value)
     return partial(make, **parts), ()
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class CommitInfo:
+class CommitInfo(Shown):
     """A commit with what its notes say of it; ids are hexadecimal.
 
     *response_to* is the message that an edit is about, or that a message replies to.
@@ -59,6 +61,17 @@ class CommitInfo:
     created_at: datetime
     landed_on: str | None = field(default=None, compare=False)
     _count: Callable[[], int] = field(compare=False)
+    _told: Callable[[], tuple[str, str]] = field(compare=False)
+
+    @property
+    def role(self) -> str:
+        """The role of its message; the operation where it has none."""
+        return self._told()[0]
+
+    @property
+    def excerpt(self) -> str:
+        """The beginning of what it says, in one line."""
+        return self._told()[1]
 
     @property
     def token_count(self) -> int:
@@ -69,10 +82,15 @@ class CommitInfo:
         return rebuilt_with_count(self)
 
     def __repr__(self) -> str:
-        subject = f" {self.message!r}" if self.message else ""
-        return (
-            f"CommitInfo({self.commit_hash[:16]} {self.operation} {self.content_type}{subject} {self.created_at:%F %T})"
-        )
+        kind = "" if self.operation is CommitOperation.APPEND else f"{self.operation} "
+        try:
+            said = f"{self.role}: {self.excerpt!r}, {count_of(self.token_count, 'token')}"
+        except TractError:  # it is shown all the same where its store is gone
+            said = self.content_type
+        return f"CommitInfo({short(self.commit_hash)} {kind}{said})"
+
+    def __str__(self) -> str:
+        return f"{short(self.commit_hash)} {self.role}: {self.excerpt} ({count_of(self.token_count, 'token')})"
 
 
 def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
@@ -120,8 +138,24 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         priority=priority_of(space.compiler.priorities.get(repo, id), content),
         author=commit.author,
         created_at=moment(commit.time),
+        _told=lambda: ask_store(space, lambda open_: _told(open_, commit)),
         _count=_text_counter(space, None if commit.operation is CommitOperation.RECORD else commit.content),
     )
+
+
+def _told(space: Workspace, commit: Commit) -> tuple[str, str]:
+    """The role and the beginning of what a commit's message says."""
+    if commit.content is None or commit.operation is CommitOperation.RECORD:
+        return commit.operation.value, excerpt(commit.message or "")
+    message = space.blobs.message(commit.content)
+    return message.role, excerpt(message_text(message))
+
+
+class CommitLog(list[CommitInfo], Shown):
+    """Commits, newest first; printed, a line each."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "no commits"
 
 
 def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:

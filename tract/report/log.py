@@ -20,7 +20,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, TAGS
 from tract.repo import Repository
-from tract.report.info import CommitInfo, describe
+from tract.report.info import CommitInfo, CommitLog, describe
 from tract.revision import Revision, resolve_range, resolve_revision, revision_texts
 
 Test = Callable[[ObjectId, Commit], bool]
@@ -59,7 +59,7 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
             raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
     asked_for = test_of(space, options)
     found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
-    return [describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit)]
+    return CommitLog(describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit))
 
 
 def records(space: Workspace, kind: str | None, limit: int | None, start: Revision) -> list[CommitInfo]:

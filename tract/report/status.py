@@ -16,12 +16,13 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
 from tract.report.log import log
+from tract.report.text import Shown, count_of, short
 
 _RECENT = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusInfo:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StatusInfo(Shown):
     """Where a tract is.
 
     *commit_count* is the number of commits behind HEAD, records included, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
@@ -38,6 +39,19 @@ class StatusInfo:
     token_budget_max: int | None
     token_source: str
     recent_commits: tuple[CommitInfo, ...]
+
+    def __repr__(self) -> str:
+        where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"
+        return f"StatusInfo({where}: {count_of(self.message_count, 'message')}, {count_of(self.token_count, 'token')})"
+
+    def __str__(self) -> str:
+        where = f"On branch {self.branch_name}" if self.branch_name else f"HEAD detached at {short(self.head_hash)}"
+        hidden = f" ({self.skipped_count} skipped)" if self.skipped_count else ""
+        most = self.token_budget_max
+        share = "" if most is None else f" of {most:,} ({100 * self.token_count // most} %)"
+        counts = f"{count_of(self.message_count, 'message')} in the context{hidden}, {count_of(self.commit_count, 'commit')} behind it"
+        tokens = f"Tokens: {self.token_count:,}{share}  [{self.token_source}]"
+        return "\n".join([where, counts, tokens, "", *map(str, self.recent_commits)]).rstrip()
 
 
 def status(space: Workspace) -> StatusInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tract.errors import TokenizerError
 from tract.tokens.vocabularies import load_ranks
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
 
+@runtime_checkable
 class TokenCounter(Protocol):
     """Counts the tokens of a text.
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
 from tract.errors import ClosedError, ContentValidationError, TractError
-from tract.objects.content import DialogueContent
+from tract.objects.content import DialogueContent, Role
 from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
 from tract.revision import Revision
@@ -38,7 +38,7 @@ class StreamOptions(TypedDict, total=False):
 def open_stream(
     space: Workspace,
     commit: Callable[..., CommitInfo],
-    role: str,
+    role: Role,
     **options: Unpack[StreamOptions],
 ) -> MessageStream:
     """A stream whose message *commit* commits at its end.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from blake3 import blake3
 
@@ -33,7 +33,7 @@ from tract.history.state import clear_state, read_state_as, write_state
 from tract.llm.types import ChatMessage, Summary, SummaryRequest
 from tract.messages import compact_json
 from tract.messages.message import CompileWarning, Message
-from tract.objects.content import DialogueContent, from_value, to_value
+from tract.objects.content import DialogueContent, Role, from_value, to_value
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.tokens.counted import content_text
@@ -151,7 +151,7 @@ def _facts_by_part(
 
 def _value_of(space: Workspace, plan: CompressionPlan, part: CompressedPart, content: Any) -> dict[str, Any]:
     if isinstance(content, str):
-        content = DialogueContent(plan.role_of(part), content)
+        content = DialogueContent(cast("Role", plan.role_of(part)), content)
     return to_value(content, space.types)
 
 

@@ -1,0 +1,44 @@
+"""Results as text for people, as ``print`` and a notebook show them; the command line has its own, with colours.
+
+Text of messages is data: what could drive a terminal is shown as an escape.
+"""
+
+from __future__ import annotations
+
+from html import escape as escape_html
+
+_SHORT = 10
+_EXCERPT = 60
+
+
+class Shown:
+    """What a notebook shows of a result: the text that ``print`` gives."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape_html(str(self))}</pre>"
+
+
+def escaped(text: str) -> str:
+    """*text* with every character that could drive a terminal, or hide, as an escape; newlines and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+def excerpt(text: str, width: int = _EXCERPT) -> str:
+    """The beginning of *text* in one line of at most *width* characters."""
+    start = text[: 4 * width]
+    line = escaped(" ".join(start.split()))
+    return line if len(line) <= width and len(start) == len(text) else line[: width - 1].rstrip() + "…"
+
+
+def short(hash: str | None) -> str:
+    """The beginning of an id, as lists show it."""
+    return "the beginning" if hash is None else hash[:_SHORT]
+
+
+def count_of(number: int, what: str) -> str:
+    """``1 message``, ``2 messages``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
