@@ -28,7 +28,7 @@ from tract.adapters.transcripts import read_transcript
 from tract.errors import ImportFormatError
 from tract.maintenance.gc.run import GCResult, collect
 from tract.objects.id import KINDS, ObjectId
-from tract.repo import open_repository
+from tract.opening import open_repository
 from tract.storage.database import Database
 
 

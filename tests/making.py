@@ -8,7 +8,8 @@ from tract import CompiledContext, Tract
 from tract.config import TractConfig
 from tract.history.commit import Draft, write_commits
 from tract.objects.id import ObjectId
-from tract.repo import Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import Repository
 
 
 class Words:

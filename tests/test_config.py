@@ -20,7 +20,7 @@ from tract.config import (
 )
 from tract.errors import ConfigError
 from tract.objects.codec import MAX_DEPTH, MAX_SIZE
-from tract.repo import read_config
+from tract.settings import read_config
 
 NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
 BUDGET = st.integers(1, 2**62) | st.builds(TokenBudgetConfig, st.integers(1, 2**62), st.sampled_from(BudgetAction))

@@ -19,8 +19,9 @@ from tract.history.state import write_state
 from tract.history.tags import create_tag
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, new_commit
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEAD, ORIG_HEAD
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY
 

@@ -13,8 +13,9 @@ from tract.adapters.transcripts import Branch, Conversation, Turn
 from tract.config import TractConfig
 from tract.history.branch import create_branch, list_branches
 from tract.history.context import context_at, entries
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEADS
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.tokens.counter import counter_named
 from tract.tokens.counts import BlobCache
 

@@ -35,7 +35,7 @@ from tract import (
     TractConfig,
 )
 from tract.maintenance.fsck.check import check_repository
-from tract.repo import find_repository
+from tract.opening import find_repository
 
 REPO = Path(__file__).resolve().parents[2]
 

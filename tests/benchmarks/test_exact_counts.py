@@ -19,7 +19,8 @@ from tract.history.context import entries
 from tract.history.tree_edit import splice
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, new_blob
-from tract.repo import Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import Repository
 from tract.tree import build_context
 
 ROOT = Path(__file__).resolve().parent.parent.parent

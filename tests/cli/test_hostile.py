@@ -14,7 +14,7 @@ from tract import Tract
 from tract.cli.commands import ENTRIES
 from tract.history.commit import Draft, write_commits
 from tract.history.priority import Priority, annotate
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 # What brings each command to show the store's texts. What begins with "then" is run before it, on the same store.
 LINES: dict[str, list[str | list[str]]] = {

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tract.history.state import write_state
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.objects.codec import encode, pack
 from tract.objects.id import object_id
-from tract.repo import Repository, open_repository
+from tract.opening import open_repository
+from tract.repo import Repository
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = "0" * 64

@@ -11,8 +11,8 @@ import pytest
 from tract import Tract
 from tract.cli.console import Console
 from tract.cli.main import main
+from tract.opening import open_repository
 from tract.refs.store import RefEdit
-from tract.repo import open_repository
 
 NONE = "0" * 64
 

@@ -12,8 +12,9 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.history.moves import move_ref
 from tract.objects.model import Commit, CommitOperation, new_commit
+from tract.opening import open_repository
 from tract.refs.store import ANY
-from tract.repo import Repository, open_repository
+from tract.repo import Repository
 
 
 class Store:

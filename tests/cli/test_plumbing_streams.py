@@ -14,7 +14,7 @@ import pytest
 from tract import Tract
 from tract.cli.console import Console
 from tract.cli.main import main
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tract import Tract
+from tract.opening import open_repository
 from tract.refs.store import RefEdit
-from tract.repo import open_repository
 
 
 def test_a_new_store_says_that_nothing_is_there(anywhere):

@@ -13,7 +13,7 @@ from tract import Tract
 from tract.config import TractConfig
 from tract.errors import ContentValidationError
 from tract.messages.message import readable_content
-from tract.repo import memory_repository
+from tract.opening import memory_repository
 from tract.tokens.counts import BlobCache, count_content
 
 

@@ -16,7 +16,7 @@ from tract.curation.compress.plan import CompressionRequest
 from tract.curation.compress.summariser import Requirements
 from tract.errors import CompressionError, LLMError, LLMRateLimitError
 from tract.llm.types import Summary
-from tract.repo import memory_repository
+from tract.opening import memory_repository
 
 
 def request(*texts: str, **options: Any) -> SummaryRequest:

@@ -26,7 +26,7 @@ from tract import Priority
 from tract.errors import TractError
 from tract.history.walk import first_parents
 from tract.maintenance.fsck.check import check_repository
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 
 @dataclass(frozen=True)

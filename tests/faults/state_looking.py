@@ -24,7 +24,7 @@ from tract.errors import CommitNotFoundError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.stream.export import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 
 class LookingMachine(WritingMachine):

@@ -14,7 +14,7 @@ from tract.errors import TractError
 from tract.history.commit import Draft, write_commits
 from tract.history.notes import note_history
 from tract.history.walk import first_parents
-from tract.repo import create_repository, open_repository
+from tract.opening import create_repository, open_repository
 
 
 def fill(store: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.making import Words
 from tract import ClosedError, Tract, TractConfig
 from tract.history.walk import first_parents
-from tract.repo import create_repository, open_repository
+from tract.opening import create_repository, open_repository
 from tract.storage import files
 
 

@@ -16,7 +16,8 @@ from tract.config import TractConfig
 from tract.history.commit import Draft, write_commits
 from tract.history.notes import PRIORITY, NewNote, note_history, write_note
 from tract.history.walk import first_parents
-from tract.repo import Repository, create_repository, open_repository
+from tract.opening import create_repository, open_repository
+from tract.repo import Repository
 from tract.storage.store import Durability
 
 ID_SIZE = 32

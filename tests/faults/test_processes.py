@@ -17,8 +17,8 @@ from tract.history.branch import create_branch, switch_branch
 from tract.history.commit import Draft, write_commits
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
+from tract.opening import open_repository
 from tract.refs.store import RefEdit
-from tract.repo import open_repository
 
 
 @contextmanager

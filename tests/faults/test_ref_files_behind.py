@@ -14,8 +14,8 @@ import pytest
 from tests.making import Words
 from tract import Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
+from tract.opening import open_repository
 from tract.refs.files import RefFiles
-from tract.repo import open_repository
 
 
 def opened(folder: Path) -> Tract:

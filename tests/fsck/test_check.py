@@ -18,8 +18,9 @@ from tract.maintenance.fsck.conversation import conversation_problems, count_pro
 from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
+from tract.opening import open_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, open_repository
+from tract.repo import Repository
 from tract.tree import EMPTY, build_context
 
 

@@ -22,7 +22,7 @@ from tract.errors import ConfigError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 DURABILITIES = ["full", "process"]
 

@@ -17,7 +17,7 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.maintenance.gc.run import collect
-from tract.repo import open_repository
+from tract.opening import open_repository
 from tract.storage.files import FileLock
 
 

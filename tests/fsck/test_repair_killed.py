@@ -13,7 +13,7 @@ from tests.faults.dying import killed_at
 from tract import Tract
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
-from tract.repo import open_repository
+from tract.opening import open_repository
 
 
 def repair(folder: Path) -> list[str]:

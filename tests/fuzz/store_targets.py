@@ -28,17 +28,12 @@ from tract.history.moves import RefMove, move_refs
 from tract.history.priority import Priority, annotate, read_priority
 from tract.history.times import microseconds, read_moment
 from tract.objects.model import CommitOperation
+from tract.opening import format_text, memory_repository, read_format
 from tract.refs.files import format_line, parse_line
 from tract.refs.names import branch_ref, check_ref, name_problem, tag_ref, tract_prefix
-from tract.repo import (
-    Repository,
-    format_text,
-    memory_repository,
-    read_config,
-    read_format,
-    write_config,
-)
+from tract.repo import Repository
 from tract.revision import ref_history, resolve_object, resolve_range, resolve_revision
+from tract.settings import read_config, write_config
 from tract.tokens.usage import TokenUsage, usage_body
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -21,11 +21,8 @@ from tract.maintenance.fsck.conversation import conversation_problems, count_pro
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.stream.export import ExportPlan, plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
+from tract.opening import create_repository, open_repository
 from tract.refs.store import ANY
-from tract.repo import (
-    create_repository,
-    open_repository,
-)
 from tract.revision import resolve_revision
 from tract.tokens.counter import EstimateTokenCounter
 

@@ -15,8 +15,9 @@ from tract.history.state import kept_commits
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_commit
+from tract.opening import memory_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 
 def history(parents: list[tuple[int, ...]]) -> tuple[Repository, list[ObjectId]]:

@@ -32,8 +32,9 @@ from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, write_note
 from tract.history.state import write_state
+from tract.opening import memory_repository
 from tract.refs.names import HEAD, branch_ref
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 
 def make_repo(*texts: str) -> Repository:

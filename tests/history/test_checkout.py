@@ -22,8 +22,9 @@ from tract.history.state import write_state
 from tract.history.tags import create_tag
 from tract.history.undo import undo
 from tract.objects.id import ObjectId
+from tract.opening import memory_repository
 from tract.refs.names import HEAD
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 MAIN = "refs/heads/main"
 SIDE = "refs/heads/side"

@@ -16,8 +16,9 @@ from tract.history.reachability import context_objects
 from tract.history.walk import ancestors, first_parents, is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
+from tract.opening import memory_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 EDIT = CommitOperation.EDIT
 MAIN = "refs/heads/main"

@@ -30,9 +30,10 @@ from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, new_commit
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.store import RefEdit
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.tree import build_context
 
 MAIN = f"{HEADS}main"

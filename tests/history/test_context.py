@@ -18,7 +18,8 @@ from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import replace_entry
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node, new_node
-from tract.repo import DecodedObjects, Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import DecodedObjects, Repository
 from tract.tree import EMPTY, LEAST, MOST, Context, append_entry, build_context
 
 

@@ -10,7 +10,7 @@ from tract import Tract
 from tract.history.context import context_at, entries
 from tract.history.diff import Change, changes_of, compare_contexts, compare_rows, longest_rising
 from tract.objects.model import NewObject, new_blob
-from tract.repo import memory_repository
+from tract.opening import memory_repository
 from tract.tree import build_context
 
 

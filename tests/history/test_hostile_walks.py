@@ -10,7 +10,8 @@ from tract.history.commit import Draft, write_commits
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.model import new_commit
-from tract.repo import Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import Repository
 
 
 def with_generation(generation: int) -> tuple[Repository, ObjectId]:

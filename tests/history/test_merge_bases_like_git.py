@@ -15,8 +15,9 @@ from tract.history.reachability import merge_bases, reachable
 from tract.history.walk import ancestors, is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, new_commit
+from tract.opening import memory_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 Dag = list[tuple[int, ...]]
 """The parents of each commit, by their places before it."""

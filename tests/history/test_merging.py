@@ -23,8 +23,9 @@ from tract.history.three_way import Choice, ConflictKind, merge_contexts, settle
 from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, NewObject, new_blob
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.tree import build_context
 
 EDIT = CommitOperation.EDIT

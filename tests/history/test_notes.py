@@ -24,7 +24,8 @@ from tract.history.notes import (
 from tract.objects.id import ObjectId
 from tract.objects.model import new_blob
 from tract.objects.note import left_standing, new_event, read_event
-from tract.repo import Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import Repository
 from tract.transaction import transaction
 
 YEARS = 10 * 365 * 86_400 * 1_000_000

@@ -17,10 +17,11 @@ from tract.history.undo import redo, undo
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.reflog import dropped_by, kept_values, ref_history, released_commits
 from tract.refs.names import HEAD
 from tract.refs.store import RefEdit
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.revision import resolve_revision
 
 MAIN = "refs/heads/main"

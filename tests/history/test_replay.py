@@ -21,8 +21,9 @@ from tract.history.replay_plan import ReplayPlan, commits_to_replay, plan_replay
 from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, new_blob
+from tract.opening import memory_repository
 from tract.refs.names import ORIG_HEAD
-from tract.repo import Repository, memory_repository
+from tract.repo import Repository
 
 EDIT = CommitOperation.EDIT
 MAIN, SIDE = "refs/heads/main", "refs/heads/side"

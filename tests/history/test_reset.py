@@ -15,9 +15,10 @@ from tract.history.notes import NewNote, write_note
 from tract.history.reset import reset
 from tract.history.state import conflicts_name, states, write_state, write_text
 from tract.objects.id import ObjectId
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.store import RefEdit
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 
 MAIN = "refs/heads/main"
 

@@ -25,7 +25,8 @@ from tract.history.state import (
     write_text,
 )
 from tract.maintenance.fsck.check import check_repository
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.opening import create_repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.transaction import UNDER_WAY, check_idle
 
 ONE = "11" * 32

@@ -8,7 +8,8 @@ from tract.errors import CommitNotFoundError, RefNameError, TagExistsError
 from tract.history.commit import Draft, write_commits
 from tract.history.tags import create_tag, delete_tags, list_tags
 from tract.objects.id import ObjectId
-from tract.repo import Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import Repository
 
 
 def make_repo() -> tuple[Repository, list[ObjectId]]:

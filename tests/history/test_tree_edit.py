@@ -17,7 +17,8 @@ from tract.history.tree_diff import Change, diff_contexts
 from tract.history.tree_edit import replace_entry, splice
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
-from tract.repo import DecodedObjects, Repository, memory_repository
+from tract.opening import memory_repository
+from tract.repo import DecodedObjects, Repository
 from tract.tree import EMPTY, Context, build_context
 
 

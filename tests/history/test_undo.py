@@ -22,8 +22,9 @@ from tract.history.undo import UndoMove, plan_undo, redo, run_undo, undo
 from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect
 from tract.objects.id import ObjectId
+from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.store import ANY
-from tract.repo import Repository, create_repository, memory_repository, open_repository
+from tract.repo import Repository
 
 MAIN = "refs/heads/main"
 

@@ -28,9 +28,9 @@ from tract.objects.model import (
     read_operation,
     read_ref_chunk,
 )
+from tract.opening import open_repository
 from tract.refs.names import tract_prefix
 from tract.refs.table import RefTable, refs_in
-from tract.repo import open_repository
 
 MAIN = "refs/heads/main"
 

@@ -15,7 +15,8 @@ import pytest
 from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DurabilityError, StorageError
-from tract.repo import Repository, create_repository, open_repository
+from tract.opening import create_repository, open_repository
+from tract.repo import Repository
 from tract.storage.store import Durability
 
 

@@ -23,7 +23,7 @@ from tract.errors import (
     TractError,
     UnsafeRepositoryError,
 )
-from tract.repo import create_repository, find_repository, open_repository, read_format, store_path
+from tract.opening import create_repository, find_repository, open_repository, read_format, store_path
 from tract.storage import files
 
 CONFIG = TractConfig(author="tester")
@@ -265,7 +265,7 @@ def test_a_store_that_cannot_be_made_leaves_no_folder_behind(tmp_path: Path, mon
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tract.repo.create_database", full)
+    monkeypatch.setattr("tract.opening.create_database", full)
 
     with pytest.raises(StorageError, match="No space left on device"):
         create_repository(str(tmp_path / "new" / ".tract"), TractConfig())

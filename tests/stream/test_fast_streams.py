@@ -23,8 +23,9 @@ from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId
 from tract.objects.json import ascii_json
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
+from tract.opening import memory_repository, open_repository
 from tract.refs.store import RefEdit
-from tract.repo import Repository, memory_repository, open_repository
+from tract.repo import Repository
 from tract.storage import quarantine
 
 KNOWN = """\

@@ -8,7 +8,7 @@ from tests.making import Words
 from tract import Priority, Tract
 from tract.cli.looking import looking_workspace
 from tract.compile.totals import ContextTotals, context_totals
-from tract.repo import open_repository
+from tract.opening import open_repository
 from tract.storage.counts import Totals, add_totals, load_totals
 
 

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING
 
 from tract.config import TractConfig
 from tract.errors import ConfigError, NotARepositoryError
+from tract.opening import create_repository, find_repository, memory_repository, open_repository, store_path
 from tract.refs.names import branch_ref, tract_prefix
-from tract.repo import (
-    Repository,
-    create_repository,
-    find_repository,
-    memory_repository,
-    open_repository,
-    store_path,
-)
+from tract.repo import Repository
 from tract.storage.files import as_storage_error, is_there
 from tract.storage.store import Durability
 from tract.tokens.counter import TokenCounter, check_counter, counter_named

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tract.errors import ContentValidationError, NotARepositoryError
 from tract.objects.codec import MAX_SIZE
-from tract.repo import FOLDER, Repository, find_repository, open_repository, store_path
+from tract.opening import FOLDER, find_repository, open_repository, store_path
+from tract.repo import Repository
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract

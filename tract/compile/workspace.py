@@ -19,7 +19,8 @@ from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.store import Expected
-from tract.repo import Repository, open_repository
+from tract.opening import open_repository
+from tract.repo import Repository
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 from tract.tokens.counted import count_message

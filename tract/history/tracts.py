@@ -20,7 +20,8 @@ from tract.objects.model import Operation, RefValue
 from tract.refs.files import make_tract_folder
 from tract.refs.names import HEAD, ROOT, TRACTS, branch_ref, ref_path, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
-from tract.repo import Repository, read_config, write_config
+from tract.repo import Repository
+from tract.settings import read_config, write_config
 from tract.storage import files
 from tract.transaction import STATES, Transaction, transaction
 

@@ -97,7 +97,8 @@ class KeyIndex:
     With a *base* it is what a batch adds, in memory alone.
     """
 
-    def __init__(self, start: str | None = None, base: KeyIndex | None = None) -> None:
+    def __init__(self, start: str | None = None, base: KeyIndex | None = None, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self._start = start
         self._base = base
         self._added: dict[bytes, list[bytes]] = {}
@@ -221,7 +222,7 @@ class KeyIndex:
 
         False where another process wrote a run meanwhile: this index begins again with what is on disk.
         """
-        if self._start is None or self._tip is None or self._count < _MOST_IN_MEMORY:
+        if self._read_only or self._start is None or self._tip is None or self._count < _MOST_IN_MEMORY:
             return True
         if _tip_of(self._read_runs()) != _tip_of(self._runs or []):
             self._begin_again()

@@ -13,7 +13,7 @@ from tract.cli.settings import is_user_setting, user_file, user_settings, write_
 from tract.config import BudgetAction, TractConfig, from_table, to_table
 from tract.errors import ConfigError, NotARepositoryError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
-from tract.repo import read_config, write_config
+from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named
 
 

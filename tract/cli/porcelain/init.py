@@ -7,8 +7,8 @@ from dataclasses import replace
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
+from tract.opening import create_repository, open_repository, store_path
 from tract.refs.names import branch_ref
-from tract.repo import create_repository, open_repository, store_path
 from tract.storage.files import is_there
 
 

@@ -27,7 +27,8 @@ from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ObjectId, is_hex
 from tract.objects.model import Object, check_payload
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
-from tract.repo import is_signed, read_config, read_format
+from tract.opening import read_format
+from tract.settings import is_signed, read_config
 from tract.storage import files
 from tract.storage.journal import LONGEST, Mark, read_mark
 from tract.storage.loose import LooseObjects

@@ -28,7 +28,8 @@ from tract.objects.model import NewObject, RefChange, RefValue
 from tract.refs.files import RefFiles
 from tract.refs.names import ref_path
 from tract.refs.operations import shown
-from tract.repo import format_text, is_signed, sign_config, write_config
+from tract.opening import format_text
+from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
 from tract.storage.journal import FIRST_STEP, LONGEST, create_journal
 from tract.storage.loose import LooseObjects

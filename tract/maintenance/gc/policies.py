@@ -17,7 +17,8 @@ from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
 from tract.refs.files import tract_prefixes
 from tract.refs.names import ref_path, split_tract
-from tract.repo import Repository, read_config
+from tract.repo import Repository
+from tract.settings import read_config
 
 _WEEK = Retention(days=7.0)
 _THREE_MONTHS = Retention(days=90.0)

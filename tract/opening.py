@@ -1,0 +1,252 @@
+"""Stores: found, made and opened.
+
+<folder>/.tract/
+  format          "tract 2", repository id, check
+  config.toml
+  HEAD refs/…     ref files
+  tracts/<name>/  HEAD and refs of another tract
+  objects/        journal, packs, loose objects
+  locks/
+  state/          what commands of several steps have done so far
+  shallow         commits whose history was cut on purpose
+  cache/          derived; may be deleted at any time
+"""
+
+from __future__ import annotations
+
+import os
+
+from blake3 import blake3
+
+from tract.config import TractConfig
+from tract.errors import (
+    ConfigError,
+    FormatVersionError,
+    NotARepositoryError,
+    ObjectCorruptError,
+    SessionError,
+    StorageError,
+)
+from tract.refs.files import RefFiles
+from tract.refs.names import HEAD, ROOT, branch_ref, tract_prefix
+from tract.refs.operations import OperationRefs, first_operation, now
+from tract.refs.store import RefStore
+from tract.repo import DecodedObjects, Repository
+from tract.settings import load_config, write_config
+from tract.storage import files
+from tract.storage.database import Database, create_database
+from tract.storage.memory import MemoryStore
+from tract.storage.shallow import Shallow
+from tract.storage.store import Durability
+from tract.transaction import transaction
+
+FOLDER = ".tract"
+FORMAT_VERSION = "2"
+_BUILDING = f"{FOLDER}.new-"
+_ABANDONED_AFTER = 3600.0
+"""Seconds; a store is made in milliseconds."""
+
+
+def find_repository(start: str) -> str | None:
+    """The nearest store at or above the folder *start*, or None."""
+    folder = os.path.abspath(start)
+    while True:
+        candidate = os.path.join(folder, FOLDER)
+        if files.is_there(candidate):
+            return candidate  # a store or not: what is in its place must not be passed over for one further up
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def store_path(path: str) -> str:
+    """The store that a user's *path* means: a path that ends in ``.tract`` is it, any other folder holds it."""
+    absolute = os.path.abspath(path)
+    return absolute if os.path.basename(absolute) == FOLDER else os.path.join(absolute, FOLDER)
+
+
+def create_repository(path: str, config: TractConfig) -> None:
+    """Lay out a new store at *path* (a folder ``.tract``), whole or not at all.
+
+    Everything is built beside it and renamed into place, so a crash leaves no half-made store.
+    What it leaves is removed by the next that makes a store there, an hour later or more.
+    """
+    parent = os.path.dirname(path)
+    made = not files.is_there(parent)
+    try:
+        files.make_directories(parent)
+    except (FileExistsError, NotADirectoryError):
+        raise NotARepositoryError(f"'{parent}' is not a folder") from None
+    files.remove_abandoned(parent, _BUILDING, _ABANDONED_AFTER)
+    building = os.path.join(parent, _BUILDING + os.urandom(6).hex())
+    try:
+        _lay_out(building, config)
+        files.rename(building, path)
+    except BaseException as exc:
+        files.remove_tree(building)
+        if made:
+            files.remove_empty(parent)
+        if isinstance(exc, OSError):
+            if os.path.isdir(path):
+                return  # another process made it first
+            raise StorageError(f"cannot create '{path}': {exc.strerror}") from exc
+        raise
+    files.sync_directory(os.path.realpath(parent))
+
+
+def _lay_out(building: str, config: TractConfig) -> None:
+    """Everything a new store has, in the folder *building*."""
+    files.make_directory(building)
+    head = ((HEAD, branch_ref(config.default_branch)),)
+    create_database(os.path.join(building, "objects"), first_operation(head, actor=author_name(config)))
+    for name in ("locks", "cache", "refs", "refs/heads", "refs/tags", "refs/notes"):
+        files.make_directory(os.path.join(building, name))
+    for name in ("locks/journal", "locks/gc"):
+        files.write_file(os.path.join(building, name), b"", sync=False)
+    RefFiles(building, "full").write_first(head)
+    write_config(os.path.join(building, "config.toml"), config)
+    files.write_file(os.path.join(building, "format"), format_text(), sync=True)
+
+
+def format_text(id: str | None = None) -> bytes:
+    """What a format file says, for the repository *id*; None makes a new one."""
+    line = f"tract {FORMAT_VERSION}\n{id or os.urandom(16).hex()}\n"
+    return f"{line}{blake3(line.encode()).hexdigest()[:16]}\n".encode()
+
+
+def read_format(path: str) -> str:
+    """The repository id in the format file of the store *path*.
+
+    NotARepositoryError when there is none, FormatVersionError when another version wrote it.
+    """
+    name = os.path.join(path, "format")
+    try:
+        data = files.read_file(name, 4096)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotARepositoryError(f"'{path}' is not a tract store: it has no format file") from None
+    lines = data.decode("utf-8", "replace").split("\n")
+    if not lines[0].startswith("tract ") or len(lines) < 3:
+        raise ObjectCorruptError(name, "it does not begin with 'tract'", 0)
+    version = lines[0].removeprefix("tract ")
+    body = "".join(line + "\n" for line in lines[:2])
+    whole = data == f"{body}{blake3(body.encode()).hexdigest()[:16]}\n".encode()
+    if version != FORMAT_VERSION and (whole or version.isdigit()):
+        raise FormatVersionError(path, version, FORMAT_VERSION)
+    if not whole:
+        raise ObjectCorruptError(name, "it does not match its checksum", len(body))
+    return lines[1]
+
+
+def open_repository(
+    path: str,
+    *,
+    tract: str | None = None,
+    config: TractConfig | None = None,
+    durability: Durability = "full",
+    author: str | None = None,
+    safe_directories: tuple[str, ...] = (),
+    create_tract: bool = True,
+) -> Repository:
+    """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is who commits instead of who the settings say.
+
+    A *tract* that is not there is made, or without *create_tract* a SessionError.
+    *safe_directories* are stores to open although another user owns them.
+    """
+    if durability not in ("full", "process"):
+        raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
+    if not files.is_there(path):
+        raise NotARepositoryError(f"'{path}' does not exist")
+    files.check_tree(path, safe_directories)
+    for name in ("objects", "objects/pack", "locks", "refs", "tracts", "cache"):
+        files.check_directory(os.path.join(path, name))
+    read_format(path)
+    prefix = tract_prefix(tract or ROOT)
+    settings = load_config(path, prefix, config)
+    store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
+    try:
+        author = _checked_author(author) if author else author_name(settings)
+        mirror = RefFiles(path, durability)
+        refs = OperationRefs(store, actor=author, mirror=mirror)
+        if store.is_torn:
+            _hear_witnesses(store, refs, mirror)
+        store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
+        shallow = Shallow(path)
+        repo = Repository(
+            store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), shallow=shallow
+        )
+        repo.look_at_shallow()
+        store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
+        if not create_tract and repo.ref(HEAD) is None:
+            raise SessionError(f"there is no tract named '{repo.tract}' in '{path}'")
+        _check_last_state(repo, mirror)
+        _create_head(repo)
+    except BaseException:
+        store.close()
+        raise
+    return repo
+
+
+def memory_repository(*, tract: str | None = None, config: TractConfig | None = None) -> Repository:
+    """A new store in memory."""
+    settings = config or TractConfig()
+    store = MemoryStore()
+    author = author_name(settings)
+    head = ((HEAD, branch_ref(settings.default_branch)),)
+    store.append((), first_operation(head, actor=author), keyframe=True)
+    refs = OperationRefs(store, actor=author)
+    repo = Repository(
+        store, refs, settings, None, tract or ROOT, tract_prefix(tract or ROOT), author, now, DecodedObjects()
+    )
+    _create_head(repo)
+    return repo
+
+
+def _create_head(repo: Repository) -> None:
+    """Give a tract that is new its HEAD."""
+    if repo.ref(HEAD) is not None:
+        return
+    with transaction(repo, f"init: tract {repo.tract}", moves="refs") as tx:
+        if tx.ref(HEAD) is None:  # nor has another process that opens the same tract made one
+            tx.move(HEAD, branch_ref(repo.config.default_branch), None)
+
+
+def _check_last_state(repo: Repository, mirror: RefFiles) -> None:
+    """Compare HEAD's and its branch's file with the operations: an acknowledged one may be missing.
+
+    A file that is only behind is left for the next writer, for whoever opens a store may only want to read it.
+    """
+    names = [repo.prefix + HEAD]
+    value = repo.refs.read(names[0])
+    if isinstance(value, str):
+        names.append(repo.prefix + value)
+    for name in names:
+        found = mirror.read(name)
+        if (found[0] if found is not None else None) != repo.refs.read(name):
+            mirror.check_against(repo.objects, [name])
+            mirror.check_held(repo.refs, [name])
+
+
+def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
+    """Raise when what looks like the torn end of a write was acknowledged: a synced ref file knows of it."""
+    refs.refresh()
+    mirror.check_against(store)
+    mirror.check_held(refs, list(mirror.names()))
+
+
+def _checked_author(author: str) -> str:
+    if not author.isprintable():
+        raise ConfigError(f"author must be printable text, not {author!r}")
+    return author
+
+
+def author_name(config: TractConfig) -> str:
+    """Who commits: what the settings say, else the login name of the user."""
+    if config.author:
+        return config.author
+    import pwd  # absent outside Unix, and needed only here
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,93 @@
+"""The settings of a tract: the file ``config.toml``, which people may edit; docs/format.md lists what can stand in it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from blake3 import blake3
+
+from tract.config import TractConfig, from_table, to_table
+from tract.errors import (
+    ConfigError,
+)
+from tract.refs.files import make_tract_folder
+from tract.refs.names import ref_path
+from tract.storage import files
+
+_LONGEST_CONFIG = 64 * 1024
+_LONGEST_LINE = 4096
+_CONFIG_HEADER = b"# The settings of this tract; docs/format.md lists them.\n"
+_CONFIG_CHECK = b"# check "
+_CONFIG_DIGITS = 16
+
+
+def load_config(path: str, prefix: str, given: TractConfig | None) -> TractConfig:
+    """The settings of a tract: its own, else the root tract's; those that were given take the place of saved ones, and are saved."""
+    own = os.path.join(path, ref_path(prefix), "config.toml")
+    saved = _saved_config(path, own)
+    if given is None:
+        return saved
+    settings = saved.changed(given)
+    if not os.path.exists(own) or to_table(saved) != to_table(settings):
+        if prefix and not os.path.isdir(os.path.dirname(own)):
+            make_tract_folder(path, prefix)
+        write_config(own, settings)
+    return settings
+
+
+def _saved_config(path: str, own: str) -> TractConfig:
+    root = os.path.join(path, "config.toml")
+    with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings are never guessed
+        return read_config(own)
+    try:
+        return read_config(root)
+    except FileNotFoundError:
+        raise ConfigError(f"'{root}' is missing") from None
+
+
+def read_config(path: str) -> TractConfig:
+    """The settings in a file; ConfigError when they make no sense, or the file is cut off."""
+    data = files.read_file(path, _LONGEST_CONFIG + 1)
+    # What tomllib does with a dotted key grows with the square of its length.
+    if len(data) > _LONGEST_CONFIG or max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
+        raise ConfigError(f"'{path}': more than {_LONGEST_CONFIG} bytes, or {_LONGEST_LINE} in a line")
+    if _is_cut(data):
+        raise ConfigError(f"'{path}': it is cut off: its check line is missing")
+    if not any(line and line[:1] != b"#" for line in data.split(b"\n")):
+        return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
+    import tomllib
+
+    try:
+        return from_table(tomllib.loads(data.decode()))
+    except (ValueError, RecursionError, ConfigError) as exc:
+        raise ConfigError(f"'{path}': {exc}") from exc
+
+
+def write_config(path: str, config: TractConfig) -> None:
+    """Put the settings at *path*."""
+    import json  # a JSON string is a TOML string
+
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in to_table(config).items()]
+    files.write_file(path, sign_config(_CONFIG_HEADER + "".join(lines).encode()), sync=True)
+
+
+def sign_config(body: bytes) -> bytes:
+    """The bytes of a settings file, with the check line that it ends with."""
+    return body + _CONFIG_CHECK + blake3(body).hexdigest()[:_CONFIG_DIGITS].encode() + b"\n"
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether the last line of a settings file is the check of those before it; it is not where the file was edited by hand."""
+    return data == sign_config(data[: data.rfind(_CONFIG_CHECK)])
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether a settings file that tract wrote lacks its end.
+
+    People edit the file, so its check line may be wrong, or stand anywhere; but where tract's first line is, one is there.
+    """
+    if _CONFIG_HEADER not in data and not _CONFIG_HEADER.startswith(data):
+        return False  # somebody wrote all of it
+    ends = (line.removeprefix(_CONFIG_CHECK) for line in data.split(b"\n") if line.startswith(_CONFIG_CHECK))
+    return all(len(end.rstrip()) != _CONFIG_DIGITS for end in ends)
