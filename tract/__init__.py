@@ -130,6 +130,7 @@ _HOMES = {
         "PolicyConfigError",
         "PolicyExecutionError",
         "RebaseError",
+        "ReadOnlyError",
         "RefMovedError",
         "RefNameError",
         "SemanticSafetyError",

@@ -27,6 +27,7 @@
     └── StorageError
         ├── ObjectCorruptError       bytes that are not what their name promises
         ├── RefMovedError            somebody else moved the ref first
+        ├── ReadOnlyError            a store opened to be read only was to be changed
         ├── RefNameError             a ref or tract name that is refused
         ├── DurabilityError          a write or sync that failed
         ├── LockTimeoutError         a lock that did not come free
@@ -320,6 +321,14 @@ class RefMovedError(StorageError):
 
 def _at(value: str | None) -> str:
     return "none" if value is None else value[:16]
+
+
+class ReadOnlyError(StorageError):
+    """A store that was opened to be read only was to be changed; nothing was."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"'{path}' was opened read-only")
 
 
 class RefNameError(StorageError):

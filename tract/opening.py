@@ -147,11 +147,13 @@ def open_repository(
     author: str | None = None,
     safe_directories: tuple[str, ...] = (),
     create_tract: bool = True,
+    read_only: bool = False,
 ) -> Repository:
     """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is who commits instead of who the settings say.
 
     A *tract* that is not there is made, or without *create_tract* a SessionError.
     *safe_directories* are stores to open although another user owns them.
+    With *read_only* nothing is written, neither now nor later: a tract that is not there is a SessionError, and *config* is not saved.
     """
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
@@ -162,8 +164,8 @@ def open_repository(
         files.check_directory(os.path.join(path, name))
     read_format(path)
     prefix = tract_prefix(tract or ROOT)
-    settings = load_config(path, prefix, config)
-    store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability)
+    settings = load_config(path, prefix, config, save=not read_only)
+    store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
         author = _checked_author(author) if author else author_name(settings)
         mirror = RefFiles(path, durability)
@@ -173,11 +175,21 @@ def open_repository(
         store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
         shallow = Shallow(path)
         repo = Repository(
-            store, refs, settings, path, tract or ROOT, prefix, author, now, DecodedObjects(), shallow=shallow
+            store,
+            refs,
+            settings,
+            path,
+            tract or ROOT,
+            prefix,
+            author,
+            now,
+            DecodedObjects(),
+            read_only=read_only,
+            shallow=shallow,
         )
         repo.look_at_shallow()
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
-        if not create_tract and repo.ref(HEAD) is None:
+        if (read_only or not create_tract) and repo.ref(HEAD) is None:
             raise SessionError(f"there is no tract named '{repo.tract}' in '{path}'")
         _check_last_state(repo, mirror)
         _create_head(repo)

@@ -56,6 +56,7 @@ class Repository:
     """An open store, seen from one of its tracts.
 
     *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
+    With *read_only* nothing is written: no object, ref, state or cache.
     *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
     *replaced* are commits whose ids a batch gave out and that landed under other ids, by the first.
     """
@@ -70,6 +71,7 @@ class Repository:
     clock: Callable[[], int] = now
     decoded: DecodedObjects | None = None
     branch: str | None = None
+    read_only: bool = False
     replaced: dict[ObjectId, ObjectId] = field(default_factory=dict)
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))

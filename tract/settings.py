@@ -22,14 +22,14 @@ _CONFIG_CHECK = b"# check "
 _CONFIG_DIGITS = 16
 
 
-def load_config(path: str, prefix: str, given: TractConfig | None) -> TractConfig:
-    """The settings of a tract: its own, else the root tract's; those that were given take the place of saved ones, and are saved."""
+def load_config(path: str, prefix: str, given: TractConfig | None, *, save: bool = True) -> TractConfig:
+    """The settings of a tract: its own, else the root tract's; those that were given take the place of saved ones, and with *save* are saved."""
     own = os.path.join(path, ref_path(prefix), "config.toml")
     saved = _saved_config(path, own)
     if given is None:
         return saved
     settings = saved.changed(given)
-    if not os.path.exists(own) or to_table(saved) != to_table(settings):
+    if save and (not os.path.exists(own) or to_table(saved) != to_table(settings)):
         if prefix and not os.path.isdir(os.path.dirname(own)):
             make_tract_folder(path, prefix)
         write_config(own, settings)

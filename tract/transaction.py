@@ -25,6 +25,7 @@ from tract.errors import (
     CherryPickError,
     DetachedHeadError,
     MergeError,
+    ReadOnlyError,
     RebaseError,
     RefMovedError,
     StorageError,
@@ -322,7 +323,10 @@ class _Opened(AbstractContextManager[Transaction]):
         self._expected = expected
 
     def __enter__(self) -> Transaction:
-        refs = self._transaction.repo.refs
+        repo = self._transaction.repo
+        if repo.read_only:
+            raise ReadOnlyError(repo.path or "")
+        refs = repo.refs
         self._lock = lock = refs.lock()
         lock.__enter__()
         try:

@@ -43,18 +43,25 @@ def check_before_creating(
 
 
 def open_or_create(
-    path: str | Path | None, tract: str | None, config: TractConfig | None, durability: Durability
+    path: str | Path | None,
+    tract: str | None,
+    config: TractConfig | None,
+    durability: Durability,
+    *,
+    read_only: bool = False,
 ) -> Repository:
-    """The repository in folder *path*, made where there is none: as ``Tract.open`` says."""
+    """The repository in folder *path*, made where there is none and it is not to be *read_only*: as ``Tract.open`` says."""
     if path == ":memory:":
+        if read_only:
+            raise ConfigError("a store in memory cannot be opened read-only: there is nothing in it")
         return memory_repository(tract=tract, config=config)
     _check_path(path)
     store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     if store is None:
         store = store_path(os.getcwd())
-    if not is_there(store):
+    if not read_only and not is_there(store):
         create_repository(store, config or TractConfig())
-    return open_repository(store, tract=tract, config=config, durability=durability)
+    return open_repository(store, tract=tract, config=config, durability=durability, read_only=read_only)
 
 
 def _check_path(path: str | Path | None) -> None:

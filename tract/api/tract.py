@@ -52,6 +52,7 @@ class Tract(Family, Looking, Branching, Merging, Compressing, Maintaining):
         on_moved: Literal["error", "append"] = "error",
         branch: str | None = None,
         create: bool = False,
+        read_only: bool = False,
         verify_cache: bool = False,
     ) -> Tract:
         """Open, or create, the store in folder *path*.
@@ -60,13 +61,14 @@ class Tract(Family, Looking, Branching, Merging, Compressing, Maintaining):
         Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
         *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
         With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
+        With *read_only* nothing at all is written, no cache and no lock either, and what would change the store is a ReadOnlyError: it works on a read-only disk, and beside a writer.
         *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
         check_before_creating(tract_id, config, tokenizer, durability, branch)
         with storage_errors():
-            repo = open_or_create(path, tract_id, config, durability)
+            repo = open_or_create(path, tract_id, config, durability, read_only=read_only)
         try:
             if branch is not None:
                 repo = on_branch(repo, branch, create=create)

@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from blake3 import blake3
 
-from tract.errors import DurabilityError, ObjectCorruptError, TractError
+from tract.errors import DurabilityError, ObjectCorruptError, ReadOnlyError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json
 from tract.refs.names import TRACTS, ref_path
@@ -90,7 +90,7 @@ def clear_state(repo: Repository, name: str) -> None:
     """Forget the state *name*; no error when there is none."""
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
-        _remove(_path(repo, name))
+        _remove(repo, _path(repo, name))
 
 
 def end_state(repo: Repository, name: str) -> None:
@@ -144,7 +144,7 @@ def clear_text(repo: Repository, name: str) -> None:
     """Take the text away; no error when it is gone."""
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
-        _remove(text_path(repo, name))
+        _remove(repo, text_path(repo, name))
 
 
 def states(repo: Repository) -> tuple[str, ...]:
@@ -292,6 +292,8 @@ def _keeps(value: Mapping[str, Any]) -> Iterator[ObjectId]:
 
 def _write(repo: Repository, path: str, data: bytes) -> None:
     """Put *data* at *path*, on the disk, with the folder around it."""
+    if repo.read_only:
+        raise ReadOnlyError(repo.path or "")
     for left in reversed(range(_ATTEMPTS)):
         try:
             made = _make_folder(repo)
@@ -305,8 +307,12 @@ def _write(repo: Repository, path: str, data: bytes) -> None:
                 raise
 
 
-def _remove(path: str) -> None:
+def _remove(repo: Repository, path: str) -> None:
     """Take the file *path* away, and the folder with the last of them."""
+    if repo.read_only:
+        if not files.exists(path):
+            return
+        raise ReadOnlyError(repo.path or "")
     files.unlink(path)
     files.remove_empty(os.path.dirname(path))
 

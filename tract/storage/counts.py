@@ -65,11 +65,12 @@ def counts_path(cache: str, counter: str) -> str:
 class CountsReader:
     """Finds counts in a file, reading no more of it than it must: most ask for the newest, or for a few that are not there.
 
-    Damage hides the counts before it: those blobs are counted again, and their counts put at the end. A file of another kind is removed.
+    Damage hides the counts before it: those blobs are counted again, and their counts put at the end. A file of another kind is removed, unless *read_only*.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self.restart()
 
     def restart(self) -> None:
@@ -84,7 +85,8 @@ class CountsReader:
         try:
             with files.mapped(self._path) as data:
                 if data[: len(MAGIC)] != MAGIC:
-                    files.unlink(self._path)
+                    if not self._read_only:
+                        files.unlink(self._path)
                     raise ValueError("no file of counts")
                 return self._look_up(data, wanted)
         except (OSError, ValueError):  # there is none yet, it is empty, or it was none

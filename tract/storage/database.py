@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError
+from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError, ReadOnlyError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage import files
@@ -77,7 +77,7 @@ class _Lock:
 class Database(ObjectReader):
     """An open object store under ``objects/``."""
 
-    def __init__(self, path: str, locks: str, durability: Durability = "full") -> None:
+    def __init__(self, path: str, locks: str, durability: Durability = "full", *, read_only: bool = False) -> None:
         lock_path = os.path.join(locks, "journal")
         files.check_file(lock_path)
         self._file_lock = files.FileLock(lock_path)
@@ -86,7 +86,7 @@ class Database(ObjectReader):
         self._sync = durability == "full"
         self._gc_lock_path = os.path.join(locks, "gc")
         self.before_clearing: Callable[[], None] | None = None
-        super().__init__(path, lock_path)
+        super().__init__(path, lock_path, read_only=read_only)
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
@@ -99,8 +99,14 @@ class Database(ObjectReader):
     def lock(self) -> AbstractContextManager[None]:
         return _Lock(self)
 
+    def _check_writable(self) -> None:
+        """ReadOnlyError where the store was opened to be read: neither a lock nor anything behind one is touched."""
+        if self.read_only:
+            raise ReadOnlyError(os.path.dirname(self.path))
+
     def acquire(self) -> None:
         """Be the only writer, with all that others appended in sight; ``lock()`` also lets go."""
+        self._check_writable()
         self._thread_lock.acquire()
         try:
             self._check_open()
@@ -213,6 +219,7 @@ class Database(ObjectReader):
     @contextmanager
     def maintenance(self) -> Iterator[None]:
         """Be the only one that collects; GCError when another process does."""
+        self._check_writable()
         lock = files.FileLock(self._gc_lock_path)
         try:
             lock.acquire(timeout=0.0)

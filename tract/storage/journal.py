@@ -199,9 +199,9 @@ def read_mark(path: str) -> Mark | None:
 class Journal:
     """An open journal file: an index of its objects, and where it ends."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
-        self._fd = files.open_write_or_read(path)
+        self._fd = files.open_read(path) if read_only else files.open_write_or_read(path)
         self._writable = files.is_writable(self._fd)
         self._identity = files.identity(self._fd)
         try:

@@ -40,8 +40,9 @@ _T = TypeVar("_T")
 class ObjectReader:
     """An open object store under ``objects/``, as far as it is read; ``Database`` writes."""
 
-    def __init__(self, path: str, mark_path: str) -> None:
+    def __init__(self, path: str, mark_path: str, *, read_only: bool = False) -> None:
         self.path = path
+        self.read_only = read_only
         self._journal_path = os.path.join(path, "journal")
         self._mark_path = mark_path
         self._pack_path = os.path.join(path, "pack")
@@ -75,7 +76,7 @@ class ObjectReader:
         except ValueError:
             mark = None  # a writer may be at it; fsck looks at it with the lock
         try:
-            journal = Journal(self._journal_path)
+            journal = Journal(self._journal_path, read_only=self.read_only)
         except FileNotFoundError:
             raise ObjectCorruptError(self._journal_path, "the journal is missing") from None
         self._missing, durable = (0, 0) if mark is None else journal.missing(mark)

@@ -43,8 +43,9 @@ class BlobCache:
     def __init__(self, repo: Repository, counter: TokenCounter) -> None:
         self.counter = counter
         self._repo = repo
-        self._path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
-        self._file = None if self._path is None else CountsReader(self._path)
+        path = None if repo.path is None else counts_path(os.path.join(repo.path, "cache"), counter.name)
+        self._path = None if repo.read_only else path  # where new counts go
+        self._file = None if path is None else CountsReader(path, read_only=repo.read_only)
         self._messages: dict[ObjectId, Message] = {}
         self._counts: dict[ObjectId, BlobCount] = {}
         self._older: dict[ObjectId, BlobCount] = {}
@@ -218,7 +219,7 @@ class TotalsCache:
     """Totals by commit and state of the priorities, under one counter's name; ``flush`` writes the new ones."""
 
     def __init__(self, repo: Repository, counter: str) -> None:
-        self._path = None if repo.path is None else os.path.join(repo.path, "cache", "totals")
+        self._path = None if repo.path is None or repo.read_only else os.path.join(repo.path, "cache", "totals")
         self._counter = counter
         self._known: dict[bytes, Totals] | None = None
         self._unsaved: dict[bytes, Totals] = {}
