@@ -378,14 +378,14 @@ RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.r
 COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
 # Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
 EVERYDAY = (
-    (("log",), (), 94),
-    (("status",), ("tract.report.status",), 94),
+    (("log",), (), 96),
+    (("status",), ("tract.report.status",), 96),
     (("show",), ("tract.history.commit",), 96),
-    (("branch",), (), 95),
-    (("switch", "-c", "other"), (), 95),
-    (("tag",), (), 93),
+    (("branch",), (), 97),
+    (("switch", "-c", "other"), (), 97),
+    (("tag",), (), 95),
     (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 102),
-    (("compile",), ("tract.history.read_time", *COMPILING), 100),
+    (("compile",), ("tract.history.read_time", *COMPILING), 102),
     (
         ("commit", "good night"),
         (

@@ -18,8 +18,8 @@ from tract.history.origins import Origins
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.store import Expected
 from tract.opening import open_repository
+from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock

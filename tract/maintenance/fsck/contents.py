@@ -26,8 +26,8 @@ from tract.maintenance.fsck.report import Problem
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ObjectId, is_hex
 from tract.objects.model import Object, check_payload
-from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
 from tract.opening import read_format
+from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
 from tract.settings import is_signed, read_config
 from tract.storage import files
 from tract.storage.journal import LONGEST, Mark, read_mark
