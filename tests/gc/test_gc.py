@@ -773,7 +773,7 @@ def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):
 
 def test_a_plan_holds_a_few_bytes_an_object(tmp_path, monkeypatch):
     """Ids in sets would be hundreds."""
-    monkeypatch.setattr("tract.maintenance.gc.catalogue._RECENT_NUMBERS", 64)
+    monkeypatch.setattr("tract.maintenance.gc.catalogue._MOST_RECENT", 64)
     held, objects = [], []
     for number in (200, 1500):
         t = make_tract(tmp_path / str(number))

@@ -438,8 +438,11 @@ class Pack:
     def objects(self) -> Iterator[NewObject]:
         """Every object in the pack, in its order."""
         for row in self._all_rows():
-            for ordinal in range(row.first, row.first + row.number):
-                yield NewObject(self.id_at(ordinal), *self.object_at(ordinal))
+            kind = self._kind(row)
+            _, data, ends = self._frame_of(row.first)
+            for at, id in enumerate(self._ids_from(row.first, row.number)):
+                payload = data[ends[at] : ends[at + 1]]
+                yield NewObject(id, kind, self._unfolded(payload, row.first + at) if row.codec == FOLDED else payload)
 
     def _row(self, number: int) -> FrameRow:
         """Row *number* of the frame table."""
@@ -477,7 +480,16 @@ class Pack:
 
     def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
         """The ids with those ordinals; where they are is remembered, for what an object names is mostly read next."""
-        ids = [self.id_at(ordinal) for ordinal in ordinals]
+        blocks = self._blocks
+        try:  # nearly always they are in memory, and then this is a third of the time that ``id_at`` takes for each
+            ids = [
+                blocks[ordinal // IDS_A_CHECK][(at := ordinal % IDS_A_CHECK * ID_SIZE) : at + ID_SIZE]
+                for ordinal in ordinals
+            ]
+        except KeyError:
+            ids = []
+        if len(ids) < len(ordinals) or b"" in ids:
+            ids = [self.id_at(ordinal) for ordinal in ordinals]
         if len(self._hints) > _KEPT_HINTS:
             self._hints.clear()
         self._hints.update(zip(ids, ordinals, strict=True))

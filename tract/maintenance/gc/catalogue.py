@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from typing import TypeVar
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import Kind, ObjectId
@@ -37,9 +38,29 @@ ABSENT = 6
 NONE = 0xFFFFFFFF
 """No object's number."""
 
-# Numbers of the ids that were asked for last: commits name the same few ids over and over.
-_RECENT_NUMBERS = 16384
+_MOST_RECENT = 8192
 _READS_BEFORE_RELEASE = 8192
+
+
+_T = TypeVar("_T")
+
+
+class Recent(dict[ObjectId, _T]):
+    """The last answers that *find* gave: commits name the same few ids over and over, and nothing answers as quickly as a dict."""
+
+    def __init__(self, find: Callable[[ObjectId], _T]) -> None:
+        self._find = find
+        self._older: dict[ObjectId, _T] = {}
+
+    def __missing__(self, id: ObjectId) -> _T:
+        number = self._older.get(id)
+        if number is None:
+            number = self._find(id)
+        if len(self) >= _MOST_RECENT:
+            self._older = dict(self)
+            self.clear()
+        self[id] = number
+        return number
 
 
 class Catalogue:
@@ -57,7 +78,9 @@ class Catalogue:
         self._single = list(dict.fromkeys((*self._kinds, *self.loose)))
         self._admitted: list[ObjectId] = []
         self._number = {id: number for number, id in enumerate(self._single)}
-        self._recent: dict[ObjectId, int] = {}
+        self._recent = Recent(self._find_or_add)
+        self.admit: Callable[[ObjectId], int] = self._recent.__getitem__
+        """Gives the object's number; an object that came later, or that is nowhere, gets a new one."""
         self._reads = 0
         self._bases: list[int] = []
         self._names = sorted(self.packs, key=lambda name: (-self.packs[name], name))
@@ -125,14 +148,7 @@ class Catalogue:
         number = self._recent.get(id)
         if number is None:
             number = self._number.get(id)
-            if number is None:
-                number = self._search(id)
-                if number is None:
-                    return None
-            if len(self._recent) >= _RECENT_NUMBERS:
-                self._recent.clear()
-            self._recent[id] = number
-        return number
+        return self._search(id) if number is None else number
 
     def has(self, id: ObjectId) -> bool:
         """Whether the store had the object when the catalogue was made."""
@@ -150,8 +166,7 @@ class Catalogue:
             at += 1
         return None
 
-    def admit(self, id: ObjectId) -> int:
-        """The object's number; an object that came later, or that is nowhere, gets a new one."""
+    def _find_or_add(self, id: ObjectId) -> int:
         number = self.number_of(id)
         if number is None:
             number = self._number[id] = self.size + len(self._admitted)

@@ -63,6 +63,7 @@ class Marker:
         self.named = array("I")
         self.stopped: dict[int, Commit] = {}
         self._was_named = bytearray()
+        self._last_open: tuple[ObjectId, ...] = ()
 
     def copy(self) -> Marker:
         """A marker with the same marks, for a walk that is only to look."""
@@ -147,6 +148,11 @@ class Marker:
         elif stops and commit.operation is CommitOperation.COMPRESS and commit.parents:
             self.stopped[number] = commit
             left_out = _WITHOUT_HISTORY
+        if cut is None or cut.grade == "parents":
+            if commit.open == self._last_open[: len(commit.open)]:
+                commit = commit._replace(open=())  # all of them were followed: a commit mostly has its parent's entries
+            else:
+                self._last_open = commit.open
         return self._followed(commit, left_out)
 
     def _followed(self, value: Commit | Node, left_out: frozenset[Role]) -> Iterator[tuple[ObjectId, Kind, Role]]:

@@ -16,7 +16,7 @@ from itertools import chain
 from tract.errors import RefMovedError
 from tract.history.notes import KEY, noted_entries
 from tract.history.state import kept_commits
-from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue
+from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent
 from tract.maintenance.gc.keys import keep_keys
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
 from tract.maintenance.gc.plan import Archive, GCPlan, HeldArchive, database, operation_refs, plan_gc
@@ -380,7 +380,8 @@ class _PackContents:
 
     def packing(self) -> Packing:
         groups: list[tuple[Kind, Iterator[bytes]]] = [(kind, self._payloads(numbers)) for kind, numbers in self._groups]
-        return Packing([*groups, ("operation", self._make_operations())], self._ids(), self._ordinal_of)
+        ordinals = Recent(self._ordinal_of)
+        return Packing([*groups, ("operation", self._make_operations())], self._ids(), ordinals.__getitem__)
 
     def _ids(self) -> Iterator[ObjectId]:
         for _, numbers in self._groups:
