@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from tests.faults.crash_recorder import Change, Killed, Recorder, watched
 from tract.api.tract import Tract
 from tract.errors import DamageWarning, TractError
+from tract.maintenance.gc import settled
 from tract.objects.model import RefChange
 from tract.storage import database, files, journal
 from tract.storage.store import Durability
@@ -108,10 +109,11 @@ def replaced(target: Any, **values: Any) -> Iterator[None]:
 
 @contextmanager
 def small_store() -> Iterator[None]:
-    """Limits so small that a short workload seals, writes loose objects, cuts a batch and reserves space."""
+    """Limits so small that a short workload seals, writes loose objects, cuts a batch, reserves space and settles packs."""
     with (
         replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _TRANSACTION_LIMIT=6000),
         replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192),
+        replaced(settled, _LEAST_OBJECTS=4),
     ):
         yield
 

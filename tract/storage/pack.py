@@ -345,6 +345,10 @@ class Pack:
         """Whether the object is in this pack; an id that is not costs a search of the index and no more."""
         return self._find(id) is not None
 
+    def ordinal_of(self, id: ObjectId) -> int | None:
+        """The ordinal of the object, None when it is not in this pack."""
+        return self._find(id)
+
     def _find(self, id: ObjectId) -> int | None:
         ordinal = self._hints.get(id)
         if ordinal is not None:

@@ -1,16 +1,16 @@
 """Every object of a store gets a number, so that gc can keep a few bytes for each of millions of objects.
 
-    number     0 … k-1                  k … k+n-1             …             after the last pack's
-    object     journal and loose ones   the youngest pack's   older packs'  added later, or nowhere
+    number     0 … k-1                  k … k+n-1             …             then             after the last pack's
+    object     journal and loose ones   the youngest pack's   older packs'  settled packs'   added later, or nowhere
 
-An object that lies in several places goes by its first number; its other numbers are duplicates.
+An object that lies in several places goes by its first number, or by that in a settled pack; its other numbers are duplicates.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from typing import TypeVar
 
@@ -70,7 +70,7 @@ class Catalogue:
     Memory: 8 bytes for each object in a pack, some hundred for each one in the journal or in a file of its own.
     """
 
-    def __init__(self, store: Database) -> None:
+    def __init__(self, store: Database, settled: Collection[str] = ()) -> None:
         self._store = store
         self.packs = store.packs()
         self.loose = store.loose_objects()
@@ -83,19 +83,26 @@ class Catalogue:
         """Gives the object's number; an object that came later, or that is nowhere, gets a new one."""
         self._reads = 0
         self._bases: list[int] = []
-        self._names = sorted(self.packs, key=lambda name: (-self.packs[name], name))
+        self._names = sorted(self.packs, key=lambda name: (name in settled, -self.packs[name], name))
         self._opened = [store.pack(name) for name in self._names]
         size = len(self._single)
         for pack in self._opened:
             self._bases.append(size)
             size += pack.count
         self.size = size
+        unsettled = len(self.packs) - len(settled)
+        self._unsettled = self._opened[:unsettled]
+        self._settled = list(zip(self._bases[unsettled:], self._opened[unsettled:], strict=True))
+        self.settled_from = self._settled[0][0] if settled else size
+        """The first number of a settled pack's objects."""
         self._ends = [0]
         self._prefixes = array("I")
         self._numbers = array("I")
         self._duplicates = array("I")
         for first in range(256):
             self._add_ids(first)
+        if settled:
+            self._find_settled_copies()
         self._written: dict[int, int] = {}
         for number, id in enumerate(self._single):
             self._add_single(number, id)
@@ -104,13 +111,13 @@ class Catalogue:
     def _add_ids(self, first: int) -> None:
         """Add the ids that begin with the byte *first*, of all packs, in order."""
         rows = []
-        for base, pack in zip(self._bases, self._opened, strict=True):
+        for base, pack in zip(self._bases, self._unsettled, strict=False):
             rows += [prefix << 32 | base + ordinal for prefix, ordinal in pack.index_rows(first)]
         rows.sort()
         self._prefixes.extend([row >> 32 for row in rows])
         self._numbers.extend([row & NONE for row in rows])
         self._ends.append(len(rows) + self._ends[-1])
-        if len(self._opened) > 1:
+        if len(self._unsettled) > 1:
             for _, alike in groupby(rows, key=lambda row: row >> 32):
                 self._add_duplicates([row & NONE for row in alike])
 
@@ -123,15 +130,32 @@ class Catalogue:
                     self._duplicates.append(number)
                 firsts.add(id)
 
+    def _find_settled_copies(self) -> None:
+        """Let the objects that are in a settled pack too go by their number there."""
+        for number in (*range(len(self._single)), *self._numbers):
+            id = self.id_of(number)
+            settled = self._search_settled(id)
+            if settled is not None:
+                self._number[id] = settled
+                self._duplicates.append(number)
+
+    def _search_settled(self, id: ObjectId) -> int | None:
+        for base, pack in self._settled:
+            ordinal = pack.ordinal_of(id)
+            if ordinal is not None:
+                return base + ordinal
+        return None
+
     def _add_single(self, number: int, id: ObjectId) -> None:
         packed = self._search(id)
-        if packed is not None:
+        if packed is not None and packed < self.settled_from:
             self._duplicates.append(packed)
             self._written[number] = self._written_in_pack(packed)
 
     def marks(self) -> bytearray:
-        """A byte for each number: OPERATION or DUPLICATE where the object is one, UNSEEN for all others."""
+        """A byte for each number: OPERATION or DUPLICATE where the object is one, REACHED for what is settled, UNSEEN for all others."""
         marks = bytearray(self.size)
+        marks[self.settled_from :] = bytes([REACHED]) * (self.size - self.settled_from)
         for base, pack in zip(self._bases, self._opened, strict=True):
             for kind, first, number in pack.runs():
                 if kind == "operation":
@@ -150,6 +174,10 @@ class Catalogue:
             number = self._number.get(id)
         return self._search(id) if number is None else number
 
+    def is_settled(self, number: int) -> bool:
+        """Whether the object is in a settled pack."""
+        return self.settled_from <= number < self.size
+
     def has(self, id: ObjectId) -> bool:
         """Whether the store had the object when the catalogue was made."""
         number = self.number_of(id)
@@ -164,7 +192,7 @@ class Catalogue:
             if self.id_of(number) == id:
                 return number
             at += 1
-        return None
+        return self._search_settled(id)
 
     def _find_or_add(self, id: ObjectId) -> int:
         number = self.number_of(id)
@@ -225,6 +253,6 @@ class Catalogue:
         self._store.release()
 
     def in_order(self) -> Iterator[int]:
-        """The numbers of all objects: those in the journal or in files, then those in packs by id, whatever their pack."""
+        """The numbers of all objects that are not settled: those in the journal or in files, then those in packs by id, whatever their pack."""
         yield from range(len(self._single))
         yield from self._numbers

@@ -51,6 +51,7 @@ class Marker:
     Where history was cut (*cuts*), a walk does not look for what is gone.
     In a store with cuts, or where archives may go (*takes_archives*), a walk does not go on to the commits that contexts and targets name. It collects them in *named*, and the planner decides whether they stay whole or only as messages.
     *stopped* has the compress commits whose parents a walk did not follow.
+    From *unnamed* walks remove the objects that another one needs.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Marker:
         self.takes_archives = takes_archives
         self.named = array("I")
         self.stopped: dict[int, Commit] = {}
+        self.unnamed: set[int] = set()
         self._was_named = bytearray()
         self._last_open: tuple[ObjectId, ...] = ()
 
@@ -100,7 +102,7 @@ class Marker:
         BlobNotFoundError for a missing object; with *gaps* it is marked as ABSENT instead.
         Blobs are not read.
         """
-        catalogue, marks = self.catalogue, self.marks
+        catalogue, marks, unnamed = self.catalogue, self.marks, self.unnamed
         stack = array("I")
         for root in roots:
             if self._reach(root):
@@ -124,6 +126,7 @@ class Marker:
             yield Found(number, obj.kind, commit)
             for id, kind, _ in named:
                 other = catalogue.admit(id)
+                unnamed.discard(other)
                 if self._reach(other):
                     if kind != "blob" or other >= catalogue.size:
                         stack.append(other)

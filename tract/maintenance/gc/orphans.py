@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
+from time import time_ns
 
 from tract.config import Retention
 from tract.maintenance.gc.catalogue import UNSEEN
@@ -26,9 +27,9 @@ _SIZED_DAYS = 90.0
 
 
 class Orphans:
-    """The objects that *marker* has as UNSEEN, with their ages; *now* and *written_now*, the moment that the journal was written, in nanoseconds since 1970."""
+    """The objects that *marker* has as UNSEEN, with their ages; *now* is in nanoseconds since 1970."""
 
-    def __init__(self, repo: Repository, marker: Marker, policies: Policies, now: int, written_now: int) -> None:
+    def __init__(self, repo: Repository, marker: Marker, policies: Policies, now: int) -> None:
         self._repo = repo
         self._marker = marker
         self._catalogue = catalogue = marker.catalogue
@@ -37,29 +38,40 @@ class Orphans:
         self._ages = array("q", bytes(8 * catalogue.size))
         self._left: defaultdict[int, dict[int, int]] = defaultdict(dict)
         """By policy: when a ref was last at a commit."""
+        self.there_are = False
         for number in marker.marked(UNSEEN):
             if number < catalogue.size:
-                self._ages[number] = min(catalogue.written(number) or written_now, now)
+                self.there_are = True
+                self._ages[number] = min(catalogue.written(number) or time_ns(), now)
 
-    def read_history(self, since: int) -> array[int]:
-        """Take the ages of orphans from the operations; gives back those that the reflog keeps, the newest first.
+    def read_history(self, since: int) -> tuple[array[int], int]:
+        """Take the ages of orphans from the operations; gives back those that the reflog keeps, the newest first, and how many of them come before the first settled one.
 
         The reflog goes back to the oldest operation that is younger than *since*: a clock that once was wrong cuts nothing off.
+        Where there are no orphans, nothing is read behind the first settled operation.
         """
+        is_settled = self._catalogue.is_settled
+        settled = -1
         operations = array("I")
         young = 0
         before: ObjectId | None = None
         for id, operation in self._repo.refs.history():
             if id != before:
-                operations.append(self._catalogue.admit(id))
+                number = self._catalogue.admit(id)
+                operations.append(number)
                 before = id
+                if settled < 0 and is_settled(number):
+                    settled = len(operations) - 1
+                    if not self.there_are:
+                        return operations, settled
             moment = operation.time * 1000
             if moment >= since:
                 young = len(operations)
-            for change in operation.changes:
-                self._leave(change.name, change.new, moment)
-                self._leave(change.name, change.old, moment)
-        return operations[:young]
+            if self.there_are:
+                for change in operation.changes:
+                    self._leave(change.name, change.new, moment)
+                    self._leave(change.name, change.old, moment)
+        return operations[:young], min(young, settled) if settled >= 0 else young
 
     def _leave(self, ref: str, value: RefValue | None, moment: int) -> None:
         """Note that *ref* moved to *value* or away from it."""
@@ -71,6 +83,8 @@ class Orphans:
 
     def expire_hard_resets(self) -> None:
         """Expire what only a hard reset still refers to, unless an entry of the reflog, or something that one needs, keeps it."""
+        if not self.there_are:
+            return
         number_of = self._catalogue.number_of
         released = [number for id in released_commits(self._repo) if (number := number_of(id)) is not None]
         if released:

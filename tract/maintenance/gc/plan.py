@@ -37,6 +37,7 @@ from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, U
 from tract.maintenance.gc.mark import REPORT_EVERY, Edit, Found, Groups, Marker, PackOrder, Progress, size_of
 from tract.maintenance.gc.orphans import Orphans
 from tract.maintenance.gc.policies import Policies, nanoseconds, read_policies
+from tract.maintenance.gc.settled import Settled, find_settled
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import CommitOperation, RefValue
 from tract.refs.names import NOTES, split_tract
@@ -81,8 +82,9 @@ class GCPlan:
 
     Objects are numbers of the *catalogue*, times are in nanoseconds since 1970.
     *kept* has the unreachable objects that stay, by the time that their pack gets.
-    *operations* are those that the reflog keeps, the newest first, and *last* is the newest of all; the reflog begins at *reflog_since*.
-    *packs* are replaced, and *loose* objects too unless they are written again meanwhile.
+    *operations* are those that the reflog keeps, the newest first, *previous* is the one before them, which stays in a settled pack, and *last* is the newest of all; the reflog begins at *reflog_since*.
+    *packs* are replaced, and *loose* objects too unless they are written again meanwhile; *settled* packs stay as they are.
+    *tips* are the commits that refs name and nothing else, *files* the reachable objects that stay loose.
     *expired* are the compress commits whose archives go, *released* the refs that would keep one and are deleted.
     *edits* go unless their words are shown.
     """
@@ -98,8 +100,12 @@ class GCPlan:
     packs_before: int
     size_before: int
     packs: tuple[str, ...] = field(repr=False)
+    settled: tuple[Settled, ...] = field(repr=False)
+    tips: frozenset[ObjectId] = field(repr=False)
+    files: frozenset[ObjectId] = field(repr=False)
     loose: Mapping[ObjectId, int] = field(repr=False)
     operations: array[int] = field(repr=False)
+    previous: ObjectId | None = field(repr=False)
     last: ObjectId | None = field(repr=False)
     reflog_since: int = field(repr=False)
     expired: tuple[int, ...] = field(repr=False)
@@ -149,13 +155,25 @@ def plan_gc(
     Only for the holder of the store's ``maintenance``.
     A store in which something reachable is missing or damaged is not collected: the error says what.
     """
-    return _Planner(repo, policies or read_policies(repo), _begin(repo, seal=seal), now, progress).plan()
+    policies = policies or read_policies(repo)
+    start = _begin(repo, policies, now, seal=seal)
+    planner = _Planner(repo, policies, start, progress)
+    if not planner.mark_live():
+        planner = _Planner(repo, policies, _begin(repo, policies, now, seal=seal, whole=True), progress)
+        planner.mark_live()
+    return planner.plan()
 
 
 class _Start(NamedTuple):
-    """A store as gc finds it: its refs and what commands under way need, as numbers, and how many *packs* and bytes it had before the journal was packed."""
+    """A store as gc finds it: its refs and what commands under way need, as numbers, and how many *packs* and bytes it had before the journal was packed.
 
+    Ages are told from *moment*; both times in nanoseconds since 1970.
+    """
+
+    moment: int
+    reflog_since: int
     catalogue: Catalogue
+    settled: tuple[Settled, ...]
     last: ObjectId | None
     refs: list[tuple[str, int]]
     in_work: list[int]
@@ -163,9 +181,11 @@ class _Start(NamedTuple):
     size: int
 
 
-def _begin(repo: Repository, *, seal: bool) -> _Start:
-    """Look at the store while nobody writes to it."""
+def _begin(repo: Repository, policies: Policies, now: float | None, *, seal: bool, whole: bool = False) -> _Start:
+    """Look at the store while nobody writes to it; with *whole* no pack is taken for settled."""
     store = database(repo)
+    moment = time.time_ns() if now is None else int(now * 1e9)
+    reflog_since = moment - nanoseconds(policies.reflog_days)
     with store.lock():
         repo.refs.refresh()
         repo.look_at_shallow()
@@ -173,10 +193,11 @@ def _begin(repo: Repository, *, seal: bool) -> _Start:
         if seal and store.has_new_objects():
             store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
-        catalogue = Catalogue(store)
+        settled = () if whole or policies.takes_archives or repo.shallow.cuts else find_settled(repo, reflog_since)
+        catalogue = Catalogue(store, [one.pack for one in settled])
         refs = [(name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)]
         in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
-    return _Start(catalogue, repo.refs.last, refs, in_work, packs, size)
+    return _Start(moment, reflog_since, catalogue, settled, repo.refs.last, refs, in_work, packs, size)
 
 
 def database(repo: Repository) -> Database:
@@ -196,34 +217,41 @@ def operation_refs(repo: Repository) -> OperationRefs:
 class _Planner:
     """Makes one plan; the methods stand in the order in which they are called."""
 
-    def __init__(
-        self, repo: Repository, policies: Policies, start: _Start, now: float | None, progress: Progress | None
-    ) -> None:
+    def __init__(self, repo: Repository, policies: Policies, start: _Start, progress: Progress | None) -> None:
         self._repo = repo
         self._policies = policies
         self._start = start
         self._progress = progress
         self._done = 0
-        written_now = time.time_ns()
-        self._now = written_now if now is None else int(now * 1e9)
-        self._written_now = written_now
         self._catalogue = start.catalogue
         self._marks = start.catalogue.marks()
         takes_archives = policies.takes_archives
         self._marker = Marker(start.catalogue, self._marks, repo.shallow.cuts, takes_archives=takes_archives)
         self._order = PackOrder(start.catalogue)
-        self._archives = Archives(self._marker, policies, start.refs, self._now)
+        self._archives = Archives(self._marker, policies, start.refs, start.moment)
+
+    def mark_live(self) -> bool:
+        """Mark what refs and commands under way need; False where something of the settled packs may not be reachable any more."""
+        start, catalogue = self._start, self._catalogue
+        roots = {*(number for _, number in start.refs), *start.in_work}
+        tips = set(map(catalogue.admit, start.settled[-1].tips)) if start.settled else set()
+        for id in start.settled[-1].files if start.settled else ():
+            self._marks[catalogue.admit(id)] = REACHED
+        self._marker.unnamed = roots | tips
+        self._add(self._archives.mark(start.in_work))
+        is_settled = not tips & self._marker.unnamed - roots
+        self._marker.unnamed &= roots
+        return is_settled
 
     def plan(self) -> GCPlan:
         catalogue, marks, archives = self._catalogue, self._marks, self._archives
-        self._add(archives.mark(self._start.in_work))
         released = tuple((name, catalogue.id_of(number)) for name, number in archives.released())
         live = len(self._marker.named)
         reachable = marks.count(REACHED)
         packed_loose = {id for id in catalogue.loose if self._is_packed(id)}
-        orphans = Orphans(self._repo, self._marker, self._policies, self._now, self._written_now)
-        reflog_since = self._now - nanoseconds(self._policies.reflog_days)
-        operations = orphans.read_history(reflog_since)
+        files = frozenset(id for id in catalogue.loose if self._marker.stays(id)) - packed_loose
+        orphans = Orphans(self._repo, self._marker, self._policies, self._start.moment)
+        operations, unsettled = orphans.read_history(self._start.reflog_since)
         orphans.expire_hard_resets()
         orphans.expire([*self._marker.named, *self._kept_before()])  # their messages stay without that, or go
         kept = orphans.keep()
@@ -232,6 +260,9 @@ class _Planner:
         groups = self._order.groups(number for _, number in self._start.refs)
         dropped, size, gone = self._count()
         stay_loose = catalogue.loose.keys() - packed_loose
+        previous = None
+        if not dropped and unsettled < len(operations):  # else all are written anew, without what is dropped
+            previous, operations = catalogue.id_of(operations[unsettled]), operations[:unsettled]
         return GCPlan(
             reachable=self._without(groups, stay_loose),
             kept={written: self._without(some, stay_loose) for written, some in kept.items()},
@@ -243,11 +274,15 @@ class _Planner:
             held=self._held(gone),
             packs_before=self._start.packs,
             size_before=self._start.size,
-            packs=tuple(catalogue.packs),
+            packs=tuple(catalogue.packs.keys() - {one.pack for one in self._start.settled}),
+            settled=self._start.settled,
+            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
+            files=files,
             loose={id: at for id, at in catalogue.loose.items() if id in packed_loose or not self._marker.stays(id)},
             operations=operations,
+            previous=previous,
             last=self._start.last,
-            reflog_since=reflog_since,
+            reflog_since=self._start.reflog_since,
             expired=tuple(archives.expired),
             released=released,
             edits=tuple(archives.edits),

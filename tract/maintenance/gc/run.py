@@ -28,6 +28,7 @@ from tract.maintenance.gc.reflog import (
     operations_after,
     operations_since,
 )
+from tract.maintenance.gc.settled import Settled, write_settled
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit, read_commit
 from tract.reflog import RELEASED, RENOTED
@@ -182,6 +183,8 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         prune_all_counts(os.path.join(repo.path, "cache"), store.was_seen)
         for name, gone in stale.items():
             prune_notes(repo, name, gone, store.was_seen)
+    if repo.path is not None:
+        write_settled(repo.path, () if cuts or plan.marker.takes_archives else run.settled)
     store.mark_collected()
     return _result_of(plan, len(store.packs()), store.stats().size, started)
 
@@ -214,7 +217,8 @@ class _Run:
         # What was missing may have been written since.
         self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
         self._filter = ReflogFilter(plan.drops_history)
-        self.last_operation: ObjectId | None = None
+        self.last_operation = plan.previous
+        self.settled = plan.settled
 
     def write_packs(self, level: int, progress: Progress | None) -> set[str]:
         """Write the pack with everything that is reachable, and those of what is kept for a while; their names."""
@@ -226,7 +230,9 @@ class _Run:
         if first is not None or any(plan.reachable.values()):
             dictionary = _train(plan.catalogue, plan.reachable["blob"])
             rest = chain([] if first is None else [first], operations)
-            names.add(self.write_pack(plan.reachable, level, rest, dictionary=dictionary, progress=progress))
+            name = self.write_pack(plan.reachable, level, rest, dictionary=dictionary, progress=progress)
+            names.add(name)
+            self.settled = (*plan.settled, Settled(name, plan.tips, plan.files))
         for written, groups in plan.kept.items():
             if any(groups.values()):
                 names.add(self.write_pack(groups, level, written=written))
