@@ -73,7 +73,7 @@ def test_what_is_reachable_no_more_goes_out_of_a_settled_pack_too(tmp_path, way)
     t = opened(tmp_path)
     ids = say(t, 40)
     if way in ("branch", "tag"):
-        t.branch("side")
+        t.branch("side", switch=True)
         say(t, 1, "aside")
         gone = t.head or ""
         t.switch("main")
@@ -149,7 +149,7 @@ def test_without_the_list_everything_is_read(tmp_path, damage):
 def test_the_reflog_loses_moves_to_what_is_dropped_also_where_packs_are_settled(tmp_path):
     t = opened(tmp_path)
     say(t, 40)
-    t.branch("aside")
+    t.branch("aside", switch=True)
     say(t, 1, "tried")
     t.switch("main")
     t.delete_branch("aside", force=True)
