@@ -23,6 +23,7 @@ from tract.history.state import decode_state, is_state
 from tract.maintenance.fsck.contents import (
     JOURNAL,
     LONGEST_LINE,
+    add_records,
     check_evidence,
     check_format,
     check_journal,
@@ -38,6 +39,7 @@ from tract.maintenance.fsck.contents import (
 )
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.graph import Graph, Root
+from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import look_over
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
@@ -146,30 +148,49 @@ def _waiting(path: str, lock_name: str) -> Iterator[None]:
 
 def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
     """Follow the operations, and compare them with the ref files."""
-    known = _readable_operations(found)
     journal = found.journal
-    is_lost = journal is not None and journal.lost_end
-    written = journal.operations if journal is not None else ()
+    record, problems, differing = _compare_refs(found, lines)
+    if found.tail is not None and any(one.kind == "ref-file-ahead" and one.severity == "error" for one in differing):
+        # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
+        assert journal is not None
+        detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
+        found.add("transaction-damaged", "error", "journal", JOURNAL, journal.end, detail)
+        journal.records += found.tail.records
+        journal.lost_end = True
+        found.tail = None
+        add_records(found, journal)
+        record, problems, differing = _compare_refs(found, lines)
+    if found.tail is not None and found.tail.is_damaged:
+        _note_gaps(found.tail, record)
+    elif journal is not None and journal.lost_end:
+        record.known_since = set()
+    found.record = record
+    found.problems.extend([*problems, *record.problems, *differing])
 
+
+def _compare_refs(found: Examination, lines: dict[str, bytes]) -> tuple[RefRecord, list[Problem], list[Problem]]:
     def read(id: ObjectId) -> Object | None:
         place = found.found.get(id)
         return None if place is None else place.load()
 
-    happened = written if journal is None or journal.is_damaged else journal.operations_before_end
-    record, problems = _record(known, happened, written, read)
+    written = found.journal.operations if found.journal is not None else ()
+    record, problems = _record(_readable_operations(found), written, written, read)
     found.ref_files, differing = check_ref_files(record, lines)
-    if happened != written and any(one.kind == "ref-file-ahead" and one.severity == "error" for one in differing):
-        # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
-        record, problems = _record(known, written, written, read)
-        found.ref_files, differing = check_ref_files(record, lines)
-        is_lost = True
-        detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
-        end = journal.end if journal is not None else None
-        problems.append(Problem("transaction-damaged", "error", "journal", JOURNAL, end, detail))
-    if is_lost:
-        record.known_since = set()
-    found.record = record
-    found.problems.extend([*problems, *record.problems, *differing])
+    return record, problems, differing
+
+
+def _note_gaps(tail: JournalScan, record: RefRecord) -> None:
+    """Note which refs an operation may have moved that is missing before, among or behind those of the tail."""
+    last = record.operations[-1][0] if record.operations else None
+    known_since: set[str] | None = None
+    for id in tail.operations:
+        operation = read_operation(id, tail.load(next(one.offset for one in tail.records if one.id == id)))
+        if operation.previous != last:
+            known_since = set()
+        if known_since is not None:
+            known_since.update(change.name for change in operation.changes)
+        last = id
+    record.known_since = set() if tail.lost_end else known_since
 
 
 def _record(

@@ -143,8 +143,16 @@ def check_journal(found: Examination, read: tuple[bytes, int] | None, mark: Mark
     if mark is not None and mark.nonce == journal.mark.nonce and mark.written > journal.mark.written:
         _note_lost_end(journal, mark)
     found.problems.extend(journal.problems)
-    for id, kind, offset, _ in journal.records:
-        found.found.add(id, FoundObject(kind, JOURNAL, offset, partial(journal.load, offset)))
+    # Behind a hole that a power cut may have left nothing has happened, as readers see it.
+    if not any(problem.severity == "error" for problem in journal.problems):
+        found.tail = journal.split_tail()
+    add_records(found, journal)
+
+
+def add_records(found: Examination, scan: JournalScan) -> None:
+    """Let the objects of a journal be found."""
+    for id, kind, offset, _ in scan.records:
+        found.found.add(id, FoundObject(kind, scan.path, offset, partial(scan.load, offset)))
 
 
 def _note_lost_end(journal: JournalScan, mark: Mark) -> None:
@@ -241,7 +249,10 @@ def salvage_loose(path: str, name: str) -> Object | None:
 
 
 def check_evidence(found: Examination) -> None:
-    """What writers set aside. Nobody reads it, so it is looked at last: nothing else is whole because of what is there."""
+    """What lies behind a hole, and what writers set aside. Nobody reads it, so it is looked at last: nothing else is whole because of what is there."""
+    if found.tail is not None and found.tail.is_damaged:
+        found.evidence.append(found.tail)
+        add_records(found, found.tail)
     for name in found.layout.under(f"objects/{EVIDENCE}"):
         read = journal_bytes(found, name)
         if read is None:
@@ -251,8 +262,7 @@ def check_evidence(found: Examination) -> None:
         missing = [record for record in scan.records if record.id not in found.found]
         detail = f"a writer set it aside from a damaged journal; {len(missing)} objects in it are nowhere else"
         found.add("journal-evidence", "warning", "journal", name, None, detail)
-        for id, kind, offset, _ in scan.records:
-            found.found.add(id, FoundObject(kind, name, offset, partial(scan.load, offset)))
+        add_records(found, scan)
 
 
 def check_payloads(found: Examination) -> None:

@@ -11,13 +11,17 @@ from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.journal import JournalScan
 from tract.objects.id import ObjectId
 from tract.objects.model import (
+    Commit,
     CommitOperation,
     NewObject,
+    Node,
     Operation,
     RefChange,
     RefValue,
+    named_by,
     new_operation,
     read_commit,
+    read_node,
     read_operation,
 )
 from tract.refs.names import HEAD, HEADS, ref_path, split_tract
@@ -52,11 +56,31 @@ def best_refs(found: Examination) -> dict[str, RefValue]:
             if best is not None:
                 refs[name] = best
     for scan in found.evidence:
-        _add_evidence(found, scan, refs)
+        if scan.is_tail:
+            refs = _moved_on(found, scan, refs)
+        else:
+            _add_evidence(found, scan, refs)
     for prefix in {"", *(split_tract(name)[0] for name in refs)}:
         if prefix + HEAD not in refs:
             refs[prefix + HEAD] = _likely_branch(refs, prefix)
     return refs
+
+
+def _moved_on(found: Examination, tail: JournalScan, refs: dict[str, RefValue]) -> dict[str, RefValue]:
+    """The refs after the operations of the tail: nobody wrote since, so they are the newest, but where one is missing behind them."""
+    for _, operation in operations_of(found, tail):
+        for change in operation.changes:
+            if found.record.is_doubtful(change.name):
+                continue  # its file was asked
+            if change.new is None:
+                refs.pop(change.name, None)
+            elif is_there(found, change.new):
+                refs[change.name] = change.new
+    return refs
+
+
+def operations_of(found: Examination, scan: JournalScan) -> list[tuple[ObjectId, Operation]]:
+    return [(id, read_operation(id, found.found.read(id))) for id in scan.operations]
 
 
 def _was_deleted(found: Examination, name: str) -> bool:
@@ -71,8 +95,8 @@ def _add_evidence(found: Examination, scan: JournalScan, refs: dict[str, RefValu
     """Put *refs* where operations say that were set aside: a ref that has moved elsewhere since is kept, and the other value gets a name beside it."""
     first: dict[str, RefValue | None] = {}
     last: dict[str, RefValue | None] = {}
-    for id in scan.operations:
-        for change in read_operation(id, found.found.read(id)).changes:
+    for _, operation in operations_of(found, scan):
+        for change in operation.changes:
             first.setdefault(change.name, change.old)
             last[change.name] = change.new
     for name, value in last.items():
@@ -139,6 +163,8 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
             id = bytes.fromhex(text)
             if id not in found.mendable:
                 lost[id] = kind
+    for scan in found.evidence:
+        lost |= {id: kind for id, kind in _named_in(found, scan) if id not in found.found and id not in found.mendable}
     for name in {*found.record.values, *found.ref_files}:
         newest = (*found.record.values.get(name, ())[-1:], *found.ref_files.get(name, ())[:1])
         for value in newest:
@@ -155,6 +181,19 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
     return tuple(lines)
 
 
+def _named_in(found: Examination, scan: JournalScan) -> Iterator[tuple[ObjectId, str]]:
+    """What the commits and trees name that are brought back with a scan."""
+    for record in scan.records:
+        obj: Commit | Node
+        if record.kind == "commit":
+            obj = read_commit(record.id, found.found.read(record.id))
+        elif record.kind == "tree":
+            obj = read_node(record.id, found.found.read(record.id))
+        else:
+            continue
+        yield from ((id, kind) for id, kind, role in named_by(obj) if role != "noted")
+
+
 def _told(found: Examination, id: ObjectId) -> str:
     words = found.words_of(id)
     return f": {words!r}" if words else ""
@@ -166,13 +205,14 @@ def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObjec
     Where operations are missing, or moved refs to commits that are gone, what is left is told again without them.
     """
     record = found.record
+    tail = [one for scan in found.evidence if scan.is_tail for one in operations_of(found, scan)]
     lost = any(not is_there(found, value) for values in record.values.values() for value in values)
-    if record.is_whole and not lost:
+    if record.is_whole and not lost and not tail:
         previous = record.operations[-1][0] if record.operations else None
         return [], _last_operation(previous, record.refs, refs)
     told: list[NewObject] = []
     state: dict[str, RefValue] = {}
-    for _, operation in record.operations:
+    for _, operation in [*record.operations, *tail]:
         for one in [operation] if operation.steps is None else [*unfold_operation(operation)][::-1]:
             changes = tuple(_changes(found, one, state))
             if changes:

@@ -84,7 +84,7 @@ class FoundObjects:
 class Examination:
     """All that could be read of a store, and all that is wrong with it.
 
-    *evidence* is what writers set aside from a damaged journal: nobody reads it until it is repaired.
+    *evidence* is what writers set aside from a damaged journal, and the *tail* of the journal where it lies behind a hole: nobody reads it until it is repaired.
     *mendable* are objects that a repair can read.
     *ref_files* are the values in ref files, and whether each was synced.
     """
@@ -94,6 +94,7 @@ class Examination:
     problems: list[Problem] = field(default_factory=list)
     found: FoundObjects = field(default_factory=FoundObjects)
     journal: JournalScan | None = None
+    tail: JournalScan | None = None
     evidence: list[JournalScan] = field(default_factory=list)
     packs: list[PackScan] = field(default_factory=list)
     mendable: set[ObjectId] = field(default_factory=set)

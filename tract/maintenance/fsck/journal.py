@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
@@ -56,6 +56,7 @@ class JournalScan:
 
     *end* is where reading stops. *is_damaged* says whether more than a torn end is wrong: then what follows *end* happened too.
     *lost_end* says that more was written at the end than can be read.
+    *is_tail* is set for what lies behind *end* of the journal itself, where a power cut may have left it so.
     *remains* has the bytes of records that no id proves, by the id they claim.
     """
 
@@ -67,6 +68,7 @@ class JournalScan:
     end: int = FILE_HEADER_SIZE
     is_damaged: bool = False
     lost_end: bool = False
+    is_tail: bool = False
     mark: Mark = _NO_MARK
 
     @property
@@ -83,6 +85,12 @@ class JournalScan:
     def torn(self) -> bytes:
         """The bytes behind *end*, without the zeros written ahead."""
         return self.data[self.end :].rstrip(b"\0")
+
+    def split_tail(self) -> JournalScan:
+        """Keep what reading sees only; what was found behind it, as a scan of its own."""
+        tail = replace(self, records=[one for one in self.records if one.offset >= self.end], problems=[], is_tail=True)
+        self.records = [one for one in self.records if one.offset < self.end]
+        return tail
 
     def load(self, offset: int) -> Object:
         """The object of the record at *offset*, one of *records*."""

@@ -341,7 +341,8 @@ class _Repair:
             create_journal(self._full(name), (last,))
             self._refs = refs
             for scan in found.evidence:
-                self._move_aside(scan.path)
+                if not scan.is_tail:
+                    self._move_aside(scan.path)
 
     def _write_mark(self, name: str) -> None:
         self._copy_aside(name)
