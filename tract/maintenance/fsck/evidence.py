@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from tract.config import TractConfig
+from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.journal import JournalScan
 from tract.objects.id import ObjectId
@@ -15,6 +17,7 @@ from tract.objects.model import (
     CommitOperation,
     NewObject,
     Node,
+    Object,
     Operation,
     RefChange,
     RefValue,
@@ -80,7 +83,12 @@ def _moved_on(found: Examination, tail: JournalScan, refs: dict[str, RefValue]) 
 
 
 def operations_of(found: Examination, scan: JournalScan) -> list[tuple[ObjectId, Operation]]:
-    return [(id, read_operation(id, found.found.read(id))) for id in scan.operations]
+    """The operations of a scan, but for those whose shape is wrong."""
+    operations = []
+    for id in scan.operations:
+        with suppress(ObjectCorruptError):
+            operations.append((id, read_operation(id, found.found.read(id))))
+    return operations
 
 
 def _was_deleted(found: Examination, name: str) -> bool:
@@ -184,14 +192,11 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
 def _named_in(found: Examination, scan: JournalScan) -> Iterator[tuple[ObjectId, str]]:
     """What the commits and trees name that are brought back with a scan."""
     for record in scan.records:
-        obj: Commit | Node
-        if record.kind == "commit":
-            obj = read_commit(record.id, found.found.read(record.id))
-        elif record.kind == "tree":
-            obj = read_node(record.id, found.found.read(record.id))
-        else:
-            continue
-        yield from ((id, kind) for id, kind, role in named_by(obj) if role != "noted")
+        if record.kind in ("commit", "tree"):
+            read: Callable[[ObjectId, Object], Commit | Node] = read_commit if record.kind == "commit" else read_node
+            with suppress(ObjectCorruptError):
+                obj = read(record.id, found.found.read(record.id))
+                yield from [(id, kind) for id, kind, role in named_by(obj) if role != "noted"]
 
 
 def _told(found: Examination, id: ObjectId) -> str:
