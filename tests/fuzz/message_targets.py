@@ -36,6 +36,7 @@ from tract.objects.model import (
     new_object,
     read_blob,
 )
+from tract.objects.note import new_event
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.tokens.counted import count_message
@@ -231,8 +232,13 @@ def _fsck_objects(data: bytes) -> None:
 
 def _notes() -> list[bytes]:
     counted = usage_body(read_usage(USAGE), answer=True, counter="words", estimate=3)
-    bodies = ({"priority": "skip", "reason": "r"}, {"temperature": 0.5, "stop": ["x"]}, counted)
-    return [bytes([4 | n << 3]) + new_blob(body).payload for n, body in enumerate(bodies)]
+    bodies = {
+        "priority": {"priority": "skip", "reason": "r"},
+        "config": {"temperature": 0.5, "stop": ["x"]},
+        "usage": counted,
+    }
+    events = (new_event(namespace, bytes(32), 9, "ada", (), body) for namespace, body in bodies.items())
+    return [bytes([4 | n << 3]) + new_blob(event).payload for n, event in enumerate(events)]
 
 
 def _object_seeds() -> tuple[bytes, ...]:

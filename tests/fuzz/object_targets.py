@@ -21,8 +21,10 @@ from tract.objects.model import (
     Object,
     Operation,
     RefChange,
+    Refs,
     Step,
     check_payload,
+    decode_blob,
     new_blob,
     new_commit,
     new_node,
@@ -32,6 +34,7 @@ from tract.objects.model import (
     read_node,
     read_operation,
 )
+from tract.objects.note import new_event
 from tract.tokens.usage import read_usage
 
 _IDS = tuple(bytes([n]) * 32 for n in range(1, 9))
@@ -58,6 +61,13 @@ def sample_objects() -> tuple[NewObject, ...]:
         new_operation(operation),
         new_operation(Operation(a, 9, "ada", "commit", (change, RefChange("refs/tags/v1", b, None)))),
         new_operation(folded),
+        new_node(Node(0, (a, b, c, d), "notes")),
+        new_node(Node(0, (a, "blob", b, "commit"), "refs")),
+        new_node(Node(0, (a, b), "records")),
+        new_blob(b"raw\x00"),
+        new_blob(new_event("config", a, 5, "ada", (b,), {"model": "m"})),
+        new_commit(edit._replace(operation=CommitOperation.RECORD, refs=Refs(a, (b, "blob")))),
+        new_commit(edit._replace(operation=CommitOperation.COMPRESS, refs=Refs(None, (c, d)))),
     )
 
 
@@ -163,7 +173,7 @@ TARGETS = (
     Target("codec-unpack", lambda data: refusing(unpack, data), _payloads(), form=MSGPACK),
     Target("codec-unpack-all", _unpack_all, _payloads(), form=MSGPACK),
     Target("codec-decode", _decode, _payloads(), form=MSGPACK),
-    _object("blob", read_blob),
+    _object("blob", decode_blob),
     _object("tree", read_node),
     _object("commit", read_commit),
     _object("operation", read_operation),

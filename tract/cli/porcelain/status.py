@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from tract.cli.command import DONE, Args, Command, Param
@@ -24,6 +25,7 @@ from tract.config import TokenBudgetConfig
 from tract.errors import ObjectCorruptError
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ROOT
 from tract.repo import Repository
 from tract.report.status import SharedPrefix, prefix_of_last_call
@@ -87,7 +89,7 @@ def _read(console: Console, space: Workspace) -> _State:
         totals,
         prefix_of_last_call(space, tip, totals),
         repo.config.budget,
-        [read_line(space, id) for id, _ in _first(first_parents(repo, tip))],
+        [read_line(space, id) for id in _recent(repo, tip)],
         names_by_commit(repo),
         _readable(console, merge_under_way, repo, "tract merge --abort"),
         [] if repo.path is None else replays_under_way(repo),
@@ -96,8 +98,10 @@ def _read(console: Console, space: Workspace) -> _State:
     )
 
 
-def _first(walk: Any) -> list[Any]:
-    return [item for item, _ in zip(walk, range(_RECENT), strict=False)]
+def _recent(repo: Repository, tip: ObjectId | None) -> list[ObjectId]:
+    """The last commits, without records."""
+    found = (id for id, commit in first_parents(repo, tip) if commit.operation is not CommitOperation.RECORD)
+    return list(islice(found, _RECENT))
 
 
 def _print(console: Console, state: _State) -> None:
