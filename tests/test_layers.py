@@ -110,3 +110,36 @@ def test_only_the_command_line_prints() -> None:
             continue
         calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
         assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
+
+
+# All that takes the lock of the store, or moves refs, beside a transaction.
+BESIDE_TRANSACTIONS = {
+    "refs/operations.py": "the lock and the update that a transaction uses",
+    "maintenance/gc/plan.py": "looks at the store while nobody writes to it",
+    "maintenance/gc/run.py": "puts a new journal and new packs in the place of the old ones; its moves of refs are transactions",
+    "maintenance/stream/load.py": "the objects of a whole store land as files before its operation, under the same lock",
+    "cli/plumbing/ref_transaction.py": "between prepare and commit the lock is its user's, as in git; the moves are a transaction",
+}
+
+
+def is_call_beside_transactions(call: ast.Call) -> bool:
+    """Whether *call* takes a store's lock or updates its refs: ``repo.refs.lock()``, ``store.lock()``, ``self._repo.refs.update(…)``."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    owner = ast.unparse(call.func.value)
+    if call.func.attr == "lock":
+        return not call.args
+    return call.func.attr == "update" and (owner.endswith(".refs") and "repo" in owner)
+
+
+def test_history_changes_only_by_a_transaction() -> None:
+    found = set()
+    for path in MODULES:
+        place = path.relative_to(ROOT / "tract").as_posix()
+        if package_of(path) == "storage" or place == "transaction.py":
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        if any(map(is_call_beside_transactions, calls)):
+            found.add(place)
+
+    assert set(BESIDE_TRANSACTIONS) == found

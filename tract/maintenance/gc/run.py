@@ -312,8 +312,8 @@ class _Run:
             for name, value in self.plan.released
             if self._repo.refs.read(name) == value and not self._is_whole(value)
         ]
-        if edits:
-            self._repo.refs.update(edits, reason=RELEASED)
+        with transaction(self._repo, RELEASED, moves="refs") as tx:
+            tx.edits += edits
 
     def may_go(self, id: ObjectId) -> bool:
         """Whether a loose object is in a pack now, or still not needed."""
