@@ -79,7 +79,7 @@ def commands_of(text: str) -> list[tuple[str, str]]:
 def same(text: str) -> str:
     """*text* without what differs from run to run."""
     text = re.sub(r"\b[0-9a-f]{10,64}\b", "<id>", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:?\d\d| UTC|Z)?", "<time>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?[+-]\d\d:?\d\d| UTC|Z)?", "<time>", text)
     text = re.sub(r"Author: .*", "Author: <author>", text)
     text = re.sub(r"\d[\d,.]* (µs|ms|s)\b", "<duration>", text)
     text = re.sub(r"/[^\s']*/\.tract", "<store>", text)

@@ -21,16 +21,17 @@ def talk(run, tmp_path):
 
 
 def test_a_line_a_message_names_who_gave_it_its_words(talk):
-    first, second, third = talk("blame").out.splitlines()
+    first, second, third = talk("blame", COLUMNS="120").out.splitlines()
     edit, _, answer, question = talk("rev-list", "HEAD").out.split()
 
     assert re.fullmatch(
-        rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d 1\) user \[pinned\]: How long\? \(~?\d+ tokens\)",
+        rf"{question[:10]} \(\S+ \d{{4}}-\d\d-\d\d \d\d:\d\d 1\) user \[pinned\]: How long\? \(~?\d+ tokens\)",
         first,
     )
     assert second.startswith(f"{edit[:10]} (")
     assert f" 2) assistant [edit of {answer[:10]}, m1]: 30 days (" in second
     assert "user: Thanks!" in third
+    assert talk("blame").out.splitlines()[2].endswith("user: Thanks!")
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,8 @@ def test_hidden_messages_that_leave_are_counted(talk: Run) -> None:
 
     first, tokens, summary = done.out.splitlines()
     assert first.endswith("Compressed 3 messages")
-    assert tokens.endswith("; 1 hidden left")
-    assert summary.endswith(" stands for 3 messages and 1 hidden")
+    assert tokens.endswith("; 1 skipped removed")
+    assert summary.endswith(" stands for 3 messages and 1 skipped")
     assert "stands for 4 messages" in talk("blame").out
     assert talk("expand", "HEAD").out.endswith(": 4 messages back\n")
 

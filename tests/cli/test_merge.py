@@ -73,9 +73,12 @@ def test_a_branch_that_is_behind_moves_forward(run: Run) -> None:
 
 
 def test_parted_branches_are_merged(parted: Run) -> None:
+    draft = id_of(parted, "draft")[:10]
+
     done = parted("merge", "draft", "-m", "why", "--delete-branch")
 
-    assert (0, [f"[main {id_of(parted)[:10]}] why", " 1 message added"]) == (done.status, done.out.splitlines())
+    told = [f"[main {id_of(parted)[:10]}] why", " 1 message added", f"Deleted branch draft (was {draft})."]
+    assert (0, told) == (done.status, done.out.splitlines())
     assert ["a", "m1", "d1"] == texts(parted)
     assert ["* main"] == parted("branch").out.splitlines()
 

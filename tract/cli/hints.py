@@ -18,6 +18,7 @@ _COMPRESSIONS = "'tract log --op compress' lists the compressions, 'tract show' 
 _FIRST = "'tract commit' records a message; 'tract tracts' lists the tracts of this store"
 
 _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
+    (errors.CommitNotFoundError, "that context has", "'tract blame' numbers the messages of a context"),
     (errors.CommitNotFoundError, "no commit yet", _FIRST),
     (errors.CommitNotFoundError, "no commits yet", _FIRST),
     (errors.RebaseError, "has no commit to", "'tract commit' records the first message"),

@@ -22,9 +22,7 @@ _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = (
-    "usage: tract [-C <folder>] [--tract <name>] [--color=<when>] [--no-pager] [--version] [--help] <command> [<args>]"
-)
+_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--color=<when>] [--no-pager]\n             [--version] [--help] <command> [<args>]"
 
 
 def entry() -> None:
@@ -166,7 +164,8 @@ _COLORS = {"auto": None, "always": True, "never": False}
 
 def _usage_error(console: Console, text: str) -> int:
     console.error(text)
-    console.note(_USAGE)
+    for line in _USAGE.split("\n"):
+        console.note(line)
     return USAGE
 
 
@@ -187,7 +186,7 @@ def _unknown_command(name: str, console: Console) -> int:
 
 
 def _print_help(console: Console) -> None:
-    console.line(_USAGE)
+    console.body(_USAGE)
     console.line("")
     console.line("git for LLM context windows: commits, edits and curation for what a model sees")
     for group in GROUPS:

@@ -20,6 +20,10 @@ from tract.revision import resolve_revision
 _RANGE = re.compile(r"(\d{1,9})(?:,(\+?)(\d{1,9}))?")
 
 
+_WIDE = 100
+"""A terminal of fewer columns has no room for tokens beside the words."""
+
+
 def run(console: Console, args: Args) -> int:
     places = None if args.range is None else _places(args.range)
     if args.range is not None and args.message is not None:
@@ -74,11 +78,11 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
     width = max(map(text_width, authors), default=0)
     digits = len(str(found[-1].number)) if found else 1
     for entry, author, is_exact in zip(found, authors, exact, strict=True):
-        when = f"{entry.changed.created_at.astimezone():%Y-%m-%d %H:%M:%S}"
+        when = f"{entry.changed.created_at.astimezone():%Y-%m-%d %H:%M}"
         id = entry.changed_hash[:SHORT]
         who = f" ({author}{' ' * (width - text_width(author))} {when} {entry.number:>{digits}}) "
         marks = _marks(entry)
-        tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})"
+        tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})" if console.width >= _WIDE else ""
         taken = len(id) + text_width(who) + text_width(one_line(entry.role, 40)) + text_width(marks) + 2 + len(tokens)
         text = Painted(one_line(entry.text, max(20, console.width - taken)))
         console.line(

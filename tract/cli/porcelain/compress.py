@@ -139,7 +139,7 @@ def _print_result(console: Console, found: CompressResult) -> None:
 
 def _beside(found: CompressResult) -> str:
     kept = f"; {len(found.kept)} kept verbatim" if found.kept else ""
-    return kept + (f"; {found.skipped_left} hidden left" if found.skipped_left else "")
+    return kept + (f"; {found.skipped_left} skipped removed" if found.skipped_left else "")
 
 
 def _print_cost(console: Console, found: CompressResult | PendingCompression) -> None:
@@ -181,7 +181,7 @@ def _count(messages: int) -> str:
 
 
 def _hidden(part: CompressedPart) -> str:
-    return f" and {part.hidden} hidden" if part.hidden else ""
+    return f" and {part.hidden} skipped" if part.hidden else ""
 
 
 COMMAND = Command(

@@ -78,11 +78,13 @@ def _report(console: Console, args: Args, result: MergeResult) -> int:
         return NEGATIVE if result.unresolved else DONE
     if result.is_fast_forward:
         _print_fast_forward(console, args, result)
+        _print_deleted(console, result)
         return DONE
     if result.is_committed:
         console.line(f"[{result.target_branch} {(result.merge_commit_hash or '')[:SHORT]}] ", result.message or "")
         _print_decisions(console, result)
         _print_counts(console, result)
+        _print_deleted(console, result)
         return DONE
     _print_decisions(console, result)
     for conflict in result.unresolved:
@@ -99,6 +101,11 @@ def _report(console: Console, args: Args, result: MergeResult) -> int:
         console.line(f"Nothing was merged yet: resolve the conflicts in '{result.file}'")
         console.hint("then 'tract merge --continue' commits the merge; 'tract merge --abort' gives it up")
     return NEGATIVE
+
+
+def _print_deleted(console: Console, result: MergeResult) -> None:
+    if result.is_committed and result.delete_branch:
+        console.line(f"Deleted branch {result.source} (was {result.source_hash[:SHORT]}).")
 
 
 def _print_fast_forward(console: Console, args: Args, result: MergeResult) -> None:
