@@ -55,7 +55,7 @@ class Origins:
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
         self._moves: list[_Move] = []
-        self._refs: dict[str, RefValue] = {}
+        self._notes: dict[str, dict[str, ObjectId]] = {}  # the notes' tips of each tract, by its prefix
         self._before: list[ObjectId] = []
         self._made: dict[ObjectId, Tips] = {}
         self._last: ObjectId | None = None
@@ -104,27 +104,29 @@ class Origins:
         refs: dict[str, RefValue | None] = dict(self._repo.refs.list())
         for operation in operations:
             refs.update((change.name, change.old) for change in operation.changes)
-        self._refs = {name: value for name, value in refs.items() if value is not None}
-        self._before = [v for name, v in self._refs.items() if HEADS in name and isinstance(v, bytes)]
+        self._notes = {}
+        for name, value in refs.items():
+            self._note_tip(name, value)
+        self._before = [value for name, value in refs.items() if HEADS in name and isinstance(value, bytes)]
 
     def _take(self, operation: Operation) -> None:
         for change in operation.changes:
-            if change.new is None:
-                self._refs.pop(change.name, None)
-            else:
-                self._refs[change.name] = change.new
+            self._note_tip(change.name, change.new)
         for change in operation.changes:
             prefix, is_branch, _ = change.name.partition(HEADS)
             if is_branch and isinstance(change.new, bytes):
-                self._moves.append(_Move(change.new, self._tips(prefix)))
+                self._moves.append(_Move(change.new, dict(self._notes.get(prefix, {}))))
 
-    def _tips(self, prefix: str) -> Tips:
-        start = prefix + NOTES
-        return {
-            name.removeprefix(start): value
-            for name, value in self._refs.items()
-            if name.startswith(start) and isinstance(value, bytes)
-        }
+    def _note_tip(self, name: str, value: RefValue | None) -> None:
+        """Know where the ref *name* is, if it is one of notes."""
+        prefix, is_notes, namespace = name.partition(NOTES)
+        if not is_notes:
+            return
+        tips = self._notes.setdefault(prefix, {})
+        if isinstance(value, bytes):
+            tips[namespace] = value
+        else:
+            tips.pop(namespace, None)
 
 
 def _reaches(repo: Repository, start: ObjectId, commit: ObjectId, least: int, seen: set[ObjectId]) -> bool:
