@@ -193,7 +193,8 @@ def test_a_spawn_writes_little_whatever_its_parent_has(tmp_path: Path) -> None:
         before = _used(journal)
         lead.spawn("two", name="two")
 
-        assert _used(journal) - before < 2500
+        # Mostly 1.3 kB; the entries after the last closed chunk, 32 at most, stand in the commit itself.
+        assert _used(journal) - before < 4000
 
 
 def _used(journal: Path) -> int:
