@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from tract.api.handle import Handle
 from tract.revision import Revision, revision_text, revision_texts
@@ -19,7 +19,21 @@ if TYPE_CHECKING:
 class Compressing(Handle):
     """The methods of a tract that compress, expand and reorder its context."""
 
-    def compress(self, **options: Unpack[CompressionOptions]) -> CompressResult | PendingCompression:
+    @overload
+    def compress(
+        self, *, auto_commit: Literal[True] = True, dry_run: bool = False, **options: Unpack[CompressionOptions]
+    ) -> CompressResult: ...
+    @overload
+    def compress(
+        self, *, auto_commit: Literal[False], dry_run: Literal[False] = False, **options: Unpack[CompressionOptions]
+    ) -> PendingCompression: ...
+    @overload
+    def compress(
+        self, *, auto_commit: bool, dry_run: bool = False, **options: Unpack[CompressionOptions]
+    ) -> CompressResult | PendingCompression: ...
+    def compress(
+        self, *, auto_commit: bool = True, dry_run: bool = False, **options: Unpack[CompressionOptions]
+    ) -> CompressResult | PendingCompression:
         """Put a summary in the place of messages; :class:`CompressionRequest` says what each keyword means.
 
         Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
@@ -29,7 +43,7 @@ class Compressing(Handle):
         """
         from tract.curation.compress.store import compress
 
-        return compress(self._moving, self._client, self._prompts, **options)
+        return compress(self._moving, self._client, self._prompts, auto_commit=auto_commit, dry_run=dry_run, **options)
 
     def approve_compression(
         self, pending: PendingCompression | str | None = None, *, force: bool = False

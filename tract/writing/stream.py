@@ -151,6 +151,13 @@ class MessageStream:
             self._check(content)
         self._content = content
 
+    @property
+    def committed(self) -> CommitInfo:
+        """What was committed; ContentValidationError before the end, and where nothing was written."""
+        if self.commit is None:
+            raise ContentValidationError("the stream committed nothing" if self._ended else "the stream has not ended")
+        return self.commit
+
     def close(self) -> None:
         """End the message and commit it, as the end of the block does."""
         self._end(partial=False)

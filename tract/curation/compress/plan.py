@@ -46,7 +46,7 @@ Progress = Callable[[int, int], object]
 
 
 class CompressionOptions(TypedDict, total=False):
-    """The keywords of a compression; ``CompressionRequest`` says what each means, and has their defaults."""
+    """The keywords of a compression beside ``auto_commit`` and ``dry_run``; ``CompressionRequest`` says what each means, and has their defaults."""
 
     commits: Sequence[Revision] | None
     from_commit: Revision | None
@@ -66,9 +66,7 @@ class CompressionOptions(TypedDict, total=False):
     window: int | None
     progress: Progress | None
     prices: CachePrices | None
-    auto_commit: bool
     force: bool
-    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,10 +28,16 @@ _ID = re.compile(r"[0-9a-f]{10}")
 
 
 def compress(
-    moving: Moving, client: LLMClient | None, prompts: str | Path | None, **options: Unpack[CompressionOptions]
+    moving: Moving,
+    client: LLMClient | None,
+    prompts: str | Path | None,
+    *,
+    auto_commit: bool,
+    dry_run: bool,
+    **options: Unpack[CompressionOptions],
 ) -> CompressResult | PendingCompression:
     """Compress as *options* say, or keep the compression for its review; *client* is the configured model."""
-    request = CompressionRequest(**options)
+    request = CompressionRequest(auto_commit=auto_commit, dry_run=dry_run, **options)
     summariser = None
     if request.content is None and not request.dry_run:
         summariser = choose_summariser(request.summariser, client, model=request.model, prompts=prompts)
