@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
-from tract.compile.compiled import CompileOptions, compile_at, sent
+from tract.compile.compiled import CompileOptions, compile_at
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags
@@ -45,9 +45,24 @@ class Looking(Handle):
             return compile_at(space, **options)
 
     def sent(self, revision: Revision) -> CompiledContext:
-        """What the model was shown to produce that commit: its parent's context, with the notes as they were then."""
+        """What the model was shown to produce that commit: its parent's context, with the notes as they were then.
+
+        Where the request was recorded (``commit(…, request=…)``), exactly that, and ``request(format)`` of what this gives is the body that was sent.
+        """
+        from tract.compile.sent import sent
+
         with self._looking() as space:
             return sent(space, revision)
+
+    def verify_sent(self, revision: Revision) -> bool:
+        """Whether the request that is rebuilt for that answer is, byte for byte, the one whose BLAKE3 was recorded.
+
+        CommitNotFoundError where no request, or no hash of it, was recorded with the commit.
+        """
+        from tract.compile.sent import verify_sent
+
+        with self._looking() as space:
+            return verify_sent(space, revision)
 
     def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
         """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then."""

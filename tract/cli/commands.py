@@ -51,6 +51,7 @@ GROUPS = (
             "bisect": Entry("tract.cli.porcelain.bisect", "Find the commit that turned the context bad"),
             "reflog": Entry("tract.cli.porcelain.reflog", "Show where HEAD or another ref has been"),
             "compile": Entry("tract.cli.porcelain.compile", "Print the context as a model is sent it"),
+            "verify": Entry("tract.cli.porcelain.verify", "Rebuild a recorded request, and compare its bytes"),
             "usage": Entry("tract.cli.porcelain.usage", "Add up the tokens that providers counted"),
         },
     ),

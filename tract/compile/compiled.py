@@ -24,6 +24,7 @@ from tract.repo import Repository
 from tract.revision import Revision, revision_text
 
 if TYPE_CHECKING:
+    from tract.compile.sent import SentRequest
     from tract.messages.names import Target
 
 EDITED = " [edited]"
@@ -45,6 +46,8 @@ class CompiledContext:
     _numbers: Callable[[], Sequence[int]]
     _sent: Callable[[Target, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
     _strict: bool = False
+    sent_request: SentRequest | None = field(default=None, repr=False)
+    """What was recorded of the request, where this is what was sent."""
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -152,6 +155,17 @@ class CompiledContext:
         """``contents`` and (where there is one) ``system_instruction``, as Google's SDK takes them: the second is part of its config."""
         return self._render("gemini", None, copy=copy)  # type: ignore[no-any-return]
 
+    def request(self, format: Literal["openai", "responses", "anthropic", "gemini"]) -> dict[str, Any]:
+        """The body that was sent, for a context that ``sent`` gave: the recorded settings and these messages.
+
+        ContentValidationError where no request was recorded.
+        """
+        from tract.compile.sent import rebuilt
+
+        if self.sent_request is None:
+            raise ContentValidationError("no request was recorded with the answer to this context")
+        return rebuilt(self, self.sent_request, format)
+
     def to_dicts(self) -> list[dict[str, JSON]]:
         """The messages as ``{"role": …, "content": …}``, with ``name`` where there is one: what any model of text takes."""
         return [
@@ -215,7 +229,9 @@ def _copy_of(message: Message) -> Message:
     return Message(message.role, content, message.name, message.format, raw, message.is_error)
 
 
-def compiled(space: Workspace, snapshot: Snapshot, *, strict: bool = False) -> CompiledContext:
+def compiled(
+    space: Workspace, snapshot: Snapshot, *, strict: bool = False, request: SentRequest | None = None
+) -> CompiledContext:
     """The snapshot as users see it; where *strict*, no format is rendered that needs mending."""
     return CompiledContext(
         snapshot,
@@ -225,6 +241,7 @@ def compiled(space: Workspace, snapshot: Snapshot, *, strict: bool = False) -> C
         lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
         partial(_sent, space, snapshot),
         strict,
+        request,
     )
 
 
@@ -284,13 +301,15 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
         snapshot = _with_marks(space.repo, snapshot)
     strict = options.get("strict", False)
     context = compiled(space, snapshot, strict=strict)
+    if at_commit is None and at_time is None and order is None and notes == "now":
+        space.shown = (commit, snapshot.key.priority)
     if strict and context.problems:
         raise ContentValidationError(f"the context is not whole: {context.problems[0]}")
     return context
 
 
-def sent(space: Workspace, revision: Revision) -> CompiledContext:
-    """What the model was shown to produce the commit: its parent's context, with the notes as they were when it was made."""
+def sent_context(space: Workspace, revision: Revision) -> CompiledContext:
+    """The context of the commit's parent, with the notes as they were when it was made."""
     repo = space.repo
     commit = context_commit(repo, revision)
     parents = repo.commit(commit).parents

@@ -150,7 +150,7 @@ class Compiler:
         key = Key(commit, notes.priorities.tip, notes.configs.tip)
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._grown(key, notes) or self._fresh(key, notes)
+            kept = (self._grown(key, notes) if notes.priorities.is_list else None) or self._fresh(key, notes)
             self._keep(kept)
         else:
             self._kept.move_to_end(key)

@@ -53,12 +53,22 @@ class Workspace:
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
     """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
 
+    requests: NoteTable = field(default_factory=NoteTable)
+    """What was said of requests."""
+    shown: tuple[ObjectId | None, ObjectId | None] | None = None
+    """The commit whose context was compiled last as it is now, and the state of the priorities then."""
+
     _types: dict[str, type[Any]] = field(default_factory=dict)
 
     def on(self, repo: Repository) -> Workspace:
         """A workspace of *repo*, a batch of this one's: with the same lock and caches, and notes of its own."""
         return replace(
-            self, repo=repo, blobs=self.blobs.on(repo), compiler=self.compiler.on(repo), usages=self.usages.copy()
+            self,
+            repo=repo,
+            blobs=self.blobs.on(repo),
+            compiler=self.compiler.on(repo),
+            usages=self.usages.copy(),
+            requests=NoteTable(),
         )
 
     @property

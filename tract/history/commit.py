@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, EditTargetError
-from tract.history.notes import CONFIG, USAGE
+from tract.history.notes import CONFIG, REQUEST, USAGE
 from tract.history.records import build_refs, message_before
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
@@ -27,7 +27,7 @@ class Draft(NamedTuple):
     """A commit still to be made.
 
     *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
-    *config*, *usage* and *key* become notes about the commit, so none of them is in its id. *refs* are what a record needs.
+    *config*, *usage*, *key* and *request* become notes about the commit, so none of them is in its id. *refs* are what a record needs.
     """
 
     value: dict[str, Any]
@@ -40,6 +40,7 @@ class Draft(NamedTuple):
     time: int | None = None
     refs: tuple[ObjectId, ...] = ()
     key: str | None = None
+    request: dict[str, Any] | None = None
 
 
 class Change(NamedTuple):
@@ -247,6 +248,8 @@ def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) 
             tx.note(CONFIG, id, draft.config, time=commit.time)
         if draft.usage is not None:
             tx.note(USAGE, id, draft.usage, time=commit.time)
+        if draft.request is not None:
+            tx.note(REQUEST, id, draft.request, time=commit.time)
 
 
 def _reason(drafts: Sequence[Draft]) -> str:

@@ -4,6 +4,7 @@
     refs/notes/config     the generation config a message was made with
     refs/notes/usage      the tokens a provider counted
     refs/notes/origin     the commit that a replayed one was made from
+    refs/notes/request    what was sent beside the messages (tract/compile/sent.py)
     refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
 
 A note is a commit of its own on its namespace's ref, and moves no branch.
@@ -30,6 +31,7 @@ CONFIG = "config"
 USAGE = "usage"
 ORIGIN = "origin"
 KEY = "key"
+REQUEST = "request"
 
 # Further apart than this, reading the whole list anew is no slower than walking.
 _MOST_STEPS = 64
@@ -78,6 +80,9 @@ class NoteTable:
     """
 
     __slots__ = ("_blobs", "_bodies", "_several", "tip")
+
+    is_list = True
+    """Whether *tip* is a commit, from which other states of the notes can be reached."""
 
     def __init__(self) -> None:
         self._blobs: dict[ObjectId, ObjectId | None] = {}  # None where nobody asked yet which of several counts

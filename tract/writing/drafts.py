@@ -22,6 +22,10 @@ from tract.writing.budget import usage_of_answer
 _LONGEST_KEY = 1024
 """Bytes."""
 
+# What people write in a request, and may be about keys.
+_PLACES = frozenset(("messages", "input", "contents"))
+_PROSE = _PLACES | {"tools", "functions", "system", "instructions", "system_instruction", "response_format", "text"}
+
 
 class EditOptions(TypedDict, total=False):
     """The options of ``Tract.edit``.
@@ -29,6 +33,7 @@ class EditOptions(TypedDict, total=False):
     *message* is a note on the commit, and *metadata* a map that is in its hash too; *timestamp* is an aware datetime, now where None.
     *generation_config* and *usage* are kept beside the commit: neither is in its hash.
     *key* is a name that somebody else gave the message; where the branch has it already, the commit that it has is given back and nothing is written.
+    *request* is the body that the message answers, as it was sent, with or without its messages, and beside it ``provider`` and ``body_hash`` (the BLAKE3 of the bytes, hexadecimal): kept beside the commit, for ``sent`` and ``verify_sent``.
     """
 
     message: str | None
@@ -37,6 +42,7 @@ class EditOptions(TypedDict, total=False):
     usage: Mapping[str, Any] | TokenUsage | None
     timestamp: datetime | str | None
     key: str | None
+    request: Mapping[str, Any] | None
 
 
 class CommitOptions(EditOptions, total=False):
@@ -57,6 +63,7 @@ def draft(
     usage: Mapping[str, Any] | TokenUsage | None = None,
     timestamp: datetime | str | None = None,
     key: str | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> Draft:
     """A commit still to be made, checked: nothing was written when this raises."""
     operation = _content_operation(operation)
@@ -86,8 +93,24 @@ def draft(
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
         refs=refs,
         key=None if key is None else check_key(key),
+        request=None if request is None else _request_note(space, request),
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
+
+
+def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of *request*; ContentValidationError for what is none."""
+    from tract.compile.sent import request_note  # most programs record none
+
+    if not isinstance(request, Mapping):
+        raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
+    plain = _checked_map("request", {key: None if key in _PLACES else value for key, value in request.items()})
+    for name in ("provider", "body_hash"):
+        _check_text(f"request: {name}", plain.get(name))
+    if plain.get("body_hash") is not None and not re.fullmatch("[0-9a-f]{64}", plain["body_hash"]):
+        raise ContentValidationError("request: body_hash must be 64 hexadecimal digits")
+    _without_credentials("request", {key: value for key, value in plain.items() if key not in _PROSE})
+    return request_note(space, plain)
 
 
 def check_key(key: object) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.compile.compiled import CompiledContext, compile_at, sent
+from tract.compile.compiled import CompiledContext, compile_at
+from tract.compile.sent import sent
 from tract.messages import CacheMode
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")

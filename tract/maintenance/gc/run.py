@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from tract.errors import RefMovedError
-from tract.history.notes import KEY, noted_entries
+from tract.history.notes import KEY, REQUEST, noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent
 from tract.maintenance.gc.keys import keep_keys
@@ -433,7 +433,8 @@ def find_stale_notes(
     """
     stale: dict[str, frozenset[ObjectId]] = {}
     for name, tip in repo.refs.list():
-        if NOTES in name and not name.endswith(NOTES + KEY) and isinstance(tip, bytes):  # a key outlives its commit
+        # A key outlives its commit, and one request's settings are those of later ones.
+        if NOTES in name and not name.endswith((NOTES + KEY, NOTES + REQUEST)) and isinstance(tip, bytes):
             targets = [target for target, _ in noted_entries(repo, tip)]
             dropped = {target for target in targets if is_dropped(target)}
             gone = dropped | {target for target in targets if not is_known(target)}

@@ -1,0 +1,162 @@
+"""What was sent: recorded with the answer, and rebuilt byte for byte."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from tests.making import make_tract, texts
+from tract import CommitNotFoundError, ContentValidationError, Priority, Tract
+
+TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {"b": {}, "a": {}}}}}]  # fmt: skip
+
+
+def body_of(t: Tract, **settings: Any) -> dict[str, Any]:
+    """A request as an agent sends it now."""
+    return {"model": "m", "messages": t.compile().to_openai(), "tools": TOOLS, "temperature": 0.2, **settings}
+
+
+def bytes_of(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def answer(t: Tract, text: str, body: dict[str, Any], **others: Any) -> str:
+    """Commit an answer to *body*, with all that is known of the request."""
+    request = {**body, "provider": "openai", "body_hash": blake3(bytes_of(body)).hexdigest()}
+    return t.assistant(text, request=request, **others).commit_hash
+
+
+def test_the_body_that_was_sent_is_rebuilt_byte_for_byte():
+    t = make_tract("one")
+    sent = body_of(t)
+    id = answer(t, "two", sent)
+    t.user("three")
+
+    rebuilt = t.sent(id).request("openai")
+
+    assert bytes_of(sent) == bytes_of(rebuilt)
+    assert t.verify_sent(id)
+
+
+def test_the_messages_may_be_left_out_of_the_request():
+    t = make_tract("one")
+    sent = body_of(t)
+    request = {**{k: v for k, v in sent.items() if k != "messages"}, "body_hash": blake3(bytes_of(sent)).hexdigest()}
+    id = t.assistant("two", request=request).commit_hash
+    other = t.assistant("or two", request=request).commit_hash  # the second of two answers to one request
+    assert t.verify_sent(id)
+    assert t.verify_sent(other)
+    assert sent["messages"] == t.sent(other).request("openai")["messages"]
+
+
+def test_a_context_of_another_branch_is_not_what_was_sent():
+    t = make_tract("one")
+    t.branch("side")
+    t.user("two")
+    t.compile()
+    t.switch("side")
+    id = t.assistant("an answer", request={"model": "m"}).commit_hash
+    assert ["one"] == texts(t.sent(id))
+
+
+def test_another_body_is_told_apart():
+    t = make_tract("one")
+    sent = body_of(t)
+    request = {**sent, "temperature": 0.3, "body_hash": blake3(bytes_of(sent)).hexdigest()}
+    assert not t.verify_sent(t.assistant("two", request=request).commit_hash)
+
+
+def test_what_was_hidden_then_is_hidden_in_what_was_sent():
+    t = make_tract("one", "two", "three")
+    t.annotate("HEAD~1", Priority.SKIP)
+    id = answer(t, "four", body_of(t))
+    t.annotate("HEAD~2", Priority.NORMAL)
+    t.annotate("HEAD~3", Priority.SKIP)
+    assert ["one", "three"] == texts(t.sent(id))
+    assert t.verify_sent(id)
+
+
+def test_a_skip_while_the_model_answered_is_not_in_what_it_was_sent(tmp_path):
+    t = make_tract("one", "two", path=tmp_path)
+    sent = body_of(t)
+    with make_tract(path=tmp_path) as sidecar:
+        sidecar.annotate("HEAD", Priority.SKIP)
+    id = answer(t, "three", sent)
+    assert ["one", "two"] == texts(t.sent(id)) or not t.verify_sent(id)
+
+
+def test_two_hundred_requests_are_rebuilt_after_a_gc_and_in_a_copy_of_the_store(tmp_path):
+    ids = []
+    with make_tract(path=tmp_path / "store") as t:
+        for turn in range(200):
+            t.user(f"question {turn}")
+            if turn % 50 == 9:
+                t.annotate("HEAD~4", Priority.SKIP)
+            ids.append(answer(t, f"answer {turn}", body_of(t, seed=turn // 100)))
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    with make_tract(path=tmp_path / "copy") as copy:
+        assert 200 == sum(map(copy.verify_sent, ids))
+
+
+def test_settings_that_stay_are_kept_once(tmp_path):
+    big = {"description": "word " * 5000}
+    with make_tract("hi", path=tmp_path) as t:
+        answer(t, "first", body_of(t, metadata=big))
+        before = t.repository.objects.stats().size
+        for at in range(20):
+            answer(t, f"more {at}", body_of(t, metadata=big))
+        assert t.repository.objects.stats().size - before < 40_000
+
+
+def test_anthropic_and_gemini_bodies_are_rebuilt():
+    t = make_tract()
+    t.system("be brief")
+    t.user("hi")
+    anthropic = {"model": "m", "max_tokens": 9, **t.compile().to_anthropic()}
+    request = {**anthropic, "provider": "anthropic", "body_hash": blake3(bytes_of(anthropic)).hexdigest()}
+    id = t.assistant("hello", request=request).commit_hash
+    assert anthropic == t.sent(id).request("anthropic")
+    assert t.verify_sent(id)
+
+
+def test_a_request_is_in_no_commits_id():
+    clock = "2026-03-01T10:00:00+00:00"
+    one, other = make_tract(), make_tract()
+    assert one.user("a", timestamp=clock).commit_hash == other.user("a", timestamp=clock, request={"model": "m"}).commit_hash  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "request_", ["text", {"body_hash": "xyz"}, {"provider": 7}, {"api_key": "sk-" + "x" * 30}, {1: 2}]
+)
+def test_a_request_that_cannot_be_kept_is_refused(request_: Any):
+    t = make_tract("hi")
+    with pytest.raises(ContentValidationError, match="request"):
+        t.assistant("no", request=request_)
+    assert ["hi"] == texts(t)
+
+
+def test_an_answer_without_a_recorded_request_says_so():
+    t = make_tract("hi")
+    t.assistant("ho")
+    with pytest.raises(CommitNotFoundError, match="no request was recorded"):
+        t.verify_sent("HEAD")
+    with pytest.raises(ContentValidationError, match="no request was recorded"):
+        t.sent("HEAD").request("openai")
+
+
+def test_the_command_line_says_whether_a_request_is_the_one_that_was_sent(tmp_path: Path, capsys):
+    from tract.cli.main import main
+
+    with make_tract("hi", path=tmp_path) as t:
+        answer(t, "ho", body_of(t))
+        sent = body_of(t)
+        t.assistant("no", request={**sent, "model": "other", "body_hash": blake3(bytes_of(sent)).hexdigest()})
+    assert 0 == main(["-C", str(tmp_path), "verify", "--sent", "HEAD~1"])
+    assert 1 == main(["-C", str(tmp_path), "verify", "--sent", "HEAD", "--json"])
+    assert '"is_same": false' in capsys.readouterr().out

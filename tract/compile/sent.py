@@ -1,0 +1,247 @@
+"""What was sent: the settings of a request beside its messages, kept with the answer, and the request made once more.
+
+    refs/notes/request, about an answer:
+
+    {"request": {"model": …, "tools": […], …}, "hidden": [ids],      the settings, and which messages were hidden then
+     "provider", "body_hash", "context", "rules"}                     what was sent, where from, by which rules
+
+    {"as": <the note that says request and hidden>, "provider", …}    where both are as in a note before it
+
+So which messages a model saw, and the bytes it was sent, can be told from objects alone: for ever, and on every copy of the store.
+The settings have the place of the messages as a key without a value (``"messages": null``) where they were given with them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from blake3 import blake3
+
+from tract.compile.compiled import CompiledContext, compiled, sent_context
+from tract.compile.tables import ConfigTable, NoteTables
+from tract.compile.workspace import Workspace, context_commit
+from tract.errors import CommitNotFoundError, ContentValidationError, ObjectCorruptError
+from tract.history.notes import CONFIG, REQUEST, NoteTable, note_tip
+from tract.history.priority import Priority
+from tract.history.walk import is_ancestor
+from tract.messages.sentences import RULES
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.json import same_json
+from tract.objects.note import read_body
+from tract.repo import Repository
+from tract.revision import Revision, revision_text
+
+MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
+"""The key of the messages in a request of each format."""
+
+_OURS = ("provider", "body_hash")
+
+
+class SentRequest(NamedTuple):
+    """What is known of a request: its *settings* in their order, whom it was sent to, the BLAKE3 of its bytes, the commit whose context it had and the number of the rules of mending."""
+
+    settings: Mapping[str, Any]
+    provider: str | None
+    body_hash: str | None
+    context: ObjectId | None
+    hidden: tuple[ObjectId, ...]
+    rules: int
+
+
+class HiddenThen(NoteTable):
+    """The priorities of a moment of which only is known which messages were hidden."""
+
+    is_list = False
+
+    def __init__(self, hidden: tuple[ObjectId, ...]) -> None:
+        super().__init__()
+        self._hidden = frozenset(hidden)
+        # It stands for these priorities where snapshots are remembered.
+        self.tip = blake3(b"hidden\0" + b"".join(sorted(self._hidden))).digest()
+
+    def get(self, repo: Repository, commit: ObjectId) -> Any:
+        return {"priority": Priority.SKIP.value} if commit in self._hidden else None
+
+    def has_any(self, commits: Any) -> bool:
+        return not self._hidden.isdisjoint(commits)
+
+    def targets(self) -> tuple[ObjectId, ...]:
+        return tuple(self._hidden)
+
+    def __len__(self) -> int:
+        return len(self._hidden)
+
+
+def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the note of an answer says of *request*, in which its messages are None: that it was made from the context that was compiled last, or else from that at HEAD."""
+    repo = space.repo
+    settings = {key: value for key, value in request.items() if key not in _OURS}
+    shown = space.shown
+    priorities = space.compiler.advance_notes().priorities
+    context = repo.head()[1]
+    if shown is not None and shown[1] == priorities.tip and _leads_to(repo, shown[0], context):
+        context = shown[0]
+    hidden = [commit.hex() for commit in sorted(priorities.targets()) if _is_hidden(repo, priorities, commit)]
+    about = {
+        "provider": request.get("provider"),
+        "body_hash": request.get("body_hash"),
+        "context": None if context is None else context.hex(),
+        "rules": RULES,
+    }
+    last = _last_settings(repo)
+    if last is not None and _is_same(last[1], settings, hidden):
+        return {"as": last[0].hex(), **about}
+    return {"request": settings, "hidden": hidden, **about}
+
+
+def _leads_to(repo: Repository, commit: ObjectId | None, tip: ObjectId | None) -> bool:
+    """Whether HEAD's branch went on from *commit*, and did not go elsewhere since that was compiled."""
+    return commit is None or (tip is not None and is_ancestor(repo, commit, tip))
+
+
+def _is_hidden(repo: Repository, priorities: NoteTable, commit: ObjectId) -> bool:
+    note = priorities.get(repo, commit)
+    return note is not None and note.get("priority") == Priority.SKIP
+
+
+def _is_same(body: Mapping[str, Any], settings: Mapping[str, Any], hidden: list[str]) -> bool:
+    """Whether a note says the same settings, in the same order, and the same messages hidden."""
+    return body["hidden"] == hidden and json.dumps(body["request"]) == json.dumps(settings)
+
+
+def _last_settings(repo: Repository) -> tuple[ObjectId, Mapping[str, Any]] | None:
+    """The note that says the settings of the request that was recorded last; None where none was."""
+    tip = note_tip(repo, REQUEST)
+    blob = None if tip is None else repo.commit(tip).content
+    if blob is None:
+        return None
+    body = read_body(blob, repo.blob(blob))
+    if "as" not in body:
+        return blob, body
+    first = parse_id(body["as"])
+    return None if first is None else (first, read_body(first, repo.blob(first)))
+
+
+def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
+    """What is known of the request that *commit* answered; None where nothing was recorded."""
+    repo = space.repo
+    space.requests.advance(repo, note_tip(repo, REQUEST))
+    body = space.requests.get(repo, commit)
+    if body is None:
+        return None
+    try:
+        first = body
+        if "as" in body:
+            id = bytes.fromhex(body["as"])
+            first = read_body(id, repo.blob(id))
+        context = None if body["context"] is None else bytes.fromhex(body["context"])
+        hidden = tuple(bytes.fromhex(one) for one in first["hidden"])
+        return SentRequest(first["request"], body["provider"], body["body_hash"], context, hidden, body["rules"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ObjectCorruptError(
+            f"request of commit {commit.hex()}", "it is not what a note of a request says"
+        ) from exc
+
+
+def sent(space: Workspace, revision: Revision) -> CompiledContext:
+    """What the model was shown to produce the commit: its parent's context, with the notes as they were when it was made.
+
+    Where its request was recorded, exactly that: the context it was compiled from, and its settings.
+    """
+    commit = context_commit(space.repo, revision)
+    request = sent_request(space, commit)
+    if request is None:
+        return sent_context(space, revision)
+    if request.context is not None:
+        space.repo.check_whole(
+            request.context, f"what the model was sent before '{revision_text(revision)}' is not kept"
+        )
+        if not space.repo.objects.contains(request.context):
+            space.repo.check_history(commit, f"what the model was sent before '{revision_text(revision)}' is not kept")
+    tables = NoteTables(HiddenThen(request.hidden), ConfigTable())
+    tables.configs.advance(space.repo, note_tip(space.repo, CONFIG))
+    return compiled(space, space.compiler.compile(request.context, tables), request=request)
+
+
+def rebuilt(context: CompiledContext, request: SentRequest, format: str) -> dict[str, Any]:
+    """The body of a request in *format*: its settings with the messages in their place, behind the model where none is known."""
+    return next(_bodies(context, request, format))
+
+
+def _bodies(context: CompiledContext, request: SentRequest, format: str) -> Iterator[dict[str, Any]]:
+    """The body with the messages at every place where they may have stood, the likeliest first."""
+    if format not in MESSAGES:
+        raise ContentValidationError(f"format must be one of {', '.join(MESSAGES)}, not {format!r}")
+    settings = dict(request.settings)
+    parts = _rendered(context, format)
+    if MESSAGES[format] in settings:
+        missing = {key: value for key, value in parts.items() if key not in settings}
+        yield {
+            **{key: parts.get(key) if value is None and key in parts else value for key, value in settings.items()},
+            **missing,
+        }
+        return
+    items = list(settings.items())
+    new = [(key, value) for key, value in parts.items() if key not in settings]
+    places = sorted(range(len(items) + 1), key=lambda at: (at != 1, at))
+    for at in places if items else [0]:
+        yield dict([*items[:at], *new, *items[at:]])
+
+
+def _rendered(context: CompiledContext, format: str) -> dict[str, Any]:
+    """The messages, and the instructions where a format has them apart, by their keys in a request."""
+    match format:
+        case "openai":
+            return {"messages": context.to_openai()}
+        case "responses":
+            return {"input": context.to_openai_responses()}
+        case "anthropic":
+            return dict(context.to_anthropic())
+        case _:
+            return dict(context.to_gemini())
+
+
+def verify_sent(space: Workspace, revision: Revision) -> bool:
+    """Whether the request rebuilt for the answer *revision* has the BLAKE3 that was recorded when it was sent.
+
+    Tried are the places where the messages may have stood and the ways in which clients write JSON.
+    CommitNotFoundError where no request, or no hash, was recorded.
+    """
+    context = sent(space, revision)
+    request = context.sent_request
+    if request is None or request.body_hash is None:
+        raise CommitNotFoundError(revision_text(revision), "no request was recorded with it, or no hash of its bytes")
+    formats = _formats_of(request)
+    return any(
+        blake3(data).hexdigest() == request.body_hash
+        for format in formats
+        for body in _bodies(context, request, format)
+        for data in _written(body)
+    )
+
+
+def _formats_of(request: SentRequest) -> list[str]:
+    """The formats that the request may be in, the provider's own first."""
+    named = (request.provider or "").lower()
+    first = [name for name in ("anthropic", "gemini") if name in named or (name == "gemini" and "google" in named)]
+    return sorted(MESSAGES, key=lambda format: (format not in first, list(MESSAGES).index(format)))
+
+
+def _written(body: Mapping[str, Any]) -> Iterator[bytes]:
+    """The bytes of a body as httpx and the SDKs, and as Python's ``json``, write it."""
+    for ascii_only in (False, True):
+        for separators in ((",", ":"), None):
+            yield json.dumps(body, ensure_ascii=ascii_only, separators=separators, allow_nan=False).encode(
+                "utf-8", "surrogatepass"
+            )
+
+
+def request_changes(before: SentRequest, now: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+    """Whether tools, model and instructions differ between a request that was sent and the settings of the next one."""
+    old = before.settings
+    tools = json.dumps(old.get("tools")) != json.dumps(now.get("tools"))
+    model = old.get("model") != now.get("model")
+    system = any(not same_json(old.get(key), now.get(key)) for key in ("system", "instructions", "system_instruction"))
+    return tools, model, system
