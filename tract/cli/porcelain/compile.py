@@ -7,7 +7,7 @@ from typing import Any
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.compile.compiled import CompiledContext, compile_at
-from tract.compile.sent import sent
+from tract.compile.workspace import Workspace
 from tract.messages import CacheMode
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
@@ -28,8 +28,14 @@ def run(console: Console, args: Args) -> int:
             _print(console, args, format, tract.compile(**asked) if args.sent is None else tract.sent(args.sent))
     else:
         with console.open_workspace() as space:
-            _print(console, args, format, compile_at(space, **asked) if args.sent is None else sent(space, args.sent))
+            _print(console, args, format, compile_at(space, **asked) if args.sent is None else _sent(space, args.sent))
     return DONE
+
+
+def _sent(space: Workspace, revision: str) -> CompiledContext:
+    from tract.compile.sent import sent  # few ask for it
+
+    return sent(space, revision)
 
 
 def _asked(args: Args) -> dict[str, Any]:
