@@ -96,6 +96,24 @@ def test_the_status_says_what_compile_says():
     assert tuple(t.log(5)) == status.recent_commits
 
 
+def test_the_status_names_the_calls_that_wait_for_a_result():
+    t = make_tract("a")
+    tool = {"name": "look", "arguments": "{}"}
+    calls = [{"id": id, "type": "function", "function": tool} for id in "xy"]
+    called = t.commit({"role": "assistant", "content": None, "tool_calls": calls})
+
+    assert ["x", "y"] == [call.call_id for call in t.status().open_calls]
+    t.tool_result("x", "found")
+    [waiting] = t.status().open_calls
+    assert (called.commit_hash, "y", "look") == waiting
+
+    t.annotate(called.commit_hash, Priority.SKIP)
+    assert () == t.status().open_calls
+    t.annotate(called.commit_hash, Priority.NORMAL)
+    t.user("never mind")
+    assert () == t.status().open_calls
+
+
 def test_show_gives_a_commit_and_its_content():
     t = make_tract()
     info = t.system("s")

@@ -139,3 +139,19 @@ def test_random_moves_are_as_lists_say(order: list[int], number: int, anchor: in
     tip = repo.head()[1]
     assert [ids[at] for at in expected] == [commit.hex() for commit, _ in entries(repo, context_at(repo, tip))]
     assert context_at(repo, tip) == build_context(repo, entries(repo, context_at(repo, tip)), [])
+
+
+def test_a_late_result_can_be_put_behind_the_one_before_it():
+    t = Tract.open(":memory:", tokenizer=Words())
+    t.user("go")
+    called = t.commit({**call("a"), "tool_calls": [*call("a")["tool_calls"], *call("b")["tool_calls"]]})
+    first = t.tool_result("a", "1").commit_hash
+    t.user("hello?")
+    late = t.tool_result("b", "2").commit_hash
+
+    with pytest.raises(ContentValidationError, match="before its results"):
+        t.reorder([late], before=called.commit_hash)
+    done = t.reorder([late], after=first)
+
+    assert ((late,), ()) == (done.moved, done.warnings)
+    assert ["user", "assistant", "tool", "tool", "user"] == [message.role for message in t.compile().messages]

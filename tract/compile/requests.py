@@ -16,9 +16,13 @@ from tract.messages.rendering import rendered_for, target_format
 from tract.messages.sending import Sendings, refuse_nothing
 from tract.messages.sentences import is_refused, united
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.repo import Repository
 
 __all__ = ["all_warnings", "check_request", "common_warnings", "is_refused", "request_for", "target_format"]
+
+_ADD_NOTHING = (CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.REVERT)
+"""What may stand between two messages of one answer."""
 
 _FURTHEST = 64
 """So many items of one answer are looked at."""
@@ -77,24 +81,35 @@ class RecordedAnswers:
         before = self._before(commits[row])
         return before is None or before == commits[reasoning]
 
-    def came_with_reasoning(self, row: int) -> bool:
-        """Whether item *row* was part of an answer with a reasoning item before it."""
+    def reasoning_of(self, row: int) -> int | None:
+        """The reasoning item before item *row* in the answer that it was recorded in: its row, -1 where it is not in the context; None for none."""
         at = self._before(self._columns.commits[row])
         for _ in range(_FURTHEST):
             message = None if at is None else self._message(at)
             if at is None or message is None or message.format != "responses" or not is_answer(message):
-                return False
+                return None
             if is_reasoning(message):
-                return True
+                place = self._columns.place(at)
+                return -1 if place is None else place
             at = self._before(at)
-        return False
+        return None
 
     def _before(self, commit: ObjectId) -> ObjectId | None:
+        """The message that was committed before; None where that is not known."""
         try:
-            parents = self._repo.commit(commit).parents
+            for _ in range(_FURTHEST):
+                parents = self._repo.commit(commit).parents
+                if not parents:
+                    return None
+                commit = parents[0]
+                operation = self._repo.commit(commit).operation
+                if operation is CommitOperation.APPEND:
+                    return commit
+                if operation not in _ADD_NOTHING:
+                    return None
         except TractError:
-            return None
-        return parents[0] if parents else None
+            pass  # it is not here any more
+        return None
 
     def _message(self, commit: ObjectId) -> Message | None:
         try:

@@ -60,8 +60,9 @@ def reorder(
     view = ContextView(space, head)
     units = view.units()
     asked = _asked(view, messages)
-    moved = _with_units(units, asked)
-    order = _order(view, units, moved, before, after)
+    anchor = _anchor(view, asked, before, after)
+    moved = _with_units(units, asked, anchor)
+    order = _order(view, units, moved, anchor, is_before=before is not None)
     if order == list(range(len(view))):
         raise ContentValidationError("the messages stand there already")
     warnings = (*_kept_together(view, asked, moved), *_concerns(view, order))
@@ -94,29 +95,41 @@ def _asked(view: ContextView, messages: Sequence[str]) -> list[int]:
     return asked
 
 
-def _with_units(units: ToolUnits, asked: Sequence[int]) -> list[int]:
-    """The places that move: those asked for, each with the rest of its tool unit where the first of it goes."""
+def _anchor(view: ContextView, asked: Sequence[int], before: str | None, after: str | None) -> int | None:
+    """The place that the messages are put before or after; None for the beginning."""
+    if before is not None and after is not None:
+        raise ContentValidationError("messages are put before a message or after one, not both")
+    revision = before if before is not None else after
+    if revision is None:
+        return None
+    at = view.place_of(revision, ContentValidationError)
+    if at in asked:
+        raise ContentValidationError(f"'{revision}' is one of the messages that move")
+    return at
+
+
+def _with_units(units: ToolUnits, asked: Sequence[int], anchor: int | None) -> list[int]:
+    """The places that move: those asked for, each with the rest of its unit where the first of it goes; alone where it moves within its unit."""
     moved: dict[int, None] = {}
     for at in asked:
-        moved.update(dict.fromkeys(units.of.get(at, (at,))))
+        unit = units.of.get(at, (at,))
+        moved.update(dict.fromkeys((at,) if anchor in unit else unit))
     return list(moved)
 
 
 def _order(
-    view: ContextView, units: ToolUnits, moved: Sequence[int], before: str | None, after: str | None
+    view: ContextView, units: ToolUnits, moved: Sequence[int], anchor: int | None, *, is_before: bool
 ) -> list[int]:
-    """All places in their new order; what would stand inside a tool unit stands in front of it, or behind it."""
-    if before is not None and after is not None:
-        raise ContentValidationError("messages are put before a message or after one, not both")
+    """All places in their new order; what would stand inside a unit of others stands in front of it, or behind it."""
     rest = [at for at in range(len(view)) if at not in set(moved)]
-    anchor = before if before is not None else after
     if anchor is None:
         return [*moved, *rest]
-    at = view.place_of(anchor, ContentValidationError)
-    if at in moved:
-        raise ContentValidationError(f"'{anchor}' is one of the messages that move")
-    unit = units.of.get(at, (at,))
-    cut = rest.index(unit[0]) if before is not None else rest.index(unit[-1]) + 1
+    unit = units.of.get(anchor, (anchor,))
+    is_within = not set(moved).isdisjoint(unit)
+    if is_within and (unit[0] in moved or (is_before and anchor == unit[0])):
+        raise ContentValidationError("a tool call comes before its results")
+    ends = (anchor, anchor) if is_within else (unit[0], unit[-1])
+    cut = rest.index(ends[0]) if is_before else rest.index(ends[1]) + 1
     return [*rest[:cut], *moved, *rest[cut:]]
 
 

@@ -40,8 +40,8 @@ class Answers(Protocol):
     def follows(self, row: int, reasoning: int) -> bool:
         """Whether item *row* was recorded directly behind the reasoning item *reasoning*."""
 
-    def came_with_reasoning(self, row: int) -> bool:
-        """Whether item *row* was part of an answer with a reasoning item before it."""
+    def reasoning_of(self, row: int) -> int | None:
+        """The reasoning item before item *row* in the answer that it was recorded in: its row, -1 where it is not in the context; None for none."""
 
 
 class Item:
@@ -217,19 +217,22 @@ def fit_answer(items: Sequence[Item], answers: Answers | None, notes: Notes, *, 
             kept.append(item)
     kept.reverse()
     has_lost = has_lost or len(kept) < len(items)
-    has_reasoning = False
+    reasoning: set[int] = set()
     for item in kept:
         if item.is_reasoning:
-            has_reasoning = True
-        elif (
-            item.own
-            and "id" in item.raw
-            and not has_reasoning
-            and (has_lost or (answers is not None and answers.came_with_reasoning(item.index)))
-        ):
+            reasoning.add(item.index)
+        elif item.own and "id" in item.raw and _has_lost_reasoning(item, reasoning, answers, has_lost=has_lost):
             notes.add(item.index, "item_id_left_out", f"{item.raw['id']!r}, for its reasoning is not there")
             item.drop_id()
     return kept
+
+
+def _has_lost_reasoning(item: Item, reasoning: set[int], answers: Answers | None, *, has_lost: bool) -> bool:
+    """Whether an item came with a reasoning item that is none of those before it in its answer."""
+    if not reasoning and has_lost:
+        return True
+    came_with = None if answers is None else answers.reasoning_of(item.index)
+    return came_with is not None and came_with not in reasoning
 
 
 def _has_follower(item: Item, behind: Item | None, answers: Answers | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,9 +10,12 @@ from tract.compile.compiler import is_of_tool
 from tract.compile.tables import tables_at
 from tract.compile.totals import ContextTotals, context_totals, newest_usage
 from tract.compile.workspace import Workspace
+from tract.history.context import context_at, count_entries, entries_from
 from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
 from tract.history.walk import first_parents
+from tract.messages.message import Message
+from tract.messages.pairing import Pairing, is_answer, tools_in
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
@@ -21,10 +25,23 @@ from tract.report.text import Shown, count_of, short
 _RECENT = 5
 
 
+_LAST = 32
+"""So many messages are looked at for open calls; more only where all of them belong to one answer."""
+
+
+class OpenCall(NamedTuple):
+    """A tool call that waits for its result: the commit of its message, its id, None where it has none, and the tool's name."""
+
+    commit_hash: str
+    call_id: str | None
+    tool_name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StatusInfo(Shown):
     """Where a tract is.
 
+    *open_calls* are the tool calls of the last answer that nobody answered yet.
     *commit_count* is the number of commits behind HEAD, records included, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
 
@@ -39,6 +56,7 @@ class StatusInfo(Shown):
     token_budget_max: int | None
     token_source: str
     recent_commits: tuple[CommitInfo, ...]
+    open_calls: tuple[OpenCall, ...]
 
     def __repr__(self) -> str:
         where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"
@@ -72,7 +90,40 @@ def status(space: Workspace) -> StatusInfo:
         token_budget_max=None if budget is None else budget.max_tokens,
         token_source=totals.tokens.source,
         recent_commits=tuple(log(space, _RECENT)),
+        open_calls=open_calls(space, tip),
     )
+
+
+def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
+    """The tool calls of the last answer in the context at *tip* that nobody answered yet; costs the same at any length."""
+    repo = space.repo
+    context = context_at(repo, tip)
+    total = count_entries(repo, context)
+    size = _LAST
+    while True:
+        last = entries_from(repo, context, max(0, total - size))
+        messages = [space.blobs.message(blob) for _, blob in last]
+        start = _answer_start(messages)
+        if start > 0 or len(last) == total:
+            break
+        size *= 8
+    notes = space.compiler.advance_notes()
+    pairing = Pairing()
+    for row in range(start, len(messages)):
+        pairing.add(row, messages[row])
+    return tuple(
+        OpenCall(last[ref.row][0].hex(), tool.id or None, tool.name)
+        for ref, tool in pairing.open.items()
+        if not notes.is_skipped(repo, last[ref.row][0])
+    )
+
+
+def _answer_start(messages: Sequence[Message]) -> int:
+    """Where the last answer with its results begins; their number where something else was said since."""
+    at = len(messages)
+    while at and (is_answer(messages[at - 1]) or tools_in(messages[at - 1]).results):
+        at -= 1
+    return at
 
 
 class SharedPrefix(NamedTuple):

@@ -28,7 +28,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ROOT
 from tract.repo import Repository
-from tract.report.status import SharedPrefix, prefix_of_last_call
+from tract.report.status import OpenCall, SharedPrefix, open_calls, prefix_of_last_call
 
 _T = TypeVar("_T")
 
@@ -51,6 +51,7 @@ class _State(NamedTuple):
     replays: list[dict[str, Any]]
     bisection: dict[str, Any] | None
     compressions: list[dict[str, Any]]
+    open_calls: tuple[OpenCall, ...]
 
 
 def run(console: Console, args: Args) -> int:
@@ -95,6 +96,7 @@ def _read(console: Console, space: Workspace) -> _State:
         [] if repo.path is None else replays_under_way(repo),
         _readable(console, bisection_under_way, repo, "tract bisect reset"),
         compressions_waiting(repo),
+        open_calls(space, tip),
     )
 
 
@@ -132,6 +134,7 @@ def _print(console: Console, state: _State) -> None:
         + (f" ({beside})" if beside else ""),
         f", {state.commits} commit{'' if state.commits == 1 else 's'} behind it",
     )
+    _print_open_calls(console, state.open_calls)
     _print_tokens(console, state)
     if state.prefix is not None:
         shared, sent = state.prefix.tokens, state.prefix.sent
@@ -140,6 +143,13 @@ def _print(console: Console, state: _State) -> None:
     console.line("")
     for line in state.recent:
         print_one_line(console, line, state.names.get(line.id))
+
+
+def _print_open_calls(console: Console, calls: tuple[OpenCall, ...]) -> None:
+    if calls:
+        names = ", ".join(f"{call.tool_name} ({call.call_id})" if call.call_id else call.tool_name for call in calls)
+        what = "call waits for its result" if len(calls) == 1 else "calls wait for their results"
+        console.line(console.paint(f"{len(calls)} tool {what}: ", "yellow"), names)
 
 
 def _print_short(console: Console, state: _State) -> None:

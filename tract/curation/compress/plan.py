@@ -28,6 +28,7 @@ from tract.errors import CompressionError, DetachedHeadError, RefMovedError
 from tract.history.compression import is_summary
 from tract.messages import tool_ids
 from tract.messages.message import CompileWarning, Message
+from tract.messages.pairing import is_reasoning
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.refs.operations import shown
@@ -291,7 +292,7 @@ def _whole_units(
 
     A unit with a pinned or preserved half stays; one that still waits for a result stays; one that reaches over the border of the recent part stays, and over any other border goes.
     """
-    if not any(is_of_tool(view.raw_message(at)) for at in chosen):
+    if not any(is_of_tool(one) or is_reasoning(one) for one in map(view.raw_message, chosen)):
         return
     units = view.units()
     waiting = set(units.waiting)
