@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tract.errors import ContentValidationError, NotARepositoryError
+from tract.errors import ContentValidationError, NotARepositoryError, ReadOnlyError
 from tract.objects.codec import MAX_SIZE
 from tract.opening import FOLDER, find_repository, open_repository, store_path
 from tract.repo import Repository
@@ -129,6 +129,9 @@ class Console:
         self.folder = folder if folder is not None else _working_folder()
         self.tract = tract
         self.color = color
+        self.read_only = self.environ.get("TRACT_READ_ONLY", "") not in ("", "0")
+        """Whether nothing at all is to be written, to whatever store."""
+
         self.paging = True
         """Whether what is longer than the terminal goes through the pager."""
 
@@ -312,7 +315,13 @@ class Console:
             author=author,
             safe_directories=self.safe_directories(),
             create_tract=False,
+            read_only=self.read_only,
         )
+
+    def check_writable(self, path: str) -> None:
+        """ReadOnlyError where nothing is to be changed: for commands that write without opening the store *path*."""
+        if self.read_only:
+            raise ReadOnlyError(path)
 
     def safe_directories(self) -> tuple[str, ...]:
         """The stores, and the folders that stores are in, to use although another user owns them."""

@@ -113,6 +113,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
         errors.BudgetExceededError,
         "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget",
     ),
+    (errors.ReadOnlyError, "without --read-only and TRACT_READ_ONLY it can be changed"),
     (errors.LockTimeoutError, "another process is writing to this store"),
     (
         errors.UnsafeRepositoryError,

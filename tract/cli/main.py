@@ -22,7 +22,7 @@ _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--color=<when>] [--no-pager]\n             [--version] [--help] <command> [<args>]"
+_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--color=<when>]\n             [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
 
 
 def entry() -> None:
@@ -137,6 +137,9 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         return None
     if option in ("-P", "--no-pager"):
         console.paging = False
+        return None
+    if option == "--read-only":
+        console.read_only = True
         return None
     if option not in ("-C", "--tract", "--color"):
         return _usage_error(console, f"unknown option: {option}")

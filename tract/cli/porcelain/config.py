@@ -109,6 +109,7 @@ def _change(console: Console, name: str, value: str | None) -> None:
         settings = user_settings(console.environ)
         write_user_settings(console.environ, _with(settings, name, value))
         return
+    console.check_writable(console.store())
     with console.open_repository():  # a store that may not be opened may not be changed either
         store = console.store()
     table = to_table(read_config(_file(store, console.tract)))

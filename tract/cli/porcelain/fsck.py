@@ -51,6 +51,7 @@ def run(console: Console, args: Args) -> int:
         _show(console, args, report, plan)
         return DONE if report.is_clean else NEGATIVE
     if plan.steps:
+        console.check_writable(path)
         run_repair(plan)
         after = _checked(path, counts=args.counts)
     else:

@@ -15,6 +15,7 @@ from tract.storage.files import is_there
 def run(console: Console, args: Args) -> int:
     given = args.folder if args.folder is not None else console.environ.get("TRACT_DIR") or "."
     store = store_path(console.path(given))
+    console.check_writable(store)
     exists = is_there(store)
     if exists:
         _settle(console, store, args)
