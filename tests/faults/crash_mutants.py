@@ -5,6 +5,7 @@ Each mutant names the step; where the step is defence behind another, ``redundan
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from tests.faults.crash_gc_mutants import gc_mutants
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
-from tract import repo as repo_module
+from tract import opening as store_opening
 from tract.api import opening
 from tract.objects.model import NewObject
 from tract.refs import files as ref_files
@@ -142,9 +143,9 @@ def _loose_dedup_without_sync() -> Callable[[], AbstractContextManager[None]]:
 
 def _create_in_place() -> Callable[[], AbstractContextManager[None]]:
     def create(path: str, config: Any) -> None:
-        files.make_directories(repo_module.os.path.dirname(path))
-        repo_module._lay_out(path, config)
-        files.sync_directory(repo_module.os.path.dirname(path))
+        files.make_directories(os.path.dirname(path))
+        store_opening._lay_out(path, config)
+        files.sync_directory(os.path.dirname(path))
 
     return patched(opening, create_repository=create)
 
@@ -216,7 +217,7 @@ def mutants() -> list[Mutant]:
         Mutant("create: not built aside", _create_in_place()),
         Mutant(
             "create: folders above the store not synced",
-            during(repo_module.files, "make_directories", sync_directory=nothing),
+            during(files, "make_directories", sync_directory=nothing),
         ),
         *gc_mutants(),
     ]
