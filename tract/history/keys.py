@@ -30,7 +30,7 @@ from tract.objects.model import Commit, CommitOperation, Entry
 from tract.objects.note import read_event
 from tract.repo import Repository
 from tract.storage.key_index import IndexReplacedError, KeyIndex, Link
-from tract.transaction import Transaction
+from tract.transaction import Transaction, transaction
 
 _NAME = 16
 # Commits without a key behind one that has one, at most; further back a walk has to tell.
@@ -76,8 +76,7 @@ class KeysOfCommits:
         self._made: dict[str, tuple[ObjectId, Commit, Any, ObjectId | None]] = {}
         self._sources: dict[str, ObjectId] = {}
         self._tables: dict[str, NoteTable] = {}
-        save_index(tx.repo)
-        self._begun_at = tx.repo.keys.tip
+        self._begun_at = _asking(tx.repo, lambda index: index.tip)
 
     def known(self, draft: Draft) -> ObjectId | None:
         """The commit that stands in the place of *draft*; None where it is to be made. KeyConflictError as for :func:`known_commits`."""
@@ -145,6 +144,9 @@ class KeysOfCommits:
             index.add_key(key, blob)
             index.add_link(id, link)
             index.advanced(note)
+        if index.is_long:
+            with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
+                save_index(repo)
 
     def _table(self, namespace: str) -> NoteTable:
         table = self._tables.get(namespace)

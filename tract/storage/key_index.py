@@ -6,7 +6,7 @@ It answers two questions without reading the notes, of which there may be a mill
     a commit   ->  the nearest commit with a key behind it by first parents, and one further behind (see tract/history/keys.py)
 
 On disk it is runs, ``cache/keys-<tract>-<number>``, each with what was added since the one before it.
-A run that has become as long as the one before it is merged with it, so there are few.
+The last of them, where they are of about one length, are merged, so there are few.
 
 | offset | size | what |
 |---|---|---|
@@ -49,7 +49,8 @@ _ROWS = (_BLOCK - _BLOCK_HEAD.size) // _ROW.size
 _NAME = 16
 _NONE = bytes(32)
 _HALF = bytes(_NAME)
-_MOST_IN_MEMORY = 512
+_MOST_IN_MEMORY = 64
+_MERGED_TOGETHER = 4
 _BITS_A_ROW = 16
 _MOST_LINKS = 8192
 
@@ -217,12 +218,17 @@ class KeyIndex:
             runs.append(run)
         return runs
 
+    @property
+    def is_long(self) -> bool:
+        """Whether much is in memory alone."""
+        return self._count >= _MOST_IN_MEMORY
+
     def save(self) -> bool:
         """Write what is in memory as a run where it has become much; only for the holder of the store's lock.
 
         False where another process wrote a run meanwhile: this index begins again with what is on disk.
         """
-        if self._read_only or self._start is None or self._tip is None or self._count < _MOST_IN_MEMORY:
+        if self._read_only or self._start is None or self._tip is None or not self.is_long:
             return True
         if _tip_of(self._read_runs()) != _tip_of(self._runs or []):
             self._begin_again()
@@ -230,14 +236,16 @@ class KeyIndex:
         runs = self._runs = self._read_runs()
         rows = sorted(row for rows in self._added.values() for row in rows)
         start = runs[-1].end if runs else _NONE
-        while runs and runs[-1].rows <= 2 * len(rows):
-            run = runs.pop()
+        merged = _merged_with(runs, len(rows))
+        if merged:
             try:
-                rows = sorted([*_all_rows(run), *rows])
+                rows = sorted([row for run in merged for row in _all_rows(run)] + rows)
             except _DamagedRunError:
-                self.clear()
+                self._ignored.update(run.path for run in merged)
+                self._begin_again()
                 return False
-            start = run.start
+            start = merged[0].start
+            del runs[-len(merged) :]
         path = f"{self._start}{1 + (int(runs[-1].path[-8:]) if runs else 0):08}"
         files.write_file(path, _encoded(rows, start, self._tip), sync=False)
         self._ignored.discard(path)
@@ -250,6 +258,15 @@ class KeyIndex:
         self._runs = [*runs, written]
         self._added, self._count = {}, 0
         return True
+
+
+def _merged_with(runs: list[_Run], rows: int) -> list[_Run]:
+    """The last runs, to be merged with a new one of so many rows; none as long as there are few of that length."""
+    at = len(runs)
+    while at and runs[at - 1].rows <= _MERGED_TOGETHER * rows:
+        at -= 1
+        rows += runs[at].rows
+    return runs[at:] if len(runs) - at >= _MERGED_TOGETHER - 1 else []
 
 
 def _tip_of(runs: list[_Run]) -> ObjectId | None:
