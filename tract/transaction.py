@@ -171,12 +171,23 @@ class Transaction:
         return made.id
 
     def note(
-        self, namespace: str, target: ObjectId, body: Any, *, time: int | None = None, message: str | None = None
+        self,
+        namespace: str,
+        target: ObjectId,
+        body: Any,
+        *,
+        time: int | None = None,
+        message: str | None = None,
+        replaces: Sequence[ObjectId] | None = None,
     ) -> ObjectId:
-        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it."""
+        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it.
+
+        *replaces* are the ids of those notes, from a caller that knows them; else the whole list is read for them, unless the commit was just made.
+        """
         time = self.repo.clock() if time is None else time
         first, tip, before = self._note_list(namespace)
-        replaces = self._events_about(namespace, target, before)
+        if replaces is None:
+            replaces = self._events_about(namespace, target, before)
         blob = self.blob(new_event(namespace, target, time, self.repo.author, replaces, body))
         return self._append_note(namespace, target, blob, first, tip, before, time, message)
 

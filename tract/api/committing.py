@@ -140,7 +140,8 @@ class Committing(Handle):
     ) -> PriorityAnnotation:
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
         with self._access() as space:
-            return annotate(space.repo, message_named(space.repo, target), read_priority(priority), reason)
+            message = message_named(space.repo, target)
+            return annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities)
 
     def tag(self, name: str, target: Revision = "HEAD") -> str:
         """Name a commit for good, and give back its id; TagExistsError when the tag names another."""

@@ -54,10 +54,14 @@ class NewNote(NamedTuple):
     message: str | None = None
 
 
-def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str) -> None:
-    """Make one note, as an operation of its own."""
+def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, table: NoteTable | None = None) -> None:
+    """Make one note, as an operation of its own; *table*, the caller's of the namespace, spares reading the whole list."""
     with transaction(repo, reason, moves="refs") as tx:
-        tx.note(namespace, note.target, note.body, time=note.time, message=note.message)
+        replaces = None
+        if table is not None:
+            table.advance(repo, note_tip(repo, namespace))
+            replaces = table.standing(repo, note.target)
+        tx.note(namespace, note.target, note.body, time=note.time, message=note.message, replaces=replaces)
 
 
 def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> list[Entry] | None:
@@ -86,7 +90,7 @@ class NoteTable:
 
     def __init__(self) -> None:
         self._blobs: dict[ObjectId, ObjectId | None] = {}  # None where nobody asked yet which of several counts
-        self._several: dict[ObjectId, list[ObjectId]] = {}
+        self._several: dict[ObjectId, dict[ObjectId, NoteEvent | None]] = {}  # None where it was not read yet
         self._bodies: dict[ObjectId, Any] = {}
         self.tip: ObjectId | None = None
 
@@ -94,7 +98,7 @@ class NoteTable:
         """The same notes, to be advanced apart from these."""
         other = type(self)()
         other._blobs, other._bodies, other.tip = dict(self._blobs), dict(self._bodies), self.tip
-        other._several = {commit: list(blobs) for commit, blobs in self._several.items()}
+        other._several = {commit: dict(events) for commit, events in self._several.items()}
         return other
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
@@ -108,7 +112,9 @@ class NoteTable:
             self._bodies = {}  # gc writes notes anew, without those about what is gone
         for commit, blob in noted_entries(repo, tip) if added is None else added:
             if commit in self._blobs:
-                self._several.setdefault(commit, [blob for blob in (self._blobs[commit],) if blob]).append(blob)
+                known = self._blobs[commit]
+                events = self._several.setdefault(commit, {} if known is None else {known: None})
+                events.setdefault(blob)
                 self._blobs[commit] = None
             else:
                 self._blobs[commit] = blob
@@ -129,11 +135,20 @@ class NoteTable:
         blob = self._blob(repo, commit)
         return None if blob is None else read_event(blob, repo.blob(blob))
 
+    def standing(self, repo: Repository, commit: ObjectId) -> tuple[ObjectId, ...]:
+        """The notes about *commit* that no other replaces: those that a new one is to replace."""
+        if commit in self._several:
+            events = self._several[commit]
+            for id in [id for id, event in events.items() if event is None]:
+                events[id] = read_event(id, repo.blob(id))
+            return left_standing({id: event for id, event in events.items() if event is not None})
+        blob = self._blobs.get(commit)
+        return () if blob is None else (blob,)
+
     def _blob(self, repo: Repository, commit: ObjectId) -> ObjectId | None:
         blob = self._blobs.get(commit)
         if blob is None and commit in self._several:
-            events = {id: read_event(id, repo.blob(id)) for id in self._several[commit]}
-            blob = self._blobs[commit] = left_standing(events)[-1]
+            blob = self._blobs[commit] = self.standing(repo, commit)[-1]
         return blob
 
     def has_any(self, commits: Iterable[ObjectId]) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
-from tract.history.notes import PRIORITY, NewNote, note_history, write_note
+from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, write_note
 from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.repo import Repository
@@ -77,15 +77,22 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
     return kind == _INSTRUCTION
 
 
-def annotate(repo: Repository, target: ObjectId, priority: Priority, reason: str | None) -> PriorityAnnotation:
-    """Set the priority of the message *target*, as a note: no branch moves, and the earlier ones are kept."""
+def annotate(
+    repo: Repository, target: ObjectId, priority: Priority, reason: str | None, table: NoteTable | None = None
+) -> PriorityAnnotation:
+    """Set the priority of the message *target*, as a note: no branch moves, and the earlier ones are kept.
+
+    *table*, the caller's of the priorities, spares reading all of them.
+    """
     if reason is not None and not isinstance(reason, str):
         raise ContentValidationError(f"a reason must be text, not {type(reason).__name__}")
     body: dict[str, Any] = {"priority": priority.value}
     if reason is not None:
         body["reason"] = reason
     time = repo.clock()
-    write_note(repo, PRIORITY, NewNote(target, body, time), reason=f"annotate: {priority} {target.hex()[:16]}")
+    write_note(
+        repo, PRIORITY, NewNote(target, body, time), reason=f"annotate: {priority} {target.hex()[:16]}", table=table
+    )
     return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time))
 
 

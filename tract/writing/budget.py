@@ -139,5 +139,6 @@ def record_usage(space: Workspace, usage: Any, head_hash: Revision | None) -> Co
     told = read_usage(usage)
     answer = told.output_tokens > 0 and _is_answer(space, commit)
     body = usage_body(told, answer=answer, counter=space.blobs.counter.name, estimate=tokens)
-    write_note(repo, USAGE, NewNote(commit, body, repo.clock()), reason=f"record-usage: {commit.hex()[:16]}")
+    note = NewNote(commit, body, repo.clock())
+    write_note(repo, USAGE, note, reason=f"record-usage: {commit.hex()[:16]}", table=space.usages)
     return compiled(space, space.compiler.compile(commit))
