@@ -24,17 +24,16 @@ from tract.config import LEAST_WINDOW
 from tract.curation.compress.result import CachePrices, CompressedPart, PrefixCost
 from tract.curation.compress.summariser import MustKeep, Summariser, check_must_keep
 from tract.curation.context_view import INSTRUCTIONS, ContextView
-from tract.errors import CompressionError, DetachedHeadError, RefMovedError
+from tract.errors import CompressionError
 from tract.history.compression import is_summary
 from tract.messages import tool_ids
 from tract.messages.message import CompileWarning, Message
 from tract.messages.pairing import is_reasoning
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import Revision, resolve_revision, revision_text, revision_texts
-from tract.transaction import check_idle
+from tract.transaction import check_branch, check_idle
 
 RECENT = 10
 """The most messages that the recent part has where the request does not say; it has fewer where the last exchange is shorter."""
@@ -207,13 +206,7 @@ def plan_compression(space: Workspace, request: CompressionRequest, *, expected:
     CompressionError when there is nothing to sum up; RefMovedError when the branch is not at *expected*, DetachedHeadError when HEAD is on none.
     """
     repo = space.repo
-    branch, head = repo.head()
-    if branch is None:
-        raise DetachedHeadError(
-            f"cannot compress: HEAD is at commit {head.hex()[:16] if head else '?'}, not on a branch"
-        )
-    if expected is not ANY and head != expected:
-        raise RefMovedError(branch, shown(expected), shown(head))
+    branch, head = check_branch(repo, "compress", expected)
     check_idle(repo)
     if head is None:
         raise CompressionError("nothing to compress: there is no commit yet")

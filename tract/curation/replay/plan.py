@@ -18,7 +18,7 @@ from tract.curation.merge.plan import describe_conflicts
 from tract.curation.merge.resolve import resolve_conflict
 from tract.curation.merge.result import MergeConflict, MergeResolution, Resolver
 from tract.curation.replay.result import RebaseResult, ReplayWarning
-from tract.errors import CherryPickError, DetachedHeadError, RebaseError, RefMovedError
+from tract.errors import CherryPickError, RebaseError
 from tract.history.context import context_at, entries
 from tract.history.replay_plan import (
     Command,
@@ -38,10 +38,9 @@ from tract.messages.message import Message, message_in
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
 from tract.refs.names import HEADS
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision
-from tract.transaction import check_idle
+from tract.transaction import check_branch, check_idle
 from tract.writing.drafts import checked_config
 
 Decisions = Mapping[tuple[ObjectId, ObjectId], Decision]
@@ -110,12 +109,7 @@ def plan_replay_of(
     """
     if is_new:
         check_idle(space.repo)
-    branch, tip = space.repo.head()
-    if branch is None:
-        at = tip.hex()[:16] if tip else "?"
-        raise DetachedHeadError(f"cannot {request.command}: HEAD is at commit {at}, not on a branch")
-    if expected is not ANY and tip != expected:
-        raise RefMovedError(branch, shown(expected), shown(tip))
+    branch, tip = check_branch(space.repo, request.command, expected)
     match request.command:
         case "rebase":
             return _plan_rebase(space, request, branch, tip)
