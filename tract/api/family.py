@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.committing import Committing
 from tract.errors import CompressionError, SessionError
@@ -101,7 +101,6 @@ class Family(Committing):
         """
         from tract.curation.compress.summariser import choose_summariser
         from tract.curation.spawn import CollapseResult, message_of, summary_of, work_of
-        from tract.history.spawn import note_collapse
 
         link = self._link(child if isinstance(child, str) else child.tract_id)
         other = self._in_tract(link.child)
@@ -114,19 +113,11 @@ class Family(Committing):
         if not isinstance(text, str) or not text.strip():
             raise CompressionError("the summary of a collapse is empty")
         message = message_of(work, text, call_id or link.call, role)
-        metadata = {"collapse": {"child": link.child, "spawn": link.spawn.hex(), "head": work.head.hex()}}
-        with self.batch():
-            if link.collapse is not None and self._is_here(link.collapse):
-                made = self.edit(link.collapse, message, metadata=metadata)
-                first = link.collapse
-            else:
-                made = self.commit(message, metadata=metadata)
-                first = made.commit_hash
-            with self._access() as space:
-                note_collapse(space.repo, link, first)
-                tokens = space.blobs.counter.count(text)
+        made = self._commit_collapse(link, message, head=work.head.hex())
+        with self._access() as space:
+            tokens = space.blobs.counter.count(text)
         return CollapseResult(
-            parent_commit_hash=made.commit_hash,
+            parent_commit_hash=made,
             proposal_id=None,
             child_tract_id=link.child,
             child_head_hash=work.head.hex(),
@@ -135,6 +126,21 @@ class Family(Committing):
             source_tokens=work.tokens,
             purpose=link.purpose,
         )
+
+    def _commit_collapse(self, link: Link, message: Any, *, head: str) -> str:
+        """Commit the message, or edit the one that is there, and say of the child what it became, in one operation."""
+        from tract.history.spawn import note_collapse
+
+        metadata = {"collapse": {"child": link.child, "spawn": link.spawn.hex(), "head": head}}
+        with self.batch():
+            if link.collapse is not None and self._is_here(link.collapse):
+                made = self.edit(link.collapse, message, metadata=metadata).commit_hash
+                first = link.collapse
+            else:
+                made = first = self.commit(message, metadata=metadata).commit_hash
+            with self._access() as space:
+                note_collapse(space.repo, link, first)
+        return made
 
     def _link(self, name: str) -> Link:
         from tract.history.spawn import children_of
