@@ -87,7 +87,7 @@ def test_a_torn_tool_call_is_a_warning_and_strictly_an_error(talk):
     lax, strict = talk("compile"), talk("compile", "--strict")
 
     assert 0 == lax.status
-    assert lax.err.startswith("warning: message 2: ")
+    assert lax.err.startswith("warning: message 3: ")
     assert 128 == strict.status
     assert "" == strict.out
 

@@ -401,7 +401,7 @@ def test_roles_no_provider_knows_are_named_and_become_ones_they_know():
     assert [user("x"), chat_calls("a"), chat_result("a")] == chat.value
     assert [user("x"), assistant([tool_use("a")])] == there.value["messages"][:2]
     assert [(0, "unknown_role"), (1, "unknown_role")] == facts(chat.warnings) == facts(there.warnings)
-    assert "message 0: no provider knows the role 'ipython', sent as 'user'" == str(there.warnings[0])
+    assert "message 1: no provider knows the role 'ipython', sent as 'user'" == str(there.warnings[0])
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant"])
@@ -875,7 +875,7 @@ def test_calls_at_the_end_still_wait(format):
 def test_two_torn_calls_of_one_message_are_one_warning():
     [warning] = pairing_warnings(msgs("openai", chat_calls("a", "b"), user()))
 
-    assert "message 0: no result follows the tool call 'a', 'b'" == str(warning)
+    assert "message 1: no result follows the tool call 'a', 'b'" == str(warning)
 
 
 def test_a_result_that_comes_too_late_is_misplaced_except_in_responses():

@@ -118,12 +118,14 @@ class CompiledContext:
 
     def _complete(self, found: Sequence[CompileWarning]) -> tuple[CompileWarning, ...]:
         """The warnings with the commits of their messages, and before them what skips and orders do."""
-        hashes = self.commit_hashes
+        every = (*self.snapshot.warnings, *found)
+        placed = any(warning.index is not None for warning in every)
+        hashes, numbers = self.commit_hashes, self.numbers if placed else ()
         return tuple(
             warning
-            if warning.index is None or warning.commit is not None
-            else replace(warning, commit=hashes[warning.index])
-            for warning in (*self.snapshot.warnings, *found)
+            if warning.index is None
+            else replace(warning, commit=warning.commit or hashes[warning.index], number=numbers[warning.index])
+            for warning in every
         )
 
     def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:

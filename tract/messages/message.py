@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tract.errors import ContentValidationError
@@ -35,6 +35,7 @@ class CompileWarning:
     """Something about a compiled context its reader should know.
 
     ``kind`` is a stable word (``unpaired_tool_call``, ``no_counterpart``, …); ``index`` is the message's place in the context or None; ``commit`` its hexadecimal id or None.
+    ``number`` is the message's number among all of its context, hidden ones counted, from 1: ``HEAD:4`` names message 4.
     ``formats`` are the renderings it concerns, every one where there is none named; ``rule`` is the number that docs/sending.md gives the rule that was followed, 0 for none.
     """
 
@@ -44,10 +45,11 @@ class CompileWarning:
     commit: str | None = None
     formats: tuple[str, ...] = ()
     rule: int = 0
+    number: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
-        where = "" if self.index is None else f"message {self.index}: "
-        return f"{where}{self.detail}"
+        number = self.number if self.number is not None or self.index is None else self.index + 1
+        return self.detail if number is None else f"message {number}: {self.detail}"
 
 
 def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:
