@@ -81,6 +81,7 @@ def same(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{10,64}\b", "<id>", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?( ?[+-]\d\d:?\d\d| UTC|Z)?", "<time>", text)
     text = re.sub(r"Author: .*", "Author: <author>", text)
+    text = re.sub(r"Date:  .*", "Date: <date>", text)
     text = re.sub(r"\d[\d,.]* (µs|ms|s)\b", "<duration>", text)
     text = re.sub(r"/[^\s']*/\.tract", "<store>", text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -24,6 +24,9 @@ SHORT = 10
 _QUOTED = 60
 """The columns that a revert's line has for what it takes back."""
 
+_LEAST = 20
+"""The columns that the words of a message have in a line, however narrow the terminal."""
+
 _ROLE_STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "assistant": "cyan", "tool": "blue"}
 
 
@@ -98,8 +101,8 @@ def paint_role(console: Console, role: str) -> Painted:
     return console.paint(one_line(role, 40), _ROLE_STYLES.get(role, "bold"))
 
 
-def paint_marks(console: Console, line: Line) -> Painted:
-    """What is special about a commit, in square brackets: hidden, pinned, an edit of another."""
+def marks_of(line: Line) -> str:
+    """What is special about a commit, in square brackets after a blank: hidden, pinned, an edit of another; else nothing."""
     marks = []
     if line.info.operation in (CommitOperation.EDIT, CommitOperation.REVERT) and line.info.response_to is not None:
         marks.append(f"{line.info.operation.value} of {line.info.response_to[:SHORT]}")
@@ -107,7 +110,12 @@ def paint_marks(console: Console, line: Line) -> Painted:
         marks.append(line.info.operation.value)
     if line.info.priority is not Priority.NORMAL:
         marks.append("skipped" if line.info.priority is Priority.SKIP else "pinned")
-    return console.paint(f" [{', '.join(marks)}]", "yellow") if marks else Painted("")
+    return f" [{', '.join(marks)}]" if marks else ""
+
+
+def paint_marks(console: Console, line: Line) -> Painted:
+    """The same in its colour."""
+    return console.paint(marks_of(line), "yellow") if marks_of(line) else Painted("")
 
 
 def tokens_text(count: int, *, exact: bool) -> str:
@@ -124,14 +132,16 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
     """A commit in one line: id, names, role, the beginning of its text, tokens."""
     id = console.paint(line.id[:SHORT], "yellow")
     decoration = paint_names(console, names)
-    marks = paint_marks(console, line)
     # A merge, a compression or a new order says nothing of its own.
     tokens = "" if line.info.content_hash is None else f" ({tokens_text(line.info.token_count, exact=line.exact)})"
     role = paint_role(console, line.role)
     plain = f"{lead}{line.id[:SHORT]} {line.role}: {tokens}"
     beside = sum(len(name) + 2 for name in names) + 1 if names else 0
-    room = max(20, console.width - text_width(plain) - beside - (text_width(marks) if marks else 0))
-    text = Painted(one_line(line.text, room))
+    room = console.width - text_width(plain) - beside - len(marks_of(line))
+    if text_width(one_line(line.text, _LEAST)) > room:  # the words count for more than their number
+        room, tokens = room + len(tokens), ""
+    text = Painted(one_line(line.text, max(_LEAST, room)))
+    marks = paint_marks(console, line)
     console.line(lead, id, decoration, " ", role, marks, ": ", text, console.paint(tokens, "dim") if tokens else "")
 
 
@@ -142,9 +152,8 @@ def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
     message = message_of(tract.get_content(info.commit_hash))
     line = Line(info, message.role, message_text(message), False)
     lead = f"[{tract.current_branch or 'detached HEAD'} {line.id[:SHORT]}] "
-    marks = paint_marks(console, line)
-    text = one_line(line.text, max(20, console.width - text_width(lead) - len(line.role) - text_width(marks) - 2))
-    console.line(lead, paint_role(console, line.role), marks, ": ", Painted(text))
+    text = one_line(line.text, max(_LEAST, console.width - text_width(lead) - len(line.role) - len(marks_of(line)) - 2))
+    console.line(lead, paint_role(console, line.role), paint_marks(console, line), ": ", Painted(text))
 
 
 def print_line_json(console: Console, line: Line, names: list[str] | None = None, **more: Any) -> None:

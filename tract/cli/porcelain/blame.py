@@ -84,7 +84,7 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
         marks = _marks(entry)
         tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})" if console.width >= _WIDE else ""
         taken = len(id) + text_width(who) + text_width(one_line(entry.role, 40)) + text_width(marks) + 2 + len(tokens)
-        text = Painted(one_line(entry.text, max(20, console.width - taken)))
+        text = Painted(one_line(entry.text, max(15, console.width - taken)))
         console.line(
             console.paint(id, "yellow"), Painted(who), paint_role(console, entry.role), console.paint(marks, "yellow"), ": ", text, console.paint(tokens, "dim")
         )  # fmt: skip
