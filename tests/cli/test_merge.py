@@ -188,15 +188,6 @@ def test_a_merge_that_was_given_up_leaves_nothing(conflicting: Run, tmp_path: Pa
     assert 0 == conflicting("commit", "on with it").status
 
 
-def test_a_state_that_is_damaged_can_be_given_up(conflicting: Run, tmp_path: Path) -> None:
-    conflicting("merge", "draft")
-    (tmp_path / ".tract" / "state" / "merge").write_text("{}")
-
-    assert 128 == conflicting("merge", "--continue").status
-    assert 0 == conflicting("merge", "--abort").status
-    assert 0 == conflicting("commit", "on with it").status
-
-
 @pytest.mark.parametrize(
     "argv",
     [("commit", "x"), ("edit", "HEAD~1", "x"), ("merge", "draft"), ("switch", "draft"), ("checkout", "HEAD~1")],
@@ -210,19 +201,6 @@ def test_while_a_merge_is_under_way_nothing_else_moves_the_branch(conflicting: R
     assert (128, "tract: a merge is under way in tract 'root'") == (done.status, done.err.splitlines()[0])
     assert "'tract merge --continue' goes on with it, 'tract merge --abort' gives it up" in done.err
     assert before == id_of(conflicting)
-
-
-def test_a_branch_that_moved_all_the_same_is_not_overwritten(conflicting: Run, tmp_path: Path) -> None:
-    conflicting("merge", "draft")
-    resolve(tmp_path, "both")
-    moved = id_of(conflicting, "HEAD~1")
-    conflicting("update-ref", "refs/heads/main", moved)
-
-    done = conflicting("merge", "--continue")
-
-    assert 128 == done.status
-    assert moved == id_of(conflicting)
-    assert conflict_file(tmp_path).exists()
 
 
 def merge_that_died_before_it_could_say_so(conflicting: Run, folder: Path) -> Path:
@@ -246,12 +224,6 @@ def test_a_merge_that_was_committed_before_its_process_died_is_not_made_again(co
     assert (0, before) == (done.status, id_of(conflicting))
     assert "done already" in done.err
     assert not state.exists()
-
-
-@pytest.mark.parametrize(("side", "text"), [("ours", "a main"), ("theirs", "a draft")])
-def test_a_side_can_be_given_the_conflicts(conflicting: Run, side: str, text: str) -> None:
-    assert 0 == conflicting("merge", "-X", side, "draft").status
-    assert [text, "m1", "d1"] == texts(conflicting)
 
 
 def test_no_commit_stops_before_the_merge_and_keeps_what_was_decided(conflicting: Run) -> None:

@@ -108,18 +108,6 @@ def test_giving_up_leaves_everything_as_it_was(tract: Run, tmp_path: Path) -> No
     assert 128 == tract("rebase", "--abort").status
 
 
-def test_what_moved_meanwhile_is_not_gone_on_with(tract: Run, tmp_path: Path) -> None:
-    part(tract)
-    tract("rebase", "main")
-    tract("update-ref", "refs/heads/side", ids(tract)[1])
-    resolve(tmp_path, "REBASE_CONFLICTS.md", "x")
-
-    refused = tract("rebase", "--continue")
-
-    assert (128, True) == (refused.status, "refs/heads/side" in refused.err)
-    assert 0 == tract("rebase", "--abort").status
-
-
 @pytest.mark.parametrize("command", ["rebase", "cherry-pick", "revert"])
 def test_a_commit_while_one_waits_is_refused_and_told_how_to_go_on(tract: Run, tmp_path: Path, command: str) -> None:
     part(tract)
@@ -165,32 +153,6 @@ def test_a_rebase_that_died_before_it_could_say_so_is_only_forgotten(tract: Run,
     assert not (tmp_path / ".tract/state").exists()
 
 
-def test_an_edit_is_picked_with_its_message_and_refused_without(tract: Run) -> None:
-    tract("switch", "side")
-    tract("commit", "--role", "user", "and the limit?")
-    tract("edit", "HEAD", "and the limits?")
-    tract("switch", "main")
-
-    assert 1 == tract("cherry-pick", "side").status
-    assert 0 == tract("cherry-pick", "--abort").status
-    assert 128 == tract("cherry-pick", "--force", "side").status
-    assert 0 == tract("cherry-pick", "main..side").status
-    assert ["what is the fee?", "it is 5", "and the limits?"] == texts(tract)
-    refused = tract("cherry-pick", "side~1")
-    assert (128, True) == (refused.status, "the message is there already" in refused.err)
-
-
-def test_a_reverted_message_leaves_the_context_and_can_come_back(tract: Run) -> None:
-    done = tract("revert", "HEAD")
-    assert 0 == done.status
-    assert ["what is the fee?"] == texts(tract)
-
-    tract("revert", "HEAD")
-    assert ["what is the fee?", "it is 5"] == texts(tract)
-    tract("undo")
-    assert ["what is the fee?"] == texts(tract)
-
-
 @pytest.mark.parametrize(
     ("argv", "status"),
     [
@@ -233,19 +195,6 @@ def test_a_dry_run_tells_of_conflicts_as_the_command_does(tract: Run) -> None:
     assert 1 == found.status
     assert found.out.startswith("CONFLICT: commit ")
     assert "Would make" not in found.out
-
-
-@pytest.mark.parametrize("command", ["rebase", "cherry-pick", "revert"])
-def test_a_damaged_state_can_be_given_up(tract: Run, tmp_path: Path, command: str) -> None:
-    folder = tmp_path / ".tract/state"
-    folder.mkdir()
-    (folder / command).write_text("{}")
-    assert 128 == tract("undo").status
-
-    done = tract(command, "--abort")
-
-    assert (0, False) == (done.status, folder.exists())
-    assert "damaged" in done.err
 
 
 def test_a_replay_whose_branch_moved_says_how_to_begin_it_anew(tract: Run, tmp_path: Path) -> None:

@@ -154,15 +154,15 @@ def _print_conflict(console: Console, conflict: MergeConflict) -> None:
 COMMAND = Command(
     run,
     (
-        Param("source", metavar="BRANCH", help="What to merge: a branch, or any other revision."),
-        Param("no_ff", ("--no-ff",), bool, help="Make a merge commit also where the branch would only move forward."),
-        Param("ff_only", ("--ff-only",), bool, help="Only move the branch forward, or refuse."),
+        Param("source", metavar="BRANCH", help="The branch to merge, or any other revision."),
+        Param("no_ff", ("--no-ff",), bool, help="Make a merge commit even if the branch could simply move forward."),
+        Param("ff_only", ("--ff-only",), bool, help="Refuse to merge unless the branch can simply move forward."),
         Param(
             "strategy",
             ("--strategy", "-X"),
             default="auto",
             choices=("auto", "ours", "theirs", "semantic"),
-            help="What becomes of conflicts: auto leaves them to you; ours and theirs take that side where the two differ, and what only one side did is merged all the same; semantic asks a model, also about what both sides appended.",
+            help="How to resolve conflicts: auto leaves them to you; ours and theirs take that side of each conflict, and still merge what only one side changed; semantic asks a model, also about messages that both sides appended.",
         ),
         *MODEL_PARAMS,
         Param("message", ("--message", "-m"), metavar="NOTE", help="The note on the merge commit."),
@@ -170,7 +170,7 @@ COMMAND = Command(
             "no_commit",
             ("--no-commit",),
             bool,
-            help="Stop before the merge commit, also without a conflict; --continue makes it.",
+            help="Stop before the merge commit, even without a conflict; --continue makes it.",
         ),
         Param("delete_branch", ("--delete-branch",), bool, help="Delete the merged branch with the merge."),
         Param(
@@ -192,12 +192,12 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-Where this branch has nothing of its own, it moves forward. Else the two contexts are merged message by message: what only one side edited, removed or added is taken; of what both appended, this branch's comes first.
+If this branch has no commits of its own, it moves forward. Otherwise the two contexts are merged message by message: what only one side edited, removed or added is taken; of the messages that both appended, this branch's come first. If the branch is merged already, nothing happens, and the exit status is 0.
 The merge commit adds no message to the context.
 
-What both sides changed is a conflict. Nothing moves then: the conflicts are written to a file, and the exit status is 1.
+A message that both sides changed is a conflict. Then nothing moves: the conflicts are written to a file, and the exit status is 1.
 Edit the file until every section is the message as it shall be, and run 'tract merge --continue'.
-With '-X semantic' a model decides, and what it decided is on the merge commit; with --no-commit it waits for your --continue. The key is read from OPENAI_API_KEY or ANTHROPIC_API_KEY.
+With '-X semantic' a model decides, and the merge commit records what it decided; with --no-commit that waits for your --continue. The key is read from OPENAI_API_KEY or ANTHROPIC_API_KEY.
 
   $ tract merge draft
   $ tract merge draft --delete-branch -m 'the formal version'
