@@ -35,8 +35,8 @@ CHAT_PARTS = {
     "tool": {"text"},
     "function": {"text"},
 }
-SERVERS_OWN = {"reasoning_content", "reasoning", "odd"}
-"""Keys of compatible servers, which go through."""
+REFUSED = {"annotations", "parsed", "id", "usage", "stop_reason"}
+"""Keys of answers, which no request has; what compatible servers have of their own goes through."""
 
 
 def chat_faults(messages: Sequence[Raw], *, may_be_open: bool = False) -> list[str]:
@@ -51,7 +51,7 @@ def _chat_messages(messages: Sequence[Raw]) -> Iterator[str]:
         if role not in CHAT_KEYS:
             yield f"[{at}] invalid role {role!r}"
             continue
-        for key in message.keys() - CHAT_KEYS[role] - SERVERS_OWN:
+        for key in (CHAT_KEYS["assistant"] | REFUSED) & message.keys() - CHAT_KEYS[role]:
             yield f"[{at}] additional properties are not allowed: {key}"
         for key, value in message.items():
             if value is None and key != "content":

@@ -113,11 +113,11 @@ class Arrangement:
         self.ids.begin_answer()
         for ref, tool in calls.items():
             if tool.kind == LEGACY and len(calls) == 1 and self._keeps_legacy(rows, ref):
-                self._called[ref] = Called("", LEGACY, tool.name)
+                self._called[ref] = Called("", LEGACY, tool.name, None)
                 continue
             id = self.ids.give(tool.id, tool.name)
-            self._called[ref] = Called(id, "function" if tool.kind == LEGACY else tool.kind, tool.name)
-            if tool.id and id != tool.id:
+            self._called[ref] = Called(id, "function" if tool.kind == LEGACY else tool.kind, tool.name, tool.id)
+            if id != tool.id:
                 notes.add(ref.row, "tool_id_changed", f"{tool.id!r} as {id!r}")
 
     def _keeps_legacy(self, rows: Messages, ref: Ref) -> bool:
@@ -143,7 +143,7 @@ class Arrangement:
             is_late = at >= end
             if is_late and self._stays(rows, Ref(at, 0)):
                 continue
-            message = only_results(self._answering(rows[at], at), ours, rest=not is_late)
+            message = only_results(self._answering(rows[at], at, notes), ours, rest=not is_late)
             assert message is not None
             pieces.append(Piece(at, message))
             if is_late:
@@ -177,10 +177,14 @@ class Arrangement:
                 kind = "repeated_tool_result" if ref in self._pairing.again else "unpaired_tool_result"
                 notes.add(row, kind, repr(result.label))
 
-    def _answering(self, message: Message, row: int) -> Message:
+    def _answering(self, message: Message, row: int, notes: Notes) -> Message:
         """*message* with its results naming their calls as these are called now."""
-        refs = {n: self._pairing.calls.get(Ref(row, n)) for n in range(len(tools_in(message).results))}
+        results = tools_in(message).results
+        refs = {n: self._pairing.calls.get(Ref(row, n)) for n in range(len(results))}
         called = {n: self._called[ref] for n, ref in refs.items() if ref is not None and ref in self._called}
+        for n, call in called.items():
+            if results[n].id != call.id == call.own_id:
+                notes.add(row, "tool_id_changed", f"{results[n].id!r} as {call.id!r}")
         return with_results_for(message, called) if called else message
 
     def _stays(self, rows: Messages, result: Ref) -> bool:
@@ -217,5 +221,5 @@ class Arrangement:
         staying = {
             n for n in range(len(results)) if Ref(row, n) in self._pairing.calls and self._stays(rows, Ref(row, n))
         }
-        left = only_results(self._answering(message, row), staying, rest=True)
+        left = only_results(self._answering(message, row, notes), staying, rest=True)
         return [] if left is None else [Piece(row, left)]

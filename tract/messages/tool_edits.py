@@ -20,11 +20,12 @@ INTERRUPTED = "interrupted: no result was recorded"
 
 
 class Called(NamedTuple):
-    """The id that a call has in a request, its kind, which its result must be of as well, and its tool's name."""
+    """The id that a call has in a request, its kind, which its result must be of as well, its tool's name, and the id that it was recorded with, None for a ``function_call``."""
 
     id: str
     kind: str
     name: str
+    own_id: str | None
 
 
 # Calls
