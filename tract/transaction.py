@@ -52,6 +52,7 @@ from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.storage import files
+from tract.storage.shallow import kept_part
 from tract.tree import EMPTY, Context, append_entry, blobs_beside
 
 Moves: TypeAlias = Literal["branch", "head", "refs"]
@@ -303,7 +304,8 @@ class Transaction:
         made = {new.id for new in self.objects}
         for name, new, _ in edits:
             if isinstance(new, bytes) and new != self.tip and new not in made and self.repo.objects.contains(new):
-                lacks = missing_part(self.repo, self.repo.commit(new))
+                kept = kept_part(self.repo.commit(new), self.repo.shallow.cuts.get(new))
+                lacks = missing_part(self.repo, kept)
                 if lacks is not None:
                     raise StorageError(f"ref '{name}' cannot be moved to {new.hex()[:16]}: {lacks}")
 
