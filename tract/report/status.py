@@ -17,10 +17,11 @@ from tract.history.walk import first_parents
 from tract.messages.message import Message
 from tract.messages.pairing import Pairing, is_answer, tools_in
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Entry
 from tract.report.info import CommitInfo
 from tract.report.log import log
 from tract.report.text import Shown, count_of, short
+from tract.tree import Context
 
 _RECENT = 5
 
@@ -98,15 +99,12 @@ def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
     """The tool calls of the last answer in the context at *tip* that nobody answered yet; costs the same at any length."""
     repo = space.repo
     context = context_at(repo, tip)
-    total = count_entries(repo, context)
-    size = _LAST
-    while True:
-        last = entries_from(repo, context, max(0, total - size))
-        messages = [space.blobs.message(blob) for _, blob in last]
-        start = _answer_start(messages)
-        if start > 0 or len(last) == total:
-            break
-        size *= 8
+    # Those after the last boundary are in the commit itself, and are enough nearly always.
+    last = [(context.open[at], context.open[at + 1]) for at in range(0, len(context.open), 2)]
+    messages = [space.blobs.message(blob) for _, blob in last]
+    start = _answer_start(messages)
+    if not start and context.tree is not None:
+        last, messages, start = _last_answer(space, context)
     notes = space.compiler.advance_notes()
     pairing = Pairing()
     for row in range(start, len(messages)):
@@ -116,6 +114,19 @@ def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
         for ref, tool in pairing.open.items()
         if not notes.is_skipped(repo, last[ref.row][0])
     )
+
+
+def _last_answer(space: Workspace, context: Context) -> tuple[list[Entry], list[Message], int]:
+    """The last entries of *context*, their messages, and where the last answer begins among them."""
+    total = count_entries(space.repo, context)
+    size = _LAST
+    while True:
+        last = list(entries_from(space.repo, context, max(0, total - size)))
+        messages = [space.blobs.message(blob) for _, blob in last]
+        start = _answer_start(messages)
+        if start > 0 or len(last) == total:
+            return last, messages, start
+        size *= 8
 
 
 def _answer_start(messages: Sequence[Message]) -> int:
