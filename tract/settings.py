@@ -54,6 +54,9 @@ def read_config(path: str) -> TractConfig:
         raise ConfigError(f"'{path}': more than {_LONGEST_CONFIG} bytes, or {_LONGEST_LINE} in a line")
     if _is_cut(data):
         raise ConfigError(f"'{path}': it is cut off: its check line is missing")
+    _, is_ours, rest = data.partition(_CONFIG_HEADER.rstrip())
+    if is_ours and rest[:1] not in (b"\n", b"\r"):
+        raise ConfigError(f"'{path}': its first line goes on into the next one, and would hide it")
     if not any(line and line[:1] != b"#" for line in data.split(b"\n")):
         return TractConfig()  # nothing but comments: the usual case, and tomllib takes 10 ms to load
     import tomllib

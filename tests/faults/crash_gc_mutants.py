@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
-from tract.maintenance.gc import run
+from tract.maintenance.gc import repack, run
 from tract.maintenance.gc.reflog import RefFileSync
 from tract.objects.model import NewObject
 from tract.repo import Repository
@@ -33,15 +33,14 @@ def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
 
 def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     """What is cut is written down when it is gone."""
-    real_cut, real_drop = run._write_cuts, Database.drop_packs
+    real_cut, real_drop = repack.write_cuts, Database.drop_packs
     waiting: list[Callable[[], None]] = []
 
-    def cut(repo: Repository, going: Any) -> Any:
+    def cut(repo: Repository, cuts: Any) -> None:
         written: list[Any] = []
-        with replaced(run, write_shallow=lambda *what: written.append(what)):
-            cuts = real_cut(repo, going)
-        waiting.extend(lambda what=what: run.write_shallow(*what) for what in written)
-        return cuts
+        with replaced(repack, write_shallow=lambda *what: written.append(what)):
+            real_cut(repo, cuts)
+        waiting.extend(lambda what=what: repack.write_shallow(*what) for what in written)
 
     def drop(self: Database, names: Any) -> None:
         real_drop(self, names)
@@ -52,7 +51,7 @@ def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def apply() -> Iterator[None]:
         waiting.clear()  # of those who were killed in between
-        with replaced(run, _write_cuts=cut), replaced(Database, drop_packs=drop):
+        with replaced(run, write_cuts=cut), replaced(Database, drop_packs=drop):
             yield
 
     return apply
@@ -67,13 +66,13 @@ def gc_mutants() -> list[Mutant]:
             during(Database, "_unlink_packs", sync_directory=nothing),
         ),
         Mutant("archives: shallow written after the packs went", _shallow_last(), only="archives"),
-        Mutant("archives: shallow not synced", during(run, "write_shallow", sync_data=nothing), only="archives"),
+        Mutant("archives: shallow not synced", during(repack, "write_shallow", sync_data=nothing), only="archives"),
         Mutant(
             "archives: name of shallow not synced",
-            during(run, "write_shallow", sync_directory=nothing),
+            during(repack, "write_shallow", sync_directory=nothing),
             only="archives",
         ),
-        Mutant("archives: shallow not written at all", patched(run, write_shallow=nothing), only="archives"),
+        Mutant("archives: shallow not written at all", patched(repack, write_shallow=nothing), only="archives"),
         Mutant(
             "archives: ref files not synced before what they held is forgotten",
             patched(RefFileSync, _sync=nothing),

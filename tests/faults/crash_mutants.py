@@ -45,7 +45,7 @@ def _operation_before_objects(real: Any = Journal.append) -> Callable[[], Abstra
 def _journal_before_pack() -> Callable[[], AbstractContextManager[None]]:
     def seal(self: Database, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
         objects = list(self._journal.objects())
-        self._begin_journal((*chunks, keyframe))
+        self.begin_journal((*chunks, keyframe))
         self._write_pack(objects)
         self._look()
 

@@ -112,7 +112,7 @@ def small_store() -> Iterator[None]:
     """Limits so small that a short workload seals, writes loose objects, cuts a batch, reserves space and settles packs."""
     with (
         replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _TRANSACTION_LIMIT=6000),
-        replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192),
+        replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192, MOST_ROOM=1024),
         replaced(settled, _LEAST_OBJECTS=4),
     ):
         yield

@@ -56,11 +56,13 @@ def test_a_full_disk_is_a_clear_error_until_there_is_room(small_disk: Path, dura
             break
     assert 5 == len(refused)
     assert all("No space left on device" in str(exc) and not exc.visible for exc in refused)
+    long = "no room " * 2000
+    scene.unsure.add(long)  # gc may make some
     for act in (
         lambda: scene.handle.annotate("HEAD", "pinned"),
         lambda: scene.handle.tag("v1"),
         lambda: scene.handle.gc(orphan_retention_days=0),
-        lambda: command(store, "commit", "--role", "user", "no room " * 2000),
+        lambda: command(store, "commit", "--role", "user", long),
         lambda: command(store, "update-ref", "refs/heads/idea", "HEAD"),
         lambda: command(store, "log"),
         lambda: opened(small_disk / "another"),

@@ -14,6 +14,7 @@ import pytest
 from tests.gc.test_archives_random import seen, step
 from tests.making import Words
 from tract import Priority, Tract, TractConfig
+from tract.config import FOR_EVER
 from tract.errors import ConfigError, GCError, TractError
 from tract.history.moves import move_ref
 from tract.history.state import write_state
@@ -332,6 +333,29 @@ def test_settings_that_cannot_be_read_stop_a_gc_before_it_begins(tmp_path):
         gc_after(t, 1000)
 
     assert [True] == has(t, commit)
+
+
+@pytest.mark.parametrize("said", [{}, {"author": "ada"}], ids=["alone", "with others"])
+def test_never_does_not_become_days_in_settings_that_are_damaged(tmp_path: Path, said: dict[str, str]) -> None:
+    t = opened(tmp_path, orphan_retention_days="never", archive_retention_days="never", **said)
+    file = tmp_path / ".tract" / "config.toml"
+    whole = file.read_bytes()
+    cuts = [whole[:at] for at in range(len(whole))]
+    flips = [
+        whole[:at] + bytes([byte ^ 1 << bit]) + whole[at + 1 :] for at, byte in enumerate(whole) for bit in range(8)
+    ]
+    read = 0
+    for damaged in [*cuts, *flips]:
+        file.write_bytes(damaged)
+        with suppress(ConfigError):
+            policy = read_policies(t.repository).policies[0]
+            assert (FOR_EVER, FOR_EVER) == (policy.orphans, policy.archives), damaged
+            read += 1
+    assert 0 < read < len(flips)  # what is flipped in a comment does no harm
+
+    file.unlink()
+    with pytest.raises(ConfigError, match="is missing"):
+        t.gc()
 
 
 def test_settings_that_changed_since_a_handle_was_opened_count(tmp_path):

@@ -144,7 +144,7 @@ class Database(ObjectReader):
         except DurabilityError as exc:
             # No operation names what was written, whatever is to be seen of it.
             raise DurabilityError(str(exc), visible=False) from exc
-        self._journal.append(kept, sync=self._sync, keyframe=keyframe)
+        self._journal.append(kept, sync=self._sync, keyframe=keyframe, is_first=not self._packs)
         self._write_mark()
         self._remember(kept)
 
@@ -202,10 +202,11 @@ class Database(ObjectReader):
         The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
         """
         self._write_pack(list(self._journal.objects()))
-        self._begin_journal((*chunks, keyframe))
+        self.begin_journal((*chunks, keyframe))
 
-    def _begin_journal(self, objects: Sequence[NewObject]) -> None:
-        create_journal(self._journal_path, objects)
+    def begin_journal(self, objects: Sequence[NewObject], *, zeros: bool = True) -> None:
+        """Put a new journal of *objects*, the last of them a keyframe, in the place of the old one."""
+        create_journal(self._journal_path, objects, zeros=zeros)
         self._look()
 
     def _write_pack(self, objects: Sequence[NewObject]) -> None:
@@ -320,6 +321,15 @@ class Database(ObjectReader):
         self._open_packs()
         return name
 
+    def make_room(self) -> None:
+        """Give back what can be made again: half-written files, and the zeros at the journal's end. Only for the holder of the lock and of ``maintenance``."""
+        self.remove_leftovers()
+        self._journal.trim()
+
+    def use_room(self) -> None:
+        """Write zeros ahead in the journal again; only for the holder of the lock."""
+        self._journal.extend()
+
     def rotate(self, objects: Sequence[NewObject], keyframe: NewObject, *, without: Kind) -> None:
         """Bring the journal's objects into a pack, but for those of one kind, and begin a new journal with *objects* and *keyframe*.
 
@@ -328,7 +338,7 @@ class Database(ObjectReader):
         kept = [new for new in self._journal.objects() if new.kind != without]
         if kept:
             self._write_pack(kept)
-        self._begin_journal((*objects, keyframe))
+        self.begin_journal((*objects, keyframe))
 
     def drop_packs(self, names: Iterable[str]) -> None:
         """Remove packs whose objects are in others, or wanted no more."""

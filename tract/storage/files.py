@@ -411,6 +411,26 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
         sync_directory(directory)
 
 
+def is_full(exc: BaseException | None) -> bool:
+    """Whether *exc* says that there was no room on the disk, or came from such an error."""
+    while exc is not None:
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        exc = exc.__cause__
+    return False
+
+
+def free_space(path: str) -> int:
+    """How many bytes can be written beside *path* until the disk is full."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
+
+
+def truncate(fd: int, size: int) -> None:
+    """Cut the file to *size* bytes."""
+    os.ftruncate(fd, size)
+
+
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[None]:
     """Translate what the system says about a file that cannot be written."""

@@ -74,6 +74,7 @@ KNOWN_FLAGS = SYNCED | OPERATION | _KEYFRAME
 
 FIRST_STEP = 64 * 1024
 _LAST_STEP = 1024 * 1024
+MOST_ROOM = 128 * 1024
 
 LONGEST = 256 * 1024 * 1024
 """A longer journal, in bytes, is not tract's: one is packed at 4 MiB, and one transaction brings little more."""
@@ -85,8 +86,8 @@ _READ_AHEAD = 4096
 _MOST_CHECKED = 32
 
 
-def create_journal(path: str, objects: Sequence[NewObject]) -> None:
-    """Put a new journal at *path* whose first transaction is *objects*, the last of them a keyframe operation.
+def create_journal(path: str, objects: Sequence[NewObject], *, zeros: bool = True) -> None:
+    """Put a new journal at *path* whose first transaction is *objects*, the last of them a keyframe operation; on a full disk without *zeros* ahead.
 
     It is on the disk before it has its name, so a reader sees the old journal or this one.
     """
@@ -96,7 +97,7 @@ def create_journal(path: str, objects: Sequence[NewObject]) -> None:
     head = head.ljust(FILE_HEADER_SIZE, b"\0")
     first = _pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | OPERATION | _KEYFRAME)
     size = -(-len(head + first) // FIRST_STEP) * FIRST_STEP
-    files.write_file(path, (head + first).ljust(size, b"\0"), sync=True)
+    files.write_file(path, (head + first).ljust(size if zeros else 0, b"\0"), sync=True)
 
 
 def _pack_transaction(nonce: bytes, records: Sequence[bytes], number: int, flags: int) -> bytes:
@@ -388,8 +389,10 @@ class Journal:
             kind, payload = unpack_record(id, header, stored, self.path, offset, LOOSE_LIMIT)
             yield NewObject(id, kind, payload)
 
-    def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
+    def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool, is_first: bool = True) -> None:
         """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.
+
+        Behind objects some room is left, which on a full disk is for moving refs, and for gc; little where the journal *is_first* and no pack is beside it.
 
         One write, and one sync where *sync* says so; another before it where somebody else wrote last.
         DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
@@ -407,7 +410,8 @@ class Journal:
                 f"write to '{self.path}' failed: it would be longer than {LONGEST} bytes", visible=False
             )
         try:
-            self._reserve(start + len(data))
+            room = min(MOST_ROOM, self._allocated // 8) if is_first else MOST_ROOM
+            self._reserve(start + len(data), 0 if len(objects) == 1 else room)
             files.write_at(self._fd, data, start)
         except OSError as exc:
             self._erase(start, len(data))
@@ -447,13 +451,37 @@ class Journal:
         """Write what no sync brought out once more: after one that failed the kernel takes the pages for clean."""
         files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
 
-    def _reserve(self, end: int) -> None:
-        """Write zeros ahead, in steps that grow with the file and end at a multiple of the first, also where the file was cut."""
-        while end > self._allocated or self._allocated % FIRST_STEP:
+    def _reserve(self, end: int, room: int) -> None:
+        """Write zeros ahead, so that *room* is left behind *end*; in steps that grow with the file and end at a multiple of the first, also where the file was cut.
+
+        On a full disk less than a step will do.
+        """
+        while end + room > self._allocated or self._allocated % FIRST_STEP:
             step = min(max(self._allocated, FIRST_STEP), _LAST_STEP)
             step -= (self._allocated + step) % FIRST_STEP
-            files.write_at(self._fd, bytes(step), self._allocated)
+            try:
+                files.write_at(self._fd, bytes(step), self._allocated)
+            except OSError as exc:
+                self._allocated = max(self._allocated, files.size_of(self._fd))
+                if not files.is_full(exc) or end + room > self._allocated:
+                    raise
+                if end + room <= self._allocated // FIRST_STEP * FIRST_STEP:
+                    self._allocated -= self._allocated % FIRST_STEP
+                    files.truncate(self._fd, self._allocated)
+                return
             self._allocated += step
+
+    def extend(self) -> None:
+        """Write zeros ahead again, as far as there is room."""
+        with suppress(OSError, DurabilityError):
+            self._open_to_append()
+            self._reserve(self._end, 0)
+
+    def trim(self) -> None:
+        """Give the zeros that were written ahead back to the disk. Only for the holder of the lock, when nothing is torn."""
+        self._open_to_append()
+        files.truncate(self._fd, self._end)
+        self._allocated = self._end
 
     def _erase(self, start: int, length: int) -> None:
         """Take back a write that failed half-way; what cannot be erased stays a torn end."""

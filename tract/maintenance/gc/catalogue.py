@@ -174,6 +174,12 @@ class Catalogue:
             number = self._number.get(id)
         return self._search(id) if number is None else number
 
+    def pieces(self) -> Iterator[tuple[str | None, range]]:
+        """The packs that are not settled, with the numbers of their objects; first those in the journal or in files, without a name."""
+        yield None, range(len(self._single))
+        for name, base, pack in zip(self._names, self._bases, self._unsettled, strict=False):
+            yield name, range(base, base + pack.count)
+
     def is_settled(self, number: int) -> bool:
         """Whether the object is in a settled pack."""
         return self.settled_from <= number < self.size

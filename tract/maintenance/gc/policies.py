@@ -125,7 +125,11 @@ def _asked(name: str, value: float | str | None) -> Retention | None:
 def _root_settings(repo: Repository) -> TractConfig:
     if repo.path is None:
         return repo.config
-    return _settings(os.path.join(repo.path, "config.toml")) or TractConfig()
+    path = os.path.join(repo.path, "config.toml")
+    found = _settings(path)
+    if found is None:
+        raise ConfigError(f"'{path}' is missing")
+    return found
 
 
 def _own_settings(repo: Repository) -> list[tuple[str, TractConfig]]:

@@ -1,0 +1,248 @@
+"""Writing what stays into new packs, and following what is needed again meanwhile."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent
+from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
+from tract.maintenance.gc.plan import GCPlan, database
+from tract.maintenance.gc.reflog import ReflogFilter, fold_operations, operations_since
+from tract.maintenance.gc.settled import Settled
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, read_commit
+from tract.reflog import RELEASED
+from tract.refs.names import HEADS, split_tract
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+from tract.storage.compression import train_dictionary
+from tract.storage.pack_writer import Packing
+from tract.storage.shallow import Cut, write_shallow
+
+_DICTIONARY_SIZE = 32 * 1024
+_LEAST_SAMPLES = 500
+_MOST_SAMPLES = 8000
+_MOST_SAMPLE_BYTES = 8 * 1024 * 1024
+_LONGEST_SAMPLE = 4096
+
+
+class Repack:
+    """A plan that is being done: its marks, with what was reached again since, and the operations that were written anew."""
+
+    def __init__(self, repo: Repository, plan: GCPlan) -> None:
+        self._repo = repo
+        self._store = database(repo)
+        self.plan = plan
+        self.marker = plan.marker.copy()
+        # What was missing may have been written since.
+        self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
+        self._filter = ReflogFilter(plan.drops_history)
+        self.last_operation = plan.previous
+        self.settled = plan.settled
+
+    def write_packs(self, level: int, progress: Progress | None) -> set[str]:
+        """Write the pack with everything that is reachable, and those of what is kept for a while; their names."""
+        plan = self.plan
+        names: set[str] = set()
+        operations = self.kept_operations()
+        first = next(operations, None)
+        if first is not None or any(plan.reachable.values()):
+            dictionary = _train(plan.catalogue, plan.reachable["blob"])
+            rest = chain([] if first is None else [first], operations)
+            name = self.write_pack(plan.reachable, level, rest, dictionary=dictionary, progress=progress)
+            names.add(name)
+            self.settled = (*plan.settled, Settled(name, plan.tips, plan.files))
+        for written, groups in plan.kept.items():
+            if any(groups.values()):
+                names.add(self.write_pack(groups, level, written=written))
+        return names
+
+    def kept_operations(self) -> Iterator[Operation]:
+        """The operations that the reflog keeps, oldest first, without what goes."""
+        ids = map(self.plan.catalogue.id_of, reversed(self.plan.operations))
+        return self._filter.kept(operations_since(self._repo, ids, self.plan.reflog_since))
+
+    def write_pack(
+        self,
+        groups: Groups,
+        level: int,
+        operations: Iterable[Operation] = (),
+        *,
+        dictionary: bytes = b"",
+        written: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Write a pack of *groups* and *operations*, which go on from those that were written before; its name."""
+        folded = fold_operations(operations, self.last_operation)
+        contents = _PackContents(self.plan.catalogue, groups, folded, progress)
+        name = self._store.write_pack(contents.packing(), level=level, dictionary=dictionary, written=written)
+        self.last_operation = contents.last_operation or self.last_operation
+        return name
+
+    def saved(self, since: Sequence[Operation], in_work: Iterable[ObjectId] = ()) -> Groups:
+        """What is needed again of all that was to be dropped: by the operations *since*, and by commands under way.
+
+        A ref was put on an old commit, or a text was said once more. The walk costs what is new.
+        """
+        plan, catalogue = self.plan, self.plan.catalogue
+        changes = [change for operation in since for change in operation.changes]
+        values = [change.new for change in changes]
+        values += [change.old for change in changes if not plan.is_archived(change.old)]
+        roots = [catalogue.admit(value) for value in values if isinstance(value, bytes)]
+        if any(self._is_new_branch(change) for change in changes):
+            roots += self._behind_archives()
+        roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
+        found: dict[Kind, array[int]] = {}
+        for number, kind, _ in self._reach(roots):
+            if plan.drops(number) and catalogue.id_of(number) not in plan.loose:
+                found.setdefault(kind, array("I")).append(number)
+        return found
+
+    def _reach(self, roots: Sequence[int]) -> Iterator[Found]:
+        marker = self.marker
+        while roots:
+            yield from marker.walk(roots)
+            roots = marker.to_be_whole()
+        yield from marker.keep_messages(marker.named)
+        yield from marker.keep_messages(marker.shown(self.plan.edits))
+
+    def _is_new_branch(self, change: RefChange) -> bool:
+        """Whether a branch was put into an archive that was to go: then none goes, so that the branch has merge bases with others."""
+        return split_tract(change.name)[1].startswith(HEADS) and self.plan.is_archived(change.new)
+
+    def _behind_archives(self) -> list[int]:
+        catalogue = self.plan.catalogue
+        commits = (read_commit(catalogue.id_of(number), catalogue.read(number)) for number in self.plan.expired)
+        return [catalogue.admit(parent) for commit in commits for parent in commit.parents]
+
+    def later(self, since: Sequence[Operation]) -> list[Operation]:
+        """The operations *since* the plan as the reflog keeps them: without moves away from archives that go."""
+        if not self.plan.released:
+            return list(since)
+        kept = (self._filter.later(operation, self._is_gone) for operation in since)
+        return [operation for operation in kept if operation.changes]
+
+    def _is_gone(self, value: RefValue | None) -> bool:
+        """Whether *value* is a commit of an archive that goes, or a message that stays of one."""
+        return isinstance(value, bytes) and self.plan.is_archived(value) and not self._is_whole(value)
+
+    def _is_whole(self, id: ObjectId) -> bool:
+        return self.marker.mark_of(self.plan.catalogue.admit(id)) == REACHED
+
+    def release_refs(self) -> None:
+        """Delete each ``ORIG_HEAD`` that still names what goes; only for the holder of the lock."""
+        edits = [
+            RefEdit(name, None, value)
+            for name, value in self.plan.released
+            if self._repo.refs.read(name) == value and not self._is_whole(value)
+        ]
+        if edits:
+            self._repo.refs.update(edits, reason=RELEASED)
+
+    def may_go(self, id: ObjectId) -> bool:
+        """Whether a loose object is in a pack now, or still not needed."""
+        number = self.plan.catalogue.admit(id)
+        return self.plan.marker.mark_of(number) == REACHED or self.marker.mark_of(number) <= ARCHIVED
+
+    def ends(self) -> list[tuple[ObjectId, Commit]]:
+        """The compress commits that stay, and whose archives go."""
+        catalogue = self.plan.catalogue
+        found = ((catalogue.id_of(number), number) for number in self.plan.expired)
+        return [(id, read_commit(id, catalogue.read(number))) for id, number in found if self.marker.stays(id)]
+
+    def cuts(self, date: str) -> dict[ObjectId, Cut]:
+        """What ``shallow`` says when all is gone that does not stay; *date* is that of new cuts.
+
+        A commit is in it when, and only when, something that it names is not kept whole.
+        """
+        before, catalogue, stays = self._repo.shallow.cuts, self.plan.catalogue, self.marker.stays
+        numbers = [*self.marker.marked(MESSAGE), *self.plan.expired, *map(catalogue.admit, before)]
+        commits = {
+            id: read_commit(id, catalogue.read(number)) for number in numbers if stays(id := catalogue.id_of(number))
+        }
+        alone = {id for id, commit in commits.items() if not all(map(stays, _context_and_target(commit)))}
+        cuts: dict[ObjectId, Cut] = {}
+        for id, commit in commits.items():
+            is_whole = all(stays(parent) and parent not in alone for parent in commit.parents)
+            if id in alone or not is_whole:
+                cut = Cut("all" if id in alone else "parents", date)
+                known = before.get(id)
+                cuts[id] = known if known is not None and known.grade == cut.grade else cut
+        return cuts
+
+
+def write_cuts(repo: Repository, cuts: Mapping[ObjectId, Cut]) -> None:
+    """Let ``shallow`` say *cuts*; before anything goes that they are about."""
+    if repo.path is not None and cuts != repo.shallow.cuts:
+        write_shallow(repo.path, cuts)
+        repo.look_at_shallow()
+
+
+def _context_and_target(commit: Commit) -> tuple[ObjectId, ...]:
+    return (*commit.open, *(id for id in (commit.tree, commit.target) if id is not None))
+
+
+def _train(catalogue: Catalogue, blobs: array[int]) -> bytes:
+    """A dictionary for the blobs: it makes up for what a frame cannot see of the others."""
+    if len(blobs) < _LEAST_SAMPLES:
+        return b""
+    chosen = blobs[:: max(1, len(blobs) // _MOST_SAMPLES)]
+    samples = [payload[:_LONGEST_SAMPLE] for payload in catalogue.payloads(chosen)]
+    while (size := sum(map(len, samples))) > _MOST_SAMPLE_BYTES:
+        samples = samples[::2]
+    return train_dictionary(samples, _DICTIONARY_SIZE) if size > 16 * _DICTIONARY_SIZE else b""
+
+
+class _PackContents:
+    """What goes into a new pack: *groups*, and *operations* that are made while it is written."""
+
+    def __init__(
+        self, catalogue: Catalogue, groups: Groups, operations: Iterable[NewObject], progress: Progress | None
+    ) -> None:
+        self._catalogue = catalogue
+        self._groups = [(kind, groups[kind]) for kind in KINDS if groups.get(kind)]
+        self._operations = operations
+        self._progress = progress
+        self._count = sum(len(numbers) for _, numbers in self._groups)
+        self._done = 0
+        self._made: dict[ObjectId, int] = {}
+        self._ordinals = array("I", [NONE]) * (1 + max((max(numbers) for _, numbers in self._groups), default=0))
+        for ordinal, number in enumerate(chain.from_iterable(numbers for _, numbers in self._groups)):
+            self._ordinals[number] = ordinal
+
+    @property
+    def last_operation(self) -> ObjectId | None:
+        """The last of the operations that were written."""
+        return next(reversed(self._made), None)
+
+    def packing(self) -> Packing:
+        groups: list[tuple[Kind, Iterator[bytes]]] = [(kind, self._payloads(numbers)) for kind, numbers in self._groups]
+        ordinals = Recent(self._ordinal_of)
+        return Packing([*groups, ("operation", self._make_operations())], self._ids(), ordinals.__getitem__)
+
+    def _ids(self) -> Iterator[ObjectId]:
+        for _, numbers in self._groups:
+            yield from map(self._catalogue.id_of, numbers)
+        yield from self._made
+        self._catalogue.release()
+
+    def _payloads(self, numbers: array[int]) -> Iterator[bytes]:
+        for payload in self._catalogue.payloads(numbers):
+            yield payload
+            self._done += 1
+            if self._progress is not None and not self._done % REPORT_EVERY:
+                self._progress("packing", self._done, self._count)
+
+    def _make_operations(self) -> Iterator[bytes]:
+        for new in self._operations:
+            self._made[new.id] = self._count + len(self._made)
+            yield new.payload
+
+    def _ordinal_of(self, id: ObjectId) -> int | None:
+        number = self._catalogue.number_of(id)
+        if number is None or number >= len(self._ordinals):
+            return self._made.get(id)
+        ordinal = self._ordinals[number]
+        return ordinal if ordinal != NONE else self._made.get(id)
