@@ -20,6 +20,7 @@ from tract.repo import Repository
 from tract.storage.compression import train_dictionary
 from tract.storage.pack_writer import Packing
 from tract.storage.shallow import Cut, write_shallow
+from tract.transaction import transaction
 
 _DICTIONARY_SIZE = 32 * 1024
 _LEAST_SAMPLES = 500
@@ -139,7 +140,8 @@ class Repack:
             if self._repo.refs.read(name) == value and not self._is_whole(value)
         ]
         if edits:
-            self._repo.refs.update(edits, reason=RELEASED)
+            with transaction(self._repo, RELEASED, moves="refs") as tx:
+                tx.edits += edits
 
     def may_go(self, id: ObjectId) -> bool:
         """Whether a loose object is in a pack now, or still not needed."""
