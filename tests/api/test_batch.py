@@ -9,10 +9,12 @@ import pytest
 
 from tests.making import make_tract, texts
 from tract import (
+    BlobNotFoundError,
     BudgetExceededError,
     ClosedError,
     ContentValidationError,
     Priority,
+    RecordContent,
     RefMovedError,
     TokenBudgetConfig,
     TractConfig,
@@ -354,3 +356,31 @@ def test_an_edit_of_what_is_gone_meanwhile_takes_the_batch_with_it(tmp_path):
         other.reset("HEAD~1")
 
     assert ["a"] == texts(t)
+
+
+def test_what_names_commits_of_a_batch_that_is_made_again_names_them_as_they_landed(tmp_path):
+    one, other = (make_tract(path=tmp_path, on_moved="append") for _ in range(2))
+    one.user("a")
+    with one.batch() as batch:
+        first = one.user("b")
+        hidden = one.user("hidden")
+        one.annotate(hidden, Priority.SKIP)
+        one.compile()
+        one.assistant("c", request={"model": "m"})
+        one.assistant("d", request={"model": "m"})
+        one.commit(RecordContent("state", 1, [first.commit_hash]))
+        other.user("meanwhile")
+
+    b, hidden_now, c, d, record = batch.commits
+    assert b != first.commit_hash
+    assert (b,) == one.get_content(record).refs
+    assert [["a", "b"]] * 2 == [[message.content for message in one.sent(at).messages] for at in (c, d)]
+    assert [hidden_now] == [info.commit_hash for info in one.skipped()]
+    assert check_repository(str(tmp_path / ".tract")).is_clean
+
+    one.gc(orphan_retention_days=0, archive_retention_days=0)
+    assert ["a", "b", "c", "d", "meanwhile"] == sorted(texts(make_tract(path=tmp_path)))
+    for at in (c, d):
+        with pytest.raises(BlobNotFoundError):  # no branch has what the model saw
+            make_tract(path=tmp_path).sent(at)
+    assert check_repository(str(tmp_path / ".tract")).is_clean

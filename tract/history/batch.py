@@ -7,13 +7,14 @@ landed    a ── b ── c' ── x' ── y'    made again on c', where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from tract.errors import EditTargetError, RefMovedError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import NewNote
+from tract.history.notes import REQUEST, NewNote
+from tract.history.records import build_refs
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, named_by
 from tract.objects.note import read_event
@@ -23,6 +24,7 @@ from tract.refs.operations import shown
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
+from tract.tree import list_items
 
 Follows = Callable[[ObjectId | None, ObjectId | None], bool]
 """Whether a batch that was begun on a branch's one commit may land on the other, where it is now."""
@@ -40,6 +42,7 @@ class Batch:
         self._base = base
         self._objects = BufferedObjects(base.objects)
         self._refs = BufferedRefs(base.refs, self._objects)
+        self._sent: list[ObjectId] = []
         keys = {base.prefix: base.keys.beside()}
         self.repo = replace(base, objects=self._objects, refs=self._refs, key_indexes=keys)
 
@@ -80,7 +83,7 @@ class Batch:
                     tx.edits.append(RefEdit(edit.name, anew[edit.new], expected))
                 else:
                     tx.edits.append(edit)
-            tx.objects += self._needed(tx.edits) if anew else self._objects.new
+            tx.objects += self._needed(tx, anew.values()) if anew else self._objects.new
         return anew
 
     def _local(self, edit: RefEdit) -> str:
@@ -104,6 +107,11 @@ class Batch:
         for id, commit in chain:
             assert commit.content is not None
             target = None if commit.target is None else anew.get(commit.target, commit.target)
+            refs = commit.refs
+            if refs is not None:
+                needs = [one for one, _ in list_items(self.repo, *refs)]
+                if not anew.keys().isdisjoint(needs):
+                    refs = build_refs(tx.repo, (anew.get(one, one) for one in needs), tx.objects)
             change = Change(
                 commit.operation,
                 commit.content,
@@ -112,7 +120,7 @@ class Batch:
                 commit.author,
                 commit.message,
                 commit.metadata,
-                commit.refs,
+                refs,
             )
             try:
                 at = anew[id] = add_commit(tx, at, change)
@@ -134,30 +142,38 @@ class Batch:
     def _note_again(self, tx: Transaction, edit: RefEdit, anew: dict[ObjectId, ObjectId]) -> None:
         """Make the batch's notes again, on those that others made meanwhile and about the commits as they landed."""
         assert not isinstance(edit.expected, str)
-        for note in self._notes_since(edit.new, edit.expected):
+        namespace = self._local(edit).removeprefix(NOTES)
+        # A request was made of messages as they were inside, whatever came between them since.
+        names = {} if namespace == REQUEST else {was.hex(): now.hex() for was, now in anew.items()}
+        for blob, note in self._notes_since(edit.new, edit.expected):
+            if namespace == REQUEST and note.body["context"] is not None:
+                self._sent.append(bytes.fromhex(note.body["context"]))
             target = anew.get(note.target, note.target)
-            tx.note(self._local(edit).removeprefix(NOTES), target, note.body, time=note.time, message=note.message)
+            body = {key: names.get(value, value) if type(value) is str else value for key, value in note.body.items()}
+            made = tx.note(namespace, target, body, time=note.time, message=note.message)
+            now = tx.repo.commit(made).content
+            assert now is not None
+            names[blob.hex()] = now.hex()
 
-    def _notes_since(self, tip: RefValue | None, since: object) -> list[NewNote]:
+    def _notes_since(self, tip: RefValue | None, since: object) -> list[tuple[ObjectId, NewNote]]:
+        """The batch's notes, oldest first, each with its blob."""
         notes = []
         while isinstance(tip, bytes) and tip != since:
             commit = self.repo.commit(tip)
             assert commit.target is not None
             assert commit.content is not None
-            notes.append(
-                NewNote(
-                    commit.target,
-                    read_event(commit.content, self.repo.blob(commit.content)).body,
-                    commit.time,
-                    commit.message,
-                )
-            )
+            body = read_event(commit.content, self.repo.blob(commit.content)).body
+            notes.append((commit.content, NewNote(commit.target, body, commit.time, commit.message)))
             tip = commit.parents[0] if commit.parents else None
         return notes[::-1]
 
-    def _needed(self, edits: Sequence[RefEdit]) -> list[NewObject]:
-        """The batch's objects that *edits* still lead to, and all of its blobs; what was made again is left out."""
-        wanted = self._led_to(edit.new for edit in edits if isinstance(edit.new, bytes))
+    def _needed(self, tx: Transaction, anew: Iterable[ObjectId]) -> list[NewObject]:
+        """The batch's objects that the moves of *tx* and its commits made *anew* still lead to, and all of its blobs; what was made again is left out."""
+        starts = [*self._sent, *(edit.new for edit in tx.edits if isinstance(edit.new, bytes))]
+        for commit in map(tx.repo.commit, anew):
+            starts += () if commit.target is None else (commit.target,)
+            starts += () if commit.refs is None else (id for id, _ in list_items(tx.repo, *commit.refs))
+        wanted = self._led_to(starts)
         return [new for new in self._objects.new if new.kind == "blob" or new.id in wanted]
 
     def _led_to(self, starts: Iterable[ObjectId]) -> set[ObjectId]:
