@@ -212,3 +212,15 @@ def test_a_child_survives_gc_of_what_its_parent_reset(tmp_path: Path) -> None:
         assert expected == texts(child)
         assert child.parent() is not None
     assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+def test_nothing_is_spawned_inside_a_batch(session: Session) -> None:
+    lead = talk(session)
+    with lead.batch():
+        lead.user("in the batch")
+        with pytest.raises(SpawnError):
+            lead.spawn("look", name="looker")
+
+    assert "in the batch" == texts(lead)[-1]
+    assert [] == lead.children()
+    assert {"root", "lead"} == {info.tract_id for info in session.list_tracts()}

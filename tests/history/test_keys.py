@@ -134,6 +134,28 @@ def test_a_key_that_only_another_branch_has_is_picked_from_there():
     assert t.commit_for_key("b").commit_hash in (b, picked.commit_hash)
 
 
+def test_rebases_and_cherry_picks_take_keys_along():
+    t = make_tract()
+    keyed(t, "a")
+    t.branch("side")
+    keyed(t, "main")
+    t.switch("side")
+    keyed(t, "b", "c")
+    t.user("without a key")
+    t.rebase("main")
+
+    head = t.head
+    keyed(t, "a", "main", "b", "c")
+    assert head == t.head
+
+    t.switch("main")
+    t.cherry_pick("side~1")
+    head = t.head
+    keyed(t, "c")
+    assert (head, ["says a", "says main", "says c"]) == (t.head, texts(t))
+    assert t.commit_for_key("b") is None
+
+
 def test_hard_reset_forgets_and_undo_remembers():
     t = make_tract()
     a, b = keyed(t, "a", "b")
@@ -295,3 +317,25 @@ def test_whatever_is_done_a_key_is_known_where_its_commit_is_in_history(steps):
             found = t.commit_for_key(key)
             assert (found is not None) == bool(history & commits)
             assert found is None or found.commit_hash in history
+
+
+def test_a_budget_has_to_have_room_for_what_is_new_alone():
+    t = make_tract(config=TractConfig(token_budget=TokenBudgetConfig(40, BudgetAction.REJECT)))
+    said = [{"role": "user", "content": "many words " * 4} for _ in range(2)]
+    t.extend(said, keys=["a", "b"])
+
+    t.extend([*said, {"role": "user", "content": "new"}], keys=["a", "b", "c"])
+
+    assert "new" == texts(t)[-1]
+    with pytest.raises(BudgetExceededError):
+        t.extend([*said, {"role": "user", "content": "many words " * 20}], keys=["a", "b", "d"])
+
+
+def test_what_stands_for_a_message_that_gc_took_is_told_as_what_it_is(tmp_path):
+    t = make_tract(path=tmp_path)
+    keyed(t, "a", "b", "c")
+    t.compress(content="three messages", keep_recent=1)
+    t.gc(orphan_retention_days=0, archive_retention_days=0)
+
+    assert t.commit_for_key("a") == t.user("says a", key="a")
+    assert "compress" == t.user("says a", key="a").content_type

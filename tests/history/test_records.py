@@ -227,3 +227,16 @@ def test_a_record_may_come_first(tmp_path: Path) -> None:
         t.user("a")
         assert ["a"] == texts(t)
     assert is_clean(tmp_path)
+
+
+def test_records_are_found_by_their_key() -> None:
+    t = make_tract()
+    one = t.commit(RecordContent("state", 1), key="one")
+    t.user("a message", key="two")
+
+    assert [one] == t.records(key="one")
+    assert [one] == t.records("state", key="one")
+    assert [] == t.records("other", key="one") == t.records(key="two") == t.records(key="three")
+    for options in ({"key": ""}, {"limit": -1}):
+        with pytest.raises(ContentValidationError):
+            t.records(**options)  # type: ignore[arg-type]

@@ -179,7 +179,7 @@ class Committing(Handle):
     def _write(self, space: Workspace, drafts: list[Draft], given: Any) -> list[CommitInfo]:
         """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
         try:
-            check_budget(space, drafts)
+            check_budget(space, self._unknown(space, drafts))
             made = make_commits(space.repo, drafts, expected=self._expected_by_commit)
         except (BudgetExceededError, RefMovedError) as exc:
             known = self._known(space, drafts)
@@ -193,6 +193,14 @@ class Committing(Handle):
         if isinstance(seen, bytes) and _landed_elsewhere(made, seen, space.repo.commit(seen).generation):
             infos = [replace(info, landed_on=infos[0].parent_hash) for info in infos]
         return infos
+
+    def _unknown(self, space: Workspace, drafts: list[Draft]) -> list[Draft]:
+        """Those of *drafts* that a budget has to have room for: the branch has none of them under its key."""
+        if space.repo.config.budget is None or all(one.key is None for one in drafts):
+            return drafts
+        from tract.history.keys import known_commits  # most programs use no keys
+
+        return [one for one, known in zip(drafts, known_commits(space.repo, drafts), strict=True) if known is None]
 
     def _known(self, space: Workspace, drafts: list[Draft]) -> list[CommitInfo]:
         """The commits that the branch has under the drafts' keys, where it has all of them; else none."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.committing import Committing
-from tract.errors import CompressionError, SessionError
+from tract.errors import CompressionError, SessionError, SpawnError
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ class Family(Committing):
         ``head_snapshot``: the same messages, under their ids, with no history behind them; ``full_clone``: with this tract's history too; ``selective``: with those that *select* chooses, a function of a message, a list of revisions or a priority.
         With *max_tokens* it begins with the newest messages that fit, beside the instructions. Where tool calls of the last messages wait for their results, it begins before them.
         *message* is the user's first message to it. Settings, skips and pins are inherited; nothing is copied, and this tract gets no message.
-        SpawnError where there is nothing to begin with; SessionError where there is a tract of that name.
+        SpawnError where there is nothing to begin with, and inside a batch; SessionError where there is a tract of that name.
         """
         from tract.curation.spawn import spawn
         from tract.history.tracts import own_settings
 
         with self._access() as space:
+            if self._open_batch() is not None:
+                raise SpawnError("cannot spawn inside a batch")
             if config is None:
                 config = own_settings(space.repo, space.repo.prefix)
             if display_name is not None:

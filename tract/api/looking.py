@@ -15,6 +15,7 @@ from tract.report.info import content_at, describe, with_priority
 from tract.report.log import LogOptions, log, query_by_config, records
 from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import GROUPINGS
+from tract.writing.drafts import check_key
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -81,14 +82,19 @@ class Looking(Handle):
             return log(space, limit, **selection)
 
     def records(
-        self, kind: str | None = None, *, limit: int | None = None, start: Revision = "HEAD"
+        self,
+        kind: str | None = None,
+        *,
+        key: str | None = None,
+        limit: int | None = None,
+        start: Revision = "HEAD",
     ) -> list[CommitInfo]:
-        """The records behind *start*, newest first: those of one *kind*, and the last *limit* of them, where said.
+        """The records behind *start*, newest first: those of one *kind*, those with *key*, and the last *limit* of them, where said.
 
         Those behind a compression whose history was cut are among them.
         """
         with self._looking() as space:
-            return records(space, kind, limit, start)
+            return records(space, kind, None if key is None else check_key(key), limit, start)
 
     def get_blob(self, id: str) -> bytes:
         """The bytes that ``put_blob`` kept under *id*; BlobNotFoundError where there are none."""

@@ -68,6 +68,22 @@ def _checked(repo: Repository, draft: Draft, known: Known) -> ObjectId:
     return known.commit
 
 
+def commits_said(repo: Repository, key: str) -> frozenset[ObjectId]:
+    """The commits that were given *key*, on whatever branch."""
+    return _asking(repo, lambda index: frozenset(target for target, was in _said(repo, index, key) if was is None))
+
+
+def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, list[str]]:
+    """The keys that those of *commits* have that have one; the list of all notes is read only where there is one."""
+    wanted = _asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})
+    for target, blob in noted_entries(repo, note_tip(repo, KEY)) if wanted else ():
+        if target in wanted:
+            body = read_event(blob, repo.blob(blob)).body
+            if "was" not in body and body["key"] not in wanted[target]:
+                wanted[target].append(body["key"])
+    return wanted
+
+
 class KeysOfCommits:
     """The keys of the commits that a transaction makes."""
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tract.errors import CherryPickError, RebaseError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import CONFIG, ORIGIN, PRIORITY, NoteTable
+from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip
 from tract.history.replay_plan import Command, ReplayPlan, Step
 from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
@@ -122,6 +122,13 @@ def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str
         for made, body in found.items():
             if body is not None:
                 tx.note(namespace, made, dict(body), time=now)
+    if replayed and note_tip(repo, KEY) is not None:
+        from tract.history.keys import keys_of  # most programs use no keys
+
+        keys = keys_of(repo, [source for source, _ in replayed])
+        for source, made in replayed:
+            for key in keys.get(source, ()):
+                tx.note(KEY, made, {"key": key}, time=now, replaces=())
 
 
 def _origin(same: Sameness, command: Command, source: ObjectId) -> dict[str, str]:

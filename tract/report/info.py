@@ -108,7 +108,11 @@ def describe_made(
     """The same for commits that were just made, of which nothing need be read."""
     _look_at_notes(space)
     space.blobs.note_made([commit.content for _, commit in made if commit.content is not None])
-    return [_describe(space, id, commit, content) for (id, commit), content in zip(made, contents, strict=True)]
+    # Where gc took the message of a key, a commit without content stands for it.
+    return [
+        _describe(space, id, commit, None if commit.content is None else content)
+        for (id, commit), content in zip(made, contents, strict=True)
+    ]
 
 
 def _look_at_notes(space: Workspace) -> None:

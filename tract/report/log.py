@@ -62,14 +62,24 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
     return CommitLog(describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit))
 
 
-def records(space: Workspace, kind: str | None, limit: int | None, start: Revision) -> list[CommitInfo]:
-    """The records behind *start*, newest first, those of *kind* where it is given, *limit* at most."""
+def records(
+    space: Workspace, kind: str | None, key: str | None, limit: int | None, start: Revision
+) -> list[CommitInfo]:
+    """The records behind *start*, newest first, those of *kind* and with *key* where they are given, *limit* at most."""
     repo = space.repo
+    if limit is not None and (type(limit) is not int or limit < 0):
+        raise ContentValidationError(f"limit must be a number of records, not {limit!r}")
+    of_key = None
+    if key is not None:
+        from tract.history.keys import commits_said  # most programs use no keys
+
+        of_key = commits_said(repo, key)
     starts = [] if start == HEAD and repo.head()[1] is None else [resolve_revision(repo, start)]
     found = (
         id
         for id, commit in records_behind(repo, starts)
-        if kind is None or (commit.content is not None and repo.blob(commit.content).get("kind") == kind)
+        if (of_key is None or id in of_key)
+        and (kind is None or (commit.content is not None and repo.blob(commit.content).get("kind") == kind))
     )
     return [describe(space, id) for id in islice(found, limit)]
 

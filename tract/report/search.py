@@ -20,6 +20,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Object, read_blob
 from tract.refs.names import HEADS, tract_name
 from tract.repo import Repository
+from tract.report.text import escaped
 
 _TOGETHER = 256
 """How many messages are read at once."""
@@ -43,7 +44,7 @@ class SearchHit:
 
     def __repr__(self) -> str:
         start = max(0, self.matches[0][0] - 20) if self.matches else 0
-        return f"SearchHit({self.tract_id}::{self.commit_hash[:16]} {self.role}: {self.text[start : start + 60]!r})"
+        return f"SearchHit({escaped(self.tract_id)}::{self.commit_hash[:16]} {self.role}: {self.text[start : start + 60]!r})"
 
 
 def search(
