@@ -7,6 +7,7 @@ The work uses only names that every state has: ``Tract`` and the command line.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import statistics
@@ -81,6 +82,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--messages", type=int, default=5000)
     options = parser.parse_args()
+    for checkout in (options.other, HERE):  # else each start of the command line compiles what it loads
+        compileall.compile_dir(checkout / "tract", quiet=1)
     rounds: dict[str, list[dict[str, float]]] = {"other": [], "this": []}
     for at in range(options.rounds):
         for name in ("other", "this") if at % 2 == 0 else ("this", "other"):
