@@ -301,9 +301,10 @@ class Transaction:
 
     def _check_whole(self, edits: Sequence[RefEdit]) -> None:
         """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
-        made = {new.id for new in self.objects}
         for name, new, _ in edits:
-            if isinstance(new, bytes) and new != self.tip and new not in made and self.repo.objects.contains(new):
+            if new.__class__ is not bytes or new == self.tip or any(one.id == new for one in self.objects):
+                continue
+            if self.repo.objects.contains(new):
                 kept = kept_part(self.repo.commit(new), self.repo.shallow.cuts.get(new))
                 lacks = missing_part(self.repo, kept)
                 if lacks is not None:

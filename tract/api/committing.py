@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tract.compile.workspace import Workspace
     from tract.objects.id import ObjectId
     from tract.objects.model import Commit
+    from tract.repo import Repository
     from tract.report.info import CommitInfo
     from tract.tokens.usage import TokenUsage
     from tract.writing.stream import MessageStream, StreamOptions
@@ -190,7 +191,12 @@ class Committing(Handle):
             raise
         seen = self._look_after(given)
         infos = describe_made(space, made, [one.value for one in drafts])
-        if isinstance(seen, bytes) and _landed_elsewhere(made, seen, space.repo.commit(seen).generation):
+        if (
+            made
+            and isinstance(seen, bytes)
+            and made[0][1].parents != (seen,)
+            and _landed_elsewhere(space.repo, made, seen)
+        ):
             infos = [replace(info, landed_on=infos[0].parent_hash) for info in infos]
         return infos
 
@@ -212,7 +218,8 @@ class Committing(Handle):
         return [describe(space, id) for id in found if id is not None] if None not in found else []
 
 
-def _landed_elsewhere(made: Sequence[tuple[ObjectId, Commit]], seen: ObjectId, generation: int) -> bool:
-    """Whether the first of the commits that are new did not go on the commit *seen*, of that *generation*."""
+def _landed_elsewhere(repo: Repository, made: Sequence[tuple[ObjectId, Commit]], seen: ObjectId) -> bool:
+    """Whether the first of the commits that are new did not go on the commit *seen*."""
+    generation = repo.commit(seen).generation
     new = next((commit for _, commit in made if commit.generation > generation), None)
     return new is not None and new.parents != (seen,)

@@ -275,12 +275,12 @@ class Handle:
     @property
     def _space(self) -> Workspace:
         """The workspace of whoever runs: the open batch's, or this handle's own."""
-        one = self._open_batch()
+        one = None if _OPEN.get() is None else self._open_batch()
         return self._own if one is None else one._space
 
     @property
     def _sight(self) -> Seen:
-        one = self._open_batch()
+        one = None if _OPEN.get() is None else self._open_batch()
         return self._seen if one is None else one._seen
 
     def _look(self) -> None:
@@ -301,8 +301,9 @@ class Handle:
 
     def _seen_here(self) -> tuple[Expected, ObjectId | None]:
         """Where this handle last saw HEAD's branch, and where it is."""
-        branch, tip = self._space.repo.head()
-        seen = self._sight
+        one = self._open_batch()
+        branch, tip = (self._own if one is None else one._space).repo.head()
+        seen = self._seen if one is None else one._seen
         if seen.place is not ANY and branch != seen.place:
             raise RefMovedError(HEAD, shown(seen.place), branch or shown(tip))
         return seen.tips.get(branch or "", ANY), tip
@@ -312,9 +313,9 @@ class Handle:
         one = self._open_batch()
         if one is not None:
             one._contents += given if isinstance(given, tuple) else (given,)
-        sight = self._sight
+        sight = self._seen if one is None else one._seen
         before = sight.tips.get(sight.place, ANY) if isinstance(sight.place, str) else ANY
-        self._look()
+        sight.look((self._own if one is None else one._space).repo)
         return before
 
     def _access(self) -> AbstractContextManager[Workspace]:
@@ -326,7 +327,7 @@ class Handle:
 
         It is looked at before where the commit is *about* something that is there, or there is a budget to keep.
         """
-        first = any(one is not None for one in about) or self._repo.config.budget is not None
+        first = about.count(None) != len(about) or self._repo.config.budget is not None
         return _Access(self, self._refresh if first else self._check_open)
 
     def _refresh(self) -> None:

@@ -127,8 +127,9 @@ class RefTable:
 
     def read(self, name: str) -> RefValue | None:
         """What the ref holds, None where there is no such ref."""
-        if not name.startswith(TRACTS):
-            return self._root.refs.get(name)
+        found = self._root.refs.get(name)
+        if found is not None or not name.startswith(TRACTS):
+            return found
         prefix, local = split_tract(name)
         tract = self._tract(prefix)
         return None if tract is None else tract.refs.get(local)

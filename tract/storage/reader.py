@@ -280,9 +280,12 @@ class ObjectReader:
 
     def _is_known(self, id: ObjectId) -> bool:
         """The same for what is about to be written; not every pack is asked."""
-        with suppress(FileNotFoundError):  # gc took a pack: to write it again does no harm
-            return id in self._journal.index or any(pack.contains(id) for pack in self._asked)
-        return False
+        if id in self._journal.index:
+            return True
+        try:
+            return any(pack.contains(id) for pack in self._asked)
+        except FileNotFoundError:  # gc took a pack: to write it again does no harm
+            return False
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
         self._check_open()
