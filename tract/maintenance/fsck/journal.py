@@ -24,6 +24,7 @@ from tract.storage.journal import (
     TRANSACTION,
     Mark,
     Span,
+    end_of_bytes,
     read_header,
     read_spans,
     whole_transaction,
@@ -84,7 +85,8 @@ class JournalScan:
     @property
     def torn(self) -> bytes:
         """The bytes behind *end*, without the zeros written ahead."""
-        return self.data[self.end :].rstrip(b"\0")
+        tail = self.data[self.end :]
+        return tail[: end_of_bytes(tail)]
 
     def split_tail(self) -> JournalScan:
         """Keep what reading sees only; what was found behind it, as a scan of its own."""
