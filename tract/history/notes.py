@@ -122,6 +122,8 @@ class NoteTable:
 
     def get(self, repo: Repository, commit: ObjectId) -> Any:
         """What is said about *commit*, or None; not to be changed."""
+        if commit not in self._blobs:  # of most commits nothing is said
+            return None
         blob = self._blob(repo, commit)
         if blob is None:
             return None

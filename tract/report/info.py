@@ -95,11 +95,14 @@ class CommitInfo(Shown):
 
 def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
     """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
-    commit = space.repo.commit(id)
-    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
-        content = space.repo.blob(commit.content)
     _look_at_notes(space)
-    return _describe(space, id, commit, content)
+    return _described(space, id, content)
+
+
+def describe_all(space: Workspace, ids: Iterable[ObjectId]) -> list[CommitInfo]:
+    """The same for each of several commits; the notes are looked up once."""
+    _look_at_notes(space)
+    return [_described(space, id, None) for id in ids]
 
 
 def describe_made(
@@ -115,6 +118,13 @@ def describe_made(
     ]
 
 
+def _described(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None) -> CommitInfo:
+    commit = space.repo.commit(id)
+    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
+        content = space.repo.blob(commit.content)
+    return _describe(space, id, commit, content)
+
+
 def _look_at_notes(space: Workspace) -> None:
     space.compiler.advance_notes()
     space.usages.advance(space.repo, note_tip(space.repo, USAGE))
@@ -126,17 +136,18 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
     # A blob of no type, which hash-object and streams can bring, is read as freeform content.
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
     usage = space.usages.get(repo, id)
+    parents = tuple(map(bytes.hex, commit.parents))
     return CommitInfo(
         commit_hash=id.hex(),
         tract_id=repo.tract,
-        parent_hash=commit.parents[0].hex() if commit.parents else None,
-        parent_hashes=tuple(parent.hex() for parent in commit.parents),
+        parent_hash=parents[0] if parents else None,
+        parent_hashes=parents,
         content_hash=None if commit.content is None else commit.content.hex(),
         content_type=kind,
         operation=commit.operation,
         response_to=None if commit.target is None else commit.target.hex(),
         message=commit.message,
-        metadata=copy_json(commit.metadata),
+        metadata=None if commit.metadata is None else copy_json(commit.metadata),
         generation_config=copy_json(space.compiler.configs.get(repo, id)),
         usage=None if usage is None else usage_of(usage),
         priority=priority_of(space.compiler.priorities.get(repo, id), content),
@@ -193,5 +204,5 @@ def _content_id(repo: Repository, id: ObjectId) -> ObjectId:
 def with_priority(space: Workspace, wanted: Priority) -> list[CommitInfo]:
     """The messages of the context at HEAD that have the priority, in order."""
     context = context_at(space.repo, space.repo.head()[1])
-    infos = (describe(space, commit) for commit, _ in entries(space.repo, context))
+    infos = describe_all(space, (commit for commit, _ in entries(space.repo, context)))
     return [info for info in infos if info.priority is wanted]

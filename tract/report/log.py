@@ -20,7 +20,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.refs.names import HEAD, HEADS, TAGS
 from tract.repo import Repository
-from tract.report.info import CommitInfo, CommitLog, describe
+from tract.report.info import CommitInfo, CommitLog, describe_all
 from tract.revision import Revision, resolve_range, resolve_revision, revision_texts
 
 Test = Callable[[ObjectId, Commit], bool]
@@ -59,7 +59,7 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
             raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
     asked_for = test_of(space, options)
     found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
-    return CommitLog(describe(space, id) for id in islice(found, skip, None if limit is None else skip + limit))
+    return CommitLog(describe_all(space, islice(found, skip, None if limit is None else skip + limit)))
 
 
 def records(
@@ -81,7 +81,7 @@ def records(
         if (of_key is None or id in of_key)
         and (kind is None or (commit.content is not None and repo.blob(commit.content).get("kind") == kind))
     )
-    return [describe(space, id) for id in islice(found, limit)]
+    return describe_all(space, islice(found, limit))
 
 
 def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:
@@ -120,6 +120,8 @@ def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[O
 def test_of(space: Workspace, options: LogOptions) -> Test:
     """The test that the options make of a commit; ContentValidationError and TimeArgumentError for what makes no sense."""
     tests = list(_tests(space, options))
+    if len(tests) == 1:  # nearly always
+        return tests[0]
     return lambda id, commit: all(test(id, commit) for test in tests)
 
 
@@ -228,7 +230,7 @@ def query_by_config(
         # A note may be about a commit that gc took.
         if all(test(_field(config, field)) for field, test in tests) and repo.objects.contains(target):
             found.append(target)
-    return [describe(space, id) for id in sorted(found, key=lambda commit: (repo.commit(commit).time, commit))]
+    return describe_all(space, sorted(found, key=lambda commit: (repo.commit(commit).time, commit)))
 
 
 def _condition(condition: tuple[str, str, Any]) -> tuple[str, Callable[[Any], bool]]:

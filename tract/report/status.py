@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import NamedTuple
 
 from tract.compile.compiler import is_of_tool
@@ -13,13 +14,12 @@ from tract.compile.workspace import Workspace
 from tract.history.context import context_at, count_entries, entries_from
 from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
-from tract.history.walk import first_parents
+from tract.history.walk import ancestors, first_parents
 from tract.messages.message import Message
 from tract.messages.pairing import Pairing, is_answer, tools_in
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry
-from tract.report.info import CommitInfo
-from tract.report.log import log
+from tract.objects.model import CommitOperation
+from tract.report.info import CommitInfo, describe_all
 from tract.report.text import Shown, count_of, short
 from tract.tree import Context
 
@@ -90,9 +90,16 @@ def status(space: Workspace) -> StatusInfo:
         token_count=totals.tokens.total,
         token_budget_max=None if budget is None else budget.max_tokens,
         token_source=totals.tokens.source,
-        recent_commits=tuple(log(space, _RECENT)),
+        recent_commits=_recent(space, tip),
         open_calls=open_calls(space, tip),
     )
+
+
+def _recent(space: Workspace, tip: ObjectId | None) -> tuple[CommitInfo, ...]:
+    """The newest commits behind *tip*, records left out, as ``log`` gives them."""
+    found = ancestors(space.repo, [] if tip is None else [tip])
+    said = (id for id, commit in found if commit.operation is not CommitOperation.RECORD)
+    return tuple(describe_all(space, islice(said, _RECENT)))
 
 
 def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
@@ -100,41 +107,45 @@ def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
     repo = space.repo
     context = context_at(repo, tip)
     # Those after the last boundary are in the commit itself, and are enough nearly always.
-    last = [(context.open[at], context.open[at + 1]) for at in range(0, len(context.open), 2)]
-    messages = [space.blobs.message(blob) for _, blob in last]
-    start = _answer_start(messages)
-    if not start and context.tree is not None:
-        last, messages, start = _last_answer(space, context)
+    last: Sequence[ObjectId] = context.open
+    answer = _answer(space, last)
+    if 2 * len(answer) == len(last) and context.tree is not None:
+        last, answer = _last_answer(space, context)
+    if not answer:
+        return ()
     notes = space.compiler.advance_notes()
     pairing = Pairing()
-    for row in range(start, len(messages)):
-        pairing.add(row, messages[row])
+    for row, message in enumerate(answer, len(last) // 2 - len(answer)):
+        pairing.add(row, message)
     return tuple(
-        OpenCall(last[ref.row][0].hex(), tool.id or None, tool.name)
+        OpenCall(last[2 * ref.row].hex(), tool.id or None, tool.name)
         for ref, tool in pairing.open.items()
-        if not notes.is_skipped(repo, last[ref.row][0])
+        if not notes.is_skipped(repo, last[2 * ref.row])
     )
 
 
-def _last_answer(space: Workspace, context: Context) -> tuple[list[Entry], list[Message], int]:
-    """The last entries of *context*, their messages, and where the last answer begins among them."""
+def _last_answer(space: Workspace, context: Context) -> tuple[list[ObjectId], list[Message]]:
+    """The last entries of *context*, commits and blobs by turns, and the messages at their end that are the last answer with its results."""
     total = count_entries(space.repo, context)
     size = _LAST
     while True:
-        last = list(entries_from(space.repo, context, max(0, total - size)))
-        messages = [space.blobs.message(blob) for _, blob in last]
-        start = _answer_start(messages)
-        if start > 0 or len(last) == total:
-            return last, messages, start
+        start = max(0, total - size)
+        last = list(chain.from_iterable(entries_from(space.repo, context, start)))
+        answer = _answer(space, last)
+        if 2 * len(answer) < len(last) or not start:
+            return last, answer
         size *= 8
 
 
-def _answer_start(messages: Sequence[Message]) -> int:
-    """Where the last answer with its results begins; their number where something else was said since."""
-    at = len(messages)
-    while at and (is_answer(messages[at - 1]) or tools_in(messages[at - 1]).results):
-        at -= 1
-    return at
+def _answer(space: Workspace, last: Sequence[ObjectId]) -> list[Message]:
+    """The messages at the end of *last*, commits and blobs by turns, that are an answer with its results; none where something else was said since."""
+    found: list[Message] = []
+    for at in range(len(last) - 1, 0, -2):
+        message = space.blobs.message(last[at])
+        if not is_answer(message) and not tools_in(message).results:
+            break
+        found.append(message)
+    return found[::-1]
 
 
 class SharedPrefix(NamedTuple):
