@@ -145,13 +145,13 @@ class Family(Committing):
         return made
 
     def _link(self, name: str) -> Link:
-        from tract.history.spawn import children_of
+        from tract.history.spawn import child_named
 
         with self._access() as space:
-            links = [link for link in children_of(space.repo) if link.child == name]
-        if not links or links[-1].is_deleted:
+            link = child_named(space.repo, name)
+        if link is None:
             raise SessionError(f"tract '{name}' is no child of tract '{self.tract_id}'")
-        return links[-1]
+        return link
 
     def _is_here(self, message: str) -> bool:
         """Whether the message is in the context at HEAD."""

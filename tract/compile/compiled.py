@@ -304,7 +304,7 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
     strict = options.get("strict", False)
     context = compiled(space, snapshot, strict=strict)
     if at_commit is None and at_time is None and order is None and notes == "now":
-        space.shown = (commit, snapshot.key.priority)
+        space.shown = (commit, snapshot.key.priority, commit)
     if strict and context.problems:
         raise ContentValidationError(f"the context is not whole: {context.problems[0]}")
     return context

@@ -81,8 +81,11 @@ def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]
     shown = space.shown
     priorities = space.compiler.advance_notes().priorities
     context = repo.head()[1]
-    if shown is not None and shown[1] == priorities.tip and _leads_to(repo, shown[0], context):
-        context = shown[0]
+    if shown is not None and shown[1] == priorities.tip:
+        compiled_at, _, behind = shown
+        if _leads_to(repo, behind, context) or (behind != compiled_at and _leads_to(repo, compiled_at, context)):
+            space.shown = (compiled_at, priorities.tip, context)  # many answers to one context cost one walk
+            context = compiled_at
     hidden = [commit.hex() for commit in sorted(priorities.targets()) if _is_hidden(repo, priorities, commit)]
     about = {
         "provider": request.get("provider"),

@@ -55,8 +55,8 @@ class Workspace:
 
     requests: NoteTable = field(default_factory=NoteTable)
     """What was said of requests."""
-    shown: tuple[ObjectId | None, ObjectId | None] | None = None
-    """The commit whose context was compiled last as it is now, and the state of the priorities then."""
+    shown: tuple[ObjectId | None, ObjectId | None, ObjectId | None] | None = None
+    """The commit whose context was compiled last as it is now, the state of the priorities then, and the newest commit that is known to go on from it."""
 
     _types: dict[str, type[Any]] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tract.config import TractConfig
 from tract.errors import SpawnError
-from tract.history.notes import NoteTable, note_tip, noted_entries
+from tract.history.notes import NoteTable, note_tip
 from tract.history.tracts import free_prefix, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue
@@ -97,19 +97,29 @@ def parent_of(repo: Repository) -> Link | None:
     if not isinstance(spawn, bytes):
         return None
     link = _read(repo, spawn, repo.tract)
-    holder = next((one for one in _holders(repo, link.parent) if _body(one, spawn) is not None), None)
-    if holder is None:
-        return link
-    return link._replace(parent=holder.tract, collapse=(_body(holder, spawn) or {}).get("collapse"))
+    for holder in _holders(repo, link.parent):
+        body = _body(holder, _notes_of_children(holder), spawn)
+        if body is not None:
+            return link._replace(parent=holder.tract, collapse=body.get("collapse"))
+    return link
+
+
+def child_named(repo: Repository, name: str) -> Link | None:
+    """The link of this tract to its child *name*; None where it has none of that name, or it is deleted."""
+    spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
+    body = _body(repo, _notes_of_children(repo), spawn) if isinstance(spawn, bytes) else None
+    if body is None or not isinstance(spawn, bytes):
+        return None
+    return _read(repo, spawn, name)._replace(parent=repo.tract, collapse=body.get("collapse"))
 
 
 def children_of(repo: Repository) -> list[Link]:
     """The links of this tract to its children, the oldest first."""
-    targets = dict.fromkeys(target for target, _ in noted_entries(repo, note_tip(repo, CHILDREN)))
+    notes = _notes_of_children(repo)
     found = []
     names: dict[ObjectId, str] | None = None
-    for spawn in targets:
-        body = _body(repo, spawn) or {}
+    for spawn in notes.targets():
+        body = _body(repo, notes, spawn) or {}
         name = str(body.get("child"))
         if not repo.objects.contains(spawn):
             continue
@@ -146,10 +156,14 @@ def _read(repo: Repository, spawn: ObjectId, child: str) -> Link:
     )
 
 
-def _body(repo: Repository, spawn: ObjectId) -> dict[str, Any] | None:
+def _notes_of_children(repo: Repository) -> NoteTable:
     table = NoteTable()
     table.advance(repo, note_tip(repo, CHILDREN))
-    found = table.get(repo, spawn)
+    return table
+
+
+def _body(repo: Repository, notes: NoteTable, spawn: ObjectId) -> dict[str, Any] | None:
+    found = notes.get(repo, spawn)
     return found if isinstance(found, dict) else None
 
 
