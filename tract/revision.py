@@ -284,6 +284,7 @@ def resolve_object(repo: Repository, name: str, kind: Kind | None = None) -> Obj
 def _resolve_any(repo: Repository, name: str, kind: Kind | None) -> ObjectId:
     id = parse_id(name)
     if id is not None:
+        id = repo.replaced.get(id, id)
         if not repo.objects.contains(id):
             raise BlobNotFoundError(name)
         return id

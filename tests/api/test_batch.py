@@ -374,6 +374,7 @@ def test_what_names_commits_of_a_batch_that_is_made_again_names_them_as_they_lan
     b, hidden_now, c, d, record = batch.commits
     assert b != first.commit_hash
     assert (b,) == one.get_content(record).refs
+    assert (b,) == one.get_content(one.commit(RecordContent("state", 2, [first.commit_hash]))).refs
     assert [["a", "b"]] * 2 == [[message.content for message in one.sent(at).messages] for at in (c, d)]
     assert [hidden_now] == [info.commit_hash for info in one.skipped()]
     assert check_repository(str(tmp_path / ".tract")).is_clean
