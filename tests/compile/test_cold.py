@@ -109,7 +109,7 @@ def test_a_blob_that_is_no_message_names_itself_when_it_is_looked_at():
     with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
         messages[0]
     with pytest.raises(ObjectCorruptError, match=r"blob [0-9a-f]{64}.*not msgpack"):
-        messages.sent(0, 1)
+        list(messages.sent(0, 1))
 
 
 def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_with_what_is_sent_three_times_them(

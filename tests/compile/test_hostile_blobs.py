@@ -44,11 +44,11 @@ def test_a_turn_without_role_or_text_is_not_sent(value: dict[str, Any]) -> None:
     messages.append(encode({"content_type": "dialogue", **value}))
 
     with pytest.raises(ContentValidationError):
-        messages.sent(0, 1)
+        list(messages.sent(0, 1))
 
 
 def test_a_chat_message_that_is_no_map_is_not_sent() -> None:
     payload = encode({"content_type": "message", "format": "openai", "message": {}})[:-1] + b"\x05"
 
     with pytest.raises(ContentValidationError):
-        Messages(items=[payload]).sent(0, 1)
+        list(Messages(items=[payload]).sent(0, 1))

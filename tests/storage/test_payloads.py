@@ -41,12 +41,25 @@ def test_nothing_is_unpacked_before_somebody_looks_and_then_once() -> None:
     assert 1 == frame.unpacked
 
 
-def test_who_goes_over_all_pieces_once_leaves_nothing_in_memory_and_who_does_twice_all() -> None:
+def test_who_goes_over_all_once_leaves_nothing_in_memory_and_who_does_twice_all() -> None:
     frame = Frame(b"a", b"b")
     payloads = Payloads([frame.run(0, 2), [b"c"]])
 
-    passes = [[piece.cut() if isinstance(piece, Run) else piece for piece in payloads.pieces()] for _ in range(4)]
+    passes = [list(payloads.parts(3)) for _ in range(4)]
 
     assert [[[b"a", b"b"], [b"c"]], *[[[b"a", b"b", b"c"]]] * 3] == passes
     assert [b"a", b"b", b"c"] == list(payloads)
     assert 2 == frame.unpacked
+
+
+def test_who_goes_over_all_and_looks_at_one_meanwhile_gets_each_once() -> None:
+    frames = [Frame(b"a", b"b"), Frame(b"c", b"d")]
+    payloads = Payloads([frames[0].run(0, 2), frames[1].run(0, 2), [b"e", b"f"]])
+
+    parts = []
+    for part in payloads.parts(3):
+        parts.append(part)
+        assert b"d" == payloads[3]
+
+    assert [[b"a", b"b"], [b"c", b"d", b"e"], [b"f"]] == parts
+    assert [2, 1] == [frame.unpacked for frame in frames]

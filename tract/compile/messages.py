@@ -26,6 +26,7 @@ Item: TypeAlias = Message | bytes
 Decode: TypeAlias = Callable[[bytes], Message]
 
 _MESSAGES_KEPT = 131072
+_AT_ONCE = 256
 
 # What every blob begins with that is a chat completions message: the rest of it is the encoding of the message itself.
 _CHAT = encode({"content_type": "message", "format": "openai", "message": {}})[:-1]
@@ -109,12 +110,17 @@ class Messages(Sequence[Message]):
         mine, others = self._items[at], other._items[at]
         return mine is others or mine == others or self[at] == other[at]
 
-    def sent(self, start: int, stop: int) -> list[Message | dict[str, JSON]]:
-        """Messages *start* to *stop* for somebody who sends them: a dict is a chat completions message as it is, and the caller's own.
+    def sent(self, start: int, stop: int) -> Iterator[list[Message | dict[str, JSON]]]:
+        """Messages *start* to *stop*, some hundred at a time, for somebody who sends them: a dict is a chat completions message as it is, and the caller's own.
 
-        Those come out of their payloads afresh, which costs less than to decode each.
+        Those come out of their payloads afresh, which costs less than to decode each, and while these are in the processor's cache.
         """
-        return self._sent(self._items[start:stop])
+        items = self._items
+        if type(items) is Payloads and not start and stop == len(items):
+            parts: Iterable[Sequence[Item]] = items.parts(_AT_ONCE)
+        else:
+            parts = (items[at : min(at + _AT_ONCE, stop)] for at in range(start, stop, _AT_ONCE))
+        return map(self._sent, parts)
 
     def afresh(self) -> Messages:
         """The same messages, decoded anew and shared with nobody."""

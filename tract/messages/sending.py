@@ -11,7 +11,7 @@ What is written is shared with the messages, and with every request made of it: 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
@@ -26,22 +26,21 @@ from tract.messages.sentences import warnings_of
 from tract.messages.writing import Writer, writer_for
 from tract.objects.message_format import JSON
 
-_AT_ONCE = 256
 _PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
 
 
 class Rows(Messages, Protocol):
     """The messages of a history, and what those are that need no look."""
 
-    def sent(self, start: int, stop: int) -> Sequence[Message | dict[str, JSON]]:
-        """Messages *start* to *stop*; a dict is a chat completions message by itself, shared with nobody."""
+    def sent(self, start: int, stop: int) -> Iterable[Sequence[Message | dict[str, JSON]]]:
+        """Messages *start* to *stop*, some at a time; a dict is a chat completions message by itself, shared with nobody."""
 
 
 class MessageRows(list[Message]):
     """A list of messages as the rows of a history."""
 
-    def sent(self, start: int, stop: int) -> Sequence[Message | dict[str, JSON]]:
-        return [_chat_or_message(message) for message in self[start:stop]]
+    def sent(self, start: int, stop: int) -> Iterable[Sequence[Message | dict[str, JSON]]]:
+        return [[_chat_or_message(message) for message in self[start:stop]]]
 
 
 def _chat_or_message(message: Message) -> Message | dict[str, JSON]:
@@ -59,13 +58,11 @@ class History:
 
     def take_in(self, rows: Rows, length: int) -> None:
         """Take in the messages up to *length*."""
-        for start in range(len(self.plain), length, _AT_ONCE):
-            stop = min(start + _AT_ONCE, length)
-            values = rows.sent(start, stop)
+        for values in rows.sent(len(self.plain), length):
             if not self.pairing.open and _are_plain(values):
                 self.plain += values  # type: ignore[arg-type]  # they are dicts
                 continue
-            for row, value in enumerate(values, start):
+            for row, value in enumerate(values, len(self.plain)):
                 is_plain = isinstance(value, dict) and _are_plain((value,))
                 if not is_plain or self.pairing.open:
                     self.answered += [call.row for call, _ in self.pairing.add(row, rows[row])]
@@ -75,10 +72,12 @@ class History:
 def _are_plain(values: Sequence[Any]) -> bool:
     """Whether all are messages of a known role and a visible text, and nothing else: what every provider takes as it is."""
     try:
+        texts = [*map(_content_of, values)]
         return (
-            {2}.issuperset(map(len, values))
-            and _PLAIN_ROLES.issuperset(map(_role_of, values))
-            and all(map(str.strip, map(_content_of, values)))
+            _PLAIN_ROLES.issuperset(map(_role_of, values))
+            and sum(map(len, values)) == 2 * len(texts)
+            and "" not in texts
+            and not any(map(str.isspace, texts))
         )
     except (KeyError, TypeError):
         return False

@@ -9,7 +9,7 @@ Who sends it goes over the pieces once, and has one frame after the other unpack
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias, final, overload
 
@@ -44,12 +44,23 @@ class Payloads(Sequence[bytes]):
         self._length = sum(piece.number if isinstance(piece, Run) else len(piece) for piece in self._pieces)
         self._passed = False
 
-    def pieces(self) -> Sequence[Piece]:
-        """What all of it is made of, in order; from the second time on cut, for whoever comes twice comes again."""
+    def parts(self, most: int) -> Iterator[Sequence[bytes]]:
+        """All payloads, in order: a frame's together, others *most* at a time. A frame is cut when its turn comes, and kept from the second time on, for whoever comes twice comes again."""
         if self._passed:
             self._cut()
         self._passed = True
-        return self._pieces
+        pieces, at = self._pieces, 0
+        for piece in pieces:
+            if self._pieces is not pieces:  # somebody looked at one meanwhile: they are all cut
+                whole = self._cut()
+                yield from (whole[start : start + most] for start in range(at, len(whole), most))
+                return
+            if isinstance(piece, Run):
+                yield piece.cut()
+                at += piece.number
+            else:
+                yield from (piece[start : start + most] for start in range(0, len(piece), most))
+                at += len(piece)
 
     def __len__(self) -> int:
         return self._length
