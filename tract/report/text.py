@@ -5,8 +5,6 @@ Text of messages is data: what could drive a terminal is shown as an escape.
 
 from __future__ import annotations
 
-from html import escape as escape_html
-
 _SHORT = 10
 _EXCERPT = 60
 
@@ -17,6 +15,8 @@ class Shown:
     __slots__ = ()
 
     def _repr_html_(self) -> str:
+        from html import escape as escape_html  # only a notebook needs it
+
         return f"<pre>{escape_html(str(self))}</pre>"
 
 
