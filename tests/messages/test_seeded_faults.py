@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 
 from tests.messages.test_sending import FAULTS, HISTORIES, is_nothing
-from tract.messages import anthropic_body, fit_anthropic, gemini, mending, names, render, writing
+from tract.messages import anthropic_body, fit_anthropic, gemini, mending, names, render, responses_body, writing
 from tract.messages.message import Message
 from tract.messages.names import TARGETS
 
@@ -37,8 +37,8 @@ SEEDED: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "results keep their ids": (mending, "with_results_for", first),
     "late results stay": (mending.Arrangement, "_stays", yes),
     "chat is not fitted": (writing, "fit_openai", first),
-    "items are not fitted": (writing, "fit_responses", first),
-    "reasoning is torn": (writing, "fit_answer", first),
+    "items are not fitted": (responses_body, "fit_responses", first),
+    "reasoning is torn": (responses_body, "fit_answer", first),
     "empty blocks stay": (fit_anthropic, "_is_whole", yes),
     "results come where they stood": (fit_anthropic, "_results_first", first),
     "answers end in thoughts": (fit_anthropic, "_without_last_thoughts", first),

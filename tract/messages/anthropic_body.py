@@ -11,12 +11,49 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
-from tract.messages.anthropic import join_system
+from tract.messages.anthropic import join_system, write_blocks
 from tract.messages.caching import fit_anthropic_marks
-from tract.messages.fit_anthropic import Said
-from tract.messages.parts import Notes
+from tract.messages.fit_anthropic import Said, fit_anthropic, fit_turn
+from tract.messages.mending import Piece, Step
+from tract.messages.parts import SYSTEM_ROLES, Notes
+from tract.messages.writing import Writer, note_losses
 from tract.objects.message_format import JSON
+
+
+class AnthropicWriter(Writer):
+    """Its items are what messages say."""
+
+    def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
+        self.items += [
+            Said(at, "system" if value["role"] == "developer" else value["role"], value["content"], None, True)
+            for at, value in enumerate(values, row)
+        ]
+
+    def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
+        self.items += fit_turn(self._said(step.answer, notes), notes, is_last=is_last)
+        self.items += self._said(step.rest, notes)
+
+    def _said(self, pieces: Sequence[Piece], notes: Notes) -> list[Said]:
+        said: list[Said] = []
+        for piece in pieces:
+            if piece.message.format == "anthropic":
+                own = fit_anthropic(piece.message.raw, piece.row, notes)
+                said += [] if own is None else [own]
+                continue
+            turns = self.turns(piece, notes)
+            for turn in turns:
+                blocks = write_blocks(turn, notes)
+                is_plain = len(blocks) == 1 and blocks[0]["type"] == "text" and not turn.listed
+                content = blocks[0]["text"] if is_plain else blocks
+                role = "system" if turn.role in SYSTEM_ROLES else turn.role
+                said += [Said(turn.index, role, content, None, True)] if blocks else []
+            note_losses(turns, notes)
+        return said
+
+    def request(self, notes: Notes) -> Any:
+        return write_request(self.items, notes)
 
 
 def write_request(said: Sequence[Said], notes: Notes) -> dict[str, JSON]:

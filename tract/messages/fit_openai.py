@@ -26,7 +26,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 _REFUSED_KEYS = frozenset({"annotations", "parsed", "id", "usage", "stop_reason", "finish_reason", "logprobs"})
 _ASSISTANTS_KEYS = frozenset({"tool_calls", "function_call", "refusal", "audio"})
 _USERS_PARTS = frozenset({"image_url", "input_audio", "file"})
-_FORBIDDEN_IN_NAMES = re.compile(r"[\s<|\\/>]+")
+_FORBIDDEN_IN_NAMES = r"[\s<|\\/>]+"
 
 
 def fit_openai(raw: Mapping[str, JSON], index: int, notes: Notes) -> Mapping[str, JSON] | None:
@@ -91,7 +91,7 @@ def _with_content(
 def _fit_name(value: JSON, role: str, index: int, notes: Notes) -> JSON:
     if role == "function":
         return fitting_name(str(value), "openai", index, notes)
-    name = _FORBIDDEN_IN_NAMES.sub("_", value) if isinstance(value, str) else str(value)
+    name = re.sub(_FORBIDDEN_IN_NAMES, "_", value) if isinstance(value, str) else str(value)
     if name == value:
         return value
     notes.add(index, "value_changed", f"name {value!r:.80} to {name!r:.80}")

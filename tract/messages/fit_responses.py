@@ -18,10 +18,9 @@ from typing import Protocol
 
 from tract.messages.names import fitting_name
 from tract.messages.parts import Notes, known_role
+from tract.messages.responses import ITEM_ROLES
 from tract.messages.values import compact_json, json_or_text
 from tract.objects.message_format import JSON
-
-ROLES = frozenset({"system", "developer", "user", "assistant"})
 
 _REFUSED_KEYS = frozenset({"parsed", "parsed_arguments", "metadata", "usage", "stop_reason", "cache_control"})
 _REFUSED_OF_REASONING = _REFUSED_KEYS | {"status"}
@@ -146,7 +145,7 @@ def _fit_id(fit: dict[str, JSON], kind: str, index: int, notes: Notes) -> None:
 
 def _fit_message(fit: dict[str, JSON], index: int, notes: Notes) -> None:
     role = fit.get("role")
-    if not isinstance(role, str) or role not in ROLES:
+    if not isinstance(role, str) or role not in ITEM_ROLES:
         fit["role"] = known = known_role(role)
         notes.add(index, "unknown_role", f"{role!r}, sent as {known!r}")
     content = fit.get("content")

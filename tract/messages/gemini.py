@@ -15,10 +15,13 @@ Text without a visible character is refused, and left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from tract.messages.mending import Step
 from tract.messages.names import fitting_name
 from tract.messages.parts import (
+    SYSTEM_ROLES,
     File,
     Image,
     Notes,
@@ -34,6 +37,7 @@ from tract.messages.parts import (
     runs,
     split_results,
 )
+from tract.messages.writing import Writer, note_losses
 from tract.objects.message_format import JSON
 
 BEGINNING = "[the conversation's beginning is left out]"
@@ -184,3 +188,28 @@ def _write_attachments(index: int, result: ToolResult, notes: Notes) -> list[dic
         else:
             parts.append(written)
     return parts
+
+
+class GeminiWriter(Writer):
+    """Its items are a role, ``system`` for the instructions, and parts."""
+
+    def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
+        names = {"assistant": "model", "developer": "system"}
+        self.items += [
+            (at, names.get(value["role"], value["role"]), [{"text": value["content"]}])
+            for at, value in enumerate(values, row)
+        ]
+
+    def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
+        turns = [turn for piece in (*step.answer, *step.rest) for turn in self.turns(piece, notes)]
+        turns = [*self.summaries(step, notes), *turns]
+        for turn in turns:
+            if turn.role in SYSTEM_ROLES:
+                parts = write_system_parts(turn, notes)
+                self.items += [(turn.index, "system", parts)] if parts else []
+        said = [turn for turn in turns if turn.role not in SYSTEM_ROLES]
+        self.items += [(step.row, one["role"], one["parts"]) for one in write_gemini(said, notes)]
+        note_losses(turns, notes)
+
+    def request(self, notes: Notes) -> Any:
+        return join_contents(self.items, notes)

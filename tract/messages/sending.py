@@ -13,10 +13,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tract.errors import ContentValidationError
-from tract.messages.fit_responses import Answers
 from tract.messages.mending import Arrangement, Messages
 from tract.messages.message import CompileWarning, Message
 from tract.messages.names import Target
@@ -25,6 +24,9 @@ from tract.messages.parts import Notes, Rendered
 from tract.messages.sentences import warnings_of
 from tract.messages.writing import Writer, writer_for
 from tract.objects.message_format import JSON
+
+if TYPE_CHECKING:
+    from tract.messages.fit_responses import Answers
 
 _PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tract.messages.anthropic import write_blocks
-from tract.messages.anthropic_body import write_request
-from tract.messages.fit_anthropic import Said, fit_anthropic, fit_turn
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES
 from tract.messages.fit_openai import fit_openai, one_answer
-from tract.messages.fit_responses import ROLES as _ITEM_ROLES
-from tract.messages.fit_responses import Answers, Item, fit_answer, fit_responses
-from tract.messages.gemini import join_contents, write_gemini, write_system_parts
 from tract.messages.mending import Piece, Step
 from tract.messages.names import Target
 from tract.messages.openai import write_openai
-from tract.messages.parts import SYSTEM_ROLES, Notes, Summary, Text, Turn
+from tract.messages.parts import Notes, Summary, Text, Turn
 from tract.messages.reading import turn_of
-from tract.messages.responses import write_responses
+from tract.messages.responses import ITEM_ROLES as _ITEM_ROLES
 from tract.objects.message_format import JSON, MessageFormat
+
+if TYPE_CHECKING:
+    from tract.messages.fit_responses import Answers
 
 _ROLES: Mapping[MessageFormat, frozenset[str]] = {
     "openai": _CHAT_ROLES,
@@ -58,7 +55,7 @@ class Writer:
         """The request of all that was written."""
         raise NotImplementedError
 
-    def _turns(self, piece: Piece, notes: Notes) -> list[Turn]:
+    def turns(self, piece: Piece, notes: Notes) -> list[Turn]:
         """A message of another format as a turn; none where only its own provider can read it."""
         message = piece.message
         turn = turn_of(message, piece.row)
@@ -69,7 +66,7 @@ class Writer:
         parts = tuple(part for part in turn.parts if not isinstance(part, Summary))
         return [turn] if len(parts) == len(turn.parts) else [replace(turn, parts=parts)] if parts else []
 
-    def _summaries(self, step: Step, notes: Notes) -> list[Turn]:
+    def summaries(self, step: Step, notes: Notes) -> list[Turn]:
         """What other providers' summaries of the conversation say, as the user's turns, which stand before an answer with one."""
         found: list[Turn] = []
         for piece in (*step.answer, *step.rest):
@@ -99,7 +96,8 @@ def _may_be_compacted(raw: Mapping[str, JSON]) -> bool:
     )
 
 
-def _note_losses(turns: Iterable[Turn], notes: Notes) -> None:
+def note_losses(turns: Iterable[Turn], notes: Notes) -> None:
+    """Say what reading the *turns* found no counterpart for."""
     for turn in turns:
         for loss in turn.losses:
             notes.lost(turn.index, loss)
@@ -107,7 +105,7 @@ def _note_losses(turns: Iterable[Turn], notes: Notes) -> None:
             notes.lost(turn.index, "a message without content")
 
 
-class _ListWriter(Writer):
+class ListWriter(Writer):
     """What the two formats of OpenAI's have in common: a list, in which an own message stands for itself."""
 
     format: MessageFormat
@@ -118,12 +116,12 @@ class _ListWriter(Writer):
     def request(self, notes: Notes) -> Any:
         return self.items
 
-    def _runs(self, pieces: Sequence[Piece], notes: Notes) -> Iterable[Piece | list[Turn]]:
+    def runs(self, pieces: Sequence[Piece], notes: Notes) -> Iterable[Piece | list[Turn]]:
         """Own messages one by one, and between them the turns of others."""
         turns: list[Turn] = []
         for piece in pieces:
             if piece.message.format != self.format:
-                turns += self._turns(piece, notes)
+                turns += self.turns(piece, notes)
                 continue
             if turns:
                 yield turns
@@ -133,11 +131,11 @@ class _ListWriter(Writer):
             yield turns
 
 
-class _ChatWriter(_ListWriter):
+class _ChatWriter(ListWriter):
     format: MessageFormat = "openai"
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        self.items += write_openai(self._summaries(step, notes), notes)
+        self.items += write_openai(self.summaries(step, notes), notes)
         if not step.is_one:
             self.items += self._written([*step.answer, *step.rest], notes)
             return
@@ -149,7 +147,7 @@ class _ChatWriter(_ListWriter):
 
     def _written(self, pieces: Sequence[Piece], notes: Notes) -> list[Mapping[str, JSON]]:
         written: list[Mapping[str, JSON]] = []
-        for run in self._runs(pieces, notes):
+        for run in self.runs(pieces, notes):
             if isinstance(run, Piece):
                 if run.message.is_error:
                     notes.lost(run.row, "is_error of a tool result")
@@ -157,139 +155,24 @@ class _ChatWriter(_ListWriter):
                 written += [] if fit is None else [fit]
             else:
                 written += write_openai(run, notes)
-                _note_losses(run, notes)
+                note_losses(run, notes)
         return written
-
-
-class _ItemWriter(_ListWriter):
-    format: MessageFormat = "responses"
-
-    def __init__(self, target: Target, answers: Answers | None) -> None:
-        super().__init__(target)
-        self._answers = answers
-        self._ids: dict[str, None] = {}  # of the items so far, in order
-        self.state = (0, False)  # how many those are, and whether a reasoning item was left out at the end
-
-    def take_back(self, items: int, state: Any) -> None:
-        super().take_back(items, state)
-        while len(self._ids) > state[0]:
-            self._ids.popitem()
-
-    def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        self.items += write_responses(self._summaries(step, notes), set(), notes)
-        custom = {
-            str(piece.message.raw.get("call_id"))
-            for piece in step.answer
-            if piece.message.raw.get("type") == "custom_tool_call"
-        }
-        answer, has_lost = self._without_doubles(self._written(step.answer, custom, notes), notes)
-        kept = fit_answer(answer, self._answers, notes, has_lost=has_lost or self.state[1])
-        rest, _ = self._without_doubles(self._written(step.rest, custom, notes), notes)
-        self.items += [raw for item in (*kept, *rest) for raw in item.written(notes)]
-        is_torn = self.state[1] if not answer else bool(answer) and len(kept) < len(answer) and answer[-1].is_reasoning
-        self.state = (len(self._ids), is_torn)
-
-    def _written(self, pieces: Sequence[Piece], custom: set[str], notes: Notes) -> list[Item]:
-        written: list[Item] = []
-        for run in self._runs(pieces, notes):
-            if isinstance(run, Piece):
-                if run.message.is_error:
-                    notes.lost(run.row, "is_error of a tool result")
-                fit = fit_responses(run.message.raw, run.row, notes)
-                had_id = run.message.raw.get("id") is not None
-                written += [] if fit is None else [Item(run.row, fit, own=True, had_id=had_id)]
-            else:
-                items = write_responses(run, custom, notes)
-                written += [Item(run[0].index, item, own=False) for item in items]
-                _note_losses(run, notes)
-        return written
-
-    def _without_doubles(self, items: Sequence[Item], notes: Notes) -> tuple[list[Item], bool]:
-        """The items with ids that stand nowhere else, and whether a reasoning item was there already."""
-        kept: list[Item] = []
-        has_lost = False
-        for item in items:
-            id = item.raw.get("id")
-            if not item.own or not isinstance(id, str):
-                kept.append(item)
-            elif id not in self._ids:
-                self._ids[id] = None
-                kept.append(item)
-            elif item.is_reasoning:
-                notes.add(item.index, "reasoning_left_out", f"{id!r}, which is there already")
-                has_lost = True
-            elif item.is_hosted:
-                notes.add(item.index, "part_left_out", f"{item.kind} {id!r}, which is there already,")
-            else:
-                notes.add(item.index, "item_id_left_out", f"{id!r}, which is there already")
-                item.drop_id()
-                kept.append(item)
-        return kept, has_lost
-
-
-class _AnthropicWriter(Writer):
-    def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
-        self.items += [
-            Said(at, "system" if value["role"] == "developer" else value["role"], value["content"], None, True)
-            for at, value in enumerate(values, row)
-        ]
-
-    def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        self.items += fit_turn(self._said(step.answer, notes), notes, is_last=is_last)
-        self.items += self._said(step.rest, notes)
-
-    def _said(self, pieces: Sequence[Piece], notes: Notes) -> list[Said]:
-        said: list[Said] = []
-        for piece in pieces:
-            if piece.message.format == "anthropic":
-                own = fit_anthropic(piece.message.raw, piece.row, notes)
-                said += [] if own is None else [own]
-                continue
-            turns = self._turns(piece, notes)
-            for turn in turns:
-                blocks = write_blocks(turn, notes)
-                is_plain = len(blocks) == 1 and blocks[0]["type"] == "text" and not turn.listed
-                content = blocks[0]["text"] if is_plain else blocks
-                role = "system" if turn.role in SYSTEM_ROLES else turn.role
-                said += [Said(turn.index, role, content, None, True)] if blocks else []
-            _note_losses(turns, notes)
-        return said
-
-    def request(self, notes: Notes) -> Any:
-        return write_request(self.items, notes)
-
-
-class _GeminiWriter(Writer):
-    """Its items are a role, ``system`` for the instructions, and parts."""
-
-    def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
-        names = {"assistant": "model", "developer": "system"}
-        self.items += [
-            (at, names.get(value["role"], value["role"]), [{"text": value["content"]}])
-            for at, value in enumerate(values, row)
-        ]
-
-    def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        turns = [turn for piece in (*step.answer, *step.rest) for turn in self._turns(piece, notes)]
-        turns = [*self._summaries(step, notes), *turns]
-        for turn in turns:
-            if turn.role in SYSTEM_ROLES:
-                parts = write_system_parts(turn, notes)
-                self.items += [(turn.index, "system", parts)] if parts else []
-        said = [turn for turn in turns if turn.role not in SYSTEM_ROLES]
-        self.items += [(step.row, one["role"], one["parts"]) for one in write_gemini(said, notes)]
-        _note_losses(turns, notes)
-
-    def request(self, notes: Notes) -> Any:
-        return join_contents(self.items, notes)
 
 
 def writer_for(target: Target, answers: Answers | None) -> Writer:
-    """A writer that has written nothing yet."""
-    makers: Mapping[Target, Callable[[], Writer]] = {
-        "openai": lambda: _ChatWriter("openai"),
-        "responses": lambda: _ItemWriter("responses", answers),
-        "anthropic": lambda: _AnthropicWriter("anthropic"),
-        "gemini": lambda: _GeminiWriter("gemini"),
-    }
-    return makers[target]()
+    """A writer that has written nothing yet. Most programs send to one provider, so the others' writers are not loaded."""
+    match target:
+        case "openai":
+            return _ChatWriter(target)
+        case "responses":
+            from tract.messages.responses_body import ItemWriter
+
+            return ItemWriter(target, answers)
+        case "anthropic":
+            from tract.messages.anthropic_body import AnthropicWriter
+
+            return AnthropicWriter(target)
+        case "gemini":
+            from tract.messages.gemini import GeminiWriter
+
+            return GeminiWriter(target)
