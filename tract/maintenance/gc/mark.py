@@ -151,7 +151,7 @@ class Marker:
         elif stops and commit.operation is CommitOperation.COMPRESS and commit.parents:
             self.stopped[number] = commit
             left_out = _WITHOUT_HISTORY
-        if cut is None or cut.grade == "parents":
+        if commit.open and (cut is None or cut.grade == "parents"):
             if commit.open == self._last_open[: len(commit.open)]:
                 commit = commit._replace(open=())  # all of them were followed: a commit mostly has its parent's entries
             else:

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
@@ -328,7 +329,7 @@ class _Planner:
         """
         marker, edits = self._marker, self._archives.edits
         self._add(marker.keep_messages(marker.named[:live]))
-        self._add(marker.keep_messages(marker.named[live:], gaps=True))
+        self._add(marker.keep_messages(islice(marker.named, live, None), gaps=True))
         if self._archives.all or marker.cuts:
             pins = {number for number in self._pinned() if self._is_cut_message(number)}
             self._add(marker.keep_messages(sorted(pins)))
