@@ -19,6 +19,7 @@ from tract.history.moves import move_ref
 from tract.history.notes import NewNote, note_history, write_note
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.catalogue import Catalogue
 from tract.maintenance.gc.plan import DAY, plan_gc
 from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import LEVEL, collect, find_stale_notes, is_due, prune, prune_notes, run_gc
@@ -535,6 +536,27 @@ def test_collecting_again_changes_no_pack(tmp_path):
 
     assert (2, 2) == (again.packs_before, again.packs_after)
     assert before == packs_in(tmp_path)
+
+
+def test_a_pack_is_the_same_whether_ids_are_put_back_or_moved_as_they_lie(tmp_path, monkeypatch):
+    monkeypatch.setattr("tract.storage.database.JOURNAL_LIMIT", 20_000)
+    t = make_tract(tmp_path / "a", *map(str, range(300)))
+    for at in range(20):
+        t.edit(f"HEAD~{at + 1}", f"said better {at}")
+        say_aside(t, f"aside {at}", branch=f"b{at}")
+    t.annotate("HEAD~3", Priority.PINNED)
+    t.close()
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+    for folder, moves in (("a", True), ("b", False)):
+        with monkeypatch.context() as patch:
+            if not moves:
+                patch.setattr(Catalogue, "folded", lambda *_: None)
+            with make_tract(tmp_path / folder) as t:
+                assert t.gc(orphan_retention_days=0).packs_before > 3
+
+    assert packs_in(tmp_path / "a") == packs_in(tmp_path / "b")  # named by their bytes
+    assert_clean(tmp_path / "a")
 
 
 def test_killed_before_the_old_packs_went_loses_nothing_and_is_made_good(tmp_path):

@@ -265,6 +265,12 @@ class Database(ObjectReader):
             self._go_to(name)
         return self._packs[name].object_at(ordinal)
 
+    def folded(self, name: str, ordinal: int) -> bytes | None:
+        """The same as it lies, where ids were taken out of it."""
+        if name != self._recent:
+            self._go_to(name)
+        return self._packs[name].folded_at(ordinal)
+
     def release(self) -> None:
         """Let go of what was read from packs, to have it in memory no more."""
         for pack in self._packs.values():

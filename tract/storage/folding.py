@@ -37,6 +37,30 @@ def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
     return [ordinal - distance for distance in distances]
 
 
+class Folded(NamedTuple):
+    """A folded payload, and the size of the payload itself."""
+
+    part: bytes
+    size: int
+
+
+def refold(part: bytes, ordinal: int, places: Sequence[int], first: int, unplaced: int) -> Folded | None:
+    """The object that lies as *part* in one pack as it lies in another, where it is the object *ordinal*; the same as ``fold`` gives.
+
+    *places* has the ordinals in the new pack, or *unplaced*; ``places[first - distance]`` is that of an id in *part*.
+    None where that is not so simple: not all of its ids are in the new pack, or some were not taken out.
+    """
+    number = int.from_bytes(part[:2], "little")
+    try:
+        found = [places[first - distance] for distance in struct.unpack_from(f"<{number}i", part, 2)]
+    except (struct.error, IndexError):
+        return None  # whoever unfolds it says what is wrong
+    if unplaced in found or part.find(ID_HEAD, 2 + 6 * number) >= 0:
+        return None
+    distances = struct.pack(f"<H{number}i", number, *[ordinal - place for place in found])
+    return Folded(distances + part[2 + 4 * number :], len(part) - 2 + number * (len(ID_HEAD) + ID_SIZE - 6))
+
+
 class Rows(NamedTuple):
     """A chunk of a context in a pack: *number* commits from the ordinal *commit* on, and as many blobs from the ordinal *blob* on."""
 

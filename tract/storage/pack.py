@@ -476,6 +476,14 @@ class Pack:
             payload = self._unfolded(payload, ordinal)
         return Object(self._kind(row), payload)
 
+    def folded_at(self, ordinal: int) -> bytes | None:
+        """The object with that ordinal as it lies, where ids were taken out of it."""
+        row, data, ends = self._frame_of(ordinal)
+        at = ordinal - row.first
+        if row.codec != FOLDED or not 0 <= at < row.number:
+            return None
+        return data[ends[at] : ends[at + 1]]
+
     def _unfolded(self, folded: bytes, ordinal: int) -> bytes:
         try:
             return put_back(folded, self._ids_at(ordinals_in(folded, ordinal)))

@@ -17,7 +17,7 @@ from blake3 import blake3
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.storage import files
 from tract.storage.compression import FrameCodec
-from tract.storage.folding import ID_HEAD
+from tract.storage.folding import ID_HEAD, Folded
 from tract.storage.pack import (
     CHECK_SIZE,
     FOLDED,
@@ -51,11 +51,12 @@ class Group(NamedTuple):
 class Packing(NamedTuple):
     """What a pack is made of, to be taken one at a time, so that memory need not hold it.
 
+    A payload may be folded already, for the place that it gets.
     *ids* are those of all payloads, in order; they are asked for after the last payload was taken.
     *ordinal_of* says which of them an id is, None for any other; a payload is asked about when it is written.
     """
 
-    groups: Iterable[tuple[Kind, Iterable[bytes]]]
+    groups: Iterable[tuple[Kind, Iterable[bytes | Folded]]]
     ids: Iterable[ObjectId]
     ordinal_of: Callable[[ObjectId], int | None]
 
@@ -142,16 +143,20 @@ class _PackWriter:
             raise ValueError(f"{self.count} payloads, and another number of ids")
         return b"".join(checks)
 
-    def _write_group(self, kind: Kind, payloads: Iterable[bytes]) -> None:
+    def _write_group(self, kind: Kind, payloads: Iterable[bytes | Folded]) -> None:
         parts: list[bytes] = []
         size = 0
         for payload in payloads:
-            part = payload if kind == "blob" else fold(payload, self.count, self._ordinal_of)
-            if parts and size + len(payload) > FRAME_SIZE:
+            if isinstance(payload, Folded):
+                part, length = payload
+            else:
+                part = payload if kind == "blob" else fold(payload, self.count, self._ordinal_of)
+                length = len(payload)
+            if parts and size + length > FRAME_SIZE:
                 self._write_frame(kind, parts)
                 parts, size = [], 0
             parts.append(part)
-            size += len(payload)
+            size += length
             self.count += 1
         if parts:
             self._write_frame(kind, parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from tract.errors import BlobNotFoundError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.database import Database
+from tract.storage.folding import Folded, refold
 from tract.storage.shallow import UNTOLD
 
 UNSEEN = 0
@@ -238,9 +239,7 @@ class Catalogue:
 
     def read(self, number: int) -> Object:
         """The object; BlobNotFoundError when the store does not have it."""
-        self._reads += 1
-        if not self._reads % _READS_BEFORE_RELEASE:
-            self.release()
+        self._count_read()
         if len(self._single) <= number < self.size:
             at = bisect_right(self._bases, number) - 1
             return self._store.read_packed(self._names[at], number - self._bases[at])
@@ -249,6 +248,23 @@ class Catalogue:
             return self._store.read(id)
         except BlobNotFoundError:
             raise BlobNotFoundError(id.hex(), UNTOLD) from None
+
+    def _count_read(self) -> None:
+        self._reads += 1
+        if not self._reads % _READS_BEFORE_RELEASE:
+            self.release()
+
+    def folded(self, number: int, ordinal: int, places: Sequence[int]) -> Folded | None:
+        """The object folded for the place *ordinal* of a new pack, straight from how it lies in its old one; None where that is not possible.
+
+        *places* has by number the ordinals of the objects of the new pack, NONE for others.
+        """
+        if not len(self._single) <= number < self.size:
+            return None
+        self._count_read()
+        at = bisect_right(self._bases, number) - 1
+        part = self._store.folded(self._names[at], number - self._bases[at])
+        return None if part is None else refold(part, ordinal, places, number, NONE)
 
     def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The payloads of the objects *numbers*, read one at a time."""

@@ -18,6 +18,7 @@ from tract.refs.names import HEADS, split_tract
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.compression import train_dictionary
+from tract.storage.folding import Folded
 from tract.storage.pack_writer import Packing
 from tract.storage.shallow import Cut, write_shallow
 from tract.transaction import transaction
@@ -210,7 +211,8 @@ class _PackContents:
         self._count = sum(len(numbers) for _, numbers in self._groups)
         self._done = 0
         self._made: dict[ObjectId, int] = {}
-        self._ordinals = array("I", [NONE]) * (1 + max((max(numbers) for _, numbers in self._groups), default=0))
+        size = max(catalogue.size, 1 + max((max(numbers) for _, numbers in self._groups), default=0))
+        self._ordinals = array("I", [NONE]) * size
         for ordinal, number in enumerate(chain.from_iterable(numbers for _, numbers in self._groups)):
             self._ordinals[number] = ordinal
 
@@ -220,7 +222,9 @@ class _PackContents:
         return next(reversed(self._made), None)
 
     def packing(self) -> Packing:
-        groups: list[tuple[Kind, Iterator[bytes]]] = [(kind, self._payloads(numbers)) for kind, numbers in self._groups]
+        groups: list[tuple[Kind, Iterator[bytes | Folded]]] = []
+        for kind, numbers in self._groups:
+            groups.append((kind, self._payloads(numbers) if kind == "blob" else self._folded(numbers)))
         ordinals = Recent(self._ordinal_of)
         return Packing([*groups, ("operation", self._make_operations())], self._ids(), ordinals.__getitem__)
 
@@ -233,9 +237,19 @@ class _PackContents:
     def _payloads(self, numbers: array[int]) -> Iterator[bytes]:
         for payload in self._catalogue.payloads(numbers):
             yield payload
-            self._done += 1
-            if self._progress is not None and not self._done % REPORT_EVERY:
-                self._progress("packing", self._done, self._count)
+            self._report()
+
+    def _folded(self, numbers: array[int]) -> Iterator[bytes | Folded]:
+        """The payloads, mostly folded as they lie: to put their ids together and take them apart again would be half of all work."""
+        for number in numbers:
+            folded = self._catalogue.folded(number, self._ordinals[number], self._ordinals)
+            yield self._catalogue.read(number).payload if folded is None else folded
+            self._report()
+
+    def _report(self) -> None:
+        self._done += 1
+        if self._progress is not None and not self._done % REPORT_EVERY:
+            self._progress("packing", self._done, self._count)
 
     def _make_operations(self) -> Iterator[bytes]:
         for new in self._operations:
