@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from tract.compile.repair import repair
@@ -39,13 +40,14 @@ def conversation_problems(found: Examination) -> Iterator[Problem]:
     A message that several branches have is read once: of a branch that went on from what another has, only the end is looked at, and all of it where that end is not clean.
     """
     tips = [(name, tip) for name, tip in found.record.refs.items() if HEADS in name and isinstance(tip, bytes)]
+    branches = Counter(name[: name.index(HEADS)] for name, _ in tips)
     covered: set[tuple[str, ObjectId]] = set()
     skipped: dict[str, set[ObjectId]] = {}
     left = _MOST_READ * len(found.found) + _ALWAYS_READ
     for name, tip in sorted(tips, key=lambda item: (-_generation(found, item[1]), item[0])):
         prefix = name[: name.index(HEADS)]
         try:
-            own = _cover(found, prefix, tip, covered)
+            own = _cover(found, prefix, tip, covered) if branches[prefix] > 1 else None
             hidden = skipped.setdefault(prefix, _skipped(found, prefix))
             if own is not None and _is_clean_end(found, name, _entries(found, tip, own + _BEFORE), hidden):
                 continue

@@ -13,7 +13,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 
@@ -55,6 +55,7 @@ class PackScan(Pack):
         self.found: dict[ObjectId, tuple[Kind, int]] = {}
         self.unreadable: dict[ObjectId, bytes] = {}
         self._ids: list[ObjectId | None] | None = None  # where the pack's own table of ids is not to be had
+        self._known: list[ObjectId] = []  # once the table of ids was checked, what is in it, where that is all there
         self._mended: dict[int, bytes] = {}
         self._derived: dict[int, ObjectId | None] = {}
         super().__init__(os.path.join(store, name))
@@ -198,12 +199,20 @@ class PackScan(Pack):
         return super()._read_ids(block)
 
     def id_at(self, ordinal: int) -> ObjectId:
+        if 0 <= ordinal < len(self._known):
+            return self._known[ordinal]
         if self._ids is not None and 0 <= ordinal < self.count:
             id = self._ids[ordinal]
             if id is None:
                 raise ObjectCorruptError(self.path, f"the id of object number {ordinal} is missing")
             return id
         return super().id_at(ordinal)
+
+    def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
+        known = self._known
+        if ordinals and min(ordinals) >= 0 and max(ordinals) < len(known):
+            return [known[ordinal] for ordinal in ordinals]
+        return [self.id_at(ordinal) for ordinal in ordinals]
 
     # Objects
 
@@ -231,6 +240,8 @@ class PackScan(Pack):
                 super()._unpack(row)
             except ObjectCorruptError as exc:
                 self._error("frame-damaged", row.offset, exc.detail, "", f"frame {number}")
+        with suppress(ObjectCorruptError):
+            self._known = [self.id_at(ordinal) for ordinal in range(self.count)]
         for ordinal in range(self.count):
             self._take_object(ordinal)
 
