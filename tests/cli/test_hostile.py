@@ -30,6 +30,7 @@ LINES: dict[str, list[str | list[str]]] = {
     "bisect": ["bisect start HEAD HEAD~2", "bisect log", "bisect next", "bisect bad", ["bisect", "good", HOSTILE]],
     "reflog": ["reflog", "reflog --json"],
     "compile": ["compile", "compile --format openai", "compile --json", "compile --format anthropic"],
+    "verify": ["verify", "verify --sent HEAD", ["verify", "--sent", HOSTILE]],
     "usage": ["usage", "usage --json", ["usage", "--record", HOSTILE]],
     "annotate": [["annotate", "HEAD", "skip", "--reason", HOSTILE], "annotate HEAD normal --json"],
     "pin": ["pin HEAD", "pin HEAD~1 --json", "pin HEAD -n"],

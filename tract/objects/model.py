@@ -508,7 +508,7 @@ def _node_of(value: Any) -> Node:
 def _chunk_of(items: list[Any], of: Any, fields: int) -> Node:
     if of == "refs":
         return Node(0, _id_kinds(items, "its entries are not ids and kinds"), "refs")
-    if of not in _ENTRY_ROLES or (of == "messages") != (fields == 2):
+    if type(of) is not str or of not in _ENTRY_ROLES or (of == "messages") != (fields == 2):
         raise _ShapeError("it is a chunk of an unknown sort")
     return Node(0, _ids(items, "its entries are not pairs of ids"), of)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 
 
 def run(console: Console, args: Args) -> int:
+    if args.sent is None:
+        console.error("what to verify is missing: --sent REVISION")
+        return USAGE
     with console.open_tract() as tract:
         commit = tract.get_commit(args.sent).commit_hash
         is_same = tract.verify_sent(args.sent)
@@ -24,7 +27,7 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("sent", ("--sent",), metavar="REVISION", required=True, help="The answer whose request is rebuilt."),
+        Param("sent", ("--sent",), metavar="REVISION", help="The answer whose request is rebuilt."),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
