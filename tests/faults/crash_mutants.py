@@ -34,9 +34,9 @@ def _without_sync_before(real: Any = Journal.append) -> Callable[[], AbstractCon
 
 
 def _operation_before_objects(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
-    def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
-        real(self, objects[-1:], sync=False, keyframe=keyframe)
-        real(self, objects, sync=sync, keyframe=keyframe)
+    def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, **others: bool) -> None:
+        real(self, objects[-1:], sync=False, **others)
+        real(self, objects, sync=sync, **others)
         self.operations.pop()
 
     return patched(Journal, append=append)
