@@ -37,16 +37,21 @@ def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     waiting: list[Callable[[], None]] = []
 
     def cut(repo: Repository, cuts: Any) -> None:
+        """Before the packs go this only notes what is to be written; after that it does as it should."""
+        if waiting:
+            repo.look_at_shallow()
+            waiting.clear()
+            real_cut(repo, cuts)
+            return
         written: list[Any] = []
         with replaced(repack, write_shallow=lambda *what: written.append(what)):
             real_cut(repo, cuts)
-        waiting.extend(lambda what=what: repack.write_shallow(*what) for what in written)
+        waiting.append(lambda: [repack.write_shallow(*what) for what in written])  # type: ignore[func-returns-value]
 
     def drop(self: Database, names: Any) -> None:
         real_drop(self, names)
         for late in waiting:
             late()
-        waiting.clear()
 
     @contextmanager
     def apply() -> Iterator[None]:

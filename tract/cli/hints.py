@@ -33,6 +33,12 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
     (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
     (errors.MergeError, "file of conflicts", _UNDER_WAY),
+    (errors.GCError, "the disk is full", "nothing was lost; delete something else on that disk, and run it again"),
+    (
+        errors.DurabilityError,
+        "No space left on device",
+        "'tract gc' makes room, of what 'tract reset --hard' and 'tract branch -D' let go",
+    ),
     (
         errors.CompressionError,
         "it waits as",
