@@ -136,7 +136,7 @@ def test_sessions_of_claude_code_stay_themselves_and_become_valid_chat(path):
     kept = own.value["messages"]
     # One was interrupted behind a thought, which alone is not sent back.
     assert [raw for raw in raws if raw in kept] == kept
-    assert len(raws) - len(kept) == len(own.warnings)
+    assert len(raws) - len(kept) <= len(own.warnings)
     assert chat.value == forced(judge.validate_python(chat.value))
     assert () == pairing_warnings(messages)
     assert_chat_is_paired(chat.value)
