@@ -110,7 +110,7 @@ def _message(repo: Repository, commit: ObjectId, number: int, revision: str) -> 
     """The commit that introduced message *number*, from 1, of the context at *commit*."""
     repo.check_whole(commit)
     found = repo.commit(commit)
-    in_open = found.open[::2]
+    in_open = found.entry_commits
     if found.operation is CommitOperation.APPEND and found.content is not None:
         in_open = (*in_open, commit)
     closed = 0 if found.tree is None else repo.node(found.tree).total

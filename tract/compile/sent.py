@@ -28,7 +28,6 @@ from tract.history.priority import Priority
 from tract.history.walk import is_ancestor
 from tract.messages.sentences import RULES
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.json import same_json
 from tract.objects.note import read_body
 from tract.repo import Repository
 from tract.revision import Revision, revision_text
@@ -79,14 +78,15 @@ def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]
     repo = space.repo
     settings = {key: value for key, value in request.items() if key not in _OURS}
     shown = space.shown
-    priorities = space.compiler.advance_notes().priorities
+    notes = space.compiler.advance_notes()
+    priorities = notes.priorities
     context = repo.head()[1]
     if shown is not None and shown[1] == priorities.tip:
         compiled_at, _, behind = shown
         if _leads_to(repo, behind, context) or (behind != compiled_at and _leads_to(repo, compiled_at, context)):
             space.shown = (compiled_at, priorities.tip, context)  # many answers to one context cost one walk
             context = compiled_at
-    hidden = [commit.hex() for commit in sorted(priorities.targets()) if _is_hidden(repo, priorities, commit)]
+    hidden = [commit.hex() for commit in sorted(priorities.targets()) if notes.is_skipped(repo, commit)]
     about = {
         "provider": request.get("provider"),
         "body_hash": request.get("body_hash"),
@@ -102,11 +102,6 @@ def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]
 def _leads_to(repo: Repository, commit: ObjectId | None, tip: ObjectId | None) -> bool:
     """Whether HEAD's branch went on from *commit*, and did not go elsewhere since that was compiled."""
     return commit is None or (tip is not None and is_ancestor(repo, commit, tip))
-
-
-def _is_hidden(repo: Repository, priorities: NoteTable, commit: ObjectId) -> bool:
-    note = priorities.get(repo, commit)
-    return note is not None and note.get("priority") == Priority.SKIP
 
 
 def _is_same(body: Mapping[str, Any], settings: Mapping[str, Any], hidden: list[str]) -> bool:
@@ -239,12 +234,3 @@ def _written(body: Mapping[str, Any]) -> Iterator[bytes]:
             yield json.dumps(body, ensure_ascii=ascii_only, separators=separators, allow_nan=False).encode(
                 "utf-8", "surrogatepass"
             )
-
-
-def request_changes(before: SentRequest, now: Mapping[str, Any]) -> tuple[bool, bool, bool]:
-    """Whether tools, model and instructions differ between a request that was sent and the settings of the next one."""
-    old = before.settings
-    tools = json.dumps(old.get("tools")) != json.dumps(now.get("tools"))
-    model = old.get("model") != now.get("model")
-    system = any(not same_json(old.get(key), now.get(key)) for key in ("system", "instructions", "system_instruction"))
-    return tools, model, system

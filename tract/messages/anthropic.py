@@ -125,14 +125,6 @@ def _search_result_text(block: Mapping[str, JSON]) -> str:
     return "\n".join([str(block.get("title", "")), str(block.get("source", "")), *texts])
 
 
-def write_system(turn: Turn, notes: Notes) -> JSON:
-    """The system prompt that *turn* is: a str for a single text, a list of blocks for several, None for none."""
-    blocks = [block for block in write_blocks(turn, notes) if block["type"] == "text"]
-    if not blocks:
-        return None
-    return blocks if turn.listed else plain_or_blocks(blocks)
-
-
 def join_system(contents: Sequence[JSON]) -> JSON:
     """One system prompt of several: a single one as it is, more of them as a list of blocks, None for none."""
     if len(contents) == 1:

@@ -209,10 +209,10 @@ class Graph:
     def _check_context(self, subject: str, commit: Commit) -> int | None:
         """How many entries the commit's context has before its own, or None where that cannot be told."""
         total = 0 if commit.tree is None else self._check_tree(commit.tree, subject, None, last=True)
-        commits = commit.open[::2]
+        commits = commit.entry_commits
         if len(commits) >= MOST or any(closes(id, at) for at, id in enumerate(commits, 1)):
             self._problem("context-cut", subject, "its open entries have a boundary in them")
-        for entry, blob in zip(commits, commit.open[1::2], strict=False):
+        for entry, blob in zip(commits, commit.entry_blobs, strict=False):
             if not self._in_notes:
                 self._need(entry, "commit", subject, "the commit of a message")
             self._need(blob, "blob", subject, f"the content of message {entry.hex()[:16]}")
@@ -305,7 +305,7 @@ class Graph:
         That is in a node that the context *before* has not, so the others are not read but where it is in none of these.
         """
         wanted = (commit.target or b"", commit.content or b"")
-        if wanted in zip(commit.open[::2], commit.open[1::2], strict=False):
+        if wanted in zip(commit.entry_commits, commit.entry_blobs, strict=False):
             return True
         old = {before}
         nodes = [] if commit.tree is None else [commit.tree]
