@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.making import Words, make_tract, texts
-from tract import BranchNotFoundError, InvalidBranchNameError, MergeError, Tract, TractError
+from tract import BranchNotFoundError, InvalidBranchNameError, MergeError, RefMovedError, Tract, TractError
 from tract.history.state import write_state
 from tract.refs.names import HEAD
 
@@ -140,3 +140,56 @@ def test_a_branch_in_memory_can_be_opened_by_its_name():
         t.user("a")
 
         assert ("draft", ["draft"]) == (t.current_branch, [branch.name for branch in t.list_branches()])
+
+
+GONE = {
+    "deleted": lambda t: t.delete_branch("draft", force=True),
+    "renamed": lambda t: t.rename_branch("draft", "final"),
+}
+
+
+@pytest.mark.parametrize("on_moved", ["error", "append"])
+@pytest.mark.parametrize("name", GONE)
+def test_a_branch_that_others_took_away_is_not_made_again_by_a_commit(name, on_moved, tmp_path):
+    t = make_tract("a", path=tmp_path)
+    t.branch("draft")
+
+    with on(tmp_path, "draft", on_moved=on_moved) as draft, on(tmp_path, "draft", on_moved=on_moved) as other:
+        draft.user("b")
+        GONE[name](t)
+        for handle in (draft, draft, other):
+            with pytest.raises(RefMovedError, match="refs/heads/draft") as caught:
+                handle.user("c")
+            assert "c" == caught.value.content.text
+            with pytest.raises(RefMovedError), handle.batch():
+                handle.user("d")
+            with pytest.raises(RefMovedError):
+                handle.reset("main")
+            handle.status()
+        assert "draft" not in [one.name for one in t.list_branches()]
+
+        t.branch("draft")
+        assert ["a"] == texts(draft)
+        draft.user("e")
+        assert ["a", "e"] == texts(draft)
+
+
+def test_a_batch_does_not_land_on_a_branch_that_others_deleted_meanwhile(tmp_path):
+    t = make_tract("a", path=tmp_path)
+
+    with on(tmp_path, "draft", create=True, on_moved="append") as draft:
+        with pytest.raises(RefMovedError) as caught, draft.batch():  # noqa: PT012  # the end of the batch is what raises
+            draft.user("b")
+            t.delete_branch("draft")
+        assert ("b",) == tuple(content.text for content in caught.value.content)
+    assert ["main"] == [one.name for one in t.list_branches()]
+
+
+def test_a_branch_that_the_handle_itself_cleared_goes_on(tmp_path):
+    make_tract("a", path=tmp_path)
+
+    with on(tmp_path, "draft", create=True) as draft:
+        draft.clear()
+        draft.user("b")
+
+        assert ["b"] == texts(draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ WORDS = {
     "edit": lambda t: t.edit("HEAD~1", "B"),
     "reset": lambda t: t.reset("HEAD~1"),
     "restored": lambda t: (t.revert("HEAD~1"), t.revert("HEAD")),
+    "unhidden": lambda t: t.annotate("HEAD~1", Priority.NORMAL),
+    "pinned from hidden": lambda t: t.annotate("HEAD~1", Priority.PINNED),
+    "hiding undone": lambda t: t.undo(),
+    "unhidden among many": lambda t: [
+        t.annotate("HEAD" if n else "HEAD~1", Priority.NORMAL if n < 80 else "skip") for n in range(81)
+    ],
     "compress and commit": lambda t: (t.compress(commits=["HEAD~2", "HEAD~1"], content="x", force=True), t.user("d")),
 }
 
@@ -54,6 +61,9 @@ def test_an_answer_lands_behind_what_a_sidecar_curated(name, tmp_path):
 @pytest.mark.parametrize("name", WORDS)
 def test_an_answer_does_not_land_behind_words_its_agent_never_saw(name, tmp_path):
     agent, other = pair(tmp_path, "a", "b", "c")
+    if "hid" in name:
+        other.annotate("HEAD~1", "skip")
+        assert ["a", "c"] == texts(agent)
 
     WORDS[name](other)
     moved, seen = other.head, texts(other)
@@ -62,6 +72,61 @@ def test_an_answer_does_not_land_behind_words_its_agent_never_saw(name, tmp_path
         agent.commit(content)
 
     assert (content, moved, seen) == (caught.value.content, other.head, texts(other))
+
+
+UNSEEN = {
+    "normal": lambda t: t.annotate("HEAD~1", Priority.NORMAL),
+    "there and back": lambda t: (t.annotate("HEAD~1", "normal"), t.annotate("HEAD~1", "skip")),
+    "elsewhere": lambda t: t.annotate("draft", "normal"),
+    "pinned": lambda t: t.annotate("HEAD~2", "pinned"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in UNSEEN if name != "normal"])
+def test_priorities_that_bring_no_message_back_refuse_no_answer(name, tmp_path):
+    agent, other = pair(tmp_path, "a", "b", "c")
+    other.switch("draft", create=True)
+    other.user("x")
+    other.annotate("draft", "skip")
+    other.switch("main")
+    other.annotate("HEAD~1", "skip")
+    assert ["a", "c"] == texts(agent)
+
+    UNSEEN[name](other)
+    agent.assistant("answer")
+
+    assert ["a", "c", "answer"] == texts(agent)
+
+
+def test_a_handle_may_bring_a_message_back_itself_but_not_beside_others_that_did(tmp_path):
+    agent, other = pair(tmp_path, "a", "b", "c")
+    other.annotate("HEAD~1", "skip")
+    other.annotate("HEAD~2", "skip")
+    assert ["c"] == texts(agent)
+
+    agent.annotate("HEAD~1", "normal")
+    agent.user("d")
+    other.annotate("HEAD~3", "normal")
+    agent.annotate("HEAD", "pinned")
+    with pytest.raises(RefMovedError, match="refs/notes/priority"):
+        agent.user("e")
+    agent.user("f")
+
+    assert ["a", "b", "c", "d", "f"] == texts(agent)
+
+
+@pytest.mark.parametrize("appends", [True, False])
+def test_a_batch_does_not_land_behind_a_message_that_others_brought_back(appends, tmp_path):
+    agent, other = pair(tmp_path, "a", "b", "c")
+    other.annotate("HEAD~1", "skip")
+    agent = make_tract(path=tmp_path, on_moved="append" if appends else "error")
+    assert ["a", "c"] == texts(agent)
+
+    with suppress(RefMovedError), agent.batch():
+        agent.user("d")
+        other.annotate("HEAD~1", "normal")
+
+    assert ["a", "b", "c", *(["d"] if appends else [])] == texts(other)
 
 
 def test_after_a_refusal_the_handle_can_be_used_at_once(tmp_path):

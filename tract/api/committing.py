@@ -142,7 +142,9 @@ class Committing(Handle):
         """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
         with self._access() as space:
             message = message_named(space.repo, target)
-            return annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities)
+            made = annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities)
+            self._sight.look_at_own_note(space.repo)
+            return made
 
     def tag(self, name: str, target: Revision = "HEAD") -> str:
         """Name a commit for good, and give back its id; TagExistsError when the tag names another."""

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.opening import storage_errors
@@ -25,13 +25,15 @@ from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
+from tract.history.context import context_at, find_entry
 from tract.history.moves import adds_no_word
-from tract.history.notes import NoteTable
+from tract.history.notes import PRIORITY, NoteTable, note_tip
 from tract.history.origins import Origins
+from tract.history.priority import brought_back
 from tract.objects.id import ObjectId
-from tract.refs.names import HEAD, HEADS
+from tract.refs.names import HEAD, HEADS, NOTES
 from tract.refs.operations import shown
-from tract.refs.store import ANY, Expected
+from tract.refs.store import ANY, Expect, Expected
 from tract.repo import Repository
 from tract.storage.files import as_storage_error
 from tract.storage.threads import ThreadLock
@@ -46,20 +48,52 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Seen:
-    """Where HEAD and the branches were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw."""
+    """Where HEAD, the branches and the priorities were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw.
+
+    *last* is the last commit that was seen on the branch of a handle that was opened by its name; None where it has none yet, or the handle itself took them off.
+    """
 
     place: Expected = ANY
     tips: dict[str, Expected] = field(default_factory=dict)
+    priorities: ObjectId | Literal[Expect.ANY] | None = ANY
+    last: ObjectId | None = None
 
-    def look(self, repo: Repository) -> None:
-        """Remember where HEAD and its branch are."""
+    def look(self, repo: Repository, *, after_own: bool = False) -> None:
+        """Remember where HEAD, its branch and the priorities are; *after_own* where the handle moved the branch itself."""
         branch, tip = repo.head()
         self.place = branch
         if branch is not None:
             self.tips[branch] = tip
+        self.priorities = note_tip(repo, PRIORITY)
+        if repo.branch is not None and (tip is not None or after_own):
+            self.last = tip
+
+    def look_at_own_note(self, repo: Repository) -> None:
+        """Remember where the priorities are, after the handle itself set one; but not where others brought back a message meanwhile."""
+        tip = note_tip(repo, PRIORITY)
+        if self.priorities is not ANY and tip is not None:
+            parents = repo.commit(tip).parents
+            if not brought_back(repo, self.priorities, parents[0] if parents else None):
+                self.priorities = tip
+
+    def check_branch(self, repo: Repository) -> None:
+        """RefMovedError where the branch of a handle that was opened by its name is gone: no commit makes it again."""
+        if repo.branch is not None and self.last is not None and repo.ref(repo.branch) is None:
+            if repo.ref(HEAD) == repo.branch:
+                return  # others took its commits off
+            raise RefMovedError(repo.branch, shown(self.last), None)
+
+    def check_priorities(self, repo: Repository, tip: ObjectId | None) -> None:
+        """RefMovedError where a message in the context at *tip*, which was hidden when the handle looked, is not any more."""
+        now = note_tip(repo, PRIORITY)
+        if self.priorities is ANY or now == self.priorities:
+            return
+        back = brought_back(repo, self.priorities, now)
+        if back is None or any(find_entry(repo, context_at(repo, tip), one) for one in back):
+            raise RefMovedError(NOTES + PRIORITY, shown(self.priorities), shown(now))
 
     def copy(self) -> Seen:
-        return Seen(self.place, dict(self.tips))
+        return Seen(self.place, dict(self.tips), self.priorities, self.last)
 
 
 class OpenBatch:
@@ -72,9 +106,17 @@ class OpenBatch:
         self._space = space
         self._batch = batch
         self._seen = seen
+        self._begun = replace(seen, priorities=note_tip(space.repo, PRIORITY))
         self._outer = outer
         self._owner = _owner()
         self._is_open = True
+
+    def check_seen(self) -> None:
+        """RefMovedError where others brought a message back, or took the branch away, since the batch began; only for the holder of the lock."""
+        repo = self._handle._repo
+        self._begun.check_branch(repo)
+        if self._handle._on_moved != "append":
+            self._begun.check_priorities(repo, repo.head()[1])
 
     def __repr__(self) -> str:
         state = "open" if self._is_open else f"{len(self.commits)} commits"
@@ -125,7 +167,7 @@ class Handle:
         self._on_moved = on_moved
         self._lock = self._own.lock
         self._closed = False
-        self._seen = Seen()
+        self._seen = Seen(last=repo.head()[1] if repo.branch is not None else None)
 
     def close(self) -> None:
         """Let go of the store; anything but another ``close`` is an error from then on."""
@@ -249,14 +291,15 @@ class Handle:
     def _land(self, one: OpenBatch) -> None:
         self._check_open()
         made = one._batch.commits()
-        anew = one._batch.land(reason="batch", follows=self._follows)
+        anew = one._batch.land(reason="batch", follows=self._follows, check=one.check_seen)
         one.commits = tuple(anew.get(id, id).hex() for id in made)
         self._repo.replaced.update(anew)
         for name, tip in one._seen.tips.items():
             landed = anew.get(tip, tip) if isinstance(tip, bytes) else tip
             if landed == self._repo.ref(name):
                 self._seen.tips[name] = landed
-        self._seen.place = one._seen.place
+        self._seen.place, self._seen.last = one._seen.place, one._seen.last
+        self._seen.priorities = note_tip(self._repo, PRIORITY)
 
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
         """Whether what was made on the commit *was* may land on *now*, where the branch is."""
@@ -288,16 +331,21 @@ class Handle:
 
     def _expected(self) -> Expected:
         """Where HEAD's branch must be for this handle to move it, ANY where it never looked; RefMovedError when another process took HEAD elsewhere."""
-        return ANY if self._on_moved == "append" else self._seen_here()[0]
+        if self._on_moved != "append":
+            return self._seen_here()[0]
+        self._sight.check_branch(self._space.repo)
+        return ANY
 
     def _expected_by_commit(self) -> Expected:
         """The same for a commit: it may also land where the branch went without a new word, so that others can curate meanwhile."""
         if self._on_moved == "append":
-            return ANY
+            return self._expected()
         seen, tip = self._seen_here()
-        if seen is ANY or seen == tip or isinstance(seen, str):
-            return seen
-        return tip if adds_no_word(self._space.repo, seen, tip) else seen
+        if seen != tip and seen is not ANY and not isinstance(seen, str) and adds_no_word(self._space.repo, seen, tip):
+            seen = tip
+        if seen == tip:
+            self._sight.check_priorities(self._space.repo, tip)
+        return seen
 
     def _seen_here(self) -> tuple[Expected, ObjectId | None]:
         """Where this handle last saw HEAD's branch, and where it is."""
@@ -306,6 +354,8 @@ class Handle:
         seen = self._seen if one is None else one._seen
         if seen.place is not ANY and branch != seen.place:
             raise RefMovedError(HEAD, shown(seen.place), branch or shown(tip))
+        if tip is None:
+            seen.check_branch(self._repo if one is None else one._space.repo)
         return seen.tips.get(branch or "", ANY), tip
 
     def _look_after(self, given: Any) -> Expected:
@@ -349,7 +399,7 @@ class Handle:
                 raise TractError(f"cannot {what} inside a batch")
             expected = self._expected()
             yield space, space.repo.head()[1] if expected is ANY else expected
-            self._look()
+            self._seen.look(self._repo, after_own=True)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
-from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, write_note
+from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, write_note
 from tract.history.times import moment
 from tract.objects.id import ObjectId
+from tract.objects.note import left_standing, read_body, read_event
 from tract.repo import Repository
 
 
@@ -94,6 +95,33 @@ def annotate(
         repo, PRIORITY, NewNote(target, body, time), reason=f"annotate: {priority} {target.hex()[:16]}", table=table
     )
     return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time))
+
+
+def brought_back(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> set[ObjectId] | None:
+    """The messages that the priorities at *old* hide and those at *new* do not; None where what *old* said is not kept any more."""
+    if old is None:
+        return set()
+    if not repo.objects.contains(old):
+        return None
+    added = notes_between(repo, old, new)
+    if added is None:
+        was, now = NoteTable(), NoteTable()
+        was.advance(repo, old)
+        now.advance(repo, new)
+        return {one for one in was.targets() if _hides(was.get(repo, one)) and not _hides(now.get(repo, one))}
+    news = {blob: read_event(blob, repo.blob(blob)) for _, blob in added}
+    found: set[ObjectId] = set()
+    for target in {event.target for event in news.values()}:
+        events = {blob: event for blob, event in news.items() if event.target == target}
+        if not _hides(events[left_standing(events)[-1]].body):
+            before = {one for event in events.values() for one in event.replaces} - events.keys()
+            there = [one for one in before if repo.objects.contains(one)]
+            found |= {target} if any(_hides(read_body(one, repo.blob(one))) for one in there) else set()
+    return found
+
+
+def _hides(body: Mapping[str, Any] | None) -> bool:
+    return body is not None and body.get("priority") == Priority.SKIP.value
 
 
 def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnotation]:
