@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from tests.making import make_tract, texts
 from tract import CommitNotFoundError, ContentValidationError, Priority, Tract
+from tract.history.notes import REQUEST, note_tip, noted_entries
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {"b": {}, "a": {}}}}}]  # fmt: skip
 
@@ -113,6 +114,44 @@ def test_settings_that_stay_are_kept_once(tmp_path):
         for at in range(20):
             answer(t, f"more {at}", body_of(t, metadata=big))
         assert t.repository.objects.stats().size - before < 100_000
+
+
+def test_what_is_hidden_is_kept_in_proportion_to_what_changed(tmp_path):
+    with make_tract(path=tmp_path) as t:
+        ids, hidden, sizes = [], [], []
+        for turn in range(240):
+            said = t.user(f"question {turn}").commit_hash
+            t.annotate(said, Priority.SKIP)
+            hidden.append(said)
+            if turn % 9 == 8:
+                t.annotate(hidden.pop(0), Priority.NORMAL)
+            ids.append(answer(t, f"answer {turn}", {"model": "m", "messages": t.compile().to_openai()}))
+            if turn % 80 == 79:
+                sizes.append(sum(len(note) for note in notes_of_requests(t)))
+        t.compress(keep_recent=10, content="what was said", force=True)
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+
+        assert sizes[2] - sizes[1] < 1.3 * (sizes[1] - sizes[0])
+        assert all(t.verify_sent(id) for id in ids[::20] if id in {one.commit_hash for one in t.log(20)})
+
+
+def notes_of_requests(t: Tract) -> list[bytes]:
+    repo = t.repository
+    return [repo.objects.read(blob).payload for _, blob in noted_entries(repo, note_tip(repo, REQUEST))]
+
+
+def test_what_was_hidden_is_known_of_every_request():
+    t = make_tract("a", "b", "c", "d")
+    places = ["HEAD~3", "HEAD~2", "HEAD~1", "HEAD"]
+    commits = [t.get_commit(one).commit_hash for one in places]
+    rng = random.Random(3)
+    sent = {}
+    for at in range(60):
+        if at % 3:
+            t.annotate(rng.choice(commits), rng.choice([Priority.SKIP, Priority.NORMAL]))
+        shown = texts(t)
+        sent[t.assistant(f"answer {at}", request={"model": "m", "n": at // 20}).commit_hash] = shown
+    assert sent == {id: texts(t.sent(id)) for id in sent}
 
 
 def test_anthropic_and_gemini_bodies_are_rebuilt():

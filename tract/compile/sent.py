@@ -5,7 +5,8 @@
     {"request": {"model": …, "tools": […], …}, "hidden": [ids],      the settings, and which messages were hidden then
      "provider", "body_hash", "context", "rules"}                     what was sent, where from, by which rules
 
-    {"as": <the note that says request and hidden>, "provider", …}    where both are as in a note before it
+    {"as": <the note that says request>, …}                           where the settings are as in a note before it
+    {…, "since": <a note before it>, "hide": [ids], "show": [ids]}    what came to the messages hidden there, and what left them
 
 So which messages a model saw, and the bytes it was sent, can be told from objects alone: for ever, and on every copy of the store.
 The settings have the place of the messages as a key without a value (``"messages": null``) where they were given with them.
@@ -14,7 +15,7 @@ The settings have the place of the messages as a key without a value (``"message
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from blake3 import blake3
@@ -27,7 +28,7 @@ from tract.history.notes import CONFIG, REQUEST, NoteTable, note_tip
 from tract.history.priority import Priority
 from tract.history.walk import is_ancestor
 from tract.messages.sentences import RULES
-from tract.objects.id import ObjectId, parse_id
+from tract.objects.id import ObjectId
 from tract.objects.note import read_body
 from tract.repo import Repository
 from tract.revision import Revision, revision_text
@@ -86,17 +87,16 @@ def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]
         if _leads_to(repo, behind, context) or (behind != compiled_at and _leads_to(repo, compiled_at, context)):
             space.shown = (compiled_at, priorities.tip, context)  # many answers to one context cost one walk
             context = compiled_at
-    hidden = [commit.hex() for commit in sorted(priorities.targets()) if notes.is_skipped(repo, commit)]
-    about = {
+    hidden = frozenset(commit for commit in priorities.targets() if notes.is_skipped(repo, commit))
+    last = _last_note(repo)
+    return {
+        **_settings_part(repo, last, settings),
+        **_hidden_part(repo, last, hidden),
         "provider": request.get("provider"),
         "body_hash": request.get("body_hash"),
         "context": None if context is None else context.hex(),
         "rules": RULES,
     }
-    last = _last_settings(repo)
-    if last is not None and _is_same(last[1], settings, hidden):
-        return {"as": last[0].hex(), **about}
-    return {"request": settings, "hidden": hidden, **about}
 
 
 def _leads_to(repo: Repository, commit: ObjectId | None, tip: ObjectId | None) -> bool:
@@ -104,22 +104,65 @@ def _leads_to(repo: Repository, commit: ObjectId | None, tip: ObjectId | None) -
     return commit is None or (tip is not None and is_ancestor(repo, commit, tip))
 
 
-def _is_same(body: Mapping[str, Any], settings: Mapping[str, Any], hidden: list[str]) -> bool:
-    """Whether a note says the same settings, in the same order, and the same messages hidden."""
-    return body["hidden"] == hidden and json.dumps(body["request"]) == json.dumps(settings)
-
-
-def _last_settings(repo: Repository) -> tuple[ObjectId, Mapping[str, Any]] | None:
-    """The note that says the settings of the request that was recorded last; None where none was."""
+def _last_note(repo: Repository) -> tuple[ObjectId, Mapping[str, Any]] | None:
+    """The note about the request that was recorded last, with its id; None where none was."""
     tip = note_tip(repo, REQUEST)
     blob = None if tip is None else repo.commit(tip).content
-    if blob is None:
-        return None
-    body = read_body(blob, repo.blob(blob))
-    if "as" not in body:
-        return blob, body
-    first = parse_id(body["as"])
-    return None if first is None else (first, read_body(first, repo.blob(first)))
+    return None if blob is None else (blob, read_body(blob, repo.blob(blob)))
+
+
+def _settings_part(
+    repo: Repository, last: tuple[ObjectId, Mapping[str, Any]] | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a note says of the settings: which note said the same, in the same order, or all of them."""
+    if last is not None:
+        id, body = last
+        if "as" in body:
+            id = bytes.fromhex(body["as"])
+            body = read_body(id, repo.blob(id))
+        if json.dumps(body["request"]) == json.dumps(settings):
+            return {"as": id.hex()}
+    return {"request": settings}
+
+
+def _hidden_part(
+    repo: Repository, last: tuple[ObjectId, Mapping[str, Any]] | None, hidden: frozenset[ObjectId]
+) -> dict[str, Any]:
+    """What a note says of the messages that were *hidden*: what changed since a note before it, or all of them where that is no longer.
+
+    So all that is said together is in proportion to what changed, and so is what is read for one of them.
+    """
+    if last is not None:
+        id, body = last
+        if "hide" not in body and "since" in body:  # that one says nothing but where it is said
+            id = bytes.fromhex(body["since"])
+            body = read_body(id, repo.blob(id))
+        before, said = _hidden_by(repo, body)
+        hide, show = _hex(hidden - before), _hex(before - hidden)
+        if not hide and not show:
+            return {"since": id.hex()} if before else {"hidden": []}
+        if said + len(hide) + len(show) <= len(hidden):
+            return {"since": id.hex(), "hide": hide, "show": show}
+    return {"hidden": _hex(hidden)}
+
+
+def _hex(commits: Iterable[ObjectId]) -> list[str]:
+    return [commit.hex() for commit in sorted(commits)]
+
+
+def _hidden_by(repo: Repository, body: Mapping[str, Any]) -> tuple[frozenset[ObjectId], int]:
+    """The messages that were hidden as the note says, and how many ids the notes say that it goes back to, but for the first."""
+    changes = []
+    while "hidden" not in body:
+        if "hide" in body:
+            changes.append(body)
+        id = bytes.fromhex(body["since"])
+        body = read_body(id, repo.blob(id))
+    hidden = set(body["hidden"])
+    for change in reversed(changes):
+        hidden = (hidden | set(change["hide"])) - set(change["show"])
+    said = sum(len(change["hide"]) + len(change["show"]) for change in changes)
+    return frozenset(bytes.fromhex(one) for one in hidden), said
 
 
 def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
@@ -135,7 +178,7 @@ def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
             id = bytes.fromhex(body["as"])
             first = read_body(id, repo.blob(id))
         context = None if body["context"] is None else bytes.fromhex(body["context"])
-        hidden = tuple(bytes.fromhex(one) for one in first["hidden"])
+        hidden = tuple(_hidden_by(repo, body)[0])
         return SentRequest(first["request"], body["provider"], body["body_hash"], context, hidden, body["rules"])
     except (KeyError, TypeError, ValueError) as exc:
         raise ObjectCorruptError(
