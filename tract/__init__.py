@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
+    "tract.agents.operation": ("Operation",),
+    "tract.agents.operations": ("operations",),
+    "tract.curation.listing": ("MessageInfo",),
     "tract.api.session": ("Session",),
     "tract.api.tract": ("Tract",),
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
@@ -92,6 +96,7 @@ _HOMES = {
     ),
     "tract.objects.model": ("CommitOperation",),
     "tract.errors": (
+        "ActionError",
         "AmbiguousPrefixError",
         "BisectError",
         "BlobNotFoundError",
@@ -153,6 +158,11 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot see that
 
 if TYPE_CHECKING:
+    from tract.agents.actions import Action as Action
+    from tract.agents.actions import ActionResult as ActionResult
+    from tract.agents.actions import PolicyAction as PolicyAction
+    from tract.agents.operation import Operation as Operation
+    from tract.agents.operations import operations as operations
     from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract
     from tract.compile.compiled import CompiledContext as CompiledContext
@@ -170,6 +180,7 @@ if TYPE_CHECKING:
     from tract.curation.compress.result import PrefixCost as PrefixCost
     from tract.curation.compress.summariser import llm_summariser as llm_summariser
     from tract.curation.expand import ExpandResult as ExpandResult
+    from tract.curation.listing import MessageInfo as MessageInfo
     from tract.curation.merge.resolve import llm_resolver as llm_resolver
     from tract.curation.merge.result import MergeConflict as MergeConflict
     from tract.curation.merge.result import MergeResolution as MergeResolution

@@ -17,6 +17,7 @@
     ├── BisectError                  a search for the first bad commit that cannot go on
     ├── CompressionError  GCError
     ├── SpawnError  SessionError
+    ├── ActionError                  an action that is none: an operation that is not there, or arguments that it does not take
     ├── PolicyExecutionError  PolicyConfigError  OrchestratorError      nothing raises these yet: policies and the orchestrator are to come
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
     ├── ImportFormatError            a file that is no conversation tract can read
@@ -195,6 +196,10 @@ class CompressionError(TractError):
 
 class GCError(TractError):
     """A garbage collection that cannot be done."""
+
+
+class ActionError(TractError):
+    """An action that cannot be run: it names no operation, or its arguments are not what the operation takes."""
 
 
 class SpawnError(TractError):

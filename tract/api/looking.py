@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tract.compile.compiled import CompiledContext
     from tract.compile.prefix import PrefixChange
+    from tract.curation.listing import MessageInfo
     from tract.report.diff import CommitDetails, DiffResult
     from tract.report.forensics import BlameEntry
     from tract.report.info import CommitInfo
@@ -132,6 +133,23 @@ class Looking(Handle):
 
         with self._looking() as space:
             return diff(space, a, b, compiled=compiled, notes=notes)
+
+    def messages(
+        self,
+        revision: Revision = "HEAD",
+        *,
+        start: int = 1,
+        count: int | None = None,
+        only: Sequence[Revision] | None = None,
+    ) -> list[MessageInfo]:
+        """The messages of the context at *revision*, hidden ones included: what each is, its priority, its tokens and its text.
+
+        Up to *count* of them from number *start* on, or those that *only* names; EditTargetError for one of those that the context does not have.
+        """
+        from tract.curation.listing import list_messages
+
+        with self._looking() as space:
+            return list_messages(space, revision, start=start, count=count, only=only)
 
     def blame(self, revision: Revision = "HEAD") -> list[BlameEntry]:
         """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""

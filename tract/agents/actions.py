@@ -1,0 +1,69 @@
+"""Actions: one word for everything that acts on a context.
+
+a model's tool call, a policy, the orchestrator, a person  ──▸  Action  ──▸  execute  ──▸  ActionResult
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, get_args
+
+Risk: TypeAlias = Literal["read", "low", "high"]
+"""``read`` changes nothing; ``low`` is taken back with a word; ``high`` is everything else that changes what the model sees, or lets go of history."""
+
+Autonomy: TypeAlias = Literal["manual", "collaborative", "autonomous"]
+"""What runs without approval: nothing that changes anything, what has a low risk, everything."""
+
+AUTONOMIES: tuple[Autonomy, ...] = get_args(Autonomy)
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One of tract's operations, by name, with its arguments as JSON.
+
+    *reason* is in the words of whoever wants it; *autonomy* may only lower the one that is in force.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    reason: str = ""
+    autonomy: Autonomy | None = None
+
+
+PolicyAction = Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """What came of an action: *text* for a reader, *data* the same as JSON.
+
+    *commit_hash* is the commit it made or went to, *proposal_id* the proposal that waits for approval instead.
+    With an *error* nothing happened.
+    """
+
+    text: str = ""
+    data: Any = None
+    commit_hash: str | None = None
+    proposal_id: str | None = None
+    error: str | None = None
+
+    @property
+    def success(self) -> bool:
+        """Whether there was no error."""
+        return self.error is None
+
+
+def least_autonomy(*given: Autonomy | None) -> Autonomy:
+    """The least of those *given*; ``autonomous`` where none is."""
+    return AUTONOMIES[min((AUTONOMIES.index(one) for one in given if one is not None), default=len(AUTONOMIES) - 1)]
+
+
+def needs_approval(risk: Risk, autonomy: Autonomy) -> bool:
+    """Whether an action of that *risk* is proposed instead of run."""
+    if risk == "read" or autonomy == "autonomous":
+        return False
+    return autonomy == "manual" or risk == "high"

@@ -1,0 +1,201 @@
+"""Operations: what can be done with a context, as a table has it that models, policies and the command line read.
+
+    Operation ── name, summary, risk, profile
+              ── arguments: Argument, each with its type, its limits and a sentence ──▸ a JSON schema, and the checks
+              ── function(tract, **arguments) -> ActionResult
+
+Arguments are JSON values. What a model gets nearly right is taken: ``"3"`` for 3, one message for a list of one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+from tract.agents.actions import ActionResult, Risk
+from tract.errors import ActionError
+
+Profile: TypeAlias = Literal["read", "self", "supervisor", "full"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+"""Each has all of the one before it."""
+
+ArgumentType: TypeAlias = Literal["text", "integer", "boolean", "choice", "message", "messages", "revision"]
+
+_LONGEST_NUMBER = 6
+"""Digits: longer ones are the beginning of an id, which lists show with ten."""
+
+_SHOWN = 60
+"""The characters of a wrong value that an error shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """An argument of an operation; None stands for one that is not given.
+
+    *type* ``message`` is a message of the context at HEAD, by number, address or id, and ``revision`` a commit by any name; *choices* are those of a ``choice``, *least* and *most* the limits of an integer.
+    Only *profile* and those above it have it.
+    """
+
+    name: str
+    type: ArgumentType
+    help: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    least: int = 0
+    most: int = 1_000_000_000
+    profile: Profile = "read"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its JSON schema."""
+        match self.type:
+            case "integer":
+                shape: dict[str, Any] = {"type": "integer"}
+            case "boolean":
+                shape = {"type": "boolean"}
+            case "choice":
+                shape = {"type": "string", "enum": list(self.choices)}
+            case "messages":
+                shape = {"type": "array", "items": {"type": "string"}}
+            case _:
+                shape = {"type": "string"}
+        return {**shape, "description": self.help}
+
+    def read(self, given: Any) -> Any:
+        """The value that *given* means; ActionError says what is allowed."""
+        match self.type:
+            case "integer":
+                return self._integer(given)
+            case "boolean":
+                return self._boolean(given)
+            case "messages":
+                return self._messages(given)
+            case "message" | "revision":
+                return self._address(given)
+            case "choice":
+                if given not in self.choices:
+                    raise self._wrong(f"must be one of {_quoted(self.choices)}", given)
+                return given
+        if not isinstance(given, str):
+            raise self._wrong("must be a text", given)
+        if self.required and not given.strip():
+            raise self._wrong("must be a text that is not empty", given)
+        return given
+
+    def _integer(self, given: Any) -> int:
+        if isinstance(given, str) and given.strip().lstrip("-").isdecimal() and len(given) < 20:
+            given = int(given)
+        if isinstance(given, float) and given.is_integer():
+            given = int(given)
+        if type(given) is not int or not self.least <= given <= self.most:
+            raise self._wrong(f"must be a whole number from {self.least} to {self.most}", given)
+        return given
+
+    def _boolean(self, given: Any) -> bool:
+        if isinstance(given, str) and given.lower() in ("true", "false"):
+            return given.lower() == "true"
+        if not isinstance(given, bool):
+            raise self._wrong("must be true or false", given)
+        return given
+
+    def _messages(self, given: Any) -> list[str]:
+        if isinstance(given, str | int) and not isinstance(given, bool):
+            given = [given]
+        if not isinstance(given, Sequence) or not given:
+            raise self._wrong("must be a list of messages", given)
+        return [self._address(one) for one in given]
+
+    def _address(self, given: Any) -> str:
+        if type(given) is int and given > 0:
+            return f"HEAD:{given}"
+        if not isinstance(given, str) or not given.strip():
+            what = "a commit: its id, a branch or a tag"
+            if self.type != "revision":
+                what = "a message: its number such as 4, HEAD:4, or its id"
+            raise self._wrong(f"must name {what}", given)
+        text = given.strip()
+        if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
+            return f"HEAD:{text}"
+        if "::" in text:
+            raise self._wrong("cannot name another tract", given)
+        return text
+
+    def _wrong(self, what: str, given: Any) -> ActionError:
+        shown = repr(given)
+        shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+        return ActionError(f"argument '{self.name}' {what}, not {shown}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation of tract's.
+
+    *risk* is that of a usual call; *risk_of*, where there is one, says that of a call with its arguments on a tract, and *riskier* in words when that is ``high``.
+    *touches* names the messages whose words or visibility a call changes.
+    """
+
+    name: str
+    summary: str
+    risk: Risk
+    function: Callable[..., ActionResult]
+    arguments: tuple[Argument, ...] = ()
+    profile: Profile = "read"
+    risk_of: Callable[..., Risk] | None = None
+    riskier: str = ""
+    touches: Callable[..., Sequence[str]] | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The JSON schema of its arguments."""
+        return {
+            "type": "object",
+            "properties": {one.name: one.schema for one in self.arguments},
+            "required": [one.name for one in self.arguments if one.required],
+            "additionalProperties": False,
+        }
+
+    def in_profile(self, profile: Profile) -> Operation:
+        """The operation with the arguments that *profile* has."""
+        return replace(self, arguments=tuple(one for one in self.arguments if includes(profile, one.profile)))
+
+    def read_arguments(self, given: object) -> dict[str, Any]:
+        """The arguments that *given* means, by name, without those that are None.
+
+        ActionError names everything that is wrong, and what is allowed.
+        """
+        if not isinstance(given, Mapping):
+            raise ActionError(f"{self.name}: the arguments must be an object, not {type(given).__name__}")
+        wrong: list[str] = []
+        values: dict[str, Any] = {}
+        known = {one.name: one for one in self.arguments}
+        wrong += [self._unknown(str(name)) for name in given if name not in known]
+        for name, one in known.items():
+            value = given.get(name)
+            if value is None:
+                wrong += [f"argument '{name}' is missing: {one.help}"] if one.required else []
+                continue
+            try:
+                values[name] = one.read(value)
+            except ActionError as exc:
+                wrong.append(str(exc))
+        if wrong:
+            raise ActionError(f"{self.name}: {'; '.join(wrong)}")
+        return values
+
+    def _unknown(self, name: str) -> str:
+        names = [one.name for one in self.arguments]
+        near = difflib.get_close_matches(name[:_SHOWN], names, 1)
+        meant = f"; '{near[0]}' may be meant" if near else ""
+        there = f"there are {_quoted(names)}" if names else "it takes none"
+        return f"there is no argument '{name[:_SHOWN]}'{meant}; {there}"
+
+
+def includes(profile: Profile, least: Profile) -> bool:
+    """Whether *profile* has what *least* has."""
+    return PROFILES.index(profile) >= PROFILES.index(least)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,92 @@
+"""The table of operations, and the one way that an action becomes a call.
+
+Action ──▸ operation_named ──▸ read_arguments ──▸ function ──▸ ActionResult
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tract.agents.actions import Action, ActionResult, Risk
+from tract.agents.changing import CHANGING
+from tract.agents.operation import PROFILES, Operation, Profile, includes
+from tract.agents.reading import READING
+from tract.agents.target import TractLike
+from tract.errors import ActionError, ClosedError, TractError
+
+OPERATIONS: tuple[Operation, ...] = (*READING, *CHANGING)
+
+_BY_NAME = {one.name: one for one in OPERATIONS}
+
+
+class Call(NamedTuple):
+    """An action that was checked: its operation, and the arguments that it is called with."""
+
+    operation: Operation
+    arguments: dict[str, Any]
+
+
+def operations(profile: Profile = "full") -> tuple[Operation, ...]:
+    """The operations that *profile* has, each with the arguments that it has there; ActionError for a profile that is none."""
+    check_profile(profile)
+    return tuple(one.in_profile(profile) for one in OPERATIONS if includes(profile, one.profile))
+
+
+def check_profile(profile: str) -> None:
+    """ActionError for a profile that is none."""
+    if profile not in PROFILES:
+        raise ActionError(f"unknown profile {profile!r:.40}; known are {', '.join(PROFILES)}")
+
+
+def operation_named(name: str, profile: Profile = "full") -> Operation:
+    """The operation *name*; ActionError where there is none, or *profile* does not have it."""
+    found = _BY_NAME.get(name) if isinstance(name, str) else None
+    if found is None:
+        names = ", ".join(one.name for one in operations(profile))
+        raise ActionError(f"there is no operation {name!r:.40}; there are {names}")
+    if not includes(profile, found.profile):
+        raise ActionError(f"operation '{name}' is not in profile '{profile}', but in '{found.profile}'")
+    return found.in_profile(profile)
+
+
+def checked(action: Action, profile: Profile = "full") -> Call:
+    """The call that *action* asks for; ActionError says what is wrong with it."""
+    operation = operation_named(action.name, profile)
+    return Call(operation, operation.read_arguments(action.arguments))
+
+
+def risk_of(tract: TractLike, call: Call) -> Risk:
+    """The risk of *call* on *tract* as it is now; an error of tract's where it names what is not there."""
+    ask = call.operation.risk_of
+    return call.operation.risk if ask is None else ask(tract, call.arguments)
+
+
+def settled(tract: TractLike, action: Action) -> Action:
+    """*action* with the ids of the messages it means, so that it means them also when others came or went; an error of tract's where one is not there."""
+    call = checked(action)
+    arguments = dict(call.arguments)
+    for one in call.operation.arguments:
+        given = arguments.get(one.name)
+        if given is None:
+            continue
+        if one.type == "messages":
+            arguments[one.name] = [found.commit_hash for found in tract.messages(only=given)]
+        elif one.type == "message":
+            arguments[one.name] = tract.messages(only=[given])[0].commit_hash
+        elif one.type == "revision" and given.startswith(("HEAD", "@")):
+            arguments[one.name] = tract.get_commit(given).commit_hash
+    return Action(action.name, arguments, action.reason, action.autonomy)
+
+
+def execute(tract: TractLike, action: Action) -> ActionResult:
+    """Run *action* on *tract*, whatever its risk: what came of it, or the error that it ended in, as a value.
+
+    Only a handle that was closed raises.
+    """
+    try:
+        call = checked(action)
+        return call.operation.function(tract, **call.arguments)
+    except ClosedError:
+        raise
+    except TractError as exc:
+        return ActionResult(error=f"{action.name}: {exc}" if not isinstance(exc, ActionError) else str(exc))

@@ -1,0 +1,103 @@
+"""The messages of a context, one by one: what each is, its priority and its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tract.compile.workspace import Workspace, context_commit
+from tract.curation.context_view import ContextView
+from tract.errors import EditTargetError
+from tract.history.compression import is_summary
+from tract.history.priority import Priority
+from tract.messages import message_text
+from tract.messages.kinds import MessageKind, kind_of
+from tract.messages.message import Message
+from tract.messages.parts import ToolCall
+from tract.messages.reading import turn_of
+from tract.report.text import Shown, excerpt, short
+from tract.revision import Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MessageInfo(Shown):
+    """A message of a context, hidden or not.
+
+    *number* is its place, from 1: ``HEAD:4`` names message 4. *commit_hash* is the commit that introduced it, its id everywhere.
+    *token_count* has its framing in it. *is_hidden* says that the model is not shown it: it was skipped, or the other half of its tool pair was.
+    """
+
+    number: int
+    commit_hash: str
+    kind: MessageKind
+    role: str
+    priority: Priority
+    is_hidden: bool
+    token_count: int
+    message: Message = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """What there is to read in it."""
+        return message_text(self.message)
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools it calls."""
+        return tuple(part.name for part in turn_of(self.message).parts if isinstance(part, ToolCall))
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it instructs the model, or is pinned."""
+        return self.kind == "instruction" or self.priority is Priority.PINNED
+
+    def __repr__(self) -> str:
+        return f"MessageInfo({self})"
+
+    def __str__(self) -> str:
+        marks = "".join(f", {mark}" for mark in self.marks)
+        return f"{self.number} {short(self.commit_hash)} {self.kind}, {self.token_count} tokens{marks}: {excerpt(self.text)}"
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """``pinned``, ``skip``, ``hidden``: what is special about it."""
+        marked = () if self.priority is Priority.NORMAL else (self.priority.value,)
+        return (*marked, "hidden") if self.is_hidden and self.priority is not Priority.SKIP else marked
+
+
+def list_messages(
+    space: Workspace,
+    revision: Revision = "HEAD",
+    *,
+    start: int = 1,
+    count: int | None = None,
+    only: Sequence[Revision] | None = None,
+) -> list[MessageInfo]:
+    """Up to *count* messages of the context at *revision*, from number *start* on, or those that *only* names; none where there is no commit yet.
+
+    EditTargetError for one of *only* that the context does not have.
+    """
+    if revision == "HEAD" and space.repo.head()[1] is None and only is None:
+        return []
+    view = ContextView(space, context_commit(space.repo, revision))
+    if only is not None:
+        return [_message(view, view.place_of(one, EditTargetError)) for one in only]
+    first = max(0, start - 1)
+    stop = len(view) if count is None else min(len(view), first + max(0, count))
+    return [_message(view, at) for at in range(first, stop)]
+
+
+def _message(view: ContextView, at: int) -> MessageInfo:
+    commit, blob = view.items[at]
+    repo, message = view.space.repo, view.message(at)
+    content_type = repo.blob(blob).get("content_type")
+    return MessageInfo(
+        number=at + 1,
+        commit_hash=commit.hex(),
+        kind="summary" if is_summary(repo, commit) else kind_of(message, str(content_type)),
+        role=message.role,
+        priority=view.priority(at),
+        is_hidden=view.is_hidden(at),
+        token_count=view.tokens(at),
+        message=message,
+    )

@@ -1,0 +1,38 @@
+"""What a message is, whatever its provider's format."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, get_args
+
+from tract.messages.message import Message
+from tract.messages.pairing import tools_in
+from tract.messages.parts import SYSTEM_ROLES, Reasoning
+from tract.messages.reading import turn_of
+
+MessageKind: TypeAlias = Literal[
+    "instruction", "user", "answer", "tool_call", "tool_result", "reasoning", "artifact", "session", "summary"
+]
+KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
+
+_BY_CONTENT: dict[str, MessageKind] = {"session": "session", "artifact": "artifact", "reasoning": "reasoning"}
+
+
+def kind_of(message: Message, content_type: str = "message") -> MessageKind:
+    """What *message* is; *content_type* is that of the content it was committed as.
+
+    An answer that calls a tool is a ``tool_call``, and a message that has a tool's result in it a ``tool_result``, whatever else they say.
+    A summary looks like any other message: only its commit tells (:func:`tract.history.compression.is_summary`).
+    """
+    if content_type in _BY_CONTENT:
+        return _BY_CONTENT[content_type]
+    if message.role in SYSTEM_ROLES:
+        return "instruction"
+    tools = tools_in(message)
+    if tools.results:
+        return "tool_result"
+    if tools.calls:
+        return "tool_call"
+    if message.role in ("user", "tool", "function"):
+        return "user" if message.role == "user" else "tool_result"
+    parts = turn_of(message).parts
+    return "reasoning" if parts and all(isinstance(part, Reasoning) for part in parts) else "answer"
