@@ -49,9 +49,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tract.escape import one_line
+
 
 class TractWarning(UserWarning):
     """The category of every warning of tract's; it points at the line that called it."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 class BudgetWarning(TractWarning):
@@ -59,7 +64,10 @@ class BudgetWarning(TractWarning):
 
 
 class TractError(Exception):
-    """The base of every error tract raises on purpose."""
+    """The base of every error tract raises on purpose. Whatever name or text it is about, its message is one line that drives no terminal."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
 
 
 TraceError = TractError

@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from tract.cli.console import Console, Painted, escape, one_line, text_width
+from tract.cli.console import Console, Painted, one_line, text_width
+from tract.escape import escaped
 
 
 def make_console(**settings) -> tuple[Console, io.StringIO]:
@@ -32,7 +33,7 @@ def make_console(**settings) -> tuple[Console, io.StringIO]:
     ],
 )
 def test_what_could_drive_a_terminal_is_shown_as_an_escape(text, shown):
-    assert shown == escape(text)
+    assert shown == escaped(text)
 
 
 @pytest.mark.parametrize(

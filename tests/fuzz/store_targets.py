@@ -14,7 +14,7 @@ from typing import Any
 from blake3 import blake3
 
 from tests.fuzz.target import JSON, MSGPACK, Target, check, put, refusing, scratch
-from tract.cli.console import Console, escape, one_line, text_width
+from tract.cli.console import Console, one_line, text_width
 from tract.cli.looking import looking_workspace
 from tract.cli.plumbing.for_each_ref import COMMAND as FOR_EACH_REF
 from tract.cli.plumbing.hash_object import COMMAND as HASH_OBJECT
@@ -22,6 +22,7 @@ from tract.cli.plumbing.ref_transaction import run_transactions
 from tract.cli.retention import is_retention
 from tract.config import TokenBudgetConfig, TractConfig
 from tract.errors import TractError
+from tract.escape import escaped
 from tract.history.branch import cleaned_name
 from tract.history.commit import Draft, write_commits
 from tract.history.moves import RefMove, move_refs
@@ -111,7 +112,7 @@ def _terminal(data: bytes) -> None:
     console.body(text)
     console.print_json(text)
     console.error(text)
-    shown = stream.getvalue() + escape(text) + one_line(text, 40)
+    shown = stream.getvalue() + escaped(text) + one_line(text, 40)
     assert _UNSAFE.search(shown) is None, "something that drives a terminal"
     assert text_width(one_line(text, 40)) <= 42
 

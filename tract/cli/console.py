@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tract.errors import ContentValidationError, NotARepositoryError, ReadOnlyError
+from tract.escape import escaped
 from tract.objects.codec import MAX_SIZE
 from tract.opening import FOLDER, find_repository, open_repository, store_path
 from tract.repo import Repository
@@ -39,14 +39,6 @@ _STYLES = {
     "bold red": "1;31",
 }
 
-# Control characters but for tab and newline; marks, joiners and fillers that show nothing or turn text around;
-# line separators; variation selectors and tags that can carry hidden text; halves of surrogate pairs.
-# Compiled when it is first used, for that takes 0.4 ms and most lines are plain.
-_UNSAFE = (
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
 _DEFAULT_WIDTH = 80
 _LONGEST_LINE = 1_000_000
 
@@ -57,27 +49,10 @@ class Painted(str):
     __slots__ = ()
 
 
-def escape(text: str) -> str:
-    """*text* with every character that could drive a terminal, or hide, shown as an escape: ``\\x1b``, ``\\u202e``.
-
-    Newlines and tabs stay.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return re.sub(_UNSAFE, _shown, text)
-
-
-def _shown(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code == 0x0D:
-        return "\\r"
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
 def one_line(text: str, width: int) -> str:
     """The beginning of *text* in one escaped line of at most *width* columns; what is cut off becomes ``…``."""
     start = text[: 4 * width + 200]  # a message may be megabytes long
-    line = escape(" ".join(start.split()))
+    line = escaped(" ".join(start.split()))
     if len(start) == len(text) and text_width(line) <= width:
         return line
     used = 0
@@ -143,7 +118,7 @@ class Console:
 
     def body(self, text: str, indent: str = "") -> None:
         """Print *text* of any number of lines, escaped."""
-        lines = escape(text).split("\n")
+        lines = escaped(text).split("\n")
         if lines[-1] == "":
             lines.pop()
         for line in lines:
@@ -197,7 +172,7 @@ class Console:
 
     def paint(self, text: str, style: str, stream: TextIO | None = None) -> Painted:
         """*text*, escaped, in *style* where *stream* (the standard output where None) shows colours."""
-        safe = escape(text)
+        safe = escaped(text)
         if self._shows_color(stream if stream is not None else self.stdout):
             return Painted(f"\x1b[{_STYLES[style]}m{safe}\x1b[m")
         return Painted(safe)
@@ -361,7 +336,7 @@ def _write(stream: Any, data: str | bytes) -> None:
 
 
 def _join(parts: tuple[str, ...]) -> str:
-    return "".join(part if isinstance(part, Painted) else escape(part).replace("\n", "\\n") for part in parts)
+    return "".join(part if isinstance(part, Painted) else escaped(part).replace("\n", "\\n") for part in parts)
 
 
 def utf8_streams() -> None:

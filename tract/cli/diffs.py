@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from tract.cli.console import Console, Painted, escape, one_line, text_width
+from tract.cli.console import Console, Painted, one_line, text_width
 from tract.cli.rendering import SHORT, paint_role
+from tract.escape import escaped
 from tract.messages import compact_json
 from tract.report.diff import ConfigChange, DiffResult, DiffStat, MessageDiff
 from tract.report.textdiff import Piece, word_pieces
@@ -96,7 +97,7 @@ def _print_words(console: Console, lines: Sequence[Piece]) -> None:
 def _marked(console: Console, piece: Piece) -> str:
     """A run of words, line by line, so that no mark spans two lines; escaped."""
     if piece.mark == " ":
-        return "\n".join(escape(part) for part in piece.text.split("\n"))
+        return "\n".join(escaped(part) for part in piece.text.split("\n"))
     start, end = ("[-", "-]") if piece.mark == "-" else ("{+", "+}")
     parts = piece.text.split("\n")
     return "\n".join(console.paint(f"{start}{part}{end}", _STYLES[piece.mark]) if part else "" for part in parts)

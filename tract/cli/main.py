@@ -15,8 +15,9 @@ from importlib import import_module
 from tract import __version__
 from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
-from tract.cli.console import Console, OutputError, escape, utf8_streams
+from tract.cli.console import Console, OutputError, utf8_streams
 from tract.errors import ConfigError, DamageWarning, TimeArgumentError, TractError
+from tract.escape import escaped
 
 _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
@@ -237,7 +238,7 @@ def _report_bug(console: Console, exc: Exception) -> None:
     if console.environ.get("TRACT_TRACEBACK"):
         import traceback  # only for whoever looks for a bug
 
-        console.stderr.write(escape("".join(traceback.format_exception(exc))))
+        console.stderr.write(escaped("".join(traceback.format_exception(exc))))
     console.error(f"internal error: {type(exc).__name__}: {exc}")
     if not console.environ.get("TRACT_TRACEBACK"):
         console.hint("set TRACT_TRACEBACK=1 to see where it came from, and please report it")

@@ -20,8 +20,8 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from tract.cli.console import escape
 from tract.cli.rendering import SHORT, Line, date_text
+from tract.escape import escaped
 
 _PLACEHOLDER = re.compile(r"%(x[0-9a-fA-F]{2}|a[ndrIt]|[HhPpsbBNrtokMdDn%])")
 
@@ -56,7 +56,7 @@ def formatted(format: str, line: Line, names: list[str] | None) -> str:
         "%": lambda: "%",
     }
     return _PLACEHOLDER.sub(
-        lambda match: escape(chr(int(match[1][1:], 16)) if match[1][0] == "x" else values[match[1]]()), format
+        lambda match: escaped(chr(int(match[1][1:], 16)) if match[1][0] == "x" else values[match[1]]()), format
     )
 
 

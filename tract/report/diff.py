@@ -11,6 +11,7 @@ from tract.compile.compiled import CompiledContext, numbers_of
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.errors import CommitNotFoundError, ContentValidationError
+from tract.escape import escaped
 from tract.history.context import context_at
 from tract.history.diff import Change, Kind, changes_of, compare_contexts, compare_rows
 from tract.history.reachability import merge_bases
@@ -20,7 +21,7 @@ from tract.messages.message import Message, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
 from tract.report.info import CommitInfo, content_at, describe, rebuilt_with_count
-from tract.report.text import Shown, escaped, short
+from tract.report.text import Shown, short
 from tract.report.textdiff import Hunk, Piece, line_hunks, word_pieces
 from tract.revision import Revision
 

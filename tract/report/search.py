@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import islice
 
 from tract.errors import ContentValidationError
+from tract.escape import escaped
 from tract.history.times import microseconds, moment
 from tract.history.tracts import in_tract, tract_times
 from tract.history.walk import ancestors
@@ -20,7 +21,6 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Object, read_blob
 from tract.refs.names import HEADS, tract_name
 from tract.repo import Repository
-from tract.report.text import escaped
 
 _TOGETHER = 256
 """How many messages are read at once."""

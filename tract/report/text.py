@@ -5,6 +5,8 @@ Text of messages is data: what could drive a terminal is shown as an escape.
 
 from __future__ import annotations
 
+from tract.escape import escaped
+
 _SHORT = 10
 _EXCERPT = 60
 
@@ -18,13 +20,6 @@ class Shown:
         from html import escape as escape_html  # only a notebook needs it
 
         return f"<pre>{escape_html(str(self))}</pre>"
-
-
-def escaped(text: str) -> str:
-    """*text* with every character that could drive a terminal, or hide, as an escape; newlines and tabs stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
 
 
 def excerpt(text: str, width: int = _EXCERPT) -> str:

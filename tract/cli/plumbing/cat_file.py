@@ -37,10 +37,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
-from tract.cli.console import Console, escape
+from tract.cli.console import Console
 from tract.cli.plumbing.ls_tree import node_lines
 from tract.cli.plumbing.streams import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
+from tract.escape import escaped
 from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import (
@@ -255,11 +256,11 @@ def _json_lines(value: Any, *, indent: int | None) -> Iterator[str]:
     # A byte string, which JSON has not got, can only be an id.
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=bytes.hex)
     for line in text.split("\n"):
-        yield line if escape(line) == line else "".join(map(_json_char, line))
+        yield line if escaped(line) == line else "".join(map(_json_char, line))
 
 
 def _json_char(char: str) -> str:
-    if escape(char) == char:
+    if escaped(char) == char:
         return char
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else json.dumps(char)[1:-1]
 

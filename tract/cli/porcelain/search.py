@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
-from tract.cli.console import Console, Painted, escape, text_width
+from tract.cli.console import Console, Painted, text_width
 from tract.cli.rendering import SHORT, paint_role
+from tract.escape import escaped
 from tract.report.search import SearchHit, search
 
 _BEFORE = 30
@@ -70,7 +71,7 @@ def _marked(console: Console, hit: SearchHit, start: int, end: int) -> list[Pain
 
 
 def _plain(text: str) -> Painted:
-    return Painted(escape(text.replace("\n", " ").replace("\t", " ")))
+    return Painted(escaped(text.replace("\n", " ").replace("\t", " ")))
 
 
 COMMAND = Command(
