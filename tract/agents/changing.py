@@ -1,4 +1,4 @@
-"""The operations that change what the model sees: messages, priorities, branches, summaries.
+"""The operations that change the messages that a model sees: words, priorities, summaries, order.
 
 A model writes no instructions. What instructs it, or is pinned, is protected: to touch it is of high risk.
 """
@@ -6,7 +6,7 @@ A model writes no instructions. What instructs it, or is pinned, is protected: t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tract.agents.actions import ActionResult, Risk
 from tract.agents.operation import Argument, Operation
@@ -14,6 +14,9 @@ from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
 from tract.history.priority import PriorityName
 from tract.report.text import count_of, short
+
+if TYPE_CHECKING:
+    from tract.curation.listing import MessageInfo
 
 
 def _commit(
@@ -54,29 +57,57 @@ def _risk_of_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Risk:
     return "high" if any(one.is_protected for one in tract.messages(only=arguments["target"])) else "low"
 
 
-def _touched_by_annotate(arguments: Mapping[str, Any]) -> Sequence[str]:
-    return () if arguments["priority"] == "pinned" else arguments["target"]
+def _touched_by_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
+    return () if arguments["priority"] == "pinned" else tract.messages(only=arguments["target"])
 
 
-def _touched_by_edit(arguments: Mapping[str, Any]) -> Sequence[str]:
-    return [arguments["target"]]
+def touched_target(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
+    """The message that is the target."""
+    return tract.messages(only=[arguments["target"]])
 
 
-def _tag(tract: TractLike, name: str, target: str = "HEAD") -> ActionResult:
-    id = tract.tag(name, target)
-    return ActionResult(text=f"tag '{name}' is at {short(id)}", commit_hash=id)
+def _touched_by_compress(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
+    """The messages that would be summed up; pins are never among them, but instructions may be that somebody unpinned."""
+    planned = tract.compress(dry_run=True, **arguments)
+    return tract.messages(only=[commit.hex() for part in planned.parts for commit, _ in part.sources])
 
 
-def _branch(tract: TractLike, name: str, source: str | None = None, switch: bool = False) -> ActionResult:
-    made = tract.branch(name, source=source, switch=switch)
-    where = f"branch '{name}' is at {short(made.commit_hash)}" + (", and HEAD is on it" if switch else "")
-    return ActionResult(text=where, data={"branch": name}, commit_hash=made.commit_hash)
+def _restore(tract: TractLike, target: str, version: int) -> ActionResult:
+    (one,) = tract.messages(only=[target])
+    made = tract.restore(one.commit_hash, version)
+    return ActionResult(text=f"message {one.number} is as in version {version}", commit_hash=made.commit_hash)
 
 
-def _switch(tract: TractLike, name: str, create: bool = False) -> ActionResult:
-    there = tract.switch(name, create=create)
-    id = None if there is None else there.commit_hash
-    return ActionResult(text=f"HEAD is on branch '{name}', at {short(id)}", data={"branch": name}, commit_hash=id)
+def _expand(tract: TractLike, summary: str, branch: str | None = None) -> ActionResult:
+    done = tract.expand(summary, branch=branch)
+    return ActionResult(
+        text=f"{count_of(len(done.message_hashes), 'message')} back on branch '{done.branch}'",
+        data={"branch": done.branch, "messages": list(done.message_hashes)},
+        commit_hash=done.commit_hash,
+    )
+
+
+def _reorder(
+    tract: TractLike, messages: Sequence[str], before: str | None = None, after: str | None = None
+) -> ActionResult:
+    done = tract.reorder(messages, before=before, after=after)
+    warned = "".join(f"\nwarning: {one}" for one in done.warnings)
+    return ActionResult(
+        text=f"moved {count_of(len(done.moved), 'message')}; {done.invalidated_tokens} tokens must be read anew{warned}",
+        data={"moved": list(done.moved), "invalidated_tokens": done.invalidated_tokens},
+        commit_hash=done.commit_hash,
+    )
+
+
+def _record_usage(tract: TractLike, input_tokens: int, output_tokens: int = 0, cached_tokens: int = 0) -> ActionResult:
+    seen = tract.record_usage(
+        {
+            "prompt_tokens": input_tokens,
+            "completion_tokens": output_tokens,
+            "prompt_tokens_details": {"cached_tokens": cached_tokens},
+        }
+    )
+    return ActionResult(text=f"the context has {seen.token_count} tokens", data={"tokens": seen.token_count})
 
 
 def _compress(tract: TractLike, **options: Any) -> ActionResult:
@@ -119,7 +150,7 @@ CHANGING: Sequence[Operation] = (
         summary="Replace the text of a message; the original stays in the history.",
         risk="high",
         function=_edit,
-        touches=_touched_by_edit,
+        touched=touched_target,
         profile="self",
         arguments=(
             Argument(name="target", type="message", help=MESSAGE, required=True),
@@ -134,7 +165,7 @@ CHANGING: Sequence[Operation] = (
         risk_of=_risk_of_annotate,
         riskier="taking a pin away, or hiding a pin or an instruction",
         function=_annotate,
-        touches=_touched_by_annotate,
+        touched=_touched_by_annotate,
         profile="self",
         arguments=(
             Argument(name="target", type="messages", help="message numbers or ids", required=True),
@@ -149,44 +180,11 @@ CHANGING: Sequence[Operation] = (
         ),
     ),
     Operation(
-        name="tag",
-        summary="Give a commit a name that stays.",
-        risk="low",
-        function=_tag,
-        profile="self",
-        arguments=(
-            Argument(name="name", type="text", help="the tag", required=True),
-            Argument(name="target", type="revision", help="the commit; HEAD if not given"),
-        ),
-    ),
-    Operation(
-        name="branch",
-        summary="Make a branch of the conversation.",
-        risk="high",
-        function=_branch,
-        profile="self",
-        arguments=(
-            Argument(name="name", type="text", help="its name", required=True),
-            Argument(name="source", type="revision", help="the commit to begin at; HEAD if not given"),
-            Argument(name="switch", type="boolean", help="whether to go there"),
-        ),
-    ),
-    Operation(
-        name="switch",
-        summary="Go to another branch: the context is then that branch's.",
-        risk="high",
-        function=_switch,
-        profile="self",
-        arguments=(
-            Argument(name="name", type="text", help="the branch", required=True),
-            Argument(name="create", type="boolean", help="whether to make it at HEAD first"),
-        ),
-    ),
-    Operation(
         name="compress",
         summary="Put a summary in the place of older messages; pinned ones stay, and expand brings the originals back.",
         risk="high",
         function=_compress,
+        touched=_touched_by_compress,
         profile="self",
         arguments=(
             Argument(name="content", type="text", help="the summary; a model writes one if not given"),
@@ -197,6 +195,60 @@ CHANGING: Sequence[Operation] = (
             Argument(name="preserve", type="messages", help="messages to leave as they are"),
             Argument(name="target_tokens", type="integer", help="length of the summary", least=1),
             Argument(name="instructions", type="text", help="what a model that writes the summary must heed"),
+        ),
+    ),
+    Operation(
+        name="expand",
+        summary="Put the messages back that a summary stands for.",
+        risk="high",
+        function=_expand,
+        profile="self",
+        arguments=(
+            Argument(name="summary", type="message", help="number or id of the summary", required=True),
+            Argument(name="branch", type="text", help="a new branch to put them on, instead of this one"),
+        ),
+    ),
+    Operation(
+        name="record_usage",
+        summary="Record how many tokens the provider counted for the context.",
+        risk="low",
+        function=_record_usage,
+        profile="self",
+        arguments=(
+            Argument(name="input_tokens", type="integer", help="of the whole prompt", required=True),
+            Argument(name="output_tokens", type="integer", help="of the answer"),
+            Argument(name="cached_tokens", type="integer", help="those of the prompt that were cached"),
+        ),
+    ),
+    Operation(
+        name="restore",
+        summary="Give a message the words that it had in an earlier version.",
+        risk="high",
+        function=_restore,
+        touched=touched_target,
+        profile="supervisor",
+        arguments=(
+            Argument(name="target", type="message", help=MESSAGE, required=True),
+            Argument(
+                name="version",
+                type="integer",
+                help="0 for the original, -2 for the one before the newest",
+                least=-1000,
+                most=1000,
+                required=True,
+            ),
+        ),
+    ),
+    Operation(
+        name="reorder",
+        summary="Put messages in another place of the context.",
+        risk="high",
+        function=_reorder,
+        profile="supervisor",
+        arguments=(
+            Argument(name="messages", type="messages", help="which, in their new order", required=True),
+            Argument(name="before", type="message", help="the message that follows them"),
+            Argument(name="after", type="message", help="or the one that they follow; the beginning if neither"),
         ),
     ),
 )

@@ -12,10 +12,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from tract.agents.actions import ActionResult, Risk
 from tract.errors import ActionError
+
+if TYPE_CHECKING:
+    from tract.curation.listing import MessageInfo
 
 Profile: TypeAlias = Literal["read", "self", "supervisor", "full"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
@@ -133,7 +136,7 @@ class Operation:
     """An operation of tract's.
 
     *risk* is that of a usual call; *risk_of*, where there is one, says that of a call with its arguments on a tract, and *riskier* in words when that is ``high``.
-    *touches* names the messages whose words or visibility a call changes.
+    *touched* gives the messages of the context at HEAD whose words a call would change, or that the model would no longer see.
     """
 
     name: str
@@ -144,7 +147,7 @@ class Operation:
     profile: Profile = "read"
     risk_of: Callable[..., Risk] | None = None
     riskier: str = ""
-    touches: Callable[..., Sequence[str]] | None = None
+    touched: Callable[..., Sequence[MessageInfo]] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult, Risk
 from tract.agents.changing import CHANGING
+from tract.agents.moving import MOVING
 from tract.agents.operation import PROFILES, Operation, Profile, includes
 from tract.agents.reading import READING
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
 
-OPERATIONS: tuple[Operation, ...] = (*READING, *CHANGING)
+OPERATIONS: tuple[Operation, ...] = (*READING, *CHANGING, *MOVING)
 
 _BY_NAME = {one.name: one for one in OPERATIONS}
 

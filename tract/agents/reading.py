@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tract.agents.actions import ActionResult
 from tract.agents.operation import Argument, Operation
 from tract.agents.target import TractLike
+from tract.errors import ActionError, EditTargetError
+from tract.history.compression import sources_by_summary
+from tract.history.context import context_at, entries
+from tract.messages import message_text
+from tract.messages.message import message_in
+from tract.objects.model import CommitOperation
+from tract.report.search import search
 from tract.report.text import count_of, excerpt, short
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ _LENGTH = 8000
 _LONGEST = 50_000
 
 _LISTED = 50
+_MOST_LINES = 100
+_FEW = 20
 
 
 def _status(tract: TractLike) -> ActionResult:
@@ -101,16 +110,118 @@ def _compile(tract: TractLike, start: int = 1, count: int = _LISTED) -> ActionRe
     return ActionResult(text="\n".join(lines), data=[message_data(one) for one in found])
 
 
-def _show(tract: TractLike, target: str, offset: int = 0, length: int = _LENGTH) -> ActionResult:
-    (one,) = tract.messages(only=[target])
-    text = one.text
+def cut(text: str, offset: int, length: int) -> str:
+    """*length* characters of *text* from *offset* on, and where it is not all, how to get the rest."""
     part = text[offset : offset + length]
     end = offset + len(part)
-    lines = [message_line(one).partition(":")[0], part]
-    if offset or end < len(text):
-        rest = f"; the rest is at offset={end}" if end < len(text) else ""
-        lines.append(f"[characters {min(offset, len(text))} to {end} of {len(text)}{rest}]")
-    return ActionResult(text="\n".join(lines), data={**message_data(one), "text": part, "characters": len(text)})
+    if not offset and end >= len(text):
+        return part
+    rest = f"; the rest is at offset={end}" if end < len(text) else ""
+    return f"{part}\n[characters {min(offset, len(text))} to {end} of {len(text)}{rest}]"
+
+
+def _show(
+    tract: TractLike, target: str, version: int | None = None, offset: int = 0, length: int = _LENGTH
+) -> ActionResult:
+    try:
+        (one,) = tract.messages(only=[target])
+    except EditTargetError:
+        return _show_commit(tract, tract.get_commit(target), offset, length)
+    head, text = message_line(one).partition(":")[0], one.text
+    if version is not None:
+        versions = tract.edit_history(one.commit_hash)
+        if not -len(versions) <= version < len(versions):
+            raise ActionError(
+                f"message {one.number} has {count_of(len(versions), 'version')}: 0 is the first, -1 the last"
+            )
+        head, text = f"{head}, version {version} of {len(versions)}", _text_of(tract, versions[version])
+    data = {**message_data(one), "text": text[offset : offset + length], "characters": len(text)}
+    return ActionResult(text=f"{head}{_sources(tract, one)}\n{cut(text, offset, length)}", data=data)
+
+
+def _sources(tract: TractLike, one: MessageInfo) -> str:
+    """What a summary stands for; "" for any other message."""
+    if one.kind != "summary":
+        return ""
+    sources = next(iter(sources_by_summary(tract.repository, [bytes.fromhex(one.commit_hash)]).values()), ())
+    if not sources:
+        return ", whose originals are not kept"
+    shown = ", ".join(short(commit.hex()) for commit, _ in sources[:_FEW])
+    more = f" and {len(sources) - _FEW} more" if len(sources) > _FEW else ""
+    return f", in the place of {shown}{more}"
+
+
+def _text_of(tract: TractLike, one: CommitInfo) -> str:
+    """The text of the message that a commit brought; "" where it brought none."""
+    if one.content_hash is None or one.operation is CommitOperation.RECORD:
+        return ""
+    return message_text(message_in(tract.repository.blob(bytes.fromhex(one.content_hash))))
+
+
+def _show_commit(tract: TractLike, one: CommitInfo, offset: int, length: int) -> ActionResult:
+    """A commit that is no message of the context: a merge, a compression, a message that left."""
+    text = _text_of(tract, one)
+    data = {"commit": one.commit_hash, "operation": one.operation.value, "text": text[offset : offset + length]}
+    return ActionResult(
+        text=f"{commit_line(one)}; not in the context at HEAD\n{cut(text, offset, length)}".rstrip(),
+        data={**data, "characters": len(text)},
+    )
+
+
+def _diff(tract: TractLike, a: str | None = None, b: str | None = None) -> ActionResult:
+    found = tract.diff(a, b)
+    lines, data = [], []
+    for one in found.message_diffs:
+        side = one.after or one.before
+        assert side is not None  # one of the two is always there
+        words = " -> ".join(excerpt(version.text, _WORDS) for version in (one.before, one.after) if version is not None)
+        lines.append(
+            f"{one.kind}{' and moved' if one.moved else ''} {side.number} {short(one.commit_hash)} {one.role}: {words}"
+        )
+        data.append({"kind": one.kind, "number": side.number, "commit": one.commit_hash, "tokens": one.token_delta})
+    stat = found.stat
+    head = f"{stat.added} added, {stat.removed} removed, {stat.changed} changed, {stat.moved} moved, {stat.token_delta:+} tokens"
+    return ActionResult(text="\n".join([head, *lines[:_MOST_LINES], *_left_out(lines)]), data=data)
+
+
+def _left_out(lines: Sequence[str]) -> list[str]:
+    return [f"{len(lines) - _MOST_LINES} more are not shown"] if len(lines) > _MOST_LINES else []
+
+
+def _blame(tract: TractLike, start: int = 1, count: int = _LISTED) -> ActionResult:
+    if tract.head is None:
+        return ActionResult(text="no messages", data=[])
+    found = tract.blame("HEAD", slice(start - 1, start - 1 + count))
+    lines, data = [], []
+    for one in found:
+        changed = f", changed by {short(one.changed_hash)} of {one.author}" if one.is_changed else ""
+        model = f", {one.model}" if one.model else ""
+        when = one.introduced.created_at.isoformat(timespec="seconds")
+        lines.append(
+            f"{one.number} {short(one.commit_hash)} {one.role}, {when}, {one.introduced.author}{model}{changed}"
+        )
+        data.append(
+            {"number": one.number, "commit": one.commit_hash, "changed": one.changed_hash, "author": one.author}
+        )
+    return ActionResult(text="\n".join(lines) or "no messages there", data=data)
+
+
+def _search(
+    tract: TractLike, text: str, role: str | None = None, tool: str | None = None, limit: int = 20
+) -> ActionResult:
+    repo = tract.repository
+    hits = search(repo, text, tract=tract.tract_id, role=role, tool=tool, limit=limit)
+    places = {commit: at for at, (commit, _) in enumerate(entries(repo, context_at(repo, repo.head()[1])), 1)}
+    lines, data = [], []
+    for hit in hits:
+        number = places.get(bytes.fromhex(hit.commit_hash))
+        where = f"{number} " if number else "(not in the context) "
+        start = max(0, (hit.matches[0][0] if hit.matches else 0) - _WORDS // 3)
+        lines.append(
+            f"{where}{short(hit.commit_hash)} {hit.role}: {'…' if start else ''}{excerpt(hit.text[start:], _WORDS)}"
+        )
+        data.append({"number": number, "commit": hit.commit_hash, "role": hit.role})
+    return ActionResult(text="\n".join(lines) or "nothing found", data=data)
 
 
 MESSAGE = "message number such as 4, or its id"
@@ -144,13 +255,52 @@ READING: Sequence[Operation] = (
     ),
     Operation(
         name="show",
-        summary="Show the whole text of a message.",
+        summary="Show the whole text of a message, also of one that left the context or of an earlier version.",
         risk="read",
         function=_show,
         arguments=(
             Argument(name="target", type="message", help=MESSAGE, required=True),
+            Argument(
+                name="version",
+                type="integer",
+                help="0 for the original, -1 for the newest edit",
+                least=-1000,
+                most=1000,
+            ),
             Argument(name="offset", type="integer", help="first character; 0 if not given"),
             Argument(name="length", type="integer", help="characters; 8000 if not given", least=1, most=_LONGEST),
+        ),
+    ),
+    Operation(
+        name="diff",
+        summary="Show which messages differ between two states of the conversation.",
+        risk="read",
+        function=_diff,
+        arguments=(
+            Argument(name="a", type="revision", help="the one before; the commit before b if not given"),
+            Argument(name="b", type="revision", help="the one after; HEAD if not given"),
+        ),
+    ),
+    Operation(
+        name="blame",
+        summary="Show when each message came, who wrote it and who changed it.",
+        risk="read",
+        function=_blame,
+        arguments=(
+            Argument(name="start", type="integer", help="first message number; 1 if not given", least=1),
+            Argument(name="count", type="integer", help="how many; 50 if not given", least=1, most=200),
+        ),
+    ),
+    Operation(
+        name="search",
+        summary="Find messages by a text in them, also those that were summed up, edited or are on other branches.",
+        risk="read",
+        function=_search,
+        arguments=(
+            Argument(name="text", type="text", help="what to look for, in any case", required=True),
+            Argument(name="role", type="text", help="only this role"),
+            Argument(name="tool", type="text", help="only calls of this tool"),
+            Argument(name="limit", type="integer", help="how many; 20 if not given", least=1, most=100),
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
@@ -21,6 +21,8 @@ from tract.writing.drafts import check_key
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tract.agents.operation import Profile
+    from tract.agents.schemas import ToolFormat
     from tract.compile.compiled import CompiledContext
     from tract.compile.prefix import PrefixChange
     from tract.curation.listing import MessageInfo
@@ -151,12 +153,15 @@ class Looking(Handle):
         with self._looking() as space:
             return list_messages(space, revision, start=start, count=count, only=only)
 
-    def blame(self, revision: Revision = "HEAD") -> list[BlameEntry]:
-        """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it."""
+    def blame(self, revision: Revision = "HEAD", places: slice = slice(None)) -> list[BlameEntry]:
+        """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it.
+
+        *places* asks for some of them only, and reads no further back than those need.
+        """
         from tract.report.forensics import blame
 
         with self._looking() as space:
-            return blame(space, revision)
+            return blame(space, revision, places)
 
     def bisect(
         self,
@@ -243,3 +248,20 @@ class Looking(Handle):
         """Every tag and its commit."""
         with self._looking() as space:
             return list_tags(space.repo)
+
+    def as_tools(
+        self,
+        *,
+        profile: Profile = "self",
+        format: ToolFormat = "openai",
+        overrides: Mapping[str, str | None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The operations as tool definitions that a model is given; :class:`ToolExecutor` runs what it calls.
+
+        *profile* ``read`` looks, ``self`` is for an agent that looks after its own context, ``supervisor`` for one that corrects another's, and ``full`` has all.
+        *overrides* has other descriptions for tools by name, and None for one to leave out. ActionError for an unknown profile, format or name.
+        """
+        from tract.agents.schemas import tool_definitions
+
+        self._check_open()
+        return tool_definitions(profile, format, overrides)
