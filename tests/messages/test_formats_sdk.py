@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,8 +32,12 @@ def forced(value: Any) -> Any:
 
 def accepted(type_: Any, value: Any) -> Any:
     """*value* as *type_* has it: keys that it does not know are gone."""
-    adapter = pydantic.TypeAdapter(type_)  # in a name of its own: what it validates lazily dies with it
-    return forced(adapter.validate_python(value))
+    return forced(_adapter(type_).validate_python(value))
+
+
+@cache
+def _adapter(type_: Any) -> Any:
+    return pydantic.TypeAdapter(type_)
 
 
 def msgs(format: str, raws: Iterable[dict[str, Any]]) -> Iterator[Message]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.messages.validators import anthropic_faults, chat_faults, gemini_faults, responses_faults
 from tract.messages import message_from_raw, render
+from tract.messages.form import Form
 from tract.messages.message import Message
 from tract.messages.names import TARGETS, Target
 from tract.messages.sending import MessageRows, Sendings
@@ -124,11 +125,28 @@ ITEM = st.one_of(
         TEXTS | st.none() | st.lists(PARTS, max_size=2),
     ),
     st.builds(lambda id: {"type": "custom_tool_call_output", "call_id": id, "output": "y"}, IDS),
-    st.builds(lambda id: {"type": "computer_call", "id": "cu_1", "call_id": id, "action": {}}, IDS),
     st.builds(
-        lambda id: {"type": "computer_call_output", "call_id": id, "output": {"type": "computer_screenshot"}}, IDS
+        lambda id: {
+            "type": "computer_call",
+            "id": "cu_1",
+            "call_id": id,
+            "status": "completed",
+            "pending_safety_checks": [],
+            "action": {"type": "wait"},
+        },
+        IDS,
     ),
-    st.just({"type": "web_search_call", "id": "ws_1", "status": "completed"}),
+    st.builds(
+        lambda id: {
+            "type": "computer_call_output",
+            "call_id": id,
+            "output": {"type": "computer_screenshot", "image_url": "https://example.org/a.png"},
+        },
+        IDS,
+    ),
+    st.just(
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
+    ),
     st.just({"type": "compaction", "id": "cmp_1", "encrypted_content": "zz"}),
 )
 
@@ -217,9 +235,9 @@ def test_a_history_that_grows_is_sent_as_one_that_was_always_so_long(
     for step in [*steps, len(messages)]:
         length = min(length + step, len(messages))
 
-        sent = grown.to(target, rows, length).request()
+        sent = grown.to(Form(target), rows, length).request()
 
-        assert Sendings().to(target, rows, length).request() == sent
+        assert Sendings().to(Form(target), rows, length).request() == sent
 
 
 @settings(CALM, max_examples=200)

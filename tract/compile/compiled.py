@@ -25,10 +25,25 @@ from tract.revision import Revision, revision_text
 
 if TYPE_CHECKING:
     from tract.compile.sent import SentRequest
-    from tract.messages.names import Target
+    from tract.messages.form import Extras, Form
 
 EDITED = " [edited]"
 """What ``include_edit_annotations`` puts behind the text of an edited message."""
+
+
+class RenderOptions(TypedDict, total=False):
+    """The options of ``to_openai()`` and its sisters.
+
+    *cache* ``auto`` puts cache marks where the provider takes them; Gemini's contents have none.
+    *copy* gives messages of the caller's own, where else they are shared.
+    *extras* ``drop`` leaves out what the provider's request types have not; else keys that no rule names are sent as they were committed, for compatible servers have their own.
+    *rules* is the number of the rules of mending: the newest, or for what ``sent`` gives those of then.
+    """
+
+    cache: CacheMode
+    copy: bool
+    extras: Extras
+    rules: int
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -44,7 +59,7 @@ class CompiledContext:
     _total: Callable[[], TokenCount]
     _prefix: Callable[[Snapshot | Revision], PrefixChange]
     _numbers: Callable[[], Sequence[int]]
-    _sent: Callable[[Target, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
+    _sent: Callable[[Form, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
     _strict: bool = False
     sent_request: SentRequest | None = field(default=None, repr=False)
     """What was recorded of the request, where this is what was sent."""
@@ -99,15 +114,18 @@ class CompiledContext:
         """What is sent otherwise than it was committed, or not at all, in which formats and by which rule; what skips and orders do to the messages."""
         from tract.compile.requests import all_warnings
 
-        return self._complete(all_warnings(self._sent))
+        return self._complete(all_warnings(self._sent, self._rules))
 
-    def warnings_for(self, format: str) -> tuple[CompileWarning, ...]:
-        """Those of the warnings that concern one rendering, ``openai``, ``responses``, ``anthropic`` or ``gemini``; for ``text`` those that concern every one."""
-        from tract.compile.requests import common_warnings, target_format
+    def warnings_for(self, format: str, *, extras: Extras = "keep") -> tuple[CompileWarning, ...]:
+        """Those of the warnings that concern one rendering, ``openai``, ``responses``, ``anthropic`` or ``gemini``; for ``text`` those that concern every one.
+
+        With *extras* ``drop`` also what is left out because the provider's request types have it not.
+        """
+        from tract.compile.requests import checked_form, common_warnings, target_format
 
         if format == "text":
-            return self._complete(common_warnings(self._sent))
-        return self._complete(self._sent(target_format(format), None).warnings)
+            return self._complete(common_warnings(self._sent, self._rules))
+        return self._complete(self._sent(checked_form(target_format(format), extras, self._rules), None).warnings)
 
     @property
     def problems(self) -> tuple[CompileWarning, ...]:
@@ -135,27 +153,34 @@ class CompiledContext:
         """
         return self._prefix(previous.snapshot if isinstance(previous, CompiledContext) else previous)
 
-    def to_openai(self, *, cache: CacheMode = None, copy: bool = False) -> list[dict[str, JSON]]:
+    @property
+    def _rules(self) -> int:
+        """The number of the rules of mending: those of today, or for what was sent those of then."""
+        from tract.messages.form import RULES
+
+        return RULES if self.sent_request is None else self.sent_request.rules
+
+    def to_openai(self, **options: Unpack[RenderOptions]) -> list[dict[str, JSON]]:
         """The messages of an OpenAI chat completion.
 
         *cache* ``auto`` puts explicit cache breakpoints, which GPT-5.6 and later take, at the ends of the instructions and of the last two turns.
         """
-        return self._render("openai", cache, copy=copy)  # type: ignore[no-any-return]
+        return self._render("openai", **options)  # type: ignore[no-any-return]
 
-    def to_openai_responses(self, *, cache: CacheMode = None, copy: bool = False) -> list[dict[str, JSON]]:
+    def to_openai_responses(self, **options: Unpack[RenderOptions]) -> list[dict[str, JSON]]:
         """The input items of an OpenAI response; *cache* as for :meth:`to_openai`."""
-        return self._render("responses", cache, copy=copy)  # type: ignore[no-any-return]
+        return self._render("responses", **options)  # type: ignore[no-any-return]
 
-    def to_anthropic(self, *, cache: CacheMode = None, copy: bool = False) -> dict[str, JSON]:
+    def to_anthropic(self, **options: Unpack[RenderOptions]) -> dict[str, JSON]:
         """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API.
 
         *cache* ``auto`` puts cache breakpoints at the ends of the system prompt and of the last two user turns: at most 4 with those that messages came with.
         """
-        return self._render("anthropic", cache, copy=copy)  # type: ignore[no-any-return]
+        return self._render("anthropic", **options)  # type: ignore[no-any-return]
 
-    def to_gemini(self, *, copy: bool = False) -> dict[str, JSON]:
+    def to_gemini(self, **options: Unpack[RenderOptions]) -> dict[str, JSON]:
         """``contents`` and (where there is one) ``system_instruction``, as Google's SDK takes them: the second is part of its config."""
-        return self._render("gemini", None, copy=copy)  # type: ignore[no-any-return]
+        return self._render("gemini", **options)  # type: ignore[no-any-return]
 
     def request(self, format: Literal["openai", "responses", "anthropic", "gemini"]) -> dict[str, Any]:
         """The body that was sent, for a context that ``sent`` gave: the recorded settings and these messages.
@@ -180,12 +205,13 @@ class CompiledContext:
         """The messages for people to read."""
         return render_text(self._shared, self.numbers)
 
-    def _render(self, target: Target, cache: CacheMode, *, copy: bool) -> JSON:
-        from tract.compile.requests import check_request
+    def _render(self, format: str, **options: Unpack[RenderOptions]) -> JSON:
+        from tract.compile.requests import check_request, checked_form, target_format
 
-        rendered = self._sent(target, cache)
-        check_request(rendered, target, self._complete(rendered.warnings) if self._strict else (), len(self))
-        return copy_json(rendered.value) if copy else rendered.value
+        form = checked_form(target_format(format), options.get("extras", "keep"), options.get("rules", self._rules))
+        rendered = self._sent(form, options.get("cache"))
+        check_request(rendered, form.target, self._complete(rendered.warnings) if self._strict else (), len(self))
+        return copy_json(rendered.value) if options.get("copy") else rendered.value
 
     def __len__(self) -> int:
         return self.snapshot.length
@@ -261,10 +287,10 @@ def numbers_of(space: Workspace, snapshot: Snapshot) -> tuple[int, ...]:
     return tuple(number[commit] for commit in snapshot.columns.commits[: snapshot.length])
 
 
-def _sent(space: Workspace, snapshot: Snapshot, target: Target, cache: CacheMode) -> Rendered:
+def _sent(space: Workspace, snapshot: Snapshot, form: Form, cache: CacheMode) -> Rendered:
     from tract.compile.requests import request_for
 
-    return request_for(space, snapshot, target, cache)
+    return request_for(space, snapshot, form, cache)
 
 
 class CompileOptions(TypedDict, total=False):

@@ -9,6 +9,7 @@ from tract.compile.snapshot import Columns, Snapshot
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError, TractError
 from tract.messages import CacheMode, Rendered
+from tract.messages.form import Form, checked_form
 from tract.messages.message import CompileWarning, Message, message_in
 from tract.messages.names import TARGETS, Target
 from tract.messages.pairing import is_answer, is_reasoning
@@ -19,7 +20,15 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.repo import Repository
 
-__all__ = ["all_warnings", "check_request", "common_warnings", "is_refused", "request_for", "target_format"]
+__all__ = [
+    "all_warnings",
+    "check_request",
+    "checked_form",
+    "common_warnings",
+    "is_refused",
+    "request_for",
+    "target_format",
+]
 
 _ADD_NOTHING = (CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.REVERT)
 """What may stand between two messages of one answer."""
@@ -28,21 +37,21 @@ _FURTHEST = 64
 """So many items of one answer are looked at."""
 
 
-Sent: TypeAlias = Callable[[Target, CacheMode], Rendered]
-"""Gives the request for a provider."""
+Sent: TypeAlias = Callable[[Form, CacheMode], Rendered]
+"""Gives the request in a form."""
 
 
-def request_for(space: Workspace, snapshot: Snapshot, target: Target, cache: CacheMode) -> Rendered:
+def request_for(space: Workspace, snapshot: Snapshot, form: Form, cache: CacheMode) -> Rendered:
     """What a provider is sent; TractError where ``verify_cache`` finds what was kept of it changed."""
     with space.lock:
         columns, length = snapshot.columns, snapshot.length
         answers = RecordedAnswers(space.repo, columns)
-        sending = columns.sending(target, length, answers)
+        sending = columns.sending(form, length, answers)
         if space.compiler.verifies:
-            fresh = Sendings(answers).to(target, columns.messages.afresh(), length)
+            fresh = Sendings(answers).to(form, columns.messages.afresh(), length)
             if fresh.request() != sending.request():
-                raise TractError(f"verify_cache: what is sent to {target} was changed since it was rendered")
-        return rendered_for(target, sending, cache)
+                raise TractError(f"verify_cache: what is sent to {form.target} was changed since it was rendered")
+        return rendered_for(form, sending, cache)
 
 
 def check_request(rendered: Rendered, target: Target, warnings: Sequence[CompileWarning], length: int) -> None:
@@ -53,16 +62,16 @@ def check_request(rendered: Rendered, target: Target, warnings: Sequence[Compile
     refuse_nothing(rendered, target, length)
 
 
-def all_warnings(sent: Sent) -> tuple[CompileWarning, ...]:
+def all_warnings(sent: Sent, rules: int) -> tuple[CompileWarning, ...]:
     """What is to be said of the requests for all providers, each with those that it concerns."""
-    return united(warning for target in TARGETS for warning in sent(target, None).warnings)
+    return united(warning for target in TARGETS for warning in sent(checked_form(target, rules=rules), None).warnings)
 
 
-def common_warnings(sent: Sent) -> tuple[CompileWarning, ...]:
+def common_warnings(sent: Sent, rules: int) -> tuple[CompileWarning, ...]:
     """What is to be said whoever is sent it."""
-    if not sent(TARGETS[0], None).warnings:
+    if not sent(checked_form(TARGETS[0], rules=rules), None).warnings:
         return ()
-    return tuple(warning for warning in all_warnings(sent) if len(warning.formats) == len(TARGETS))
+    return tuple(warning for warning in all_warnings(sent, rules) if len(warning.formats) == len(TARGETS))
 
 
 class RecordedAnswers:

@@ -27,7 +27,7 @@ from tract.errors import CommitNotFoundError, ContentValidationError, ObjectCorr
 from tract.history.notes import CONFIG, REQUEST, NoteTable, note_tip
 from tract.history.priority import Priority
 from tract.history.walk import is_ancestor
-from tract.messages.sentences import RULES
+from tract.messages.form import RULES
 from tract.objects.id import ObjectId
 from tract.objects.note import read_body
 from tract.repo import Repository

@@ -22,7 +22,7 @@ from tract.objects.ids import Ids
 
 if TYPE_CHECKING:
     from tract.messages.fit_responses import Answers
-    from tract.messages.names import Target
+    from tract.messages.form import Form
     from tract.messages.sending import Sending, Sendings
 
 _T = TypeVar("_T")
@@ -226,13 +226,13 @@ class Columns:
             return counter.made_tokens(self.messages[at])
         return counter.message_tokens(self.blobs[at])
 
-    def sending(self, target: Target, length: int, answers: Answers) -> Sending:
-        """What a provider is sent of the first *length* messages; costs the messages added since it was last asked."""
+    def sending(self, form: Form, length: int, answers: Answers) -> Sending:
+        """What is sent in *form* of the first *length* messages; costs the messages added since it was last asked."""
         from tract.messages.sending import Sendings  # it loads all formats, and most commands send nothing
 
         if self._sendings is None or self._sendings.rows > length:
             self._sendings = Sendings(answers)
-        return self._sendings.to(target, self.messages, length)
+        return self._sendings.to(form, self.messages, length)
 
 
 def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:

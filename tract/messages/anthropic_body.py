@@ -39,7 +39,8 @@ class AnthropicWriter(Writer):
         said: list[Said] = []
         for piece in pieces:
             if piece.message.format == "anthropic":
-                own = fit_anthropic(piece.message.raw, piece.row, notes)
+                raw = self.own(piece, notes)
+                own = None if raw is None else fit_anthropic(raw, piece.row, notes)
                 said += [] if own is None else [own]
                 continue
             turns = self.turns(piece, notes)

@@ -29,6 +29,7 @@ _BEGINNINGS = {"message": "msg", "reasoning": "rs", "function_call": "fc", "cust
 _HOSTED = frozenset(
     {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"}
 )
+_NEED_IDS = frozenset({"computer_call", "local_shell_call", "local_shell_call_output"})
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text"})
 
@@ -67,8 +68,10 @@ class Item:
         """Whether it is a call that the provider answered itself, which cannot be sent without its id."""
         return self.kind in _HOSTED
 
-    def drop_id(self) -> None:
-        self.raw = {key: value for key, value in self.raw.items() if key != "id"}
+    def drop_id(self, rules: int) -> None:
+        """Take the id away; where the item cannot be without one and is answered by others, it gets one that stands nowhere else."""
+        id = {"id": f"{self.raw['id']}_{self.index}"} if self.kind in _NEED_IDS and rules > 1 else {}
+        self.raw = {key: value for key, value in self.raw.items() if key != "id"} | id
 
     def written(self, notes: Notes) -> list[Mapping[str, JSON]]:
         """The items that it is: what had to lose its id is sent in the form that needs none."""
@@ -203,7 +206,9 @@ def _fit_output(output: JSON, index: int, notes: Notes) -> JSON:
 # Answers
 
 
-def fit_answer(items: Sequence[Item], answers: Answers | None, notes: Notes, *, has_lost: bool) -> list[Item]:
+def fit_answer(
+    items: Sequence[Item], answers: Answers | None, notes: Notes, *, has_lost: bool, rules: int
+) -> list[Item]:
     """The items of one answer, with no reasoning item that has lost the item behind it, and no id of one that has lost its reasoning.
 
     *has_lost* when a reasoning item was left out before them.
@@ -222,7 +227,7 @@ def fit_answer(items: Sequence[Item], answers: Answers | None, notes: Notes, *, 
             reasoning.add(item.index)
         elif item.own and "id" in item.raw and _has_lost_reasoning(item, reasoning, answers, has_lost=has_lost):
             notes.add(item.index, "item_id_left_out", f"{item.raw['id']!r}, for its reasoning is not there")
-            item.drop_id()
+            item.drop_id(rules)
     return kept
 
 

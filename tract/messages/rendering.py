@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from tract.messages.caching import CacheMode, check_cache, mark_anthropic, mark_openai, mark_responses
+from tract.messages.form import RULES, Extras, Form, checked_form
 from tract.messages.message import Message
 from tract.messages.names import Target
 from tract.messages.openai import write_openai
@@ -21,15 +22,23 @@ from tract.messages.values import copy_json
 from tract.objects.message_format import JSON, message_format
 
 
-def render(messages: Sequence[Message], format: str, cache: CacheMode = None) -> Rendered:
+def render(
+    messages: Sequence[Message],
+    format: str,
+    cache: CacheMode = None,
+    *,
+    extras: Extras = "keep",
+    rules: int = RULES,
+) -> Rendered:
     """*messages* in *format* or an alias of it; ContentValidationError for others.
 
     ``gemini`` is written only: no message is kept in it.
+    With *extras* ``drop`` only what the provider's request types have is in it; *rules* is the number of the rules of mending.
     With *cache* ``auto`` all but Gemini's contents, which have none, get cache marks.
     The value's messages are copies of their own.
     """
-    target = target_format(format)
-    rendered = rendered_for(target, Sendings().to(target, MessageRows(messages), len(messages)), cache)
+    form = checked_form(target_format(format), extras, rules)
+    rendered = rendered_for(form, Sendings().to(form, MessageRows(messages), len(messages)), cache)
     return rendered._replace(value=copy_json(rendered.value))
 
 
@@ -38,11 +47,11 @@ def target_format(name: str) -> Target:
     return "gemini" if name == "gemini" else message_format(name)
 
 
-def rendered_for(target: Target, sending: Sending, cache: CacheMode = None) -> Rendered:
+def rendered_for(form: Form, sending: Sending, cache: CacheMode = None) -> Rendered:
     """The request of *sending*, with cache marks where *cache* is ``auto``; its messages are shared."""
     check_cache(cache)
     rendered = sending.request()
-    marker = _MARKERS.get(target)
+    marker = _MARKERS.get(form.target)
     if cache is not None and marker is not None:
         marker(rendered.value)
     return rendered

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tract.messages.fit_responses import Answers, Item, fit_answer, fit_responses
+from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
-from tract.messages.names import Target
 from tract.messages.parts import Notes
 from tract.messages.responses import write_responses
 from tract.messages.writing import ListWriter, note_losses
@@ -17,8 +17,8 @@ from tract.objects.message_format import MessageFormat
 class ItemWriter(ListWriter):
     format: MessageFormat = "responses"
 
-    def __init__(self, target: Target, answers: Answers | None) -> None:
-        super().__init__(target)
+    def __init__(self, form: Form, answers: Answers | None) -> None:
+        super().__init__(form)
         self._answers = answers
         self._ids: dict[str, None] = {}  # of the items so far, in order
         self.state = (0, False)  # how many those are, and whether a reasoning item was left out at the end
@@ -36,7 +36,7 @@ class ItemWriter(ListWriter):
             if piece.message.raw.get("type") == "custom_tool_call"
         }
         answer, has_lost = self._without_doubles(self._written(step.answer, custom, notes), notes)
-        kept = fit_answer(answer, self._answers, notes, has_lost=has_lost or self.state[1])
+        kept = fit_answer(answer, self._answers, notes, has_lost=has_lost or self.state[1], rules=self.form.rules)
         rest, _ = self._without_doubles(self._written(step.rest, custom, notes), notes)
         self.items += [raw for item in (*kept, *rest) for raw in item.written(notes)]
         is_torn = self.state[1] if not answer else bool(answer) and len(kept) < len(answer) and answer[-1].is_reasoning
@@ -48,8 +48,9 @@ class ItemWriter(ListWriter):
             if isinstance(run, Piece):
                 if run.message.is_error:
                     notes.lost(run.row, "is_error of a tool result")
-                fit = fit_responses(run.message.raw, run.row, notes)
-                had_id = run.message.raw.get("id") is not None
+                raw = self.own(run, notes)
+                fit = None if raw is None else fit_responses(raw, run.row, notes)
+                had_id = self.form.extras == "drop" or run.message.raw.get("id") is not None
                 written += [] if fit is None else [Item(run.row, fit, own=True, had_id=had_id)]
             else:
                 items = write_responses(run, custom, notes)
@@ -75,6 +76,6 @@ class ItemWriter(ListWriter):
                 notes.add(item.index, "part_left_out", f"{item.kind} {id!r}, which is there already,")
             else:
                 notes.add(item.index, "item_id_left_out", f"{id!r}, which is there already")
-                item.drop_id()
+                item.drop_id(self.form.rules)
                 kept.append(item)
         return kept, has_lost

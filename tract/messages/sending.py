@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tract.errors import ContentValidationError
+from tract.messages.form import Form
 from tract.messages.mending import Arrangement, Messages
 from tract.messages.message import CompileWarning, Message
 from tract.messages.names import Target
@@ -101,10 +102,10 @@ class _Written(NamedTuple):
 class Sending:
     """What one provider is sent of the first so many messages."""
 
-    def __init__(self, target: Target, history: History, answers: Answers | None = None) -> None:
+    def __init__(self, form: Form, history: History, answers: Answers | None = None) -> None:
         self._history = history
-        self._arrangement = Arrangement(target, history.pairing)
-        self._writer: Writer = writer_for(target, answers)
+        self._arrangement = Arrangement(form.target, history.pairing)
+        self._writer: Writer = writer_for(form, answers)
         self._steps: list[_Written] = []
         self._warnings: list[CompileWarning] = []
         self._rows = 0
@@ -196,7 +197,7 @@ class Sendings:
     def __init__(self, answers: Answers | None = None) -> None:
         self._history = History()
         self._answers = answers
-        self._sendings: dict[Target, Sending] = {}
+        self._sendings: dict[Form, Sending] = {}
         self._rows = 0
 
     @property
@@ -204,13 +205,13 @@ class Sendings:
         """How many messages were taken in."""
         return self._rows
 
-    def to(self, target: Target, rows: Rows, length: int) -> Sending:
-        """What *target* is sent of the first *length* messages, not fewer than before."""
+    def to(self, form: Form, rows: Rows, length: int) -> Sending:
+        """What is sent in *form* of the first *length* messages, not fewer than before."""
         self._history.take_in(rows, length)
         self._rows = length
-        sending = self._sendings.get(target)
+        sending = self._sendings.get(form)
         if sending is None:
-            sending = self._sendings[target] = Sending(target, self._history, self._answers)
+            sending = self._sendings[form] = Sending(form, self._history, self._answers)
         sending.update(rows, length)
         return sending
 

@@ -12,9 +12,6 @@ from tract.messages.message import CompileWarning
 from tract.messages.names import TARGETS, Target
 from tract.messages.parts import Notes
 
-RULES = 1
-"""The number of the rules as a whole; it grows when one of them changes what is sent."""
-
 
 class _Said(NamedTuple):
     """The rule that is followed, the words for it, and whether ``strict`` refuses it: not where the model is told the same."""

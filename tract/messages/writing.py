@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES
 from tract.messages.fit_openai import fit_openai, one_answer
+from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
 from tract.messages.names import Target
 from tract.messages.openai import write_openai
@@ -34,8 +35,9 @@ class Writer:
 
     state: Any = None
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.target: Target = form.target
         self.items: list[Any] = []
 
     def take_back(self, items: int, state: Any) -> None:
@@ -54,6 +56,14 @@ class Writer:
     def request(self, notes: Notes) -> Any:
         """The request of all that was written."""
         raise NotImplementedError
+
+    def own(self, piece: Piece, notes: Notes) -> Mapping[str, JSON] | None:
+        """A message of the receiver's own format as it goes into the fitting; None where no request can have it."""
+        if self.form.extras == "keep":
+            return piece.message.raw
+        from tract.messages.request_types import only_request_types  # few ask for it
+
+        return only_request_types(piece.message.raw, self.target, piece.row, notes)
 
     def turns(self, piece: Piece, notes: Notes) -> list[Turn]:
         """A message of another format as a turn; none where only its own provider can read it."""
@@ -151,7 +161,8 @@ class _ChatWriter(ListWriter):
             if isinstance(run, Piece):
                 if run.message.is_error:
                     notes.lost(run.row, "is_error of a tool result")
-                fit = fit_openai(run.message.raw, run.row, notes)
+                raw = self.own(run, notes)
+                fit = None if raw is None else fit_openai(raw, run.row, notes)
                 written += [] if fit is None else [fit]
             else:
                 written += write_openai(run, notes)
@@ -159,20 +170,20 @@ class _ChatWriter(ListWriter):
         return written
 
 
-def writer_for(target: Target, answers: Answers | None) -> Writer:
+def writer_for(form: Form, answers: Answers | None) -> Writer:
     """A writer that has written nothing yet. Most programs send to one provider, so the others' writers are not loaded."""
-    match target:
+    match form.target:
         case "openai":
-            return _ChatWriter(target)
+            return _ChatWriter(form)
         case "responses":
             from tract.messages.responses_body import ItemWriter
 
-            return ItemWriter(target, answers)
+            return ItemWriter(form, answers)
         case "anthropic":
             from tract.messages.anthropic_body import AnthropicWriter
 
-            return AnthropicWriter(target)
+            return AnthropicWriter(form)
         case "gemini":
             from tract.messages.gemini import GeminiWriter
 
-            return GeminiWriter(target)
+            return GeminiWriter(form)

@@ -9,6 +9,7 @@ from tract.cli.console import Console
 from tract.compile.compiled import CompiledContext, compile_at
 from tract.compile.workspace import Workspace
 from tract.messages import CacheMode
+from tract.messages.form import Extras
 
 _FORMATS = ("text", "openai", "responses", "anthropic", "gemini")
 _CACHED = ("openai", "responses", "anthropic")
@@ -19,8 +20,11 @@ def run(console: Console, args: Args) -> int:
     if args.cache and format not in _CACHED:
         console.error(f"--cache goes with --format {', '.join(_CACHED)}, not {format}")
         return USAGE
+    if args.extras and format == "text":
+        console.error(f"--extras goes with --format {', '.join(_FORMATS[1:])}, not text")
+        return USAGE
     if args.sent is not None and (args.at or args.time or args.order or args.then or args.edited or args.strict):
-        console.error("--sent says all: it goes with --format, --cache and --json only")
+        console.error("--sent says all: it goes with --format, --cache, --extras and --json only")
         return USAGE
     asked = _asked(args)
     if args.json:  # shows tokens, which are counted
@@ -51,27 +55,29 @@ def _asked(args: Args) -> dict[str, Any]:
 
 
 def _print(console: Console, args: Args, format: str, context: CompiledContext) -> None:
-    rendered: Any = context.to_text() if format == "text" else _render(context, format, args.cache)
+    rendered: Any = (
+        context.to_text() if format == "text" else _render(context, format, args.cache, args.extras or "keep")
+    )
     if args.json:
         console.print_json(context, commit_hash=context.snapshot.key.commit, format=format, context=rendered)
     elif format == "text":
         console.body(rendered)
     else:
         console.print_json(rendered)
-    for warning in context.warnings_for(format):
+    for warning in context.warnings_for(format, extras=args.extras or "keep"):
         console.warn(str(warning))
 
 
-def _render(context: CompiledContext, format: str, cache: CacheMode) -> Any:
+def _render(context: CompiledContext, format: str, cache: CacheMode, extras: Extras) -> Any:
     match format:
         case "openai":
-            return context.to_openai(cache=cache)
+            return context.to_openai(cache=cache, extras=extras)
         case "responses":
-            return context.to_openai_responses(cache=cache)
+            return context.to_openai_responses(cache=cache, extras=extras)
         case "gemini":
-            return context.to_gemini()
+            return context.to_gemini(extras=extras)
         case _:
-            return context.to_anthropic(cache=cache)
+            return context.to_anthropic(cache=cache, extras=extras)
 
 
 COMMAND = Command(
@@ -117,6 +123,12 @@ COMMAND = Command(
             ("--cache",),
             choices=("auto",),
             help="Add the provider's cache breakpoints; for openai, responses and anthropic.",
+        ),
+        Param(
+            "extras",
+            ("--extras",),
+            choices=("keep", "drop"),
+            help="With drop, print only the keys that the provider's request types have. Default: keep.",
         ),
         Param("strict", ("--strict",), bool, help="Fail if a tool call is separated from its result."),
         Param(

@@ -1,0 +1,31 @@
+"""What a context is rendered as: whose format, by which rules, and with which keys."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from tract.errors import ContentValidationError
+from tract.messages.names import Target
+
+RULES = 2
+"""The number of the rules of docs/sending.md as a whole; it grows when one of them changes what is sent."""
+
+Extras: TypeAlias = Literal["keep", "drop"]
+"""Whether keys that no rule names are sent, or only what the provider's request types have."""
+
+
+class Form(NamedTuple):
+    """A rendering: the provider it is for, the number of the rules it follows, and what becomes of keys that no rule names."""
+
+    target: Target
+    rules: int = RULES
+    extras: Extras = "keep"
+
+
+def checked_form(target: Target, extras: str = "keep", rules: int = RULES) -> Form:
+    """The form of that name; ContentValidationError for extras or rules that there are not."""
+    if extras not in ("keep", "drop"):
+        raise ContentValidationError(f"extras must be 'keep' or 'drop', not {extras!r:.40}")
+    if type(rules) is not int or not 1 <= rules <= RULES:
+        raise ContentValidationError(f"rules {rules!r:.40} are not known here, only 1 to {RULES}")
+    return Form(target, rules, "drop" if extras == "drop" else "keep")
