@@ -15,6 +15,7 @@ from tract.errors import (
     BlobNotFoundError,
     HistoryCutError,
     ObjectCorruptError,
+    SessionError,
 )
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
@@ -174,8 +175,10 @@ class Repository:
         value = self.branch or self.ref(HEAD)
         if isinstance(value, bytes):
             return None, value
+        if value is None and self.prefix:
+            raise SessionError(f"there is no tract named '{self.tract}' any more")
         if value is None:
-            raise ObjectCorruptError(self.prefix + HEAD, "there is no such ref")
+            raise ObjectCorruptError(HEAD, "there is no such ref")
         tip = self.ref(value)
         if isinstance(tip, str):
             raise ObjectCorruptError(self.prefix + value, "a branch must not be symbolic")

@@ -6,11 +6,12 @@
 
 An undo is an operation too; what was undone, and not redone, before something else was done can be redone no more.
 What gc did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
+A spawn is its parent's: undone, the child goes with it, as long as it has done nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -18,10 +19,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import PRIORITY
+from tract.history.spawn import CHILDREN, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
 from tract.reflog import HARD_RESET, TAKEN, is_of_gc, undo_reason, undone_by
-from tract.refs.names import HEAD, HEADS, NOTES, TAGS, split_tract
+from tract.refs.names import HEAD, HEADS, NOTES, TAGS, split_tract, tract_name
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -61,11 +63,15 @@ class UndoPlan:
 
 
 class _Step(NamedTuple):
-    """An operation that can be undone or redone, and those of its changes that are; not where its priorities are *renoted*."""
+    """An operation that can be undone or redone, and those of its changes that are; not where its priorities are *renoted*.
+
+    *child* is the prefix of the tract that it spawned, "" where it is no spawn.
+    """
 
     operation: Operation
     changes: tuple[RefChange, ...] = ()
     renoted: bool = False
+    child: str = ""
 
 
 def undo(repo: Repository, steps: int = 1, *, dry_run: bool = False, expected: Expected = ANY) -> UndoPlan:
@@ -86,7 +92,7 @@ def redo(repo: Repository, steps: int = 1, *, expected: Expected = ANY) -> UndoP
 def plan_undo(repo: Repository, steps: int = 1) -> UndoPlan:
     """How to take back the last *steps* operations of a user's that were not undone yet; nothing is moved.
 
-    TractError when there are not so many, when gc took the commits to go back to, and when it has written anew the priorities that came with them.
+    TractError when there are not so many, when gc took the commits to go back to, when it has written anew the priorities that came with them, and when one of them spawned a tract that has done something since.
     """
     _check_steps(steps)
     undone, history = _steps(repo)
@@ -177,11 +183,25 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
             passed |= names
         elif undone_by(operation):
             yield _Step(operation)
+        elif child := _spawned_by(repo, operation, names):
+            kept = tuple(change for change in changes if change.name not in passed)
+            made = tuple(change for change in operation.changes if split_tract(change.name)[0] == child)
+            yield _Step(operation, (*kept, *made), child=child)
         elif any(_counts(split_tract(name)[1]) for name in names):
             kept = tuple(change for change in changes if change.name not in passed)
             yield _Step(operation, kept, renoted=priorities in names & by_gc)
         else:
             passed |= names
+
+
+def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
+    """The prefix of the child that *operation*, which moved this tract's refs *names*, made of this tract; "" where it made none."""
+    if repo.prefix + NOTES + CHILDREN in names:
+        for change in operation.changes:
+            prefix, name = split_tract(change.name)
+            if name == SPAWN_REF and change.old is None and prefix != repo.prefix:
+                return prefix
+    return ""
 
 
 def _counts(name: str) -> bool:
@@ -194,7 +214,7 @@ def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPla
     then: dict[str, RefValue | None] = {}
     for step in steps:
         _check_kept(repo, direction, step)
-        for name, old, new in step.changes:
+        for name, old, new in _changes_now(repo, direction, step) if step.child else step.changes:
             before, after = (new, old) if direction == "undo" else (old, new)
             now.setdefault(name, before)
             then[name] = after
@@ -212,6 +232,26 @@ def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPla
         _edits=tuple(RefEdit(name, then[name], now[name]) for name in moved),
         _hard=hard[-1] if hard else "",
     )
+
+
+def _changes_now(repo: Repository, direction: Direction, step: _Step) -> list[RefChange]:
+    """The changes of a spawn: undone, all that the child has now goes, bookkeeping of its own too; TractError where it did something since, or another has its name."""
+    child = step.child
+    held = {name: value for name, value in repo.refs.list(child) if split_tract(name)[0] == child}
+    made = {change.name: change.new for change in step.changes if split_tract(change.name)[0] == child}
+    rest = [change for change in step.changes if change.name not in made]
+    if not held:  # it was deleted since, or is to be made again
+        return rest if direction == "undo" else list(step.changes)
+    failed = f"'{step.operation.reason}' cannot be {direction}ne"
+    if direction == "redo":
+        raise TractError(f"{failed}: there is another tract '{tract_name(child)}'")
+    if _told(held) != _told(made):
+        raise TractError(f"{failed}: tract '{tract_name(child)}' has done something since")
+    return [*rest, *(RefChange(name, None, value) for name, value in held.items())]
+
+
+def _told(refs: Mapping[str, RefValue | None]) -> dict[str, RefValue | None]:
+    return {name: value for name, value in refs.items() if _counts(split_tract(name)[1])}
 
 
 def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:

@@ -45,6 +45,8 @@ _KEYFRAME_EVERY = 256
 _CHUNKS_AN_OPERATION = 4
 """Where a keyframe names many chunks, there is one for so many of them."""
 
+_OPERATIONS_KEPT = 1024
+
 # A handle's first write looks at the files of all refs, of so many at most: gc looks at more.
 _MOST_LOOKED_AT = 256
 
@@ -105,6 +107,8 @@ class OperationRefs:
         self._unshown: set[str] = set()
         self._looked_at_all = False
         self._last: ObjectId | None = None
+        # Who looks back does it again, an undo after an undo; what an operation says never changes.
+        self._known: dict[ObjectId, Operation] = {}
         self._catch_up()
 
     @property
@@ -332,7 +336,11 @@ class OperationRefs:
         """Every operation, newest first, as far back as they are kept; those that gc folded come one by one."""
         id = self._last
         while id is not None:
-            operation = read_operation(id, self._store.read(id))
+            operation = self._known.get(id)
+            if operation is None:
+                if len(self._known) >= _OPERATIONS_KEPT:
+                    self._known.clear()
+                operation = self._known[id] = read_operation(id, self._store.read(id))
             if operation.steps is None:
                 yield id, operation
             else:
