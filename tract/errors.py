@@ -47,6 +47,7 @@ What to type next is the command line's business.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tract.escape import one_line
@@ -278,7 +279,27 @@ class LLMResponseError(LLMError):
 
 
 class ImportFormatError(TractError):
-    """A file, or a line of one, that is no conversation tract can read."""
+    """A file, or a line of one, that is no conversation tract can read.
+
+    *detail* is the message without the *path*. *formats* are the formats that can be read, and *likely_key* where in it messages seem to be.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        path: str | None = None,
+        line: int | None = None,
+        detail: str | None = None,
+        *,
+        likely_key: str | None = None,
+        formats: Sequence[str] = (),
+    ) -> None:
+        self.path = path
+        self.line = line
+        self.detail = detail or message
+        self.likely_key = likely_key
+        self.formats = tuple(formats)
+        super().__init__(message)
 
 
 class ClosedError(TractError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,7 +97,6 @@ def test_a_damaged_document_is_a_problem_with_line_and_column(tmp_path):
         (b'{"role": "user", "con', "not JSON at column 18: unterminated string starting at"),
         (b'{"role": "user", "content": "\xff"}', "not UTF-8 at byte 30"),
         (b"so it goes", "not JSON at column 1: expecting value"),
-        (b'{"role": "user", "role": "tool"}', "the key 'role' twice in one object"),
         (b"[" * 100_000, "nested too deeply"),
         (b"12", "neither a message nor a conversation: a number"),
         (b'{"note": 1}', "neither a message nor a conversation: an object with the keys 'note'"),
@@ -122,14 +123,6 @@ def test_a_damaged_line_is_a_problem_and_the_rest_is_read(tmp_path, line, detail
         (b'{"role": "user", "content": 7}', "'content' must be a text or a list of objects, found a number"),
         (b'{"role": "user", "content": ["x"]}', "'content' must be a text or a list of objects, found a list"),
         (b'{"role": "assistant", "tool_calls": {}}', "'tool_calls' must be a list of objects, found an object"),
-        (b'{"role": "user", "content": "x", "p": NaN}', "NaN is no JSON number"),
-        (b'{"role": "user", "content": "x", "p": [-Infinity]}', "-Infinity is no JSON number"),
-        (b'{"role": "user", "content": "x", "p": 1e999}', "a number too large for a float"),
-        (b'{"role": "user", "content": "x", "p": 18446744073709551616}', "an integer of more than 64 bits"),
-        (b'{"role": "user", "content": "x", "p": ' + b"9" * 5000 + b"}", "an integer of more than 64 bits"),
-        (b'{"role": "user", "content": "\\ud83d"}', "half a surrogate pair in a text"),
-        (b'{"role": "user", "content": "x", "\\ude00": 1}', "half a surrogate pair in a text"),
-        (b'{"role": "user", "content": "x", "content": "y"}', "the key 'content' twice in one object"),
         (
             b'{"role": "user", "content": "x", "p": ' + b"[" * 300 + b"]" * 300 + b"}",
             "nested more than 200 levels deep",
@@ -141,6 +134,92 @@ def test_a_bad_message_is_a_problem_that_names_its_place_and_the_rest_is_read(tm
 
     assert texts(reading) == ["hi", "hi"]
     assert problems(reading) == [(1, f"messages[1]: {detail}")]
+
+
+@pytest.mark.parametrize(
+    ("message", "kept", "detail"),
+    [
+        (b'{"role": "user", "content": "x", "p": NaN}', {"p": "NaN"}, ".p: NaN is no JSON number; the text 'NaN' stands in its place"),
+        (b'{"role": "user", "content": "x", "p": [-Infinity]}', {"p": ["-Infinity"]}, ".p[0]: -Infinity is no JSON number; the text '-Infinity' stands in its place"),
+        (b'{"role": "user", "content": "x", "p": 1e999}', {"p": "1e999"}, ".p: a number too large for a float; the text '1e999' stands in its place"),
+        (b'{"role": "user", "content": "x", "p": 18446744073709551616}', {"p": "18446744073709551616"}, ".p: an integer of more than 64 bits; the text '18446744073709551616' stands in its place"),
+        (b'{"role": "user", "content": "x\\ud83dy"}', {"content": "x\ufffdy"}, ".content: half a surrogate pair in a text; U+FFFD stands in its place"),
+        (b'{"role": "user", "content": "x", "\\ude00": 1}', {"\ufffd": 1}, ": half a surrogate pair in a text; U+FFFD stands in its place"),
+        (b'{"role": "user", "content": "y", "content": "x"}', {}, ": the key 'content' twice in one object; the last one was kept"),
+    ],
+)  # fmt: skip
+def test_half_an_emoji_or_a_bad_number_costs_itself_only(tmp_path, message, kept, detail):
+    reading = read_bytes(tmp_path, b'{"messages": [' + USER + b"," + message + b"]}")
+
+    assert reading.conversations[0].branches[0].turns[1].message == {"role": "user", "content": "x"} | kept
+    assert problems(reading) == [(1, f"messages[1]{detail}")]
+
+
+def test_a_key_twice_in_a_line_costs_the_first(tmp_path):
+    reading = read_bytes(tmp_path, USER + b'\n{"role": "tool", "role": "user", "content": "x"}', "chat.jsonl")
+
+    assert texts(reading) == ["hi", "x"]
+    assert problems(reading) == [(2, "the key 'role' twice in one object; the last one was kept")]
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b'[{"name": "Ada", "role": "admin"}]', "found a list of 1, first an object with the keys 'name', 'role'"),
+        (b'[{"name": "Ada", "role": "user"}]', "found a list of 1, first an object with the keys 'name', 'role'"),
+        (b'[{"role": "admin", "content": "x"}]', "found a list of 1, first an object with the keys 'role', 'content'"),
+    ],
+)
+def test_a_role_alone_makes_no_message(tmp_path, data, detail):
+    with pytest.raises(ImportFormatError) as caught:
+        read_bytes(tmp_path, data)
+
+    assert caught.value.detail.endswith(detail)
+    assert "claude-code" in caught.value.formats
+
+
+@pytest.mark.parametrize(
+    ("message", "detail"),
+    [
+        (b'{"role": "boss", "content": "x"}', "'role' is 'boss', which is none of assistant, developer, function, system, tool, user"),
+        (b'{"role": "user", "name": "Bo"}', "there is no content, tool call, refusal or audio in it (keys: 'role', 'name')"),
+        (b'{"role": "user", "content": [{"type": "text", "value": "x"}]}', "'content[0]' is of type 'text' and has no text (keys: 'type', 'value')"),
+        (b'{"role": "user", "content": [{"value": "x"}]}', "'content[0]' has no type (keys: 'value')"),
+    ],
+)  # fmt: skip
+def test_a_message_whose_words_are_elsewhere_is_refused(tmp_path, message, detail):
+    reading = read_bytes(tmp_path, b"[" + USER + b"," + message + b"]")
+
+    assert texts(reading) == ["hi"]
+    assert problems(reading) == [(1, f"[1]: {detail}")]
+
+
+def test_a_part_of_an_unknown_type_is_kept_and_told(tmp_path):
+    reading = read_bytes(tmp_path, b'[{"role": "user", "content": [{"type": "smell", "of": "tea"}]}]')
+
+    assert texts(reading) == [[{"type": "smell", "of": "tea"}]]
+    assert reading.problems == ()
+    assert [note.detail for note in reading.notes] == [
+        "[0]: a part of type 'smell', which tract does not know, is kept as it is"
+    ]
+
+
+def test_where_messages_are_after_all_is_said(tmp_path):
+    with pytest.raises(ImportFormatError) as caught:
+        read_bytes(tmp_path, b'{"run": {"turns": [' + USER + b"]}}")
+
+    assert caught.value.likely_key == "run.turns"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_compressed_file_is_read(tmp_path, pack):
+    assert texts(read_bytes(tmp_path, pack(USER + b"\n" + USER), "chat.jsonl.packed")) == ["hi", "hi"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_compressed_file_that_was_cut_off_is_an_error(tmp_path, pack):
+    with pytest.raises(ImportFormatError, match="is compressed and damaged"):
+        read_bytes(tmp_path, pack(USER * 100)[:-6], "chat.jsonl.packed")
 
 
 def test_a_bad_conversation_is_a_problem_and_the_others_are_read(tmp_path):
@@ -156,8 +235,8 @@ def test_a_bad_conversation_is_a_problem_and_the_others_are_read(tmp_path):
 def test_what_is_bad_beside_the_messages_costs_only_itself(tmp_path):
     reading = read_bytes(tmp_path, b'{"messages": [' + USER + b'], "reward": NaN, "id": 3}')
 
-    assert reading.conversations[0].metadata == {"id": 3}
-    assert problems(reading) == [(None, "messages: 'reward' beside the messages: NaN is no JSON number")]
+    assert reading.conversations[0].metadata == {"reward": "NaN", "id": 3}
+    assert problems(reading) == [(None, "reward: NaN is no JSON number; the text 'NaN' stands in its place")]
 
 
 def test_a_nesting_bomb_is_a_problem(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract.adapters.transcripts import Conversation, Reading, read_transcript
-from tract.adapters.transcripts.claude_code import read_claude_code
+from tract.adapters.transcripts.model import Found, Report
+from tract.adapters.transcripts.readers.claude_code import read_claude_code
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "samples" / "claude-code.jsonl"
 
@@ -282,7 +283,7 @@ def transcripts(draw: st.DrawFn) -> list[Record]:
 
 @given(transcripts())
 def test_every_message_is_on_some_line_and_shared_turns_are_the_parents(records):
-    conversation = read_claude_code("any", enumerate(records, 1), lambda _line, _detail: None)
+    conversation = next(read_claude_code("any", Found("", records), Report()), None)
 
     expected = {r["uuid"] for r in records if "message" in r}
     branches = conversation.branches if conversation else ()

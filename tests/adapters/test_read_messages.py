@@ -200,3 +200,51 @@ def test_the_support_sample_is_a_conversation_whose_every_call_is_answered():
     assert calls == [message["tool_call_id"] for message in messages if message["role"] == "tool"]
     assert "within 60 days" in messages[4]["content"]
     assert len(messages[7]["content"]) > 3000
+
+
+def test_the_answer_of_a_logged_request_is_the_last_turn(write):
+    completion = {"choices": [{"message": ANSWER}], "usage": {"prompt_tokens": 12}, "model": "gpt-4o-mini"}
+    path = write("a.jsonl", [{"messages": [USER], "temperature": 0.5, "model": "gpt-4o", "response": completion}])
+
+    reading = read_transcript(path)
+
+    assert messages_of(reading.conversations[0]) == [USER, ANSWER]
+    last = reading.conversations[0].branches[0].turns[-1]
+    assert last.usage == {"prompt_tokens": 12}
+    assert last.config == {"model": "gpt-4o-mini", "temperature": 0.5}
+
+
+def test_what_is_too_large_to_keep_beside_the_messages_is_told(write):
+    reading = read_transcript(write("a.json", {"messages": [USER], "dump": "y" * 5000}))
+
+    assert [note.detail for note in reading.notes] == [
+        "messages: 'dump' beside the messages is left out: 5002 characters"
+    ]
+
+
+def test_calls_of_inspect_ai_have_their_name_and_arguments(write):
+    call = {"id": "c1", "function": "open", "arguments": {"what": "door"}}
+    messages = [
+        USER,
+        {
+            "role": "assistant",
+            "content": [{"type": "reasoning", "reasoning": "hm"}],
+            "tool_calls": [call],
+            "model": "m",
+        },
+        {"role": "tool", "tool_call_id": "c1", "function": "open", "content": "", "error": {"message": "stuck"}},
+    ]
+
+    reading = read_transcript(write("a.json", {"samples": [{"id": 1, "messages": messages}]}))
+
+    _, answer, result = reading.conversations[0].branches[0].turns
+    assert reading.format == "inspect-ai"
+    function = {"name": "open", "arguments": '{"what":"door"}'}
+    assert answer.message == {
+        "role": "assistant",
+        "content": [],
+        "reasoning_content": "hm",
+        "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+    }
+    assert answer.config == {"model": "m"}
+    assert result.message == {"role": "tool", "tool_call_id": "c1", "name": "open", "content": "stuck"}

@@ -145,3 +145,31 @@ def test_ten_thousand_messages_are_imported_whole(run, tmp_path):
     with Tract.open(tmp_path) as t:
         assert 10_000 == t.status().commit_count
         assert "message 9999" == t.get_content("HEAD").message["content"]
+
+
+def test_a_refusal_names_the_file_once_and_says_what_would_help(run, tmp_path):
+    (tmp_path / "people.json").write_text('[{"name": "Ada", "role": "admin"}]')
+    (tmp_path / "deep.json").write_text('{"run": {"turns": [{"role": "user", "content": "a"}]}}')
+
+    people, deep = run("import", "people.json"), run("import", "deep.json")
+
+    assert 128 == people.status == deep.status
+    first, hint, _ = people.err.splitlines()
+    assert (
+        "warning: people.json: no conversation tract can read: "
+        "found a list of 1, first an object with the keys 'name', 'role'"
+    ) == first
+    assert "claude-code" in hint
+    assert "'--key run.turns' reads them" in deep.err
+    assert 0 == run("import", "--key", "run.turns", "deep.json").status
+
+
+def test_a_note_is_no_failure(run, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}], "log": "x" * 3000}))
+
+    outcome = run("import", "a.json")
+
+    assert (0, "a.json: messages: 'log' beside the messages is left out: 3002 characters\n") == (
+        outcome.status,
+        outcome.err,
+    )

@@ -55,4 +55,4 @@ def test_what_a_payload_cannot_keep_is_refused_or_replaced(text: str, reason: st
     with pytest.raises(NotJsonError, match=reason):
         parse_kept_json(text)
 
-    assert [f"<{reason}>"] == parse_kept_json(f"[{text}]", "<{}>".format)
+    assert [f"<{reason}>"] == parse_kept_json(f"[{text}]", lambda reason, _: f"<{reason}>")

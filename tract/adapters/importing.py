@@ -31,6 +31,7 @@ from tract.tokens.counter import counter_named
 from tract.tokens.counts import BlobCache
 from tract.tokens.usage import read_usage, usage_body
 from tract.transaction import transaction
+from tract.writing.drafts import checked_config
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
@@ -197,7 +198,10 @@ class _Writer:
             time = time if turn.time is None else microseconds(turn.time, "time")
             try:
                 draft = Draft(
-                    to_value(MessageContent(turn.message, turn.format)), metadata=self._metadata(turn), time=time
+                    to_value(MessageContent(turn.message, turn.format)),
+                    metadata=self._metadata(turn),
+                    config=checked_config(turn.config),
+                    time=time,
                 )
                 blob = new_blob(draft.value)
                 if draft.metadata is not None:

@@ -10,12 +10,14 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:
     import json
+
+Refuse: TypeAlias = Callable[[str, JSON], JSON]
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
@@ -43,10 +45,10 @@ def parse_json(text: str | bytes) -> JSON:
     return _parse(text, _lenient_decoder())
 
 
-def parse_kept_json(text: str | bytes, refuse: Callable[[str], JSON] | None = None) -> JSON:
+def parse_kept_json(text: str | bytes, refuse: Refuse | None = None) -> JSON:
     """The value of JSON *text* as a payload can keep it.
 
-    A key twice, a number too large and NaN are a NotJsonError, or what *refuse* makes of the reason stands in the place of the value.
+    A key twice, a number too large and NaN are a NotJsonError, or what *refuse* makes of the reason stands in the place of the value; it is also given the nearest value that can be kept: the object with the last of the two, the number's text.
     Half a surrogate pair is let through; encoding refuses it.
     """
     return _parse(text, _strict_decoder(refuse or _refuse))
@@ -95,7 +97,7 @@ def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
         raise NotJsonError(f"{exc.msg[:1].lower()}{exc.msg[1:]}", exc.lineno, exc.colno) from None  # type: ignore[attr-defined]  # json is not imported for this
 
 
-def _refuse(reason: str) -> NoReturn:
+def _refuse(reason: str, _kept: JSON = None) -> NoReturn:
     raise NotJsonError(reason)
 
 
@@ -107,7 +109,7 @@ def _lenient_decoder() -> json.JSONDecoder:
 
 
 @lru_cache(8)
-def _strict_decoder(refuse: Callable[[str], JSON]) -> json.JSONDecoder:
+def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
     import json  # as above
 
     def pairs(items: list[tuple[str, JSON]]) -> JSON:
@@ -115,21 +117,21 @@ def _strict_decoder(refuse: Callable[[str], JSON]) -> json.JSONDecoder:
         if len(value) == len(items):
             return value
         twice, _ = Counter(key for key, _ in items).most_common(1)[0]
-        return refuse(f"the key {twice[:40]!a} twice in one object")
+        return refuse(f"the key {twice[:40]!a} twice in one object", value)
 
     def integer(text: str) -> JSON:
         # The length first: Python refuses to convert very long numbers, and slows down before that.
         if len(text) > 20 or not _INT_MIN <= (number := int(text)) <= _INT_MAX:
-            return refuse("an integer of more than 64 bits")
+            return refuse("an integer of more than 64 bits", text)
         return number
 
     def real(text: str) -> JSON:
         number = float(text)
-        return number if math.isfinite(number) else refuse("a number too large for a float")
+        return number if math.isfinite(number) else refuse("a number too large for a float", text)
 
     return json.JSONDecoder(
         object_pairs_hook=pairs,
         parse_int=integer,
         parse_float=real,
-        parse_constant=lambda name: refuse(f"{name} is no JSON number"),
+        parse_constant=lambda name: refuse(f"{name} is no JSON number", name),
     )

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tract.adapters.transcripts.strictjson import describe_kind, flaw
 from tract.objects.message_format import JSON, MessageFormat
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+_SAYING = frozenset({
+    "content", "tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning",
+})  # fmt: skip
+"""What a message says stands under one of these."""
 
 _ANTHROPIC_BLOCKS = frozenset({
     "tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "web_search_tool_result",
     "web_fetch_tool_result", "code_execution_tool_result", "mcp_tool_use", "mcp_tool_result", "search_result",
     "container_upload", "compaction",
 })  # fmt: skip
+_CHAT_PARTS = frozenset({"text", "image_url", "input_audio", "file", "refusal", "video_url", "image", "document"})
 _RESPONSES_PARTS = frozenset({"input_text", "output_text", "input_image", "input_file"})
-_RESPONSES_ITEMS = frozenset({"message", "reasoning", "item_reference", "compaction"})
+_RESPONSES_ITEMS = frozenset({"reasoning", "item_reference", "compaction"})
 _RESPONSES_ENDINGS = ("_call", "_call_output", "_approval_request", "_approval_response", "_list_tools")
+_ITEM_KEYS = frozenset({"id", "call_id", "summary", "encrypted_content", "approval_request_id", "server_label"})
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_KNOWN_PARTS = _ANTHROPIC_BLOCKS | _CHAT_PARTS | _RESPONSES_PARTS | {"summary_text", "reasoning_text"}
 
 
 def is_message(value: JSON) -> bool:
-    """Whether *value* means to be a message of some format; it may still be a broken one."""
-    return isinstance(value, dict) and ("role" in value or is_sharegpt_item(value) or is_responses_item(value))
+    """Whether *value* is a message of a provider's format; it may still be a broken one.
 
-
-def is_sharegpt_item(value: JSON) -> bool:
-    return isinstance(value, dict) and "from" in value and "value" in value
+    A role alone makes none: there must be what a message says, or an item that the Responses API has.
+    """
+    if not isinstance(value, dict):
+        return False
+    role = value.get("role")
+    if isinstance(role, str) and role in ROLES:
+        return not _SAYING.isdisjoint(value)
+    return "role" not in value and is_responses_item(value)
 
 
 def is_responses_item(value: JSON) -> bool:
-    """Whether *value* has a type that only an item of the Responses API has; a message with a role is one too."""
+    """Whether *value* is an item that only the Responses API has."""
     kind = value.get("type") if isinstance(value, dict) else None
-    return isinstance(kind, str) and (kind in _RESPONSES_ITEMS or kind.endswith(_RESPONSES_ENDINGS))
+    if not isinstance(kind, str):
+        return False
+    if kind == "message":
+        return value.get("role") in ROLES and "content" in value
+    return (kind in _RESPONSES_ITEMS or kind.endswith(_RESPONSES_ENDINGS)) and not _ITEM_KEYS.isdisjoint(value)
 
 
 def decide_format(messages: Sequence[JSON]) -> MessageFormat:
@@ -60,12 +79,37 @@ def message_flaw(message: JSON, format: MessageFormat) -> str | None:
     role = message.get("role")
     if not isinstance(role, str) or not role:
         return f"'role' must be a text, found {'nothing' if 'role' not in message else describe_kind(role)}"
+    if role not in ROLES:
+        return f"'role' is {role[:40]!a}, which is none of {', '.join(sorted(ROLES))}"
+    if _SAYING.isdisjoint(message):
+        return f"there is no content, tool call, refusal or audio in it (keys: {', '.join(map(ascii, message))[:80]})"
     content = message.get("content")
     if not (content is None or isinstance(content, str) or _is_list_of_objects(content)):
         return f"'content' must be a text or a list of objects, found {describe_kind(content)}"
     calls = message.get("tool_calls")
     if not (calls is None or _is_list_of_objects(calls)):
         return f"'tool_calls' must be a list of objects, found {describe_kind(calls)}"
+    return _part_flaw(content) if isinstance(content, list) else None
+
+
+def unknown_parts(message: Mapping[str, JSON]) -> Iterator[str]:
+    """The types of parts of *message* that no format tract reads has; they are kept as they are."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(kind, str) and kind not in _KNOWN_PARTS:
+            yield kind
+
+
+def _part_flaw(parts: list[JSON]) -> str | None:
+    for index, part in enumerate(parts):
+        kind = part.get("type")
+        if kind is None and isinstance(part.get("text"), str):
+            continue
+        if not isinstance(kind, str):
+            return f"'content[{index}]' has no type (keys: {', '.join(map(ascii, part))[:80]})"
+        if kind in _TEXT_PARTS and not isinstance(part.get("text"), str):
+            return f"'content[{index}]' is of type {kind!a} and has no text (keys: {', '.join(map(ascii, part))[:80]})"
     return None
 
 

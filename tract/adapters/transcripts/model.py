@@ -1,16 +1,14 @@
-"""What a file of conversations holds, as values."""
+"""What a file of conversations holds, as values; and what a format's reader is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tract.objects.message_format import JSON, MessageFormat
-
-Report: TypeAlias = Callable[[int | None, str], None]
-"""Takes note of what could not be read: the line (None: no line to name) and what was found there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +16,21 @@ class Turn:
     """One message to commit, verbatim.
 
     *time* is aware, in UTC, or None when the file does not say.
-    *usage* is the provider's usage dict as it was found beside the message.
-    *metadata* is what else the file said about this message and is worth keeping.
+    *usage* is the provider's usage dict as it was found beside the message, *config* the model that answered and its settings.
+    *metadata* is what else the file said about this message and is worth keeping. *key* is the name that the program itself gave it.
+    Where it *summarises*, it took the place of all that came before it on its line: a compaction.
     """
 
     message: dict[str, JSON]
     format: MessageFormat
+    _: KW_ONLY
     time: datetime | None = None
     usage: dict[str, JSON] | None = None
+    config: dict[str, JSON] | None = None
     metadata: dict[str, JSON] = field(default_factory=dict)
+    key: str | None = None
     line: int | None = None
+    summarises: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +48,33 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """The conversation of a sub-agent: *purpose* is what it was asked for, *call_id* the call of its parent that began it."""
+
+    conversation: Conversation
+    purpose: str
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """The lines of one conversation; the first is the main line.
 
     *metadata* is what stood beside the messages and is worth keeping: tools, ids, scores.
+    *title* is what the program calls it, *id* the program's own name for it.
     """
 
     name: str
     branches: tuple[Branch, ...]
     metadata: dict[str, JSON] = field(default_factory=dict)
+    title: str | None = None
+    id: str | None = None
+    children: tuple[Child, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in a file that could not be read; the rest was."""
+    """Something in a file that could not be read, while the rest was; or, as a note, something that was read and left out."""
 
     file: str
     line: int | None
@@ -67,16 +83,80 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All that was read from a file, and all that was not. *format* is ``unknown`` when nothing was."""
+    """All that was read from a file, and all that was not. *format* is ``unknown`` when nothing was.
+
+    *notes* are what was left out because the program meant it so, or tract has no place for it; no message is lost by it.
+    """
 
     conversations: tuple[Conversation, ...]
     problems: tuple[Problem, ...]
     format: str
+    notes: tuple[Problem, ...] = ()
 
 
-def linear(name: str, turns: list[Turn], metadata: dict[str, JSON]) -> Conversation:
+class Report:
+    """What could not be read, and what was left out, as it is found: each with its line (None: no line to name)."""
+
+    def __init__(self, file: str = "") -> None:
+        self._file = file
+        self.problems: list[Problem] = []
+        self.notes: list[Problem] = []
+        self._once: set[str] = set()
+
+    def __call__(self, line: int | None, detail: str) -> None:
+        self.problems.append(Problem(self._file, line, detail))
+
+    def note(self, line: int | None, detail: str) -> None:
+        self.notes.append(Problem(self._file, line, detail))
+
+    def note_once(self, line: int | None, detail: str) -> None:
+        """A note that is true of many places of the file, told of the first."""
+        if detail not in self._once:
+            self._once.add(detail)
+            self.note(line, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reader is given: values of its format, where they stand, and what the object around them says besides.
+
+    *values* are the messages of a list, one object that is a conversation, the records of a file, or the file's first bytes.
+    *lines* has the line of each value where each has one; a single one is the line of them all.
+    """
+
+    place: str
+    values: list[JSON]
+    beside: dict[str, JSON] = field(default_factory=dict)
+    lines: Sequence[int | None] = ()
+    path: Path | None = None
+
+    def line(self, index: int) -> int | None:
+        """The line of value *index*."""
+        if len(self.lines) == len(self.values) > index:
+            return self.lines[index]
+        return self.lines[0] if self.lines else None
+
+
+Scope: TypeAlias = Literal["messages", "conversation", "records", "file"]
+
+
+class Format(NamedTuple):
+    """A format, and its reader.
+
+    *detect* says whether a value can only be of this format: of scope ``messages`` a message of a list, ``conversation`` an object that is one conversation, ``records`` a line of a file that is one conversation, ``file`` the first bytes of a file.
+    *read* gives the conversations in what was found; the first of them is to be called *name*.
+    """
+
+    name: str
+    about: str
+    scope: Scope
+    detect: Callable[[Any], bool]
+    read: Callable[[str, Found, Report], Iterator[Conversation]]
+
+
+def linear(name: str, turns: Sequence[Turn], metadata: dict[str, JSON], **more: Any) -> Conversation:
     """A conversation of one line."""
-    return Conversation(name, (Branch("main", tuple(turns)),), metadata)
+    return Conversation(name, (Branch("main", tuple(turns)),), metadata, **more)
 
 
 def read_time(value: JSON) -> datetime | None:

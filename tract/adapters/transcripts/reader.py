@@ -1,6 +1,6 @@
 """Reading a file of conversations, whatever kind it is.
 
-A file is one JSON document or a JSON value a line, which its first line and then the whole of it decide, not its name.
+A file is one JSON document or a JSON value a line, which its first line and then the whole of it decide, not its name; it may be compressed.
 What cannot be read is a ``Problem`` with its place, and the rest is read.
 A file in which nothing looks like a conversation is an ``ImportFormatError``.
 """
@@ -11,27 +11,26 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from tract.adapters.transcripts.claude_code import is_claude_code_record, read_claude_code
-from tract.adapters.transcripts.formats import is_message, is_sharegpt_item
-from tract.adapters.transcripts.messages import read_messages
-from tract.adapters.transcripts.model import Conversation, Problem, Reading
+from tract.adapters.transcripts.model import Conversation, Format, Found, Reading, Report
 from tract.adapters.transcripts.places import Places
-from tract.adapters.transcripts.shapes import Found, NotFound, dig, find_conversations
-from tract.adapters.transcripts.sharegpt import read_sharegpt
-from tract.adapters.transcripts.strictjson import Refused, describe, parse
+from tract.adapters.transcripts.shapes import NotFound, Place, Shapes, likely_key
+from tract.adapters.transcripts.strictjson import Parser, Refused, describe, parse
+from tract.adapters.transcripts.table import FORMATS, TABLE, formats_for
+from tract.adapters.transcripts.unpacking import opened
 from tract.errors import ImportFormatError
 from tract.objects.message_format import JSON, MESSAGE_FORMATS
-
-FORMATS: tuple[str, ...] = (*MESSAGE_FORMATS, "sharegpt", "claude-code")
-"""The formats that can be read, by the names that ``read_transcript`` takes and gives."""
 
 Progress: TypeAlias = Callable[[int, int], None]
 
 _PROGRESS_STEP = 1 << 20
+_HEAD = 4096
+_LOOKED_AT = 50
+"""How many values of a document say that it is a list of records."""
 
 
 def read_transcript(
@@ -41,7 +40,7 @@ def read_transcript(
     key: str | None = None,
     on_progress: Progress | None = None,
 ) -> Reading:
-    """The conversations in the file *path*.
+    """The conversations in the file *path*, which may be compressed with gzip or zstd.
 
     *format* is one of ``FORMATS``, None to find out.
     *key* names the list of messages in each object, dotted where it lies deeper (``request.messages``).
@@ -52,11 +51,11 @@ def read_transcript(
         raise ImportFormatError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
     reader = _Reader(Path(path), format, key, on_progress or _ignore)
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             reader.read(file)
     except OSError as exc:
-        raise ImportFormatError(f"cannot read '{path}': {(exc.strerror or str(exc)).lower()}") from exc
-    return Reading(tuple(reader.conversations), tuple(reader.problems), reader.found_format or "unknown")
+        raise ImportFormatError(f"cannot read '{path}': {(exc.strerror or str(exc)).lower()}", str(path)) from exc
+    return reader.reading()
 
 
 class _Reader:
@@ -65,150 +64,199 @@ class _Reader:
     def __init__(self, path: Path, format: str | None, key: str | None, on_progress: Progress) -> None:
         self.path = path
         self.format = format
-        self.key = key
         self.on_progress = on_progress
-        self.conversations: list[Conversation] = []
-        self.problems: list[Problem] = []
-        self.found_format = format
+        self.report = Report(str(path))
+        self._parser = Parser()
+        self._formats = formats_for(format)
+        self._records = [format for format in self._formats if format.scope == "records"]
+        self._shapes = Shapes(self._formats, key)
+        self._conversations: list[Conversation] = []
+        self._found_format = format
+
+    def reading(self) -> Reading:
+        """What was read."""
+        report = self.report
+        return Reading(
+            tuple(self._conversations), tuple(report.problems), self._found_format or "unknown", tuple(report.notes)
+        )
 
     def read(self, file: BinaryIO) -> None:
+        head = file.read(_HEAD)
+        file.seek(0)
+        for format in self._formats:
+            if format.scope == "file" and format.detect(head):
+                self._take(Found("", [head], path=self.path), format)
+                return
         first, more = _next_line(file), bool(_next_line(file))
         file.seek(0)
         looks_like_json = first.startswith((b"{", b"["))
+        forced_lines = bool(self._records) and self.format is not None and not first.startswith(b"[")
         if not first:
             self.report(None, "the file is empty")
-        elif self.format == "claude-code" or (more and looks_like_json and not isinstance(parse(first), Refused)):
-            self._read_records(_read_lines(file, self.on_progress))
+        elif forced_lines or (more and looks_like_json and not isinstance(parse(first), Refused)):
+            self._read_records(self._lines(file))
         elif looks_like_json:
             self._read_document(file)
-        elif more and _mostly_json_lines(file, self.path):
-            self._read_records(_read_lines(file, self.on_progress))
+        elif more and self._mostly_json_lines(file):
+            self._read_records(self._lines(file))
         else:
             raise self._unreadable(f"text that begins {first[:40].decode('utf-8', 'replace')!a}")
 
-    def report(self, line: int | None, detail: str) -> None:
-        self.problems.append(Problem(str(self.path), line, detail))
-
     def _read_document(self, file: BinaryIO) -> None:
         data = file.read()
-        value = parse(data)
+        value = self._parser.parse(data, partial(self._report_mended, None))
         if not isinstance(value, Refused):
             self._read_value(value)
             self._find_lines(data)
-            self.on_progress(file.tell(), file.tell())
-        elif _mostly_json_lines(file, self.path):
-            self._read_records(_read_lines(file, self.on_progress))
+            self.on_progress(len(data), len(data))
+        elif self._mostly_json_lines(file):
+            self._read_records(self._lines(file))
         else:
             self.report(value.line, value.reason)
 
     def _find_lines(self, data: bytes) -> None:
         """Say of problems that name a place in the document on which line it is."""
         places: Places | None = None
-        for number, problem in enumerate(self.problems):
-            place = _PLACE.match(problem.detail)
-            if problem.line is None and place is not None:
-                places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
-                self.problems[number] = replace(problem, line=places.line_of(place[1]))
+        for told in (self.report.problems, self.report.notes):
+            for number, problem in enumerate(told):
+                place = _PLACE.match(problem.detail)
+                if problem.line is None and place is not None:
+                    places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+                    told[number] = replace(problem, line=places.line_of(place[1]))
 
     def _read_value(self, value: JSON) -> None:
         if value == [] or value == {}:
             self.report(None, "no conversation in it")
-        elif is_claude_code_record(value) or (is_message(value) and self._only_message(value)):
-            self._read_records(iter([(1, value)]))
-        else:
-            found = list(find_conversations(value, self.key))
-            if all(isinstance(each, NotFound) for each in found):
-                raise self._unreadable(describe(value))
+            return
+        values = value if isinstance(value, list) else [value]
+        record_format = self._record_format(values[:_LOOKED_AT])
+        if record_format is not None:
+            self._take(Found("", values), record_format)
+            return
+        found = list(self._shapes.conversations(value))
+        if any(not isinstance(each, NotFound) for each in found):
             self._read_found(found, [None] * len(found))
+        elif self._shapes.message_in(value) is not None:
+            self._read_lines_of_messages(iter([(1, value)]))
+        else:
+            raise self._unreadable(describe(value), value)
+
+    def _record_format(self, values: list[JSON]) -> Format | None:
+        for format in self._records:
+            if self.format is not None or any(map(format.detect, values)):
+                return format
+        return None
 
     def _read_records(self, records: Iterator[tuple[int, JSON]]) -> None:
-        held, claude_code = self._look_ahead(records)
-        if claude_code:
-            self.found_format = "claude-code"
-            conversation = read_claude_code(self.path.stem, chain(held, records), self.report)
-            if conversation is not None:
-                self.conversations.append(conversation)
-        else:
+        held, format = self._look_ahead(records)
+        if format is None:
             self._read_lines_of_messages(chain(held, records))
+            return
+        lines, values = zip(*chain(held, records), strict=True) if held else ((), ())
+        self._take(Found("", list(values), lines=lines), format)
 
-    def _look_ahead(self, records: Iterator[tuple[int, JSON]]) -> tuple[list[tuple[int, JSON]], bool]:
-        """The records up to the first that says what the file is, and whether it is a Claude Code transcript."""
+    def _look_ahead(self, records: Iterator[tuple[int, JSON]]) -> tuple[list[tuple[int, JSON]], Format | None]:
+        """The records up to the first that says what the file is, and the format of scope ``records`` that it has."""
         held: list[tuple[int, JSON]] = []
         for line, value in records:
             held.append((line, value))
-            if self.format == "claude-code" or (self.format is None and is_claude_code_record(value)):
-                return held, True
-            if self._holds_messages(value):
+            format = self._record_format([value])
+            if format is not None:
+                return held, format
+            if self._shapes.message_in(value) is not None or self._has_conversation(value):
                 break
-        return held, False
+        return held, None
 
-    def _holds_messages(self, value: JSON) -> bool:
-        chosen = dig(value, self.key) if self.key is not None else value
-        return is_message(chosen) or any(isinstance(each, Found) for each in find_conversations(value, self.key))
-
-    def _only_message(self, value: dict[str, JSON]) -> bool:
-        return not any(isinstance(each, Found) for each in find_conversations(value, self.key))
+    def _has_conversation(self, value: JSON) -> bool:
+        return any(not isinstance(each, NotFound) for each in self._shapes.conversations(value))
 
     def _read_lines_of_messages(self, records: Iterator[tuple[int, JSON]]) -> None:
         """A message a line, which together are one conversation, or a conversation a line."""
         loose: list[JSON] = []
         loose_lines: list[int] = []
-        found: list[Found | NotFound] = []
+        found: list[Place | NotFound] = []
         lines: list[int | None] = []
         for line, value in records:
-            here = list(find_conversations(value, self.key))
-            chosen = dig(value, self.key) if self.key is not None else value
-            if is_message(chosen) and all(isinstance(each, NotFound) for each in here):
-                loose.append(chosen)
+            here = list(self._shapes.conversations(value))
+            message = self._shapes.message_in(value)
+            if message is not None and all(isinstance(each, NotFound) for each in here):
+                loose.append(message)
                 loose_lines.append(line)
             else:
                 found.extend(here)
                 lines.extend([line] * len(here))
-        if not loose and not any(isinstance(each, Found) for each in found):
-            raise self._unreadable(describe(next((each.value for each in found if isinstance(each, NotFound)), None)))
-        total = bool(loose) + sum(isinstance(each, Found) for each in found)
-        if loose:
-            self._add(Found("", loose), total, loose_lines)
+        format = self._shapes.format_of(loose)
+        if format is None and all(isinstance(each, NotFound) for each in found):
+            at, value = next(((line, each.value) for line, each in zip(lines, found, strict=True)), (None, None))  # type: ignore[union-attr]  # all are
+            raise self._unreadable(describe(value), value, at)
+        total = bool(loose) + sum(not isinstance(each, NotFound) for each in found)
+        if format is not None:
+            self._take(Found("", loose, lines=loose_lines), format, total)
         self._read_found(found, lines, total)
 
-    def _read_found(self, found: list[Found | NotFound], lines: list[int | None], total: int | None = None) -> None:
+    def _read_found(self, found: list[Place | NotFound], lines: list[int | None], total: int | None = None) -> None:
         total = total or len(found)
         for each, line in zip(found, lines, strict=True):
-            if isinstance(each, Found):
-                self._add(each, total, [line] if line is not None else None)
+            if not isinstance(each, NotFound):
+                self._take(replace(each[0], lines=[] if line is None else [line]), each[1], total)
             else:
                 where = f"{each.place}: " if each.place else ""
                 what = "" if isinstance(each.value, Refused) else "neither a message nor a conversation: "
                 self.report(line, f"{where}{what}{describe(each.value)}")
 
-    def _add(self, found: Found, total: int, lines: list[int] | None) -> None:
-        name = f"{self.path.stem}-{len(self.conversations) + 1}" if total > 1 else self.path.stem
-        conversation: Conversation | None
-        if self.format == "sharegpt" or (self.format is None and any(map(is_sharegpt_item, found.messages))):
-            conversation, format = read_sharegpt(name, found, self.report, lines), "sharegpt"
-        else:
-            wanted = self.format if self.format in MESSAGE_FORMATS else None
-            conversation, format = read_messages(name, found, wanted, self.report, lines)
-        if conversation is not None:
-            self.conversations.append(conversation)
-            self.found_format = self.found_format or format
+    def _take(self, found: Found, format: Format, total: int = 1) -> None:
+        """Read what was found; of *total* conversations each is named by its number."""
+        number = len(self._conversations) + 1
+        name = f"{self.path.stem}-{number}" if total > 1 else self.path.stem
+        for conversation in format.read(name, found, self.report):
+            self._conversations.append(conversation)
+            if self._found_format is None:
+                said = conversation.branches[0].turns[0].format if conversation.branches[0].turns else format.name
+                self._found_format = said if format.name in MESSAGE_FORMATS else format.name
 
-    def _unreadable(self, found: str) -> ImportFormatError:
-        return ImportFormatError(f"'{self.path}' is no conversation tract can read: found {found}")
+    def _mostly_json_lines(self, file: BinaryIO) -> bool:
+        """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""
+        file.seek(0)
+        good = bad = 0
+        for line in file:
+            if line.strip():
+                value = parse(line.rstrip(b"\r\n"))
+                good, bad = (good + 1, bad) if isinstance(value, (dict, list)) else (good, bad + 1)
+        file.seek(0)
+        return good > 0 and (good >= bad or self.path.suffix in (".jsonl", ".ndjson")) and good + bad > 1
+
+    def _lines(self, file: BinaryIO) -> Iterator[tuple[int, JSON]]:
+        """Each line's number and value; blank lines are passed over."""
+        total = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        done = told = 0
+        for number, line in enumerate(file, 1):
+            done += len(line)
+            if line.strip():
+                yield number, self._parser.parse(line.rstrip(b"\r\n"), partial(self._report_mended, number))
+            if done - told >= _PROGRESS_STEP:
+                self.on_progress(done, total)
+                told = done
+        self.on_progress(done, total)
+
+    def _report_mended(self, line: int | None, place: str, detail: str) -> None:
+        self.report(line, f"{place}: {detail}" if place else detail)
+
+    def _unreadable(self, found: str, value: JSON = None, line: int | None = None) -> ImportFormatError:
+        key = likely_key(value, Shapes(TABLE, None))
+        asked = f"no '{self.format}' conversation" if self.format is not None else "no conversation tract can read"
+        return ImportFormatError(
+            f"'{self.path}' is {asked}: found {found}",
+            str(self.path),
+            line,
+            f"{asked}: found {found}",
+            likely_key=key,
+            formats=FORMATS,
+        )
 
 
 # What a problem in a document begins with: ``[3]: …``, ``messages[3].content: …``.
 _PLACE = re.compile(r"((?:[^\s:\[\].]+)?(?:\[\d+\]|\.[^\s:\[\].]+)*\[\d+\])[^\s:]*: ")
-
-
-def _mostly_json_lines(file: BinaryIO, path: Path) -> bool:
-    """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""
-    file.seek(0)
-    good = bad = 0
-    for _, value in _read_lines(file, _ignore):
-        good, bad = (good + 1, bad) if isinstance(value, (dict, list)) else (good, bad + 1)
-    file.seek(0)
-    return good > 0 and (good >= bad or path.suffix in (".jsonl", ".ndjson")) and good + bad > 1
 
 
 def _ignore(_done: int, _total: int) -> None:
@@ -218,17 +266,3 @@ def _ignore(_done: int, _total: int) -> None:
 def _next_line(file: BinaryIO) -> bytes:
     """The next line that is not blank, stripped, or no bytes at the end."""
     return next((text for line in file if (text := line.removeprefix(b"\xef\xbb\xbf").strip())), b"")
-
-
-def _read_lines(file: BinaryIO, on_progress: Progress) -> Iterator[tuple[int, JSON]]:
-    """Each line's number and value; blank lines are passed over."""
-    total = os.fstat(file.fileno()).st_size
-    done = told = 0
-    for number, line in enumerate(file, 1):
-        done += len(line)
-        if line.strip():
-            yield number, parse(line.rstrip(b"\r\n"))
-        if done - told >= _PROGRESS_STEP:
-            on_progress(done, total)
-            told = done
-    on_progress(done, total)

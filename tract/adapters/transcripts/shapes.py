@@ -1,37 +1,28 @@
-"""Where in a JSON value the lists of messages are.
+"""Where in a JSON value the conversations are.
 
+    {"mapping": …, "current_node": …}     an object that a format knows as a conversation
     [message, …]                          one conversation
     [conversation, …]                     each element a list of messages or an object with one
     {"messages": [message, …], …}         one conversation, and what stands beside it
     {"a": {"b": [message, …]}}            the same, for the key "a.b"
     {"input": […], "output": […]}         a request and its response of the Responses API
 
-The keys are messages, traj, history, conversations, then the Responses API's input, output and items.
+The keys are messages, traj, history, conversations, items, contents and samples, then the Responses API's input and output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from tract.adapters.transcripts.formats import is_message
+from tract.adapters.transcripts.model import Format, Found
 from tract.adapters.transcripts.strictjson import Refused
 from tract.objects.message_format import JSON
 
-_KEYS = ("messages", "traj", "history", "conversations", "items")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A list of messages, where in the value it is, and what the object around it says besides.
-
-    *responses* is set where the keys alone say that these are items of the Responses API.
-    """
-
-    place: str
-    messages: list[JSON]
-    beside: dict[str, JSON] = field(default_factory=dict)
-    responses: bool = False
+_KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples")
+_LOOKED_AT = 50
+"""How many items of a list say whether they are messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +33,103 @@ class NotFound:
     value: JSON
 
 
-def find_conversations(value: JSON, key: str | None) -> Iterator[Found | NotFound]:
-    """Every conversation in *value*, in order; *key*, if given, is the only key looked for."""
-    found = _conversation(value, "", key)
-    if found is not None:
-        yield found
-    elif isinstance(value, list) and value:
-        yield from _each(value, "", key)
-    elif isinstance(value, dict) and (inner := _inner_list(value, key)) is not None:
-        yield from _each(inner[1], inner[0], None)
-    else:
-        yield NotFound("", value)
+Place = tuple[Found, Format]
+
+
+class Shapes:
+    """What conversations look like in some *formats*, those of scope ``conversation`` and ``messages``."""
+
+    def __init__(self, formats: Sequence[Format], key: str | None) -> None:
+        self._objects = [format for format in formats if format.scope == "conversation"]
+        self._lists = [format for format in formats if format.scope == "messages"]
+        self._responses = next((format for format in self._lists if format.name == "responses"), None)
+        self._key = key
+        self._names = _KEYS if key is None else (key,)
+
+    def conversations(self, value: JSON) -> Iterator[Place | NotFound]:
+        """Every conversation in *value*, in order; the key that was given, if one was, is the only key looked for."""
+        found = self._conversation(value, "")
+        if found is not None:
+            yield found
+        elif isinstance(value, list) and value:
+            yield from self._each(value, "")
+        elif isinstance(value, dict) and (inner := self._inner_list(value)) is not None:
+            yield from self._without_key()._each(inner[1], inner[0])
+        else:
+            yield NotFound("", value)
+
+    def format_of(self, items: Sequence[JSON]) -> Format | None:
+        """The format that one of *items* can only be a message of."""
+        for format in self._lists:
+            if any(map(format.detect, items)):
+                return format
+        return None
+
+    def message_in(self, value: JSON) -> JSON:
+        """The message that *value* is, or has under the key; None where there is none."""
+        chosen = dig(value, self._key) if self._key is not None else value
+        return chosen if any(format.detect(chosen) for format in self._lists) else None
+
+    def _each(self, values: list[JSON], place: str) -> Iterator[Place | NotFound]:
+        for index, item in enumerate(values):
+            here = f"{place}[{index}]"
+            yield self._conversation(item, here) or NotFound(here, item)
+
+    def _conversation(self, value: JSON, place: str) -> Place | None:
+        if isinstance(value, list):
+            format = self.format_of(value)
+            return (Found(place, value), format) if format is not None else None
+        if not isinstance(value, dict):
+            return None
+        if self._key is None:
+            for format in self._objects:
+                if format.detect(value):
+                    return Found(place, [value]), format
+        for name in self._names:
+            messages = dig(value, name) if self._key is not None else value.get(name)
+            if isinstance(messages, list) and (format := self._of_list(name, messages)) is not None:
+                top = name if self._key is None else name.split(".")[0]
+                beside = {other: what for other, what in value.items() if other != top}
+                return Found(f"{place}.{name}".lstrip("."), messages, beside), format
+        return self._exchange(value, place) if self._key is None else None
+
+    def _of_list(self, name: str, messages: list[JSON]) -> Format | None:
+        if not messages:
+            return self._lists[-1] if self._lists else None  # a conversation in which nobody said anything yet
+        format = self.format_of(messages)
+        return self._responses if name == "items" and self._responses and format is self._lists[-1] else format
+
+    def _exchange(self, value: dict[str, JSON], place: str) -> Place | None:
+        """A request, a response or both of the Responses API: its input as messages, then its output.
+
+        ``input`` may be a text there, but only beside a list of output; two texts are somebody's data set.
+        """
+        given, answered = value.get("input"), value.get("output")
+        if self._responses is None or not any(
+            isinstance(part, list) and any(is_message(item) for item in part) for part in (given, answered)
+        ):
+            return None
+        messages: list[JSON] = [{"role": "user", "content": given}] if isinstance(given, str) else []
+        for part in (given, answered):
+            if isinstance(part, list):
+                messages.extend(part)
+            elif part is not None and part is not given:
+                messages.append(Refused("'output' must be a list"))
+        beside = {other: what for other, what in value.items() if other not in ("input", "output")}
+        return Found(place, messages, beside), self._responses
+
+    def _inner_list(self, value: dict[str, JSON]) -> tuple[str, list[JSON]] | None:
+        for name in self._names:
+            inner = dig(value, name) if self._key is not None else value.get(name)
+            if isinstance(inner, list):
+                shapes = self._without_key()
+                if any(shapes._conversation(item, "") is not None for item in inner[:_LOOKED_AT]):
+                    return name, inner
+        return None
+
+    def _without_key(self) -> Shapes:
+        """The same for values in which the key has been followed."""
+        return self if self._key is None else Shapes([*self._objects, *self._lists], None)
 
 
 def dig(value: JSON, key: str) -> JSON:
@@ -62,47 +139,17 @@ def dig(value: JSON, key: str) -> JSON:
     return value
 
 
-def _each(values: list[JSON], place: str, key: str | None) -> Iterator[Found | NotFound]:
-    for index, item in enumerate(values):
-        here = f"{place}[{index}]"
-        yield _conversation(item, here, key) or NotFound(here, item)
-
-
-def _conversation(value: JSON, place: str, key: str | None) -> Found | None:
+def likely_key(value: JSON, shapes: Shapes, depth: int = 4) -> str | None:
+    """The dotted key under which *value*, or an item of it, has a list of messages after all; None where there is none."""
     if isinstance(value, list):
-        return Found(place, value) if any(is_message(item) for item in value) else None
-    if not isinstance(value, dict):
+        return next((key for item in value[:3] if (key := likely_key(item, shapes, depth)) is not None), None)
+    if not isinstance(value, dict) or not depth:
         return None
-    for name in _KEYS if key is None else (key,):
-        messages = dig(value, name) if key is not None else value.get(name)
-        if isinstance(messages, list) and (not messages or any(is_message(item) for item in messages)):
-            top = name if key is None else name.split(".")[0]
-            beside = {other: what for other, what in value.items() if other != top}
-            return Found(f"{place}.{name}".lstrip("."), messages, beside, responses=name == "items")
-    return _exchange(value, place) if key is None else None
-
-
-def _exchange(value: dict[str, JSON], place: str) -> Found | None:
-    """A request, a response or both of the Responses API: its input as messages, then its output.
-
-    ``input`` may be a text there, but only beside a list of output; two texts are somebody's data set.
-    """
-    given, answered = value.get("input"), value.get("output")
-    if not any(isinstance(part, list) and any(is_message(item) for item in part) for part in (given, answered)):
-        return None
-    messages: list[JSON] = [{"role": "user", "content": given}] if isinstance(given, str) else []
-    for part in (given, answered):
-        if isinstance(part, list):
-            messages.extend(part)
-        elif part is not None and part is not given:
-            messages.append(Refused("'output' must be a list"))
-    beside = {other: what for other, what in value.items() if other not in ("input", "output")}
-    return Found(place, messages, beside, responses=True)
-
-
-def _inner_list(value: dict[str, JSON], key: str | None) -> tuple[str, list[JSON]] | None:
-    for name in _KEYS if key is None else (key,):
-        inner = dig(value, name) if key is not None else value.get(name)
-        if isinstance(inner, list) and any(_conversation(item, "", None) is not None for item in inner):
-            return name, inner
+    name: str
+    for name, inner in value.items():
+        if isinstance(inner, list) and shapes.format_of(inner[:_LOOKED_AT]) is not None and "." not in name:
+            return name
+    for name, inner in value.items():
+        if isinstance(inner, dict) and (below := likely_key(inner, shapes, depth - 1)) is not None and "." not in name:
+            return f"{name}.{below}"
     return None

@@ -1,44 +1,96 @@
 """A transcript's JSON, with a reason in the place of each value that cannot be kept.
 
-What JSON can say and a payload cannot keep becomes a ``Refused`` in the place of the value, so that one bad number costs the message it stands in and not the file around it.
+What JSON can say and a payload cannot keep becomes a ``Refused`` in the place of the value, and :func:`mended` puts the nearest value there that can be kept.
+So one bad number, or half an emoji, costs itself only, and not the message it stands in or the file around it.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tract.adapters.transcripts.places import TOO_DEEP, without_depths
-from tract.objects.json import NotJsonError, TooDeepError, parse_kept_json
+from tract.objects.json import NotJsonError, Refuse, TooDeepError, parse_kept_json
 from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
 """Levels of lists and objects in one message. Real messages have about ten."""
 
 _BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What stands where a value could not be taken; *line* counts from 1 in the parsed text, None where unknown."""
+    """What stands where a value could not be taken; *line* counts from 1 in the parsed text, None where unknown.
+
+    *kept* is the nearest value that can be kept; where *is_lost*, there is none.
+    """
 
     reason: str
     line: int | None = None
+    kept: JSON = None
+    is_lost: bool = True
 
 
-def parse(data: bytes) -> JSON:
+def parse(data: bytes, refuse: Refuse | None = None) -> JSON:
     """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none."""
+    refuse = refuse or _refuse
     try:
         text = data.removeprefix(_BOM).decode("utf-8")
         try:
-            return parse_kept_json(text, Refused)
+            return parse_kept_json(text, refuse)
         except TooDeepError:
-            return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), _refuse_depth)
+            return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), partial(_refuse_depth, refuse))
     except UnicodeDecodeError as exc:
         return Refused(f"not UTF-8 at byte {exc.start + 1}", data.count(b"\n", 0, exc.start) + 1)
     except TooDeepError:
         return Refused("nested too deeply")  # and never closed, so there is nothing to take out
     except NotJsonError as exc:
         return Refused(f"not JSON at column {exc.column}: {exc.reason}", exc.line)
+
+
+class Parser:
+    """Parses text after text; only a value in which something was refused is searched for it."""
+
+    def __init__(self) -> None:
+        self._refused = 0
+
+    def parse(self, data: bytes, report: Callable[[str, str], None]) -> JSON:
+        """As :func:`parse`, but mended; *report* is given the place of each value that was, and what was wrong with it."""
+        before = self._refused
+        value = parse(data, self._refuse)
+        is_bad = self._refused > before or _SURROGATE.search(data) is not None
+        return mended(value, report) if is_bad else value
+
+    def _refuse(self, reason: str, kept: JSON) -> Refused:
+        self._refused += 1
+        return _refuse(reason, kept)
+
+
+def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> JSON:
+    """*value* without what no payload can keep, half surrogate pairs and the ``Refused`` that something stands for."""
+    if isinstance(value, str):
+        if value.isascii() or not _has_lone_surrogate(value):
+            return value
+        report(place, "half a surrogate pair in a text; U+FFFD stands in its place")
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [mended(item, report, f"{place}[{at}]") for at, item in enumerate(value)]
+    if isinstance(value, Refused) and not value.is_lost:
+        kept = value.kept
+        instead = f"the text '{kept[:40]}' stands in its place" if isinstance(kept, str) else "the last one was kept"
+        report(place, f"{value.reason}; {instead}")
+        return mended(kept, report, place)
+    if isinstance(value, dict):
+        return {
+            mended(key, report, place): mended(item, report, f"{place}.{key}" if place else key)
+            for key, item in value.items()
+        }
+    return value
 
 
 def flaw(value: JSON) -> str | None:
@@ -64,14 +116,20 @@ def flaw(value: JSON) -> str | None:
 
 
 def describe(value: JSON) -> str:
-    """A few words for *value*, fit for an error message: ``a list``, ``an object with the keys 'a', 'b'``."""
+    """A few words for *value*, fit for an error message: ``a list of 2, first an object with the keys 'a', 'b'``."""
+    if isinstance(value, list) and value:
+        return f"a list of {len(value)}, first {_described(value[0])}"
+    return _described(value)
+
+
+def _described(value: JSON) -> str:
     if isinstance(value, Refused):
         return value.reason
     if isinstance(value, dict):
         keys = ", ".join(ascii(key[:40]) for key in list(value)[:6])
         return f"an object with the keys {keys}{', …' if len(value) > 6 else ''}" if keys else "an empty object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}, first {describe_kind(value[0])}" if value else "an empty list"
+    if value == []:
+        return "an empty list"
     return describe_kind(value)
 
 
@@ -94,5 +152,9 @@ def _has_lone_surrogate(text: str) -> bool:
     return False
 
 
-def _refuse_depth(reason: str) -> Refused:
-    return Refused(f"nested more than {MAX_DEPTH} levels deep" if reason.startswith(TOO_DEEP) else reason)
+def _refuse(reason: str, kept: JSON) -> Refused:
+    return Refused(reason, None, kept, is_lost=False)
+
+
+def _refuse_depth(refuse: Refuse, reason: str, kept: JSON) -> JSON:
+    return Refused(f"nested more than {MAX_DEPTH} levels deep") if reason.startswith(TOO_DEEP) else refuse(reason, kept)

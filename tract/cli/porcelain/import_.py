@@ -41,7 +41,11 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
         with Progress(console, f"reading {file}") as progress:
             reading = read_transcript(console.path(file), format=args.format, key=args.key, on_progress=progress.show)
     except ImportFormatError as exc:
-        reading = Reading((), (Problem(file, None, str(exc)),), "unknown")
+        _report(console, Problem(file, exc.line, exc.detail), problems)
+        _hint_formats(console, exc, args)
+        return Reading((), (), "unknown")
+    for note in reading.notes:
+        console.note(f"{_place_of(file, note.line)}: {note.detail}")
     for problem in reading.problems:
         _report(console, Problem(file, problem.line, problem.detail), problems)
     if not reading.conversations and not reading.problems:
@@ -90,9 +94,23 @@ def _line_of(conversation: Conversation) -> int | None:
 
 def _report(console: Console, problem: Problem, problems: list[Problem]) -> None:
     """Name file and line of what could not be taken in, as compilers do."""
-    where = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
-    console.warn(f"{where}: {problem.detail}")
+    console.warn(f"{_place_of(problem.file, problem.line)}: {problem.detail}")
     problems.append(problem)
+
+
+def _place_of(file: str, line: int | None) -> str:
+    return file if line is None else f"{file}:{line}"
+
+
+def _hint_formats(console: Console, refusal: ImportFormatError, args: Args) -> None:
+    """What could be typed next after a file was refused."""
+    if not refusal.formats:
+        return
+    if refusal.likely_key is not None and args.key is None:
+        console.hint(f"there are messages in it: '--key {refusal.likely_key}' reads them")
+    elif args.format is not None:
+        console.hint(f"without '--format {args.format}' its format is found out")
+    console.hint(f"the formats are {', '.join(refusal.formats)}; '--key' says where in an object the messages are")
 
 
 def _print_summary(
@@ -168,7 +186,7 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-Reads OpenAI chat completions and Responses items, Anthropic messages, ShareGPT sets and Claude Code transcripts.
+Reads what other programs wrote; docs/importing.md lists the formats. A file is read as one of them, or refused with a reason.
 A single conversation goes to the current branch if that is empty, else to a new branch named after the file; of several conversations, each gets a branch.
 A conversation that was rewound and continued differently becomes several branches that share their beginning.
 Nothing that is there is overwritten: a name that is taken gets a number, so the same file imported twice is there twice.

@@ -21,10 +21,10 @@ The item itself stands in the turn's metadata under ``sharegpt``, so what was re
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
-from tract.adapters.transcripts.messages import keep_beside
-from tract.adapters.transcripts.model import Conversation, Report, Turn, linear
-from tract.adapters.transcripts.shapes import Found
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import describe_kind, flaw, parse
 from tract.objects.message_format import JSON
 
@@ -37,27 +37,30 @@ _ROLES = {
 }  # fmt: skip
 
 
-def read_sharegpt(name: str, found: Found, report: Report, lines: list[int] | None = None) -> Conversation | None:
-    """*found* as a conversation, or None if no item of it can be read. *lines* as in ``read_messages``."""
+def is_sharegpt_item(value: JSON) -> bool:
+    """Whether *value* is an item of such a list."""
+    return isinstance(value, dict) and "from" in value and "value" in value
+
+
+def read_sharegpt(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """*found* as a conversation; nothing if no item of it can be read."""
     beside = dict(found.beside)
-    first_line = lines[0] if lines else None
     turns: list[Turn] = []
     if isinstance(system := beside.get("system"), str) and system and flaw(system) is None:
         del beside["system"]
         turns.append(Turn({"role": "system", "content": system}, "openai", metadata={"beside": "system"}))
     unanswered: list[str] = []
-    for index, item in enumerate(found.messages):
-        line = lines[index] if lines is not None and len(lines) == len(found.messages) else first_line
+    for index, item in enumerate(found.values):
         if (problem := _item_flaw(item)) is not None:
-            report(line, f"{found.place}[{index}]: {problem}")
+            report(found.line(index), f"{found.place}[{index}]: {problem}")
             continue
         message = _message(item, index, unanswered)
-        turns.append(Turn(message, "openai", metadata={"sharegpt": item}, line=line))
+        turns.append(Turn(message, "openai", metadata={"sharegpt": item}, line=found.line(index)))
     if not turns:
-        report(first_line, f"{found.place or 'conversation'}: no message in it")
-        return None
+        report(found.line(0), f"{found.place or 'conversation'}: no message in it")
+        return
     # Training sets are kept whole: what stands beside the items is half of what they teach.
-    return linear(name, turns, keep_beside(beside, found.place, first_line, report, limit=1 << 20))
+    yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report, limit=1 << 20))
 
 
 def _item_flaw(item: JSON) -> str | None:

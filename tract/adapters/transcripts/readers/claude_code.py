@@ -32,11 +32,11 @@ At the head of a file, where no message comes before, it is the start of a segme
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tract.adapters.transcripts.formats import message_flaw
-from tract.adapters.transcripts.model import Branch, Conversation, Report, Turn, read_time
+from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, flaw
 from tract.objects.message_format import JSON
 
@@ -52,7 +52,7 @@ _OTHER_KEYS = ("uuid", "leafUuid", "messageId", "sessionId", "session_id")
 class _Entry:
     """A record with a message; *parent* is the index of the entry that it follows."""
 
-    line: int
+    line: int | None
     record: dict[str, JSON]
     parent: int | None
     compaction: JSON = None
@@ -94,22 +94,22 @@ def is_claude_code_record(value: JSON) -> bool:
     return isinstance(kind, str) and kind in _OTHER_TYPES and any(key in value for key in _OTHER_KEYS)
 
 
-def read_claude_code(name: str, records: Iterable[tuple[int, JSON]], report: Report) -> Conversation | None:
-    """The conversation in *records*, given with their lines, or None if there is no message in them."""
-    entries = _entries(records, report)
+def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """The conversation in the records that were found; nothing if there is no message in them."""
+    entries = _entries(((found.line(at), record) for at, record in enumerate(found.values)), report)
     if not entries:
         report(None, "no message in it")
-        return None
+        return
     steps = _steps(entries)
     turns = _turns(entries, steps, report)
-    return Conversation(name, _branches(entries, steps, turns))
+    yield Conversation(name, _branches(entries, steps, turns))
 
 
-def _entries(records: Iterable[tuple[int, JSON]], report: Report) -> list[_Entry]:
+def _entries(records: Iterable[tuple[int | None, JSON]], report: Report) -> list[_Entry]:
     """The records with a message, each with the entry it follows. A parent always stands above its child."""
     entries: list[_Entry] = []
     above: dict[str, int | None] = {}  # uuid of any record -> the entry at or nearest above it
-    seen: dict[str, tuple[int, JSON]] = {}
+    seen: dict[str, tuple[int | None, JSON]] = {}
     compactions: dict[str, JSON] = {}
     for line, record in records:
         if not isinstance(record, dict):
@@ -133,7 +133,7 @@ def _entries(records: Iterable[tuple[int, JSON]], report: Report) -> list[_Entry
 
 
 def _parent(
-    record: dict[str, JSON], line: int, above: dict[str, int | None], entries: list[_Entry], report: Report
+    record: dict[str, JSON], line: int | None, above: dict[str, int | None], entries: list[_Entry], report: Report
 ) -> int | None:
     """The entry that *record* follows, None for a root."""
     sidechain = record.get("isSidechain") is True
@@ -161,7 +161,7 @@ def _previous(entries: list[_Entry], sidechain: bool) -> int | None:
     return next((i for i in range(len(entries) - 1, -1, -1) if entries[i].sidechain == sidechain), None)
 
 
-def _has_message(record: dict[str, JSON], line: int, report: Report) -> bool:
+def _has_message(record: dict[str, JSON], line: int | None, report: Report) -> bool:
     """Whether *record* holds a message; one that should and does not is reported."""
     if record.get("type") not in ("user", "assistant"):
         return False
@@ -246,10 +246,22 @@ def _turn(entry: _Entry, with_usage: bool, report: Report) -> Turn:
         {"role": message["role"], "content": message["content"]},
         "anthropic",
         time=read_time(record.get("timestamp")),
-        usage=usage if with_usage and isinstance(usage, dict) else None,
+        usage=usage if with_usage and isinstance(usage, dict) and _is_counted(usage) else None,
+        config=_config(message),
         metadata=metadata,
         line=entry.line,
     )
+
+
+def _config(message: dict[str, JSON]) -> dict[str, JSON] | None:
+    """The model that answered; an answer that the program made itself has none."""
+    model = message.get("model")
+    return {"model": model} if isinstance(model, str) and model and not model.startswith("<") else None
+
+
+def _is_counted(usage: dict[str, JSON]) -> bool:
+    """Whether anything was counted: an answer that the program made itself has a usage of zeros."""
+    return any(isinstance(count, int) and count > 0 for name, count in usage.items() if name.endswith("_tokens"))
 
 
 def _branches(entries: list[_Entry], steps: list[_Step], turns: list[Turn]) -> tuple[Branch, ...]:

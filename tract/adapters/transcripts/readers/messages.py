@@ -1,0 +1,142 @@
+"""Messages of OpenAI, the Responses API and Anthropic as turns.
+
+A message stays as it was read, every key of it.
+A system prompt that stands beside the messages (Anthropic's ``system``, the Responses API's ``instructions``) becomes a first turn of role ``system``.
+An answer that stands beside them (``response``, ``output``, ``choices``, ``completion``: a logged request) becomes the last turn, or the last ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tract.adapters.transcripts.formats import decide_format, message_flaw, unknown_parts
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
+from tract.adapters.transcripts.readers.answers import answer_turns
+from tract.adapters.transcripts.strictjson import flaw
+from tract.objects.message_format import JSON, MessageFormat
+
+_LARGE = 2000
+"""Characters of JSON up to which something beside the messages is kept; tools are kept whatever their size."""
+
+_ANSWERS = ("response", "output", "completion", "choices", "response_body")
+_TIME_KEYS = ("timestamp", "created_at", "created")
+_SETTINGS = (
+    "model", "temperature", "top_p", "max_tokens", "max_completion_tokens", "max_output_tokens", "reasoning_effort",
+    "seed", "stop",
+)  # fmt: skip
+
+
+def read_messages(
+    name: str, found: Found, report: Report, format: MessageFormat | None = None
+) -> Iterator[Conversation]:
+    """*found* as a conversation of *format*, which its messages decide where it is None; nothing if no message of it can be read."""
+    beside = dict(found.beside)
+    format = format or _format_of(found)
+    turns = _system_turns(beside, format, found.line(0), report)
+    for index, message in enumerate(found.values):
+        line = found.line(index)
+        if (problem := message_flaw(message, format)) is not None:
+            report(line, f"{found.place}[{index}]: {problem}")
+            continue
+        for kind in unknown_parts(message):
+            report.note_once(line, f"{found.place}[{index}]: a part of type {kind[:40]!a}, which tract does not know, is kept as it is")  # fmt: skip
+        turns.append(message_turn(message, format, line))
+    if format == "responses" and turns:
+        turns[-1] = _with_response_facts(turns[-1], beside)
+    if turns:
+        turns += _answers(beside, turns, found, report)
+    if not turns:
+        report(found.line(0), f"{found.place or 'conversation'}: no message in it")
+        return
+    title = beside.get("title")
+    yield linear(
+        name,
+        turns,
+        keep_beside(beside, found.place, found.line(0), report),
+        title=title if isinstance(title, str) and title else None,
+    )
+
+
+def message_turn(message: dict[str, JSON], format: MessageFormat, line: int | None) -> Turn:
+    """*message* as a turn, with the usage, the time and the model that it states itself."""
+    usage, model = message.get("usage"), message.get("model")
+    times = (read_time(message[key]) for key in _TIME_KEYS if key in message)
+    return Turn(
+        message,
+        format,
+        time=next((time for time in times if time is not None), None),
+        usage=usage if isinstance(usage, dict) else None,
+        config={"model": model} if isinstance(model, str) and model else None,
+        line=line,
+    )
+
+
+def keep_beside(
+    beside: dict[str, JSON], place: str, line: int | None, report: Report, limit: int = _LARGE
+) -> dict[str, JSON]:
+    """What of *beside* is small enough to keep and can be kept; what is not is told."""
+    kept = {}
+    for key, value in beside.items():
+        where = f"{place}: '{ascii(key)[1:-1]}' beside the messages"
+        if (problem := flaw([key, value])) is not None:
+            report(line, f"{where}: {problem}")
+        elif key == "tools" or (size := len(json.dumps(value))) <= limit:
+            kept[key] = value
+        else:
+            report.note_once(line, f"{where} is left out: {size} characters")
+    return kept
+
+
+def _answers(beside: dict[str, JSON], turns: list[Turn], found: Found, report: Report) -> list[Turn]:
+    """The answer that stands beside the messages as turns; it is taken out of *beside*, and so are the request's settings."""
+    for key in _ANSWERS:
+        value = beside.get(key)
+        if value is None or turns[-1].message.get("role") == "assistant":
+            continue
+        value = {"choices": value} if key == "choices" else value
+        made = answer_turns(value, found.line(0))
+        if not made:
+            report(found.line(0), f"{found.place}: '{key}' beside the messages is no answer tract can read")
+            continue
+        del beside[key]
+        settings = {name: beside[name] for name in _SETTINGS if beside.get(name) is not None}
+        last = made[-1]
+        usage = beside.get("usage") if last.usage is None and isinstance(beside.get("usage"), dict) else last.usage
+        config = {**settings, **(last.config or {})}
+        return [*made[:-1], replace(last, config=config or None, usage=usage)]
+    return []
+
+
+def _format_of(found: Found) -> MessageFormat:
+    format = decide_format(found.values)
+    has_system = any(isinstance(message, dict) and message.get("role") == "system" for message in found.values)
+    return "anthropic" if format == "openai" and "system" in found.beside and not has_system else format
+
+
+def _system_turns(beside: dict[str, JSON], format: MessageFormat, line: int | None, report: Report) -> list[Turn]:
+    """The system prompt beside the messages as turns, none or one; it is taken out of *beside*."""
+    key = "instructions" if format == "responses" else "system"
+    content = beside.get(key)
+    if not content:
+        return []
+    del beside[key]
+    message = {"role": "system", "content": content}
+    if (problem := message_flaw(message, format)) is not None:
+        report(line, f"'{key}' beside the messages: {problem}")
+        return []
+    return [Turn(message, format, metadata={"beside": key}, line=line)]
+
+
+def _with_response_facts(turn: Turn, beside: dict[str, JSON]) -> Turn:
+    """*turn*, the last of a response, with the usage, time and model that the response around it states."""
+    usage = beside.get("usage")
+    usable = isinstance(usage, dict) and flaw(usage) is None
+    model = beside.get("model")
+    return replace(
+        turn,
+        usage=turn.usage or (usage if usable else None),
+        time=turn.time or read_time(beside.get("created_at")),
+        config=turn.config or ({"model": model} if isinstance(model, str) and model else None),
+    )
