@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
+    "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.operation": ("Operation",),
     "tract.agents.operations": ("operations",),
     "tract.curation.listing": ("MessageInfo",),
@@ -161,6 +162,8 @@ if TYPE_CHECKING:
     from tract.agents.actions import Action as Action
     from tract.agents.actions import ActionResult as ActionResult
     from tract.agents.actions import PolicyAction as PolicyAction
+    from tract.agents.executor import ToolExecutor as ToolExecutor
+    from tract.agents.executor import ToolResult as ToolResult
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
     from tract.api.session import Session as Session

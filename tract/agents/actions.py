@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
+from tract.errors import ActionError
+
 Risk: TypeAlias = Literal["read", "low", "high"]
 """``read`` changes nothing; ``low`` is taken back with a word; ``high`` is everything else that changes what the model sees, or lets go of history."""
 
@@ -55,6 +57,13 @@ class ActionResult:
     def success(self) -> bool:
         """Whether there was no error."""
         return self.error is None
+
+
+def check_autonomy(autonomy: Autonomy | None) -> Autonomy | None:
+    """*autonomy*; ActionError for one that is none."""
+    if autonomy is not None and autonomy not in AUTONOMIES:
+        raise ActionError(f"unknown autonomy {autonomy!r:.40}; known are {', '.join(AUTONOMIES)}")
+    return autonomy
 
 
 def least_autonomy(*given: Autonomy | None) -> Autonomy:

@@ -1,0 +1,265 @@
+"""What a model calls, whatever it sends: run, or refused with an answer that it can act on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from typing import Any
+
+import pytest
+
+from tests.making import call, make_tract, texts
+from tract import ToolExecutor, ToolResult, Tract, operations
+from tract.agents.operation import Argument, Operation
+from tract.errors import ActionError, ClosedError
+
+
+def conversation() -> Tract:
+    t = make_tract()
+    t.system("be terse")
+    t.user("one two three")
+    t.assistant("four")
+    return t
+
+
+def executor(t: Tract, profile: Any = "self", autonomy: Any = "autonomous") -> ToolExecutor:
+    return ToolExecutor(t, profile=profile, autonomy=autonomy)
+
+
+def test_a_tool_is_run_and_answers_with_text_data_and_its_commit() -> None:
+    t = conversation()
+
+    result = executor(t).execute("commit", {"content": "noted"})
+
+    assert result == ToolResult(
+        tool_name="commit", success=True, output=f"committed {str(t.head)[:10]}", commit_hash=t.head
+    )
+
+
+@pytest.mark.parametrize("arguments", ['{"content": "noted"}', {"content": "noted", "role": None, "message": None}])
+def test_arguments_come_as_a_map_or_as_json_text_with_nulls(arguments: Any) -> None:
+    assert executor(conversation()).execute("commit", arguments).success
+
+
+def test_a_tool_without_arguments_may_get_none() -> None:
+    assert executor(conversation()).execute("status").success
+    assert executor(conversation()).execute("status", "").success
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("fly", {}, "there is no operation 'fly'; there are status, log"),
+        (None, {}, "there is no operation None"),
+        ("commit", "{", "commit: the arguments are not JSON"),
+        ("commit", "[1]", "commit: the arguments must be an object, not list"),
+        ("commit", 3, "commit: the arguments must be an object, not int"),
+        ("commit", {}, "commit: argument 'content' is missing: its text"),
+        ("commit", {"content": {"role": "system"}}, "argument 'content' must be a text, not {'role': 'system'}"),
+        (
+            "commit",
+            {"content": "x", "role": "system"},
+            "argument 'role' must be one of 'assistant', 'user', not 'system'",
+        ),
+        ("show", {"target": "HEAD:99"}, "no commit named 'HEAD:99': that context has 3 messages"),
+        ("log", {"limit": 10**9}, "argument 'limit' must be a whole number from 1 to 200, not 1000000000"),
+        ("log", {"limit": True}, "argument 'limit' must be a whole number from 1 to 200, not True"),
+        ("switch", {"name": "gone"}, "gone"),
+        ("gc", {}, "operation 'gc' is not in profile 'self', but in 'full'"),
+        ("reset", {"target": "HEAD", "mode": "hard"}, "operation 'reset' is not in profile 'self'"),
+    ],
+)
+def test_what_a_model_does_wrong_is_an_answer_that_says_what_is_allowed(name: Any, arguments: Any, said: str) -> None:
+    t = conversation()
+    head = t.head
+
+    result = executor(t).execute(name, arguments)
+
+    assert not result.success
+    assert said in str(result.error)
+    assert result.output == result.error
+    assert head == t.head
+
+
+def test_the_profile_is_enforced_also_for_single_arguments() -> None:
+    t = conversation()
+
+    refused = executor(t, "supervisor").execute("reset", {"target": "HEAD~1", "mode": "hard"})
+
+    assert "there is no argument 'mode'" in str(refused.error)
+    assert executor(t, "full").execute("reset", {"target": "HEAD~1", "mode": "hard"}).success
+
+
+def test_below_supervisor_nothing_touches_instructions_or_pins() -> None:
+    t = conversation()
+    t.annotate("HEAD:3", "pinned")
+    run = executor(t)
+
+    for name, arguments in (
+        ("edit", {"target": 1, "content": "be verbose"}),
+        ("edit", {"target": 3, "content": "five"}),
+        ("annotate", {"target": [1], "priority": "skip"}),
+        ("annotate", {"target": [2, 1], "priority": "normal"}),
+        ("annotate", {"target": [3], "priority": "normal"}),
+    ):
+        assert "which profile 'self' leaves as they are" in str(run.execute(name, arguments).error), name
+    assert ["be terse", "one two three", "four"] == texts(t)
+    assert executor(t, "supervisor").execute("edit", {"target": 1, "content": "be brief"}).success
+
+
+def test_an_instruction_that_somebody_unpinned_is_still_not_compressed_away() -> None:
+    t = conversation()
+    t.annotate("HEAD:1", "normal")
+    run = executor(t)
+
+    refused = run.execute("compress", {"keep_recent": 0, "content": "gist"})
+
+    assert "message 1 is an instruction or pinned" in str(refused.error)
+    assert run.execute("compress", {"keep_recent": 0, "content": "gist", "preserve": [1]}).success
+    assert ["be terse", "gist"] == texts(t)
+
+
+def test_a_model_does_not_leave_its_instructions_by_switching() -> None:
+    t = make_tract("hello")
+    t.branch("free")
+    t.system("be terse")
+    run = executor(t)
+
+    assert "which profile 'self' leaves" in str(run.execute("switch", {"name": "free"}).error)
+    assert run.execute("branch", {"name": "aside", "switch": True}).success
+    assert run.execute("switch", {"name": "main"}).success
+
+
+@pytest.mark.parametrize("wrong", [{"profile": "all"}, {"autonomy": "free"}])
+def test_an_executor_of_no_such_profile_or_autonomy_is_an_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ActionError):
+        ToolExecutor(conversation(), **wrong)
+
+
+def test_a_closed_handle_raises_for_it_is_no_models_mistake() -> None:
+    t = conversation()
+    run = executor(t)
+    t.close()
+
+    with pytest.raises(ClosedError):
+        run.execute("status")
+
+
+def test_a_mistake_of_tracts_own_is_an_answer_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    t = conversation()
+    monkeypatch.setattr(Tract, "status", lambda _: 1 / 0)
+
+    with caplog.at_level(logging.ERROR, "tract.agents"):
+        result = executor(t).execute("status")
+
+    assert "status: it failed inside tract with ZeroDivisionError" == result.error
+    assert "tool 'status' failed" in caplog.text
+
+
+# Hostile arguments
+
+WORDS = [
+    "",
+    " ",
+    "HEAD",
+    "HEAD:1",
+    "HEAD:0",
+    "HEAD~9",
+    "main",
+    "main@{1}",
+    "..",
+    "a..b",
+    "^HEAD",
+    "-",
+    "@",
+    "other::HEAD",
+]
+WORDS += [
+    "refs/heads/main",
+    "ORIG_HEAD",
+    "x" * 5000,
+    "\ud800",
+    "\x00\x1b[2J",
+    "skip",
+    "pinned",
+    "normal",
+    "user",
+    "true",
+]
+WORDS += ["1", "007", "9" * 40, "-1", "1e9", "system", "../../etc/passwd", "full_clone", "theirs", "hard", "ours", "{}"]
+
+
+def junk(rng: random.Random, depth: int = 0) -> Any:
+    match rng.randrange(12 if depth < 3 else 8):
+        case 0:
+            return None
+        case 1:
+            return rng.choice([True, False])
+        case 2:
+            return rng.choice([0, 1, 2, 3, 4, -1, 10**30, 2**63])
+        case 3:
+            return rng.choice([0.5, 1.0, float("inf"), float("nan"), 1e300])
+        case 4 | 5 | 6 | 7:
+            return rng.choice(WORDS)
+        case 8 | 9:
+            return [junk(rng, depth + 1) for _ in range(rng.randrange(4))]
+        case _:
+            return {rng.choice(WORDS)[:40]: junk(rng, depth + 1) for _ in range(rng.randrange(3))}
+
+
+def plausible(rng: random.Random, one: Argument) -> Any:
+    """A value that may do."""
+    if one.choices:
+        return rng.choice(one.choices)
+    sample: dict[str, Any] = {"integer": rng.randrange(5), "boolean": rng.random() < 0.5}
+    address = rng.choice([1, 2, "3", "HEAD:4", "HEAD", "HEAD~1", "main", "aside"])
+    sample |= {"message": address, "revision": address, "messages": [address, rng.randrange(1, 6)]}
+    return sample.get(one.type, rng.choice(["aside", "main", "words", "b"]))
+
+
+def hostile(rng: random.Random, operation: Operation) -> Any:
+    """Arguments that are nearly right, or not at all."""
+    if rng.random() < 0.1:
+        return junk(rng)
+    arguments: dict[str, Any] = {}
+    for one in operation.arguments:
+        if one.required or rng.random() < 0.4:
+            arguments[one.name] = plausible(rng, one) if rng.random() < 0.7 else junk(rng)
+    if rng.random() < 0.1:
+        arguments[rng.choice(WORDS)[:30]] = junk(rng)
+    return arguments if rng.random() < 0.9 else json.dumps(arguments)
+
+
+@pytest.mark.parametrize("profile", ["self", "full"])
+def test_no_arguments_raise_loop_or_cost_a_model_its_instructions(profile: Any) -> None:
+    rng = random.Random(17)
+    done = 0
+    for round in range(12):
+        t = conversation()
+        t.annotate("HEAD:2", "pinned")
+        t.commit(call("c1"))
+        t.tool_result("c1", "done")
+        run = executor(t, profile)
+        for operation in operations():
+            for _ in range(3):
+                result = run.execute(operation.name, hostile(rng, operation))
+                assert result.success is (result.error is None), (round, operation.name)
+                assert "failed inside tract" not in str(result.error), (round, operation.name, result.error)
+                json.dumps(result.data)
+                done += result.success
+        if profile == "self":
+            kept = [one for one in t.messages() if one.is_protected and not one.is_hidden]
+            assert ["be terse", "one two three"] == [one.text for one in kept if one.role in ("system", "user")][:2]
+    assert done > 150
+
+
+def test_every_operation_can_be_called_with_what_its_schema_says() -> None:
+    for operation in operations():
+        schema = operation.parameters["properties"]
+        for name, shape in schema.items():
+            sample = {"string": "x", "integer": 1, "boolean": True, "array": ["1"]}[shape["type"]]
+            argument = next(one for one in operation.arguments if one.name == name)
+            argument.read(shape["enum"][0] if "enum" in shape else sample)

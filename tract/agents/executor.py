@@ -1,0 +1,128 @@
+"""Running what a model calls: a tool by name, with arguments that nobody has checked.
+
+    name, arguments ──▸ profile ──▸ arguments ──▸ what is protected ──▸ risk and autonomy ──▸ run, or proposed ──▸ ToolResult
+
+Whatever a model sends, it gets an answer that it can read; what the profile does not have is not run, whether it was offered or not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tract.agents.actions import Action, ActionResult, Autonomy, check_autonomy, needs_approval
+from tract.agents.operation import Profile, includes
+from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
+from tract.agents.target import TractLike
+from tract.errors import ActionError, ClosedError, TractError
+from tract.objects.json import parse_json
+
+_LOG = logging.getLogger("tract.agents")
+
+_LONGEST_OUTPUT = 60_000
+"""Characters; no operation gives more where its arguments are as its schema says."""
+
+_FREE: Profile = "supervisor"
+"""The least profile that may touch instructions and pins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a model's call came to: *output* is for the model, *data* the same as JSON.
+
+    *commit_hash* is the commit it made or went to, *proposal_id* the proposal that waits for approval instead; with an *error*, which *output* is too, nothing happened.
+    """
+
+    tool_name: str
+    success: bool
+    output: str
+    data: Any = None
+    error: str | None = None
+    commit_hash: str | None = None
+    proposal_id: str | None = None
+
+
+class ToolExecutor:
+    """Runs the tools that ``as_tools`` offers on *tract*.
+
+    Only what *profile* has is run. Below ``supervisor`` nothing touches instructions or pins.
+    *autonomy* may only lower the tract's own: what it does not allow is proposed, and waits for approval.
+    """
+
+    def __init__(self, tract: TractLike, *, profile: Profile = "self", autonomy: Autonomy | None = None) -> None:
+        check_profile(profile)
+        self._tract = tract
+        self._profile = profile
+        self._autonomy = check_autonomy(autonomy)
+
+    def __repr__(self) -> str:
+        return f"ToolExecutor({self._tract!r}, profile={self._profile!r})"
+
+    def execute(self, name: str, arguments: Mapping[str, Any] | str | None = None, *, reason: str = "") -> ToolResult:
+        """Run the tool *name*; its *arguments* are a map, or its JSON text, as providers give them.
+
+        *reason* is why, in the model's words; who approves reads it.
+        An error of whatever the model did is in the result; a handle that was closed raises ClosedError.
+        """
+        shown = name if isinstance(name, str) else repr(name)[:40]
+        try:
+            result = self._run(name, arguments, reason)
+        except ClosedError:
+            raise
+        except TractError as exc:
+            result = ActionResult(error=str(exc) if isinstance(exc, ActionError) else f"{shown}: {exc}")
+        except Exception as exc:  # noqa: BLE001  # a mistake of tract's own must not end the loop that an agent runs in
+            _LOG.exception("tool %r failed", shown)
+            result = ActionResult(error=f"{shown}: it failed inside tract with {type(exc).__name__}")
+        return _tool_result(shown, result)
+
+    def _run(self, name: str, arguments: Mapping[str, Any] | str | None, reason: str) -> ActionResult:
+        operation = operation_named(name, self._profile)
+        call = Call(operation, operation.read_arguments(_read(name, arguments)))
+        self._check_protected(call)
+        action = Action(name, call.arguments, reason)
+        if needs_approval(risk_of(self._tract, call), self._autonomy or "collaborative"):
+            raise ActionError(f"{name}: it needs approval")
+        return execute(self._tract, action)
+
+    def _check_protected(self, call: Call) -> None:
+        """ActionError where the call would touch an instruction or a pin, and the profile may not."""
+        touched = call.operation.touched
+        if touched is None or includes(self._profile, _FREE):
+            return
+        protected = [one for one in touched(self._tract, call.arguments) if one.is_protected]
+        if protected:
+            which = ", ".join(str(one.number) for one in protected[:10])
+            what = "is an instruction or pinned" if len(protected) == 1 else "are instructions or pinned"
+            raise ActionError(
+                f"{call.operation.name}: message {which} {what}, which profile '{self._profile}' leaves as they are"
+            )
+
+
+def _read(name: str, arguments: Mapping[str, Any] | str | None) -> Any:
+    """The arguments as a provider gave them: a map, its JSON text, or nothing."""
+    if arguments is None or arguments == "":
+        return {}
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        return parse_json(arguments)
+    except ValueError as exc:
+        raise ActionError(f"{name}: the arguments are not JSON: {exc}") from exc
+
+
+def _tool_result(name: str, result: ActionResult) -> ToolResult:
+    output = result.error if result.error is not None else result.text
+    if len(output) > _LONGEST_OUTPUT:
+        output = f"{output[:_LONGEST_OUTPUT]}\n[cut at {_LONGEST_OUTPUT} of {len(output)} characters]"
+    return ToolResult(
+        tool_name=name,
+        success=result.success,
+        output=output,
+        data=result.data,
+        error=result.error,
+        commit_hash=result.commit_hash,
+        proposal_id=result.proposal_id,
+    )
