@@ -20,6 +20,7 @@ _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.operation": ("Operation",),
+    "tract.agents.proposals": ("Decision", "Proposal"),
     "tract.agents.operations": ("operations",),
     "tract.curation.listing": ("MessageInfo",),
     "tract.api.session": ("Session",),
@@ -135,6 +136,7 @@ _HOMES = {
         "OrchestratorError",
         "PolicyConfigError",
         "PolicyExecutionError",
+        "ProposalError",
         "RebaseError",
         "ReadOnlyError",
         "RefMovedError",
@@ -166,6 +168,8 @@ if TYPE_CHECKING:
     from tract.agents.executor import ToolResult as ToolResult
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
+    from tract.agents.proposals import Decision as Decision
+    from tract.agents.proposals import Proposal as Proposal
     from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract
     from tract.compile.compiled import CompiledContext as CompiledContext

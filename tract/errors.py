@@ -18,7 +18,8 @@
     ├── CompressionError  GCError
     ├── SpawnError  SessionError
     ├── ActionError                  an action that is none: an operation that is not there, or arguments that it does not take
-    ├── PolicyExecutionError  PolicyConfigError  OrchestratorError      nothing raises these yet: policies and the orchestrator are to come
+    ├── ProposalError                a proposal that is not there, or is decided already
+    ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
     ├── ImportFormatError            a file that is no conversation tract can read
     ├── ClosedError                  a Tract, or a model's client, used after close()
@@ -219,8 +220,12 @@ class SessionError(TractError):
     """A session that cannot be opened or resumed."""
 
 
+class ProposalError(TractError):
+    """A proposal that is not there, is decided already, or is not to be executed here."""
+
+
 class PolicyExecutionError(TractError):
-    """A policy raised."""
+    """A policy that raised, or tried to change the tract while it looked."""
 
 
 class PolicyConfigError(TractError):

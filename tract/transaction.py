@@ -288,6 +288,9 @@ class Transaction:
 
     def land(self) -> None:
         """Write the objects and move the refs, in one operation; only for the holder of the lock."""
+        if self.repo.riders and (self.edits or self._notes):
+            for rider in tuple(self.repo.riders):
+                rider(self)
         edits = self.edits
         if self._notes:
             start = self.repo.prefix + NOTES

@@ -5,6 +5,7 @@ Tract ── Committing     commit, edit, annotate, tag …           committing
       ── Branching      branch, switch, reset, undo …           branching.py
       ── Merging        merge, rebase, cherry_pick, revert      merging.py
       ── Compressing    compress, expand, reorder               compressing.py
+         Acting         proposals, approve_proposal             acting.py
       ── Family         spawn, collapse, parent, children       family.py
       ── Maintaining    gc                                      maintaining.py
          each a Handle: the store, and what this program has seen of its branches
@@ -14,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from tract.api.acting import Acting
 from tract.api.branching import Branching
-from tract.api.compressing import Compressing
 from tract.api.family import Family
 from tract.api.looking import Looking
 from tract.api.maintaining import Maintaining
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tract.tokens.counter import TokenCounter
 
 
-class Tract(Family, Looking, Branching, Merging, Compressing, Maintaining):
+class Tract(Family, Looking, Branching, Merging, Acting, Maintaining):
     """A context under version control.
 
     Open one with :meth:`open`; it is a context manager, and may be shared by threads.

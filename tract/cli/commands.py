@@ -91,6 +91,14 @@ GROUPS = (
         },
     ),
     Group(
+        "decide what may be done",
+        {
+            "proposals": Entry("tract.cli.porcelain.proposals", "List actions that wait for approval"),
+            "approve": Entry("tract.cli.porcelain.approve", "Carry out a proposal, as it is or changed"),
+            "reject": Entry("tract.cli.porcelain.reject", "Reject a proposal"),
+        },
+    ),
+    Group(
         "look after the store",
         {
             "config": Entry("tract.cli.porcelain.config", "Read and change settings"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tract.cli.console import Console
+from tract.history.notes import PROPOSALS, note_tip
 from tract.history.state import conflicts_path, read_state, states
 from tract.repo import Repository
 
@@ -90,3 +91,18 @@ def print_replay_under_way(console: Console, replay: dict[str, Any]) -> None:
     name = replay["command"]
     lead = console.paint(f"{name.capitalize()} under way", "yellow")
     console.line(lead, f": conflicts in '{replay['file']}'; then 'tract {name} --continue'")
+
+
+def proposals_waiting(repo: Repository) -> int:
+    """How many proposals wait for approval."""
+    if note_tip(repo, PROPOSALS) is None:
+        return 0
+    from tract.agents.proposals import count_pending  # most stores have none
+
+    return count_pending(repo)
+
+
+def print_proposals_waiting(console: Console, count: int) -> None:
+    """Say how many proposals wait."""
+    what = "1 proposal waits" if count == 1 else f"{count} proposals wait"
+    console.line(console.paint(what, "yellow"), " for approval: 'tract proposals' lists them")

@@ -6,6 +6,9 @@
     refs/notes/origin     the commit that a replayed one was made from
     refs/notes/request    what was sent beside the messages (tract/compile/sent.py)
     refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
+    refs/notes/proposals  actions that wait for approval, and what became of them (tract/agents/proposals.py)
+    refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/settings.py)
+    refs/notes/policy-log what policies did (tract/agents/policy_log.py)
 
 A note is a commit of its own on its namespace's ref, and moves no branch.
 Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
@@ -32,6 +35,12 @@ USAGE = "usage"
 ORIGIN = "origin"
 KEY = "key"
 REQUEST = "request"
+
+PROPOSALS = "proposals"
+POLICIES = "policies"
+POLICY_LOG = "policy-log"
+BOOKKEEPING = frozenset(NOTES + name for name in (PROPOSALS, POLICIES, POLICY_LOG))
+"""The refs of what is written down about actions: no undo takes it back, and it outlives the commits it is about."""
 
 # Further apart than this, reading the whole list anew is no slower than walking.
 _MOST_STEPS = 64

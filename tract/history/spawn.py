@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tract.config import TractConfig
 from tract.errors import SpawnError
-from tract.history.notes import NoteTable, note_tip
+from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
 from tract.history.tracts import free_prefix, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue
@@ -27,6 +27,9 @@ from tract.tree import Context
 
 CHILDREN = "children"
 """The namespace of the notes about a tract's children; their targets are the commits of the operation ``spawn``."""
+
+_PARENTS_OWN = frozenset(NOTES + name for name in (CHILDREN, PROPOSALS, POLICY_LOG))
+"""The notes that a child does not begin with."""
 
 SPAWN = "spawn"
 """The key in a spawn commit's metadata that says where it comes from."""
@@ -83,7 +86,7 @@ def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectI
             metadata={SPAWN: {**about, "call": child.call}},
         )
         branch = branch_ref((child.config or repo.config).default_branch)
-        notes = [(name, tip) for name, tip in repo.local_refs(NOTES) if name != NOTES + CHILDREN]
+        notes = [(name, tip) for name, tip in repo.local_refs(NOTES) if name not in _PARENTS_OWN]
         refs: list[tuple[str, RefValue]] = [(HEAD, branch), (branch, id), (SPAWN_REF, id), *notes]
         tx.edits += [RefEdit(prefix + name, value, None) for name, value in refs]
         tx.note(CHILDREN, id, {"child": child.name})

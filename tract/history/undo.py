@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
-from tract.history.notes import PRIORITY
+from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.spawn import CHILDREN, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
@@ -174,7 +174,7 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
     by_gc: set[str] = set()
     priorities = repo.prefix + NOTES + PRIORITY
     for _, operation in repo.refs.history():
-        changes = [change for change in operation.changes if split_tract(change.name)[0] == repo.prefix]
+        changes = [change for change in operation.changes if _is_own(repo, change.name)]
         if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
             return
         names = {change.name for change in changes}
@@ -202,6 +202,12 @@ def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
             if name == SPAWN_REF and change.old is None and prefix != repo.prefix:
                 return prefix
     return ""
+
+
+def _is_own(repo: Repository, name: str) -> bool:
+    """Whether the ref *name* is this tract's, and no bookkeeping, which is never taken back."""
+    prefix, local = split_tract(name)
+    return prefix == repo.prefix and local not in BOOKKEEPING
 
 
 def _counts(name: str) -> bool:

@@ -16,7 +16,9 @@ from tract.cli.under_way import (
     print_bisection_under_way,
     print_compressions_waiting,
     print_merge_under_way,
+    print_proposals_waiting,
     print_replay_under_way,
+    proposals_waiting,
     replays_under_way,
 )
 from tract.compile.totals import ContextTotals, context_totals
@@ -51,6 +53,7 @@ class _State(NamedTuple):
     replays: list[dict[str, Any]]
     bisection: dict[str, Any] | None
     compressions: list[dict[str, Any]]
+    proposals: int
     open_calls: tuple[OpenCall, ...]
 
 
@@ -96,6 +99,7 @@ def _read(console: Console, space: Workspace) -> _State:
         [] if repo.path is None else replays_under_way(repo),
         _readable(console, bisection_under_way, repo, "tract bisect reset"),
         compressions_waiting(repo),
+        proposals_waiting(repo),
         open_calls(space, tip),
     )
 
@@ -121,6 +125,8 @@ def _print(console: Console, state: _State) -> None:
         print_bisection_under_way(console, state.bisection)
     if state.compressions:
         print_compressions_waiting(console, state.compressions)
+    if state.proposals:
+        print_proposals_waiting(console, state.proposals)
     if state.tip is None:
         console.line("")
         console.line("No commits yet")
@@ -171,6 +177,8 @@ def _print_short(console: Console, state: _State) -> None:
         console.line(console.paint("UU", "red"), f" {name} under way")
     for one in state.compressions:
         console.line(console.paint("??", "yellow"), f" compression {one['id']} to review")
+    if state.proposals:
+        console.line(console.paint("??", "yellow"), f" {state.proposals} to approve")
 
 
 def _print_tokens(console: Console, state: _State) -> None:
@@ -201,6 +209,7 @@ def _print_json(console: Console, space: Workspace, state: _State) -> None:
         under_way=state.replays,
         bisection=state.bisection,
         compressions=state.compressions,
+        proposals=state.proposals,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from tract.config import FOR_EVER
 from tract.errors import DurabilityError, RefMovedError
-from tract.history.notes import KEY, REQUEST, noted_entries
+from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.full_disk import collect_in_pieces, make_room
 from tract.maintenance.gc.keys import keep_keys
@@ -220,6 +220,10 @@ def _result_of(plan: GCPlan, packs: int, size: int | None, started: float) -> GC
     )
 
 
+# A key outlives its commit, and one request's settings are those of later ones.
+_OUTLIVE = (NOTES + KEY, NOTES + REQUEST, *BOOKKEEPING)
+
+
 def find_stale_notes(
     repo: Repository, is_dropped: Callable[[ObjectId], bool], is_known: Callable[[ObjectId], bool]
 ) -> dict[str, frozenset[ObjectId]]:
@@ -229,8 +233,7 @@ def find_stale_notes(
     """
     stale: dict[str, frozenset[ObjectId]] = {}
     for name, tip in repo.refs.list():
-        # A key outlives its commit, and one request's settings are those of later ones.
-        if NOTES in name and not name.endswith((NOTES + KEY, NOTES + REQUEST)) and isinstance(tip, bytes):
+        if NOTES in name and not name.endswith(_OUTLIVE) and isinstance(tip, bytes):
             targets = [target for target, _ in noted_entries(repo, tip)]
             dropped = {target for target in targets if is_dropped(target)}
             gone = dropped | {target for target in targets if not is_known(target)}

@@ -1,0 +1,262 @@
+"""From an action to what comes of it: it is run, or proposed and later decided.
+
+    Action ──▸ act ──▸ risk and autonomy ──▸ carry_out ──▸ ActionResult
+                              └──▸ propose ──▸ Proposal ──▸ approve ──▸ carry_out
+                                                        └──▸ reject
+
+What is written down about an action (a decision, an entry of the policy log) lands in the transaction that the action makes: both are there, or neither.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
+from tract.agents.operations import checked, execute, risk_of, settled
+from tract.agents.preview import concerned, preview
+from tract.agents.proposals import (
+    NewProposal,
+    Proposal,
+    ProposalTable,
+    Verdict,
+    add_decision,
+    already_decided,
+    decide,
+    first_difference,
+    proposal_named,
+    subjects_at,
+    write_proposal,
+)
+from tract.agents.settings import store_id
+from tract.agents.target import TractLike
+from tract.errors import ActionError, ProposalError, TractError
+from tract.history.times import moment
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS
+from tract.repo import Repository
+from tract.transaction import Transaction
+
+Rider: TypeAlias = Callable[[Transaction], None]
+
+_WITHOUT_RIDER = frozenset({"gc"})
+"""The operations in whose transactions nothing else belongs."""
+
+
+class Wish(NamedTuple):
+    """An action, who wants it and why, for :func:`act`."""
+
+    action: Action
+    origin: str
+    reasoning: str = ""
+    alternatives: tuple[str, ...] = ()
+    expires_in: timedelta | None = None
+
+
+class Acted(NamedTuple):
+    """What came of an action: its *result*, or the *proposal* that waits instead; *landed* says whether the rider's notes are in the store."""
+
+    result: ActionResult
+    proposal: Proposal | None = None
+    landed: bool = False
+
+
+def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None = None) -> Acted:
+    """Run the action where *autonomy* and its own allow that for its risk, or propose it.
+
+    An action that cannot be one at all is an error in the result, and proposed to nobody.
+    """
+    action = wish.action
+    try:
+        call = checked(action)
+        risk = risk_of(tract, call)
+        if needs_approval(risk, least_autonomy(autonomy, action.autonomy)):
+            made = propose(tract, wish)
+            return Acted(ActionResult(text=f"waits as proposal '{made.id}'", proposal_id=made.id), made)
+    except TractError as exc:
+        return Acted(ActionResult(error=str(exc)))
+    result, landed = carry_out(tract, action, rider)
+    return Acted(result, None, landed)
+
+
+def propose(tract: TractLike, wish: Wish) -> Proposal:
+    """Keep the action as a proposal about the messages that it concerns as they are now."""
+    repo = tract.repository
+    action = pinned_down(tract, wish.action)
+    tip = None if tract.head is None else bytes.fromhex(tract.head)
+    new = NewProposal(
+        origin=wish.origin,
+        action=action,
+        branch=tract.current_branch,
+        about=subjects_at(repo, tip, concerned(action)),
+        reasoning=wish.reasoning,
+        alternatives=wish.alternatives,
+        summary=preview(tract, action),
+        expires_in=wish.expires_in,
+    )
+    id = write_proposal(repo, new, store_id(repo))
+    return ProposalTable().read(repo)[id]
+
+
+def pinned_down(tract: TractLike, action: Action) -> Action:
+    """*action* about the messages that it means now, by their ids: a compression of everything but the newest means those that are older now."""
+    action = settled(tract, action)
+    if action.name != "compress":
+        return action
+    planned = tract.compress(dry_run=True, **action.arguments)
+    ranges = ("commits", "from_commit", "to_commit", "keep_recent")
+    rest = {name: value for name, value in action.arguments.items() if name not in ranges}
+    sources = [commit.hex() for part in planned.parts for commit, _ in part.sources]
+    return replace(action, arguments={"commits": sources, **rest})
+
+
+# Carrying out
+
+
+class _Ride:
+    """Takes *rider* along with the first transaction that this thread lands in the tract."""
+
+    def __init__(self, repo: Repository, rider: Rider) -> None:
+        self._repo = repo
+        self._rider = rider
+        self._thread = threading.get_ident()
+        self._made: ObjectId | None = None
+
+    def __call__(self, tx: Transaction) -> None:
+        if self._made is None and threading.get_ident() == self._thread and tx.repo.prefix == self._repo.prefix:
+            self._rider(tx)
+            self._made = tx.objects[-1].id
+
+    @property
+    def has_landed(self) -> bool:
+        """Whether the transaction is in the store."""
+        return self._made is not None and self._repo.objects.contains(self._made)
+
+
+@contextmanager
+def _riding(repo: Repository, ride: _Ride) -> Iterator[None]:
+    repo.riders.append(ride)
+    try:
+        yield
+    finally:
+        repo.riders.remove(ride)
+
+
+def carry_out(tract: TractLike, action: Action, rider: Rider | None = None) -> tuple[ActionResult, bool]:
+    """Run *action*, and let *rider* write into the transaction in which it lands; whether it did."""
+    if rider is None or action.name in _WITHOUT_RIDER:
+        return execute(tract, action), False
+    ride = _Ride(tract.repository, rider)
+    with _riding(tract.repository, ride):
+        result = execute(tract, action)
+    return result, ride.has_landed
+
+
+# Deciding
+
+
+class _StaleError(ProposalError):
+    """What the proposal is about has changed; the message is the first difference."""
+
+
+class Answer(NamedTuple):
+    """What somebody says of a proposal; *arguments* are those that change."""
+
+    arguments: Mapping[str, Any] | None = None
+    reason: str = ""
+    by: str | None = None
+
+
+def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
+    """Carry a proposal out, as it is or with changed arguments, on *tract*, which is on the proposal's branch; the proposal as it is then.
+
+    It is ``stale`` where what it was about has changed, and then nothing happens. ProposalError where it is decided already, also by another process in this moment.
+    """
+    repo = tract.repository
+    one = waiting(repo, id)
+    if one.store != store_id(repo):
+        raise ProposalError(f"proposal '{one.id}' was made in another store, and is executed only there")
+    action = one.action if answer.arguments is None else _changed(tract, one.action, answer.arguments)
+    is_changed = answer.arguments is not None
+    problem = None if is_changed else first_difference(repo, one)
+    if problem is not None:
+        return _write(repo, one, Verdict("stale", problem, answer.by))
+
+    def rider(tx: Transaction) -> None:
+        changed = None if is_changed else first_difference(tx.repo, one)
+        if changed is not None:
+            raise _StaleError(changed)
+        made = [edit.new for edit in tx.edits if edit.name.startswith(tx.repo.prefix + HEADS)]
+        result = next((new.hex() for new in made if isinstance(new, bytes)), None)
+        arguments = action.arguments if is_changed else None
+        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, result))
+
+    stale: list[str] = []
+
+    def guarded(tx: Transaction) -> None:
+        try:
+            rider(tx)
+        except _StaleError as exc:
+            stale.append(str(exc))
+            raise
+
+    result, landed = carry_out(tract, action, guarded)
+    if landed:
+        return _now(repo, one.id)
+    if stale:
+        return _write(repo, one, Verdict("stale", stale[0], answer.by))
+    arguments = action.arguments if is_changed else None
+    if result.error is not None:
+        reason = f"{answer.reason}; {result.error}" if answer.reason else result.error
+        return _write(repo, one, Verdict("failed", reason, answer.by, arguments))
+    return _write(repo, one, Verdict("executed", answer.reason, answer.by, arguments, result.commit_hash))
+
+
+def preview_now(tract: TractLike, one: Proposal, arguments: Mapping[str, Any] | None) -> Proposal:
+    """*one* with what it would do to the context as it is now."""
+    if arguments is None:
+        problem = first_difference(tract.repository, one)
+        return replace(one, context_summary=f"it is stale: {problem}" if problem else preview(tract, one.action))
+    action = _changed(tract, one.action, arguments)
+    return replace(one, action=action, context_summary=preview(tract, action))
+
+
+def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> Action:
+    """*action* with other arguments; None takes one away. ActionError for what the operation does not take."""
+    if not isinstance(arguments, Mapping):
+        raise ActionError(f"the changed arguments must be a map, not {type(arguments).__name__}")
+    merged = {**action.arguments, **arguments}
+    if action.name == "compress" and not {"from_commit", "to_commit", "keep_recent"}.isdisjoint(arguments):
+        merged.pop("commits", None)  # a range takes the place of the list
+        if "commits" not in arguments and "from_commit" not in arguments and "to_commit" in arguments:
+            merged["from_commit"] = action.arguments.get("commits", [None])[0]
+    return settled(tract, replace(action, arguments={k: v for k, v in merged.items() if v is not None}))
+
+
+def reject(repo: Repository, id: str, answer: Answer) -> Proposal:
+    """Reject a proposal; ProposalError where it is decided already."""
+    return _write(repo, waiting(repo, id), Verdict("rejected", answer.reason, answer.by))
+
+
+def waiting(repo: Repository, id: str | None) -> Proposal:
+    """The proposal that *id* names, which waits; one whose time is over is expired by that, and a ProposalError as one that is decided."""
+    one = proposal_named(ProposalTable().read(repo), id)
+    if one.status != "pending":
+        raise already_decided(one)
+    if one.expires_at is not None and one.expires_at <= moment(repo.clock()):
+        _write(repo, one, Verdict("expired", "nobody decided in time"))
+        raise ProposalError(f"proposal '{one.id}' expired at {one.expires_at:%Y-%m-%d %H:%M} UTC")
+    return one
+
+
+def _write(repo: Repository, one: Proposal, verdict: Verdict) -> Proposal:
+    decide(repo, one.id, verdict)
+    return _now(repo, one.id)
+
+
+def _now(repo: Repository, id: str) -> Proposal:
+    return ProposalTable().read(repo)[id]

@@ -1,0 +1,94 @@
+"""The ledger: what is written down about actions, as notes that no undo takes back and that outlive the commits they are about.
+
+    entry    {"id": "5f02c1…", "status": "pending", …, "texts": <id of the blob below, or nothing>}     names, ids, figures
+    texts    {"id": "5f02c1…", "texts": {"reason": "…", "arguments": {…}}}                               what may quote a message
+
+Both are notes of one namespace, so they travel together; what may hold a message's words is in a blob of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tract.history.notes import note_tip, noted_entries, notes_between
+from tract.objects.id import ObjectId
+from tract.objects.note import NoteEvent, read_event
+from tract.repo import Repository
+from tract.transaction import Transaction
+
+TRACT = bytes(32)
+"""What an entry is about that was made before the first commit: the tract itself."""
+
+_READ_TOGETHER = 256
+
+
+class Entry(NamedTuple):
+    """One entry: *key* names what it is about, *body* its fields, *texts* its words."""
+
+    id: ObjectId
+    key: str
+    event: NoteEvent
+    texts: Mapping[str, Any]
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """Its fields."""
+        return self.event.body
+
+
+class Ledger:
+    """The entries of one namespace, in the order in which they were written; as far as they were read."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.entries: list[Entry] = []
+        self._tip: ObjectId | None = None
+        self._texts: dict[ObjectId, Mapping[str, Any]] = {}
+        self._known: set[ObjectId] = set()
+
+    def advance(self, repo: Repository) -> bool:
+        """Read what was added since; whether anything was."""
+        tip = note_tip(repo, self.namespace)
+        if tip == self._tip:
+            return False
+        added = notes_between(repo, self._tip, tip)
+        if added is None:  # far apart, or another list
+            self.entries, self._texts, self._known = [], {}, set()
+            added = list(noted_entries(repo, tip))
+        self._tip = tip
+        ids = [blob for _, blob in added if blob not in self._known]
+        for start in range(0, len(ids), _READ_TOGETHER):
+            for id in ids[start : start + _READ_TOGETHER]:
+                self._take(id, read_event(id, repo.blob(id)))
+        return True
+
+    def _take(self, id: ObjectId, event: NoteEvent) -> None:
+        self._known.add(id)
+        texts = event.body.get("texts")
+        key = str(event.body.get("id"))
+        if isinstance(texts, dict):
+            self._texts[id] = texts
+            return
+        words = self._texts.get(bytes.fromhex(texts), {}) if isinstance(texts, str) else {}
+        self.entries.append(Entry(id, key, event, words))
+
+
+def write_entry(
+    tx: Transaction,
+    namespace: str,
+    key: str,
+    fields: Mapping[str, Any],
+    texts: Mapping[str, Any],
+    *,
+    replaces: tuple[ObjectId, ...] = (),
+) -> None:
+    """Write an entry about *key*; *texts* is all in it that may hold a message's words."""
+    about = tx.tip or TRACT
+    body = {"id": key, **fields}
+    if texts:
+        made = tx.note(namespace, about, {"id": key, "texts": dict(texts)}, replaces=())
+        words = tx.repo.commit(made).content
+        assert words is not None
+        body["texts"] = words.hex()
+    tx.note(namespace, about, body, replaces=replaces)

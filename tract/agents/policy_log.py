@@ -1,0 +1,129 @@
+"""The policy log: what policies did, why, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from tract.agents.actions import Action
+from tract.agents.ledger import Entry, Ledger, write_entry
+from tract.history.notes import POLICY_LOG
+from tract.history.times import moment
+from tract.repo import Repository
+from tract.report.text import Shown, excerpt
+from tract.transaction import Transaction, transaction
+
+Trigger: TypeAlias = Literal["commit", "compile"]
+Outcome: TypeAlias = Literal["executed", "proposed", "skipped", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PolicyLogEntry(Shown):
+    """What a policy wanted, and what came of it: *outcome*, with the *error* where there was one.
+
+    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that waits instead.
+    """
+
+    policy: str
+    trigger: Trigger
+    action: Action | None
+    outcome: Outcome
+    reason: str = ""
+    error: str | None = None
+    commit_hash: str | None = None
+    proposal_id: str | None = None
+    created_at: datetime
+
+    def __repr__(self) -> str:
+        return f"PolicyLogEntry({self})"
+
+    def __str__(self) -> str:
+        what = "" if self.action is None else f" {self.action.name}"
+        why = self.error or self.reason
+        return f"{self.policy} {self.outcome}{what}" + (f": {excerpt(why)}" if why else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLogEntry:
+    """An entry still to be written."""
+
+    policy: str
+    trigger: Trigger
+    action: Action | None
+    outcome: Outcome
+    reason: str = ""
+    error: str | None = None
+    commit: str | None = None
+    proposal: str | None = None
+
+
+class PolicyLog:
+    """The log of a tract, as far as it was read."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(POLICY_LOG)
+
+    def read(self, repo: Repository, limit: int | None = None) -> list[PolicyLogEntry]:
+        """The entries, the newest first."""
+        self._ledger.advance(repo)
+        found = self._ledger.entries[::-1]
+        return [_entry_of(one) for one in (found if limit is None else found[: max(0, limit)])]
+
+    def last_of(self, repo: Repository, policy: str) -> PolicyLogEntry | None:
+        """The newest entry about *policy*."""
+        self._ledger.advance(repo)
+        for one in reversed(self._ledger.entries):
+            if one.key == policy:
+                return _entry_of(one)
+        return None
+
+
+def _entry_of(entry: Entry) -> PolicyLogEntry:
+    body, texts = entry.body, entry.texts
+    name = body.get("operation")
+    action = None if name is None else Action(str(name), _arguments(texts), str(texts.get("reason", "")))
+    error = texts.get("error")
+    return PolicyLogEntry(
+        policy=entry.key,
+        trigger=body.get("trigger", "commit"),
+        action=action,
+        outcome=body.get("outcome", "error"),
+        reason=str(texts.get("reason", "")),
+        error=None if error is None else str(error),
+        commit_hash=body.get("commit"),
+        proposal_id=body.get("proposal"),
+        created_at=moment(entry.event.time),
+    )
+
+
+def _arguments(texts: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = texts.get("arguments")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def add_log_entry(tx: Transaction, new: NewLogEntry) -> None:
+    """Write an entry as part of *tx*."""
+    tip = None if tx.tip is None else tx.tip.hex()
+    fields = {
+        "trigger": new.trigger,
+        "operation": None if new.action is None else new.action.name,
+        "outcome": new.outcome,
+        "commit": new.commit or tip,
+        "proposal": new.proposal,
+    }
+    texts: dict[str, Any] = {}
+    if new.reason:
+        texts["reason"] = new.reason
+    if new.error is not None:
+        texts["error"] = new.error
+    if new.action is not None and new.action.arguments:
+        texts["arguments"] = dict(new.action.arguments)
+    write_entry(tx, POLICY_LOG, new.policy, fields, texts)
+
+
+def write_log_entry(repo: Repository, new: NewLogEntry) -> None:
+    """Write an entry, in a transaction of its own."""
+    with transaction(repo, f"policy: {new.policy} {new.outcome}", moves="refs") as tx:
+        add_log_entry(tx, new)

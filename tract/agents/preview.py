@@ -1,0 +1,53 @@
+"""What an action would do, in a line for who decides: messages, tokens, and what it costs a provider's prompt cache."""
+
+from __future__ import annotations
+
+from tract.agents.actions import Action
+from tract.agents.operations import checked
+from tract.agents.target import TractLike
+from tract.errors import TractError
+from tract.report.text import count_of
+
+
+def preview(tract: TractLike, action: Action) -> str:
+    """What *action* would do to the context as it is now; why it cannot be done, where it cannot; nothing where there is no more to say than its name and arguments."""
+    try:
+        if action.name == "compress":
+            return _of_compression(tract, action)
+        return _of_messages(tract, concerned(action))
+    except TractError as exc:
+        return f"it cannot be done now: {exc}"
+
+
+def _of_compression(tract: TractLike, action: Action) -> str:
+    planned = tract.compress(dry_run=True, **action.arguments)
+    cost = planned.prefix
+    total = cost.common_tokens + cost.invalidated_tokens
+    kept = f", {count_of(len(planned.kept), 'message')} of the range stay" if planned.kept else ""
+    about = "" if "content" in action.arguments else "about "
+    return (
+        f"{count_of(planned.messages, 'message')}, {planned.tokens_before:,} tokens to {about}{planned.tokens_after:,}{kept}; "
+        f"{cost.common_tokens:,} of {total:,} tokens stay in the prompt cache"
+    )
+
+
+def concerned(action: Action) -> list[str]:
+    """The messages that the arguments of *action* name."""
+    found: list[str] = []
+    for one in checked(action).operation.arguments:
+        given = action.arguments.get(one.name)
+        if one.type == "messages" and given is not None:
+            found += given
+        elif one.type == "message" and given is not None:
+            found.append(given)
+    return found
+
+
+def _of_messages(tract: TractLike, names: list[str]) -> str:
+    if not names:
+        return ""
+    found = tract.messages(only=names)
+    tokens = sum(one.token_count for one in found)
+    first = min(one.number for one in found)
+    before = sum(one.token_count for one in tract.messages(count=first - 1) if not one.is_hidden) if first > 1 else 0
+    return f"{count_of(len(found), 'message')}, {tokens:,} tokens; the first {before:,} tokens stay in the prompt cache"

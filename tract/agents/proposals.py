@@ -1,0 +1,333 @@
+"""Proposals: actions that wait for somebody's approval.
+
+    pending ──▸ executed                 as it was, or with changed arguments
+            ──▸ rejected
+            ──▸ failed                   it was approved, and its execution ended in an error
+            ──▸ stale                    what it was about has changed
+            ──▸ expired
+            ──▸ approved, modified       only where what was approved has to be done outside of a transaction
+
+A proposal is about the messages it concerns, as they are on a branch when it is made.
+It is decided once: the decision lands in the transaction that carries it out, or in one of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from tract.agents.actions import Action
+from tract.agents.ledger import Entry, Ledger, write_entry
+from tract.errors import ProposalError
+from tract.history.context import context_at, entries
+from tract.history.notes import PRIORITY, PROPOSALS, NoteTable, note_tip
+from tract.history.priority import priority_of
+from tract.history.times import moment
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS
+from tract.repo import Repository
+from tract.report.text import Shown, excerpt, short
+from tract.transaction import Transaction, transaction
+
+Status: TypeAlias = Literal["pending", "approved", "rejected", "modified", "executed", "failed", "stale", "expired"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+_DONE = ("executed", "failed")
+
+
+class Subject(NamedTuple):
+    """A message that a proposal is about, as it was: its commit, its blob and its priority; *place* is where it stood in the context, from 0."""
+
+    commit: str
+    blob: str
+    priority: str
+    place: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Proposal(Shown):
+    """An action that waits for approval, or what became of it.
+
+    *origin* is who wants it: a policy by its name, ``orchestrator``, ``tool``. *reasoning* is in its words, *context_summary* what the action would do when it was proposed.
+    *about* are the messages it concerns, on *branch*. *executed_action* is what was done, which may differ from *action*.
+    """
+
+    id: str
+    origin: str
+    action: Action
+    reasoning: str = ""
+    alternatives: tuple[str, ...] = ()
+    context_summary: str = ""
+    branch: str | None = None
+    head_hash: str | None = None
+    about: tuple[Subject, ...] = field(default=(), repr=False)
+    created_at: datetime
+    expires_at: datetime | None = None
+    status: Status = "pending"
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decision_reason: str = ""
+    executed_action: Action | None = None
+    result_commit: str | None = None
+    undone_by: str | None = None
+    store: str = field(default="", repr=False)
+
+    def __repr__(self) -> str:
+        return f"Proposal({self.id} {self.status}: {self.action.name} by {self.origin})"
+
+    def __str__(self) -> str:
+        why = f": {excerpt(self.reasoning)}" if self.reasoning else ""
+        return f"{self.id} {self.status} {self.action.name} by {self.origin}{why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decides about a proposal; *arguments* are for ``modify``: those that change, by name."""
+
+    action: Literal["approve", "reject", "modify"]
+    arguments: Mapping[str, Any] | None = None
+    reason: str = ""
+
+
+OnProposal: TypeAlias = Callable[[Proposal], Decision | None]
+
+
+class ProposalTable:
+    """The proposals of a tract, as far as they were read."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(PROPOSALS)
+        self._by_id: dict[str, Proposal] | None = None
+
+    def read(self, repo: Repository) -> dict[str, Proposal]:
+        """All proposals by id, the oldest first."""
+        if self._ledger.advance(repo) or self._by_id is None:
+            groups: dict[str, list[Entry]] = {}
+            for entry in self._ledger.entries:
+                groups.setdefault(entry.key, []).append(entry)
+            found = [one for group in groups.values() if (one := _proposal_of(group)) is not None]
+            self._by_id = {one.id: one for one in found}
+        return self._by_id
+
+
+def count_pending(repo: Repository) -> int:
+    """How many proposals wait."""
+    if note_tip(repo, PROPOSALS) is None:
+        return 0
+    now = moment(repo.clock())
+    waiting = (one for one in ProposalTable().read(repo).values() if one.status == "pending")
+    return sum(one.expires_at is None or one.expires_at > now for one in waiting)
+
+
+def _proposal_of(group: Sequence[Entry]) -> Proposal | None:
+    first = next((one for one in group if one.body.get("status") == "pending"), None)
+    if first is None:
+        return None
+    made = _made(first)
+    replaced = {id for one in group for id in one.event.replaces}
+    standing = [one for one in group if one.id not in replaced and one is not first]
+    if not standing:
+        return made
+    # Of two clones that decided, the one that executed counts, else the earlier.
+    counts = min(standing, key=lambda one: (one.body.get("status") not in _DONE, one.event.time, one.id))
+    return _decided(made, counts)
+
+
+def _made(entry: Entry) -> Proposal:
+    body, texts = entry.body, entry.texts
+    expires = body.get("expires")
+    return Proposal(
+        id=entry.key,
+        origin=str(body.get("origin")),
+        action=_action_of(str(body.get("operation")), texts, str(texts.get("reason", "")), body.get("autonomy")),
+        reasoning=str(texts.get("reasoning", "")),
+        alternatives=tuple(texts.get("alternatives", ())),
+        context_summary=str(texts.get("summary", "")),
+        branch=body.get("branch"),
+        head_hash=body.get("head"),
+        about=tuple(Subject(*one) for one in body.get("about", ())),
+        created_at=moment(entry.event.time),
+        expires_at=None if expires is None else moment(expires),
+        store=str(body.get("store", "")),
+    )
+
+
+def _decided(made: Proposal, entry: Entry) -> Proposal:
+    body, texts = entry.body, entry.texts
+    status: Status = body["status"] if body.get("status") in STATUSES else "failed"
+    done = None
+    if status in ("approved", "modified", "executed", "failed"):
+        done = _action_of(made.action.name, texts, made.action.reason, None) if "arguments" in texts else made.action
+    return replace(
+        made,
+        status=status,
+        decided_by=entry.event.author if body.get("by") is None else body["by"],
+        decided_at=moment(entry.event.time),
+        decision_reason=str(texts.get("reason", "")),
+        executed_action=done,
+        result_commit=body.get("result"),
+    )
+
+
+def _action_of(name: str, texts: Mapping[str, Any], reason: str, autonomy: Any) -> Action:
+    return Action(name, dict(texts.get("arguments", {})), reason, autonomy)
+
+
+class NewProposal(NamedTuple):
+    """A proposal still to be made; *about* are places of the context at *branch*."""
+
+    origin: str
+    action: Action
+    branch: str | None
+    about: tuple[Subject, ...] = ()
+    reasoning: str = ""
+    alternatives: tuple[str, ...] = ()
+    summary: str = ""
+    expires_in: timedelta | None = None
+
+
+def write_proposal(repo: Repository, new: NewProposal, store: str) -> str:
+    """Keep a proposal, and give back its id."""
+    with transaction(repo, f"propose: {new.action.name}", moves="refs") as tx:
+        return add_proposal(tx, new, store)
+
+
+def add_proposal(tx: Transaction, new: NewProposal, store: str) -> str:
+    """Keep a proposal as part of *tx*."""
+    id = os.urandom(5).hex()
+    expires = None if new.expires_in is None else tx.repo.clock() + int(new.expires_in.total_seconds() * 1_000_000)
+    fields = {
+        "status": "pending",
+        "origin": new.origin,
+        "operation": new.action.name,
+        "autonomy": new.action.autonomy,
+        "branch": new.branch,
+        "head": None if tx.tip is None else tx.tip.hex(),
+        "store": store,
+        "expires": expires,
+        "about": [list(one) for one in new.about],
+    }
+    texts = {
+        "arguments": dict(new.action.arguments),
+        "reason": new.action.reason,
+        "reasoning": new.reasoning or new.action.reason,
+        "alternatives": list(new.alternatives),
+        "summary": new.summary,
+    }
+    write_entry(tx, PROPOSALS, id, fields, texts)
+    return id
+
+
+class Verdict(NamedTuple):
+    """A decision to be written down."""
+
+    status: Status
+    reason: str = ""
+    by: str | None = None
+    arguments: Mapping[str, Any] | None = None
+    result: str | None = None
+
+
+def decide(repo: Repository, id: str, verdict: Verdict) -> None:
+    """Write a decision down, in a transaction of its own; ProposalError where somebody else decided first."""
+    with transaction(repo, f"{verdict.status}: proposal {id}", moves="refs") as tx:
+        add_decision(tx, id, verdict)
+
+
+def add_decision(tx: Transaction, id: str, verdict: Verdict) -> None:
+    """Write a decision down as part of *tx*; ProposalError where the proposal is decided already."""
+    ledger = Ledger(PROPOSALS)
+    ledger.advance(tx.repo)
+    group = [one for one in ledger.entries if one.key == id]
+    found = _proposal_of(group)
+    if found is None:
+        raise ProposalError(f"there is no proposal '{id}'")
+    is_claimed = found.status in ("approved", "modified") and verdict.status in _DONE
+    if found.status != "pending" and not is_claimed:
+        raise already_decided(found)
+    fields = {"status": verdict.status, "by": verdict.by, "result": verdict.result}
+    texts: dict[str, Any] = {}
+    if verdict.reason:
+        texts["reason"] = verdict.reason
+    if verdict.arguments is not None:
+        texts["arguments"] = dict(verdict.arguments)
+    write_entry(tx, PROPOSALS, id, fields, texts, replaces=(group[-1].id,))
+
+
+def already_decided(one: Proposal) -> ProposalError:
+    """The error of who decides again."""
+    when = "" if one.decided_at is None else f" at {one.decided_at:%Y-%m-%d %H:%M} UTC"
+    return ProposalError(f"proposal '{one.id}' is decided: {one.status} by {one.decided_by}{when}")
+
+
+def proposal_named(found: Mapping[str, Proposal], id: str | None) -> Proposal:
+    """The proposal that *id*, or a beginning of it, names; None means the only one that waits."""
+    if id is None:
+        waiting = [one for one in found.values() if one.status == "pending"]
+        if len(waiting) != 1:
+            many = f"{len(waiting)} wait: {', '.join(one.id for one in waiting)}" if waiting else "none waits"
+            raise ProposalError(f"no proposal was named, and {many}")
+        return waiting[0]
+    if not isinstance(id, str) or not id:
+        raise ProposalError(f"a proposal is named by its id, not {id!r:.40}")
+    matching = [one for key, one in found.items() if key.startswith(id)]
+    if len(matching) != 1:
+        raise ProposalError(f"'{id:.40}' {'names several proposals' if matching else 'is no proposal'}")
+    return matching[0]
+
+
+# What a proposal is about
+
+
+def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) -> tuple[Subject, ...]:
+    """The messages *commits* as they are in the context at *tip*, in its order; those that are not in it are left out."""
+    wanted = {bytes.fromhex(one) for one in commits}
+    if tip is None or not wanted:
+        return ()
+    notes = _priorities(repo)
+    found = []
+    for place, (commit, blob) in enumerate(entries(repo, context_at(repo, tip))):
+        if commit in wanted:
+            priority = priority_of(notes.get(repo, commit), repo.blob(blob))
+            found.append(Subject(commit.hex(), blob.hex(), priority.value, place))
+    return tuple(found)
+
+
+def _priorities(repo: Repository) -> NoteTable:
+    notes = NoteTable()
+    notes.advance(repo, note_tip(repo, PRIORITY))
+    return notes
+
+
+def first_difference(repo: Repository, one: Proposal) -> str | None:
+    """The first thing that is not as it was when *one* was proposed, None where all it is about is.
+
+    Messages that came since are no difference, but between two that were neighbours.
+    """
+    if one.branch is None:
+        return None
+    tip = repo.ref(HEADS + one.branch)
+    if not isinstance(tip, bytes):
+        return None if one.head_hash is None else f"branch '{one.branch}' is gone"
+    if not one.about:
+        return None
+    now = {subject.commit: subject for subject in subjects_at(repo, tip, [subject.commit for subject in one.about])}
+    before: tuple[Subject, Subject] | None = None
+    for was in one.about:
+        found = now.get(was.commit)
+        name = f"message {short(was.commit)}"
+        if found is None:
+            return f"{name} is not in the context of '{one.branch}' any more"
+        if found.blob != was.blob:
+            return f"{name} was edited"
+        if found.priority != was.priority:
+            return f"{name} is {found.priority}, and was {was.priority}"
+        if before is not None:
+            gap, gap_now = was.place - before[0].place, found.place - before[1].place
+            if gap_now < 1 or (gap == 1 and gap_now != 1):
+                return f"{name} does not follow message {short(before[0].commit)} as it did"
+        before = was, found
+    return None

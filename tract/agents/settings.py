@@ -1,0 +1,127 @@
+"""The policies of a tract and its autonomy, as the store keeps them: a note about the tract itself.
+
+A store runs no code: of a policy it keeps the name, the name of its class and its parameters.
+What another store's settings say, that came by clone or import, is off until the user trusts it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tract.agents.actions import AUTONOMIES, Autonomy
+from tract.agents.ledger import TRACT
+from tract.errors import ObjectCorruptError, PolicyConfigError
+from tract.history.notes import POLICIES, NoteTable, note_tip
+from tract.objects.id import ObjectId
+from tract.opening import read_format
+from tract.repo import Repository
+from tract.transaction import transaction
+
+MAX_SECONDS = 60.0
+DEFAULT_AUTONOMY: Autonomy = "collaborative"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySetting:
+    """A policy as it is kept: its name, that of its class, and what the class is called with."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """The policies of a tract, in the order in which they were given, and how they act.
+
+    *cooldown_seconds* is how long a policy does nothing after it did something; *max_seconds* how long an ``evaluate``, or a model, may take.
+    *required*: without a policy's class nothing is committed. *background*: what needs a model is done in a thread.
+    *store* is the repository id of the store where they were set.
+    """
+
+    autonomy: Autonomy = DEFAULT_AUTONOMY
+    policies: tuple[PolicySetting, ...] = ()
+    is_paused: bool = False
+    cooldown_seconds: float = 0.0
+    background: bool = False
+    required: bool = False
+    max_seconds: float = MAX_SECONDS
+    store: str = ""
+
+
+class SettingsTable:
+    """The settings of a tract as they are now; to ask again costs a look at one ref."""
+
+    def __init__(self) -> None:
+        self._tip: ObjectId | None = None
+        self._settings = AgentSettings()
+
+    def read(self, repo: Repository) -> AgentSettings:
+        """The settings; the defaults where none were made."""
+        tip = note_tip(repo, POLICIES)
+        if tip != self._tip:
+            notes = NoteTable()
+            notes.advance(repo, tip)
+            body = notes.get(repo, TRACT)
+            self._settings = AgentSettings() if body is None else _read(body)
+            self._tip = tip
+        return self._settings
+
+
+def write_settings(repo: Repository, settings: AgentSettings) -> None:
+    """Keep the settings, as made in this store."""
+    body = {
+        "autonomy": settings.autonomy,
+        "policies": [{"name": o.name, "kind": o.kind, "parameters": dict(o.parameters)} for o in settings.policies],
+        "paused": settings.is_paused,
+        "cooldown_seconds": settings.cooldown_seconds,
+        "background": settings.background,
+        "required": settings.required,
+        "max_seconds": settings.max_seconds,
+        "store": store_id(repo),
+    }
+    with transaction(repo, "configure policies", moves="refs") as tx:
+        tx.note(POLICIES, TRACT, body)
+
+
+def set_autonomy(repo: Repository, autonomy: Autonomy) -> None:
+    """Keep *autonomy* as the tract's."""
+    write_settings(repo, replace(SettingsTable().read(repo), autonomy=check_autonomy(autonomy)))
+
+
+def check_autonomy(value: object) -> Autonomy:
+    """*value*, which must be one; PolicyConfigError where it is not."""
+    if value not in AUTONOMIES:
+        raise PolicyConfigError(f"autonomy must be {', '.join(AUTONOMIES[:-1])} or {AUTONOMIES[-1]}, not {value!r:.40}")
+    return value
+
+
+def store_id(repo: Repository) -> str:
+    """The repository id of the store; of one in memory the same for all, for nothing comes into it from elsewhere."""
+    return "memory" if repo.path is None else read_format(repo.path)
+
+
+def is_foreign(repo: Repository, settings: AgentSettings) -> bool:
+    """Whether the settings were made in another store, and nobody trusted them here."""
+    return bool(settings.store) and settings.store != store_id(repo)
+
+
+def _read(body: Mapping[str, Any]) -> AgentSettings:
+    try:
+        policies = tuple(
+            PolicySetting(str(one["name"]), str(one["kind"]), dict(one["parameters"])) for one in body["policies"]
+        )
+        return AgentSettings(
+            autonomy=check_autonomy(body["autonomy"]),
+            policies=policies,
+            is_paused=bool(body["paused"]),
+            cooldown_seconds=float(body["cooldown_seconds"]),
+            background=bool(body["background"]),
+            required=bool(body["required"]),
+            max_seconds=float(body["max_seconds"]),
+            store=str(body["store"]),
+        )
+    except (KeyError, TypeError, ValueError, PolicyConfigError) as exc:
+        raise ObjectCorruptError("refs/notes/policies", f"it holds no settings of policies: {exc}") from exc

@@ -1,0 +1,108 @@
+"""Proposals: actions that wait for approval, and what is decided about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from tract.api.compressing import Compressing
+from tract.errors import ProposalError
+from tract.history.branch import on_branch
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from tract.agents.actions import Action
+    from tract.agents.proposals import Proposal
+    from tract.agents.target import TractLike
+
+
+class Acting(Compressing):
+    """The methods of a tract that list proposals and decide about them."""
+
+    def proposals(self, status: str = "pending") -> list[Proposal]:
+        """The proposals of one *status*, or of ``all``, the newest first.
+
+        A compression that waits for its review is among them.
+        """
+        from tract.agents.proposals import STATUSES, ProposalTable
+        from tract.agents.reviews import reviews
+
+        if status not in (*STATUSES, "all"):
+            raise ProposalError(f"unknown status {status!r:.40}; known are all, {', '.join(STATUSES)}")
+        with self._access() as space:
+            found = [*ProposalTable().read(space.repo).values(), *reviews(space.repo)]
+        chosen = [one for one in found if status in ("all", one.status)]
+        return sorted(chosen, key=lambda one: one.created_at, reverse=True)
+
+    def propose(
+        self,
+        action: Action,
+        *,
+        origin: str = "user",
+        reasoning: str = "",
+        alternatives: tuple[str, ...] = (),
+        expires_in: timedelta | None = None,
+    ) -> Proposal:
+        """Keep *action* as a proposal about the messages it concerns, as they are now; an error of tract's where it cannot be one."""
+        from tract.agents.acting import Wish, propose
+
+        return propose(self._as_target(), Wish(action, origin, reasoning, alternatives, expires_in))
+
+    def preview_proposal(self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None) -> Proposal:
+        """A proposal that waits, with what it would do now, or with *arguments* in the place of its own, as its ``context_summary``; nothing is decided."""
+        from tract.agents.acting import preview_now, waiting
+        from tract.agents.reviews import review_named
+
+        with self._looking() as space:
+            review = review_named(space.repo, id)
+            one = waiting(space.repo, id) if review is None else review
+        return one if review is not None else preview_now(self._for_branch(one.branch)._as_target(), one, arguments)
+
+    def approve_proposal(
+        self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None, reason: str = ""
+    ) -> Proposal:
+        """Carry out a proposal, by a beginning of its id, or the only one that waits; with *arguments* in the place of its own.
+
+        It is done on the branch it is about, wherever HEAD is. Unchanged it touches nothing that came since, and is ``stale`` where what it is about has changed; the reason names the first difference.
+        What comes of it is in the proposal's ``status``; ProposalError where it is decided already.
+        """
+        from tract.agents.acting import Answer, approve, waiting
+        from tract.agents.reviews import approve_review, review_named
+
+        with self._looking() as space:
+            review = review_named(space.repo, id)
+            one = waiting(space.repo, id) if review is None else review
+        target = self._for_branch(one.branch)
+        if review is not None:
+            return approve_review(target, review, arguments, reason)
+        try:
+            return approve(target._as_target(), one.id, Answer(arguments, reason))
+        finally:
+            with self._looking():
+                pass  # the user knows what was approved
+
+    def reject_proposal(self, id: str | None = None, reason: str = "") -> Proposal:
+        """Reject a proposal, by a beginning of its id, or the only one that waits; *reason* is kept. ProposalError where it is decided already."""
+        from tract.agents.acting import Answer, reject, waiting
+        from tract.agents.reviews import reject_review, review_named
+
+        with self._access() as space:
+            review = review_named(space.repo, id)
+            if review is not None:
+                return reject_review(space, review, reason)
+            return reject(space.repo, waiting(space.repo, id).id, Answer(None, reason))
+
+    def _as_target(self) -> TractLike:
+        return cast("TractLike", self)
+
+    def _for_branch(self, name: str | None) -> Self:
+        """This handle, where it is on branch *name*, or one that is."""
+        if name is None or name == self.current_branch:
+            return self
+        other = type(self)(
+            on_branch(self._repo, name), tokenizer=self._own.blobs.counter, on_moved="append", lock=self._lock
+        )
+        other._client, other._prompts = self._client, self._prompts
+        return other

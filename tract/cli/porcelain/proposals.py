@@ -1,0 +1,36 @@
+"""``tract proposals``: list the actions that wait for approval, and what became of others."""
+
+from __future__ import annotations
+
+from tract.agents.proposals import STATUSES
+from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.proposals import print_proposal
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_tract() as tract:
+        found = tract.proposals("all" if args.all else args.status)
+    for one in found:
+        if args.json:
+            console.print_json(one)
+        else:
+            print_proposal(console, one)
+    return DONE
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("all", ("-a", "--all"), bool, help="List those that are decided, too."),
+        Param("status", ("--status",), default="pending", choices=STATUSES, help="List those of this status."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each, one on a line."),
+    ),
+    """
+The newest comes first. What a proposal would do was worked out when it was made; 'tract approve ID --dry-run' says what it would do now.
+
+  $ tract proposals
+  $ tract proposals --all
+""",
+    pages=True,
+)
