@@ -12,6 +12,7 @@ import pytest
 from tests.making import call, make_tract, texts
 from tract import ToolExecutor, ToolResult, Tract, operations
 from tract.agents.operation import Argument, Operation
+from tract.agents.settings import set_autonomy
 from tract.errors import ActionError, ClosedError
 
 
@@ -23,7 +24,8 @@ def conversation() -> Tract:
     return t
 
 
-def executor(t: Tract, profile: Any = "self", autonomy: Any = "autonomous") -> ToolExecutor:
+def executor(t: Tract, profile: Any = "self", autonomy: Any = None) -> ToolExecutor:
+    set_autonomy(t.repository, "autonomous")
     return ToolExecutor(t, profile=profile, autonomy=autonomy)
 
 
@@ -157,6 +159,74 @@ def test_a_mistake_of_tracts_own_is_an_answer_and_logged(
 
     assert "status: it failed inside tract with ZeroDivisionError" == result.error
     assert "tool 'status' failed" in caplog.text
+
+
+# Autonomy
+
+
+def test_a_new_tract_runs_what_has_a_low_risk_and_proposes_the_rest() -> None:
+    t = conversation()
+    run = ToolExecutor(t)
+
+    assert run.execute("annotate", {"target": [2], "priority": "skip"}).success
+    result = run.execute("compress", {"keep_recent": 0, "content": "gist"}, reason="the greeting is done")
+
+    assert result.success
+    assert result.commit_hash is None
+    assert (
+        f"compress needs approval: it waits as proposal '{result.proposal_id}', and nothing has changed"
+        == result.output
+    )
+    (waiting,) = t.proposals()
+    assert (waiting.id, waiting.origin, waiting.reasoning) == (result.proposal_id, "tool", "the greeting is done")
+    assert "executed" == t.approve_proposal(result.proposal_id).status
+    assert ["be terse", "gist"] == texts(t)
+
+
+@pytest.mark.parametrize(
+    ("own", "ceiling", "expected"),
+    [
+        ("autonomous", None, "run"),
+        ("autonomous", "collaborative", "proposed"),
+        ("collaborative", "autonomous", "proposed"),
+        ("manual", "autonomous", "proposed"),
+    ],
+)
+def test_the_least_autonomy_is_in_force(own: Any, ceiling: Any, expected: str) -> None:
+    t = conversation()
+    set_autonomy(t.repository, own)
+
+    result = ToolExecutor(t, autonomy=ceiling).execute("edit", {"target": 2, "content": "x"})
+
+    assert expected == ("proposed" if result.proposal_id else "run")
+    assert ("x" in texts(t)) is (expected == "run")
+
+
+def test_manual_proposes_what_has_a_low_risk_too_but_anyone_may_look() -> None:
+    t = conversation()
+    run = ToolExecutor(t, autonomy="manual")
+
+    assert run.execute("status").proposal_id is None
+    assert run.execute("commit", {"content": "x"}).proposal_id is not None
+
+
+def test_what_a_model_asks_for_twice_is_one_proposal() -> None:
+    t = conversation()
+    run = ToolExecutor(t)
+
+    first, second = (run.execute("edit", {"target": 2, "content": "x"}) for _ in range(2))
+
+    assert first.proposal_id == second.proposal_id
+    assert 1 == len(t.proposals())
+    assert "waits already" in second.output
+
+
+def test_a_low_profile_cannot_even_propose_to_touch_a_pin() -> None:
+    t = conversation()
+
+    assert not ToolExecutor(t).execute("edit", {"target": 1, "content": "x"}).success
+    assert [] == t.proposals()
+    assert ToolExecutor(t, profile="supervisor").execute("edit", {"target": 1, "content": "x"}).proposal_id
 
 
 # Hostile arguments

@@ -128,7 +128,7 @@ def _compress(tract: TractLike, **options: Any) -> ActionResult:
     )
 
 
-_NOTE = "a note on the commit, for people"
+_NOTE = "note for people"
 
 CHANGING: Sequence[Operation] = (
     Operation(
@@ -141,7 +141,7 @@ CHANGING: Sequence[Operation] = (
         profile="self",
         arguments=(
             Argument(name="content", type="text", help="its text", required=True),
-            Argument(name="role", type="choice", help="assistant if not given", choices=("assistant", "user")),
+            Argument(name="role", type="choice", help="default assistant", choices=("assistant", "user")),
             Argument(name="message", type="text", help=_NOTE),
         ),
     ),
@@ -160,7 +160,7 @@ CHANGING: Sequence[Operation] = (
     ),
     Operation(
         name="annotate",
-        summary="Hide messages from the model (skip), keep them from ever being compressed (pinned), or neither (normal).",
+        summary="Hide messages from the model (skip), never compress them (pinned), or neither (normal).",
         risk="low",
         risk_of=_risk_of_annotate,
         riskier="taking a pin away, or hiding a pin or an instruction",
@@ -168,7 +168,7 @@ CHANGING: Sequence[Operation] = (
         touched=_touched_by_annotate,
         profile="self",
         arguments=(
-            Argument(name="target", type="messages", help="message numbers or ids", required=True),
+            Argument(name="target", type="messages", help="numbers or ids", required=True),
             Argument(
                 name="priority",
                 type="choice",
@@ -181,20 +181,20 @@ CHANGING: Sequence[Operation] = (
     ),
     Operation(
         name="compress",
-        summary="Put a summary in the place of older messages; pinned ones stay, and expand brings the originals back.",
+        summary="Put a summary in the place of messages; pinned ones stay, expand brings the originals back.",
         risk="high",
         function=_compress,
         touched=_touched_by_compress,
         profile="self",
         arguments=(
-            Argument(name="content", type="text", help="the summary; a model writes one if not given"),
-            Argument(name="commits", type="messages", help="the messages to sum up"),
-            Argument(name="from_commit", type="message", help="or the first of a range"),
-            Argument(name="to_commit", type="message", help="and the last"),
-            Argument(name="keep_recent", type="integer", help="or all but so many of the newest"),
-            Argument(name="preserve", type="messages", help="messages to leave as they are"),
-            Argument(name="target_tokens", type="integer", help="length of the summary", least=1),
-            Argument(name="instructions", type="text", help="what a model that writes the summary must heed"),
+            Argument(name="content", type="text", help="the summary; default: a model writes it"),
+            Argument(name="commits", type="messages", help="messages to sum up"),
+            Argument(name="from_commit", type="message", help="or first of a range"),
+            Argument(name="to_commit", type="message", help="last of the range"),
+            Argument(name="keep_recent", type="integer", help="or all but the newest so many"),
+            Argument(name="preserve", type="messages", help="messages to leave"),
+            Argument(name="target_tokens", type="integer", help="of the summary", least=1),
+            Argument(name="instructions", type="text", help="for the model that writes it"),
         ),
     ),
     Operation(
@@ -204,20 +204,20 @@ CHANGING: Sequence[Operation] = (
         function=_expand,
         profile="self",
         arguments=(
-            Argument(name="summary", type="message", help="number or id of the summary", required=True),
-            Argument(name="branch", type="text", help="a new branch to put them on, instead of this one"),
+            Argument(name="summary", type="message", help="number or id", required=True),
+            Argument(name="branch", type="text", help="on a new branch of this name instead"),
         ),
     ),
     Operation(
         name="record_usage",
-        summary="Record how many tokens the provider counted for the context.",
+        summary="Record the tokens that the provider counted for the context.",
         risk="low",
         function=_record_usage,
         profile="self",
         arguments=(
-            Argument(name="input_tokens", type="integer", help="of the whole prompt", required=True),
-            Argument(name="output_tokens", type="integer", help="of the answer"),
-            Argument(name="cached_tokens", type="integer", help="those of the prompt that were cached"),
+            Argument(name="input_tokens", type="integer", help="whole prompt", required=True),
+            Argument(name="output_tokens", type="integer", help="answer"),
+            Argument(name="cached_tokens", type="integer", help="cached part of the prompt"),
         ),
     ),
     Operation(

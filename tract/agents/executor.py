@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tract.agents.actions import Action, ActionResult, Autonomy, check_autonomy, needs_approval
+from tract.agents.acting import Wish, pinned_down, propose
+from tract.agents.actions import Action, ActionResult, Autonomy, check_autonomy, least_autonomy, needs_approval
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
+from tract.agents.proposals import ProposalTable
+from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
 from tract.objects.json import parse_json
@@ -56,6 +59,7 @@ class ToolExecutor:
         self._tract = tract
         self._profile = profile
         self._autonomy = check_autonomy(autonomy)
+        self._settings = SettingsTable()
 
     def __repr__(self) -> str:
         return f"ToolExecutor({self._tract!r}, profile={self._profile!r})"
@@ -82,10 +86,27 @@ class ToolExecutor:
         operation = operation_named(name, self._profile)
         call = Call(operation, operation.read_arguments(_read(name, arguments)))
         self._check_protected(call)
-        action = Action(name, call.arguments, reason)
-        if needs_approval(risk_of(self._tract, call), self._autonomy or "collaborative"):
-            raise ActionError(f"{name}: it needs approval")
+        action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
+        autonomy = least_autonomy(self._own_autonomy(), self._autonomy)
+        if needs_approval(risk_of(self._tract, call), autonomy):
+            return self._propose(action)
         return execute(self._tract, action)
+
+    def _own_autonomy(self) -> Autonomy:
+        """The tract's; the default where what is set came from another store."""
+        repo = self._tract.repository
+        settings = self._settings.read(repo)
+        return DEFAULT_AUTONOMY if is_foreign(repo, settings) else settings.autonomy
+
+    def _propose(self, action: Action) -> ActionResult:
+        """Propose *action*; where a model asks again for what waits already, it is told so."""
+        wanted = pinned_down(self._tract, action)
+        known = ProposalTable().read(self._tract.repository).values()
+        same = [one.id for one in known if one.status == "pending" and _means(one.action, wanted)]
+        id = same[0] if same else propose(self._tract, Wish(action, "tool", action.reason)).id
+        again = " already" if same else ""
+        text = f"{action.name} needs approval: it waits{again} as proposal '{id}', and nothing has changed"
+        return ActionResult(text=text, proposal_id=id)
 
     def _check_protected(self, call: Call) -> None:
         """ActionError where the call would touch an instruction or a pin, and the profile may not."""
@@ -99,6 +120,11 @@ class ToolExecutor:
             raise ActionError(
                 f"{call.operation.name}: message {which} {what}, which profile '{self._profile}' leaves as they are"
             )
+
+
+def _means(one: Action, other: Action) -> bool:
+    """Whether the two do the same."""
+    return one.name == other.name and dict(one.arguments) == dict(other.arguments)
 
 
 def _read(name: str, arguments: Mapping[str, Any] | str | None) -> Any:

@@ -45,9 +45,8 @@ def _merge(
     tract: TractLike,
     source_branch: str,
     strategy: Literal["auto", "ours", "theirs", "semantic"] = "auto",
-    message: str | None = None,
 ) -> ActionResult:
-    done = tract.merge(source_branch, strategy=strategy, message=message, auto_commit=True)
+    done = tract.merge(source_branch, strategy=strategy, auto_commit=True)
     if not done.is_committed:
         open_ = done.unresolved or done.conflicts
         places = ", ".join(f"{one.number} ({one.kind})" for one in open_)
@@ -144,7 +143,7 @@ MOVING: Sequence[Operation] = (
         profile="self",
         arguments=(
             Argument(name="name", type="text", help="the tag", required=True),
-            Argument(name="target", type="revision", help="the commit; HEAD if not given"),
+            Argument(name="target", type="revision", help="default HEAD"),
         ),
     ),
     Operation(
@@ -155,20 +154,20 @@ MOVING: Sequence[Operation] = (
         profile="self",
         arguments=(
             Argument(name="name", type="text", help="its name", required=True),
-            Argument(name="source", type="revision", help="the commit to begin at; HEAD if not given"),
-            Argument(name="switch", type="boolean", help="whether to go there"),
+            Argument(name="source", type="revision", help="where to begin; default HEAD"),
+            Argument(name="switch", type="boolean", help="go there"),
         ),
     ),
     Operation(
         name="switch",
-        summary="Go to another branch: the context is then that branch's.",
+        summary="Go to another branch; the context is then its.",
         risk="high",
         function=_switch,
         touched=_left_by_switch,
         profile="self",
         arguments=(
             Argument(name="name", type="text", help="the branch", required=True),
-            Argument(name="create", type="boolean", help="whether to make it at HEAD first"),
+            Argument(name="create", type="boolean", help="make it at HEAD"),
         ),
     ),
     Operation(
@@ -182,10 +181,9 @@ MOVING: Sequence[Operation] = (
             Argument(
                 name="strategy",
                 type="choice",
-                help="what to do where both sides changed a message: auto says so and merges nothing",
+                help="where both sides changed a message; default auto: report, merge nothing",
                 choices=("auto", "ours", "theirs", "semantic"),
             ),
-            Argument(name="message", type="text", help="a note on the merge, for people"),
         ),
     ),
     Operation(
@@ -233,8 +231,8 @@ MOVING: Sequence[Operation] = (
         profile="supervisor",
         arguments=(
             Argument(name="child", type="text", help="the spawned tract", required=True),
-            Argument(name="content", type="text", help="the summary; a model writes one if not given"),
-            Argument(name="target_tokens", type="integer", help="length of the summary", least=1),
+            Argument(name="content", type="text", help="the summary; default: a model writes it"),
+            Argument(name="target_tokens", type="integer", help="of the summary", least=1),
         ),
     ),
     Operation(
@@ -248,7 +246,7 @@ MOVING: Sequence[Operation] = (
             Argument(
                 name="mode",
                 type="choice",
-                help="hard: gc may take what followed; soft if not given",
+                help="hard lets gc take what followed",
                 choices=("soft", "hard"),
                 profile="full",
             ),
@@ -260,7 +258,7 @@ MOVING: Sequence[Operation] = (
         risk="high",
         function=_undo,
         profile="full",
-        arguments=(Argument(name="steps", type="integer", help="how many; 1 if not given", least=1, most=100),),
+        arguments=(Argument(name="steps", type="integer", help="default 1", least=1, most=100),),
     ),
     Operation(
         name="gc",

@@ -224,38 +224,38 @@ def _search(
     return ActionResult(text="\n".join(lines) or "nothing found", data=data)
 
 
-MESSAGE = "message number such as 4, or its id"
+MESSAGE = "message number or id"
 
 READING: Sequence[Operation] = (
     Operation(
         name="status",
-        summary="Show the branch, the number of messages, the tokens against the budget, and tool calls without a result.",
+        summary="Show branch, number of messages, tokens against the budget, and open tool calls.",
         risk="read",
         function=_status,
     ),
     Operation(
         name="log",
-        summary="List the newest commits of the history: messages, edits, compressions, merges.",
+        summary="List the newest commits: messages, edits, compressions, merges.",
         risk="read",
         function=_log,
         arguments=(
-            Argument(name="limit", type="integer", help="how many; 20 if not given", least=1, most=200),
-            Argument(name="start", type="revision", help="commit, branch or tag to begin at; HEAD if not given"),
+            Argument(name="limit", type="integer", help="default 20", least=1, most=200),
+            Argument(name="start", type="revision", help="where to begin; default HEAD"),
         ),
     ),
     Operation(
         name="compile",
-        summary="List the messages of the context: number, id, kind, tokens, whether pinned or hidden, and the first words.",
+        summary="List the messages of the context: number, id, kind, tokens, pinned or hidden, first words.",
         risk="read",
         function=_compile,
         arguments=(
-            Argument(name="start", type="integer", help="first message number; 1 if not given", least=1),
-            Argument(name="count", type="integer", help="how many; 50 if not given", least=1, most=200),
+            Argument(name="start", type="integer", help="first message number; default 1", least=1),
+            Argument(name="count", type="integer", help="default 50", least=1, most=200),
         ),
     ),
     Operation(
         name="show",
-        summary="Show the whole text of a message, also of one that left the context or of an earlier version.",
+        summary="Show the whole text of a message, also of one that left the context.",
         risk="read",
         function=_show,
         arguments=(
@@ -263,44 +263,44 @@ READING: Sequence[Operation] = (
             Argument(
                 name="version",
                 type="integer",
-                help="0 for the original, -1 for the newest edit",
+                help="0 the original, -1 the newest",
                 least=-1000,
                 most=1000,
             ),
-            Argument(name="offset", type="integer", help="first character; 0 if not given"),
-            Argument(name="length", type="integer", help="characters; 8000 if not given", least=1, most=_LONGEST),
+            Argument(name="offset", type="integer", help="first character"),
+            Argument(name="length", type="integer", help="characters; default 8000", least=1, most=_LONGEST),
         ),
     ),
     Operation(
         name="diff",
-        summary="Show which messages differ between two states of the conversation.",
+        summary="Show which messages differ between two commits.",
         risk="read",
         function=_diff,
         arguments=(
-            Argument(name="a", type="revision", help="the one before; the commit before b if not given"),
-            Argument(name="b", type="revision", help="the one after; HEAD if not given"),
+            Argument(name="a", type="revision", help="default: the commit before b"),
+            Argument(name="b", type="revision", help="default HEAD"),
         ),
     ),
     Operation(
         name="blame",
-        summary="Show when each message came, who wrote it and who changed it.",
+        summary="Show when each message came, and who wrote and changed it.",
         risk="read",
         function=_blame,
         arguments=(
-            Argument(name="start", type="integer", help="first message number; 1 if not given", least=1),
-            Argument(name="count", type="integer", help="how many; 50 if not given", least=1, most=200),
+            Argument(name="start", type="integer", help="first message number; default 1", least=1),
+            Argument(name="count", type="integer", help="default 50", least=1, most=200),
         ),
     ),
     Operation(
         name="search",
-        summary="Find messages by a text in them, also those that were summed up, edited or are on other branches.",
+        summary="Find messages by text, also those that were summed up or are on other branches.",
         risk="read",
         function=_search,
         arguments=(
-            Argument(name="text", type="text", help="what to look for, in any case", required=True),
+            Argument(name="text", type="text", help="any case", required=True),
             Argument(name="role", type="text", help="only this role"),
             Argument(name="tool", type="text", help="only calls of this tool"),
-            Argument(name="limit", type="integer", help="how many; 20 if not given", least=1, most=100),
+            Argument(name="limit", type="integer", help="default 20", least=1, most=100),
         ),
     ),
 )
