@@ -49,7 +49,8 @@ _HOMES = {
         "PrefixCost",
     ),
     "tract.curation.expand": ("ExpandResult",),
-    "tract.curation.spawn": ("CollapseResult", "SpawnInfo"),
+    "tract.curation.collapse": ("CollapseResult", "PendingCollapse"),
+    "tract.curation.spawn": ("SpawnInfo",),
     "tract.curation.under_way": ("CommandUnderWay",),
     "tract.curation.merge.result": ("MergeConflict", "MergeResolution", "MergeResult"),
     "tract.curation.reorder": ("ReorderResult",),
@@ -180,6 +181,8 @@ if TYPE_CHECKING:
     from tract.config import BudgetAction as BudgetAction
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
+    from tract.curation.collapse import CollapseResult as CollapseResult
+    from tract.curation.collapse import PendingCollapse as PendingCollapse
     from tract.curation.compress.result import CachePrices as CachePrices
     from tract.curation.compress.result import CompressedPart as CompressedPart
     from tract.curation.compress.result import CompressResult as CompressResult
@@ -199,7 +202,6 @@ if TYPE_CHECKING:
     from tract.curation.replay.result import ReplayedCommit as ReplayedCommit
     from tract.curation.replay.result import ReplayWarning as ReplayWarning
     from tract.curation.replay.result import RevertResult as RevertResult
-    from tract.curation.spawn import CollapseResult as CollapseResult
     from tract.curation.spawn import SpawnInfo as SpawnInfo
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403

@@ -140,7 +140,7 @@ def test_a_collapse_is_one_message_and_another_edits_it(session: Session) -> Non
 
     first = session.collapse(child, content="Three hotels.")
     child.assistant("And a fourth.")
-    second = lead.collapse("x", summariser=lambda request: f"{len(request.messages)} messages")
+    second = lead.collapse("x", summariser=lambda request: f"{len(request.messages)} messages", auto_commit=True)
 
     assert "x (look for hotels):\n2 messages" == texts(lead)[-1]
     assert 6 == len(lead.compile())

@@ -51,6 +51,56 @@ def test_a_model_says_what_a_child_did(lead: Run, llm_server: LLMServer) -> None
     done = lead("collapse", "hotels", "--json", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
 
     assert (0, "Found three.", "hotels") == (done.status, done.json["summary_text"], done.json["child_tract_id"])
+    waiting = done.json["proposal_id"]
+    assert "hotels" in lead("collapse", "--list").out
+    approved = lead("collapse", "--approve", waiting[:4], "--content", "Three, to be sure.")
+    assert (0, "") == (approved.status, lead("collapse", "--list").out)
+    assert "hotels (find hotels):\nThree, to be sure." == texts(lead)[-1]
+    llm_server.script("Found none.")
+    again = lead("collapse", "hotels", "--auto-commit", OPENAI_API_KEY="key", OPENAI_BASE_URL=llm_server.url)
+    assert (0, "hotels (find hotels):\nFound none.") == (again.status, texts(lead)[-1])
+
+
+def test_a_collapse_is_looked_through_and_expanded(lead: Run) -> None:
+    lead("spawn", "--name", "hotels", "find hotels")
+    lead("commit", "--tract", "hotels", "--role", "assistant", "Three by the river.")
+    lead("commit", "--tract", "hotels", "--role", "assistant", "One on the hill.")
+    lead("collapse", "hotels", "--content", "Four in all.")
+
+    shown, blamed = lead("show"), lead("blame", "-L", "4")
+
+    assert "stands for 2 messages of tract 'hotels':" in shown.out
+    assert "Three by the river." in shown.out
+    assert "stands for 2 messages of hotels" in blamed.out
+    assert 2 == len(lead("show", "--json").json["sources"])
+    lead("bisect", "start", "HEAD", "HEAD~1")
+    assert "tract bisect start" in lead("bisect", "next").err
+    lead("bisect", "reset")
+    assert 0 == lead("expand", "HEAD").status
+    assert ["Three by the river.", "One on the hill."] == texts(lead)[3:]
+
+
+def test_what_waits_is_rejected_and_refused_when_it_is_stale(lead: Run) -> None:
+    lead("spawn", "--name", "hotels", "-m", "three", "find hotels")
+    waiting = lead("collapse", "hotels", "--content", "none", "--review", "--json").json["proposal_id"]
+    lead("collapse", "hotels", "--content", "three")
+
+    stale = lead("collapse", "--approve", waiting)
+    assert (128, True) == (stale.status, "is stale" in stale.err)
+    assert 0 == lead("collapse", "--reject", waiting).status
+    assert 128 == lead("collapse", "--reject", waiting).status
+
+
+def test_a_tract_with_children_is_deleted_by_force(lead: Run) -> None:
+    lead("tracts", "create", "boss")
+    lead("commit", "--tract", "boss", "--role", "user", "hello")
+    lead("spawn", "--tract", "boss", "--name", "hotels", "find hotels")
+
+    refused = lead("tracts", "delete", "boss")
+    assert (128, True) == (refused.status, "tract 'boss' has children: 'hotels'" in refused.err)
+    assert 0 == lead("tracts", "delete", "--force", "boss").status
+    assert ["hello"] == texts(lead, "hotels")
+    assert 2 == lead("tracts", "list", "--force").status
 
 
 @pytest.mark.parametrize(
@@ -63,6 +113,11 @@ def test_a_model_says_what_a_child_did(lead: Run, llm_server: LLMServer) -> None
         (("spawn", "--name", "root", "x"), 128),
         (("collapse", "nobody", "--content", "x"), 128),
         (("collapse", "root", "--content", "x"), 128),
+        (("collapse",), 2),
+        (("collapse", "--list", "--approve", "x"), 2),
+        (("collapse", "x", "--list"), 2),
+        (("collapse", "x", "--review", "--auto-commit"), 2),
+        (("collapse", "--approve", "x"), 128),
     ],
 )
 def test_what_cannot_be_is_refused(lead: Run, argv: tuple[str, ...], status: int) -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from tract.api.committing import Committing
-from tract.errors import CompressionError, SessionError, SpawnError
+from tract.errors import CompressionError, LLMConfigError, SessionError, SpawnError
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
+    from tract.compile.workspace import Workspace
     from tract.config import TractConfig
+    from tract.curation.collapse import CollapseResult, CollapseRole, PendingCollapse, Plan, Said
     from tract.curation.compress.summariser import Summariser
-    from tract.curation.spawn import CollapseResult, Inheritance, Select, SpawnInfo
-    from tract.history.spawn import Link
+    from tract.curation.spawn import Inheritance, Select, SpawnInfo
+
+Autonomy = Literal["manual", "collaborative", "autonomous"]
 
 
 class Family(Committing):
     """The methods of a tract that make children, and bring back what they did."""
+
+    _autonomy: Autonomy | None = None
 
     def spawn(
         self,
@@ -94,72 +101,105 @@ class Family(Committing):
         target_tokens: int | None = None,
         instructions: str | None = None,
         summariser: Summariser | None = None,
-        role: Literal["user", "assistant", "system"] | None = None,
+        auto_commit: bool | None = None,
+        role: CollapseRole | None = None,
+        force: bool = False,
     ) -> CollapseResult:
         """Make one message of what *child*, a tract spawned from this one, did since: *content*, or what *summariser* or the configured model says of it.
 
         The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
-        Again, it edits the message it made before. SessionError for a tract that is no child of this one, or did nothing.
+        Again, it edits the message it made before; where that is not here any more, or somebody edited it, there is a new one, and a warning. :meth:`expand` puts the child's messages in its place.
+        What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or an ``autonomous`` session, lets it land; *content* lands unless *auto_commit* is False.
+        SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
+        from tract.curation.collapse import Said, ask_for_summary, find_link, plan_collapse, said_by_model
+        from tract.curation.compress.ask import forget_pieces
+
+        _check_text(content)
+        with self._outside_batch("collapse") as space:
+            link = find_link(space.repo, child if isinstance(child, str) else child.tract_id, force=force)
+        with self._in_tract(link.child)._access() as other:
+            plan = plan_collapse(other, link)
+        if content is not None:
+            said = Said(content, call_id, role)
+        else:
+            summary = ask_for_summary(other, plan, self._summariser(summariser), target_tokens, instructions)
+            said = said_by_model(summary, call_id, role)
+        lands = (content is not None or self._autonomy == "autonomous") if auto_commit is None else auto_commit
+        result = self._land_collapse(plan, said) if lands else self._keep_collapse(plan, said, force=force)
+        if content is None:
+            forget_pieces(other.repo)  # or the next collapse would go on with the same summary
+        return result
+
+    def pending_collapses(self) -> list[PendingCollapse]:
+        """The collapses into this tract that wait to be approved, the oldest first."""
+        from tract.curation.collapse import kept_collapses
+
+        with self._looking() as space:
+            return kept_collapses(space.repo)
+
+    def approve_collapse(
+        self, pending: PendingCollapse | str | None = None, *, content: str | None = None
+    ) -> CollapseResult:
+        """Commit a collapse that was reviewed, or the one that waits under an id, or where only one waits that one; *content* takes the place of its text.
+
+        It stands for what the child had done when it was asked for. SessionError where it waits no longer, and where the child was collapsed since.
+        """
+        from tract.curation.collapse import Said, forget_collapse, kept_collapse, link_of_pending, plan_collapse
+
+        _check_text(content)
+        with self._outside_batch("collapse") as space:
+            one = kept_collapse(space.repo, pending)
+            link = link_of_pending(space.repo, one)
+        with self._in_tract(link.child)._access() as other:
+            plan = plan_collapse(other, link, up_to=bytes.fromhex(one.head))
+        said = Said(one.text, one.call_id, one.role, one.generation_config, one.summarised_by)
+        if content is not None:
+            said = Said(content, one.call_id, one.role)
+        result = self._land_collapse(plan, said)
+        with self._access() as space:
+            forget_collapse(space.repo, one)
+        return result
+
+    def reject_collapse(self, pending: PendingCollapse | str | None = None) -> PendingCollapse:
+        """Forget a collapse that waits, and give it back; nothing was changed by it."""
+        from tract.curation.collapse import forget_collapse, kept_collapse
+
+        with self._access() as space:
+            one = kept_collapse(space.repo, pending)
+            forget_collapse(space.repo, one)
+            return one
+
+    def _land_collapse(self, plan: Plan, said: Said) -> CollapseResult:
+        from tract.curation.collapse import land_collapse
+
+        with self._outside_batch("collapse") as space:
+            result, content = land_collapse(space, plan, said, expected=self._expected_by_commit)
+            self._look_after(content)
+            return result
+
+    def _keep_collapse(self, plan: Plan, said: Said, *, force: bool) -> CollapseResult:
+        from tract.curation.collapse import keep_collapse
+
+        with self._access() as space:
+            return keep_collapse(space, plan, said, force=force)
+
+    def _summariser(self, given: Summariser | None) -> Summariser:
         from tract.curation.compress.summariser import choose_summariser
-        from tract.curation.spawn import CollapseResult, message_of, summary_of, work_of
 
-        link = self._link(child if isinstance(child, str) else child.tract_id)
-        other = self._in_tract(link.child)
-        with other._access() as space:
-            work = work_of(space, link)
-        text = content
-        if text is None:
-            asked = choose_summariser(summariser, self._client, prompts=self._prompts)
-            text = summary_of(other._own, work, asked, target_tokens, instructions)
-        if not isinstance(text, str) or not text.strip():
-            raise CompressionError("the summary of a collapse is empty")
-        message = message_of(work, text, call_id or link.call, role)
-        made = self._commit_collapse(link, message, head=work.head.hex())
+        if given is None and self._client is None:
+            raise LLMConfigError(
+                "a collapse without content needs a model: give a summariser, or configure a client with configure_llm"
+            )
+        return choose_summariser(given, self._client, prompts=self._prompts)
+
+    @contextmanager
+    def _outside_batch(self, what: str) -> Iterator[Workspace]:
+        """The workspace; SessionError inside a batch, whose end another process may come before."""
         with self._access() as space:
-            tokens = space.blobs.counter.count(text)
-        return CollapseResult(
-            parent_commit_hash=made,
-            proposal_id=None,
-            child_tract_id=link.child,
-            child_head_hash=work.head.hex(),
-            summary_text=text,
-            summary_tokens=tokens,
-            source_tokens=work.tokens,
-            purpose=link.purpose,
-        )
-
-    def _commit_collapse(self, link: Link, message: Any, *, head: str) -> str:
-        """Commit the message, or edit the one that is there, and say of the child what it became, in one operation."""
-        from tract.history.spawn import note_collapse
-
-        metadata = {"collapse": {"child": link.child, "spawn": link.spawn.hex(), "head": head}}
-        with self.batch():
-            if link.collapse is not None and self._is_here(link.collapse):
-                made = self.edit(link.collapse, message, metadata=metadata).commit_hash
-                first = link.collapse
-            else:
-                made = first = self.commit(message, metadata=metadata).commit_hash
-            with self._access() as space:
-                note_collapse(space.repo, link, first)
-        return made
-
-    def _link(self, name: str) -> Link:
-        from tract.history.spawn import child_named
-
-        with self._access() as space:
-            link = child_named(space.repo, name)
-        if link is None:
-            raise SessionError(f"tract '{name}' is no child of tract '{self.tract_id}'")
-        return link
-
-    def _is_here(self, message: str) -> bool:
-        """Whether the message is in the context at HEAD."""
-        from tract.history.context import context_at, entries
-
-        with self._access() as space:
-            now = dict(entries(space.repo, context_at(space.repo, space.repo.head()[1])))
-            return bytes.fromhex(message) in now
+            if self._open_batch() is not None:
+                raise SessionError(f"cannot {what} inside a batch")
+            yield space
 
     def _in_tract(self, name: str) -> Self:
         """A handle on another tract of the store, which shares this one's store, lock and model."""
@@ -170,5 +210,10 @@ class Family(Committing):
             repo = replace(repo, config=settings_in(repo))
             counter = space.blobs.counter
         other = type(self)(repo, tokenizer=counter, on_moved=self._on_moved, lock=self._lock)
-        other._client, other._prompts = self._client, self._prompts
+        other._client, other._prompts, other._autonomy = self._client, self._prompts, self._autonomy
         return other
+
+
+def _check_text(content: str | None) -> None:
+    if content is not None and (not isinstance(content, str) or not content.strip()):
+        raise CompressionError("the content of a collapse is empty")

@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tract.api.family import Autonomy
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.api.tract import Tract
 from tract.compile.workspace import Workspace
 from tract.errors import ConfigError, SessionError
 from tract.history.branch import on_branch
-from tract.history.spawn import children_of
+from tract.history.collapse import collapse_told_by
+from tract.history.spawn import delete_tract, name_now, parent_of
 from tract.history.tracts import (
     copy_tract,
     create_tract,
-    delete_tract,
     in_tract,
     rename_tract,
     restore_tract,
@@ -29,6 +30,7 @@ from tract.history.tracts import (
 )
 from tract.refs.names import ROOT
 from tract.report.tracts import TractInfo, list_tracts
+from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 
 if TYPE_CHECKING:
@@ -37,15 +39,12 @@ if TYPE_CHECKING:
 
     from tract.compile.compiled import CompiledContext
     from tract.config import TractConfig
-    from tract.curation.spawn import CollapseResult
+    from tract.curation.collapse import CollapseResult
     from tract.repo import Repository
     from tract.report.info import CommitInfo
     from tract.report.search import SearchHit
-    from tract.revision import Revision
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
-
-Autonomy = Literal["manual", "collaborative", "autonomous"]
 
 
 class Session:
@@ -219,10 +218,7 @@ class Session:
         SessionError for one with children, unless *force*: they stay.
         """
         with self._using() as repo:
-            children = [link.child for link in children_of(in_tract(repo, name)) if not link.is_deleted]
-            if children and not force:
-                raise SessionError(f"tract '{name}' has children: '{children[0]}' and {len(children) - 1} more")
-            delete_tract(repo, name)
+            delete_tract(repo, name, force=force)
             self._close(name)
 
     def restore_tract(self, name: str) -> Tract:
@@ -252,15 +248,35 @@ class Session:
             self._open[made.tract_id] = made
             return made
 
-    def collapse(self, child: Tract | str, into: Tract | str | None = None, **options: Any) -> CollapseResult:
-        """Make one message of what *child* did, in its parent; the options are those of ``Tract.collapse``. SessionError where *into* is another tract."""
-        with self._using():
-            found = self._handle(child if isinstance(child, str) else child.tract_id).parent()
+    def collapse(
+        self, child: Tract | str, into: Tract | str | None = None, *, force: bool = False, **options: Any
+    ) -> CollapseResult:
+        """Make one message of what *child* did, in its parent; the options are those of ``Tract.collapse``.
+
+        In another tract only where *into* names it and *force* is said; the result's warnings say so.
+        """
+        with self._using() as repo:
+            name = child if isinstance(child, str) else child.tract_id
+            found = parent_of(in_tract(repo, name))
             if found is None:
-                raise SessionError("a tract that was not spawned has no parent to collapse into")
-            name = found.parent_tract_id if into is None else into if isinstance(into, str) else into.tract_id
-            parent = self._handle(name)
-        return parent.collapse(found.child_tract_id, **options)
+                raise SessionError(f"tract '{name}' was not spawned, so it has no parent to collapse into")
+            target = found.parent if into is None else into if isinstance(into, str) else into.tract_id
+            parent = self._handle(target)
+        return parent.collapse(name, force=force, **options)
+
+    def get_child_tract(self, collapse_commit: Revision) -> Tract:
+        """The tract whose work the message *collapse_commit* stands for, open, whatever it is called now.
+
+        SessionError for a commit that stands for none, and where the tract was deleted.
+        """
+        with self._using() as repo:
+            told = collapse_told_by(repo, resolve_revision(repo, collapse_commit))
+            if told is None:
+                raise SessionError(f"commit '{revision_text(collapse_commit)}' stands for no tract's work")
+            name = name_now(repo, told.spawn)
+            if name is None:
+                raise SessionError(f"tract '{told.child}' was deleted")
+            return self._handle(name)
 
     # Inside
 
@@ -287,7 +303,9 @@ class Session:
         return repo if name == ROOT else replace(repo, config=settings_in(repo))
 
     def _opened(self, repo: Repository) -> Tract:
-        return Tract(repo, tokenizer=self._tokenizer, on_moved=self._on_moved, lock=self._lock)
+        tract = Tract(repo, tokenizer=self._tokenizer, on_moved=self._on_moved, lock=self._lock)
+        tract._autonomy = self.autonomy
+        return tract
 
     @contextmanager
     def _workspace(self, repo: Repository) -> Iterator[Workspace]:

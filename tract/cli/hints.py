@@ -63,6 +63,14 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
         "nothing was changed",
         "'tract compress --reject <id>' forgets one that waited; 'tract compress --dry-run' says what would go now",
     ),
+    (
+        errors.SessionError,
+        "has children",
+        "'--force' deletes it all the same: they stay, and 'tract tracts restore' brings it back",
+    ),
+    (errors.SessionError, "is no child of", "'--tract' names its parent; '--force' takes its work all the same"),
+    (errors.SessionError, "is stale", "'tract collapse --reject <id>' forgets it"),
+    (errors.SessionError, "approval", "'tract collapse --list' says what waits for approval"),
     (errors.CherryPickError, "file of conflicts", _UNDER_WAY),
     (errors.MergeError, " under way ", _UNDER_WAY),
     (

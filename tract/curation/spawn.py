@@ -1,9 +1,4 @@
-"""Spawning a tract from another's context, and bringing its work back as one message.
-
-parent   a ─ b ─────────────── R        R says what the child did since S
-          ╲                   ╱
-child      S ─ c ─ d ─ e ────┘          collapse
-"""
+"""Spawning a tract from another's context: what it begins with."""
 
 from __future__ import annotations
 
@@ -11,28 +6,21 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Literal
 
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
-from tract.curation.compress.ask import SummaryRun
-from tract.curation.compress.blocks import blocks_of
-from tract.curation.compress.summariser import Requirements, Summariser
 from tract.curation.context_view import INSTRUCTIONS, ContextView
-from tract.errors import SessionError, SpawnError
-from tract.history.context import context_at, count_entries, entries, entries_from
+from tract.errors import SpawnError
+from tract.history.context import context_at, count_entries, entries_from
 from tract.history.priority import Priority
 from tract.history.spawn import Link, NewChild, check_head, write_spawn
 from tract.history.times import moment
-from tract.llm.types import SummaryRequest
 from tract.messages import tool_ids, tool_units
 from tract.messages.message import Message
-from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject
-from tract.tokens.counter import checked_count
 from tract.tree import Context, build_context, nodes_of
-from tract.writing.drafts import tool_message
 
 Inheritance = Literal["head_snapshot", "full_clone", "selective"]
 Select = Callable[[Message], bool] | Sequence[str] | Priority
@@ -57,23 +45,6 @@ class SpawnInfo:
     created_at: datetime
     status: Literal["open", "collapsed", "deleted"]
     collapse_commit: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollapseResult:
-    """What a child's work became: *parent_commit_hash* is the message in its parent.
-
-    *source_tokens* are those of the messages it stands for, *summary_tokens* those of its text.
-    """
-
-    parent_commit_hash: str | None
-    proposal_id: str | None
-    child_tract_id: str
-    child_head_hash: str
-    summary_text: str
-    summary_tokens: int
-    source_tokens: int
-    purpose: str
 
 
 def info_of(link: Link, display_name: str | None = None) -> SpawnInfo:
@@ -183,51 +154,3 @@ def _fitting(view: ContextView, places: set[int], units: dict[int, tuple[int, ..
     if left < 0 or (others and not kept.intersection(others)):
         raise SpawnError(f"nothing fits into {room} tokens beside the instructions")
     return kept
-
-
-# Bringing it back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What a child did since its spawn: its own messages, and the inherited ones that it edited."""
-
-    link: Link
-    head: ObjectId
-    own: tuple[Entry, ...]
-    edited: tuple[Entry, ...]
-    tokens: int
-
-
-def work_of(space: Workspace, link: Link) -> Work:
-    """What the child *space* is of did since it was spawned; SessionError where that is nothing."""
-    repo = space.repo
-    head = repo.head()[1]
-    before = dict(entries(repo, context_at(repo, link.spawn)))
-    now = [] if head is None else entries(repo, context_at(repo, head))
-    own = tuple(entry for entry in now if entry[0] not in before)
-    edited = tuple(entry for entry in now if before.get(entry[0], entry[1]) != entry[1])
-    if head is None or not (own or edited):
-        raise SessionError(f"nothing to collapse: tract '{repo.tract}' did nothing since it was spawned")
-    tokens = sum(space.message_tokens(blob) for _, blob in (*own, *edited))
-    return Work(link=link, head=head, own=own, edited=edited, tokens=tokens)
-
-
-def summary_of(
-    space: Workspace, work: Work, summariser: Summariser, target: int | None, instructions: str | None
-) -> str:
-    """What a model says of a child's work; nothing is locked while it is asked."""
-    with space.lock:
-        blocks = blocks_of([space.blobs.message(blob) for _, blob in (*work.edited, *work.own)])
-    purpose = f"The work is that of an agent whose task was: {work.link.purpose}"
-    told = purpose if instructions is None else f"{purpose}\n{instructions}"
-    run = SummaryRun(space.repo, summariser, space.config.summary_window)
-    requirements = Requirements(lambda text: checked_count(space.blobs.counter, text), target)
-    return run.summarise(SummaryRequest((), target_tokens=target, instructions=told), blocks, requirements).text
-
-
-def message_of(work: Work, text: str, call_id: str | None, role: str | None) -> Any:
-    """The message that stands for a child's work: the result of the call it was spawned under, else one that names it."""
-    if call_id is not None:
-        return tool_message(call_id, text)
-    return DialogueContent(cast("Role", role or "user"), f"{work.link.child} ({work.link.purpose}):\n{text}")

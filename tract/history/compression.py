@@ -26,6 +26,7 @@ from tract.history.tree_edit import splice
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
+from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, nodes_of
@@ -205,7 +206,7 @@ def is_summary(repo: Repository, id: ObjectId) -> bool:
 
 
 def compression_of(repo: Repository, summary: ObjectId) -> ObjectId | None:
-    """The compress commit that brought the summary: the newest behind HEAD, else behind any branch; None where there is none."""
+    """The compress commit that brought the summary: the newest behind HEAD, else behind any branch, else in another tract; None where there is none."""
     return compressions_of(repo, [summary]).get(summary)
 
 
@@ -216,9 +217,8 @@ def compressions_of(repo: Repository, summaries: Iterable[ObjectId]) -> dict[Obj
     """
     wanted = set(summaries)
     found: dict[ObjectId, ObjectId] = {}
-    heads = [tip for tip in (repo.head()[1],) if tip is not None]
-    branches = [value for _, value in repo.local_refs("refs/") if isinstance(value, bytes)]
-    for starts in (heads, branches):
+    for find in (_head, _branches, _elsewhere):
+        starts = find(repo) if wanted else []
         for id, commit in ancestors(repo, starts) if wanted else ():
             if commit.operation is CommitOperation.COMPRESS:
                 for summary in wanted.intersection(commit.parents[1:] or _told_summaries(commit)):
@@ -228,6 +228,19 @@ def compressions_of(repo: Repository, summaries: Iterable[ObjectId]) -> dict[Obj
             if not wanted:
                 break
     return found
+
+
+def _head(repo: Repository) -> list[ObjectId]:
+    return [tip for tip in (repo.head()[1],) if tip is not None]
+
+
+def _branches(repo: Repository) -> list[ObjectId]:
+    return [value for _, value in repo.local_refs("refs/") if isinstance(value, bytes)]
+
+
+def _elsewhere(repo: Repository) -> list[ObjectId]:
+    """The branches of other tracts: a child's summaries come with its messages."""
+    return [value for name, value in repo.refs.list() if HEADS in name and isinstance(value, bytes)]
 
 
 def _took_any(repo: Repository, compression: ObjectId, summary: ObjectId) -> bool:

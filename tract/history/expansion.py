@@ -4,6 +4,7 @@
     expanded   S  a  b  P  c  d' e  f
 
 What comes back are the original entries, under their own ids; all that was done to the others since stays.
+A message that stands for what a child did is expanded too: the child's messages come in its place (tract/history/collapse.py).
 """
 
 from __future__ import annotations
@@ -12,26 +13,32 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError
+from tract.history.collapse import Collapse, collapse_of, messages_of
 from tract.history.commit import commit_context
 from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
 from tract.history.context import context_at, entries
+from tract.history.notes import PRIORITY, noted_entries
 from tract.history.three_way import merge_contexts
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import EXPANDED, CommitOperation, Entry
-from tract.refs.names import branch_ref
+from tract.objects.model import COLLAPSE, EXPANDED, CommitOperation, Entry
+from tract.refs.names import NOTES, branch_ref
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.transaction import Moves, transaction
+from tract.transaction import Moves, Transaction, transaction
 
 
 class Expansion(NamedTuple):
-    """What expanding *summary* at *head* makes: *sources* are the messages that come back, *context* is all of what there is then."""
+    """What expanding *summary* at *head* makes: *sources* are the messages that come back, *context* is all of what there is then.
+
+    *compression* is the commit that brought the summary; *collapse* is there where that stands for a child's work.
+    """
 
     head: ObjectId
     summary: ObjectId
     compression: ObjectId
     sources: tuple[Entry, ...]
     context: tuple[Entry, ...]
+    collapse: Collapse | None = None
 
 
 def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
@@ -42,12 +49,12 @@ def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
     _, head = repo.head()
     if head is None:
         raise CompressionError("nothing to expand: there is no commit yet")
-    compression = known_compression_of(repo, summary)
     now = entries(repo, context_at(repo, head))
-    if summary not in dict(now):
-        outer = _summary_over(repo, now, summary)
-        why = f": summary {outer.hex()[:16]} stands for it" if outer is not None else ""
-        raise CompressionError(f"summary {summary.hex()[:16]} is not in the context at HEAD{why}")
+    collapse = collapse_of(repo, summary, head)
+    if collapse is not None:
+        return _plan_for_work(repo, head, now, summary, collapse)
+    compression = known_compression_of(repo, summary)
+    _check_there(repo, now, summary)
     sources = summaries_of(repo, compression)[summary]
     _check_kept(repo, sources)
     base = entries(repo, context_at(repo, compression))
@@ -60,6 +67,27 @@ def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
     merged = merge_contexts(base, restored, since).entries
     context = tuple((stand_ins.get(commit, commit), blob) for commit, blob in merged if commit != summary)
     return Expansion(head, summary, compression, sources, context)
+
+
+def _plan_for_work(
+    repo: Repository, head: ObjectId, now: Sequence[Entry], message: ObjectId, collapse: Collapse
+) -> Expansion:
+    """The same for a message that stands for what a child did: those of its messages that are not here already come in its place."""
+    _check_there(repo, now, message)
+    sources = messages_of(repo, collapse)
+    _check_kept(repo, sources)
+    there = {commit for commit, _ in now}
+    back = [entry for entry in sources if entry[0] not in there]
+    context = (one for entry in now for one in (back if entry[0] == message else [entry]))
+    return Expansion(head, message, collapse.commit, sources, tuple(context), collapse)
+
+
+def _check_there(repo: Repository, now: Sequence[Entry], summary: ObjectId) -> None:
+    """CompressionError unless the summary is in the context *now*."""
+    if summary not in dict(now):
+        outer = _summary_over(repo, now, summary)
+        why = f": summary {outer.hex()[:16]} stands for it" if outer is not None else ""
+        raise CompressionError(f"summary {summary.hex()[:16]} is not in the context at HEAD{why}")
 
 
 def _stand_ins(repo: Repository, now: Sequence[Entry], base: Mapping[ObjectId, ObjectId]) -> dict[ObjectId, ObjectId]:
@@ -128,6 +156,9 @@ def write_expansion(
         if branch is not None and tx.ref(branch_ref(branch)) is not None:
             raise BranchExistsError(f"branch '{branch}' exists already")
         metadata = {EXPANDED: expansion.summary.hex(), "messages": len(expansion.sources)}
+        if expansion.collapse is not None:
+            metadata[COLLAPSE] = expansion.collapse.child
+            _take_priorities(tx, expansion, expansion.collapse.priorities)
         id = commit_context(
             tx,
             expansion.context,
@@ -141,6 +172,19 @@ def write_expansion(
         else:
             tx.move(branch_ref(branch), id, None)
     return id
+
+
+def _take_priorities(tx: Transaction, expansion: Expansion, theirs: ObjectId | None) -> None:
+    """Take what the child had said of its messages' priorities along with them: what is hidden there must not be shown here."""
+    repo = tx.repo
+    if theirs is None or not repo.objects.contains(theirs):
+        return
+    back = {commit for commit, _ in expansion.sources}
+    tip = tx.ref(NOTES + PRIORITY)
+    known = {blob for _, blob in noted_entries(repo, tip if isinstance(tip, bytes) else None)}
+    for commit, blob in noted_entries(repo, theirs):
+        if commit in back and blob not in known:
+            tx.take_note(PRIORITY, commit, blob)
 
 
 def _message(expansion: Expansion) -> str:

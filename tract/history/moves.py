@@ -10,7 +10,7 @@ from tract.history.context import context_at
 from tract.history.tree_diff import diff_contexts
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import EXPANDED, Commit, CommitOperation
+from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation
 from tract.reflog import is_undo_reason
 from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
@@ -110,7 +110,8 @@ def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
     if commit.operation in (CommitOperation.COMPRESS, CommitOperation.REORDER, CommitOperation.RECORD):
         return True
     if commit.operation is CommitOperation.REVERT and EXPANDED in (commit.metadata or {}):
-        return True
+        # What a child said was never shown here; what a summary stands for was.
+        return COLLAPSE not in (commit.metadata or {})
     if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT):
         return False
     before, after = (context_at(repo, one) for one in (commit.parents[0], id))

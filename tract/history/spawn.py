@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tract.config import TractConfig
-from tract.errors import SpawnError
+from tract.errors import SessionError, SpawnError
 from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
-from tract.history.tracts import free_prefix, write_settings
+from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue
 from tract.refs.names import HEAD, NOTES, branch_ref, tract_name, tract_prefix
@@ -40,8 +40,8 @@ SPAWN_REF = "refs/archive/spawn"
 class Link(NamedTuple):
     """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
 
-    *call* is the tool call under which the child was spawned. *collapse* is the commit that its work became, None as long as it did not.
-    *child* is the child's name now, or the last one where it *is_deleted*.
+    *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None as long as it did not, and *last* the commit that gave that its words.
+    *child* is the child's name now, or the last one where it *is_deleted*. *is_stranger*: the tract that has the message is not the parent.
     """
 
     parent: str
@@ -53,7 +53,9 @@ class Link(NamedTuple):
     created: int
     call: str | None = None
     collapse: str | None = None
+    last: str | None = None
     is_deleted: bool = False
+    is_stranger: bool = False
 
 
 class NewChild(NamedTuple):
@@ -102,18 +104,18 @@ def parent_of(repo: Repository) -> Link | None:
     link = _read(repo, spawn, repo.tract)
     for holder in _holders(repo, link.parent):
         body = _body(holder, _notes_of_children(holder), spawn)
-        if body is not None:
-            return link._replace(parent=holder.tract, collapse=body.get("collapse"))
+        if body is not None and not body.get("stranger"):
+            return _told(link, holder.tract, body)
     return link
 
 
 def child_named(repo: Repository, name: str) -> Link | None:
-    """The link of this tract to its child *name*; None where it has none of that name, or it is deleted."""
+    """The link of this tract to the tract *name*, which it spawned, or which was collapsed into it; None where there is neither, or it is deleted."""
     spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
     body = _body(repo, _notes_of_children(repo), spawn) if isinstance(spawn, bytes) else None
     if body is None or not isinstance(spawn, bytes):
         return None
-    return _read(repo, spawn, name)._replace(parent=repo.tract, collapse=body.get("collapse"))
+    return _told(_read(repo, spawn, name), repo.tract, body)
 
 
 def children_of(repo: Repository) -> list[Link]:
@@ -123,24 +125,33 @@ def children_of(repo: Repository) -> list[Link]:
     names: dict[ObjectId, str] | None = None
     for spawn in notes.targets():
         body = _body(repo, notes, spawn) or {}
-        name = str(body.get("child"))
-        if not repo.objects.contains(spawn):
+        if body.get("stranger") or not repo.objects.contains(spawn):
             continue
-        if repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}") != spawn:
-            names = _spawned(repo) if names is None else names
-        is_deleted = (
-            names is not None and spawn not in names and repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}") != spawn
-        )
-        now = name if names is None else names.get(spawn, name)
-        link = _read(repo, spawn, now)
-        found.append(link._replace(parent=repo.tract, collapse=body.get("collapse"), is_deleted=is_deleted))
+        name: str | None = str(body.get("child"))
+        if repo.refs.read(f"{tract_prefix(name or '')}{SPAWN_REF}") != spawn:
+            names = spawned_tracts(repo) if names is None else names
+            name = names.get(spawn)
+        link = _read(repo, spawn, str(body.get("child")) if name is None else name)
+        found.append(_told(link, repo.tract, body)._replace(is_deleted=name is None))
     return found
 
 
-def note_collapse(repo: Repository, link: Link, commit: str) -> None:
-    """Say of the child that its work became the message *commit* of this tract, its parent."""
-    with transaction(repo, f"collapse: {link.child}", moves="refs") as tx:
-        tx.note(CHILDREN, link.spawn, {"child": link.child, "collapse": commit})
+def link_now(repo: Repository, link: Link) -> tuple[str | None, str | None]:
+    """The message that the child's work is in this tract by now, and the commit that gave that its words; None and None where it is in none."""
+    body = _body(repo, _notes_of_children(repo), link.spawn) or {}
+    return body.get("collapse"), body.get("last", body.get("collapse"))
+
+
+def _told(link: Link, holder: str, body: dict[str, Any]) -> Link:
+    """The link with what the note of the tract *holder* says of it."""
+    collapse = body.get("collapse")
+    is_stranger = bool(body.get("stranger"))
+    return link._replace(
+        parent=link.parent if is_stranger else holder,
+        collapse=collapse,
+        last=body.get("last", collapse),
+        is_stranger=is_stranger,
+    )
 
 
 def _read(repo: Repository, spawn: ObjectId, child: str) -> Link:
@@ -177,7 +188,7 @@ def _holders(repo: Repository, parent: str) -> Iterator[Repository]:
             yield replace(repo, tract=tract_name(prefix), prefix=prefix, branch=None)
 
 
-def _spawned(repo: Repository) -> dict[ObjectId, str]:
+def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:
     """The names of the tracts that were spawned, by their first commits."""
     found = {}
     for prefix, _, _ in repo.refs.tracts():
@@ -185,6 +196,23 @@ def _spawned(repo: Repository) -> dict[ObjectId, str]:
         if isinstance(spawn, bytes):
             found[spawn] = tract_name(prefix)
     return found
+
+
+def delete_tract(repo: Repository, name: str, *, force: bool = False) -> None:
+    """Delete all refs of the tract *name*: as long as gc keeps what they were at, ``restore_tract`` brings it back.
+
+    SessionError where it has children, unless *force*: they stay, and all that they need.
+    """
+    children = [link.child for link in children_of(in_tract(repo, name)) if not link.is_deleted]
+    if children and not force:
+        more = f" and {len(children) - 1} more" if len(children) > 1 else ""
+        raise SessionError(f"tract '{name}' has children: '{children[0]}'{more}")
+    drop_tract(repo, name)
+
+
+def name_now(repo: Repository, spawn: ObjectId) -> str | None:
+    """What the tract is called now whose first commit is *spawn*; None where it was deleted."""
+    return spawned_tracts(repo).get(spawn)
 
 
 def check_head(repo: Repository) -> ObjectId:

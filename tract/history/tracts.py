@@ -93,8 +93,8 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
     write_settings(repo, prefix, None)
 
 
-def delete_tract(repo: Repository, name: str) -> None:
-    """Delete all refs of the tract *name*: as long as gc keeps what they were at, ``restore_tract`` brings it back."""
+def drop_tract(repo: Repository, name: str) -> None:
+    """Delete all refs of the tract *name*, whoever was spawned from it: as long as gc keeps what they were at, ``restore_tract`` brings it back."""
     _refuse_root(name, "deleted")
     with transaction(_root(repo), f"delete-tract: {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, name)

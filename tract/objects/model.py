@@ -44,6 +44,9 @@ class CommitOperation(StrEnum):
 EXPANDED = "expanded"
 """The key in an expanding commit's metadata for the summary that went."""
 
+COLLAPSE = "collapse"
+"""The key in the metadata of a message that stands for what another tract did, and of the commit that put that tract's messages in its place."""
+
 _OPERATIONS = {op.value: op for op in CommitOperation}
 _WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
 

@@ -13,11 +13,12 @@ from tract.compile.workspace import Workspace, ask_store, context_commit
 from tract.errors import BisectError, EditTargetError
 from tract.history.bisect import Bisection, next_step
 from tract.history.blame import Blamed, blame_entries
+from tract.history.collapse import Collapse, collapse_told_by, kept_messages_of
 from tract.history.commit import Draft, message_named
 from tract.history.compression import sources_by_summary
 from tract.history.context import context_at, entries, find_entry
 from tract.history.priority import Priority
-from tract.history.walk import ancestors
+from tract.history.walk import ancestors, is_ancestor
 from tract.messages import copy_json, message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
@@ -38,7 +39,7 @@ class BlameEntry:
     """A message of a context, hidden ones included: the commit that introduced it, and the last that changed what it says.
 
     The two are the same where nobody changed it. *number* is its place in the context, from 1: ``HEAD:4`` names message 4; *generation_config* is that of its present words.
-    *sources* are the messages that it stands for where it is a summary, as long as they are kept.
+    *sources* are the messages that it stands for where it is a summary, or says what the tract *child* did, as long as they are kept.
     """
 
     number: int
@@ -49,6 +50,7 @@ class BlameEntry:
     text: str
     generation_config: dict[str, JSON] | None
     sources: tuple[str, ...]
+    child: str | None = None
     _count: Callable[[], int] = field(compare=False)
 
     @property
@@ -118,6 +120,9 @@ def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> 
 
 def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:
     repo = space.repo
+    collapse = collapse_told_by(repo, row.changed) or collapse_told_by(repo, row.commit)
+    if collapse is not None:
+        sources = kept_messages_of(repo, collapse)
     value = repo.blob(row.blob)
     as_introduced = repo.commit(row.commit).content == row.blob
     introduced = describe(space, row.commit, value if as_introduced else None)
@@ -132,6 +137,7 @@ def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sou
         text=message_text(message),
         generation_config=copy_json(configs.of_words(repo, row.commit, row.blob)),
         sources=tuple(commit.hex() for commit, _ in sources),
+        child=None if collapse is None else collapse.child,
         _count=lambda: ask_store(space, lambda open_: open_.message_tokens(row.blob)),
     )
 
@@ -221,6 +227,7 @@ def first_bad(
 ) -> CommitInfo:
     """The first commit between *good* and *bad* whose context does not pass *test*.
 
+    Where that brought the message for what another tract did, and the context that tract ended with does not pass either, it is that tract's first such commit.
     *looking* is held while the workspace is used, and not while the test runs, which may take its time.
     """
     with looking() as space:
@@ -228,10 +235,41 @@ def first_bad(
         for name in revision_texts(good):
             known = known.marked("good", context_commit(space.repo, name))
     while True:
+        found = _searched(looking, known, test, notes)
+        with looking() as space:
+            collapse = collapse_told_by(space.repo, found)
+            inside = None if collapse is None else _known_inside(space, collapse)
+            if collapse is None or inside is None:
+                return describe(space, found)
+            ends = [compile_at(space, at_commit=id.hex(), notes="now") for id in (collapse.spawn, collapse.head)]
+        if [test(one) for one in ends] != [True, False]:
+            with looking() as space:
+                return describe(space, found)
+        known, notes = inside, "now"
+
+
+def _known_inside(space: Workspace, collapse: Collapse) -> Bisection | None:
+    """Where the search goes on in the tract that a collapse is of; None where its history is not kept."""
+    repo = space.repo
+    if not (repo.objects.contains(collapse.spawn) and repo.objects.contains(collapse.head)):
+        return None
+    if not is_ancestor(repo, collapse.spawn, collapse.head):
+        return None
+    return Bisection().marked("bad", collapse.head).marked("good", collapse.spawn)
+
+
+def _searched(
+    looking: Callable[[], AbstractContextManager[Workspace]],
+    known: Bisection,
+    test: Judge,
+    notes: Literal["now", "then"],
+) -> ObjectId:
+    """The first bad commit, found with as few tests as possible."""
+    while True:
         with looking() as space:
             step = next_step(space.repo, known)
             if step.is_found:
-                return describe(space, step.commit)
+                return step.commit
             context = compile_at(space, at_commit=step.commit.hex(), notes=notes)
         passed = test(context)
         if isinstance(passed, str):  # what a model said: "bad" is as true as "good"

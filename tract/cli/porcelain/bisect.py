@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from tract.history.bisect import (
     read_bisection,
     write_bisection,
 )
+from tract.history.collapse import collapse_told_by
+from tract.history.spawn import name_now
 from tract.objects.id import ObjectId
 from tract.repo import Repository
 from tract.report.plain import to_plain
@@ -143,6 +146,12 @@ def _report(console: Console, space: LookingWorkspace, known: Bisection, args: A
 def _print_found(console: Console, space: LookingWorkspace, id: ObjectId) -> None:
     console.line(console.paint(id.hex(), "yellow"), " is the first bad commit")
     show_commit(console, space, id)
+    collapse = collapse_told_by(space.repo, id)
+    if collapse is not None:
+        child = name_now(space.repo, collapse.spawn)
+        if child is not None:
+            ends = f"{collapse.head.hex()[:SHORT]} {collapse.spawn.hex()[:SHORT]}"
+            console.hint(f"'tract bisect start {ends} --tract {shlex.quote(child)}' goes on in the child")
 
 
 def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:

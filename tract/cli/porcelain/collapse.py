@@ -4,39 +4,86 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from tract.cli.command import DONE, ROLES, Args, Command, Param
+from tract.api.tract import Tract
+from tract.cli.command import DONE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, given_text, open_client
 from tract.cli.rendering import SHORT
-from tract.report.plain import to_plain
+from tract.curation.collapse import CollapseResult
 
 
 def run(console: Console, args: Args) -> int:
-    content = None if args.content is None else given_text(console, args.content)
-    with console.open_tract() as parent, ExitStack() as stack:
-        if content is None:
-            parent.configure_llm(stack.enter_context(open_client(console, args)))
-        done = parent.collapse(
-            args.child,
-            content=content,
-            call_id=args.call_id,
-            target_tokens=args.target_tokens,
-            instructions=args.instructions,
-            role=args.role,
-        )
+    problem = _problem(args)
+    if problem is not None:
+        console.error(problem)
+        return USAGE
+    with console.open_tract() as parent:
+        if args.list:
+            return _list(console, parent, args)
+        if args.reject is not None:
+            gone = parent.reject_collapse(args.reject)
+            console.note(f"Collapse {gone.id} of '{gone.child}' rejected; nothing was changed")
+            return DONE
+        content = None if args.content is None else given_text(console, args.content)
+        if args.approve is not None:
+            return _report(console, parent.approve_collapse(args.approve, content=content), args)
+        with ExitStack() as stack:
+            if content is None:
+                parent.configure_llm(stack.enter_context(open_client(console, args)))
+            done = parent.collapse(
+                args.child,
+                content=content,
+                call_id=args.call_id,
+                target_tokens=args.target_tokens,
+                instructions=args.instructions,
+                auto_commit=True if args.auto_commit else False if args.review else None,
+                role=args.role,
+                force=args.force,
+            )
+        return _report(console, done, args)
+
+
+def _problem(args: Args) -> str | None:
+    modes = [name for name in ("list", "approve", "reject") if getattr(args, name)]
+    if len(modes) > 1:
+        return f"--{modes[0]} and --{modes[1]} are two commands: give one of them"
+    if modes and args.child is not None:
+        return f"--{modes[0]} takes no tract"
+    if not modes and args.child is None:
+        return "which tract? 'tract tracts' lists them"
+    return "--review and --auto-commit exclude each other" if args.review and args.auto_commit else None
+
+
+def _list(console: Console, parent: Tract, args: Args) -> int:
+    for one in parent.pending_collapses():
+        if args.json:
+            console.print_json(one)
+        else:
+            lead = f" {one.child} ({one.source_tokens} tokens to {one.summary_tokens}): "
+            text = one_line(one.text, max(20, console.width - len(one.id) - len(lead)))
+            console.line(console.paint(one.id, "yellow"), lead, text)
+    return DONE
+
+
+def _report(console: Console, done: CollapseResult, args: Args) -> int:
+    for warning in done.warnings:
+        console.warn(warning)
     if args.json:
-        console.print_json(to_plain(done))
+        console.print_json(done)
         return DONE
-    lead = f"[{(done.parent_commit_hash or '')[:SHORT]}] "
+    lead = f"[{(done.parent_commit_hash or done.proposal_id or '')[:SHORT]}] "
     console.line(lead, one_line(done.summary_text, max(20, console.width - len(lead))))
     console.line(f" {done.source_tokens} tokens of '{done.child_tract_id}' to {done.summary_tokens}")
+    if done.proposal_id is not None:
+        console.note(f"It waits for its review as {done.proposal_id}; nothing was changed")
+        console.hint(f"'tract collapse --approve {done.proposal_id}' commits it, '--reject' forgets it")
     return DONE
 
 
 COMMAND = Command(
     run,
     (
-        Param("child", metavar="NAME", required=True, help="A tract that was spawned from this one."),
+        Param("child", metavar="NAME", help="A tract that was spawned from this one."),
         Param(
             "content",
             ("--content", "-c"),
@@ -55,13 +102,20 @@ COMMAND = Command(
         ),
         *MODEL_PARAMS,
         Param("role", ("--role", "-r"), choices=ROLES, help="Whose message it is; the user's if not given."),
-        Param("json", ("--json",), bool, help="Print a JSON document."),
+        Param("auto_commit", ("--auto-commit",), bool, help="Commit what a model says at once."),
+        Param("review", ("--review",), bool, help="Let it wait for its review, whoever wrote it."),
+        Param("list", ("--list",), bool, help="List those that wait."),
+        Param("approve", ("--approve",), metavar="ID", help="Commit one that waits; with --content in other words."),
+        Param("reject", ("--reject",), metavar="ID", help="Forget one that waits."),
+        Param("force", ("--force", "-f"), bool, help="Take a tract that was spawned from another one."),
+        Param("json", ("--json",), bool, help="Print a JSON document; with --list, one a line."),
     ),
     """
 The message stands for what the child did since it was spawned. Where that was under a tool call that waits, it is the call's result; else it names the child and its purpose.
-To collapse again edits the message.
+What a model says waits for its review. To collapse again edits the message; 'tract expand' puts the child's messages in its place, 'tract show' lists them.
 
   $ tract collapse hotels --content 'Three hotels near the station.'
   $ tract collapse hotels --target-tokens 200
+  $ tract collapse --approve 3fa9
 """,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import (
@@ -18,11 +20,12 @@ from tract.cli.rendering import (
     tokens_text,
 )
 from tract.compile.workspace import Workspace
+from tract.history.collapse import collapse_told_by, kept_messages_of
 from tract.history.compression import is_summary, sources_by_summary
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.messages import compact_json
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Entry
 from tract.revision import resolve_revision
 from tract.tokens.usage import TokenUsage
 
@@ -63,7 +66,7 @@ def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
         tokens_exact=line.exact,
         refs=names_by_commit(space.repo).get(line.id, ()),
         annotations=annotation_history(space.repo, id),
-        sources=[source for source, _ in sources_by_summary(space.repo, [id]).get(id, ())],
+        sources=[source for source, _ in _sources(space, id) or ()],
     )
 
 
@@ -80,8 +83,9 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
     if commit.content is not None and not stat:
         console.line("")
         console.body(line.text, "    ")
-    if is_summary(space.repo, id):
-        _print_sources(console, space, id)
+    sources = _sources(space, id)
+    if sources is not None:
+        _print_sources(console, space, id, sources)
     if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE) and not stat:
         return
     from tract.cli.diffs import print_diff, print_stat  # most commits only add a message
@@ -100,17 +104,27 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
         )
 
 
-def _print_sources(console: Console, space: Workspace, summary: ObjectId) -> None:
-    """The messages that a summary stands for, a line each."""
-    sources = sources_by_summary(space.repo, [summary])[summary]
+def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:
+    """The messages that commit *id* stands for, none where they are not kept any more; None for one that stands for none."""
+    repo = space.repo
+    if is_summary(repo, id):
+        return sources_by_summary(repo, [id])[id]
+    collapse = collapse_told_by(repo, id)
+    return None if collapse is None else kept_messages_of(repo, collapse)
+
+
+def _print_sources(console: Console, space: Workspace, id: ObjectId, sources: Sequence[Entry]) -> None:
+    """The messages that a summary, or the message for what a child did, stands for, a line each."""
+    collapse = collapse_told_by(space.repo, id)
+    whose = "" if collapse is None else f" of tract '{collapse.child}'"
     console.line("")
     if not sources:
-        console.line("the messages that this stands for are not kept any more")
+        console.line(f"the messages{whose} that this stands for are not kept any more")
         return
-    console.line(f"stands for {len(sources)} message{'' if len(sources) == 1 else 's'}:")
+    console.line(f"stands for {len(sources)} message{'' if len(sources) == 1 else 's'}{whose}:")
     for source, _ in sources:
         print_one_line(console, read_line(space, source), None)
-    console.hint(f"'tract expand {summary.hex()[:SHORT]}' puts them back")
+    console.hint(f"'tract expand {id.hex()[:SHORT]}' puts them {'back' if collapse is None else 'in its place'}")
 
 
 def _show_compiled(console: Console, args: Args) -> int:
@@ -209,7 +223,7 @@ COMMAND = Command(
 Prints who committed what and when, what was noted about it since (priority, generation config, usage), and its whole text.
 A tool call is printed as name(arguments).
 If the commit is not a new message but an edit, a merge, a compression or the like, what it changed in the context of its first parent follows, as 'tract diff' prints it.
-If it is a summary, the messages that it replaced follow.
+If it is a summary, the messages that it replaced follow; if it says what a child did, the child's.
 
   $ tract show
   $ tract show 3fa9 --json

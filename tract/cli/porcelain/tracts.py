@@ -12,10 +12,10 @@ from tract.cli.console import Console
 from tract.cli.looking import looking_workspace
 from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
+from tract.history.spawn import delete_tract
 from tract.history.tracts import (
     copy_tract,
     create_tract,
-    delete_tract,
     in_tract,
     rename_tract,
     restore_tract,
@@ -36,6 +36,9 @@ _ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
 
 
 def run(console: Console, args: Args) -> int:
+    if args.force and args.action != "delete":
+        console.error("--force is for 'tract tracts delete'")
+        return USAGE
     if args.action in (None, "list"):
         return _list(console, args)
     act, count, done = _ACTIONS[args.action]
@@ -43,7 +46,7 @@ def run(console: Console, args: Args) -> int:
         console.error(f"'tract tracts {args.action}' takes {count} name{'s' if count > 1 else ''}")
         return USAGE
     with console.open_repository() as repo:
-        act(repo, *args.names)
+        act(repo, *args.names, **({"force": True} if args.force else {}))
     if args.json:
         console.print_json({"action": args.action, "tract_id": args.names[-1]})
     else:
@@ -97,6 +100,7 @@ COMMAND = Command(
         Param("action", metavar="ACTION", choices=("list", *_ACTIONS), help="What to do; without it, list."),
         Param("names", many=True, metavar="NAME", help="The tract; for rename and copy, the old one and the new name."),
         Param("counts", ("--counts",), bool, help="List how many messages and tokens each has, too."),
+        Param("force", ("--force", "-f"), bool, help="Delete a tract even if others were spawned from it: they stay."),
         Param("json", ("--json",), bool, help="Print JSON, a tract a line."),
     ),
     """

@@ -209,7 +209,7 @@ class Marker:
                 content = self.catalogue.admit(commit.content)
                 if self._reach(content):
                     yield Found(content, "blob")
-            if commit.refs is not None and commit.operation is CommitOperation.RECORD:
+            if commit.refs is not None and commit.operation is not CommitOperation.COMPRESS:
                 needed = [id for id, _, role in named_by(commit) if role in ("list", "ref")]
                 yield from self.walk(map(self.catalogue.admit, needed), gaps=gaps)
 

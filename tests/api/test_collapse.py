@@ -1,0 +1,377 @@
+"""What a child did, as one message of its parent: where it lands, what it stands for, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import Words, call, texts
+from tract import CompressionError, LLMConfigError, Priority, Session, SessionError, Tract
+from tract.maintenance.fsck.check import check_repository
+
+
+@pytest.fixture(params=["memory", "disk"])
+def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
+    place = ":memory:" if request.param == "memory" else tmp_path
+    with Session.open(place, durability="process", tokenizer=Words()) as found:
+        yield found
+        if request.param == "disk":
+            assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+def family(session: Session, *work: str) -> tuple[Tract, Tract]:
+    """A parent of three messages and a child that did *work*."""
+    lead = session.create_tract("lead")
+    for text in ("one", "two", "three"):
+        lead.user(text)
+    child = lead.spawn("look", name="x")
+    for text in work:
+        child.assistant(text)
+    return lead, child
+
+
+# Expanding
+
+
+def test_an_expanded_collapse_is_the_child_s_work_under_its_ids(session: Session) -> None:
+    lead, child = family(session, "first", "second")
+    child.edit("HEAD", "second, better")
+    child.annotate("HEAD~2", Priority.SKIP)
+    done = session.collapse(child, content="both")
+    lead.user("after")
+
+    back = lead.expand(done.parent_commit_hash or "")
+
+    own = [info.commit_hash for info in child.log(None) if info.operation == "append"][::-1]
+    assert ["one", "two", "three", "second, better", "after"] == texts(lead)
+    assert tuple(own) == back.message_hashes
+    assert [own[0]] == [info.commit_hash for info in lead.skipped()]
+
+
+def test_to_collapse_again_expands_to_what_the_child_had_done_then(session: Session) -> None:
+    lead, child = family(session, "first")
+    done = session.collapse(child, content="one thing")
+    child.assistant("second")
+    again = session.collapse(child, content="two things")
+    child.assistant("third, after it")
+
+    lead.expand(done.parent_commit_hash or "", branch="early")
+    assert ["first", "second"] == texts(lead.compile(at_commit="early"))[3:]
+    lead.expand(again.parent_commit_hash or "")
+    assert ["one", "two", "three", "first", "second"] == texts(lead)
+
+
+def test_a_compressed_collapse_is_expanded_after_the_compression_is(session: Session) -> None:
+    lead, child = family(session, "first", "second")
+    done = session.collapse(child, content="both")
+    compressed = lead.compress(from_commit="HEAD~1", content="all of it")
+
+    with pytest.raises(CompressionError, match=f"summary {compressed.summary_hashes[0][:16]} stands for it"):
+        lead.expand(done.parent_commit_hash or "")
+    lead.expand(compressed.summary_hashes[0])
+    lead.expand(done.parent_commit_hash or "")
+
+    assert ["one", "two", "three", "first", "second"] == texts(lead)
+
+
+def test_a_child_s_own_compressions_expand_in_the_parent_too(session: Session) -> None:
+    lead, child = family(session, "first", "second")
+    inner = child.compress(from_commit="HEAD~1", content="in short")
+    done = session.collapse(child, content="both")
+    lead.expand(done.parent_commit_hash or "")
+
+    assert ["one", "two", "three", "in short"] == texts(lead)
+    lead.expand(inner.summary_hashes[0])
+    assert ["one", "two", "three", "first", "second"] == texts(lead)
+
+
+def test_what_is_there_already_is_not_put_there_twice(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("one")
+    child = lead.spawn("look", name="x", inheritance="full_clone")
+    child.assistant("first")
+    child.assistant("second")
+    done = session.collapse(child, content="both")
+    lead.merge("x::HEAD")
+
+    lead.expand(done.parent_commit_hash or "")
+
+    assert ["one", "first", "second"] == sorted(texts(lead), key=["one", "first", "second"].index)
+
+
+def test_a_deleted_child_s_work_stays_as_long_as_its_parent_says_what_it_was(tmp_path: Path) -> None:
+    with Session.open(tmp_path, durability="process", tokenizer=Words()) as session:
+        lead, child = family(session, "first", "second")
+        child.annotate("HEAD~1", Priority.SKIP)
+        done = session.collapse(child, content="both")
+        session.delete_tract("x")
+        lead.gc(orphan_retention_days=0, archive_retention_days=0)
+        lead.gc(orphan_retention_days=0, archive_retention_days=0)
+
+        with pytest.raises(SessionError, match="deleted"):
+            session.get_child_tract(done.parent_commit_hash or "")
+        assert 2 == len(lead.blame()[-1].sources)
+        lead.expand(done.parent_commit_hash or "")
+        assert ["one", "two", "three", "second"] == texts(lead)
+    assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+def test_the_work_stays_where_the_parent_s_archives_go(tmp_path: Path) -> None:
+    with Session.open(tmp_path, durability="process", tokenizer=Words()) as session:
+        lead, child = family(session, "first", "second")
+        done = session.collapse(child, content="both")
+        again = lead.user("after")
+        lead.compress(commits=["HEAD:1", "HEAD:2", "HEAD:3"], content="before it")
+        session.delete_tract("x")
+        lead.gc(orphan_retention_days=0, archive_retention_days=0)
+        lead.gc(orphan_retention_days=0, archive_retention_days=0)
+
+        assert ["before it", "x (look):\nboth", "after"] == texts(lead)
+        lead.expand(done.parent_commit_hash or "")
+        assert ["before it", "first", "second", "after"] == texts(lead)
+        assert again.commit_hash == lead.compile().commit_hashes[-1]
+    assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+# Looking through it
+
+
+def test_blame_names_the_child_and_its_messages(session: Session) -> None:
+    lead, child = family(session, "first", "second")
+    session.collapse(child, content="both")
+
+    last = lead.blame()[-1]
+
+    own = tuple(child.compile().commit_hashes[-2:])
+    assert ("x", own) == (last.child, last.sources)
+    assert [None] * 3 == [entry.child for entry in lead.blame()[:-1]]
+
+
+def test_bisect_goes_on_in_the_child_that_brought_what_is_wrong(session: Session) -> None:
+    lead, child = family(session, "fine", "a BUG", "fine again", "more")
+    session.collapse(child, content="there is a BUG somewhere")
+    lead.user("and on")
+
+    found = lead.bisect("HEAD~2", "HEAD", lambda context: "BUG" not in str(texts(context)))
+
+    assert child.log(None)[2].commit_hash == found.commit_hash
+
+
+def test_bisect_stays_at_a_collapse_whose_own_words_are_wrong(session: Session) -> None:
+    lead, child = family(session, "fine", "fine too")
+    done = session.collapse(child, content="a BUG")
+    lead.user("and on")
+
+    assert done.parent_commit_hash == lead.bisect("HEAD~2", "HEAD", lambda c: "BUG" not in str(texts(c))).commit_hash
+
+
+def test_the_child_of_a_collapse_is_found_whatever_it_is_called(session: Session) -> None:
+    lead, child = family(session, "first")
+    done = session.collapse(child, content="it")
+    session.rename_tract("x", "y")
+
+    assert "y" == session.get_child_tract(done.parent_commit_hash or "").tract_id
+    with pytest.raises(SessionError, match="stands for no tract's work"):
+        session.get_child_tract(lead.compile().commit_hashes[0])
+
+
+# Where it lands
+
+
+def test_a_stranger_gets_it_only_by_force_and_is_told(session: Session) -> None:
+    lead, child = family(session, "first")
+    other = session.create_tract("other")
+    other.user("hello")
+
+    with pytest.raises(SessionError, match="tract 'x' is no child of tract 'other' but of 'lead'"):
+        session.collapse(child, other, content="it")
+    first = session.collapse(child, other, content="it", force=True)
+    again = session.collapse(child, other, content="it, again", force=True)
+
+    assert ("tract 'other' is not the parent of tract 'x': that is 'lead'",) == first.warnings == again.warnings
+    assert ["hello", "x (look):\nit, again"] == texts(other)
+    assert ([], ["open"]) == (other.children(), [one.status for one in lead.children()])
+    parent = child.parent()
+    assert parent is not None
+    assert "lead" == parent.parent_tract_id
+    with pytest.raises(SessionError, match="no child"):
+        other.collapse("x", content="it")
+    assert "x" == session.get_child_tract(again.parent_commit_hash or "").tract_id
+
+
+@pytest.mark.parametrize("how", ["edited", "compressed", "expanded", "skipped"])
+def test_where_the_message_is_not_as_it_was_a_new_one_comes_with_a_warning(session: Session, how: str) -> None:
+    lead, child = family(session, "first")
+    first = session.collapse(child, content="it")
+    message = first.parent_commit_hash or ""
+    match how:
+        case "edited":
+            lead.edit(message, "in a person's words")
+        case "compressed":
+            lead.compress(from_commit=message, content="short")
+        case "expanded":
+            lead.expand(message)
+        case _:
+            lead.annotate(message, Priority.SKIP)
+    child.assistant("second")
+
+    again = session.collapse(child, content="more")
+
+    is_new = how != "skipped"
+    assert is_new == bool(again.warnings)
+    assert ("x (look):\nmore" == texts(lead)[-1]) is is_new
+    (info,) = lead.children()
+    assert (again.parent_commit_hash if is_new else message) == info.collapse_commit
+
+
+def test_three_parallel_calls_get_three_answers_in_any_order(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask three")
+    lead.commit(call("a", "b", "c"))
+    children = {id: lead.spawn(f"do {id}", name=id) for id in "abc"}
+    for id, child in children.items():
+        child.assistant(f"{id} is done")
+    for id in "cab":
+        lead.collapse(id, call_id=id, content=f"answer {id}")
+    lead.collapse("a", content="answer a, again")
+
+    assert () == lead.compile().warnings
+    sent = lead.compile().to_openai()
+    assert {"a": "answer a, again", "b": "answer b", "c": "answer c"} == {
+        one["tool_call_id"]: one["content"] for one in sent if one["role"] == "tool"
+    }
+    for id, problem in (("a", "has its result already"), ("z", "is not in the context")):
+        other = lead.spawn("more", name=f"more {id}")
+        other.assistant("x")
+        with pytest.raises(SessionError, match=problem):
+            lead.collapse(other, call_id=id, content="x")
+
+
+def test_a_call_that_was_answered_otherwise_is_not_answered_twice(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask")
+    lead.commit(call("a"))
+    child = lead.spawn("do it", name="x")
+    child.assistant("done")
+    lead.tool_result("a", "never mind")
+
+    done = session.collapse(child, content="done")
+
+    assert ("user", True) == (lead.compile().messages[-1].role, bool(done.warnings))
+
+
+# Waiting for a review
+
+
+def test_a_model_s_summary_waits_and_is_approved_in_other_words(session: Session) -> None:
+    lead, child = family(session, "first", "second")
+    before = texts(lead)
+    waiting = lead.collapse(child, summariser=lambda _: "a model's words")
+
+    assert (None, before) == (waiting.parent_commit_hash, texts(lead))
+    assert [waiting.proposal_id] == [one.id for one in lead.pending_collapses()]
+    child.assistant("third, which it is not about")
+    done = lead.approve_collapse(content="better words")
+
+    assert "x (look):\nbetter words" == texts(lead)[-1]
+    assert ([], waiting.child_head_hash) == (lead.pending_collapses(), done.child_head_hash)
+    lead.expand(done.parent_commit_hash or "")
+    assert ["first", "second"] == texts(lead)[3:]
+    with pytest.raises(SessionError, match="none waits"):
+        lead.approve_collapse()
+
+
+def test_what_waits_is_refused_when_the_child_was_collapsed_since(session: Session) -> None:
+    lead, child = family(session, "first")
+    waiting = lead.collapse(child, content="it", auto_commit=False)
+    lead.collapse(child, content="faster")
+
+    with pytest.raises(SessionError, match="stale"):
+        lead.approve_collapse(waiting.proposal_id)
+    assert waiting.proposal_id == lead.reject_collapse().id
+    assert "x (look):\nfaster" == texts(lead)[-1]
+
+
+def test_an_autonomous_session_lets_a_model_s_summary_land() -> None:
+    with Session.open(":memory:", autonomy="autonomous", tokenizer=Words()) as session:
+        lead, child = family(session, "first")
+        done = lead.collapse(child, summariser=lambda _: "it")
+
+        assert done.parent_commit_hash is not None
+        assert "x (look):\nit" == texts(lead)[-1]
+
+
+def test_what_a_model_says_of_itself_is_kept_with_the_message(session: Session) -> None:
+    from tract.llm.types import Summary
+
+    lead, child = family(session, "first")
+    lead.collapse(child, summariser=lambda _: Summary("it", {"model": "m"}, {"output_tokens": 3}))
+    lead.approve_collapse()
+
+    last = lead.blame()[-1]
+    assert "m" == last.model
+    assert "m" == (last.introduced.metadata or {})["collapse"]["summarised_by"]["model"]
+
+
+def test_a_reopened_store_still_has_what_waits(tmp_path: Path) -> None:
+    with Session.open(tmp_path, tokenizer=Words()) as session:
+        _, child = family(session, "first")
+        waiting = session.collapse(child, content="it", auto_commit=False)
+        session.get_tract("lead").gc(orphan_retention_days=0)
+    with Session.open(tmp_path, tokenizer=Words()) as session:
+        lead = session.get_tract("lead")
+        assert [waiting.proposal_id] == [one.id for one in lead.pending_collapses()]
+        lead.approve_collapse()
+        assert "x (look):\nit" == texts(lead)[-1]
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (lambda _: 1 / 0, CompressionError),
+        (lambda _: "", CompressionError),
+        (lambda _: "   ", CompressionError),
+        (lambda _: "too much " * 200, CompressionError),
+        (lambda _: None, CompressionError),
+    ],
+)
+def test_a_model_that_fails_says_nothing_or_too_much_leaves_nothing(
+    session: Session, answer: Any, error: type[Exception]
+) -> None:
+    lead, child = family(session, "first")
+    before = lead.head
+    with pytest.raises(error):
+        lead.collapse(child, summariser=answer)
+    assert (before, []) == (lead.head, lead.pending_collapses())
+    assert ["open"] == [one.status for one in lead.children()]
+
+
+def test_a_collapse_without_words_is_refused(session: Session) -> None:
+    lead, child = family(session, "first")
+    before = lead.head
+    with pytest.raises(LLMConfigError, match="a collapse without content needs a model"):
+        lead.collapse(child)
+    for content in ("", " \n"):
+        with pytest.raises(CompressionError, match="empty"):
+            lead.collapse(child, content=content)
+    with lead.batch(), pytest.raises(SessionError, match="inside a batch"):
+        lead.collapse(child, content="it")
+    assert before == lead.head
+
+
+def test_to_delete_what_others_came_from_is_refused_without_force(session: Session) -> None:
+    lead, child = family(session, "first")
+    done = session.collapse(child, content="it")
+
+    with pytest.raises(SessionError, match=r"tract 'lead' has children: 'x'$"):
+        session.delete_tract("lead")
+    session.delete_tract("x")
+    assert ["deleted"] == [one.status for one in lead.children()]
+    lead.expand(done.parent_commit_hash or "")
+    assert "first" == texts(lead)[-1]

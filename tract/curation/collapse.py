@@ -1,0 +1,330 @@
+"""Bringing a child's work back as one message: planned, asked for, landed, or kept for its review.
+
+plan     which tract, what it did, where its message goes         asks nobody
+ask      what a model says of the work                            locks nothing
+land     one transaction                                          or it waits: state/collapse-<id>
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, cast
+
+from tract.compile.workspace import Workspace
+from tract.curation.compress.ask import SummaryRun
+from tract.curation.compress.blocks import blocks_of
+from tract.curation.compress.summariser import Requirements, Summariser
+from tract.errors import CompressionError, ObjectCorruptError, SessionError
+from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
+from tract.history.context import context_at, entries, find_entry
+from tract.history.notes import PRIORITY, note_tip
+from tract.history.spawn import Link, child_named, parent_of
+from tract.history.state import clear_state, read_state_as, states, write_state
+from tract.history.times import moment
+from tract.history.tracts import in_tract
+from tract.llm.types import Summary, SummaryRequest
+from tract.messages import tool_ids
+from tract.objects.content import DialogueContent, Role
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation, Entry
+from tract.refs.store import Expected
+from tract.repo import Repository
+from tract.tokens.counter import checked_count
+from tract.writing.budget import check_budget
+from tract.writing.drafts import draft, tool_message
+
+CollapseRole = Literal["user", "assistant", "system"]
+_PREFIX = "collapse-"
+_ID = re.compile(r"[0-9a-f]{10}")
+_SHORT = 64
+"""Tokens that a summary may have however little the child did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollapseResult:
+    """What a child's work became: *parent_commit_hash* is the commit in its parent, None while it waits as *proposal_id*.
+
+    *source_tokens* are those of the messages it stands for, *summary_tokens* those of its text.
+    *warnings* say where the message is not where it would be expected: in another tract, or beside the one it made before.
+    """
+
+    parent_commit_hash: str | None
+    proposal_id: str | None
+    child_tract_id: str
+    child_head_hash: str
+    summary_text: str
+    summary_tokens: int
+    source_tokens: int
+    purpose: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def commit_hash(self) -> str | None:
+        """The commit in the parent: so the result itself names it, as in ``expand(result)``."""
+        return self.parent_commit_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCollapse:
+    """A collapse that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
+
+    *text* is what is said of the work of the tract *child*, whose first commit is *spawn*, up to its commit *head*; *last* is the commit of the collapse before it.
+    ``approve_collapse`` commits it, with another text where one is given; ``reject_collapse`` forgets it.
+    """
+
+    id: str
+    child: str
+    purpose: str
+    spawn: str
+    head: str
+    last: str | None
+    text: str
+    call_id: str | None
+    role: CollapseRole | None
+    force: bool
+    summary_tokens: int
+    source_tokens: int
+    created: int
+    generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    summarised_by: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the summary was made."""
+        return moment(self.created)
+
+
+class Plan(NamedTuple):
+    """A collapse to be asked for, or landed: *tokens* are those of the work."""
+
+    link: Link
+    work: Work
+    priorities: ObjectId | None
+    tokens: int
+
+
+class Said(NamedTuple):
+    """What is said of a child's work, and by which model, where one said it; *call_id* and *role* are whose message it becomes."""
+
+    text: str
+    call_id: str | None = None
+    role: CollapseRole | None = None
+    generation_config: Mapping[str, Any] = MappingProxyType({})
+    summarised_by: Mapping[str, Any] = MappingProxyType({})
+
+
+def find_link(repo: Repository, child: str, *, force: bool) -> Link:
+    """The link of the tract *child* to this one, its parent; with *force* of a tract that was spawned from another. SessionError where there is none."""
+    link = child_named(repo, child)
+    if link is not None and (force or not link.is_stranger):
+        return link
+    found = parent_of(in_tract(repo, child))
+    if found is None:
+        raise SessionError(f"tract '{child}' was not spawned, so it has no parent to collapse into")
+    if not force:
+        raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}' but of '{found.parent}'")
+    return found._replace(collapse=None, last=None, is_stranger=True) if link is None else link
+
+
+def plan_collapse(child: Workspace, link: Link, *, up_to: ObjectId | None = None) -> Plan:
+    """What the child that *child* is a workspace of did since its spawn; SessionError where that is nothing."""
+    repo = child.repo
+    try:
+        work = work_between(repo, link.spawn, repo.head()[1] if up_to is None else up_to)
+    except SessionError as exc:
+        raise SessionError(f"nothing to collapse: tract '{link.child}': {exc}") from exc
+    tokens = sum(child.message_tokens(blob) for _, blob in (*work.own, *work.edited))
+    return Plan(link, work, note_tip(repo, PRIORITY), tokens)
+
+
+def ask_for_summary(
+    space: Workspace, plan: Plan, summariser: Summariser, target: int | None, instructions: str | None
+) -> Summary:
+    """What a model says of a child's work; nothing is locked while it is asked. CompressionError where it is longer than the work."""
+    with space.lock:
+        shown = [blob for commit, blob in (*plan.work.edited, *plan.work.own) if not _is_skipped(space, commit)]
+        blocks = blocks_of([space.blobs.message(blob) for blob in shown])
+    if not blocks:
+        raise SessionError(f"nothing to sum up: all that tract '{plan.link.child}' did is hidden")
+    purpose = f"The work is that of an agent whose task was: {plan.link.purpose}"
+    told = purpose if instructions is None else f"{purpose}\n{instructions}"
+    run = SummaryRun(space.repo, summariser, space.config.summary_window)
+    limit = max(plan.tokens, target or 0, _SHORT)
+    requirements = Requirements(lambda text: checked_count(space.blobs.counter, text), target, limit)
+    found = run.summarise(SummaryRequest((), target_tokens=target, instructions=told), blocks, requirements)
+    errors = requirements.errors(found.text)
+    if errors:
+        raise CompressionError(f"the summary of tract '{plan.link.child}' is refused: {'; '.join(errors)}")
+    return found
+
+
+def _is_skipped(space: Workspace, commit: ObjectId) -> bool:
+    return space.compiler.advance_notes().is_skipped(space.repo, commit)
+
+
+def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | None) -> Said:
+    """A model's summary, with what it says of how it came about."""
+    name, _, version = (summary.prompt or "").partition("@")
+    model = summary.generation_config.get("model")
+    by = {"model": model, "prompt": name, "prompt_version": version, "usage": dict(summary.usage)}
+    return Said(summary.text, call_id, role, summary.generation_config, {key: one for key, one in by.items() if one})
+
+
+def land_collapse(
+    space: Workspace, plan: Plan, said: Said, *, expected: Callable[[], Expected]
+) -> tuple[CollapseResult, Any]:
+    """Make the message, or edit the one there is: what that did, and the message's content.
+
+    SessionError where another process was faster, and for a call that does not wait for a result.
+    """
+    repo, link = space.repo, plan.link
+    target, warnings = _target(repo, link)
+    content = _message(space, link, said, target, warnings)
+    operation = CommitOperation.APPEND if target is None else CommitOperation.EDIT
+    response_to = None if target is None else target[0].hex()
+    config = said.generation_config or None
+    made = draft(space, content, operation, response_to=response_to, generation_config=config)
+    check_budget(space, [made])
+    if link.is_stranger:
+        warnings.append(f"tract '{repo.tract}' is not the parent of tract '{link.child}': that is '{link.parent}'")
+    new = NewCollapse(link, plan.work.head, plan.priorities, made, target, said.summarised_by)
+    id = write_collapse(repo, new, expected=expected)
+    tokens = checked_count(space.blobs.counter, said.text)
+    return _result(plan, said.text, tokens, commit=id.hex(), warnings=tuple(warnings)), content
+
+
+def keep_collapse(space: Workspace, plan: Plan, said: Said, *, force: bool) -> CollapseResult:
+    """Keep a collapse for its review, in the store: any process can read, approve or reject it."""
+    link = plan.link
+    pending = PendingCollapse(
+        id=os.urandom(5).hex(),
+        child=link.child,
+        purpose=link.purpose,
+        spawn=link.spawn.hex(),
+        head=plan.work.head.hex(),
+        last=link.last,
+        force=force,
+        summary_tokens=checked_count(space.blobs.counter, said.text),
+        source_tokens=plan.tokens,
+        created=space.repo.clock(),
+        **said._asdict(),
+    )
+    write_state(space.repo, _PREFIX + pending.id, pending, (link.spawn, plan.work.head))
+    return _result(plan, said.text, pending.summary_tokens, proposal=pending.id)
+
+
+def _result(
+    plan: Plan,
+    text: str,
+    tokens: int,
+    *,
+    commit: str | None = None,
+    proposal: str | None = None,
+    warnings: tuple[str, ...] = (),
+) -> CollapseResult:
+    return CollapseResult(
+        parent_commit_hash=commit,
+        proposal_id=proposal,
+        child_tract_id=plan.link.child,
+        child_head_hash=plan.work.head.hex(),
+        summary_text=text,
+        summary_tokens=tokens,
+        source_tokens=plan.tokens,
+        purpose=plan.link.purpose,
+        warnings=warnings,
+    )
+
+
+def _target(repo: Repository, link: Link) -> tuple[Entry | None, list[str]]:
+    """The message to edit, with the blob it has; None, and why, where there is one no more, or somebody else edited it."""
+    if link.collapse is None or link.last is None:
+        return None, []
+    first, last = bytes.fromhex(link.collapse), bytes.fromhex(link.last)
+    now = find_entry(repo, context_at(repo, repo.head()[1]), first)
+    short = link.collapse[:16]
+    if now is None:
+        return None, [f"message {short}, which the work of tract '{link.child}' was before, is not in the context"]
+    if not repo.objects.contains(last) or repo.commit(last).content != now:
+        return None, [f"message {short}, which the work of tract '{link.child}' was before, was edited since"]
+    return (first, now), []
+
+
+def _message(space: Workspace, link: Link, said: Said, target: Entry | None, warnings: list[str]) -> Any:
+    """The result of the call that it answers, where there is one, else a message that names child and purpose."""
+    answered = [] if target is None else tool_ids(space.blobs.message(target[1]))[1]
+    if answered and said.call_id in (None, *answered):
+        return tool_message(answered[0], said.text)
+    if said.call_id is not None:
+        state = _state_of_call(space, said.call_id)
+        if state != "open":
+            raise SessionError(f"tool call '{said.call_id}' of tract '{space.repo.tract}' {_STATES[state]}")
+        return tool_message(said.call_id, said.text)
+    if link.call is not None and target is None and said.role is None:
+        if _state_of_call(space, link.call) == "open":
+            return tool_message(link.call, said.text)
+        if link.collapse is None and not link.is_stranger:
+            warnings.append(f"tool call '{link.call}', under which the child was spawned, does not wait any more")
+    return DialogueContent(cast("Role", said.role or "user"), f"{link.child} ({link.purpose}):\n{said.text}")
+
+
+_STATES = {"answered": "has its result already", "absent": "is not in the context"}
+
+
+def _state_of_call(space: Workspace, call: str) -> Literal["open", "answered", "absent"]:
+    """Whether a call of the context at HEAD waits for its result; the newest of that id counts."""
+    is_answered = False
+    for _, blob in reversed(entries(space.repo, context_at(space.repo, space.repo.head()[1]))):
+        calls, results = tool_ids(space.blobs.message(blob))
+        if call in calls:
+            return "answered" if is_answered else "open"
+        is_answered = is_answered or call in results
+    return "absent"
+
+
+# Those that wait
+
+
+def kept_collapses(repo: Repository) -> list[PendingCollapse]:
+    """The collapses that wait, the oldest first; one that cannot be read is left out."""
+    found = []
+    for name in states(repo):
+        if name.startswith(_PREFIX) and _ID.fullmatch(name.removeprefix(_PREFIX)):
+            with suppress(ObjectCorruptError):
+                one = read_state_as(repo, name, PendingCollapse)
+                found += [] if one is None else [one]
+    return sorted(found, key=lambda one: (one.created, one.id))
+
+
+def kept_collapse(repo: Repository, named: PendingCollapse | str | None) -> PendingCollapse:
+    """The collapse that waits under an id, or a beginning of it; for None the only one. SessionError where there is none, or several."""
+    if isinstance(named, PendingCollapse):
+        named = named.id
+    found = [one for one in kept_collapses(repo) if named is None or (named and one.id.startswith(named))]
+    if len(found) == 1:
+        return found[0]
+    if named is None:
+        waiting = f"{len(found)} wait: {', '.join(one.id for one in found)}" if found else "none waits"
+        raise SessionError(f"no collapse was named, and {waiting}")
+    what = "names several collapses" if found else "is no collapse"
+    raise SessionError(f"'{named}' {what} that wait{'' if found else 's'} for approval")
+
+
+def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
+    """Take a collapse off the list of those that wait."""
+    clear_state(repo, _PREFIX + pending.id)
+
+
+def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
+    """The link of the child as it was when the summary was made; SessionError where the child was collapsed since."""
+    link = find_link(repo, pending.child, force=pending.force)
+    if link.spawn.hex() != pending.spawn:
+        raise SessionError(f"collapse '{pending.id}' is stale: tract '{pending.child}' is another one by now")
+    if link.last != pending.last:
+        raise SessionError(f"collapse '{pending.id}' is stale: tract '{pending.child}' was collapsed since")
+    return link

@@ -1,0 +1,164 @@
+"""Collapses: one message in a tract for what a child did, what it stands for, and the child's messages in its place again.
+
+    parent   a ─ b ─────────────── R        R lists the child's first commit S and its last one, e, in its refs: gc keeps both
+              ╲                   ╱
+    child      S ─ c ─ d ─ e ────┘          the work: the messages at e that S has not, and those of S that are edited there
+
+    expanded a ─ b ─ c ─ d ─ e
+
+To collapse again edits R, and the edit lists where the child is then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from tract.errors import BlobNotFoundError, CompressionError, HistoryCutError, SessionError
+from tract.history.commit import Change, Draft, add_commit, check_size
+from tract.history.context import context_at, entries, find_entry
+from tract.history.notes import CONFIG
+from tract.history.records import build_refs
+from tract.history.spawn import CHILDREN, Link, link_now
+from tract.history.walk import ancestors
+from tract.objects.id import ObjectId, parse_id
+from tract.objects.model import COLLAPSE, CommitOperation, Entry, new_blob
+from tract.refs.store import Expected
+from tract.repo import Repository
+from tract.transaction import transaction
+
+
+class Work(NamedTuple):
+    """What a child did between its first commit and *head*: its own messages, and the inherited ones that it edited."""
+
+    head: ObjectId
+    own: tuple[Entry, ...]
+    edited: tuple[Entry, ...]
+
+
+class Collapse(NamedTuple):
+    """What a commit says it stands for: the work of the tract *child* from its first commit *spawn* to *head*.
+
+    *priorities* is the child's newest note about priorities then; None where it had none.
+    """
+
+    commit: ObjectId
+    child: str
+    spawn: ObjectId
+    head: ObjectId
+    priorities: ObjectId | None
+
+
+class NewCollapse(NamedTuple):
+    """A collapse still to be made: *draft* is the message, *link* the child's link as it was planned with.
+
+    *priorities* is the child's newest note about priorities. With *target*, a message and the blob it has, it edits that; else it is appended.
+    """
+
+    link: Link
+    head: ObjectId
+    priorities: ObjectId | None
+    draft: Draft
+    target: Entry | None = None
+    summarised_by: Mapping[str, Any] = MappingProxyType({})
+
+
+def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Work:
+    """What a child did since its first commit *spawn*; SessionError where that is nothing."""
+    before = dict(entries(repo, context_at(repo, spawn)))
+    now = entries(repo, context_at(repo, head))
+    own = tuple(entry for entry in now if entry[0] not in before)
+    edited = tuple(entry for entry in now if before.get(entry[0], entry[1]) != entry[1])
+    if head is None or not (own or edited):
+        raise SessionError("it did nothing since it was spawned")
+    return Work(head, own, edited)
+
+
+def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | Callable[[], Expected]) -> ObjectId:
+    """Commit the message, and say of the child what its work became, in one operation.
+
+    SessionError where another process collapsed the child, or changed the message, since *new* was planned; RefMovedError where the branch is not at *expected*.
+    """
+    link = new.link
+    blob = new_blob(new.draft.value)
+    check_size(repo, blob)
+    named = {"spawn": link.spawn, "head": new.head}
+    if new.priorities is not None:
+        named["priorities"] = new.priorities
+    about: dict[str, Any] = {"child": link.child, **{key: id.hex() for key, id in named.items()}}
+    if new.summarised_by:
+        about["summarised_by"] = dict(new.summarised_by)
+    with transaction(repo, f"collapse: {link.child}", expected=expected) as tx:
+        if link_now(repo, link) != (link.collapse, link.last):
+            raise SessionError(f"tract '{link.child}' was collapsed meanwhile; nothing was changed")
+        if new.target is not None and find_entry(repo, context_at(repo, tx.tip), new.target[0]) != new.target[1]:
+            raise SessionError(f"message {new.target[0].hex()[:16]} was changed meanwhile; nothing was changed")
+        tx.objects.append(blob)
+        change = Change(
+            new.draft.operation,
+            blob.id,
+            None if new.target is None else new.target[0],
+            repo.clock(),
+            repo.author,
+            metadata={COLLAPSE: about},
+            refs=build_refs(repo, named.values(), tx.objects),
+        )
+        id = add_commit(tx, tx.tip, change)
+        tx.move_branch(id)
+        first = id if new.target is None else new.target[0]
+        body = {"child": link.child, "collapse": first.hex(), "last": id.hex()}
+        tx.note(CHILDREN, link.spawn, body | ({"stranger": True} if link.is_stranger else {}))
+        if new.draft.config is not None:
+            tx.note(CONFIG, id, new.draft.config)
+    return id
+
+
+# What a message stands for
+
+
+def collapse_told_by(repo: Repository, id: ObjectId) -> Collapse | None:
+    """The collapse that commit *id* made; None where it is another's."""
+    commit = repo.commit(id)
+    about = (commit.metadata or {}).get(COLLAPSE)
+    if commit.operation not in (CommitOperation.APPEND, CommitOperation.EDIT) or not isinstance(about, dict):
+        return None
+    spawn, head, priorities = (_id_in(about.get(key)) for key in ("spawn", "head", "priorities"))
+    return None if spawn is None or head is None else Collapse(id, str(about.get("child")), spawn, head, priorities)
+
+
+def _id_in(value: Any) -> ObjectId | None:
+    return parse_id(value) if isinstance(value, str) else None
+
+
+def collapse_of(repo: Repository, message: ObjectId, tip: ObjectId | None) -> Collapse | None:
+    """The newest collapse behind *tip* that gave the message its words, else the one that introduced it; None for any other message."""
+    first = collapse_told_by(repo, message)
+    if first is None:
+        return None
+    for id, commit in ancestors(repo, [] if tip is None else [tip]):
+        if id == message or (commit.operation is CommitOperation.EDIT and commit.target == message):
+            found = collapse_told_by(repo, id)
+            if found is not None:
+                return found
+    return first
+
+
+def messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
+    """The child's own messages that a collapse stands for; CompressionError where they are not kept any more."""
+    for id in (collapse.spawn, collapse.head):
+        if not repo.objects.contains(id):
+            error = f"the messages of tract '{collapse.child}' that it stands for are not kept any more"
+            raise CompressionError(error) from BlobNotFoundError(id.hex())
+    try:
+        return work_between(repo, collapse.spawn, collapse.head).own
+    except SessionError:
+        return ()
+
+
+def kept_messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
+    """The same; none where they are not kept any more."""
+    try:
+        return messages_of(repo, collapse)
+    except (CompressionError, HistoryCutError):
+        return ()
