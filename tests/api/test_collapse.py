@@ -284,6 +284,20 @@ def test_a_model_s_summary_waits_and_is_approved_in_other_words(session: Session
         lead.approve_collapse()
 
 
+def test_what_waits_is_among_the_proposals_and_is_approved_or_rejected_there(session: Session) -> None:
+    lead, child = family(session, "first")
+    waiting = lead.collapse(child, summariser=lambda _: "a model's words")
+    (one,) = lead.proposals()
+    assert (waiting.proposal_id, "collapse", "x") == (one.id, one.action.name, one.action.arguments["child"])
+
+    lead.reject_proposal(one.id, "no")
+    assert ([], 3) == (lead.proposals(), len(lead.compile()))
+    lead.collapse(child, summariser=lambda _: "a model's words")
+    decided = lead.approve_proposal(lead.proposals()[0].id, arguments={"content": "mine"})
+
+    assert ("executed", "x (look):\nmine", []) == (decided.status, texts(lead)[-1], lead.proposals())
+
+
 def test_what_waits_is_refused_when_the_child_was_collapsed_since(session: Session) -> None:
     lead, child = family(session, "first")
     waiting = lead.collapse(child, content="it", auto_commit=False)

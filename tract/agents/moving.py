@@ -126,7 +126,8 @@ def _collapse(
     names = [one.child_tract_id for one in tract.children()]
     if child not in names:
         raise ActionError(f"there is no child '{child}'; there are {', '.join(names) or 'none'}")
-    done = tract.collapse(child, content=content, target_tokens=target_tokens)
+    # Whether it needs an approval was asked before this was called.
+    done = tract.collapse(child, content=content, target_tokens=target_tokens, auto_commit=True)
     return ActionResult(
         text=f"summed up tract '{child}': {done.source_tokens} tokens to {done.summary_tokens}",
         data={"child": child, "tokens_before": done.source_tokens, "tokens_after": done.summary_tokens},

@@ -1,4 +1,4 @@
-"""Compressions that wait for their review, as proposals of the same list."""
+"""Compressions and collapses that wait for their review, as proposals of the same list."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from tract.agents.actions import Action
 from tract.agents.proposals import Proposal, Status, Subject
 from tract.compile.workspace import Workspace
+from tract.curation.collapse import CollapseResult, PendingCollapse, forget_collapse, kept_collapse, kept_collapses
 from tract.curation.compress.result import CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression, kept_compressions, reject
 from tract.errors import ActionError
 from tract.history.state import states
 from tract.history.times import moment
+from tract.refs.names import HEADS
 from tract.repo import Repository
 
 
@@ -21,17 +23,21 @@ class _Approving(Protocol):
     def approve_compression(
         self, pending: PendingCompression | str | None = None, *, force: bool = False
     ) -> CompressResult: ...
+    def approve_collapse(
+        self, pending: PendingCollapse | str | None = None, *, content: str | None = None
+    ) -> CollapseResult: ...
 
 
 def reviews(repo: Repository) -> list[Proposal]:
-    """The compressions that wait, as proposals."""
-    if not any(name.startswith("compress-") for name in states(repo)):
+    """The compressions and the collapses that wait, as proposals."""
+    if not any(name.startswith(("compress-", "collapse-")) for name in states(repo)):
         return []
-    return [_proposal_of(repo, one) for one in kept_compressions(repo)]
+    collapses = [_proposal_of_collapse(repo, one) for one in kept_collapses(repo)]
+    return [*(_proposal_of(repo, one) for one in kept_compressions(repo)), *collapses]
 
 
 def review_named(repo: Repository, id: str | None) -> Proposal | None:
-    """The waiting compression that *id*, or a beginning of it, names, or None; without *id* none."""
+    """The waiting compression or collapse that *id*, or a beginning of it, names, or None; without *id* none."""
     found = [] if not isinstance(id, str) or not id else [one for one in reviews(repo) if one.id.startswith(id)]
     return found[0] if len(found) == 1 else None
 
@@ -53,12 +59,32 @@ def _proposal_of(repo: Repository, one: PendingCompression) -> Proposal:
     )
 
 
+def _proposal_of_collapse(repo: Repository, one: PendingCollapse) -> Proposal:
+    branch, tip = repo.head()
+    return Proposal(
+        id=one.id,
+        origin="collapse",
+        action=Action("collapse", {"child": one.child, "content": one.text}),
+        context_summary=f"{one.source_tokens} tokens of tract '{one.child}' ({one.purpose}) to {one.summary_tokens}",
+        branch=None if branch is None else branch.removeprefix(HEADS),
+        head_hash=None if tip is None else tip.hex(),
+        created_at=one.created_at,
+    )
+
+
 def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any] | None, reason: str) -> Proposal:
-    """Commit a compression that waited, where *arguments* have a ``content`` with that as its summary."""
+    """Commit a compression or a collapse that waited, where *arguments* have a ``content`` with that as its summary."""
     given = dict(arguments or {})
     text = given.pop("content", None)
     if given:
-        raise ActionError(f"of a compression that waits only 'content' can be changed, not '{next(iter(given))}'")
+        raise ActionError(
+            f"of a {'collapse' if one.origin == 'collapse' else 'compression'} that waits only 'content' can be changed, not '{next(iter(given))}'"
+        )
+    if one.origin == "collapse":
+        landed = tract.approve_collapse(one.id, content=text)
+        shown = {**one.action.arguments, "content": landed.summary_text}
+        done_as = one.action if text is None else Action("collapse", shown)
+        return _decided(replace(one, executed_action=done_as, result_commit=landed.commit_hash), "executed", reason)
     pending: PendingCompression | str = one.id
     if text is not None:
         pending = kept_compression(tract.repository, one.id).edit_summary(text)  # type: ignore[attr-defined]  # every handle has one
@@ -68,8 +94,11 @@ def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any
 
 
 def reject_review(space: Workspace, one: Proposal, reason: str) -> Proposal:
-    """Forget a compression that waited."""
-    reject(space, one.id)
+    """Forget a compression or a collapse that waited."""
+    if one.origin == "collapse":
+        forget_collapse(space.repo, kept_collapse(space.repo, one.id))
+    else:
+        reject(space, one.id)
     return _decided(one, "rejected", reason)
 
 

@@ -14,6 +14,7 @@ from tract.revision import Revision
 if TYPE_CHECKING:
     from tract.compile.compiled import CompiledContext, CompileOptions
     from tract.config import TractConfig
+    from tract.curation.collapse import CollapseResult
     from tract.curation.compress.plan import CompressionOptions
     from tract.curation.compress.result import CompressResult
     from tract.curation.expand import ExpandResult
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from tract.curation.reorder import ReorderResult
     from tract.curation.replay.plan import ReplayOptions
     from tract.curation.replay.result import CherryPickResult, RevertResult
-    from tract.curation.spawn import CollapseResult, Inheritance, SpawnInfo
+    from tract.curation.spawn import Inheritance, SpawnInfo
     from tract.history.branch import BranchInfo
     from tract.history.priority import PriorityAnnotation, PriorityName
     from tract.history.reset import ResetMode
@@ -111,7 +112,12 @@ class TractLike(Protocol):
         message: str | None = None,
     ) -> TractLike: ...
     def collapse(
-        self, child: str, *, content: str | None = None, target_tokens: int | None = None
+        self,
+        child: str,
+        *,
+        content: str | None = None,
+        target_tokens: int | None = None,
+        auto_commit: bool | None = None,
     ) -> CollapseResult: ...
     def gc(
         self,

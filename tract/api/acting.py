@@ -24,7 +24,7 @@ class Acting(Compressing):
     def proposals(self, status: str = "pending") -> list[Proposal]:
         """The proposals of one *status*, or of ``all``, the newest first.
 
-        A compression that waits for its review is among them.
+        A compression or a collapse that waits for its review is among them.
         """
         from tract.agents.proposals import STATUSES, ProposalTable
         from tract.agents.reviews import reviews
@@ -76,7 +76,7 @@ class Acting(Compressing):
             one = waiting(space.repo, id) if review is None else review
         target = self._for_branch(one.branch)
         if review is not None:
-            return approve_review(target, review, arguments, reason)
+            return approve_review(cast("Any", target), review, arguments, reason)
         try:
             return approve(target._as_target(), one.id, Answer(arguments, reason))
         finally:
