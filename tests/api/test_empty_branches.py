@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.making import make_tract, texts
-from tract import CommitNotFoundError, DetachedHeadError, MergeError
+from tract import CommitNotFoundError, ContentValidationError, DetachedHeadError, MergeError
 from tract.maintenance.fsck.check import check_repository
 
 
@@ -114,3 +114,13 @@ def test_clearing_twice_changes_nothing():
     assert before == len(list(t.repository.refs.history()))
     t.undo()
     assert ["a"] == texts(t)
+
+
+@pytest.mark.parametrize("create", ["orphaned", "", 1, None, "True"])
+def test_what_is_no_way_to_make_a_branch_makes_none(create):
+    t = make_tract("a")
+
+    with pytest.raises(ContentValidationError, match="create must be True, False or 'orphan', not "):
+        t.switch("draft", create=create)
+
+    assert ["main"] == [one.name for one in t.list_branches()]

@@ -18,6 +18,7 @@ from tract import (
     ContentValidationError,
     InstructionContent,
     Priority,
+    RecordContent,
     Tract,
     TractConfig,
 )
@@ -94,6 +95,30 @@ def test_the_status_says_what_compile_says():
     assert (context.token_count, context.token_source) == (status.token_count, status.token_source)
     assert (4, 2, 1) == (status.commit_count, status.message_count, status.skipped_count)
     assert tuple(t.log(5)) == status.recent_commits
+
+
+def test_the_status_counts_no_records(tmp_path):
+    with make_tract("a", "b", path=tmp_path) as t:
+        for _ in range(3):
+            t.commit(RecordContent("state", {}))
+        t.user("c")
+        t.commit(RecordContent("state", {}))
+        assert (3, 3) == (t.status().commit_count, len(t.log(None)))
+    with make_tract(path=tmp_path) as t:
+        t.commit(RecordContent("state", {}))
+        t.user("d")
+        assert 4 == t.status().commit_count
+        t.reset("HEAD~3")
+        assert 3 == t.status().commit_count
+
+
+def test_a_status_in_a_new_process_reads_no_history_that_was_counted_before(tmp_path):
+    with make_tract(*"abcdefgh", path=tmp_path) as t:
+        assert 8 == t.status().commit_count
+    with make_tract(path=tmp_path) as t:
+        t.user("i")
+        assert 9 == t.status().commit_count
+        assert len(t.repository.decoded.commits) <= 6  # HEAD, what it goes on, and those that are listed
 
 
 def test_the_status_names_the_calls_that_wait_for_a_result():

@@ -70,7 +70,6 @@ CHANGES = {
     "compress": lambda t: t.compress(keep_recent=1, content="x", force=True),
     "reorder": lambda t: t.reorder(["HEAD"]),
     "gc": lambda t: t.gc(),
-    "gc dry run": lambda t: t.gc(dry_run=True),
     "state": lambda t: write_state(t.repository, "merge", {}),
 }
 
@@ -81,6 +80,18 @@ def test_what_would_change_the_store_is_refused_and_leaves_no_trace(name, folder
 
     with reading(folder) as t, pytest.raises(ReadOnlyError, match="was opened read-only"):
         CHANGES[name](t)
+
+    assert before == snapshot(folder)
+
+
+def test_a_dry_run_of_gc_says_what_would_go_and_leaves_no_trace(folder):
+    with make_tract(path=folder) as t:
+        t.reset("HEAD~1", "hard")
+        expected = t.gc(dry_run=True, orphan_retention_days=0).dropped
+    before = snapshot(folder)
+
+    with reading(folder) as t:
+        assert expected == t.gc(dry_run=True, orphan_retention_days=0).dropped > 0
 
     assert before == snapshot(folder)
 

@@ -318,3 +318,15 @@ def test_a_handle_on_a_branch_of_a_tract_leaves_head_alone(session: Session) -> 
     side.user("two")
 
     assert (["one"], ["one", "two"]) == (texts(t), texts(side))
+
+
+def test_a_tract_with_an_open_batch_is_neither_renamed_nor_deleted(session: Session) -> None:
+    t = session.create_tract("work")
+    with t.batch():
+        t.user("a")
+        with pytest.raises(SessionError, match="tract 'work' cannot be renamed: a batch of it is open"):
+            session.rename_tract("work", "done")
+        with pytest.raises(SessionError, match="tract 'work' cannot be deleted: a batch of it is open"):
+            session.delete_tract("work")
+
+    assert ["a"] == texts(session.rename_tract("work", "done"))

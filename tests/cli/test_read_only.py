@@ -29,7 +29,7 @@ LOOKING = (
     "status", "status --json", "log --graph --all", "log -p", "show", "show --json", "diff HEAD~1", "diff --stat HEAD~1",
     "blame", "search one", "reflog", "compile", "compile --json", "compile --sent HEAD", "usage", "branch -v", "tag", "tracts --counts",
     "config", "fsck", "merge -n side", "undo -n", "compress -n --keep-recent 0", "rev-list --objects HEAD", "cat-file -p HEAD",
-    "ls-tree HEAD", "for-each-ref", "show-ref", "fast-export", "count-objects",
+    "gc -n", "prune -n", "ls-tree HEAD", "for-each-ref", "show-ref", "fast-export", "count-objects",
 )  # fmt: skip
 WRITING = (
     "init", "commit x", "edit HEAD x", "pin HEAD", "skip HEAD", "annotate HEAD skip", "branch x", "branch -D side", "switch side",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tract.api.handle import Handle
+from tract.errors import ContentValidationError
 from tract.history.branch import (
     BranchInfo,
     create_branch,
@@ -46,6 +47,8 @@ class Branching(Handle):
 
         With *create* ``"orphan"`` the new branch has no commit: the context is empty there, and its history begins anew.
         """
+        if type(create) is not bool and create != "orphan":
+            raise ContentValidationError(f"create must be True, False or 'orphan', not {create!r:.40}")
         with self._access() as space:
             if create:
                 start = None if create == "orphan" else space.repo.head()[1]

@@ -167,6 +167,7 @@ class Handle:
         self._on_moved = on_moved
         self._lock = self._own.lock
         self._closed = False
+        self._batches: set[OpenBatch] = set()
         self._seen = Seen(last=repo.head()[1] if repo.branch is not None else None)
 
     def close(self) -> None:
@@ -260,6 +261,7 @@ class Handle:
             batch = Batch(space.repo)
             one = OpenBatch(self, space.on(batch.repo), batch, self._seen.copy(), _OPEN.get())
         _OPEN.set(one)
+        self._batches.add(one)
         try:
             yield one
             with self._lock, storage_errors():
@@ -271,6 +273,7 @@ class Handle:
             raise
         finally:
             one._is_open = False
+            self._batches.discard(one)
             if _OPEN.get() is one:  # a generator may end in another context than the one it began in
                 _OPEN.set(one._outer)
 
@@ -304,6 +307,11 @@ class Handle:
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
         """Whether what was made on the commit *was* may land on *now*, where the branch is."""
         return self._on_moved == "append" or adds_no_word(self._repo, was, now)
+
+    @property
+    def has_open_batch(self) -> bool:
+        """Whether anybody, in any thread or task, has a batch of this handle open."""
+        return bool(self._batches)
 
     def _open_batch(self) -> OpenBatch | None:
         """The batch of this handle that is open in this thread and task."""

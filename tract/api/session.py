@@ -215,9 +215,10 @@ class Session:
     def delete_tract(self, name: str, *, force: bool = False) -> None:
         """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had.
 
-        SessionError for one with children, unless *force*: they stay.
+        SessionError for one with children, unless *force*: they stay; and while a batch of its handle is open.
         """
         with self._using() as repo:
+            self._check_no_batch(name, "deleted")
             delete_tract(repo, name, force=force)
             self._close(name)
 
@@ -228,8 +229,9 @@ class Session:
             return self._handle(name)
 
     def rename_tract(self, old: str, new: str) -> Tract:
-        """Give a tract another name, and open it under that; a handle on the old one is closed."""
+        """Give a tract another name, and open it under that; a handle on the old one is closed. SessionError while a batch of it is open."""
         with self._using() as repo:
+            self._check_no_batch(old, "renamed")
             rename_tract(repo, old, new)
             self._close(old)
             return self._handle(new)
@@ -311,6 +313,12 @@ class Session:
     def _workspace(self, repo: Repository) -> Iterator[Workspace]:
         with self._opened(self._inside(repo.tract)) as tract, tract._access() as space:
             yield space
+
+    def _check_no_batch(self, name: str, done: str) -> None:
+        """SessionError where a batch of the tract's handle is open: it could not land any more."""
+        tract = self._open.get(name)
+        if tract is not None and tract.has_open_batch:
+            raise SessionError(f"tract '{name}' cannot be {done}: a batch of it is open")
 
     def _close(self, name: str) -> None:
         tract = self._open.pop(name, None)

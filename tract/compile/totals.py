@@ -186,6 +186,24 @@ def _compiled_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals
     return ContextTotals(length, len(snapshot.hidden), tokens, estimated, _count_pinned(space, snapshot), counted)
 
 
+def count_commits(space: Workspace, tip: ObjectId | None) -> int:
+    """How many commits are behind *tip*, it included, without records: by first parents, where merges brought others in by the longest way.
+
+    The records are counted once, and from the last count on from then on.
+    """
+    if tip is None:
+        return 0
+    records = 0
+    for id, commit in first_parents(space.repo, tip):
+        known = space.totals.get_records(id)
+        if known is not None:
+            records += known
+            break
+        records += commit.operation is CommitOperation.RECORD
+    space.totals.put_records(tip, records)
+    return space.repo.commit(tip).generation - records
+
+
 def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
     """Keep the totals of a snapshot for other processes; not of one in an order of its own, nor of a compiler of the user's."""
     commit = snapshot.key.commit

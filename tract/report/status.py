@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tract.compile.compiler import is_of_tool
 from tract.compile.tables import tables_at
-from tract.compile.totals import ContextTotals, context_totals, newest_usage
+from tract.compile.totals import ContextTotals, context_totals, count_commits, newest_usage
 from tract.compile.workspace import Workspace
 from tract.history.context import context_at, count_entries, entries_from
 from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
@@ -43,7 +43,7 @@ class StatusInfo(Shown):
     """Where a tract is.
 
     *open_calls* are the tool calls of the last answer that nobody answered yet.
-    *commit_count* is the number of commits behind HEAD, records included, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
+    *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
 
     tract_id: str
@@ -84,7 +84,7 @@ def status(space: Workspace) -> StatusInfo:
         head_hash=None if tip is None else tip.hex(),
         branch_name=None if branch is None else branch.removeprefix("refs/heads/"),
         is_detached=branch is None,
-        commit_count=0 if tip is None else repo.commit(tip).generation,
+        commit_count=count_commits(space, tip),
         message_count=totals.messages,
         skipped_count=totals.skipped,
         token_count=totals.tokens.total,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tract.compile.totals import context_totals
+from tract.compile.totals import context_totals, count_commits
 from tract.compile.workspace import Workspace
 from tract.history.spawn import SPAWN, SPAWN_REF
 from tract.history.times import moment
@@ -77,5 +77,6 @@ def _with_counts(space: Workspace, info: TractInfo) -> TractInfo:
     repo = space.repo
     tip = repo.head()[1]
     totals = context_totals(space, tip)
-    commits = 0 if tip is None else repo.commit(tip).generation
-    return replace(info, commit_count=commits, message_count=totals.messages, token_count=totals.tokens.total)
+    return replace(
+        info, commit_count=count_commits(space, tip), message_count=totals.messages, token_count=totals.tokens.total
+    )

@@ -218,8 +218,11 @@ class Database(ObjectReader):
     # For gc: it holds ``maintenance`` for all of these, and the lock for those that remove or replace.
 
     @contextmanager
-    def maintenance(self) -> Iterator[None]:
-        """Be the only one that collects; GCError when another process does."""
+    def maintenance(self, *, looks: bool = False) -> Iterator[None]:
+        """Be the only one that collects; GCError when another process does. Who only *looks* at a store that was opened to be read locks nobody out."""
+        if looks and self.read_only:
+            yield
+            return
         self._check_writable()
         lock = files.FileLock(self._gc_lock_path)
         try:

@@ -215,6 +215,10 @@ _ESTIMATED = ("\0estimated\0", "\0estimates\0")
 """What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
 
 
+_RECORDS = "\0records\0"
+"""What goes behind it for the number of records in a history, which no priorities change."""
+
+
 class TotalsCache:
     """Totals by commit and state of the priorities, under one counter's name; ``flush`` writes the new ones."""
 
@@ -223,6 +227,7 @@ class TotalsCache:
         self._counter = counter
         self._known: dict[bytes, Totals] | None = None
         self._unsaved: dict[bytes, Totals] = {}
+        self._records: tuple[ObjectId, int] | None = None
         self._flushed_at = 0.0
 
     def get(self, commit: ObjectId, priorities: ObjectId | None) -> Totals | None:
@@ -264,6 +269,17 @@ class TotalsCache:
         if self.is_due:
             self.flush()
 
+    def get_records(self, commit: ObjectId) -> int | None:
+        """How many records the history of *commit* has by first parents, when anybody ever counted them."""
+        if self._records is not None and self._records[0] == commit:
+            return self._records[1]
+        found = self._loaded().get(self._key(commit, None, _RECORDS))
+        return None if found is None else found.messages
+
+    def put_records(self, commit: ObjectId, count: int) -> None:
+        """Remember that number, until a ``flush`` writes it."""
+        self._records = (commit, count)
+
     @property
     def is_due(self) -> bool:
         """Whether the file is to be written again: others may look at it."""
@@ -272,13 +288,16 @@ class TotalsCache:
     def flush(self) -> None:
         """Write the newest; a cache that cannot be written is no error, for it can be made again."""
         self._flushed_at = time.monotonic()
-        if self._unsaved and self._path is not None:
-            key, newest = self._unsaved.popitem()
-            self._unsaved.clear()
-            try:
-                add_totals(self._path, {key: newest})
-            except OSError:
-                return
+        rows = dict([self._unsaved.popitem()]) if self._unsaved else {}
+        self._unsaved.clear()
+        if self._records is not None:
+            commit, count = self._records
+            key = self._key(commit, None, _RECORDS)
+            if key not in self._loaded() and count < 2**32:
+                rows[key] = self._loaded()[key] = Totals(count, 0, 0, 0, tools=False)
+        if rows and self._path is not None:
+            with suppress(OSError):
+                add_totals(self._path, rows)
 
     def _key(self, commit: ObjectId, priorities: ObjectId | None, how: str = "") -> bytes:
         return blake3(b"%s%s%s" % (commit, priorities or bytes(len(commit)), (self._counter + how).encode())).digest()

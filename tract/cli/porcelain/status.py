@@ -21,7 +21,7 @@ from tract.cli.under_way import (
     proposals_waiting,
     replays_under_way,
 )
-from tract.compile.totals import ContextTotals, context_totals
+from tract.compile.totals import ContextTotals, context_totals, count_commits
 from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig
 from tract.errors import ObjectCorruptError
@@ -88,7 +88,7 @@ def _read(console: Console, space: Workspace) -> _State:
         repo.tract,
         None if branch is None else branch.removeprefix(HEADS),
         tip,
-        0 if tip is None else repo.commit(tip).generation,
+        count_commits(space, tip),
         totals.pinned,
         totals,
         prefix_of_last_call(space, tip, totals),

@@ -22,7 +22,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -187,7 +187,7 @@ def _begin(repo: Repository, policies: Policies, now: float | None, *, seal: boo
     store = database(repo)
     moment = time.time_ns() if now is None else int(now * 1e9)
     reflog_since = moment - nanoseconds(policies.reflog_days)
-    with store.lock():
+    with nullcontext() if store.read_only else store.lock():
         repo.refs.refresh()
         repo.look_at_shallow()
         packs, size = len(store.packs()), store.stats().size

@@ -98,7 +98,7 @@ def collect(
     Without *policies* the settings of all tracts say what is kept.
     """
     started = time.monotonic()
-    with database(repo).maintenance():
+    with database(repo).maintenance(looks=dry_run):
         if dry_run:
             plan = plan_gc(repo, policies, seal=False, now=now, progress=progress)
             return _result_of(plan, plan.packs_before, None, started)
@@ -139,7 +139,7 @@ def prune(
     Archives stay. Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
     """
     policies = read_policies(repo, orphans=orphans, archives="never")
-    with database(repo).maintenance():
+    with database(repo).maintenance(looks=dry_run):
         try:
             plan = plan_gc(repo, policies, seal=not dry_run, now=now, progress=progress)
             dropped = dict(plan.dropped_objects())  # now: their packs are about to go
