@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -165,6 +165,13 @@ class TractConfig:
     def changed(self, by: TractConfig) -> TractConfig:
         """These settings with those that *by* was given in their place."""
         return replace(self, **{name: getattr(by, name) for name in by.given})
+
+
+def check_keywords(function: str, given: Iterable[str], known: type) -> None:
+    """TypeError, as Python's own, for a keyword that the options *known*, a TypedDict, do not have: one that is mistyped must not be ignored."""
+    for name in given:
+        if name not in known.__annotations__:
+            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
 
 
 def check_price(name: str, value: object) -> None:

@@ -15,10 +15,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from blake3 import blake3
 
-from tract.config import TractConfig
+from tract.config import TractConfig, from_table, to_table
 from tract.errors import (
     ConfigError,
     FormatVersionError,
@@ -145,6 +147,7 @@ def open_repository(
     config: TractConfig | None = None,
     durability: Durability = "full",
     author: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     safe_directories: tuple[str, ...] = (),
     create_tract: bool = True,
     read_only: bool = False,
@@ -152,6 +155,7 @@ def open_repository(
     """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is who commits instead of who the settings say.
 
     A *tract* that is not there is made, or without *create_tract* a SessionError.
+    *settings*, as config.toml has them, hold as long as the store is open, and are not saved.
     *safe_directories* are stores to open although another user owns them.
     With *read_only* nothing is written, neither now nor later: a tract that is not there is a SessionError, and *config* is not saved.
     """
@@ -164,10 +168,12 @@ def open_repository(
         files.check_directory(os.path.join(path, name))
     read_format(path)
     prefix = tract_prefix(tract or ROOT)
-    settings = load_config(path, prefix, config, save=not read_only)
+    known = load_config(path, prefix, config, save=not read_only)
+    if settings:
+        known = from_table({**to_table(known), **settings})
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
-        author = _checked_author(author) if author else author_name(settings)
+        author = _checked_author(author) if author else author_name(known)
         mirror = RefFiles(path, durability)
         refs = OperationRefs(store, actor=author, mirror=mirror)
         if store.is_torn:
@@ -177,7 +183,7 @@ def open_repository(
         repo = Repository(
             store,
             refs,
-            settings,
+            known,
             path,
             tract or ROOT,
             prefix,

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.making import Words, texts
+from tests.making import Words, make_tract, texts
 from tract import (
     BudgetAction,
     ClosedError,
@@ -25,8 +25,10 @@ from tract import (
     InvalidBranchNameError,
     NotARepositoryError,
     NullTokenCounter,
+    OpenAIClient,
     Priority,
     RefMovedError,
+    Session,
     SessionError,
     StorageError,
     TokenBudgetConfig,
@@ -422,3 +424,30 @@ def test_a_budget_that_calls_back_is_an_error_where_nobody_is_named(tmp_path):
 
     with Tract.open(tmp_path, tokenizer=NullTokenCounter()) as t, pytest.raises(ConfigError, match="no callback"):
         t.user("b")
+
+
+@pytest.mark.parametrize("make", [Tract, Session, lambda: Tract("folder")])
+def test_a_class_that_is_called_says_what_opens_a_store(make):
+    with pytest.raises(TypeError, match=r"(Tract|Session)\.open\(path\) opens or makes a store"):
+        make()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.log(autor="x"),
+        lambda t: t.compile(at_comit="HEAD"),
+        lambda t: t.merge("main", no_f=True),
+        lambda t: t.rebase("main", dry=True),
+        lambda t: t.commit("x", mesage="y"),
+        lambda t: t.stream(confg={}),
+        lambda t: t.compress(keep=3),
+        lambda _: Session.open(":memory:").search("x", rol="user"),
+        lambda _: OpenAIClient("key", retries=3),
+    ],
+)
+def test_a_mistyped_keyword_is_never_ignored(call):
+    t = make_tract("a")
+
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        call(t)

@@ -143,3 +143,14 @@ def test_bytes_that_are_no_text_are_refused(run):
 
     assert 128 == outcome.status
     assert "\\udcff" not in outcome.out
+
+
+def test_what_was_committed_is_printed_as_json_where_that_is_asked_for(run):
+    made = run("commit", "-r", "assistant", "hello\nthere", "--print-json").json
+    edited = run("edit", "HEAD", "good day", "--print-json").json
+    whole = run("commit", "--json", "--print-json", '{"role": "user", "content": "and you?"}').json
+
+    assert ("assistant", "hello\nthere", "main") == (made["role"], made["text"], made["branch"])
+    assert ("edit", made["commit_hash"]) == (edited["operation"], edited["response_to"])
+    assert ("user", "and you?") == (whole["role"], whole["text"])
+    assert "invalidated_tokens" in run("edit", "HEAD", "good day", "--dry-run", "--print-json").json

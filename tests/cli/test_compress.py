@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -228,3 +229,18 @@ def test_reorder_moves_messages_and_says_what_that_means(talk: Run) -> None:
 
     assert ([answer], "answer 0 that is long enough") == (done["moved"], texts(talk)[-1])
     assert "Moved 1 message" in talk("reorder", answer, "--before", first).out
+
+
+def test_on_a_terminal_without_a_model_a_summary_is_written_in_the_editor(talk: Run, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\ncp "$1" seen; printf \'Summed up by hand.\' > "$1"\n')
+    editor.chmod(0o755)
+    shell = {"terminal": True, "TRACT_EDITOR": str(editor), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"}
+
+    waiting = talk("compress", "--keep-recent", "1", "--review", "--json", **shell).json
+    edited = talk("compress", "--edit", waiting["id"], "--json", **shell).json
+
+    assert ["Summed up by hand."] == [part["text"] for part in edited["parts"]]
+    assert (tmp_path / "seen").read_text().startswith("Summed up by hand.\n")
+    editor.write_text('#!/bin/sh\n: > "$1"\n')
+    assert "the summary is empty; nothing was changed" in talk("compress", "--keep-recent", "1", **shell).err

@@ -249,3 +249,37 @@ def test_the_graph_leads_over_what_is_not_shown(talk):
         "log", "--graph", "--format=%s", "--grep", "four|What"
     ).out.splitlines()
     assert ["* four"] == talk("log", "--graph", "--format=%s", "HEAD~1..").out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts"),
+    [
+        (("--all", "--not", "main"), ["left"]),
+        (("side", "--not", "main"), ["left"]),
+        (("--not", "main", "--not", "side"), ["left"]),
+        (("main", "side", "--not", "main~1"), ["right", "left"]),
+        (("--not", "side..main"), ["left"]),
+        (("--not", "^side", "main"), ["left"]),
+    ],
+)
+def test_what_stands_behind_not_is_left_out(run, argv, texts):
+    run("commit", "base")
+    run("branch", "side")
+    run("commit", "right")
+    run("switch", "side")
+    run("commit", "left")
+
+    assert sorted(texts) == sorted(run("log", "--format=%s", *argv).out.split())
+    assert len(texts) == int(run("rev-list", "--count", *argv).out)
+
+
+def test_commits_are_found_by_the_lines_that_they_change(run):
+    run("commit", "wage: 10\nbonus: 2")
+    run("commit", "nothing of that")
+    run("edit", "HEAD:1", "wage: 11\nbonus: 2")
+    run("edit", "HEAD:1", "wage: 11\nbonus: 3")
+
+    assert ["wage: 11", "wage: 10"] == run("log", "-G", "^wage", "--format=%s").out.split("\n")[:-1]
+    assert 3 == len(run("log", "-G", "WAGE|bonus", "-i", "--oneline").out.splitlines())
+    assert "" == run("log", "-G", "^bonus: 4", "--oneline").out
+    assert 128 == run("log", "-G", "(").status

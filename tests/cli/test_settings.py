@@ -98,6 +98,55 @@ def test_settings_of_the_user_need_no_store(anywhere, tmp_path):
     assert "has an unknown setting 'color'" in anywhere("config", **home).err
 
 
+def test_a_setting_may_be_given_to_one_command(run, tmp_path):
+    before = (tmp_path / ".tract" / "config.toml").read_bytes()
+
+    assert "zed" == run("-c", "author=zed", "commit", "hello", "--print-json", TRACT_AUTHOR_NAME="ida").json["author"]
+    assert 128 == run("-c", "token_budget=5", "-c", "budget_action=reject", "commit", "one two three four").status
+    assert "zed\t-c\n" == run("-c", "author=zed", "config", "author", "--show-origin", TRACT_AUTHOR_NAME="ida").out
+    assert "hello\n" == run("-c", "alias.last=log -n1 --format=%s", "last").out
+    assert "cat\t-c\n" == run("-c", "pager=cat", "config", "pager", "--show-origin").out
+    assert before == (tmp_path / ".tract" / "config.toml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("autor=x", "did you mean 'author'?"),
+        ("author", "a name and a value"),
+        ("token_budget=many", "must be a positive whole number"),
+        ("orphan_retention_days=1", "give it to 'tract gc'"),
+    ],
+)
+def test_a_setting_that_no_command_can_be_given_is_refused(run, given, words):
+    outcome = run("-c", given, "log")
+
+    assert (128, True) == (outcome.status, words in outcome.err), outcome.err
+    assert 2 == run("-c", "author=ida", "init").status
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("tract --tract he", ["helper"]),
+        ("tract log --tract he", ["helper"]),
+        ("tract tracts delete he", ["helper"]),
+        ("tract --tract helper switch o", ["of-helper"]),
+        ("tract switch --tract helper o", ["of-helper"]),
+        ("tract config token_b", ["token_budget"]),
+        ("tract -c ed", ["editor"]),
+    ],
+)
+def test_tracts_and_settings_are_completed_and_names_are_those_of_the_tract_that_was_typed(
+    run, monkeypatch, words, found
+):
+    run("tracts", "create", "helper")
+    run("--tract", "helper", "commit", "one")
+    run("--tract", "helper", "branch", "of-helper")
+
+    assert found == completed(run, monkeypatch, words)
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from tract.api.opening import storage_errors
+from tract.api.opening import check_is_opened, storage_errors
 from tract.compile.compiler import Compiler, ContextCompiler
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
@@ -144,6 +144,10 @@ class Handle:
 
     _client: LLMClient | None = None
     _prompts: str | Path | None = None
+
+    def __new__(cls, *given: object, **_: object) -> Self:
+        check_is_opened(cls, given)
+        return object.__new__(cls)
 
     def __init__(
         self,

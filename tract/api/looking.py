@@ -77,7 +77,7 @@ class Looking(Handle):
 
         *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
         *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in what its message says.
-        *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away.
+        *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away; *lines*, a regular expression, those that change which lines of messages match.
         *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
         Records are left out, but with *records*.
         """

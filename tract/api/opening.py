@@ -86,3 +86,9 @@ def storage_errors() -> Iterator[None]:
         yield
     except OSError as exc:
         raise as_storage_error(exc) from exc
+
+
+def check_is_opened(cls: type[object], given: tuple[object, ...]) -> None:
+    """TypeError, with what to call, where somebody makes a *cls* by its name."""
+    if not given or not isinstance(given[0], Repository):
+        raise TypeError(f"{cls.__name__}.open(path) opens or makes a store; {cls.__name__}(…) itself takes no path")

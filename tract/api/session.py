@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from tract.api.family import Autonomy
-from tract.api.opening import check_before_creating, open_or_create, storage_errors
+from tract.api.opening import check_before_creating, check_is_opened, open_or_create, storage_errors
 from tract.api.tract import Tract
 from tract.compile.workspace import Workspace
 from tract.errors import ConfigError, SessionError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tract.curation.collapse import CollapseResult
     from tract.repo import Repository
     from tract.report.info import CommitInfo
-    from tract.report.search import SearchHit
+    from tract.report.search import SearchHit, SearchOptions
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
 
@@ -52,6 +52,10 @@ class Session:
 
     Open one with :meth:`open`; it is a context manager, may be shared by threads, and closes the handles it gave out.
     """
+
+    def __new__(cls, *given: object, **_: object) -> Self:
+        check_is_opened(cls, given)
+        return object.__new__(cls)
 
     def __init__(
         self,
@@ -149,18 +153,7 @@ class Session:
             active = [name for name, tract in self._open.items() if not tract.is_closed]
             return list(list_tracts(repo, active=active, workspace_in=self._workspace if counts else None))
 
-    def search(
-        self,
-        text: str,
-        *,
-        tract: str | None = None,
-        regex: bool = False,
-        case: bool = False,
-        role: str | None = None,
-        tool: str | None = None,
-        since: datetime | str | None = None,
-        limit: int | None = None,
-    ) -> list[SearchHit]:
+    def search(self, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
         """The messages that have *text* in them, of every tract or of the one named: tract by tract, in each the newest first.
 
         All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
@@ -170,9 +163,7 @@ class Session:
         from tract.report.search import search
 
         with self._using() as repo:
-            return search(
-                repo, text, tract=tract, regex=regex, case=case, role=role, tool=tool, since=since, limit=limit
-            )
+            return search(repo, text, **options)
 
     def compile_at(
         self, name: str, *, at_time: datetime | str | None = None, at_commit: Revision | None = None

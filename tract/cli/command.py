@@ -32,6 +32,7 @@ class Param(NamedTuple):
     *choices* are the only values allowed.
     *bare* is the value of an option whose value may be left out; one that is given follows an ``=``.
     *verbatim* is for an argument that takes all that is left: where the first argument is one of these, it takes even what looks like an option.
+    *words* look like options, and are arguments: what they mean depends on where they stand among the others.
     """
 
     name: str
@@ -45,7 +46,11 @@ class Param(NamedTuple):
     choices: tuple[str, ...] = ()
     bare: Any = None
     verbatim: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
+
+TRACT = Param("tract", ("--tract",), metavar="NAME", help="The tract to work in; the root tract if not given.")
+"""An option that every command has."""
 
 ROLES = ("user", "assistant", "system", "developer", "tool")
 
@@ -116,13 +121,14 @@ def spelled_out(command: Command, argv: Sequence[str]) -> list[str]:
 def _taken_apart(command: Command, argv: Sequence[str]) -> _Words:
     by_flag = {flag: param for param in command.params for flag in param.flags}
     verbatim = {word for param in command.params for word in param.verbatim}
+    arguments = {"-", *(word for param in command.params for word in param.words)}
     words = _Words([], [], list(argv))
     while words.unread:
         word = words.unread[0]
         if word == "--":
             words.arguments.extend(words.unread[1:])
             words.unread.clear()
-        elif word == "-" or not word.startswith("-"):
+        elif word in arguments or not word.startswith("-"):
             words.arguments.append(words.unread.pop(0))
             if len(words.arguments) > 1 and words.arguments[0] in verbatim:
                 words.arguments.extend(words.unread)

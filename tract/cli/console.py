@@ -107,6 +107,12 @@ class Console:
         self.read_only = self.environ.get("TRACT_READ_ONLY", "") not in ("", "0")
         """Whether nothing at all is to be written, to whatever store."""
 
+        self.settings: dict[str, Any] = {}
+        """Settings of the tract's, for this one command; they come before what is saved."""
+
+        self.preferences: dict[str, str] = {}
+        """Likewise settings of the user's own."""
+
         self.paging = True
         """Whether what is longer than the terminal goes through the pager."""
 
@@ -282,12 +288,13 @@ class Console:
 
     def _open(self) -> Repository:
         store = self.store()
-        author = self.environ.get("TRACT_AUTHOR_NAME")
+        author = self.settings.get("author") or self.environ.get("TRACT_AUTHOR_NAME")
         # Opening an unknown tract would make it.
         return open_repository(
             store,
             tract=self.tract,
             author=author,
+            settings=self.settings,
             safe_directories=self.safe_directories(),
             create_tract=False,
             read_only=self.read_only,

@@ -10,6 +10,7 @@ import inspect
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from enum import Enum
 from importlib import import_module
 from itertools import islice
@@ -17,12 +18,15 @@ from typing import Any
 
 import typer
 
-from tract.cli.command import DONE, USAGE, Command, Param, spelled_out
+from tract.cli.command import DONE, TRACT, USAGE, Command, Param, spelled_out
 from tract.cli.commands import ENTRIES, Entry
 from tract.cli.console import Console
+from tract.cli.settings import NAMES
+from tract.config import TractConfig
 from tract.errors import TractError
+from tract.history.tracts import tract_times
 from tract.history.walk import first_parents
-from tract.refs.names import HEAD, HEADS, TAGS
+from tract.refs.names import HEAD, HEADS, TAGS, tract_name
 
 _RECENT = 200
 _SHORT = 10
@@ -38,10 +42,16 @@ def explain(console: Console, name: str, command: Command, argv: Sequence[str]) 
 def complete(console: Console, argv: Sequence[str]) -> int:
     """Answer a shell that completes a command line, or that asks how to: the environment or *argv* says which."""
     app = _new_app(add_completion=True)
+
+    def completer(param: Param) -> _Completer | None:
+        return _completer(console, param)
+
+    # The options that stand before a command: what they say counts for what completes the words behind them.
+    app.callback()(as_function(Command(lambda *_: DONE, (*_BEFORE, TRACT)), lambda _: None, completer))
     for name, entry in ENTRIES.items():
         command: Command = import_module(entry.module).COMMAND
-        function = as_function(command, lambda _: None, lambda param: _completer(console, param))
-        app.command(name, short_help=entry.summary)(function)
+        command = command._replace(params=(*command.params, TRACT))
+        app.command(name, short_help=entry.summary)(as_function(command, lambda _: None, completer))
     before = _start_files(console)
     status = _say(app, argv, "tract", console)
     for path, at in _start_files(console).items():
@@ -57,18 +67,63 @@ def _start_files(console: Console) -> dict[str, float]:
     return {path: os.stat(path).st_mtime_ns for path in paths if os.path.exists(path)}
 
 
-_Completer = Callable[[str], list[str]]
+_Completer = Callable[[typer.Context, str], list[str]]
+
+_BEFORE = (
+    Param("folder", ("-C",), metavar="FOLDER", many=True),
+    Param("settings", ("-c",), metavar="SETTING", many=True),
+    Param("color", ("--color",), choices=("auto", "always", "never")),
+    *(Param(name.replace("-", "_"), (f"--{name}",), bool) for name in ("no-pager", "read-only", "no-color", "version")),
+)
+
+_OF_TRACTS = ("tract", "child", "names")
+"""The names of parameters that are a tract's name."""
 
 _OF_REVISIONS = ("REV", "TARGET", "MESSAGE", "BRANCH", "UPSTREAM", "NEWBASE", "SUMMARY", "A [B]", "[START]")
 """What the words for a parameter that is a revision have in them."""
 
 
 def _completer(console: Console, param: Param) -> _Completer | None:
-    """What completes a parameter's values: branches, tags and recent commits where it is a revision, else nothing."""
+    """What completes a parameter's values: branches, tags and recent commits where it is a revision, tracts and settings where it is one, else nothing."""
     words = param.metavar or ""
-    if param.type is bool or not any(word in words for word in _OF_REVISIONS):
+    if param.name in _OF_TRACTS and words == "NAME":
+        names: Callable[[Console], Iterator[str]] = _tracts
+    elif (
+        param.name in ("name", "settings")
+        and words in ("NAME", "SETTING")
+        and "setting" in f"{param.help}{words}".lower()
+    ):
+        names = _settings
+    elif param.type is not bool and any(word in words for word in _OF_REVISIONS):
+        names = _revisions
+    else:
         return None
-    return lambda incomplete: [name for name in _revisions(console) if name.startswith(incomplete)]
+
+    def complete_word(context: typer.Context, incomplete: str) -> list[str]:
+        _take(console, context)
+        return [name for name in names(console) if name.startswith(incomplete)]
+
+    return complete_word
+
+
+def _take(console: Console, context: typer.Context) -> None:
+    """Work where the options say that were typed already."""
+    before, typed = context.find_root().params, context.params
+    for folder in before.get("folder") or ():
+        console.folder = os.path.join(console.folder, os.path.expanduser(folder))
+    console.tract = typed.get("tract") or before.get("tract") or console.tract
+
+
+def _tracts(console: Console) -> Iterator[str]:
+    """The names of the store's tracts."""
+    console.tract = None  # a word that is not whole names none
+    with contextlib.suppress(TractError, OSError), console.open_repository() as repo:
+        yield from map(tract_name, tract_times(repo))
+
+
+def _settings(_: Console, /) -> Iterator[str]:
+    """The names of settings."""
+    yield from (*NAMES, "budget_action", *(one.name for one in fields(TractConfig) if one.init))
 
 
 def _revisions(console: Console) -> Iterator[str]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from contextlib import suppress
+from dataclasses import fields
 
 from tract import errors
 from tract.cli.console import Console
-from tract.refs.names import HEADS, TAGS
+from tract.cli.settings import NAMES
+from tract.config import TractConfig
+from tract.history.tracts import tract_times
+from tract.refs.names import HEADS, TAGS, tract_name
 
 _UNDER_WAY = "'tract status' shows what is under way: '--continue' goes on with it, '--abort' gives it up"
 _NAMED_UNDER_WAY = re.compile(r"\Aa (merge|rebase|cherry-pick|revert) is under way ")
@@ -150,16 +154,28 @@ def hint_for(exc: errors.TractError) -> str | None:
     return next(found, None) or next((hint for kind, hint in _HINTS if isinstance(exc, kind)), None)
 
 
-def similar_ref(console: Console, exc: errors.TractError) -> str | None:
-    """The branches and tags that look like the name in *exc*, or None."""
-    if not isinstance(exc, errors.BranchNotFoundError | errors.CommitNotFoundError):
-        return None
+def similar_name(console: Console, exc: errors.TractError) -> str | None:
+    """The branches and tags, tracts or settings that look like the name in *exc*, or None."""
     named = re.search(r"'([^']+)'", str(exc))
-    names: list[str] = []
-    with suppress(errors.TractError, OSError), console.open_repository() as repo:
-        names = [name.removeprefix(prefix) for prefix in (HEADS, TAGS) for name, _ in repo.local_refs(prefix)]
-    near = difflib.get_close_matches(named[1], names, 3, 0.6) if named is not None else []
+    if named is None:
+        return None
+    near = difflib.get_close_matches(named[1], _names_like(console, exc), 3, 0.6)
     return f"did you mean {' or '.join(repr(name) for name in near)}?" if near else None
+
+
+def _names_like(console: Console, exc: errors.TractError) -> list[str]:
+    """All names of what *exc* misses."""
+    if isinstance(exc, errors.ConfigError) and str(exc).startswith("unknown setting"):
+        return [*NAMES, *(one.name for one in fields(TractConfig) if one.init), "budget_action"]
+    with suppress(errors.TractError, OSError):
+        if isinstance(exc, errors.SessionError) and "there is no tract" in str(exc):
+            console.tract = None
+            with console.open_repository() as repo:
+                return [tract_name(prefix) for prefix in tract_times(repo)]
+        if isinstance(exc, errors.BranchNotFoundError | errors.CommitNotFoundError):
+            with console.open_repository() as repo:
+                return [name.removeprefix(prefix) for prefix in (HEADS, TAGS) for name, _ in repo.local_refs(prefix)]
+    return []
 
 
 _REMOTES = "a store is copied with 'tract fast-export | tract -C <other> fast-import'; there are no remotes yet"

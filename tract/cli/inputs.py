@@ -25,6 +25,9 @@ MODEL_PARAMS = (
     Param("model", ("--model",), metavar="MODEL", help="The model. Default: the provider's default model."),
 )
 
+PRINT_JSON = Param("print_json", ("--print-json",), bool, help="Print the commit as a JSON document.")
+"""For the commands whose --json says what they are given."""
+
 _SCISSORS = "------------------------ >8 ------------------------"
 
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
@@ -83,7 +86,7 @@ def _editor(console: Console) -> list[str] | None:
     environ = console.environ
     for command in (
         environ.get("TRACT_EDITOR"),
-        user_setting(environ, "editor"),
+        user_setting(console, "editor"),
         environ.get("VISUAL"),
         environ.get("EDITOR"),
     ):
@@ -91,6 +94,21 @@ def _editor(console: Console) -> list[str] | None:
             return shlex.split(command)
     found = shutil.which("vi", path=environ.get("PATH", ""))
     return None if found is None else [found]
+
+
+def summary_text(console: Console, args: Args, about: str) -> str | None:
+    """The summary that *args* has, or that is piped in; on a terminal, where no model is named and no key is set, the one written in the editor, and None where a model writes it.
+
+    TractError for one that was left empty.
+    """
+    if args.content is not None:
+        return given_text(console, args.content)
+    if args.provider or args.model or any(console.environ.get(key) for key in _KEYS.values()):
+        return None
+    text = edited_text(console, "", about)
+    if text is not None and not text.strip():
+        raise TractError("the summary is empty; nothing was changed")
+    return text
 
 
 def message_of_role(role: str, text: str, name: str | None = None, call_id: str | None = None) -> Any:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from tract import __version__
-from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, Param, UnreadableError, parse
+from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, TRACT, USAGE, Command, UnreadableError, parse
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, utf8_streams
 from tract.errors import ConfigError, DamageWarning, TimeArgumentError, TractError
@@ -23,7 +23,7 @@ _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--color=<when>]\n             [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
+_USAGE = "usage: tract [-C <folder>] [--tract <name>] [-c <setting>=<value>] [--color=<when>]\n             [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
 
 
 def entry() -> None:
@@ -84,7 +84,7 @@ def _dispatch(argv: list[str], console: Console) -> int:
     if name not in ENTRIES:
         from tract.cli.settings import ALIAS, user_setting
 
-        alias = user_setting(console.environ, ALIAS + name)
+        alias = user_setting(console, ALIAS + name)
         if alias is None:
             return _unknown_command(name, console)
         name, *more = _alias_words(name, alias)
@@ -142,7 +142,7 @@ def _global_option(argv: list[str], console: Console) -> int | None:
     if option == "--read-only":
         console.read_only = True
         return None
-    if option not in ("-C", "--tract", "--color"):
+    if option not in ("-C", "--tract", "--color", "-c"):
         return _usage_error(console, f"unknown option: {option}")
     if not given:
         if not argv:
@@ -153,15 +153,16 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         os.listdir(console.folder)  # a folder that is not there is better found here than in a message about stores
     elif option == "--tract":
         console.tract = value
+    elif option == "-c":
+        from tract.cli.settings import give  # few commands are told anything else than what is saved
+
+        give(console, value)
     elif value not in _COLORS:
         return _usage_error(console, f"--color takes auto, always or never, not {value!r}")
     else:
         console.color = _COLORS[value]
     return None
 
-
-TRACT = Param("tract", ("--tract",), metavar="NAME", help="The tract to work in; the root tract if not given.")
-"""An option that every command has."""
 
 _COLORS = {"auto": None, "always": True, "never": False}
 
@@ -179,7 +180,7 @@ def _unknown_command(name: str, console: Console) -> int:
     from tract.cli.hints import GIT_WORDS
 
     console.error(f"'{name}' is not a tract command; see 'tract --help'")
-    near = difflib.get_close_matches(name, ENTRIES, 3, 0.5)
+    near = difflib.get_close_matches(name, [*ENTRIES, "help"], 3, 0.5)
     if name in GIT_WORDS:
         console.hint(GIT_WORDS[name])
     elif near:
@@ -223,9 +224,9 @@ def _warn(console: Console, message: Warning | str) -> None:
 
 
 def _show_hint(console: Console, exc: TractError) -> None:
-    from tract.cli.hints import hint_for, similar_ref  # only when something failed
+    from tract.cli.hints import hint_for, similar_name  # only when something failed
 
-    hint = similar_ref(console, exc) or hint_for(exc)
+    hint = similar_name(console, exc) or hint_for(exc)
     if hint is not None:
         console.hint(hint)
 

@@ -41,7 +41,7 @@ def _pager(console: Console) -> str | None:
     if not console.paging or console.stdout is not sys.stdout or not console.is_terminal:
         return None
     environ = console.environ
-    for command in (environ.get("TRACT_PAGER"), user_setting(environ, "pager"), environ.get("PAGER")):
+    for command in (environ.get("TRACT_PAGER"), user_setting(console, "pager"), environ.get("PAGER")):
         if command is not None:
             return None if command.strip() in ("", "cat") else command
     return "less" if shutil.which("less", path=environ.get("PATH")) else None

@@ -145,12 +145,15 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
     console.line(lead, id, decoration, " ", role, marks, ": ", text, console.paint(tokens, "dim") if tokens else "")
 
 
-def print_commit(console: Console, tract: Tract, info: CommitInfo) -> None:
-    """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``."""
+def print_commit(console: Console, tract: Tract, info: CommitInfo, *, json: bool = False) -> None:
+    """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``; or the commit as JSON."""
     from tract.messages import message_of  # who only looks needs no classes of content
 
     message = message_of(tract.get_content(info.commit_hash))
     line = Line(info, message.role, message_text(message), False)
+    if json:
+        console.print_json(info, role=line.role, text=line.text, branch=tract.current_branch)
+        return
     lead = f"[{tract.current_branch or 'detached HEAD'} {line.id[:SHORT]}] "
     text = one_line(line.text, max(_LEAST, console.width - text_width(lead) - len(line.role) - len(marks_of(line)) - 2))
     console.line(lead, paint_role(console, line.role), paint_marks(console, line), ": ", Painted(text))

@@ -6,18 +6,48 @@
     last = "log -n 1 --format full"
 
 Of a store, settings are ``tract.config``'s.
+What ``tract -c NAME=VALUE`` gives holds for one command, and is saved nowhere.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tract.errors import ConfigError
 
+if TYPE_CHECKING:
+    from tract.cli.console import Console
+
 NAMES = ("pager", "editor")
 ALIAS = "alias."
+
+_LASTING = {
+    **dict.fromkeys(
+        ("orphan_retention_days", "archive_retention_days", "keep_pinned", "keep_merge_bases"),
+        "gc asks every tract for it; give it to 'tract gc'",
+    ),
+    **dict.fromkeys(("default_branch", "display_name"), "it says how a tract is made; give it to 'tract config'"),
+}
+"""Settings that are of no use to one command, and why."""
+
+
+def give(console: Console, text: str) -> None:
+    """Let this one command have the setting in *text*, ``NAME=VALUE``; ConfigError where it makes no sense."""
+    name, given, value = text.partition("=")
+    if not given:
+        raise ConfigError(f"a setting for one command is a name and a value, such as author=ida, not {text!r}")
+    if name in _LASTING:
+        raise ConfigError(f"the setting '{name}' cannot be given to one command: {_LASTING[name]}")
+    if is_user_setting(name):
+        console.preferences[name] = value
+        return
+    from tract.config import from_table
+
+    one = {name: read_value(value)}
+    from_table({**one, "token_budget": 1} if name == "budget_action" else one)
+    console.settings |= one
 
 
 def user_file(environ: Mapping[str, str]) -> str | None:
@@ -49,9 +79,21 @@ def user_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def user_setting(environ: Mapping[str, str], name: str) -> str | None:
-    """One of the user's settings."""
-    return user_settings(environ).get(name)
+def user_setting(console: Console, name: str) -> str | None:
+    """One of the user's settings: the one given to this command, else the one that is saved."""
+    return console.preferences.get(name) or user_settings(console.environ).get(name)
+
+
+def read_value(text: str) -> Any:
+    """A value as TOML has it: a number, true, false, else the text."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def write_user_settings(environ: Mapping[str, str], settings: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from tract.compile.prefix import PrefixChange, prefix_change
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.totals import TokenCount, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
+from tract.config import check_keywords
 from tract.errors import ContentValidationError
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
@@ -312,6 +313,7 @@ class CompileOptions(TypedDict, total=False):
 
 def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledContext:
     """The context at a revision or a moment, HEAD and now where neither is given, with the notes as they are now or were then."""
+    check_keywords("compile", options, CompileOptions)
     at_commit, at_time, notes = options.get("at_commit"), options.get("at_time"), options.get("notes", "now")
     order = options.get("order")
     if at_commit is not None and at_time is not None:

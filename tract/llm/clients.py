@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
+from tract.config import check_keywords
 from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
 from tract.llm.client import Provider, ProviderClient
 from tract.llm.openai_format import OpenAIAssembler, openai_body, read_openai_answer
-from tract.llm.settings import Secrets, join_path, read_base_url, read_headers, read_key, read_limits
+from tract.llm.settings import ClientOptions, Secrets, join_path, read_base_url, read_headers, read_key, read_limits
 from tract.llm.types import LLMRequest
 
 _OPENAI_HOST = "api.openai.com"
@@ -31,20 +31,16 @@ class OpenAIClient(ProviderClient):
         default_model: str = "gpt-5.4-mini",
         timeout: float = 600.0,
         max_retries: int = 3,
-        *,
-        read_timeout: float = 300.0,
-        backoff: float = 0.5,
-        max_wait: float = 60.0,
-        max_bytes: int = 1 << 26,
-        headers: Mapping[str, str] | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
+        check_keywords("OpenAIClient", options, ClientOptions)
         url = read_base_url(base_url, "OPENAI_BASE_URL", f"https://{_OPENAI_HOST}/v1")
         key = read_key(api_key, "OPENAI_API_KEY")
 
         def body(request: LLMRequest, stream: bool) -> dict[str, Any]:
             return openai_body(request, stream=stream, limit_name=limit_name(url.host))
 
-        own = read_headers(headers)
+        own = read_headers(options.get("headers"))
         provider = Provider(
             url=join_path(url, "/chat/completions"),
             headers=({"authorization": f"Bearer {key}"} if key else {}) | own,
@@ -54,7 +50,7 @@ class OpenAIClient(ProviderClient):
             assembler=OpenAIAssembler,
             request_id_header="x-request-id",
         )
-        limits = read_limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes)
+        limits = read_limits(timeout, max_retries, options)
         super().__init__(provider, default_model, limits)
 
 
@@ -80,19 +76,16 @@ class AnthropicClient(ProviderClient):
         max_retries: int = 3,
         *,
         default_max_tokens: int = 4096,
-        read_timeout: float = 300.0,
-        backoff: float = 0.5,
-        max_wait: float = 60.0,
-        max_bytes: int = 1 << 26,
-        headers: Mapping[str, str] | None = None,
+        **options: Unpack[ClientOptions],
     ) -> None:
+        check_keywords("AnthropicClient", options, ClientOptions)
         url = read_base_url(base_url, "ANTHROPIC_BASE_URL", "https://api.anthropic.com")
         key = read_key(api_key, "ANTHROPIC_API_KEY")
 
         def body(request: LLMRequest, stream: bool) -> dict[str, Any]:
             return anthropic_body(request, stream=stream, default_max_tokens=default_max_tokens)
 
-        own = read_headers(headers)
+        own = read_headers(options.get("headers"))
         provider = Provider(
             url=join_path(url, "/v1/messages"),
             headers={"anthropic-version": _ANTHROPIC_VERSION} | ({"x-api-key": key} if key else {}) | own,
@@ -102,5 +95,5 @@ class AnthropicClient(ProviderClient):
             assembler=AnthropicAssembler,
             request_id_header="request-id",
         )
-        limits = read_limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes)
+        limits = read_limits(timeout, max_retries, options)
         super().__init__(provider, default_model, limits)

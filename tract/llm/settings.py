@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import httpx
 
@@ -16,7 +17,7 @@ _SHOWN = 200  # characters of a provider's text in a message
 _SHORTEST = 6  # a shorter text is no secret, and would be found everywhere
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How long, how often and how much. Times are seconds.
 
@@ -24,13 +25,23 @@ class Limits:
     The first wait is up to ``backoff``, each further one up to twice as long; none is over ``max_wait``, and a provider that asks for a longer one is not asked again.
     """
 
-    timeout: float
-    read_timeout: float
-    max_retries: int
-    backoff: float
-    max_wait: float
+    timeout: float = 600.0
+    read_timeout: float = 300.0
+    max_retries: int = 3
+    backoff: float = 0.5
+    max_wait: float = 60.0
     connect_timeout: float = 10.0
     max_bytes: int = 1 << 26
+
+
+class ClientOptions(TypedDict, total=False):
+    """What clients have in common, beside what their ``Limits`` are called: times are seconds, *headers* are sent with every question."""
+
+    read_timeout: float
+    backoff: float
+    max_wait: float
+    max_bytes: int
+    headers: Mapping[str, str] | None
 
 
 class Secrets:
@@ -115,19 +126,23 @@ def join_path(url: httpx.URL, path: str) -> httpx.URL:
     return url.copy_with(path=url.path.rstrip("/") + path)
 
 
-def read_limits(
-    timeout: float, read_timeout: float, max_retries: int, backoff: float, max_wait: float, max_bytes: int
-) -> Limits:
-    for name, value in {"timeout": timeout, "read_timeout": read_timeout}.items():
+def read_limits(timeout: float, max_retries: int, options: ClientOptions) -> Limits:
+    """The limits that a client is given; LLMConfigError for one that makes no sense."""
+    given = {name: value for name, value in options.items() if name != "headers"}
+    limits = Limits(timeout=timeout, max_retries=max_retries, **given)  # type: ignore[arg-type]  # they are checked here
+    for name in ("timeout", "read_timeout"):
+        value = getattr(limits, name)
         if not _is_number(value) or not 0 < value < math.inf:
             raise LLMConfigError(f"{name} must be a number of seconds over 0, not {value!r:.60}")
-    for name, value in {"backoff": backoff, "max_wait": max_wait}.items():
+    for name in ("backoff", "max_wait"):
+        value = getattr(limits, name)
         if not _is_number(value) or not 0 <= value < math.inf:
             raise LLMConfigError(f"{name} must be a number of seconds, not {value!r:.60}")
-    for name, value, least in (("max_retries", max_retries, 0), ("max_bytes", max_bytes, 1)):
+    for name, least in (("max_retries", 0), ("max_bytes", 1)):
+        value = getattr(limits, name)
         if type(value) is not int or value < least:
             raise LLMConfigError(f"{name} must be a whole number from {least} on, not {value!r:.60}")
-    return Limits(timeout, read_timeout, max_retries, backoff, max_wait, max_bytes=max_bytes)
+    return limits
 
 
 def _is_number(value: object) -> bool:

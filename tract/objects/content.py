@@ -212,8 +212,9 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     if not isinstance(name, str) or types.get(name) is not type(content):
         name = next((known for known, cls in types.items() if cls is type(content)), None)
     if name is None:
+        said = "user, assistant and system commit a text" if isinstance(content, str) else "it is not registered"
         raise ContentValidationError(
-            f"content is a content type or a dict, and {type(content).__name__} is neither: it is not registered"
+            f"content is a content type or a dict, and {type(content).__name__} is neither: {said}"
         )
     _check_fields(content, name)
     value = {"content_type": name, **_fields_of(content, name)}

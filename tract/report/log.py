@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
+from tract.config import check_keywords
 from tract.errors import ContentValidationError
 from tract.history.reachability import reachable
 from tract.history.records import records_behind
@@ -32,7 +33,7 @@ class LogOptions(TypedDict, total=False):
 
     *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
     *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in the text of its message.
-    *text* selects the commits that change how often it stands in the context.
+    *text* selects the commits that change how often it stands in the context, *lines*, a regular expression, those that change which lines of messages match.
     *since* is included, *until* is not. *merges* asks for merges alone, or when false for all others. Records are left out, but with *records*.
     """
 
@@ -45,6 +46,7 @@ class LogOptions(TypedDict, total=False):
     author: str | re.Pattern[str] | None
     grep: str | re.Pattern[str] | None
     text: str | None
+    lines: str | re.Pattern[str] | None
     ignore_case: bool
     since: datetime | str | None
     until: datetime | str | None
@@ -53,6 +55,7 @@ class LogOptions(TypedDict, total=False):
 
 def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> list[CommitInfo]:
     """The commits behind *start*, newest first; an empty list where there is no commit yet."""
+    check_keywords("log", options, LogOptions)
     skip = options.get("skip", 0)
     for name, number in (("limit", limit), ("skip", skip)):
         if number is not None and (type(number) is not int or number < 0):
@@ -153,6 +156,9 @@ def _tests(space: Workspace, options: LogOptions) -> Iterator[Test]:
             raise ContentValidationError("the text to look for is empty")
         count = _counting(space, text, ignore_case=ignore_case)
         yield lambda id, commit: _changes_count(space.repo, id, commit, count)
+    if (pattern := options.get("lines")) is not None:
+        matching = _matching(space, _pattern(pattern, ignore_case=ignore_case))
+        yield lambda id, commit: _changes_count(space.repo, id, commit, matching)
 
 
 def read_operation(name: CommitOperation | str) -> CommitOperation:
@@ -194,8 +200,18 @@ def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[Ob
     return count
 
 
-def _changes_count(repo: Repository, id: ObjectId, commit: Commit, count: Callable[[ObjectId | None], int]) -> bool:
-    """Whether the commit changes how often a text stands in the context; a merge, whether it does so in a message beside all its parents."""
+def _matching(space: Workspace, pattern: re.Pattern[str]) -> Callable[[ObjectId | None], Any]:
+    """The lines of a blob's message that match, in the order of their texts; none in none."""
+
+    def lines(blob: ObjectId | None) -> list[str]:
+        text = "" if blob is None else message_text(space.blobs.message(blob))
+        return sorted(line for line in text.splitlines() if pattern.search(line))
+
+    return lines
+
+
+def _changes_count(repo: Repository, id: ObjectId, commit: Commit, count: Callable[[ObjectId | None], Any]) -> bool:
+    """Whether the commit changes what *count* says of a message; a merge, whether it does so beside all its parents."""
     from tract.history.diff import changes_of  # few ask for this, and everybody who sees a log would load it
 
     if len(commit.parents) < 2:

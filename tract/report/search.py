@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import TypedDict, Unpack
 
+from tract.config import check_keywords
 from tract.errors import ContentValidationError
 from tract.escape import escaped
 from tract.history.times import microseconds, moment
@@ -47,24 +49,31 @@ class SearchHit:
         return f"SearchHit({escaped(self.tract_id)}::{self.commit_hash[:16]} {self.role}: {self.text[start : start + 60]!r})"
 
 
-def search(
-    repo: Repository,
-    text: str,
-    *,
-    tract: str | None = None,
-    regex: bool = False,
-    case: bool = False,
-    role: str | None = None,
-    tool: str | None = None,
-    since: datetime | str | None = None,
-    limit: int | None = None,
-) -> list[SearchHit]:
-    """The messages that have *text* in them, of every tract or of the one named: tract by tract, the root tract first, in each the newest first.
+class SearchOptions(TypedDict, total=False):
+    """The options of :func:`search`; each narrows what is found, and None, or False, does not, but for the first two.
+
+    With *regex* the text is a regular expression; with *case* capital and small letters differ.
+    *tract* is the only one to look in; *tool* leaves messages that call that tool; *since*, a moment or words such as ``"2 hours ago"``, is included; *limit* is the most hits.
+    """
+
+    regex: bool
+    case: bool
+    tract: str | None
+    role: str | None
+    tool: str | None
+    since: datetime | str | None
+    limit: int | None
+
+
+def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
+    """The messages that have *text* in them: tract by tract, the root tract first, in each the newest first. An empty text is in every message.
 
     All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
-    *text* is a text, or with *regex* a regular expression; capital and small letters are the same without *case*. An empty one is in every message.
-    *tool* leaves messages that call that tool; *since*, a moment or words such as ``"2 hours ago"``, is included.
     """
+    check_keywords("search", options, SearchOptions)
+    regex, case = options.get("regex", False), options.get("case", False)
+    tract, role, tool = options.get("tract"), options.get("role"), options.get("tool")
+    since, limit = options.get("since"), options.get("limit")
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")
     pattern = _pattern(text, regex=regex, case=case)

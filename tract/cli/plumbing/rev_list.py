@@ -16,6 +16,7 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.ranges import NOT, turned
 from tract.history.reachability import context_objects, reachable
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -59,7 +60,7 @@ def _ends(repo: Repository, args: Args) -> tuple[list[ObjectId], list[ObjectId]]
     """Where to begin, and what not to show."""
     starts: list[ObjectId] = []
     hidden: list[ObjectId] = []
-    for text in args.revisions:
+    for text in turned(args.revisions):
         wanted, left_out = resolve_range(repo, text)
         starts += [wanted] if wanted is not None else []
         hidden += [left_out] if left_out is not None else []
@@ -91,7 +92,13 @@ def _rows(
 COMMAND = Command(
     run,
     (
-        Param("revisions", help="What to list; ^REV leaves out what REV reaches.", metavar="REV", many=True),
+        Param(
+            "revisions",
+            help="What to list; ^REV leaves out what REV reaches, and so does REV behind --not.",
+            metavar="REV",
+            many=True,
+            words=(NOT,),
+        ),
         Param("limit", ("-n", "--max-count"), type=int, default=-1, help="List at most N commits.", metavar="N"),
         Param("count", ("--count",), type=bool, help="Print only how many there are."),
         Param("first_parent", ("--first-parent",), type=bool, help="Follow only the first parent of each commit."),

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from tract.api.tract import Tract
 from tract.cli.command import DONE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
-from tract.cli.inputs import MODEL_PARAMS, given_text, open_client
+from tract.cli.inputs import MODEL_PARAMS, given_text, open_client, summary_text
 from tract.cli.rendering import SHORT
 from tract.curation.collapse import CollapseResult
 
@@ -24,9 +24,10 @@ def run(console: Console, args: Args) -> int:
             gone = parent.reject_collapse(args.reject)
             console.note(f"Collapse {gone.id} of '{gone.child}' rejected; nothing was changed")
             return DONE
-        content = None if args.content is None else given_text(console, args.content)
         if args.approve is not None:
+            content = None if args.content is None else given_text(console, args.content)
             return _report(console, parent.approve_collapse(args.approve, content=content), args)
+        content = summary_text(console, args, f"What '{args.child}' did, as one message.")
         with ExitStack() as stack:
             if content is None:
                 parent.configure_llm(stack.enter_context(open_client(console, args)))
@@ -88,7 +89,7 @@ COMMAND = Command(
             "content",
             ("--content", "-c"),
             metavar="TEXT",
-            help="What it did; '-' reads the standard input. If not given, a model says it.",
+            help="What it did; '-' reads the standard input. If not given, a model says it, or on a terminal, where no model is named and no key is set, you do, in an editor.",
         ),
         Param(
             "call_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.inputs import content_from_json, edited_text, given_text, message_of_role, read_json
+from tract.cli.inputs import PRINT_JSON, content_from_json, edited_text, given_text, message_of_role, read_json
 from tract.cli.rendering import print_commit
 from tract.history.context import context_at, entries
 
@@ -30,7 +30,7 @@ def run(console: Console, args: Args) -> int:
         info = tract.commit(
             content, message=args.message, response_to=args.reply_to, generation_config=config, usage=usage
         )
-        print_commit(console, tract, info)
+        print_commit(console, tract, info, json=args.print_json)
     return DONE
 
 
@@ -48,7 +48,13 @@ def _amend(console: Console, args: Args) -> int:
     if not rows:
         console.error("nothing to amend: there is no message yet")
         return NEGATIVE
-    edit_args = {"target": rows[-1][0].hex(), "restore": None, "json": False, "dry_run": False}
+    edit_args = {
+        "target": rows[-1][0].hex(),
+        "restore": None,
+        "json": False,
+        "dry_run": False,
+        "print_json": args.print_json,
+    }
     return edit.run(console, Args({**edit_args, "text": args.text, "role": args.role, "message": args.message}))
 
 
@@ -72,6 +78,7 @@ COMMAND = Command(
             bool,
             help="TEXT is JSON: a whole message as a provider has it, or one of tract's content types.",
         ),
+        PRINT_JSON,
         Param("amend", ("--amend",), bool, help="Edit the last message instead, as 'tract edit' does."),
         Param("message", ("--message", "-m"), metavar="NOTE", help="A note on the commit; no model sees it."),
         Param("reply_to", ("--reply-to",), metavar="REVISION", help="The message that this one replies to."),

@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from tract.api.tract import Tract
 from tract.cli.command import DONE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
-from tract.cli.inputs import MODEL_PARAMS, given_text, open_client
+from tract.cli.inputs import MODEL_PARAMS, edited_text, given_text, open_client, summary_text
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression
 from tract.errors import CompressionError
+
+_ABOUT = "A summary, to take the place of messages; 'tract compress --dry-run' says of which, 'tract blame' shows them."
 
 _REVIEWS = ("approve", "reject", "edit", "show")
 
@@ -32,7 +34,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _compress(console: Console, tract: Tract, args: Args) -> int:
-    content = None if args.content is None else given_text(console, args.content)
+    content = None if args.dry_run and args.content is None else summary_text(console, args, _ABOUT)
     patterns = [_pattern(one) for one in args.must_match]
     with ExitStack() as stack:
         if content is None and not args.dry_run:
@@ -96,6 +98,8 @@ def _review(console: Console, tract: Tract, args: Args, mode: str) -> int:
         return DONE
     if mode == "edit":
         text = given_text(console, args.content)
+        if text is None:
+            text = edited_text(console, pending.text, f"The summary of compression {pending.id}.")
         if text is None:
             console.error("nothing to edit: give the new summary with --content, or pipe it in")
             return USAGE
@@ -222,7 +226,7 @@ COMMAND = Command(
             "content",
             ("--content", "-c"),
             metavar="TEXT",
-            help="The summary; '-' reads it from the standard input. Without it, a model writes the summary.",
+            help="The summary; '-' reads it from the standard input. Without it, a model writes the summary, or on a terminal, where no model is named and no key is set, you do, in an editor.",
         ),
         Param("target_tokens", ("--target-tokens",), int, metavar="N", help="The approximate length of the summary."),
         Param(
@@ -264,7 +268,10 @@ COMMAND = Command(
         Param("approve", ("--approve",), metavar="ID", help="Commit a waiting compression."),
         Param("reject", ("--reject",), metavar="ID", help="Discard a waiting compression."),
         Param(
-            "edit", ("--edit",), metavar="ID", help="Replace the summary of a waiting compression by that of --content."
+            "edit",
+            ("--edit",),
+            metavar="ID",
+            help="Replace the summary of a waiting compression by that of --content, or on a terminal in an editor.",
         ),
         Param("show", ("--show",), metavar="ID", help="Print a waiting compression."),
         Param("list", ("--list", "-l"), bool, help="List the waiting compressions."),

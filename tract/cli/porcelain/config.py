@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.settings import is_user_setting, user_file, user_settings, write_user_settings
+from tract.cli.settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
 from tract.config import BudgetAction, TractConfig, from_table, to_table
 from tract.errors import ConfigError, NotARepositoryError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
 from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named
+
+_GIVEN = "-c"
+"""Where a setting comes from that this one command was given."""
 
 
 class _Setting(NamedTuple):
@@ -68,18 +71,23 @@ def _of_tract(console: Console, store: str | None) -> list[_Setting]:
         return []
     path = _file(store, console.tract)
     saved = to_table(read_config(path))
-    values = _values(read_config(path))
-    found = [_Setting(name, value, path if name in saved else "default") for name, value in values.items()]
+    values = _values(from_table({**saved, **console.settings}))
+    origins = {**dict.fromkeys(saved, path), **dict.fromkeys(console.settings, _GIVEN)}
+    found = [_Setting(name, value, origins.get(name, "default")) for name, value in values.items()]
     author = console.environ.get("TRACT_AUTHOR_NAME")
     return [
-        one._replace(value=author, origin="TRACT_AUTHOR_NAME") if author and one.name == "author" else one
+        one._replace(value=author, origin="TRACT_AUTHOR_NAME")
+        if author and one.name == "author" and "author" not in console.settings
+        else one
         for one in found
     ]
 
 
 def _of_user(console: Console) -> list[_Setting]:
     path = user_file(console.environ) or ""
-    return [_Setting(name, value, path) for name, value in user_settings(console.environ).items()]
+    saved = {name: _Setting(name, value, path) for name, value in user_settings(console.environ).items()}
+    given = {name: _Setting(name, value, _GIVEN) for name, value in console.preferences.items()}
+    return [*(saved | given).values()]
 
 
 def _values(config: TractConfig) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def _change(console: Console, name: str, value: str | None) -> None:
     with console.open_repository():  # a store that may not be opened may not be changed either
         store = console.store()
     table = to_table(read_config(_file(store, console.tract)))
-    config = from_table(_with(table, name, None if value is None else _read(value)))
+    config = from_table(_with(table, name, None if value is None else read_value(value)))
     branch_ref(config.default_branch)
     counter_named(config.tokenizer_encoding)
     write_config(_own_file(store, console.tract), config)
@@ -124,18 +132,6 @@ def _with(table: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     if name == "token_budget" and value is None:
         rest.pop("budget_action", None)  # it is the budget's
     return rest if value is None else {**rest, name: value}
-
-
-def _read(text: str) -> Any:
-    """A value as TOML has it: a number, true, false, else the text."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _text(value: Any) -> str:
@@ -165,9 +161,12 @@ The settings of a tract stand in config.toml in its store: docs/retention.md and
 
 pager, editor and alias.<name> are yours in all stores; they stand in $XDG_CONFIG_HOME/tract/config.toml, or in ~/.config. An alias stands for a command and some of its arguments, and hides no command.
 
+'tract -c NAME=VALUE COMMAND' gives a setting to one command.
+
   $ tract config
   $ tract config token_budget 100000
   $ tract config orphan_retention_days --show-origin
+  $ tract -c author=ida commit 'Hello.'
   $ tract config alias.last 'log -n 1 --format full'
 """,
     pages=True,

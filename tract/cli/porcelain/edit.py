@@ -9,7 +9,7 @@ from typing import Any
 from tract.cli.changes import DRY_RUN, print_dry_run
 from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.inputs import content_from_json, edited_text, given_text, message_of_role
+from tract.cli.inputs import PRINT_JSON, content_from_json, edited_text, given_text, message_of_role
 from tract.cli.rendering import print_commit
 from tract.compile.workspace import current_blob
 from tract.history.commit import edit_target
@@ -41,9 +41,10 @@ def run(console: Console, args: Args) -> int:
         content = _in_role(console, args.target, args.role, text)
     with console.open_tract() as tract:
         if args.dry_run:
-            print_dry_run(console, tract, partial(tract.edit, args.target, content), json=False)
+            print_dry_run(console, tract, partial(tract.edit, args.target, content), json=args.print_json)
             return DONE
-        print_commit(console, tract, tract.edit(args.target, content, message=args.message))
+        info = tract.edit(args.target, content, message=args.message)
+        print_commit(console, tract, info, json=args.print_json)
     return DONE
 
 
@@ -58,9 +59,10 @@ def _restore(console: Console, args: Args) -> int:
     with console.open_tract() as tract:
         version = int(args.restore) if is_place else args.restore
         if args.dry_run:
-            print_dry_run(console, tract, partial(tract.restore, args.target, version), json=False)
+            print_dry_run(console, tract, partial(tract.restore, args.target, version), json=args.print_json)
             return DONE
-        print_commit(console, tract, tract.restore(args.target, version, message=args.message))
+        info = tract.restore(args.target, version, message=args.message)
+        print_commit(console, tract, info, json=args.print_json)
     return DONE
 
 
@@ -100,6 +102,7 @@ COMMAND = Command(
             bool,
             help="TEXT is JSON: a whole message as a provider has it, or one of tract's content types.",
         ),
+        PRINT_JSON,
         Param(
             "role",
             ("--role", "-r"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tract.cli.command import DONE, Args, Command, Param
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
 from tract.opening import create_repository, open_repository, store_path
@@ -15,6 +15,9 @@ from tract.storage.files import is_there
 def run(console: Console, args: Args) -> int:
     given = args.folder if args.folder is not None else console.environ.get("TRACT_DIR") or "."
     store = store_path(console.path(given))
+    if console.settings:
+        console.error("init takes no -c: 'tract config' changes the settings of a store")
+        return USAGE
     console.check_writable(store)
     exists = is_there(store)
     if exists:

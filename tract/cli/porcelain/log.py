@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.graph import Graph
+from tract.cli.ranges import NOT, turned
 from tract.cli.rendering import (
     Line,
     date_text,
@@ -53,16 +54,19 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     selection = _selection(args)
     with console.open_workspace() as space:
-        selection["start"] = [start for text in args.revisions for start in _starts(space, text)]
+        selection["start"] = [start for text in turned(args.revisions) for start in _starts(space, text)]
         _print_all(console, space, args, _rows(space, args, selection))
     return DONE
 
 
 def _starts(space: Workspace, text: str) -> list[str]:
     """*text*, and for ``A...B`` what it is short for: A and B without what both have."""
-    left, dots, right = text.partition("...")
+    is_left_out = text.startswith("^")
+    left, dots, right = text.removeprefix("^").partition("...")
     if not dots:
         return [text]
+    if is_left_out:
+        raise ContentValidationError(f"what A...B lists cannot be left out: {text[1:]!r}")
     from tract.history.reachability import merge_bases  # few ask for what is on one side only
 
     ends = [resolve_revision(space.repo, side or "HEAD") for side in (left, right)]
@@ -95,6 +99,7 @@ def _selection(args: Args) -> LogOptions:
         author=_any_of(args.author),
         grep=_any_of(args.grep),
         text=args.text,
+        lines=args.lines,
         ignore_case=args.ignore_case,
         since=args.since,
         until=args.until,
@@ -127,7 +132,7 @@ def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row
         wanted = versions if wanted is None else versions & wanted
     commits = walk(space.repo, selection)
     inside = None
-    if args.graph and any(".." in start or start.startswith("^") for start in args.revisions):
+    if args.graph and any(".." in start or start.startswith("^") for start in turned(args.revisions)):
         known = list(commits)  # no line is drawn to what a range leaves out
         commits, inside = iter(known), {id for id, _ in known}
     graph = Graph() if args.graph and not args.json else None
@@ -253,7 +258,8 @@ COMMAND = Command(
             "revisions",
             many=True,
             metavar="REVISION",
-            help="Where to start. Default: HEAD. A..B lists the commits that B has and A has not, A...B those that only one of the two has; ^A leaves out the commits of A.",
+            help="Where to start. Default: HEAD. A..B lists the commits that B has and A has not, A...B those that only one of the two has; ^A leaves out the commits of A, and so does A behind --not.",
+            words=(NOT,),
         ),
         Param("oneline", ("--oneline",), bool, help="Print one line for each commit."),
         Param("patch", ("-p", "--patch"), bool, help="Print what each commit changed, as 'tract diff' prints it."),
@@ -292,13 +298,19 @@ COMMAND = Command(
             "ignore_case",
             ("-i", "--regexp-ignore-case"),
             bool,
-            help="Ignore case in --author, --grep and -S.",
+            help="Ignore case in --author, --grep, -S and -G.",
         ),
         Param(
             "text",
             ("-S",),
             metavar="TEXT",
             help="Show only commits that change how often TEXT occurs in the context: those that added it or removed it.",
+        ),
+        Param(
+            "lines",
+            ("-G",),
+            metavar="PATTERN",
+            help="Show only commits that add, remove or change a line which matches the regular expression.",
         ),
         Param("message", ("-L",), metavar="MESSAGE", help="Show only the commits that wrote or changed this message."),
         Param(
@@ -335,6 +347,7 @@ A token count with a ~ is an estimate; 'tract compile --json' counts exactly.
   $ tract log -n 5
   $ tract log --oneline --graph --all
   $ tract log main..draft --format '%h %ar %r: %s'
+  $ tract log --all --not main
   $ tract log -S '60 days'
   $ tract log --grep refund -i --since '2 days ago'
   $ tract log main~10 --op edit --json

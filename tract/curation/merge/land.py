@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Unpack
 
 from tract.compile.workspace import Moving, Workspace
+from tract.config import check_keywords
 from tract.curation.merge.plan import MergeOptions, plan_merge_of
 from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
 from tract.curation.merge.result import MergeResolution, MergeResult, count_of
@@ -30,6 +31,7 @@ def merge(
     It lands at once where it has no open conflict, and no resolver decided any unless *auto_commit* says so.
     *client* is the configured model.
     """
+    check_keywords("merge", options, MergeOptions)
     resolver = choose_resolver(options.get("resolver"), client, options.get("strategy", "auto"), prompts)
     with moving("merge") as (space, expected):
         result = plan_merge_of(space, source, options, expected=expected)

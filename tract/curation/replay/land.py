@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from tract.compile.workspace import Moving, Workspace
+from tract.config import check_keywords
 from tract.curation.merge.resolve import choose_resolver
 from tract.curation.replay.plan import Replay, ReplayOptions, ReplayRequest, plan_replay_of, resolve_replay
 from tract.curation.replay.result import (
@@ -33,6 +34,7 @@ from tract.writing.budget import check_budget_of_changes, check_budget_of_moving
 
 def replay(moving: Moving, request: ReplayRequest, **options: Unpack[ReplayOptions]) -> ReplayResult:
     """Do what *request* asks for; with *keep*, a replay that has conflicts waits for its user."""
+    check_keywords(request.command.replace("-", "_"), options, ReplayOptions)
     resolver = choose_resolver(options.get("resolver"), None, "auto")
     dry_run = options.get("dry_run", False)
     with moving(request.command) as (space, expected):
