@@ -162,3 +162,18 @@ def test_what_is_damaged_of_a_command_under_way_hides_nothing_else(run, tmp_path
     assert f"'{end}' gives up what was under way" in done.err
     assert 0 == run(*end.split()[1:]).status
     assert "" == run("status").err
+
+
+def test_a_request_says_what_it_would_cost(run, tmp_path):
+    run("commit", "hello")
+    with Tract.open(tmp_path) as t:
+        t.assistant("ho", request={"model": "m", "tools": [{"type": "function", "function": {"name": "look"}}]})
+
+    shown = run("status", "--request", '{"model": "m", "tools": []}')
+    same = run("status", "--request", '{"model": "m", "tools": [{"type": "function", "function": {"name": "look"}}]}')
+
+    assert "tokens would be read anew (tools_changed: tools removed: look)" in shown.out
+    assert "Prefix: 0 of the last request's" in same.out
+    value = run("status", "--json", "--request", '{"model": "other"}').json["prefix"]
+    assert ("model_changed", value["previous_tokens"]) == (value["reason"], value["invalidated_tokens"])
+    assert 128 == run("status", "--request", "[]").status

@@ -68,9 +68,14 @@ class Looking(Handle):
         with self._looking() as space:
             return verify_sent(space, revision)
 
-    def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
-        """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then."""
-        return self.compile().prefix_change(previous)
+    def prefix_change(
+        self, previous: CompiledContext | Revision, *, request: Mapping[str, Any] | None = None
+    ) -> PrefixChange:
+        """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then.
+
+        *request* is the body that is to be sent: its model, tools, instructions and cache settings count too, against those of the recorded request.
+        """
+        return self.compile().prefix_change(previous, request=request)
 
     def log(self, limit: int | None = 20, **selection: Unpack[LogOptions]) -> list[CommitInfo]:
         """The commits behind *start*, newest first, a child always before its parents.
@@ -105,12 +110,15 @@ class Looking(Handle):
             blob = resolve_object(space.repo, id, "blob")
             return read_bytes(blob, space.repo.objects.read(blob))
 
-    def status(self) -> StatusInfo:
-        """Where the tract is: branch, HEAD, messages, tokens against the budget."""
+    def status(self, *, request: Mapping[str, Any] | None = None) -> StatusInfo:
+        """Where the tract is: branch, HEAD, messages, tokens against the budget.
+
+        *request* is a body that is to be sent: ``prefix`` then says what that would cost the cache of the last recorded request.
+        """
         from tract.report.status import status
 
         with self._looking() as space:
-            return status(space)
+            return status(space, request)
 
     def show(self, revision: Revision = "HEAD") -> CommitDetails:
         """A commit, its content, and what it changed."""

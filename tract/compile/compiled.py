@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from tract.compile.prefix import PrefixChange, prefix_change
 from tract.compile.snapshot import Snapshot, View
 from tract.compile.totals import TokenCount, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
@@ -25,7 +24,8 @@ from tract.repo import Repository
 from tract.revision import Revision, revision_text
 
 if TYPE_CHECKING:
-    from tract.compile.sent import SentRequest
+    from tract.compile.prefix import PrefixChange, Requests
+    from tract.compile.sent_request import SentRequest
     from tract.messages.form import Extras, Form
 
 EDITED = " [edited]"
@@ -58,7 +58,7 @@ class CompiledContext:
     snapshot: Snapshot = field(repr=False)
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
-    _prefix: Callable[[Snapshot | Revision], PrefixChange]
+    _prefix: Callable[[Snapshot | Revision, Requests], PrefixChange]
     _numbers: Callable[[], Sequence[int]]
     _sent: Callable[[Form, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
     _strict: bool = False
@@ -147,12 +147,25 @@ class CompiledContext:
             for warning in every
         )
 
-    def prefix_change(self, previous: CompiledContext | Revision) -> PrefixChange:
+    def prefix_change(
+        self, previous: CompiledContext | Revision, *, request: Mapping[str, Any] | None = None
+    ) -> PrefixChange:
         """What sending this context would cost a provider's prompt cache that holds *previous*.
 
         A revision means its context with the notes as they were when the commit was made.
+        *request* is the body that is to be sent, with or without its messages: its model, tools, instructions and cache settings are compared with those of the request that was recorded for *previous* (``commit(…, request=)``); for what ``sent`` gave its own request stands for it.
+        Where nothing was recorded for *previous*, only the messages are compared.
         """
-        return self._prefix(previous.snapshot if isinstance(previous, CompiledContext) else previous)
+        from tract.compile.prefix import Requests
+
+        if request is not None and not isinstance(request, Mapping):
+            raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
+        if request is None and self.sent_request is not None:
+            request = self.sent_request.settings
+        if not isinstance(previous, CompiledContext):
+            return self._prefix(previous, Requests(None, request))
+        before = previous.sent_request
+        return self._prefix(previous.snapshot, Requests(None if before is None else before.settings, request))
 
     @property
     def _rules(self) -> int:
@@ -266,7 +279,7 @@ def compiled(
         snapshot,
         lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
         lambda: ask_store(space, lambda open_: token_total(open_, snapshot)),
-        lambda previous: ask_store(space, lambda open_: prefix_change(open_, snapshot, previous)),
+        partial(_prefix, space, snapshot),
         lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
         partial(_sent, space, snapshot),
         strict,
@@ -278,6 +291,12 @@ def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
     with space.lock:
         snapshot.columns.total(snapshot.length, space)
         return View(snapshot.columns.counts, snapshot.length)
+
+
+def _prefix(space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, requests: Requests) -> PrefixChange:
+    from tract.compile.prefix import prefix_change  # few ask for it, and it loads all formats
+
+    return ask_store(space, lambda open_: prefix_change(open_, snapshot, previous, requests))
 
 
 def numbers_of(space: Workspace, snapshot: Snapshot) -> tuple[int, ...]:

@@ -5,23 +5,28 @@
                └─ common ─┘  └──── invalidated ────┘
 
 Providers cache prompts by their prefix: the first message that differs makes all that follows be read anew.
+Before the messages stand model, tools and instructions (compile/request_change.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
+from tract.compile.request_change import request_change, settings_of, settings_tokens
+from tract.compile.sent_request import request_of_context
 from tract.compile.snapshot import Snapshot, is_shown
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.history.walk import first_parents
+from tract.messages import Rendered, render_anthropic, render_gemini
+from tract.messages.message import Message
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 from tract.revision import Revision
 
-Reason = Literal["messages_changed", "system_changed"]
+Reason = Literal["messages_changed", "tools_changed", "model_changed", "system_changed"]
 
 _SYSTEM = ("system", "developer")
 
@@ -33,6 +38,7 @@ class PrefixChange:
     The first *common_messages* messages are the same; *invalidated_tokens* of the *previous_tokens* are behind them, and would be read anew.
     *reason*, in Anthropic's words, is None where nothing that is cached was changed: one is the beginning of the other.
     *first_changed_message* introduced the first message that differs; *first_changed_commit* is what changed it: an edit, a note, a compression, or where the histories part the message itself.
+    Where the requests are known their tools and instructions are among the tokens, and *detail* says what of a request changed; then no commit is to blame.
     """
 
     common_messages: int
@@ -42,37 +48,103 @@ class PrefixChange:
     reason: Reason | None
     previous_tokens: int = 0
     first_changed_message: str | None = None
+    detail: str | None = None
 
 
-def prefix_change(space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision) -> PrefixChange:
-    """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made."""
+class Requests(NamedTuple):
+    """The settings that the earlier and the later request have beside their messages, where they are known."""
+
+    before: Mapping[str, Any] | None = None
+    now: Mapping[str, Any] | None = None
+
+
+_UNKNOWN = Requests()
+
+
+def prefix_change(
+    space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, requests: Requests = _UNKNOWN
+) -> PrefixChange:
+    """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made.
+
+    Of *requests* the later decides whether settings are compared; where the earlier is not given, it is the one that was recorded for that context.
+    """
     with space.lock:
         if not isinstance(previous, Snapshot):
             commit = context_commit(space.repo, previous)
             previous = space.compiler.compile(commit, notes_then(space, commit))
-        total = previous.columns.total(previous.length, space)
-        common = common_length(snapshot, previous)
-        tokens = previous.columns.total(common, space)
-        if common in (snapshot.length, previous.length):
-            return PrefixChange(
-                common_messages=common,
-                common_tokens=tokens,
-                invalidated_tokens=0,
-                first_changed_commit=None,
-                reason=None,
-                previous_tokens=total,
-            )
-        message = _changed_message(snapshot, previous, common)
-        culprit = _culprit(space.repo, snapshot, previous, common)
+        change = _messages_change(space, snapshot, previous)
+        if requests.now is None:
+            return change
+        return _with_requests(space, snapshot, previous, requests, change)
+
+
+def _with_requests(
+    space: Workspace, snapshot: Snapshot, previous: Snapshot, requests: Requests, change: PrefixChange
+) -> PrefixChange:
+    """*change*, with what the requests beside the messages cost."""
+    before = requests.before
+    if before is None:
+        found = request_of_context(space, previous.key.commit, snapshot.key.commit)
+        if found is None:
+            return change  # nobody said what was sent
+        before = found.settings
+    counter = space.blobs.counter
+    old, new = settings_of(before), settings_of(requests.now or {})
+    earlier, later = _with_system(old, new, previous), _with_system(new, old, snapshot)
+    has_system = any(message.role in _SYSTEM for message in previous.columns.messages[: previous.length])
+    beside = settings_tokens(counter, earlier, has_system=has_system)
+    total = change.previous_tokens + beside
+    changed = request_change(counter, earlier, later)
+    if changed is None:
+        return replace(change, previous_tokens=total, common_tokens=change.common_tokens + beside)
+    return PrefixChange(
+        common_messages=0,
+        common_tokens=changed.tokens,
+        invalidated_tokens=total - changed.tokens,
+        first_changed_commit=None,
+        reason=changed.reason,
+        previous_tokens=total,
+        detail=changed.detail,
+    )
+
+
+def _with_system(settings: Mapping[str, Any], other: Mapping[str, Any], snapshot: Snapshot) -> Mapping[str, Any]:
+    """*settings* with the instructions that the messages have, where the other request names them and this one leaves them to its messages."""
+    writers: Mapping[str, Callable[[Sequence[Message]], Rendered]] = {
+        "system": render_anthropic,
+        "system_instruction": render_gemini,
+    }
+    for name, write in writers.items():
+        if name in other and name not in settings:
+            rendered = write(snapshot.columns.messages[: snapshot.length]).value
+            settings = {**settings, name: rendered[name]} if name in rendered else settings
+    return settings
+
+
+def _messages_change(space: Workspace, snapshot: Snapshot, previous: Snapshot) -> PrefixChange:
+    total = previous.columns.total(previous.length, space)
+    common = common_length(snapshot, previous)
+    tokens = previous.columns.total(common, space)
+    if common in (snapshot.length, previous.length):
         return PrefixChange(
             common_messages=common,
             common_tokens=tokens,
-            invalidated_tokens=total - tokens,
-            first_changed_commit=(culprit or message).hex(),
-            reason=_reason(snapshot, previous, common),
+            invalidated_tokens=0,
+            first_changed_commit=None,
+            reason=None,
             previous_tokens=total,
-            first_changed_message=message.hex(),
         )
+    message = _changed_message(snapshot, previous, common)
+    culprit = _culprit(space.repo, snapshot, previous, common)
+    return PrefixChange(
+        common_messages=common,
+        common_tokens=tokens,
+        invalidated_tokens=total - tokens,
+        first_changed_commit=(culprit or message).hex(),
+        reason=_reason(snapshot, previous, common),
+        previous_tokens=total,
+        first_changed_message=message.hex(),
+    )
 
 
 def common_length(one: Snapshot, other: Snapshot) -> int:

@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from tract.compile.compiled import CompiledContext, compiled, sent_context
+from tract.compile.sent_request import SentRequest, hidden_by, sent_request
 from tract.compile.tables import ConfigTable, NoteTables
 from tract.compile.workspace import Workspace, context_commit
-from tract.errors import CommitNotFoundError, ContentValidationError, ObjectCorruptError
+from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.notes import CONFIG, REQUEST, NoteTable, note_tip
 from tract.history.priority import Priority
 from tract.history.walk import is_ancestor
@@ -37,17 +38,6 @@ MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages",
 """The key of the messages in a request of each format."""
 
 _OURS = ("provider", "body_hash")
-
-
-class SentRequest(NamedTuple):
-    """What is known of a request: its *settings* in their order, whom it was sent to, the BLAKE3 of its bytes, the commit whose context it had and the number of the rules of mending."""
-
-    settings: Mapping[str, Any]
-    provider: str | None
-    body_hash: str | None
-    context: ObjectId | None
-    hidden: tuple[ObjectId, ...]
-    rules: int
 
 
 class HiddenThen(NoteTable):
@@ -137,7 +127,7 @@ def _hidden_part(
         if "hide" not in body and "since" in body:  # that one says nothing but where it is said
             id = bytes.fromhex(body["since"])
             body = read_body(id, repo.blob(id))
-        before, said = _hidden_by(repo, body)
+        before, said = hidden_by(repo, body)
         hide, show = _hex(hidden - before), _hex(before - hidden)
         if not hide and not show:
             return {"since": id.hex()} if before else {"hidden": []}
@@ -148,42 +138,6 @@ def _hidden_part(
 
 def _hex(commits: Iterable[ObjectId]) -> list[str]:
     return [commit.hex() for commit in sorted(commits)]
-
-
-def _hidden_by(repo: Repository, body: Mapping[str, Any]) -> tuple[frozenset[ObjectId], int]:
-    """The messages that were hidden as the note says, and how many ids the notes say that it goes back to, but for the first."""
-    changes = []
-    while "hidden" not in body:
-        if "hide" in body:
-            changes.append(body)
-        id = bytes.fromhex(body["since"])
-        body = read_body(id, repo.blob(id))
-    hidden = set(body["hidden"])
-    for change in reversed(changes):
-        hidden = (hidden | set(change["hide"])) - set(change["show"])
-    said = sum(len(change["hide"]) + len(change["show"]) for change in changes)
-    return frozenset(bytes.fromhex(one) for one in hidden), said
-
-
-def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
-    """What is known of the request that *commit* answered; None where nothing was recorded."""
-    repo = space.repo
-    space.requests.advance(repo, note_tip(repo, REQUEST))
-    body = space.requests.get(repo, commit)
-    if body is None:
-        return None
-    try:
-        first = body
-        if "as" in body:
-            id = bytes.fromhex(body["as"])
-            first = read_body(id, repo.blob(id))
-        context = None if body["context"] is None else bytes.fromhex(body["context"])
-        hidden = tuple(_hidden_by(repo, body)[0])
-        return SentRequest(first["request"], body["provider"], body["body_hash"], context, hidden, body["rules"])
-    except (KeyError, TypeError, ValueError) as exc:
-        raise ObjectCorruptError(
-            f"request of commit {commit.hex()}", "it is not what a note of a request says"
-        ) from exc
 
 
 def sent(space: Workspace, revision: Revision) -> CompiledContext:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.compiler import is_of_tool
 from tract.compile.tables import tables_at
 from tract.compile.totals import ContextTotals, context_totals, count_commits, newest_usage
 from tract.compile.workspace import Workspace
+from tract.errors import ContentValidationError
 from tract.history.context import context_at, count_entries, entries_from
 from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
@@ -22,6 +23,9 @@ from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo, describe_all
 from tract.report.text import Shown, count_of, short
 from tract.tree import Context
+
+if TYPE_CHECKING:
+    from tract.compile.prefix import PrefixChange
 
 _RECENT = 5
 
@@ -43,6 +47,7 @@ class StatusInfo(Shown):
     """Where a tract is.
 
     *open_calls* are the tool calls of the last answer that nobody answered yet.
+    *prefix* is what the request that was asked about would cost the cache of the last recorded one; None where nobody asked, or none was recorded.
     *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
 
@@ -58,6 +63,7 @@ class StatusInfo(Shown):
     token_source: str
     recent_commits: tuple[CommitInfo, ...]
     open_calls: tuple[OpenCall, ...]
+    prefix: PrefixChange | None = None
 
     def __repr__(self) -> str:
         where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"
@@ -70,11 +76,19 @@ class StatusInfo(Shown):
         share = "" if most is None else f" of {most:,} ({100 * self.token_count // most} %)"
         counts = f"{count_of(self.message_count, 'message')} in the context{hidden}, {count_of(self.commit_count, 'commit')} behind it"
         tokens = f"Tokens: {self.token_count:,}{share}  [{self.token_source}]"
-        return "\n".join([where, counts, tokens, "", *map(str, self.recent_commits)]).rstrip()
+        prefix = [] if self.prefix is None else [prefix_line(self.prefix)]
+        return "\n".join([where, counts, tokens, *prefix, "", *map(str, self.recent_commits)]).rstrip()
 
 
-def status(space: Workspace) -> StatusInfo:
-    """Where the tract is."""
+def prefix_line(change: PrefixChange) -> str:
+    """A change in a line for people."""
+    lost = f"{change.invalidated_tokens:,} of the last request's {change.previous_tokens:,} tokens would be read anew"
+    why = "" if change.reason is None else f" ({change.reason}{f': {change.detail}' if change.detail else ''})"
+    return f"Prefix: {lost}{why}"
+
+
+def status(space: Workspace, request: Mapping[str, Any] | None = None) -> StatusInfo:
+    """Where the tract is; with *request* also what that, sent with the context at HEAD, would cost the last request's cache."""
     repo = space.repo
     branch, tip = repo.head()
     totals = context_totals(space, tip)
@@ -92,7 +106,24 @@ def status(space: Workspace) -> StatusInfo:
         token_source=totals.tokens.source,
         recent_commits=_recent(space, tip),
         open_calls=open_calls(space, tip),
+        prefix=None if request is None else change_of_last_request(space, tip, request),
     )
+
+
+def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapping[str, Any]) -> PrefixChange | None:
+    """What sending the context at *tip* with *request* costs a cache that holds the request recorded last; None where none was."""
+    from tract.compile.prefix import Requests, prefix_change  # few ask about a request
+    from tract.compile.sent import sent
+    from tract.compile.sent_request import newest_answer
+
+    if not isinstance(request, Mapping):
+        raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
+    answer = newest_answer(space, tip)
+    if answer is None:
+        return None
+    before = sent(space, answer.hex())
+    settings = None if before.sent_request is None else before.sent_request.settings
+    return prefix_change(space, space.compiler.compile(tip), before.snapshot, Requests(settings, request))
 
 
 def _recent(space: Workspace, tip: ObjectId | None) -> tuple[CommitInfo, ...]:

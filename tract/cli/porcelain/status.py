@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
@@ -30,7 +30,17 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ROOT
 from tract.repo import Repository
-from tract.report.status import OpenCall, SharedPrefix, open_calls, prefix_of_last_call
+from tract.report.status import (
+    OpenCall,
+    SharedPrefix,
+    change_of_last_request,
+    open_calls,
+    prefix_line,
+    prefix_of_last_call,
+)
+
+if TYPE_CHECKING:
+    from tract.compile.prefix import PrefixChange
 
 _T = TypeVar("_T")
 
@@ -55,11 +65,13 @@ class _State(NamedTuple):
     compressions: list[dict[str, Any]]
     proposals: int
     open_calls: tuple[OpenCall, ...]
+    change: PrefixChange | None
 
 
 def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
-        state = _read(console, space)
+        request = None if args.request is None else _given_request(console, args.request)
+        state = _read(console, space, request)
         space.estimates.flush()
         space.totals.flush()
         if args.json:
@@ -71,6 +83,12 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
+def _given_request(console: Console, text: str) -> dict[str, Any]:
+    from tract.cli.inputs import given_text, read_json  # nearly nobody asks about a request
+
+    return read_json(given_text(console, text) or "", "--request")
+
+
 def _readable(console: Console, read: Callable[[Repository], _T | None], repo: Repository, end: str) -> _T | None:
     """What is known of a command under way; a warning where that is damaged, for all else can still be told."""
     try:
@@ -80,7 +98,7 @@ def _readable(console: Console, read: Callable[[Repository], _T | None], repo: R
         return None
 
 
-def _read(console: Console, space: Workspace) -> _State:
+def _read(console: Console, space: Workspace, request: dict[str, Any] | None) -> _State:
     repo = space.repo
     branch, tip = repo.head()
     totals = context_totals(space, tip)
@@ -101,6 +119,7 @@ def _read(console: Console, space: Workspace) -> _State:
         compressions_waiting(repo),
         proposals_waiting(repo),
         open_calls(space, tip),
+        None if request is None else change_of_last_request(space, tip, request),
     )
 
 
@@ -142,7 +161,9 @@ def _print(console: Console, state: _State) -> None:
     )
     _print_open_calls(console, state.open_calls)
     _print_tokens(console, state)
-    if state.prefix is not None:
+    if state.change is not None:
+        console.line(console.paint(prefix_line(state.change), "yellow" if state.change.invalidated_tokens else "dim"))
+    elif state.prefix is not None:
         shared, sent = state.prefix.tokens, state.prefix.sent
         lost = "" if shared == sent else console.paint(f"  ({sent - shared:,} would be read anew)", "yellow")
         console.line(f"Prefix: {shared:,} of {sent:,} tokens shared with the last recorded call", lost)
@@ -204,7 +225,7 @@ def _print_json(console: Console, space: Workspace, state: _State) -> None:
         status(space),
         pinned_count=state.pinned,
         tokens_estimated=state.totals.estimated,
-        prefix=state.prefix,
+        prefix=state.prefix if state.change is None else state.change,
         merge=state.merge,
         under_way=state.replays,
         bisection=state.bisection,
@@ -217,6 +238,12 @@ COMMAND = Command(
     run,
     (
         Param("short", ("-s", "--short"), bool, help="Print one line, and one for each command under way."),
+        Param(
+            "request",
+            ("--request",),
+            metavar="JSON",
+            help="Say what sending this request next would cost the cache of the last recorded one: an object with its model, tools and instructions; - reads standard input.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
