@@ -380,7 +380,7 @@ COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
 EVERYDAY = (
     (("log",), (), 96),
     (("status",), ("tract.report.status",), 96),
-    (("show",), ("tract.history.commit",), 96),
+    (("show",), ("tract.history.commit",), 100),
     (("branch",), (), 97),
     (("switch", "-c", "other"), (), 97),
     (("tag",), (), 95),
