@@ -96,6 +96,7 @@ GROUPS = (
             "proposals": Entry("tract.cli.porcelain.proposals", "List actions that wait for approval"),
             "approve": Entry("tract.cli.porcelain.approve", "Carry out a proposal, as it is or changed"),
             "reject": Entry("tract.cli.porcelain.reject", "Reject a proposal"),
+            "tools": Entry("tract.cli.porcelain.tools", "List what a model may do, and do it as a model would"),
         },
     ),
     Group(
