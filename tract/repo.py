@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +32,9 @@ _COMMITS_KEPT = 8192
 _NODES_KEPT = 16384
 _T = TypeVar("_T")
 
+_REPLACED: dict[ObjectId, ObjectId] = {}
+_MOST_REPLACED = 65536
+
 
 class DecodedObjects:
     """Commits and tree nodes already decoded; an id names one value for ever, so nothing here can go stale."""
@@ -59,7 +62,7 @@ class Repository:
     *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
     With *read_only* nothing is written: no object, ref, state or cache.
     *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
-    *replaced* are commits whose ids a batch gave out and that landed under other ids, by the first.
+    *replaced* are commits whose ids a batch of this process gave out and that landed under other ids, by the first.
     *riders* are called with every transaction that is about to land: they may add notes to it, or prevent it by raising.
     """
 
@@ -74,7 +77,7 @@ class Repository:
     decoded: DecodedObjects | None = None
     branch: str | None = None
     read_only: bool = False
-    replaced: dict[ObjectId, ObjectId] = field(default_factory=dict)
+    replaced: dict[ObjectId, ObjectId] = field(default_factory=lambda: _REPLACED, repr=False)
     riders: list[Callable[[Any], None]] = field(default_factory=list)
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
@@ -122,6 +125,17 @@ class Repository:
         cut = self.shallow.cuts.get(id)
         if cut is not None:
             raise HistoryCutError(id.hex(), cut.date, failed)
+
+    def landed_as(self, id: ObjectId) -> ObjectId:
+        """The commit that *id* landed as, where a batch gave that id out; else *id*."""
+        landed = self.replaced.get(id)
+        return id if landed is None or not self.objects.contains(landed) else landed
+
+    def landed(self, replaced: Mapping[ObjectId, ObjectId]) -> None:
+        """Remember the commits that landed under other ids."""
+        self.replaced.update(replaced)
+        for old in list(islice(self.replaced, max(0, len(self.replaced) - _MOST_REPLACED))):
+            self.replaced.pop(old, None)
 
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""

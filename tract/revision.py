@@ -202,7 +202,7 @@ def find_ref(repo: Repository, name: str) -> str | None:
 
 def _full_id(repo: Repository, name: str, revision: str) -> ObjectId:
     id = parse_id(name)
-    id = None if id is None else repo.replaced.get(id, id)
+    id = None if id is None else repo.landed_as(id)
     if id is None or not repo.objects.contains(id):
         raise CommitNotFoundError(revision)
     found = repo.objects.read(id)
@@ -217,7 +217,8 @@ def _unique_prefix(repo: Repository, prefix: str, revision: str) -> ObjectId:
         # People mean messages: a note about one should not make its id ambiguous.
         candidates = [id for id in candidates if repo.commit(id).operation is not CommitOperation.NOTE] or candidates
     if not candidates:
-        candidates = [repo.replaced[id] for id in repo.replaced if id.hex().startswith(prefix)]
+        begin = [repo.landed_as(id) for id in list(repo.replaced) if id.hex().startswith(prefix)]
+        candidates = [id for id in begin if repo.objects.contains(id)]
     if not candidates:
         raise CommitNotFoundError(revision)
     if len(candidates) > 1:
@@ -284,7 +285,7 @@ def resolve_object(repo: Repository, name: str, kind: Kind | None = None) -> Obj
 def _resolve_any(repo: Repository, name: str, kind: Kind | None) -> ObjectId:
     id = parse_id(name)
     if id is not None:
-        id = repo.replaced.get(id, id)
+        id = repo.landed_as(id)
         if not repo.objects.contains(id):
             raise BlobNotFoundError(name)
         return id

@@ -180,8 +180,9 @@ class Transaction:
         time: int | None = None,
         message: str | None = None,
         replaces: Sequence[ObjectId] | None = None,
+        refs: Refs | None = None,
     ) -> ObjectId:
-        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it.
+        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it; *refs* is what the note needs.
 
         *replaces* are the ids of those notes, from a caller that knows them; else the whole list is read for them, unless the commit was just made.
         """
@@ -190,7 +191,7 @@ class Transaction:
         if replaces is None:
             replaces = self._events_about(namespace, target, before)
         blob = self.blob(new_event(namespace, target, time, self.repo.author, replaces, body))
-        return self._append_note(namespace, target, blob, first, tip, before, time, message)
+        return self._append_note(namespace, target, blob, first, tip, before, time, message, refs)
 
     def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
         """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
@@ -217,6 +218,7 @@ class Transaction:
         before: Context,
         time: int,
         message: str | None,
+        refs: Refs | None = None,
     ) -> ObjectId:
         made = self.commit(
             CommitOperation.NOTE,
@@ -226,6 +228,7 @@ class Transaction:
             target=target,
             time=time,
             message=message,
+            refs=refs,
         )
         self._notes[namespace] = first, made
         self._noted.add((namespace, target))

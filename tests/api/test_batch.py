@@ -9,9 +9,9 @@ import pytest
 
 from tests.making import make_tract, texts
 from tract import (
-    BlobNotFoundError,
     BudgetExceededError,
     ClosedError,
+    CommitNotFoundError,
     ContentValidationError,
     Priority,
     RecordContent,
@@ -381,7 +381,20 @@ def test_what_names_commits_of_a_batch_that_is_made_again_names_them_as_they_lan
 
     one.gc(orphan_retention_days=0, archive_retention_days=0)
     assert ["a", "b", "c", "d", "meanwhile"] == sorted(texts(make_tract(path=tmp_path)))
-    for at in (c, d):
-        with pytest.raises(BlobNotFoundError):  # no branch has what the model saw
-            make_tract(path=tmp_path).sent(at)
-    assert check_repository(str(tmp_path / ".tract")).is_clean
+    for at in (c, d):  # the notes keep what the model saw, though no branch has it
+        assert ["a", "b"] == texts(make_tract(path=tmp_path).sent(at))
+
+
+def test_ids_that_a_batch_gave_out_mean_what_landed_on_every_handle_of_the_process(tmp_path):
+    t, other = make_tract("a", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
+    third = make_tract(path=tmp_path)
+    with t.batch() as batch:
+        given = t.user("b").commit_hash
+        other.user("c")
+
+    landed = batch.commits[0]
+    assert given != landed
+    for handle in (t, other, third, make_tract(path=tmp_path)):
+        assert landed == handle.get_commit(given).commit_hash == handle.get_commit(given[:12]).commit_hash
+    with pytest.raises(CommitNotFoundError):
+        make_tract("x").get_commit(given)

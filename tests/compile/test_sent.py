@@ -12,8 +12,9 @@ import pytest
 from blake3 import blake3
 
 from tests.making import make_tract, texts
-from tract import CommitNotFoundError, ContentValidationError, Priority, Tract
+from tract import CommitNotFoundError, ContentValidationError, HistoryCutError, Priority, Tract
 from tract.history.notes import REQUEST, note_tip, noted_entries
+from tract.maintenance.fsck.check import check_repository
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {"b": {}, "a": {}}}}}]  # fmt: skip
 
@@ -114,6 +115,31 @@ def test_settings_that_stay_are_kept_once(tmp_path):
         for at in range(20):
             answer(t, f"more {at}", body_of(t, metadata=big))
         assert t.repository.objects.stats().size - before < 100_000
+
+
+def test_what_was_sent_inside_a_batch_that_lands_elsewhere_is_kept(tmp_path):
+    with make_tract("one", path=tmp_path, on_moved="append") as t, make_tract(path=tmp_path) as other:
+        with t.batch() as batch:
+            t.user("two")
+            answer(t, "three", body_of(t))
+            other.user("between")
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+    with make_tract(path=tmp_path) as t:
+        assert ["one", "between", "two", "three"] == texts(t)
+        assert ["one", "two"] == texts(t.sent(batch.commits[-1]))
+        assert t.verify_sent(batch.commits[-1])
+    assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
+
+
+def test_what_gc_took_of_what_was_sent_is_said(tmp_path):
+    with make_tract("one", "two", path=tmp_path) as t:
+        answer(t, "three", body_of(t))
+        t.compress(keep_recent=1, content="one and two", force=True)
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+    with make_tract(path=tmp_path) as t:
+        id = t.compile().commit_hashes[-1]
+        with pytest.raises(HistoryCutError, match=r"what the model was sent for '.*' is not kept: history behind"):
+            t.sent(id)
 
 
 def test_what_is_hidden_is_kept_in_proportion_to_what_changed(tmp_path):

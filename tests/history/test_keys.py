@@ -26,6 +26,7 @@ from tract import (
     Tract,
     TractConfig,
 )
+from tract.history.notes import KEY, note_tip, noted_entries
 from tract.storage import key_index
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,6 +197,43 @@ def test_a_batch_lands_its_keys(tmp_path):
     assert ["says a", "says b"] == texts(t)
     with Tract.open(tmp_path) as other:
         assert t.head == keyed(other, "b")[0]
+
+
+def test_a_key_that_came_meanwhile_is_not_committed_again_by_a_batch_that_lands_behind_it(tmp_path):
+    t, other = make_tract("first", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
+    with t.batch() as batch:
+        a, b = keyed(t, "a", "b")
+        t.annotate(b, "pinned")
+        t.edit(a, "says a, better")
+        (theirs,) = keyed(other, "a")
+        other.user("theirs")
+        keyed(other, "b")
+        t.user("last", key="c", usage={"input_tokens": 3, "output_tokens": 1})
+
+    assert ["first", "says a, better", "theirs", "says b", "last"] == texts(t) == texts(make_tract(path=tmp_path))
+    assert theirs == t.get_commit(a).commit_hash == batch.commits[0]
+    assert t.get_commit(b).commit_hash in [info.commit_hash for info in t.pinned()]
+    assert 3 == sum(1 for _ in noted_entries(t.repository, note_tip(t.repository, KEY)))
+
+
+def test_a_batch_all_of_whose_keys_came_meanwhile_lands_nothing(tmp_path):
+    t, other = make_tract("first", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
+    with t.batch() as batch:
+        keyed(t, "a", "b")
+        theirs = keyed(other, "a", "b")
+        other.user("more")
+
+    assert (["first", "says a", "says b", "more"], tuple(theirs)) == (texts(t), batch.commits)
+    assert other.head == t.head
+
+
+def test_a_batch_with_another_content_under_a_key_that_came_meanwhile_lands_nothing(tmp_path):
+    t, other = make_tract("first", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
+    with pytest.raises(KeyConflictError), t.batch():  # noqa: PT012  # a batch is a block
+        t.user("mine", key="a")
+        keyed(other, "a")
+
+    assert ["first", "says a"] == texts(t)
 
 
 def test_two_handles_with_one_key_make_one_commit(tmp_path):

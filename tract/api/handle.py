@@ -300,7 +300,7 @@ class Handle:
         made = one._batch.commits()
         anew = one._batch.land(reason="batch", follows=self._follows, check=one.check_seen)
         one.commits = tuple(anew.get(id, id).hex() for id in made)
-        self._repo.replaced.update(anew)
+        self._repo.landed(anew)
         for name, tip in one._seen.tips.items():
             landed = anew.get(tip, tip) if isinstance(tip, bytes) else tip
             if landed == self._repo.ref(name):

@@ -362,7 +362,7 @@ def sent_context(space: Workspace, revision: Revision) -> CompiledContext:
     repo = space.repo
     commit = context_commit(repo, revision)
     parents = repo.commit(commit).parents
-    repo.check_history(commit, f"what the model was sent before '{revision_text(revision)}' is not kept")
+    repo.check_history(commit, f"what the model was sent for '{revision_text(revision)}' is not kept")
     tables = notes_then(space, commit)
     return compiled(space, space.compiler.compile(parents[0] if parents else None, tables))
 

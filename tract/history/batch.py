@@ -7,21 +7,21 @@ landed    a ── b ── c' ── x' ── y'    made again on c', where th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from tract.errors import EditTargetError, RefMovedError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import REQUEST, NewNote
+from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote
 from tract.history.records import build_refs
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, RefValue, named_by
+from tract.objects.model import Commit, CommitOperation, NewObject, Refs, RefValue, named_by
 from tract.objects.note import read_event
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES
 from tract.refs.operations import shown
-from tract.refs.store import RefEdit
+from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
 from tract.tree import list_items
@@ -30,6 +30,9 @@ Follows = Callable[[ObjectId | None, ObjectId | None], bool]
 """Whether a batch that was begun on a branch's one commit may land on the other, where it is now."""
 
 _REPEATED = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
+
+_COME_WITH = (CONFIG, KEY, REQUEST, USAGE)
+"""The namespaces of the notes that come with a commit; all others are said about one that is there."""
 
 
 class Batch:
@@ -43,6 +46,7 @@ class Batch:
         self._objects = BufferedObjects(base.objects)
         self._refs = BufferedRefs(base.refs, self._objects)
         self._sent: list[ObjectId] = []
+        self._known: dict[ObjectId, ObjectId] = {}
         keys = {base.prefix: base.keys.beside()}
         self.repo = replace(base, objects=self._objects, refs=self._refs, key_indexes=keys)
 
@@ -79,8 +83,11 @@ class Batch:
             anew: dict[ObjectId, ObjectId] = {}
             for edit in moved:
                 if self._local(edit).startswith(HEADS) and edit.new is not None:
-                    anew |= self._make_again(tx, edit, follows)
+                    tx.edits.append(RefEdit(edit.name, self._make_again(tx, edit, follows, anew), ANY))
+            made = {edit.name for edit in tx.edits}
             for edit in edits:
+                if edit.name in made:
+                    continue
                 if self._local(edit).startswith(NOTES) and (edit in moved or anew):
                     self._note_again(tx, edit, anew)
                 elif edit.new in anew:
@@ -94,8 +101,13 @@ class Batch:
     def _local(self, edit: RefEdit) -> str:
         return edit.name.removeprefix(self._base.prefix)
 
-    def _make_again(self, tx: Transaction, edit: RefEdit, follows: Follows | None) -> dict[ObjectId, ObjectId]:
-        """Make the commits of a branch that moved meanwhile again where it is now; their ids by those they had."""
+    def _make_again(
+        self, tx: Transaction, edit: RefEdit, follows: Follows | None, anew: dict[ObjectId, ObjectId]
+    ) -> ObjectId | None:
+        """Make the commits of a branch that moved meanwhile again where it is now, and give back the last; *anew* gets their ids by those they had.
+
+        In the place of a commit whose key the branch has got meanwhile stands the one that has it: KeyConflictError where that has another content.
+        """
         now, was = self._base.refs.read(edit.name), edit.expected
         assert was is None or isinstance(was, bytes)
         assert now is None or isinstance(now, bytes)
@@ -107,9 +119,12 @@ class Batch:
         wanted = {commit.content for _, commit in chain} | self._led_to(tree for tree in trees if tree is not None)
         tx.objects += [new for new in self._objects.new if new.id in wanted]
         tx.read_own()
-        anew: dict[ObjectId, ObjectId] = {}
+        self._known = self._known_now(chain, now)
+        anew |= self._known
         at = now
         for id, commit in chain:
+            if id in self._known:
+                continue
             assert commit.content is not None
             target = None if commit.target is None else anew.get(commit.target, commit.target)
             refs = commit.refs
@@ -131,7 +146,22 @@ class Batch:
                 at = anew[id] = add_commit(tx, at, change)
             except EditTargetError:
                 raise error from None  # the message is not there any more
-        return anew
+        return at
+
+    def _known_now(self, chain: Sequence[tuple[ObjectId, Commit]], tip: ObjectId | None) -> dict[ObjectId, ObjectId]:
+        """The commits of *chain* whose keys the branch at *tip* has got meanwhile, each with the commit that has the key."""
+        keys = next((edit for edit in self._refs.edits() if self._local(edit) == NOTES + KEY), None)
+        if keys is None:
+            return {}
+        from tract.history.keys import commit_instead  # most programs use no keys
+
+        said = {note.target: note.body["key"] for _, note in self._notes_since(keys.new, keys.expected)}
+        known: dict[ObjectId, ObjectId] = {}
+        for id, commit in chain:
+            if id in said and commit.content is not None:
+                found = commit_instead(self._base, said[id], self.repo.blob(commit.content), tip)
+                known |= {} if found is None else {id: found}
+        return known
 
     def _chain(self, tip: RefValue | None, start: ObjectId | None) -> list[tuple[ObjectId, Commit]] | None:
         """The commits after *start* up to *tip*, where all of them are messages and edits."""
@@ -151,11 +181,17 @@ class Batch:
         # A request was made of messages as they were inside, whatever came between them since.
         names = {} if namespace == REQUEST else {was.hex(): now.hex() for was, now in anew.items()}
         for blob, note in self._notes_since(edit.new, edit.expected):
+            if note.target in self._known and namespace in _COME_WITH:
+                continue  # as with every commit whose key is known
+            refs = None
             if namespace == REQUEST and note.body["context"] is not None:
-                self._sent.append(bytes.fromhex(note.body["context"]))
+                context = bytes.fromhex(note.body["context"])
+                self._sent.append(context)
+                if context in anew:  # no history has it: the note is what keeps it
+                    refs = Refs(None, (context, "commit"))
             target = anew.get(note.target, note.target)
             body = {key: names.get(value, value) if type(value) is str else value for key, value in note.body.items()}
-            made = tx.note(namespace, target, body, time=note.time, message=note.message)
+            made = tx.note(namespace, target, body, time=note.time, message=note.message, refs=refs)
             now = tx.repo.commit(made).content
             assert now is not None
             names[blob.hex()] = now.hex()

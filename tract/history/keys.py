@@ -57,14 +57,19 @@ def known_commits(repo: Repository, drafts: Sequence[Draft]) -> list[ObjectId | 
     KeyConflictError where that commit has another content.
     """
     tip = repo.head()[1]
-    found = [None if draft.key is None else find_key(repo, draft.key, tip) for draft in drafts]
-    return [None if known is None else _checked(repo, draft, known) for draft, known in zip(drafts, found, strict=True)]
+    return [None if draft.key is None else commit_instead(repo, draft.key, draft.value, tip) for draft in drafts]
 
 
-def _checked(repo: Repository, draft: Draft, known: Known) -> ObjectId:
+def commit_instead(repo: Repository, key: str, value: Any, tip: ObjectId | None) -> ObjectId | None:
+    """The commit with *key* in the history of *tip*, None where there is none; KeyConflictError where it has another content than *value*."""
+    known = find_key(repo, key, tip)
+    return None if known is None else _checked(repo, key, value, known)
+
+
+def _checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
     content = repo.commit(known.commit).content
-    if known.is_whole and content is not None and not same_json(repo.blob(content), draft.value):
-        raise KeyConflictError(draft.key or "", known.commit.hex())
+    if known.is_whole and content is not None and not same_json(repo.blob(content), value):
+        raise KeyConflictError(key, known.commit.hex())
     return known.commit
 
 
@@ -113,7 +118,7 @@ class KeysOfCommits:
         known, source = _asking(repo, look)
         if source is not None:
             self._sources[key] = source
-        return None if known is None else _checked(repo, draft, known)
+        return None if known is None else _checked(repo, key, draft.value, known)
 
     def picked(self, draft: Draft, change: Change) -> Change:
         """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
