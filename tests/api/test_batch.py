@@ -383,6 +383,7 @@ def test_what_names_commits_of_a_batch_that_is_made_again_names_them_as_they_lan
     assert ["a", "b", "c", "d", "meanwhile"] == sorted(texts(make_tract(path=tmp_path)))
     for at in (c, d):  # the notes keep what the model saw, though no branch has it
         assert ["a", "b"] == texts(make_tract(path=tmp_path).sent(at))
+    assert check_repository(str(tmp_path / ".tract")).is_clean
 
 
 def test_ids_that_a_batch_gave_out_mean_what_landed_on_every_handle_of_the_process(tmp_path):

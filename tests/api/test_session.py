@@ -283,6 +283,24 @@ def test_a_thousand_handles_are_open_in_one_process(tmp_path: Path) -> None:
         assert len(os.listdir("/proc/self/fd")) < before + 100
 
 
+def test_a_handle_of_its_own_has_two_descriptors_at_most(tmp_path: Path) -> None:
+    with Session.open(tmp_path, durability="process") as session:
+        for at in range(3):
+            session.get_tract("root").user(f"{at}", key=f"{at}")
+            session.get_tract("root").gc()
+    before = len(os.listdir("/proc/self/fd"))
+    handles = [Tract.open(tmp_path, durability="process", on_moved="append", tokenizer=Words()) for _ in range(60)]
+    for at, t in enumerate(handles):
+        t.compile()
+        t.user("hello", key=f"new {at}", usage={"input_tokens": 1})
+    after = len(os.listdir("/proc/self/fd"))
+    for t in handles:
+        t.close()
+
+    assert after - before <= 2 * len(handles) + 48
+    assert len(os.listdir("/proc/self/fd")) <= before + 48
+
+
 def test_what_a_tract_knew_at_a_moment_and_what_all_did_in_order(session: Session) -> None:
     a, b = session.create_tract("a"), session.create_tract("b")
     first = a.user("one")
