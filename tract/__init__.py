@@ -20,6 +20,8 @@ _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.operation": ("Operation",),
+    "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
+    "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
     "tract.agents.operations": ("operations",),
     "tract.curation.listing": ("MessageInfo",),
@@ -137,6 +139,7 @@ _HOMES = {
         "OrchestratorError",
         "PolicyConfigError",
         "PolicyExecutionError",
+        "PolicyWarning",
         "ProposalError",
         "RebaseError",
         "ReadOnlyError",
@@ -169,6 +172,11 @@ if TYPE_CHECKING:
     from tract.agents.executor import ToolResult as ToolResult
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
+    from tract.agents.policies import Policy as Policy
+    from tract.agents.policies import PolicyInfo as PolicyInfo
+    from tract.agents.policies import PolicySkip as PolicySkip
+    from tract.agents.policies import register_policy_class as register_policy_class
+    from tract.agents.policy_log import PolicyLogEntry as PolicyLogEntry
     from tract.agents.proposals import Decision as Decision
     from tract.agents.proposals import Proposal as Proposal
     from tract.api.session import Session as Session

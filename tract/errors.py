@@ -39,7 +39,8 @@
         └── StreamError              a line of a stream that cannot be imported
 
     TractWarning (a UserWarning)
-    └── BudgetWarning                a commit over a WARN budget
+    ├── BudgetWarning                a commit over a WARN budget
+    └── PolicyWarning                a policy that failed, or is not known here
 
 Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
 Facts are attributes.
@@ -63,6 +64,10 @@ class TractWarning(UserWarning):
 
 class BudgetWarning(TractWarning):
     """A commit went over a token budget whose action is WARN."""
+
+
+class PolicyWarning(TractWarning):
+    """A policy failed, or is not known here; what fired it stands."""
 
 
 class TractError(Exception):

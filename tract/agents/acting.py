@@ -25,12 +25,12 @@ from tract.agents.proposals import (
     ProposalTable,
     Verdict,
     add_decision,
+    add_proposal,
     already_decided,
     decide,
     first_difference,
     proposal_named,
     subjects_at,
-    write_proposal,
 )
 from tract.agents.settings import store_id
 from tract.agents.target import TractLike
@@ -39,9 +39,10 @@ from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.repo import Repository
-from tract.transaction import Transaction
+from tract.transaction import Transaction, transaction
 
-Rider: TypeAlias = Callable[[Transaction], None]
+Rider: TypeAlias = Callable[[Transaction, str | None], None]
+"""Writes something down in the transaction of an action; the second argument is the proposal that it makes, None where it is carried out."""
 
 _WITHOUT_RIDER = frozenset({"gc"})
 """The operations in whose transactions nothing else belongs."""
@@ -75,7 +76,7 @@ def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None
         call = checked(action)
         risk = risk_of(tract, call)
         if needs_approval(risk, least_autonomy(autonomy, action.autonomy)):
-            made = propose(tract, wish)
+            made = propose(tract, wish, rider)
             return Acted(ActionResult(text=f"waits as proposal '{made.id}'", proposal_id=made.id), made)
     except TractError as exc:
         return Acted(ActionResult(error=str(exc)))
@@ -83,8 +84,8 @@ def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None
     return Acted(result, None, landed)
 
 
-def propose(tract: TractLike, wish: Wish) -> Proposal:
-    """Keep the action as a proposal about the messages that it concerns as they are now."""
+def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposal:
+    """Keep the action as a proposal about the messages that it concerns as they are now; *rider* may write into the same transaction."""
     repo = tract.repository
     action = pinned_down(tract, wish.action)
     tip = None if tract.head is None else bytes.fromhex(tract.head)
@@ -98,7 +99,10 @@ def propose(tract: TractLike, wish: Wish) -> Proposal:
         summary=preview(tract, action),
         expires_in=wish.expires_in,
     )
-    id = write_proposal(repo, new, store_id(repo))
+    with transaction(repo, f"propose: {action.name}", moves="refs") as tx:
+        id = add_proposal(tx, new, store_id(repo))
+        if rider is not None:
+            rider(tx, id)
     return ProposalTable().read(repo)[id]
 
 
@@ -128,7 +132,7 @@ class _Ride:
 
     def __call__(self, tx: Transaction) -> None:
         if self._made is None and threading.get_ident() == self._thread and tx.repo.prefix == self._repo.prefix:
-            self._rider(tx)
+            self._rider(tx, None)
             self._made = tx.objects[-1].id
 
     @property
@@ -186,7 +190,7 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
     if problem is not None:
         return _write(repo, one, Verdict("stale", problem, answer.by))
 
-    def rider(tx: Transaction) -> None:
+    def rider(tx: Transaction, _: str | None) -> None:
         changed = None if is_changed else first_difference(tx.repo, one)
         if changed is not None:
             raise _StaleError(changed)
@@ -197,9 +201,9 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
 
     stale: list[str] = []
 
-    def guarded(tx: Transaction) -> None:
+    def guarded(tx: Transaction, proposal: str | None) -> None:
         try:
-            rider(tx)
+            rider(tx, proposal)
         except _StaleError as exc:
             stale.append(str(exc))
             raise

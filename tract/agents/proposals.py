@@ -189,12 +189,6 @@ class NewProposal(NamedTuple):
     expires_in: timedelta | None = None
 
 
-def write_proposal(repo: Repository, new: NewProposal, store: str) -> str:
-    """Keep a proposal, and give back its id."""
-    with transaction(repo, f"propose: {new.action.name}", moves="refs") as tx:
-        return add_proposal(tx, new, store)
-
-
 def add_proposal(tx: Transaction, new: NewProposal, store: str) -> str:
     """Keep a proposal as part of *tx*."""
     id = os.urandom(5).hex()

@@ -6,6 +6,7 @@ What another store's settings say, that came by clone or import, is off until th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -96,6 +97,14 @@ def check_autonomy(value: object) -> Autonomy:
     if value not in AUTONOMIES:
         raise PolicyConfigError(f"autonomy must be {', '.join(AUTONOMIES[:-1])} or {AUTONOMIES[-1]}, not {value!r:.40}")
     return value
+
+
+def check_seconds(name: str, value: object, *, above: float | None = None) -> float:
+    """*value* as seconds; PolicyConfigError for what is none, or not above *above*."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value < 0 or (above is not None and value <= above):  # type: ignore[operator]  # it is a number
+        raise PolicyConfigError(f"{name} must be a number of seconds, not {value!r:.40}")
+    return float(value)  # type: ignore[arg-type]  # likewise
 
 
 def store_id(repo: Repository) -> str:

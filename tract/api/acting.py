@@ -77,11 +77,7 @@ class Acting(Compressing):
         target = self._for_branch(one.branch)
         if review is not None:
             return approve_review(cast("Any", target), review, arguments, reason)
-        try:
-            return approve(target._as_target(), one.id, Answer(arguments, reason))
-        finally:
-            with self._looking():
-                pass  # the user knows what was approved
+        return approve(target._as_target(), one.id, Answer(arguments, reason))
 
     def reject_proposal(self, id: str | None = None, reason: str = "") -> Proposal:
         """Reject a proposal, by a beginning of its id, or the only one that waits; *reason* is kept. ProposalError where it is decided already."""

@@ -57,11 +57,15 @@ class Committing(Handle):
         *timestamp* is an aware datetime, now where None.
         *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
         """
+        self._check_required()
         if type(content) not in _PLAIN and (answer := given_answer(content, self._space.types)) is not None:
             with self._writing(answer) as space:
-                return self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
-        with self._writing(options.get("response_to"), options.get("usage"), options.get("key")) as space:
-            return self._write(space, [draft(space, content, operation, **options)], content)[0]
+                made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
+        else:
+            with self._writing(options.get("response_to"), options.get("usage"), options.get("key")) as space:
+                made = self._write(space, [draft(space, content, operation, **options)], content)[0]
+        self._fire("commit")
+        return made
 
     def extend(
         self, messages: Iterable[Any], *, format: str = "openai", keys: Sequence[str | None] | None = None
@@ -70,9 +74,12 @@ class Committing(Handle):
 
         *keys* has a key for each message, as for :meth:`commit`: only those are written that the branch has not.
         """
+        self._check_required()
         with self._writing(keys) as space:
             given = as_tuple(messages)
-            return self._write(space, drafts(space, given, format, keys), given)
+            made = self._write(space, drafts(space, given, format, keys), given)
+        self._fire("commit")
+        return made
 
     def commit_for_key(self, key: str) -> CommitInfo | None:
         """The commit that HEAD's branch has under *key*; None where it has none.
@@ -122,7 +129,9 @@ class Committing(Handle):
 
         with self._writing(target) as space:
             one = restoring_draft(space, target, version, message)
-            return self._write(space, [one], from_value(one.value, space.types))[0]
+            made = self._write(space, [one], from_value(one.value, space.types))[0]
+        self._fire("commit")
+        return made
 
     def stream(self, role: Role = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
         """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.

@@ -27,7 +27,7 @@ from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
 from tract.history.context import context_at, find_entry
 from tract.history.moves import adds_no_word
-from tract.history.notes import PRIORITY, NoteTable, note_tip
+from tract.history.notes import POLICIES, PRIORITY, NoteTable, note_tip
 from tract.history.origins import Origins
 from tract.history.priority import brought_back
 from tract.objects.id import ObjectId
@@ -169,6 +169,7 @@ class Handle:
         self._is_owner = lock is None
         self._repo = repo
         self._on_moved = on_moved
+        self._policies_ref = f"{repo.prefix}{NOTES}{POLICIES}"
         self._lock = self._own.lock
         self._closed = False
         self._batches: set[OpenBatch] = set()
@@ -280,6 +281,13 @@ class Handle:
             self._batches.discard(one)
             if _OPEN.get() is one:  # a generator may end in another context than the one it began in
                 _OPEN.set(one._outer)
+        self._fire("commit")
+
+    def _fire(self, trigger: Literal["commit", "compile"]) -> None:
+        """Ask the policies; a handle alone has none."""
+
+    def _check_required(self) -> None:
+        """Refuse to go on where a policy is missing that is required; a handle alone has none."""
 
     @contextmanager
     def _part_of(self, outer: OpenBatch) -> Iterator[None]:

@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from tract.report.status import StatusInfo
 
 
+_NOT_TO_SEND = frozenset(("at_commit", "at_time", "order", "notes"))
+"""With any of these, a context is compiled to be looked at."""
+
+
 class Looking(Handle):
     """The methods of a tract that change nothing."""
 
-    def compile(self, **options: Unpack[CompileOptions]) -> CompiledContext:
+    def compile(self, *, policies: bool = True, **options: Unpack[CompileOptions]) -> CompiledContext:
         """The context as a model is sent it: at HEAD, at a revision or at a moment.
 
         *order* names messages that shall come first; what that does to the meaning is in ``warnings``.
@@ -44,7 +48,11 @@ class Looking(Handle):
         *notes* ``then``: with the skips and configs as they were when the commit was made.
         *strict* raises where a tool's call and its result are torn apart, or had to be mended, or *order* changes the meaning.
         Messages are read from packs when they are sent or looked at: where one is damaged, that raises ObjectCorruptError.
+        For HEAD as it is now the policies are asked before, but not with *policies* false.
         """
+        if policies and _NOT_TO_SEND.isdisjoint(options):
+            self._check_required()
+            self._fire("compile")
         with self._looking() as space:
             return compile_at(space, **options)
 
@@ -75,7 +83,7 @@ class Looking(Handle):
 
         *request* is the body that is to be sent: its model, tools, instructions and cache settings count too, against those of the recorded request.
         """
-        return self.compile().prefix_change(previous, request=request)
+        return self.compile(policies=False).prefix_change(previous, request=request)
 
     def log(self, limit: int | None = 20, **selection: Unpack[LogOptions]) -> list[CommitInfo]:
         """The commits behind *start*, newest first, a child always before its parents.

@@ -94,7 +94,7 @@ class _UndoneError(Exception):
 
 def print_dry_run(console: Console, tract: Tract, change: Callable[[], object], *, json: bool) -> None:
     """Make *change* in a batch that is given up, and print what it does to the context's prefix."""
-    before = tract.compile()
+    before = tract.compile(policies=False)
     try:
         with tract.batch():
             change()

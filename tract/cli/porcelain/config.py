@@ -11,13 +11,14 @@ from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
 from tract.config import BudgetAction, TractConfig, from_table, to_table
-from tract.errors import ConfigError, NotARepositoryError
+from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
 from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named
 
 _GIVEN = "-c"
 """Where a setting comes from that this one command was given."""
+_AUTONOMY = "autonomy"
 
 
 class _Setting(NamedTuple):
@@ -75,12 +76,33 @@ def _of_tract(console: Console, store: str | None) -> list[_Setting]:
     origins = {**dict.fromkeys(saved, path), **dict.fromkeys(console.settings, _GIVEN)}
     found = [_Setting(name, value, origins.get(name, "default")) for name, value in values.items()]
     author = console.environ.get("TRACT_AUTHOR_NAME")
+    found += _autonomy(console)
     return [
         one._replace(value=author, origin="TRACT_AUTHOR_NAME")
         if author and one.name == "author" and "author" not in console.settings
         else one
         for one in found
     ]
+
+
+def _autonomy(console: Console) -> list[_Setting]:
+    """What policies and models may do without approval: the store keeps it beside the policies, so that it holds in every process at once."""
+    from tract.agents.settings import SettingsTable  # few tracts have policies
+
+    try:
+        with console.open_repository() as repo:
+            settings = SettingsTable().read(repo)
+    except TractError as exc:
+        console.warn(f"the autonomy cannot be read: {exc}")
+        return []
+    return [_Setting(_AUTONOMY, settings.autonomy, "refs/notes/policies" if settings.store else "default")]
+
+
+def _change_autonomy(console: Console, value: str | None) -> None:
+    from tract.agents.settings import DEFAULT_AUTONOMY, check_autonomy, set_autonomy  # few tracts have policies
+
+    with console.open_repository() as repo:
+        set_autonomy(repo, check_autonomy(value or DEFAULT_AUTONOMY))
 
 
 def _of_user(console: Console) -> list[_Setting]:
@@ -118,6 +140,9 @@ def _change(console: Console, name: str, value: str | None) -> None:
         write_user_settings(console.environ, _with(settings, name, value))
         return
     console.check_writable(console.store())
+    if name == _AUTONOMY:
+        _change_autonomy(console, value)
+        return
     with console.open_repository():  # a store that may not be opened may not be changed either
         store = console.store()
     table = to_table(read_config(_file(store, console.tract)))
@@ -157,7 +182,7 @@ COMMAND = Command(
         ),
     ),
     """
-The settings of a tract stand in config.toml in its store: docs/retention.md and docs/llm.md say what they do. A tract without settings of its own has those of the root tract, and gets its own when one is changed.
+autonomy says what policies and models may do without approval: manual (nothing), collaborative (what is of low risk), autonomous (everything). The other settings of a tract stand in config.toml in its store: docs/retention.md and docs/llm.md say what they do. A tract without settings of its own has those of the root tract, and gets its own when one is changed.
 
 pager, editor and alias.<name> are yours in all stores; they stand in $XDG_CONFIG_HOME/tract/config.toml, or in ~/.config. An alias stands for a command and some of its arguments, and hides no command.
 
@@ -167,6 +192,7 @@ pager, editor and alias.<name> are yours in all stores; they stand in $XDG_CONFI
   $ tract config token_budget 100000
   $ tract config orphan_retention_days --show-origin
   $ tract -c author=ida commit 'Hello.'
+  $ tract config autonomy manual
   $ tract config alias.last 'log -n 1 --format full'
 """,
     pages=True,

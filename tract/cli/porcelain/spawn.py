@@ -37,7 +37,7 @@ def run(console: Console, args: Args) -> int:
         )
         info = child.parent()
         assert info is not None
-        count = len(child.compile())
+        count = len(child.compile(policies=False))
     if args.json:
         console.print_json(to_plain(info))
     else:

@@ -1,0 +1,415 @@
+"""Firing: policies are asked in order, and what they want is run, proposed, or told why not.
+
+    for each policy, the lowest priority first:
+        evaluate ──▸ Action ──▸ act ──▸ executed, and it is asked again
+                                   └──▸ proposed
+                 ──▸ None
+                 ──▸ an exception ──▸ error: a warning, an entry of the log, and the commit stands
+
+A firing never begins inside another. What it writes about itself lands with what it does.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
+
+from tract.agents.acting import Acted, Wish, act, pinned_down
+from tract.agents.actions import Action, Autonomy
+from tract.agents.limits import OverTimeError, run_within
+from tract.agents.policies import Policy, PolicySkip, build_policy, is_builtin
+from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, add_log_entry
+from tract.agents.preview import concerned
+from tract.agents.proposals import OnProposal, Proposal, ProposalTable, Verdict, decide, first_difference
+from tract.agents.settings import AgentSettings, SettingsTable, is_foreign
+from tract.agents.target import TractLike
+from tract.errors import PolicyConfigError, PolicyExecutionError, TractError
+from tract.history.notes import PRIORITY, note_tip
+from tract.history.times import moment
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+from tract.transaction import Transaction, check_idle, transaction
+
+MOST_ACTIONS = 100
+"""The most actions of one policy in one firing."""
+
+_MOST_ROUNDS = 3
+_MOST_HELD = 64
+"""A policy whose actions fail is asked again after 1, 2, 4 and so on firings, and at most so many."""
+
+_log = logging.getLogger("tract.policies")
+
+
+class Target(TractLike, Protocol):
+    """The tract that policies look at: beside what operations need, who answers for it."""
+
+    @property
+    def has_model(self) -> bool: ...
+    def autonomy_in_force(self) -> Autonomy: ...
+    def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> None: ...
+
+
+class PolicyEngine:
+    """The policies of one handle: made from what the store says, with what this process gave it."""
+
+    def __init__(self) -> None:
+        self.settings = SettingsTable()
+        self.log = PolicyLog()
+        self.proposals = ProposalTable()
+        self.on_proposal: OnProposal | None = None
+        self.own: dict[str, Policy] = {}
+        """Policies that were given to this handle as objects."""
+
+        self.policies: tuple[Policy, ...] = ()
+        self.problems: dict[str, str] = {}
+        self.tip: ObjectId | None = None
+        self.is_off = True
+        self.required: str | None = None
+        """Why nothing may be committed: a required policy is missing."""
+
+        self.looked_at: ObjectId | None = None
+        self.last: list[PolicyLogEntry] = []
+        self.warnings: list[str] = []
+        self._busy = threading.Lock()
+        self._again = False
+        self._handled: dict[str, tuple[Any, ...]] = {}
+        self._told: dict[str, str] = {}
+        self._held: dict[str, tuple[int, int]] = {}
+
+    def load(self, repo: Repository) -> AgentSettings:
+        """Be as the store says now; policies that did not change stay the objects that they are."""
+        settings = self.settings.read(repo)
+        self.tip = note_tip(repo, "policies")
+        known = {policy.name: policy for policy in self.policies} | self.own
+        made: list[Policy] = []
+        self.problems = {}
+        for one in settings.policies:
+            try:
+                made.append(known.get(one.name) or build_policy(one))
+            except PolicyConfigError as exc:
+                self.problems[one.name] = str(exc)
+        order = {one.name: at for at, one in enumerate(settings.policies)}
+        self.policies = tuple(sorted(made, key=lambda policy: (policy.priority, order[policy.name])))
+        foreign = is_foreign(repo, settings)
+        self.is_off = foreign or settings.is_paused or not self.policies
+        self.required = next(iter(self.problems.values()), None) if settings.required and not foreign else None
+        self.warnings += [] if foreign else list(self.problems.values())
+        return settings
+
+    def fire(self, tract: Target, trigger: Trigger) -> None:
+        """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
+        if not self._busy.acquire(blocking=False):
+            self._again = True  # who fires looks once more
+            return
+        try:
+            self.last = []
+            for _ in range(_MOST_ROUNDS):
+                self._again = False
+                if not _can_fire(tract.repository):
+                    return
+                self._round(tract, trigger)
+                if not self._again:
+                    return
+        finally:
+            self._busy.release()
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether a firing is under way."""
+        return self._busy.locked()
+
+    def _round(self, tract: Target, trigger: Trigger) -> None:
+        repo = tract.repository
+        asked = [policy for policy in self.policies if policy.trigger == trigger]
+        if trigger == "compile" and _tip(repo) != self.looked_at:
+            late = [policy for policy in self.policies if policy.trigger == "commit"]
+            asked = sorted([*late, *asked], key=lambda policy: policy.priority)
+        settings = self.settings.read(repo)
+        ready = [one for one in asked if not self._is_held(one) and not self._is_cooling(repo, settings, one)]
+        self.looked_at = _tip(repo) if ready == asked else None
+        asked = ready
+        wanted = 0
+        while asked:
+            found = self._ask(tract, asked, settings.max_seconds)
+            if found is None:
+                return
+            at, value, error = found
+            policy, asked = asked[at], asked[at:]
+            wanted = wanted + 1 if at == 0 else 1
+            goes_on = error is None and wanted <= MOST_ACTIONS and self._want(tract, policy, trigger, value, settings)
+            if error is not None:
+                self._failed(tract, policy, trigger, None, error)
+            elif wanted > MOST_ACTIONS:
+                self._failed(tract, policy, trigger, value, f"it wanted more than {MOST_ACTIONS} actions in one firing")
+            if not goes_on:
+                asked, wanted = asked[1:], 0
+
+    # Asking
+
+    def _ask(
+        self, tract: Target, asked: Sequence[Policy], seconds: float
+    ) -> tuple[int, Action | None, str | PolicySkip | None] | None:
+        """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
+        state = _Asking()
+
+        def job() -> Any:
+            with _only_looking(tract.repository, state):
+                for at, policy in enumerate(asked):
+                    state.at, state.name = at, policy.name
+                    wanted = policy.evaluate(tract)
+                    if wanted is not None:
+                        return wanted
+            return None
+
+        try:
+            value = job() if all(map(is_builtin, asked)) else run_within(seconds, job)
+        except OverTimeError as exc:
+            return state.at, None, str(exc)
+        except PolicySkip as exc:
+            return state.at, None, exc
+        except Exception as exc:  # noqa: BLE001  # a policy's error is told, and harms nobody
+            return state.at, None, f"{type(exc).__name__}: {exc}" if not isinstance(exc, TractError) else str(exc)
+        if value is None:
+            return None
+        if not isinstance(value, Action):
+            return state.at, None, f"it gave a {type(value).__name__}, not an Action"
+        return state.at, value, None
+
+    def _is_held(self, policy: Policy) -> bool:
+        left, size = self._held.get(policy.name, (0, 0))
+        if left > 0:
+            self._held[policy.name] = left - 1, size
+        return left > 0
+
+    def _is_cooling(self, repo: Repository, settings: AgentSettings, policy: Policy) -> bool:
+        if not settings.cooldown_seconds:
+            return False
+        last = self.log.last_of(repo, policy.name)
+        if last is None or last.outcome not in ("executed", "proposed"):
+            return False
+        return moment(repo.clock()) - last.created_at < timedelta(seconds=settings.cooldown_seconds)
+
+    # Acting
+
+    def _want(
+        self, tract: Target, policy: Policy, trigger: Trigger, action: Action | None, settings: AgentSettings
+    ) -> bool:
+        """Do what *policy* wants, or propose it; whether it is to be asked again."""
+        assert action is not None
+        repo = tract.repository
+        state = _state(repo)
+        wish = (*state, action.name, repr(sorted(action.arguments.items(), key=str)))
+        if self._handled.get(policy.name) == wish:
+            return False  # never twice for one state
+        self._handled[policy.name] = wish
+        if needs_model(action) and trigger == "commit" and not self._is_proposed(tract, action):
+            self.looked_at = None  # a model is never waited for inside a commit: the next compile asks again
+            self._handled.pop(policy.name)
+            return False
+        if self._was_proposed(tract, policy, action):
+            return False
+        reason = action.reason
+
+        is_late = threading.Event()
+
+        def rider(tx: Transaction, proposal: str | None) -> None:
+            if is_late.is_set():
+                raise PolicyExecutionError(f"policy '{policy.name}': its model answered too late")
+            outcome: Outcome = "executed" if proposal is None else "proposed"
+            made = next((e.new.hex() for e in tx.edits if isinstance(e.new, bytes) and "refs/heads/" in e.name), None)
+            new = NewLogEntry(
+                policy=policy.name,
+                trigger=trigger,
+                action=action,
+                outcome=outcome,
+                reason=reason,
+                commit=made,
+                proposal=proposal,
+            )
+            add_log_entry(tx, new)
+
+        def job() -> Acted:
+            return act(tract, Wish(action, policy.name, reason), tract.autonomy_in_force(), rider=rider)
+
+        try:
+            acted = run_within(settings.max_seconds, job) if needs_model(action) else job()
+        except OverTimeError as exc:
+            is_late.set()
+            self._failed(tract, policy, trigger, action, str(exc))
+            return False
+        if acted.result.error is not None:
+            self._failed(tract, policy, trigger, action, acted.result.error)
+            return False
+        if acted.proposal is None and not acted.landed:
+            new = NewLogEntry(policy=policy.name, trigger=trigger, action=action, outcome="executed", reason=reason)
+            self._write(repo, new)
+        self._told.pop(policy.name, None)
+        self._held.pop(policy.name, None)
+        self._remember(repo)
+        if acted.proposal is not None:
+            self._told_of(tract, policy, trigger, acted.proposal)
+        return _state(repo) != state
+
+    def _is_proposed(self, tract: Target, action: Action) -> bool:
+        """Whether *action*, which is of high risk, would wait for approval."""
+        return "autonomous" not in (tract.autonomy_in_force(),) or action.autonomy not in (None, "autonomous")
+
+    def _told_of(self, tract: Target, policy: Policy, trigger: Trigger, proposal: Proposal) -> None:
+        """Let the callback decide; what it raises is told, and the proposal waits."""
+        if self.on_proposal is None:
+            return
+        try:
+            tract.decide_proposal(proposal, self.on_proposal)
+        except Exception as exc:  # noqa: BLE001  # the user's own code
+            self._failed(tract, policy, trigger, proposal.action, f"on_proposal: {type(exc).__name__}: {exc}")
+
+    def _was_proposed(self, tract: Target, policy: Policy, action: Action) -> bool:
+        """Whether this policy's proposal of the same waits already, or was rejected; one that is stale is told so first."""
+        repo = tract.repository
+        known = [
+            one
+            for one in self.proposals.read(repo).values()
+            if one.origin == policy.name and one.action.name == action.name and one.status in ("pending", "rejected")
+        ]
+        if not known:
+            return False
+        try:
+            settled = pinned_down(tract, action)
+            about = set(concerned(settled))
+        except TractError:
+            return False  # what is wrong with it is told when it is tried
+        for one in known:
+            was = {subject.commit for subject in one.about}
+            same = (
+                settled.arguments == one.action.arguments if not was or not about else len(was & about) * 2 > len(about)
+            )
+            if not same:
+                continue
+            if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
+                decide(repo, one.id, Verdict("stale", problem, policy.name))
+                continue
+            return True
+        return False
+
+    # Telling
+
+    def _failed(
+        self, tract: Target, policy: Policy, trigger: Trigger, action: Action | None, error: str | PolicySkip
+    ) -> None:
+        """Tell what went wrong, once as long as it is the same; the policy is left alone for a while."""
+        is_skip = isinstance(error, PolicySkip)
+        text = str(error)
+        if not is_skip:
+            size = min(_MOST_HELD, 2 * self._held.get(policy.name, (0, 0))[1] or 1)
+            self._held[policy.name] = size, size
+        same = re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "#", text)  # ids and counts differ each time
+        if self._told.get(policy.name) == same:
+            return
+        self._told[policy.name] = same
+        new = NewLogEntry(
+            policy=policy.name,
+            trigger=trigger,
+            action=action,
+            outcome="skipped" if is_skip else "error",
+            reason=text if is_skip else "" if action is None else action.reason,
+            error=None if is_skip else text,
+        )
+        self._write(tract.repository, new)
+        if not is_skip:
+            self.warnings.append(f"policy '{policy.name}': {text}")
+
+    def _write(self, repo: Repository, new: NewLogEntry) -> None:
+        try:
+            with transaction(repo, f"policy: {new.policy} {new.outcome}", moves="refs") as tx:
+                add_log_entry(tx, new)
+        except TractError as exc:
+            self.warnings.append(f"the policy log cannot be written: {exc}")
+            _log.warning("policy %s: the log cannot be written: %s", new.policy, exc)
+            return
+        self._remember(repo)
+
+    def _remember(self, repo: Repository) -> None:
+        self.last += self.log.read(repo, 1)
+
+
+class _Asking:
+    """Which policy is asked, and in which thread."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.name = ""
+        self.thread = 0
+
+    def __call__(self, tx: Transaction) -> None:
+        if threading.get_ident() == self.thread:
+            raise PolicyExecutionError(f"policy '{self.name}' tried to change the tract while it looked: {tx.reason}")
+
+
+@contextmanager
+def _only_looking(repo: Repository, state: _Asking) -> Iterator[None]:
+    """Inside, nothing that this thread does changes the tract."""
+    state.thread = threading.get_ident()
+    repo.riders.append(state)
+    try:
+        yield
+    finally:
+        repo.riders.remove(state)
+
+
+class _State(NamedTuple):
+    tip: ObjectId | None
+    priorities: ObjectId | None
+
+
+def _state(repo: Repository) -> _State:
+    return _State(_tip(repo), note_tip(repo, PRIORITY))
+
+
+def _tip(repo: Repository) -> ObjectId | None:
+    return repo.head()[1]
+
+
+def _can_fire(repo: Repository) -> bool:
+    """Whether HEAD is on a branch with a commit, nothing is under way and the store may be written."""
+    branch, tip = repo.head()
+    if branch is None or tip is None or repo.read_only:
+        return False
+    try:
+        check_idle(repo)
+    except TractError:
+        return False
+    return True
+
+
+def needs_model(action: Action) -> bool:
+    """Whether a model is asked when *action* is carried out."""
+    if action.name in ("compress", "collapse"):
+        return action.arguments.get("content") is None
+    return action.name == "merge" and action.arguments.get("strategy") == "semantic"
+
+
+def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
+    """What *policy* wants of *tract*, or why it cannot tell."""
+    state = _Asking()
+    try:
+        with _only_looking(tract.repository, state):
+            state.name = policy.name
+            wanted = policy.evaluate(tract)
+    except PolicySkip as exc:
+        return None, str(exc)
+    except Exception as exc:  # noqa: BLE001  # a policy's error is told
+        return None, f"{type(exc).__name__}: {exc}"
+    if wanted is not None and not isinstance(wanted, Action):
+        return None, f"it gave a {type(wanted).__name__}, not an Action"
+    return wanted, None
+
+
+def with_reason(action: Action, reason: str) -> Action:
+    """*action* for another reason."""
+    return replace(action, reason=reason)

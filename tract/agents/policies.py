@@ -1,0 +1,210 @@
+"""Policies: what looks at a tract after a commit or before a compile, and says what should be done.
+
+A policy is any object with a name, a priority, a trigger and ``evaluate``. It looks, and never acts.
+A store keeps its name, the name of its class and its parameters; the class is one of tract's own, one that this process registered, or an installed package's entry point ``tract.policies``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from typing import Any, Protocol, runtime_checkable
+
+from tract.agents.actions import Action
+from tract.agents.policy_log import Trigger
+from tract.agents.settings import PolicySetting
+from tract.errors import PolicyConfigError
+from tract.history.state import to_document
+from tract.report.text import Shown
+
+TRIGGERS = ("commit", "compile")
+ENTRY_POINTS = "tract.policies"
+_BUILTIN = {
+    "CompressPolicy": "tract.agents.builtin.compress",
+    "PinPolicy": "tract.agents.builtin.pin",
+    "BranchPolicy": "tract.agents.builtin.drift",
+    "ArchivePolicy": "tract.agents.builtin.archive",
+    "GCPolicy": "tract.agents.builtin.collect",
+}
+_LONGEST_NAME = 100
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """What any class needs to be a policy.
+
+    *name* tells it from others, those of a lower *priority* come first, and *trigger* is ``commit`` or ``compile``.
+    ``evaluate`` looks at the tract and gives back the action it wants, or None; after an action was carried out it is asked again.
+    """
+
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """Those of a lower one come first."""
+        ...
+
+    @property
+    def trigger(self) -> Trigger:
+        """``commit`` or ``compile``."""
+        ...
+
+    def evaluate(self, tract: Any) -> Action | None:
+        """The action that is wanted of *tract* as it is now; None where there is nothing to do."""
+        ...
+
+
+class PolicySkip(Exception):  # noqa: N818  # no error: a policy says why it does nothing
+    """Raised by ``evaluate``: the policy would act and cannot; its reason is logged once as ``skipped``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PolicyInfo(Shown):
+    """A policy of a tract; *problem* says why it does nothing here, None where it works."""
+
+    name: str
+    kind: str
+    priority: int | None
+    trigger: Trigger | None
+    parameters: Mapping[str, Any]
+    problem: str | None = None
+
+    def __repr__(self) -> str:
+        return f"PolicyInfo({self})"
+
+    def __str__(self) -> str:
+        when = "" if self.trigger is None else f" after each {self.trigger}"
+        when = when.replace("after each compile", "before each compile")
+        return f"{self.name} ({self.kind}){when}" + (f": {self.problem}" if self.problem else "")
+
+
+_registered: dict[str, Callable[..., Policy]] = {}
+
+
+def register_policy_class(name: str, cls: Callable[..., Policy]) -> None:
+    """Let this process make policies of class *cls* where a store names them *name*."""
+    if not isinstance(name, str) or not name.strip():
+        raise PolicyConfigError(f"a policy class is registered under a name, not {name!r:.40}")
+    if not callable(cls):
+        raise PolicyConfigError(f"'{name}' cannot be registered: {type(cls).__name__} is no class")
+    if name in _BUILTIN:
+        raise PolicyConfigError(f"'{name}' is one of tract's own policies")
+    _registered[name] = cls
+
+
+def check_policy(policy: Any) -> Policy:
+    """*policy*, where it is one; PolicyConfigError says what it lacks."""
+    what = type(policy).__name__
+    name = getattr(policy, "name", None)
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise PolicyConfigError(f"a policy needs a name: that of {what} is {name!r:.40}")
+    priority = getattr(policy, "priority", None)
+    if type(priority) is not int:
+        raise PolicyConfigError(f"policy '{name}': its priority must be a whole number, not {priority!r:.40}")
+    if getattr(policy, "trigger", None) not in TRIGGERS:
+        given = getattr(policy, "trigger", None)
+        raise PolicyConfigError(f"policy '{name}': its trigger must be commit or compile, not {given!r:.40}")
+    if not callable(getattr(policy, "evaluate", None)):
+        raise PolicyConfigError(f"policy '{name}' has no evaluate")
+    found: Policy = policy
+    return found
+
+
+def check_names(policies: list[Policy]) -> None:
+    """PolicyConfigError where two have one name."""
+    names = [policy.name for policy in policies]
+    for name in names:
+        if names.count(name) > 1:
+            raise PolicyConfigError(f"two policies are named '{name}'")
+
+
+def setting_of(policy: Policy) -> PolicySetting:
+    """How a store keeps *policy*; PolicyConfigError for a parameter that JSON cannot say, and for a class whose name another has."""
+    cls = type(policy)
+    kind = _kind_of(cls)
+    return PolicySetting(policy.name, kind, _parameters_of(policy))
+
+
+def _kind_of(cls: type[Any]) -> str:
+    home = _BUILTIN.get(cls.__name__)
+    if home == cls.__module__:
+        return cls.__name__
+    for name, known in _registered.items():
+        if known is cls:
+            return name
+    other = _registered.get(cls.__name__)
+    if home is not None or (other is not None and not _is_same(other, cls)):
+        raise PolicyConfigError(
+            f"another policy class is named '{cls.__name__}': register this under a name of its own"
+        )
+    _registered[cls.__name__] = cls  # as it is now, where it was defined anew
+    return cls.__name__
+
+
+def _is_same(one: Any, other: type[Any]) -> bool:
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+
+
+def _parameters_of(policy: Policy) -> dict[str, Any]:
+    given = getattr(policy, "parameters", None)
+    if isinstance(given, Mapping):
+        found = dict(given)
+    elif is_dataclass(policy):
+        kept = [one.name for one in fields(policy) if one.init and one.metadata.get("kept", True)]
+        found = {name: to_document(getattr(policy, name)) for name in kept}
+    else:
+        return {}
+    for name, value in found.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as exc:
+            raise PolicyConfigError(f"policy '{policy.name}': parameter '{name}' cannot be kept: {exc}") from exc
+    return found
+
+
+def build_policy(setting: PolicySetting) -> Policy:
+    """The policy that a store's setting means; PolicyConfigError where its class is not known here, or does not take the parameters."""
+    cls = _class_named(setting)
+    try:
+        made = cls(**setting.parameters)
+    except Exception as exc:
+        raise PolicyConfigError(f"policy '{setting.name}' cannot be made: {exc}") from exc
+    policy = check_policy(made)
+    if policy.name != setting.name:
+        raise PolicyConfigError(f"policy '{setting.name}' is named '{policy.name}' when it is made anew")
+    return policy
+
+
+def make_policy(kind: str, parameters: Mapping[str, Any]) -> Policy:
+    """A new policy of the class *kind*; PolicyConfigError where that is not known here, or does not take the parameters."""
+    cls = _class_named(PolicySetting(kind, kind))
+    try:
+        return check_policy(cls(**parameters))
+    except PolicyConfigError:
+        raise
+    except Exception as exc:
+        raise PolicyConfigError(f"a {kind} cannot be made: {exc}") from exc
+
+
+def _class_named(setting: PolicySetting) -> Callable[..., Policy]:
+    if setting.kind in _registered:
+        return _registered[setting.kind]
+    if setting.kind in _BUILTIN:
+        found: Callable[..., Policy] = getattr(import_module(_BUILTIN[setting.kind]), setting.kind)
+        return found
+    from importlib.metadata import entry_points  # takes long, and most stores name no other
+
+    for one in entry_points(group=ENTRY_POINTS, name=setting.kind):
+        loaded: Callable[..., Policy] = one.load()
+        return loaded
+    raise PolicyConfigError(f"policy '{setting.name}': its class '{setting.kind}' is not registered here")
+
+
+def is_builtin(policy: Policy) -> bool:
+    """Whether the policy is one of tract's own, which is trusted to come to an end."""
+    return type(policy).__module__.startswith("tract.agents.builtin.")

@@ -1,0 +1,276 @@
+"""Policies: kept in the store, asked after a commit and before a compile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from tract.api.acting import Acting
+from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning
+from tract.refs.store import ANY
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from tract.agents.actions import Autonomy
+    from tract.agents.firing import PolicyEngine, Target
+    from tract.agents.policies import Policy, PolicyInfo
+    from tract.agents.policy_log import PolicyLogEntry, Trigger
+    from tract.agents.proposals import OnProposal, Proposal
+    from tract.agents.settings import AgentSettings
+    from tract.revision import Revision
+
+_FIRING: ContextVar[bool] = ContextVar("tract firing", default=False)
+"""Whether this is inside of a firing, which begins no other."""
+
+
+class Policing(Acting):
+    """The methods of a tract that set its policies, and say what they did."""
+
+    _engine: PolicyEngine | None = None
+    _in_background: threading.Thread | None = None
+
+    def configure_policies(
+        self,
+        policies: Iterable[Policy] | None = None,
+        *,
+        autonomy: Autonomy | None = None,
+        on_proposal: OnProposal | None = None,
+        cooldown_seconds: float | None = None,
+        background: bool | None = None,
+        required: bool | None = None,
+        max_seconds: float | None = None,
+    ) -> None:
+        """Set the policies of the tract, and how they act; what is None stays as it is.
+
+        All but *on_proposal* is kept in the store, and holds in every process. *on_proposal* is asked by this handle about each new proposal.
+        *autonomy*: ``manual`` proposes everything, ``collaborative`` what is of high risk, ``autonomous`` nothing.
+        *cooldown_seconds* is how long a policy does nothing after it did something, *max_seconds* how long an ``evaluate`` or a model may take.
+        *background*: what needs a model is done in a thread, not by the next ``compile``. *required*: without the class of a policy nothing is committed or compiled.
+        PolicyConfigError for what is no policy, for two of one name, and for a parameter that cannot be kept.
+        """
+        from tract.agents.policies import check_names, check_policy, setting_of
+        from tract.agents.settings import check_autonomy, check_seconds
+
+        changes: dict[str, Any] = {}
+        if policies is not None:
+            given = [check_policy(one) for one in policies]
+            check_names(given)
+            changes["policies"] = tuple(setting_of(one) for one in given)
+            self._engine_here().own = {one.name: one for one in given}
+        if autonomy is not None:
+            changes["autonomy"] = check_autonomy(autonomy)
+        if cooldown_seconds is not None:
+            changes["cooldown_seconds"] = check_seconds("cooldown_seconds", cooldown_seconds)
+        if max_seconds is not None:
+            changes["max_seconds"] = check_seconds("max_seconds", max_seconds, above=0)
+        for name, value in (("background", background), ("required", required)):
+            if value is not None:
+                changes[name] = bool(value)
+        if on_proposal is not None:
+            if not callable(on_proposal):
+                raise PolicyConfigError(f"on_proposal must be callable, not {type(on_proposal).__name__}")
+            self._engine_here().on_proposal = on_proposal
+        if changes:
+            self._change_settings(**changes)
+
+    def register_policy(self, policy: Policy) -> None:
+        """Add a policy to those of the tract; PolicyConfigError where one of its name is there."""
+        from tract.agents.policies import check_policy, setting_of
+
+        one = check_policy(policy)
+        known = self._settings().policies
+        if any(other.name == one.name for other in known):
+            raise PolicyConfigError(f"there is a policy named '{one.name}' already")
+        setting = setting_of(one)
+        self._engine_here().own[one.name] = one
+        self._change_settings(policies=(*known, setting))
+
+    def unregister_policy(self, name: str) -> None:
+        """Take a policy away; PolicyConfigError where none has that name."""
+        known = self._settings().policies
+        left = tuple(one for one in known if one.name != name)
+        if len(left) == len(known):
+            raise PolicyConfigError(f"there is no policy named {name!r:.60}")
+        self._engine_here().own.pop(name, None)
+        self._change_settings(policies=left)
+
+    def policies(self) -> list[PolicyInfo]:
+        """The policies of the tract, in the order in which they are asked, and why one does nothing, where that is so."""
+        from tract.agents.policies import PolicyInfo
+        from tract.agents.settings import is_foreign
+
+        with self._access() as space:
+            engine = self._engine_here()
+            settings = engine.load(space.repo)
+            foreign = is_foreign(space.repo, settings)
+        engine.warnings.clear()
+        made = {policy.name: policy for policy in engine.policies}
+        kept = {one.name: one for one in settings.policies}
+        why = "it came from another store, and is not trusted here" if foreign else None
+        why = why or ("policies are paused" if settings.is_paused else None)
+        found = []
+        for name in [*made, *(name for name in kept if name not in made)]:
+            policy, one = made.get(name), kept[name]
+            found.append(
+                PolicyInfo(
+                    name=name,
+                    kind=one.kind,
+                    priority=None if policy is None else policy.priority,
+                    trigger=None if policy is None else policy.trigger,
+                    parameters=one.parameters,
+                    problem=engine.problems.get(name) or why,
+                )
+            )
+        return found
+
+    def pause_policies(self) -> None:
+        """Let no policy do anything, in any process, until :meth:`resume_policies`."""
+        self._change_settings(is_paused=True)
+
+    def resume_policies(self) -> None:
+        """Let policies do again what they are for."""
+        self._change_settings(is_paused=False)
+
+    def trust_policies(self) -> None:
+        """Turn policies on that came with a clone or an import."""
+        self._change_settings()
+
+    def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]:
+        """What policies did, the newest first."""
+        from tract.agents.policy_log import PolicyLog
+
+        with self._access() as space:
+            return PolicyLog().read(space.repo, limit)
+
+    def last_firing(self) -> list[PolicyLogEntry]:
+        """What the last firing of this handle did, in its order."""
+        return [] if self._engine is None else list(self._engine.last)
+
+    def test_policy(
+        self, policy: Policy, *, at: Revision = "HEAD", since: Revision | None = None
+    ) -> list[PolicyLogEntry]:
+        """What *policy* would have wanted of the context, commit by commit: at *at* alone, or from after *since* up to it.
+
+        Nothing is changed. Skips and pins that it wants are set for the commits after, so that it does not want them again.
+        """
+        from tract.agents.policies import check_policy
+        from tract.agents.trial import try_policy
+
+        one = check_policy(policy)
+        with self._access() as space:
+            return try_policy(space, one, at, since, self._trial_handle)
+
+    # For other rooms
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is configured."""
+        return self._client is not None
+
+    def autonomy_in_force(self) -> Autonomy:
+        """The least of the tract's and the session's."""
+        from tract.agents.actions import least_autonomy
+        from tract.agents.settings import DEFAULT_AUTONOMY, is_foreign
+
+        settings = self._settings()
+        own = (
+            least_autonomy(settings.autonomy, DEFAULT_AUTONOMY)
+            if is_foreign(self._repo, settings)
+            else settings.autonomy
+        )
+        return least_autonomy(own, getattr(self, "_autonomy", None))
+
+    def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> Proposal:
+        """Ask *callback* about a proposal, and do what it decides; with None it stays pending."""
+        from tract.agents.proposals import Decision
+
+        decision = callback(proposal)
+        if decision is None:
+            return proposal
+        if not isinstance(decision, Decision) or decision.action not in ("approve", "reject", "modify"):
+            raise PolicyExecutionError(f"a decision is a Decision or None, not {decision!r:.60}")
+        if decision.action == "reject":
+            return self.reject_proposal(proposal.id, decision.reason)
+        arguments = decision.arguments if decision.action == "modify" else None
+        return self.approve_proposal(proposal.id, arguments=arguments, reason=decision.reason)
+
+    def _fire(self, trigger: Trigger) -> None:
+        """Ask the policies, where there are any, and warn of what failed."""
+        if trigger == "compile":  # a commit has looked at what other processes did
+            with self._access():
+                pass
+        tip = self._repo.refs.read(self._policies_ref)
+        engine = self._engine
+        if tip is None or _FIRING.get():
+            return
+        if engine is None or engine.tip != tip:
+            with self._access() as space:
+                engine = self._engine_here()
+                engine.load(space.repo)
+        if (engine.is_off and not engine.warnings) or self._open_batch() is not None:
+            return
+        token = _FIRING.set(True)
+        try:
+            if not engine.is_off:
+                with self._as_itself():
+                    engine.fire(cast("Target", self), trigger)
+        finally:
+            _FIRING.reset(token)
+        told, engine.warnings = engine.warnings, []
+        for text in dict.fromkeys(told):
+            self._own.warn(PolicyWarning(text))
+
+    def _check_required(self) -> None:
+        """PolicyConfigError where a policy is required whose class is not known here."""
+        if self._repo.refs.read(self._policies_ref) is None or _FIRING.get():
+            return
+        engine = self._engine_here()
+        if engine.tip != self._repo.refs.read(self._policies_ref):
+            with self._access() as space:
+                engine.load(space.repo)
+        if engine.required is not None:
+            raise PolicyConfigError(f"{engine.required}, and it is required")
+
+    @contextmanager
+    def _as_itself(self) -> Iterator[None]:
+        """Inside, what is looked at and done on the user's behalf leaves this handle's view of the branch as it was, where others have moved that meanwhile."""
+        with self._lock:
+            before = self._seen.copy()
+            seen, tip = before.tips.get(self._repo.head()[0] or "", ANY), self._repo.head()[1]
+        try:
+            yield
+        finally:
+            if seen is not ANY and seen != tip:
+                self._seen = before
+
+    def _engine_here(self) -> PolicyEngine:
+        from tract.agents.firing import PolicyEngine
+
+        if self._engine is None:
+            self._engine = PolicyEngine()
+        return self._engine
+
+    def _settings(self) -> AgentSettings:
+        with self._access() as space:
+            return self._engine_here().settings.read(space.repo)
+
+    def _change_settings(self, **changes: Any) -> None:
+        from tract.agents.settings import write_settings
+
+        with self._access() as space:
+            engine = self._engine_here()
+            write_settings(space.repo, replace(engine.settings.read(space.repo), **changes))
+            engine.load(space.repo)
+            told, engine.warnings = engine.warnings, []
+        for text in told:
+            self._own.warn(PolicyWarning(text))
+
+    def _trial_handle(self, repo: Any) -> Any:
+        """A handle on a repository that is only tried out."""
+        other = type(self)(repo, tokenizer=self._own.blobs.counter, on_moved="append", lock=self._lock)
+        other._client = self._client
+        return other
