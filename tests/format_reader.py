@@ -169,7 +169,9 @@ class Store:
                     yield from self._leaves(child)
 
     def context(self, id: bytes) -> list[tuple[bytes, bytes]]:
-        operation, _, content, _, tree, rest, *_ = self.value(id)
+        operation, _, content, target, tree, rest, *_ = self.value(id)
+        if operation == "spawn" and target is not None and tree is None and not rest:
+            return self.context(target)
         own = [(id, content)] if operation == "append" and content is not None else []
         return self.entries(tree, rest) + own
 

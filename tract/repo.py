@@ -18,7 +18,16 @@ from tract.errors import (
     SessionError,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, Node, RefValue, read_blob, read_commit, read_node
+from tract.objects.model import (
+    Commit,
+    Node,
+    RefValue,
+    borrows_context,
+    read_blob,
+    read_commit,
+    read_node,
+    with_context_of,
+)
 from tract.refs.names import HEAD, ROOT, ref_path
 from tract.refs.operations import now
 from tract.refs.store import RefStore
@@ -104,8 +113,19 @@ class Repository:
             if id in self.shallow.cuts:
                 is_gone = found.target is not None and not self.objects.contains(found.target)
                 found = found._replace(parents=(), target=None if is_gone else found.target)
-            _keep(cache, id, found, _COMMITS_KEPT)
+            found = _keep(cache, id, self._whole(found), _COMMITS_KEPT)
         return found
+
+    def _whole(self, commit: Commit) -> Commit:
+        """The commit with its context, which a spawn may have borrowed; not by recursion, however many spawns led to it."""
+        if not borrows_context(commit):
+            return commit
+        lender = commit
+        while borrows_context(lender):
+            assert lender.target is not None
+            id = lender.target
+            lender = self._read_commit(id)
+        return with_context_of(commit, id, lender)
 
     def _read_commit(self, id: ObjectId) -> Commit:
         try:
@@ -165,7 +185,7 @@ class Repository:
 
     def keep_commit(self, id: ObjectId, commit: Commit) -> None:
         """Remember a commit that was just made."""
-        _keep(self._decoded.commits, id, commit, _COMMITS_KEPT)
+        _keep(self._decoded.commits, id, self._whole(commit), _COMMITS_KEPT)
 
     def keep_node(self, id: ObjectId, node: Node) -> None:
         """Remember a tree node that was just made."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Literal
 
 from tract.compile.workspace import Workspace
@@ -16,10 +17,12 @@ from tract.history.context import context_at, count_entries, entries_from
 from tract.history.priority import Priority
 from tract.history.spawn import Link, NewChild, check_head, write_spawn
 from tract.history.times import moment
+from tract.history.walk import first_parents
 from tract.messages import tool_ids, tool_units
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry, NewObject
+from tract.objects.model import CommitOperation, Entry, NewObject
+from tract.repo import Repository
 from tract.tree import Context, build_context, nodes_of
 
 Inheritance = Literal["head_snapshot", "full_clone", "selective"]
@@ -86,13 +89,14 @@ def spawn(
         raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
     repo = space.repo
     head = check_head(repo)
-    context = context_at(repo, head)
-    waiting, calls = _open_calls(space, context)
+    waiting, calls = _open_calls(space, context_at(repo, head))
+    context: Context | ObjectId | None = None
+    if select is None and max_tokens is None:
+        context = head if waiting is None else _commit_before(repo, head, waiting)
     new: list[NewObject] = []
-    if waiting is not None or select is not None or max_tokens is not None:
-        items = _chosen(space, head, waiting, select, max_tokens)
+    if context is None:
         made: list[NewObject] = []
-        context = build_context(repo, items, made)
+        context = build_context(repo, _chosen(space, head, waiting, select, max_tokens), made)
         new = nodes_of(repo, context, made)
     name = f"{repo.tract}/{os.urandom(4).hex()}" if name is None else name
     call = calls[0] if len(calls) == 1 else None
@@ -100,6 +104,16 @@ def spawn(
     child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config)
     write_spawn(repo, child, head=head)
     return name
+
+
+def _commit_before(repo: Repository, head: ObjectId, place: int) -> ObjectId | None:
+    """The commit behind *head* whose context is the first *place* messages of that there; None where messages were not only appended since, or there are none."""
+    for id, commit in islice(first_parents(repo, head), _TAIL):
+        if count_entries(repo, context_at(repo, id)) == place:
+            return id if place else None
+        if commit.operation not in (CommitOperation.APPEND, CommitOperation.RECORD):
+            break
+    return None
 
 
 def _open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str]]:

@@ -107,7 +107,7 @@ def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | C
         id = add_commit(tx, tx.tip, change)
         tx.move_branch(id)
         first = id if new.target is None else new.target[0]
-        body = {"child": link.child, "collapse": first.hex(), "last": id.hex()}
+        body = {"collapse": first.hex(), "last": id.hex()}
         tx.note(CHILDREN, link.spawn, body | ({"stranger": True} if link.is_stranger else {}))
         if new.draft.config is not None:
             tx.note(CONFIG, id, new.draft.config)

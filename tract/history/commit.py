@@ -161,7 +161,7 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
     """
     repo = tx.repo
     nodes: list[NewObject] = []
-    before = _context_before(repo, tip, nodes)
+    before = context_before(repo, tip, nodes)
     if change.operation is CommitOperation.EDIT:
         before = _edited(repo, before, change.target, change.content, nodes)
         # A chunk that closed with the last message and was then edited was no commit's at any time.
@@ -197,14 +197,18 @@ def commit_context(
     return tx.commit(operation, context, target=target, message=message, metadata=metadata)
 
 
-def _context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:
-    """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk."""
+def context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:
+    """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk; so does the last one of a context that a spawn borrowed."""
     if tip is None:
         return EMPTY
     parent = repo.commit(tip)
+    before = Context(parent.tree, parent.open)
     if parent.operation is CommitOperation.APPEND and parent.content is not None:
-        return append_entry(repo, Context(parent.tree, parent.open), (tip, parent.content), new)
-    return Context(parent.tree, parent.open)
+        return append_entry(repo, before, (tip, parent.content), new)
+    if parent.operation is CommitOperation.SPAWN and parent.open:
+        last = parent.open[-2:]
+        return append_entry(repo, Context(parent.tree, parent.open[:-2]), (last[0], last[1]), new)
+    return before
 
 
 def _edited(

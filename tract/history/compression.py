@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tract.errors import BlobNotFoundError, CompressionError
-from tract.history.commit import check_size
+from tract.history.commit import check_size, context_before
 from tract.history.context import context_at, entries
 from tract.history.notes import CONFIG
 from tract.history.records import list_records
@@ -29,7 +29,7 @@ from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_b
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
-from tract.tree import EMPTY, Context, append_entry, nodes_of
+from tract.tree import EMPTY, Context, nodes_of
 
 SUMMARY = "summary"
 """The key in a summary commit's metadata that says what it is."""
@@ -153,7 +153,7 @@ def _compressed(
     put: dict[int, Entry] = {}
     for id, one in zip(commits, compression.summaries, strict=True):
         put[min(places[commit] for commit, _ in one.sources)] = (id, new_blob(dict(one.value)).id)
-    context = _closed_context(repo, tip, made)
+    context = context_before(repo, tip, made)
     for start, stop in reversed(runs_of(sorted(places.values()))):
         items = [put[at] for at in range(start, stop) if at in put]
         context = splice(repo, context, start, stop, items, made)
@@ -185,15 +185,6 @@ def runs_of(places: Sequence[int]) -> list[tuple[int, int]]:
         else:
             runs.append((at, at + 1))
     return runs
-
-
-def _closed_context(repo: Repository, tip: ObjectId, made: list[NewObject]) -> Context:
-    """The context at *tip*, with the chunk that its own entry may close."""
-    commit = repo.commit(tip)
-    before = Context(commit.tree, commit.open)
-    if commit.operation is CommitOperation.APPEND and commit.content is not None:
-        return append_entry(repo, before, (tip, commit.content), made)
-    return before
 
 
 # What a summary was made of

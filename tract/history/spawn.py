@@ -1,15 +1,15 @@
 """Spawning: a tract that begins with the context of another, and the link between the two.
 
-    parent   a ─ b ─ c            refs/notes/children      a note about S: the child's name, and what became of it
-                      ╲           a copy of the context, not of the history
-    child              S ─ d      refs/archive/spawn       S, whose metadata names parent, purpose and the commit c
+    parent   a ─ b ─ c            refs/archive/children/<S>    S again: so gc keeps it, whatever becomes of the child
+                      ╲           refs/notes/children          a note about S: what the child's work became, once it was collapsed
+    child              S ─ d      refs/archive/spawn           S, whose metadata names parent, purpose and the commit c
 
 S is a commit of the operation ``spawn``: it adds no message, and has no parent unless the child has its parent's history.
+It borrows the context of c, its target, so that it costs the same however long that is; where messages were chosen it has one of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,11 +19,11 @@ from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
 from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue
-from tract.refs.names import HEAD, NOTES, branch_ref, tract_name, tract_prefix
+from tract.refs.names import HEAD, NOTES, branch_ref, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction
-from tract.tree import Context
+from tract.tree import EMPTY, Context
 
 CHILDREN = "children"
 """The namespace of the notes about a tract's children; their targets are the commits of the operation ``spawn``."""
@@ -35,6 +35,11 @@ SPAWN = "spawn"
 """The key in a spawn commit's metadata that says where it comes from."""
 
 SPAWN_REF = "refs/archive/spawn"
+
+CHILD_REFS = "refs/archive/children/"
+"""Where a tract has a ref for each child, named by the first digits of the child's first commit."""
+
+_DIGITS = 16
 
 
 class Link(NamedTuple):
@@ -59,10 +64,10 @@ class Link(NamedTuple):
 
 
 class NewChild(NamedTuple):
-    """A child still to be made: *context* is what it begins with, and *has_history* lets it have its parent's history too."""
+    """A child still to be made: it begins with *context*, with the *new* nodes in it, or with that of a commit; *has_history* lets it have its parent's history too."""
 
     name: str
-    context: Context
+    context: Context | ObjectId
     new: tuple[NewObject, ...]
     purpose: str
     inheritance: str
@@ -78,22 +83,34 @@ def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectI
     """
     with transaction(repo, f"spawn: {child.name}", moves="refs") as tx:
         prefix = free_prefix(tx, child.name)
-        about = {"parent": repo.tract, "commit": head.hex(), "purpose": child.purpose, "inheritance": child.inheritance}
+        lender = child.context if isinstance(child.context, bytes) else None
+        about = {"parent": repo.tract, "commit": head.hex(), "child": child.name, "inheritance": child.inheritance}
         tx.objects += child.new
         id = tx.commit(
             CommitOperation.SPAWN,
-            child.context,
+            EMPTY if isinstance(child.context, bytes) else child.context,
             parents=(head,) if child.has_history else (),
+            target=None if lender is None else _first_lender(repo, lender),
             message=child.purpose,
-            metadata={SPAWN: {**about, "call": child.call}},
+            metadata={SPAWN: about if child.call is None else {**about, "call": child.call}},
         )
         branch = branch_ref((child.config or repo.config).default_branch)
         notes = [(name, tip) for name, tip in repo.local_refs(NOTES) if name not in _PARENTS_OWN]
         refs: list[tuple[str, RefValue]] = [(HEAD, branch), (branch, id), (SPAWN_REF, id), *notes]
         tx.edits += [RefEdit(prefix + name, value, None) for name, value in refs]
-        tx.note(CHILDREN, id, {"child": child.name})
+        tx.move(_child_ref(id), id, None)
         write_settings(repo, prefix, child.config)
     return id
+
+
+def _child_ref(spawn: ObjectId) -> str:
+    return CHILD_REFS + spawn.hex()[:_DIGITS]
+
+
+def _first_lender(repo: Repository, id: ObjectId) -> ObjectId:
+    """The commit whose context *id* has, where that is a spawn which borrowed it; else *id*: who borrows never waits for another."""
+    commit = repo.commit(id)
+    return commit.target if commit.operation is CommitOperation.SPAWN and commit.target is not None else id
 
 
 def parent_of(repo: Repository) -> Link | None:
@@ -102,20 +119,18 @@ def parent_of(repo: Repository) -> Link | None:
     if not isinstance(spawn, bytes):
         return None
     link = _read(repo, spawn, repo.tract)
-    for holder in _holders(repo, link.parent):
-        body = _body(holder, _notes_of_children(holder), spawn)
-        if body is not None and not body.get("stranger"):
-            return _told(link, holder.tract, body)
-    return link
+    holder = _holder(repo, link)
+    return link if holder is None else _told(link, holder.tract, _body(holder, _notes_of_children(holder), spawn))
 
 
 def child_named(repo: Repository, name: str) -> Link | None:
     """The link of this tract to the tract *name*, which it spawned, or which was collapsed into it; None where there is neither, or it is deleted."""
     spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
-    body = _body(repo, _notes_of_children(repo), spawn) if isinstance(spawn, bytes) else None
-    if body is None or not isinstance(spawn, bytes):
+    if not isinstance(spawn, bytes):
         return None
-    return _told(_read(repo, spawn, name), repo.tract, body)
+    body = _body(repo, _notes_of_children(repo), spawn)
+    is_child = repo.ref(_child_ref(spawn)) == spawn
+    return _told(_read(repo, spawn, name), repo.tract, body) if is_child or body else None
 
 
 def children_of(repo: Repository) -> list[Link]:
@@ -123,22 +138,23 @@ def children_of(repo: Repository) -> list[Link]:
     notes = _notes_of_children(repo)
     found = []
     names: dict[ObjectId, str] | None = None
-    for spawn in notes.targets():
-        body = _body(repo, notes, spawn) or {}
-        if body.get("stranger") or not repo.objects.contains(spawn):
+    for _, spawn in repo.local_refs(CHILD_REFS):
+        if not isinstance(spawn, bytes) or not repo.objects.contains(spawn):
             continue
-        name: str | None = str(body.get("child"))
-        if repo.refs.read(f"{tract_prefix(name or '')}{SPAWN_REF}") != spawn:
+        link = _read(repo, spawn)
+        name: str | None = link.child
+        if repo.refs.read(f"{tract_prefix(link.child)}{SPAWN_REF}") != spawn:
             names = spawned_tracts(repo) if names is None else names
             name = names.get(spawn)
-        link = _read(repo, spawn, str(body.get("child")) if name is None else name)
-        found.append(_told(link, repo.tract, body)._replace(is_deleted=name is None))
-    return found
+        body = _body(repo, notes, spawn)
+        told = _told(link, repo.tract, body)
+        found.append(told._replace(child=link.child if name is None else name, is_deleted=name is None))
+    return sorted(found, key=lambda link: (link.created, link.spawn))
 
 
 def link_now(repo: Repository, link: Link) -> tuple[str | None, str | None]:
     """The message that the child's work is in this tract by now, and the commit that gave that its words; None and None where it is in none."""
-    body = _body(repo, _notes_of_children(repo), link.spawn) or {}
+    body = _body(repo, _notes_of_children(repo), link.spawn)
     return body.get("collapse"), body.get("last", body.get("collapse"))
 
 
@@ -154,16 +170,16 @@ def _told(link: Link, holder: str, body: dict[str, Any]) -> Link:
     )
 
 
-def _read(repo: Repository, spawn: ObjectId, child: str) -> Link:
+def _read(repo: Repository, spawn: ObjectId, child: str | None = None) -> Link:
     commit = repo.commit(spawn)
     about: dict[str, Any] = (commit.metadata or {}).get(SPAWN) or {}
     at, call = about.get("commit"), about.get("call")
     return Link(
         str(about.get("parent")),
         at if isinstance(at, str) and parse_id(at) else None,
-        child,
+        str(about.get("child")) if child is None else child,
         spawn,
-        str(about.get("purpose")),
+        commit.message or "",
         str(about.get("inheritance")),
         commit.time,
         call if isinstance(call, str) else None,
@@ -176,16 +192,42 @@ def _notes_of_children(repo: Repository) -> NoteTable:
     return table
 
 
-def _body(repo: Repository, notes: NoteTable, spawn: ObjectId) -> dict[str, Any] | None:
+def _body(repo: Repository, notes: NoteTable, spawn: ObjectId) -> dict[str, Any]:
+    """What the note about a child says; nothing where there is none."""
     found = notes.get(repo, spawn)
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
-def _holders(repo: Repository, parent: str) -> Iterator[Repository]:
-    """The tracts that may have the note about a child: the one its parent was called, then all with children."""
-    for prefix in dict.fromkeys((tract_prefix(parent), *(prefix for prefix, _, _ in repo.refs.tracts()))):
-        if repo.refs.read(f"{prefix}{NOTES}{CHILDREN}") is not None:
-            yield replace(repo, tract=tract_name(prefix), prefix=prefix, branch=None)
+def _holder(repo: Repository, link: Link) -> Repository | None:
+    """The parent of a child, whatever it is called now; None where it was deleted."""
+    ref = _child_ref(link.spawn)
+    for prefix in dict.fromkeys((tract_prefix(link.parent), *(prefix for prefix, _, _ in repo.refs.tracts()))):
+        if repo.refs.read(prefix + ref) == link.spawn:
+            return replace(repo, tract=tract_name(prefix), prefix=prefix, branch=None)
+    return None
+
+
+class Parents:
+    """The parents of tracts, for who asks about many: where they were renamed, all are looked through once."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._by_child: dict[ObjectId, str] | None = None
+
+    def link(self, tract: Repository) -> Link | None:
+        """The link of a tract to its parent, without what became of it; None where it was not spawned."""
+        spawn = tract.ref(SPAWN_REF)
+        if not isinstance(spawn, bytes):
+            return None
+        link = _read(tract, spawn, tract.tract)
+        if self._repo.refs.read(tract_prefix(link.parent) + _child_ref(spawn)) == spawn:
+            return link
+        if self._by_child is None:
+            refs = ((name, value) for name, value in self._repo.refs.list() if CHILD_REFS in name)
+            self._by_child = {
+                value: tract_name(split_tract(name)[0]) for name, value in refs if isinstance(value, bytes)
+            }
+        return link._replace(parent=self._by_child.get(spawn, link.parent))
 
 
 def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:

@@ -26,6 +26,8 @@ from tract.storage import files
 from tract.transaction import STATES, Transaction, transaction
 
 CONFIG_FILE = "config.toml"
+_LINKS = "refs/archive/"
+"""Where parent and children of a tract are named, which a copy of it has not."""
 
 
 class TractTimes(NamedTuple):
@@ -74,7 +76,7 @@ def copy_tract(repo: Repository, source: str, name: str) -> None:
         prefix, refs = _refs_of(tx, source)
         new = free_prefix(tx, name)
         write_settings(repo, new, own_settings(repo, prefix))
-        _put(tx, new, [(ref, value) for ref, value in refs if ref != "refs/archive/spawn"])
+        _put(tx, new, [(ref, value) for ref, value in refs if not ref.startswith(_LINKS)])
 
 
 def rename_tract(repo: Repository, old: str, name: str) -> None:

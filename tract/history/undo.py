@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
-from tract.history.spawn import CHILDREN, SPAWN_REF
+from tract.history.spawn import CHILD_REFS, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
 from tract.reflog import HARD_RESET, TAKEN, is_of_gc, undo_reason, undone_by
@@ -196,7 +196,7 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
 
 def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
     """The prefix of the child that *operation*, which moved this tract's refs *names*, made of this tract; "" where it made none."""
-    if repo.prefix + NOTES + CHILDREN in names:
+    if any(name.startswith(repo.prefix + CHILD_REFS) for name in names):
         for change in operation.changes:
             prefix, name = split_tract(change.name)
             if name == SPAWN_REF and change.old is None and prefix != repo.prefix:

@@ -139,6 +139,24 @@ class Commit(NamedTuple):
         return self.open[1::2]
 
 
+def borrows_context(commit: Commit) -> bool:
+    """Whether the commit is a spawn whose context is that of its target: so it costs the same whatever that is."""
+    return (
+        commit.operation is CommitOperation.SPAWN
+        and commit.target is not None
+        and commit.tree is None
+        and not commit.open
+    )
+
+
+def with_context_of(commit: Commit, id: ObjectId, lender: Commit) -> Commit:
+    """The commit, which borrows its context, with that of the commit *id*, *lender*, as if it had it written out."""
+    if lender.operation is CommitOperation.NOTE:
+        raise ObjectCorruptError(f"commit {id.hex()}", "a spawn begins with its context, and it is a note")
+    own = (id, lender.content) if lender.operation is CommitOperation.APPEND and lender.content is not None else ()
+    return commit._replace(tree=lender.tree, open=(*lender.open, *own))
+
+
 class Node(NamedTuple):
     """A node of a tree: at level 0 entries, which are *of* one sort; above, child nodes with their entry counts."""
 
@@ -202,6 +220,7 @@ Role: TypeAlias = Literal[
     "parent",
     "content",
     "target",
+    "context",
     "tree",
     "entry",
     "entry content",
@@ -239,7 +258,7 @@ def _named_by_commit(commit: Commit) -> Iterator[Named]:
     if commit.content is not None:
         yield commit.content, "blob", "content"
     if commit.target is not None:
-        yield commit.target, "commit", "noted" if is_note else "target"
+        yield commit.target, "commit", "noted" if is_note else "context" if borrows_context(commit) else "target"
     if commit.tree is not None:
         yield commit.tree, "tree", "tree"
     yield from _named_by_entries(commit.open, "notes" if is_note else "messages")

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tract.compile.totals import context_totals, count_commits
 from tract.compile.workspace import Workspace
-from tract.history.spawn import SPAWN, SPAWN_REF
+from tract.history.spawn import Parents
 from tract.history.times import moment
 from tract.history.tracts import TractTimes, own_settings, tract_times
 from tract.refs.names import HEADS, tract_name
@@ -47,20 +47,20 @@ def list_tracts(
     workspace_in: Callable[[Repository], AbstractContextManager[Workspace]] | None = None,
 ) -> Iterator[TractInfo]:
     """The tracts of the store, the root tract first, the others in order of their names; with counts where *workspace_in* makes a workspace for each."""
+    parents = Parents(repo)
     for prefix, times in tract_times(repo).items():
         inside = replace(repo, tract=tract_name(prefix), prefix=prefix)
-        info = replace(_described(inside, times), is_active=inside.tract in active)
+        info = replace(_described(inside, times, parents), is_active=inside.tract in active)
         if workspace_in is not None:
             with workspace_in(inside) as space:
                 info = _with_counts(space, info)
         yield info
 
 
-def _described(repo: Repository, times: TractTimes) -> TractInfo:
+def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractInfo:
     branch, tip = repo.head()
     config = own_settings(repo, repo.prefix) if repo.prefix else repo.config
-    spawn = repo.ref(SPAWN_REF)
-    about = ((repo.commit(spawn).metadata or {}).get(SPAWN) or {}) if isinstance(spawn, bytes) else {}
+    link = parents.link(repo)
     return TractInfo(
         tract_id=repo.tract,
         display_name=None if config is None else config.display_name,
@@ -68,8 +68,8 @@ def _described(repo: Repository, times: TractTimes) -> TractInfo:
         current_branch=None if branch is None else branch.removeprefix(HEADS),
         created_at=None if times.created is None else moment(times.created),
         last_changed=None if times.changed is None else moment(times.changed),
-        parent_tract_id=about.get("parent"),
-        purpose=about.get("purpose"),
+        parent_tract_id=None if link is None else link.parent,
+        purpose=None if link is None else link.purpose,
     )
 
 

@@ -15,7 +15,7 @@ from tract.maintenance.fsck.report import Problem
 from tract.messages import pairing_warnings
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, read_blob, read_commit, read_node
+from tract.objects.model import CommitOperation, borrows_context, read_blob, read_commit, read_node
 from tract.objects.note import NoteEvent, left_standing, read_event
 from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
@@ -124,7 +124,11 @@ def _problems_at(
 
 def _entries(found: Examination, tip: ObjectId, most: int | None = None) -> list[tuple[ObjectId, ObjectId]]:
     """The entries of the context at *tip*, or its last *most*."""
-    context = context_of(tip, read_commit(tip, found.found.read(tip)))
+    commit = read_commit(tip, found.found.read(tip))
+    while borrows_context(commit) and commit.target is not None:
+        tip = commit.target
+        commit = read_commit(tip, found.found.read(tip))
+    context = context_of(tip, commit)
     parts = [context.open]
     number = len(context.open) // 2
     stack = [] if context.tree is None else [context.tree]

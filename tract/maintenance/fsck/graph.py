@@ -10,9 +10,9 @@ from tract.history.context import context_of
 from tract.maintenance.fsck.examination import FoundObjects
 from tract.maintenance.fsck.report import Problem, Severity
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, Node, named_by, read_commit, read_node
+from tract.objects.model import Commit, CommitOperation, Node, borrows_context, named_by, read_commit, read_node
 from tract.storage.shallow import Cut
-from tract.tree import MOST, closes
+from tract.tree import MOST, Context, closes
 
 
 class Root(NamedTuple):
@@ -152,7 +152,7 @@ class Graph:
         return tuple(self._cut_off)
 
     def _check(self, id: ObjectId, commit: Commit) -> list[ObjectId]:
-        """Check one commit; its parents that are there."""
+        """Check one commit; those that are there of its parents, and of what lends it its context."""
         subject = f"commit {id.hex()}"
         if commit.content is not None:
             self._need(commit.content, "blob", subject, "content")
@@ -164,14 +164,16 @@ class Graph:
             commit, cut = commit._replace(parents=()), cut or Cut("parents", "")  # they may be gone
         parents = [parent for parent in commit.parents if self._need(parent, "commit", subject, "parent")]
         self._in_notes = commit.operation is CommitOperation.NOTE
-        if commit.target is not None and not self._in_notes:
-            self._need(commit.target, "commit", subject, "target")
+        lenders: list[ObjectId] = []
+        if commit.target is not None and not self._in_notes and self._need(commit.target, "commit", subject, "target"):
+            # A spawn's context is that of its target, which so stays with all that it needs.
+            lenders = [commit.target] if borrows_context(commit) else []
         if cut is None:
             self._check_generation(subject, commit)
         total = self._check_context(subject, commit)
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
             self._check_step(subject, commit, total)
-        return parents
+        return [*parents, *lenders]
 
     def _check_refs(self, subject: str, commit: Commit) -> None:
         """Check the list of what a record needs, or of the records behind a compression."""
@@ -266,12 +268,19 @@ class Graph:
             totals.append(total)
         return None if None in totals else sum(total for total in totals if total is not None)
 
+    def _context_at(self, id: ObjectId) -> Context | None:
+        """The context at a commit, which a spawn may have borrowed; None where that cannot be told."""
+        commit = self._peek(id)
+        while commit is not None and borrows_context(commit):
+            id = commit.target or id
+            commit = self._peek(id) if id in self._found else None
+        return None if commit is None else context_of(id, commit)
+
     def _check_step(self, subject: str, commit: Commit, total: int) -> None:
         """Compare a commit's context with its only parent's: nothing comes or goes but what the operation says."""
-        parent = self._peek(commit.parents[0])
-        if parent is None:
+        before = self._context_at(commit.parents[0])
+        if before is None:
             return
-        before = context_of(commit.parents[0], parent)
         closed = 0 if before.tree is None else self._check_tree(before.tree, subject, None, last=True)
         if closed is None:
             return

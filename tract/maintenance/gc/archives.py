@@ -22,7 +22,7 @@ from tract.errors import BlobNotFoundError
 from tract.maintenance.gc.catalogue import ARCHIVED, REACHED, UNSEEN, Catalogue
 from tract.maintenance.gc.mark import Edit, Found, Marker, size_of
 from tract.maintenance.gc.policies import Policies, nanoseconds
-from tract.objects.model import Commit, CommitOperation
+from tract.objects.model import Commit, CommitOperation, borrows_context
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, split_tract
 
 Step: TypeAlias = tuple[bool, list[int]]
@@ -165,6 +165,8 @@ class Archives:
             return False, []
         is_cut = self._catalogue.id_of(number) in self._marker.cuts
         parents = [] if is_cut else [self._catalogue.admit(parent) for parent in commit.parents]
+        if borrows_context(commit) and commit.target is not None:
+            parents.append(self._catalogue.admit(commit.target))
         return commit.operation is CommitOperation.COMPRESS, parents
 
     def _hold_for_merges(self) -> Iterator[Found]:
