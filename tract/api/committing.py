@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tract.api.handle import Handle
+from tract.compile.totals import follow_records
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, read_priority
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent})
 """What is committed most, and is no SDK's object."""
+
+
+_COUNTED_EVERY = 4096
+"""After so many commits their records are counted, while they are in memory."""
 
 
 class Committing(Handle):
@@ -200,6 +205,8 @@ class Committing(Handle):
             if isinstance(exc, RefMovedError):
                 exc.content = given
             raise
+        if made and not made[-1][1].generation % _COUNTED_EVERY:
+            follow_records(space, made[-1][0])
         seen = self._look_after(given)
         infos = describe_made(space, made, [one.value for one in drafts])
         if (

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tract.api.opening import check_is_opened, storage_errors
 from tract.compile.compiler import Compiler, ContextCompiler
+from tract.compile.totals import follow_records
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
@@ -184,6 +185,9 @@ class Handle:
         with self._lock:
             if not self._closed:
                 self._own.blobs.flush()
+                seen = self._seen.tips.get(self._seen.place) if isinstance(self._seen.place, str) else None
+                if isinstance(seen, bytes):
+                    follow_records(self._own, seen)
                 self._own.totals.flush()
                 self._closed = True
                 self._close_store()

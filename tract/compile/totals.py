@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import Commit, CommitOperation
 from tract.storage.counts import Totals
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import counted_tokens, estimated_tokens
@@ -193,15 +193,33 @@ def count_commits(space: Workspace, tip: ObjectId | None) -> int:
     """
     if tip is None:
         return 0
+    records = _count_records(space, tip, space.repo.commit)
+    return space.repo.commit(tip).generation - (records or 0)
+
+
+def follow_records(space: Workspace, tip: ObjectId | None) -> None:
+    """Count the records behind *tip* as far as commits are in memory, so that whoever asks for their number next need not read those commits again."""
+    known = space.repo.decoded
+    if tip is not None and known is not None:
+        _count_records(space, tip, known.commits.get)
+
+
+def _count_records(space: Workspace, tip: ObjectId, read: Callable[[ObjectId], Commit | None]) -> int | None:
+    """How many records are behind *tip*, where *read* knows all commits as far back as they were counted before."""
     records = 0
-    for id, commit in first_parents(space.repo, tip):
-        known = space.totals.get_records(id)
+    at: ObjectId | None = tip
+    while at is not None:
+        known = space.totals.get_records(at)
         if known is not None:
             records += known
             break
+        commit = read(at)
+        if commit is None:
+            return None
         records += commit.operation is CommitOperation.RECORD
+        at = commit.parents[0] if commit.parents else None
     space.totals.put_records(tip, records)
-    return space.repo.commit(tip).generation - records
+    return records
 
 
 def remember_totals(space: Workspace, snapshot: Snapshot) -> None:

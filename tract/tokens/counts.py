@@ -215,10 +215,6 @@ _ESTIMATED = ("\0estimated\0", "\0estimates\0")
 """What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
 
 
-_RECORDS = "\0records\0"
-"""What goes behind it for the number of records in a history, which no priorities change."""
-
-
 class TotalsCache:
     """Totals by commit and state of the priorities, under one counter's name; ``flush`` writes the new ones."""
 
@@ -273,7 +269,7 @@ class TotalsCache:
         """How many records the history of *commit* has by first parents, when anybody ever counted them."""
         if self._records is not None and self._records[0] == commit:
             return self._records[1]
-        found = self._loaded().get(self._key(commit, None, _RECORDS))
+        found = self._loaded().get(commit)
         return None if found is None else found.messages
 
     def put_records(self, commit: ObjectId, count: int) -> None:
@@ -292,9 +288,8 @@ class TotalsCache:
         self._unsaved.clear()
         if self._records is not None:
             commit, count = self._records
-            key = self._key(commit, None, _RECORDS)
-            if key not in self._loaded() and count < 2**32:
-                rows[key] = self._loaded()[key] = Totals(count, 0, 0, 0, tools=False)
+            if commit not in self._loaded() and count < 2**32:
+                rows[commit] = self._loaded()[commit] = Totals(count, 0, 0, 0, tools=False)
         if rows and self._path is not None:
             with suppress(OSError):
                 add_totals(self._path, rows)
