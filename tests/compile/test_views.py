@@ -15,6 +15,7 @@ from tract import (
     Priority,
     ToolIOContent,
     Tract,
+    TractError,
 )
 
 
@@ -196,3 +197,21 @@ def test_instructions_are_pinned_by_default_in_whichever_format(content, priorit
     assert ([info] if priority == "pinned" else []) == t.pinned()
     t.annotate("HEAD", Priority.NORMAL)
     assert ("normal", []) == (t.get_commit("HEAD").priority, t.pinned())
+
+
+@pytest.mark.parametrize("format", ["openai", "responses", "anthropic", "gemini"])
+def test_a_message_of_a_rendering_that_somebody_changed_is_found(format):
+    t = make_tract("one", "two")
+    name = "to_openai_responses" if format == "responses" else f"to_{format}"
+
+    def rendered(**options):
+        value = getattr(t.compile(), name)(**options)
+        return value if isinstance(value, list) else value.get("messages", value.get("contents"))
+
+    rendered(copy=True)[0]["role"] = "mine"
+    rendered().clear()
+    before = rendered()
+    before[0]["role"] = "spoiled"
+
+    with pytest.raises(TractError, match=f"what is sent to {format} was changed"):
+        rendered()

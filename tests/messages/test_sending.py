@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from tract.messages import message_from_raw, render
 from tract.messages.form import Form
 from tract.messages.message import Message
 from tract.messages.names import TARGETS, Target
+from tract.messages.rendering import rendered_for
 from tract.messages.sending import MessageRows, Sendings
 
 Raw = dict[str, Any]
@@ -249,3 +252,52 @@ def test_rendering_changes_no_message(messages: list[Message]) -> None:
         render(messages, target, "auto")
 
     assert before == json.dumps([message.raw for message in messages])
+
+
+WORDS = [
+    {"role": "user", "content": "hi"},
+    {"role": "user", "content": "ho"},
+    {"role": "assistant", "content": "yes"},
+    {"role": "system", "content": "be kind"},
+    {"role": "assistant", "content": [{"type": "text", "text": "so", "cache_control": {"type": "ephemeral"}}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "1"}]},
+    {"role": "user", "content": [{"type": "text", "text": "oh", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_long_history_that_grows_is_sent_as_one_that_was_always_so_long(target: Target, seed: int) -> None:
+    chance = random.Random(seed)
+    formats = chance.choice([["openai"], ["anthropic"], ["anthropic", "openai"]])
+    rows = MessageRows(message_from_raw(raw, chance.choice(formats)) for raw in chance.choices(WORDS, k=160))
+    grown, length = Sendings(), 0
+    while length < len(rows):
+        length = min(length + chance.randrange(1, 9), len(rows))
+        for cache in (None, "auto"):
+            form = Form(target)
+            sent = rendered_for(form, grown.to(form, rows, length), cache)
+            assert rendered_for(form, Sendings().to(form, rows, length), cache) == sent
+
+
+@pytest.mark.parametrize("cache", [None, "auto"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("format", ["openai", "anthropic"])
+def test_a_message_more_costs_the_same_whatever_the_length(target: Target, format: Any, cache: Any) -> None:
+    def calls(length: int) -> int:
+        turns = [message_from_raw(WORDS[at], format) for at in (0, 2, 1, 5, 6, 2)]
+        rows, form, sendings, count = MessageRows(turns * (length // 6)), Form(target), Sendings(), 0
+        for at in (len(rows) - 1, len(rows)):
+
+            def counted(*_: Any) -> None:
+                nonlocal count
+                count += 1
+
+            count = 0
+            sys.setprofile(counted)
+            rendered_for(form, sendings.to(form, rows, at), cache)
+            sys.setprofile(None)
+        return count
+
+    assert calls(3000) <= calls(300) + 1500  # so much may be put together anew, at any length

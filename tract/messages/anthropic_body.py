@@ -9,13 +9,15 @@ Where all of them are Anthropic's own they stay apart: the API joins them itself
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from tract.messages.anthropic import join_system, write_blocks
-from tract.messages.caching import fit_anthropic_marks
+from tract.messages.assembly import Assembly
+from tract.messages.caching import fit_anthropic_marks, has_mark
 from tract.messages.fit_anthropic import Said, fit_anthropic, fit_turn
+from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
 from tract.messages.parts import SYSTEM_ROLES, Notes
 from tract.messages.writing import Writer, note_losses
@@ -24,6 +26,16 @@ from tract.objects.message_format import JSON
 
 class AnthropicWriter(Writer):
     """Its items are what messages say."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(form)
+        self._assembly: Assembly[Said] = Assembly(
+            self.items, attrgetter("role"), _joined, stays=_may_stay, is_marked=has_mark
+        )
+
+    def take_back(self, items: int, state: Any) -> None:
+        self._assembly.take_back(items)
+        super().take_back(items, state)
 
     def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
         self.items += [
@@ -54,44 +66,34 @@ class AnthropicWriter(Writer):
         return said
 
     def request(self, notes: Notes) -> Any:
-        return write_request(self.items, notes)
+        """``messages`` and, where there is one, ``system``, of all that was said.
 
-
-def write_request(said: Sequence[Said], notes: Notes) -> dict[str, JSON]:
-    """``messages`` and, where there is one, ``system``, of all that was *said*.
-
-    Instructions go to ``system``, Anthropic's own too where the API does not take them between messages.
-    Instructions alone are what the user says.
-    """
-    system: list[JSON] = []
-    body: list[Said] = []
-    for at, one in enumerate(said):
-        if one.role != "system":
-            body.append(one)
-            continue
-        if body and not one.converted and _may_stay(body[-1], said[at + 1] if at + 1 < len(said) else None):
-            body.append(one)
-            continue
-        if body:
+        Instructions go to ``system``, Anthropic's own too where the API does not take them between messages.
+        Instructions alone are what the user says.
+        """
+        found = self._assembly.assembled()
+        for one in found.moved:
             notes.add(one.index, "system_moved", "system")
-        system.append(one.content)
-    messages = [message for _, group in groupby(body, key=lambda one: one.role) for message in _joined(list(group))]
-    _trim_end(messages, body, notes)
-    prompt = join_system(system)
-    if prompt is not None and not messages:
-        notes.add(said[0].index, "instructions_as_user", "system")
-        return fit_anthropic_marks({"messages": [{"role": "user", "content": prompt}]}, notes)
-    request = {"messages": messages} if prompt is None else {"system": prompt, "messages": messages}
-    return fit_anthropic_marks(request, notes)
+        messages, self.marked = found.messages, found.marked
+        _trim_end(messages, self.items, notes)
+        prompt = join_system([one.content for one in found.system])
+        if prompt is not None and not messages:
+            notes.add(self.items[0].index, "instructions_as_user", "system")
+            messages, prompt = [{"role": "user", "content": prompt}], None
+            self.marked = [0] if has_mark(messages[0]) else []
+        request = {"messages": messages} if prompt is None else {"system": prompt, "messages": messages}
+        return fit_anthropic_marks(request, notes, self.marked)
 
 
-def _may_stay(before: Said, behind: Said | None) -> bool:
-    """Whether instructions may stand there: behind a user, and before an answer or last."""
-    return before.role == "user" and (behind is None or behind.role == "assistant")
+def _may_stay(one: Said, before: str, behind: Said | None) -> bool:
+    """Whether instructions may stand there, which those of Anthropic's own may: behind a user, and before an answer or last."""
+    return not one.converted and before == "user" and (behind is None or behind.role == "assistant")
 
 
-def _joined(group: Sequence[Said]) -> Iterable[JSON]:
-    if len(group) == 1 or not any(one.converted for one in group):
+def _joined(group: Sequence[Said]) -> Sequence[JSON]:
+    if len(group) == 1:
+        return [group[0].message()]
+    if not any(one.converted for one in group):
         return [one.message() for one in group]
     blocks = [block for one in group for block in one.blocks()]
     results = [block for block in blocks if _is_result(block)]
@@ -102,7 +104,7 @@ def _is_result(block: JSON) -> bool:
     return isinstance(block, Mapping) and block.get("type") == "tool_result"
 
 
-def _trim_end(messages: list[JSON], body: Sequence[Said], notes: Notes) -> None:
+def _trim_end(messages: list[JSON], said: Sequence[Said], notes: Notes) -> None:
     """Take white space from the end of what an assistant says last, and what is nothing else."""
     if messages and messages[-1]["role"] == "assistant":
         content = messages[-1]["content"]
@@ -111,7 +113,8 @@ def _trim_end(messages: list[JSON], body: Sequence[Said], notes: Notes) -> None:
         text = last.get("text") if last.get("type") == "text" else None
         if not isinstance(text, str) or text == text.rstrip():
             return
-        notes.add(body[-1].index, "white_space_left_out", "at the end of the answer")
+        at = next(one.index for one in reversed(said) if one.role == "assistant")
+        notes.add(at, "white_space_left_out", "at the end of the answer")
         if isinstance(content, str):
             messages[-1] = {**messages[-1], "content": text.rstrip()}
         else:

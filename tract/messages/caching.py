@@ -55,50 +55,65 @@ def check_cache(cache: object) -> None:
         raise ContentValidationError(f"cache must be 'auto' or None, not {cache!r:.40}")
 
 
-def mark_anthropic(request: dict[str, JSON]) -> None:
-    """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text."""
+def mark_anthropic(request: dict[str, JSON], marked: Sequence[int]) -> None:
+    """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text.
+
+    The messages *marked* are those with marks.
+    """
     messages = request["messages"]
     turns = _ends_of_turns(messages, frozenset({"user"}), _ANTHROPIC)
     system = [{"role": "system", "content": request["system"]}] if "system" in request else []
-    room = _ANTHROPIC_MOST - len(_anthropic_marks(request))
+    room = _ANTHROPIC_MOST - len(_anthropic_marks(request, marked))
     ours: list[dict[str, JSON]] = []
+    ours_at: list[int] = []
     ends = [(messages, at) for at in turns]
     if system and _last_markable(system[0], _ANTHROPIC) is not None:
         ends.insert(1, (system, 0))
     for among, at in ends:
         if room > len(ours):
             ours += _mark(among, at, _ANTHROPIC)
+            ours_at += [at] if among is messages else []
     if system:
         request["system"] = system[0]["content"]
-    _order_lifetimes(_anthropic_marks(request), ours)
+    _order_lifetimes(_anthropic_marks(request, sorted({*marked, *ours_at})), ours)
 
 
-def fit_anthropic_marks(request: dict[str, JSON], notes: Notes) -> dict[str, JSON]:
-    """*request* with the latest 4 of its marks, and none for an hour behind one for five minutes."""
-    marks = _anthropic_marks(request)
+def has_mark(message: JSON) -> bool:
+    """Whether a message of Anthropic's has a cache mark."""
+    content = message["content"]
+    return not isinstance(content, str) and next(_marks_in(content), None) is not None
+
+
+def fit_anthropic_marks(request: dict[str, JSON], notes: Notes, marked: Sequence[int]) -> dict[str, JSON]:
+    """*request* with the latest 4 of its marks, and none for an hour behind one for five minutes; the messages *marked* are those with marks."""
+    marks = _anthropic_marks(request, marked)
     extra = len(marks) - _ANTHROPIC_MOST
     lasting = [mark.get("ttl") == "1h" for mark in marks[max(0, extra) :]]
     if extra <= 0 and lasting == sorted(lasting, reverse=True):
         return request
-    fit = copy_json(request)
-    marked = [block for content in _contents(fit) for block in _marked_blocks(content)]
+    messages = list(request["messages"])
+    for at in marked:
+        messages[at] = copy_json(messages[at])
+    fit = {**request, "messages": messages}
+    if "system" in fit:
+        fit["system"] = copy_json(fit["system"])
+    blocks = [block for content in _contents(fit, marked) for block in _marked_blocks(content)]
     if extra > 0:
         notes.add(0, "cache_marks_left_out", f"{len(marks)}, of which the latest {_ANTHROPIC_MOST} are sent")
-    for block in marked[: max(0, extra)]:
+    for block in blocks[: max(0, extra)]:
         del block["cache_control"]
     shorter = False
-    for block in marked[max(0, extra) :]:
+    for block in blocks[max(0, extra) :]:
         mark = block["cache_control"]
         if shorter and mark.get("ttl") == "1h":
             block["cache_control"] = {key: value for key, value in mark.items() if key != "ttl"}
             notes.add(0, "cache_marks_left_out", "an hour behind five minutes is five minutes too")
         shorter = shorter or mark.get("ttl") != "1h"
-    result: dict[str, JSON] = fit
-    return result
+    return fit
 
 
-def _contents(request: Mapping[str, JSON]) -> list[JSON]:
-    return [request.get("system"), *(message.get("content") for message in request["messages"])]
+def _contents(request: Mapping[str, JSON], marked: Sequence[int]) -> list[JSON]:
+    return [request.get("system"), *(request["messages"][at].get("content") for at in marked)]
 
 
 def _marked_blocks(content: JSON) -> Iterator[dict[str, JSON]]:
@@ -109,23 +124,27 @@ def _marked_blocks(content: JSON) -> Iterator[dict[str, JSON]]:
                 yield block
 
 
-def mark_openai(messages: list[dict[str, JSON]]) -> None:
+def mark_openai(messages: list[dict[str, JSON]], marked: Sequence[int]) -> None:
     """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have 3 at most."""
-    _mark_openai(messages, _CHAT)
+    _mark_openai(messages, marked, _CHAT)
 
 
-def mark_responses(items: list[dict[str, JSON]]) -> None:
+def mark_responses(items: list[dict[str, JSON]], marked: Sequence[int]) -> None:
     """The same for the parts of rendered Responses items, outputs of functions and custom tools among them."""
-    _mark_openai(items, _ITEMS)
+    _mark_openai(items, marked, _ITEMS)
 
 
-def _mark_openai(messages: list[dict[str, JSON]], style: _Style) -> None:
+def has_breakpoint(message: Mapping[str, JSON]) -> bool:
+    """Whether a message of chat completions or an item of Responses has a cache breakpoint."""
+    return any(_CHAT.key in part for part in items_of(message.get(_words(message))) if isinstance(part, Mapping))
+
+
+def _mark_openai(messages: list[dict[str, JSON]], marked: Sequence[int], style: _Style) -> None:
     turns = _ends_of_turns(messages, _OPENAI_ROLES, style)
     instructions = list(takewhile(lambda message: _role(message) in SYSTEM_ROLES, messages))
     system = _ends_of_turns(instructions, frozenset(SYSTEM_ROLES), style)
-    parts = (
-        part for message in messages for part in items_of(message.get(_words(message))) if isinstance(part, Mapping)
-    )
+    contents = (items_of(messages[at].get(_words(messages[at]))) for at in marked)
+    parts = (part for content in contents for part in content if isinstance(part, Mapping))
     room = _OPENAI_MOST - sum(style.key in part for part in parts)
     for at in [*turns[:1], *system, *turns[1:]]:
         if room > 0:
@@ -185,9 +204,9 @@ def _mark(messages: list[dict[str, JSON]], place: int, style: _Style) -> list[di
     return [block[style.key]]
 
 
-def _anthropic_marks(request: Mapping[str, JSON]) -> list[dict[str, JSON]]:
-    """The marks of a request, in the prompt's order."""
-    return [mark for content in _contents(request) for mark in _marks_in(content)]
+def _anthropic_marks(request: Mapping[str, JSON], marked: Sequence[int]) -> list[dict[str, JSON]]:
+    """The marks of a request, in the prompt's order; the messages *marked* are those with marks."""
+    return [mark for content in _contents(request, marked) for mark in _marks_in(content)]
 
 
 def _marks_in(content: JSON) -> Iterator[dict[str, JSON]]:

@@ -16,8 +16,11 @@ Text without a visible character is refused, and left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeAlias
 
+from tract.messages.assembly import Assembly
+from tract.messages.form import Form
 from tract.messages.mending import Step
 from tract.messages.names import fitting_name
 from tract.messages.parts import (
@@ -46,6 +49,9 @@ BEGINNING = "[the conversation's beginning is left out]"
 FOREIGN = "skip_thought_signature_validator"
 """The signature that Google's documentation gives for calls that another model made."""
 
+_Item: TypeAlias = tuple[int, str, list[dict[str, JSON]]]
+"""The message, the role (``system`` for instructions), and the parts."""
+
 _NAMELESS = "unknown_tool"
 """For a result without its call: Gemini takes none without a name."""
 
@@ -67,33 +73,10 @@ def write_gemini(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON]]:
     return contents
 
 
-def join_contents(items: Sequence[tuple[int, str, list[dict[str, JSON]]]], notes: Notes) -> dict[str, JSON]:
-    """The request of what was written: the message, the role (``system`` for instructions) and the parts of each.
-
-    Instructions alone are what the user says; a conversation that begins with a call is given a user's beginning, for the API refuses it else.
-    """
-    system: list[dict[str, JSON]] = []
-    contents: list[dict[str, JSON]] = []
-    for index, role, parts in items:
-        if role == "system":
-            if contents:
-                notes.add(index, "system_moved", role)
-            system += parts
-        elif contents and contents[-1]["role"] == role:
-            contents[-1] = {"role": role, "parts": [*contents[-1]["parts"], *parts]}
-        else:
-            contents.append({"role": role, "parts": parts})
-    if contents and contents[0]["role"] == "model" and any("function_call" in part for part in contents[0]["parts"]):
-        notes.add(_first(items), "first_message_added", "a tool call")
-        contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
-    if system and not contents:
-        notes.add(_first(items), "instructions_as_user", "system")
-        return {"contents": [{"role": "user", "parts": system}]}
-    return {"system_instruction": {"parts": system}, "contents": contents} if system else {"contents": contents}
-
-
-def _first(items: Sequence[tuple[int, str, list[dict[str, JSON]]]]) -> int:
-    return items[0][0]
+def _joined(group: Sequence[_Item]) -> list[dict[str, JSON]]:
+    """The one content that neighbours of one role are."""
+    _, role, parts = group[0]
+    return [{"role": role, "parts": parts if len(group) == 1 else [one for _, _, some in group for one in some]}]
 
 
 def write_system_parts(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
@@ -191,7 +174,15 @@ def _write_attachments(index: int, result: ToolResult, notes: Notes) -> list[dic
 
 
 class GeminiWriter(Writer):
-    """Its items are a role, ``system`` for the instructions, and parts."""
+    """Its items are a message, a role, ``system`` for the instructions, and parts."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__(form)
+        self._assembly: Assembly[_Item] = Assembly(self.items, itemgetter(1), _joined)
+
+    def take_back(self, items: int, state: Any) -> None:
+        self._assembly.take_back(items)
+        super().take_back(items, state)
 
     def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
         names = {"assistant": "model", "developer": "system"}
@@ -212,4 +203,19 @@ class GeminiWriter(Writer):
         note_losses(turns, notes)
 
     def request(self, notes: Notes) -> Any:
-        return join_contents(self.items, notes)
+        """``contents`` and, where there are instructions, ``system_instruction``.
+
+        Instructions alone are what the user says; a conversation that begins with a call is given a user's beginning, for the API refuses it else.
+        """
+        found = self._assembly.assembled()
+        for index, role, _ in found.moved:
+            notes.add(index, "system_moved", role)
+        contents = found.messages
+        system = [part for _, _, parts in found.system for part in parts]
+        if contents and contents[0]["role"] == "model" and any("function_call" in one for one in contents[0]["parts"]):
+            notes.add(self.items[0][0], "first_message_added", "a tool call")
+            contents.insert(0, {"role": "user", "parts": [{"text": BEGINNING}]})
+        if system and not contents:
+            notes.add(self.items[0][0], "instructions_as_user", "system")
+            return {"contents": [{"role": "user", "parts": system}]}
+        return {"system_instruction": {"parts": system}, "contents": contents} if system else {"contents": contents}

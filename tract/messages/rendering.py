@@ -53,7 +53,7 @@ def rendered_for(form: Form, sending: Sending, cache: CacheMode = None) -> Rende
     rendered = sending.request()
     marker = _MARKERS.get(form.target)
     if cache is not None and marker is not None:
-        marker(rendered.value)
+        marker(rendered.value, sending.marked)
     return rendered
 
 
@@ -97,7 +97,7 @@ def chat_excerpt(messages: Iterable[Message]) -> list[dict[str, JSON]]:
     return found
 
 
-_MARKERS: dict[str, Callable[[JSON], None]] = {
+_MARKERS: dict[str, Callable[[JSON, Sequence[int]], None]] = {
     "openai": mark_openai,
     "responses": mark_responses,
     "anthropic": mark_anthropic,

@@ -29,7 +29,7 @@ class ItemWriter(ListWriter):
             self._ids.popitem()
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        self.items += write_responses(self.summaries(step, notes), set(), notes)
+        self.extend(write_responses(self.summaries(step, notes), set(), notes))
         custom = {
             str(piece.message.raw.get("call_id"))
             for piece in step.answer
@@ -38,7 +38,7 @@ class ItemWriter(ListWriter):
         answer, has_lost = self._without_doubles(self._written(step.answer, custom, notes), notes)
         kept = fit_answer(answer, self._answers, notes, has_lost=has_lost or self.state[1], rules=self.form.rules)
         rest, _ = self._without_doubles(self._written(step.rest, custom, notes), notes)
-        self.items += [raw for item in (*kept, *rest) for raw in item.written(notes)]
+        self.extend(raw for item in (*kept, *rest) for raw in item.written(notes))
         is_torn = self.state[1] if not answer else bool(answer) and len(kept) < len(answer) and answer[-1].is_reasoning
         self.state = (len(self._ids), is_torn)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.messages.form import Form
@@ -90,6 +90,10 @@ _role_of: Callable[[Any], Any] = itemgetter("role")
 _content_of: Callable[[Any], Any] = itemgetter("content")
 
 
+_Placed: TypeAlias = tuple[int, str, int, CompileWarning]
+"""A warning behind what it is sorted by: its message, its kind, and when it was said."""
+
+
 class _Written(NamedTuple):
     """What was there before a step was written: so much is kept when it is taken back."""
 
@@ -107,7 +111,7 @@ class Sending:
         self._arrangement = Arrangement(form.target, history.pairing)
         self._writer: Writer = writer_for(form, answers)
         self._steps: list[_Written] = []
-        self._warnings: list[CompileWarning] = []
+        self._warnings: list[_Placed] = []
         self._rows = 0
         self._answered = 0
         self._open: frozenset[int] = frozenset()
@@ -170,25 +174,31 @@ class Sending:
         notes = Notes()
         step = self._arrangement.step(rows, row, length, notes)
         self._writer.write(step, notes, is_last=step.stop == length)
-        self._warnings += warnings_of(notes, self._writer.target)
+        self._add_warnings(self._warnings, notes)
         self._may_go_on = bool(step.answer)
         return step.stop
+
+    @property
+    def marked(self) -> Sequence[int]:
+        """The messages of the request with cache marks."""
+        return self._writer.marked
 
     def request(self) -> Rendered:
         """The request, a list or a dict of its own whose items are shared, and all that is to be said of it."""
         if self._finished is None:
-            notes = Notes()
+            notes, placed = Notes(), self._warnings[:]
             value = self._writer.request(notes)
-            warnings = (*self._warnings, *warnings_of(notes, self._writer.target))
-            self._finished = Rendered(value, tuple(sorted(warnings, key=_place)))
+            self._add_warnings(placed, notes)
+            placed.sort()
+            self._finished = Rendered(value, tuple(map(itemgetter(3), placed)))
         value, warnings = self._finished
         if isinstance(value, dict):
             return Rendered({key: item[:] if isinstance(item, list) else item for key, item in value.items()}, warnings)
         return Rendered(value[:], warnings)
 
-
-def _place(warning: CompileWarning) -> tuple[int, str]:
-    return (-1 if warning.index is None else warning.index, warning.kind)
+    def _add_warnings(self, to: list[_Placed], notes: Notes) -> None:
+        for one in warnings_of(notes, self._writer.target):
+            to.append((-1 if one.index is None else one.index, one.kind, len(to), one))
 
 
 class Sendings:

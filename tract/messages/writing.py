@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tract.messages.caching import has_breakpoint
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES
 from tract.messages.fit_openai import fit_openai, one_answer
 from tract.messages.form import Form
@@ -39,6 +40,8 @@ class Writer:
         self.form = form
         self.target: Target = form.target
         self.items: list[Any] = []
+        self.marked: list[int] = []
+        """The messages with cache marks, by their numbers in the request."""
 
     def take_back(self, items: int, state: Any) -> None:
         """Keep only the first *items*; the state was *state* then."""
@@ -126,6 +129,18 @@ class ListWriter(Writer):
     def request(self, notes: Notes) -> Any:
         return self.items
 
+    def take_back(self, items: int, state: Any) -> None:
+        super().take_back(items, state)
+        while self.marked and self.marked[-1] >= items:
+            self.marked.pop()
+
+    def extend(self, written: Iterable[Mapping[str, JSON]]) -> None:
+        """Put what was written behind the items so far."""
+        for raw in written:
+            if has_breakpoint(raw):
+                self.marked.append(len(self.items))
+            self.items.append(raw)
+
     def runs(self, pieces: Sequence[Piece], notes: Notes) -> Iterable[Piece | list[Turn]]:
         """Own messages one by one, and between them the turns of others."""
         turns: list[Turn] = []
@@ -145,15 +160,15 @@ class _ChatWriter(ListWriter):
     format: MessageFormat = "openai"
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        self.items += write_openai(self.summaries(step, notes), notes)
+        self.extend(write_openai(self.summaries(step, notes), notes))
         if not step.is_one:
-            self.items += self._written([*step.answer, *step.rest], notes)
+            self.extend(self._written([*step.answer, *step.rest], notes))
             return
         answer = self._written(step.answer, notes)
         if len(answer) > 1:
             notes.add(step.row, "messages_joined", "calls of one answer")
             answer = [one_answer(answer)]
-        self.items += [*answer, *self._written(step.rest, notes)]
+        self.extend([*answer, *self._written(step.rest, notes)])
 
     def _written(self, pieces: Sequence[Piece], notes: Notes) -> list[Mapping[str, JSON]]:
         written: list[Mapping[str, JSON]] = []
