@@ -100,6 +100,11 @@ _HOMES = {
         "validate_content",
     ),
     "tract.objects.model": ("CommitOperation",),
+    "tract.remote.branches": ("PushedRef",),
+    "tract.remote.fetch": ("FetchedRef",),
+    "tract.remote.pull": ("FetchResult", "PullResult"),
+    "tract.remote.push": ("PushResult",),
+    "tract.remote.remotes": ("RemoteInfo",),
     "tract.errors": (
         "ActionError",
         "AmbiguousPrefixError",
@@ -145,6 +150,10 @@ _HOMES = {
         "ReadOnlyError",
         "RefMovedError",
         "RefNameError",
+        "RemoteAuthError",
+        "RemoteError",
+        "RemoteMovedError",
+        "RemoteRefusedError",
         "SemanticSafetyError",
         "SessionError",
         "SpawnError",
@@ -251,6 +260,12 @@ if TYPE_CHECKING:
     from tract.objects.content import ToolIOContent as ToolIOContent
     from tract.objects.content import validate_content as validate_content
     from tract.objects.model import CommitOperation as CommitOperation
+    from tract.remote.branches import PushedRef as PushedRef
+    from tract.remote.fetch import FetchedRef as FetchedRef
+    from tract.remote.pull import FetchResult as FetchResult
+    from tract.remote.pull import PullResult as PullResult
+    from tract.remote.push import PushResult as PushResult
+    from tract.remote.remotes import RemoteInfo as RemoteInfo
     from tract.report.diff import CommitDetails as CommitDetails
     from tract.report.diff import ConfigChange as ConfigChange
     from tract.report.diff import DiffResult as DiffResult

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from tract.errors import ConfigError
 
@@ -85,6 +86,87 @@ class TokenBudgetConfig:
             raise ConfigError(f"budget action {self.action!r} is unknown; known are {known}") from None
 
 
+REMOTE = "remote."
+"""What the settings of remotes begin with: ``remote.<name>.url``."""
+
+Conditions = Literal["if-match", "if-match-bare", "create-only", "none"]
+"""How a remote can be written by several at once: a head is swapped where its version is known, with the version quoted or bare, or is a log of keys that are only created; with ``none`` it can only be read."""
+
+_TIMEOUT = 30.0
+_CONDITIONS = get_args(Conditions)
+_REMOTE_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_SECRET = re.compile(r"secret|token|password|credential|signature|sas|private|(^|_)key($|_)|(^|_)auth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteConfig:
+    """A remote as the settings have it: *timeout* in seconds; *conditions* is what its probe found, None where it was not probed.
+
+    *scan*: whether pushes look for secrets, None for where the remote is not a folder. *options* are the store's: ``region``, ``endpoint``, ``allow_http``; never a secret.
+    """
+
+    name: str
+    url: str
+    timeout: float = _TIMEOUT
+    conditions: Conditions | None = None
+    scan: bool | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _REMOTE_NAME.fullmatch(self.name):
+            raise ConfigError(f"{self.name!r:.80} is not a remote's name: it is made of letters, digits, '-' and '_'")
+        if not isinstance(self.url, str) or not self.url or not self.url.isprintable() or len(self.url) > _LONGEST_TEXT:
+            raise ConfigError(f"the address of remote '{self.name}' must be printable text, not {self.url!r:.80}")
+        check_price(f"the timeout of remote '{self.name}'", self.timeout)
+        if self.conditions not in (None, *_CONDITIONS):
+            raise ConfigError(f"the conditions of remote '{self.name}' must be one of {', '.join(_CONDITIONS)}")
+        if self.scan is not None:
+            _check_type(f"remote.{self.name}.scan", self.scan, bool)
+        for key, value in self.options.items():
+            if not _OPTION_NAME.fullmatch(key) or not isinstance(value, str) or not value.isprintable():
+                raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is no name with a text")
+            if _SECRET.search(key):
+                raise ConfigError(f"option '{key}' of remote '{self.name}' is a secret, which a store does not keep")
+
+
+def _remote_rows(remotes: tuple[RemoteConfig, ...]) -> dict[str, str | float]:
+    rows: dict[str, str | float] = {}
+    for one in remotes:
+        start = f"{REMOTE}{one.name}."
+        rows[f"{start}url"] = one.url
+        rows |= {f"{start}timeout": one.timeout} if one.timeout != _TIMEOUT else {}
+        rows |= {} if one.conditions is None else {f"{start}conditions": one.conditions}
+        rows |= {} if one.scan is None else {f"{start}scan": one.scan}
+        rows |= {f"{start}options.{key}": value for key, value in one.options.items()}
+    return rows
+
+
+def _flat(table: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    """What TOML makes of dotted keys, with the dots again."""
+    rows: dict[str, Any] = {}
+    for key, value in table.items():
+        rows |= _flat(value, f"{start}{key}.") if isinstance(value, dict) else {f"{start}{key}": value}
+    return rows
+
+
+def _remotes_in(rows: Mapping[str, Any]) -> tuple[RemoteConfig, ...]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in rows.items():
+        name, _, what = key.removeprefix(REMOTE).partition(".")
+        about = found.setdefault(name, {})
+        if what.startswith("options."):
+            about.setdefault("options", {})[what.removeprefix("options.")] = value
+        elif what in ("url", "timeout", "conditions", "scan"):
+            about[what] = value
+        else:
+            raise ConfigError(f"unknown setting {key!r}")
+    for name, about in found.items():
+        if "url" not in about:
+            raise ConfigError(f"remote {name!r:.80} has no url")
+    return tuple(RemoteConfig(name=name, **about) for name, about in found.items())
+
+
 @dataclass(frozen=True, slots=True)
 class TractConfig:
     """The settings of a tract; to ``open``, only those that are given change what is saved.
@@ -94,6 +176,7 @@ class TractConfig:
     *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps of this tract where it is not told: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``; None is ``"never"``, for archives only.
     *keep_pinned* keeps pinned messages of archives that go, and *keep_merge_bases* the archives in which two branches parted.
     *display_name* is what listings call the tract beside its name.
+    *remotes* are other places that the store is kept in; the root tract's count.
     *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
     """
 
@@ -113,6 +196,7 @@ class TractConfig:
     cache_write_price: float = 1.25
     output_price: float = 5.0
     display_name: str | None = None
+    remotes: tuple[RemoteConfig, ...] = ()
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the settings that were given, and are not just at their defaults."""
 
@@ -196,22 +280,29 @@ def to_table(config: TractConfig) -> dict[str, str | float]:
     table: dict[str, str | float] = {}
     default = TractConfig()
     for one in fields(config):
-        if one.init and one.name != "token_budget" and getattr(config, one.name) != getattr(default, one.name):
+        if (
+            one.init
+            and one.name not in ("token_budget", "remotes")
+            and getattr(config, one.name) != getattr(default, one.name)
+        ):
             table[one.name] = getattr(config, one.name)
     if config.budget is not None:
         table["token_budget"] = config.budget.max_tokens
         table["budget_action"] = config.budget.action.value
-    return table
+    return table | _remote_rows(config.remotes)
 
 
 def from_table(table: dict[str, Any]) -> TractConfig:
     """The settings in *table*; ConfigError names a key that is unknown or a value that makes no sense."""
-    values = dict(table)
+    values = {key: value for key, value in table.items() if key != "remote" and not key.startswith(REMOTE)}
+    remotes = {key: value for key, value in _flat(table).items() if key.startswith(REMOTE)}
     action = values.pop("budget_action", BudgetAction.WARN)
-    known = {one.name for one in fields(TractConfig) if one.init}
+    known = {one.name for one in fields(TractConfig) if one.init and one.name != "remotes"}
     for key in values:
         if key not in known:
             raise ConfigError(f"unknown setting {key!r}")
     if values.get("token_budget") is not None:
         values["token_budget"] = TokenBudgetConfig(values["token_budget"], action)
+    if remotes:
+        values["remotes"] = _remotes_in(remotes)
     return TractConfig(**values)

@@ -20,6 +20,10 @@
     ├── ActionError                  an action that is none: an operation that is not there, or arguments that it does not take
     ├── ProposalError                a proposal that is not there, or is decided already
     ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
+    ├── RemoteError                  a remote that did not do what it was asked
+    │   ├── RemoteAuthError          it refuses the credentials
+    │   ├── RemoteMovedError         a branch there is not where a push expects it
+    │   └── RemoteRefusedError       it cannot be pushed to: its store does not keep writers apart, or a secret was found
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
     ├── ImportFormatError            a file that is no conversation tract can read
     ├── ClosedError                  a Tract, or a model's client, used after close()
@@ -239,6 +243,45 @@ class PolicyConfigError(TractError):
 
 class OrchestratorError(TractError):
     """The orchestrator cannot go on."""
+
+
+class RemoteError(TractError):
+    """A remote did not do what it was asked.
+
+    ``landed`` says whether what was to be written is there: True, False, or None where no answer came and nobody knows.
+    """
+
+    def __init__(self, message: str, *, landed: bool | None = False) -> None:
+        self.landed = landed
+        super().__init__(message)
+
+
+class RemoteAuthError(RemoteError):
+    """A remote refuses the credentials, or what they may do."""
+
+
+class RemoteMovedError(RemoteError):
+    """A branch of a remote is not where a push expects it; nothing was changed there.
+
+    ``expected`` and ``actual`` are hexadecimal ids or None; ``by`` pushed what is there.
+    """
+
+    def __init__(
+        self, ref: str, expected: str | None, actual: str | None, by: str = "", detail: str = "", what: str = "push"
+    ) -> None:
+        self.ref = ref
+        self.expected = expected
+        self.actual = actual
+        self.by = by
+        found = "it is not there any more" if actual is None else f"it is at {_at(actual)}"
+        who = f", pushed by {by}" if by and actual is not None else ""
+        super().__init__(
+            f"{what} of '{ref}' refused: {found}{who}{f', {detail}' if detail else ''}; nothing was changed"
+        )
+
+
+class RemoteRefusedError(RemoteError):
+    """A remote that must not be pushed to; the message says why."""
 
 
 class LLMError(TractError):

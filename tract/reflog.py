@@ -31,6 +31,9 @@ RENAMED = "branch: renamed "
 TAKEN = " (gc took what it left)"
 """Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
 
+FETCHED = "fetch: "
+"""What the reason of an operation begins with that took in what a remote has."""
+
 RELEASED = "gc: archives"
 """The reason of an operation in which gc deletes an ORIG_HEAD whose archive goes."""
 
@@ -145,6 +148,11 @@ def ref_history(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, str]]:
 def is_of_gc(operation: Operation) -> bool:
     """Whether gc made *operation*, and no user; nobody undoes that."""
     return operation.reason.removesuffix(TAKEN) in (RELEASED, RENOTED)
+
+
+def is_of_fetch(operation: Operation) -> bool:
+    """Whether *operation* took in what a remote has."""
+    return operation.reason.startswith(FETCHED)
 
 
 def is_renaming(operation: Operation) -> bool:

@@ -91,6 +91,7 @@ class Repository:
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
     key_indexes: dict[str, KeyIndex] = field(default_factory=dict)  # by the tract's prefix
+    remembered: dict[str, bytes] = field(default_factory=dict)  # what a store in memory remembers of remotes
 
     @property
     def keys(self) -> KeyIndex:

@@ -2,6 +2,7 @@
 
     3fa9c1d…      a full id, or a prefix of four digits or more that only one commit has
     main, v1      a branch or a tag; refs/heads/main in full
+    origin/main   the branch main of the remote origin, as it was when it was last looked at
     HEAD, @       where this tract is
     HEAD~2, x^    the second first-parent back, the first parent; x^2 the second parent
     main@{1}      where the ref was one move ago
@@ -28,7 +29,7 @@ from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFound
 from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
 from tract.objects.model import CommitOperation, Node
 from tract.reflog import ref_history
-from tract.refs.names import HEAD, HEADS, ORIG_HEAD, TAGS, tract_prefix
+from tract.refs.names import HEAD, HEADS, ORIG_HEAD, REMOTES, TAGS, tract_prefix
 from tract.repo import Repository
 from tract.tree import children_of, node_of_level
 
@@ -189,10 +190,10 @@ def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
 
 
 def find_ref(repo: Repository, name: str) -> str | None:
-    """The full name of the ref that *name* means, or None: as it stands, then a tag, then a branch, as in git."""
+    """The full name of the ref that *name* means, or None: as it stands, then a tag, a branch, and a remote's branch, as in git."""
     if not isinstance(name, str):
         return None
-    for candidate in (name, "refs/" + name, TAGS + name, HEADS + name):
+    for candidate in (name, "refs/" + name, TAGS + name, HEADS + name, REMOTES + name):
         if candidate in (HEAD, ORIG_HEAD) or candidate.startswith("refs/"):
             value = repo.ref(candidate)
             if value is not None:
@@ -332,7 +333,7 @@ def resolve_range(repo: Repository, text: str) -> tuple[ObjectId | None, ObjectI
 
 def shorten_ref(repo: Repository, ref: str) -> str:
     """The shortest name that :func:`find_ref` takes for *ref*: ``main``, or ``heads/main`` where a tag is called so too."""
-    for prefix in (HEADS, TAGS, "refs/"):
+    for prefix in (HEADS, TAGS, REMOTES, "refs/"):
         short = ref.removeprefix(prefix)
         if short != ref and find_ref(repo, short) in (ref, None):
             return short

@@ -63,11 +63,11 @@ def test_every_porcelain_command_that_prints_data_takes_json():
 
 
 def test_an_unknown_command_is_a_usage_error_that_names_a_similar_one(anywhere):
-    outcome = anywhere("lgo")
+    outcome = anywhere("blmae")
 
     assert 2 == outcome.status
     assert (
-        "tract: 'lgo' is not a tract command; see 'tract --help'\nhint: the most similar command is 'log'\n"
+        "tract: 'blmae' is not a tract command; see 'tract --help'\nhint: the most similar command is 'blame'\n"
         == outcome.err
     )
 

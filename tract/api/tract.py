@@ -8,6 +8,7 @@ Tract ── Committing     commit, edit, annotate, tag …           committing
          Acting         proposals, approve_proposal             acting.py
          Policing       configure_policies, policy_log          policing.py
       ── Family         spawn, collapse, parent, children       family.py
+      ── Remoting       push, fetch, pull, clone                remoting.py
       ── Maintaining    gc                                      maintaining.py
          each a Handle: the store, and what this program has seen of its branches
 """
@@ -18,11 +19,10 @@ from typing import TYPE_CHECKING, Literal
 
 from tract.api.branching import Branching
 from tract.api.family import Family
-from tract.api.looking import Looking
 from tract.api.maintaining import Maintaining
-from tract.api.merging import Merging
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.api.policing import Policing
+from tract.api.remoting import Remoting
 from tract.errors import ConfigError
 from tract.history.branch import on_branch
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tract.tokens.counter import TokenCounter
 
 
-class Tract(Family, Looking, Branching, Merging, Policing, Maintaining):
+class Tract(Family, Remoting, Branching, Policing, Maintaining):
     """A context under version control.
 
     Open one with :meth:`open`; it is a context manager, and may be shared by threads.

@@ -101,6 +101,16 @@ GROUPS = (
         },
     ),
     Group(
+        "share with other machines",
+        {
+            "clone": Entry("tract.cli.porcelain.clone", "Make a store with what a remote has"),
+            "remote": Entry("tract.cli.porcelain.remote", "List, add, probe and remove remotes"),
+            "push": Entry("tract.cli.porcelain.push", "Send branches, tags and notes to a remote"),
+            "fetch": Entry("tract.cli.porcelain.fetch", "Learn where a remote's branches are, with all they have"),
+            "pull": Entry("tract.cli.porcelain.pull", "Fetch, and bring what came into this branch"),
+        },
+    ),
+    Group(
         "look after the store",
         {
             "config": Entry("tract.cli.porcelain.config", "Read and change settings"),
@@ -118,6 +128,7 @@ GROUPS = (
             "fast-import": Entry("tract.cli.plumbing.fast_import", "Read such a stream into the store"),
             "for-each-ref": Entry("tract.cli.plumbing.for_each_ref", "Print refs in a form of your own"),
             "hash-object": Entry("tract.cli.plumbing.hash_object", "Compute the id of content, and store it"),
+            "ls-remote": Entry("tract.cli.plumbing.ls_remote", "List the branches and tags of a remote"),
             "ls-tree": Entry("tract.cli.plumbing.ls_tree", "List the entries of a commit's context"),
             "merge-base": Entry("tract.cli.plumbing.merge_base", "Find the commit where histories parted"),
             "prune": Entry("tract.cli.plumbing.prune", "Drop unreachable objects"),

@@ -131,6 +131,16 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
         errors.BudgetExceededError,
         "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget",
     ),
+    (
+        errors.RemoteMovedError,
+        "'tract pull' brings what is there, with --merge or --rebase where both sides went on; 'tract push --force-with-lease' puts ours in its place",
+    ),
+    (
+        errors.RemoteAuthError,
+        "credentials come from the environment, as for the provider's own tools (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME …)",
+    ),
+    (errors.RemoteRefusedError, "'tract remote probe <name>' looks again"),
+    (errors.RemoteError, "'tract remote' lists the remotes, 'tract remote add <name> <address>' adds one"),
     (errors.ReadOnlyError, "without --read-only and TRACT_READ_ONLY it can be changed"),
     (errors.LockTimeoutError, "another process is writing to this store"),
     (
@@ -178,8 +188,6 @@ def _names_like(console: Console, exc: errors.TractError) -> list[str]:
     return []
 
 
-_REMOTES = "a store is copied with 'tract fast-export | tract -C <other> fast-import'; there are no remotes yet"
-
 GIT_WORDS = {
     "add": "there is no index: 'tract commit' records a message at once",
     "am": "'tract cherry-pick' takes over commits of this store, 'tract fast-import' those of another",
@@ -187,19 +195,14 @@ GIT_WORDS = {
     "archive": "'tract fast-export' writes the store as text, 'tract compile' a context",
     "bundle": "'tract fast-export' writes the store, or some of its history, as one file",
     "clean": "'tract gc' drops what nothing reaches any more",
-    "clone": _REMOTES,
     "describe": "'tract tag --merged' lists the tags in the history of HEAD",
-    "fetch": _REMOTES,
     "filter-branch": "'tract edit' corrects a message everywhere, 'tract revert' removes it, 'tract rebase' makes history again",
     "format-patch": "'tract fast-export <a>..<b>' writes some of the history as text",
     "grep": "'tract search <text>' finds messages, 'tract log --grep <pattern>' commits, 'tract log -S <text>' where a text came and went",
     "ls-files": "'tract ls-tree HEAD' lists the messages of the context, 'tract blame' with their texts",
     "mv": "'tract reorder' moves messages",
     "notes": "'tract annotate' sets priorities, 'tract show' prints what was noted about a commit",
-    "pull": _REMOTES,
-    "push": _REMOTES,
     "range-diff": "'tract diff --compiled A B' compares what a model sees at A and at B",
-    "remote": _REMOTES,
     "restore": "'tract edit <message> --restore <version>' gives a message an earlier text back, 'tract expand' the messages of a summary",
     "rm": "'tract skip' hides a message from the model, 'tract revert' removes it from the context",
     "shortlog": "'tract log --format \"%an %s\"' lists authors and messages",

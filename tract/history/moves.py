@@ -12,7 +12,7 @@ from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation
 from tract.reflog import is_undo_reason
-from tract.refs.names import HEAD, HEADS, NOTES, TRACTS, check_ref, split_tract
+from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected, RefEdit
 from tract.refs.table import NameTable
@@ -155,7 +155,7 @@ def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
     """Refuse *new*, a commit that does *operation*, where it is not what *ref* (of any tract) is for."""
     local = split_tract(ref)[1]
     is_note = operation is CommitOperation.NOTE
-    if is_note and (local.startswith(HEADS) or local == HEAD):
+    if is_note and (local.startswith((HEADS, REMOTES)) or local == HEAD):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is a note")
-    if not is_note and local.startswith(NOTES):
+    if not is_note and local.startswith((NOTES, REMOTE_NOTES)):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is no note")

@@ -5,7 +5,7 @@
     steps         A   B           C                                what can be undone, or redone
 
 An undo is an operation too; what was undone, and not redone, before something else was done can be redone no more.
-What gc did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
+What gc and fetches did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
 A spawn is its parent's: undone, the child goes with it, as long as it has done nothing.
 """
 
@@ -22,7 +22,7 @@ from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.spawn import CHILD_REFS, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
-from tract.reflog import HARD_RESET, TAKEN, is_of_gc, undo_reason, undone_by
+from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, undo_reason, undone_by
 from tract.refs.names import HEAD, HEADS, NOTES, TAGS, split_tract, tract_name
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
@@ -178,7 +178,7 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
         if any(change.name == repo.prefix + HEAD and change.old is None for change in changes):
             return
         names = {change.name for change in changes}
-        if is_of_gc(operation):
+        if is_of_gc(operation) or is_of_fetch(operation):
             by_gc |= names
             passed |= names
         elif undone_by(operation):
@@ -265,7 +265,7 @@ def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:
     reason = step.operation.reason
     failed = f"'{reason.removesuffix(TAKEN)}' cannot be {'undone' if direction == 'undo' else 'redone'}"
     if step.renoted:
-        raise TractError(f"{failed}: gc has written anew the notes that came with it")
+        raise TractError(f"{failed}: gc or a fetch has written anew the notes that came with it")
     values = [(change.name, change.old if direction == "undo" else change.new) for change in step.changes]
     there = [(name, value) for name, value in values if isinstance(value, bytes)]
     is_taken = direction == "undo" and reason.endswith(TAKEN)

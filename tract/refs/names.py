@@ -18,11 +18,17 @@ ORIG_HEAD = "ORIG_HEAD"
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 NOTES = "refs/notes/"
+REMOTES = "refs/remotes/"
+"""What is known of remotes: ``refs/remotes/<remote>/<branch>``."""
+
+REMOTE_NOTES = "refs/remote-notes/"
+"""The lists of all notes that are known to be on remotes: ``refs/remote-notes/<remote>/<namespace>``."""
+
 TRACTS = "tracts/"
 ROOT = "root"
 """The name of a store's root tract, whose refs have no prefix."""
 
-_PREFIXES = (HEADS, TAGS, NOTES, "refs/archive/")
+_PREFIXES = (HEADS, TAGS, NOTES, "refs/archive/", REMOTES, REMOTE_NOTES)
 _TOP = frozenset({HEAD, ORIG_HEAD})
 _MAX_SEGMENT = 100
 _MAX_NAME = 240
@@ -59,7 +65,9 @@ def check_ref(name: str) -> str:
             if problem:
                 raise RefNameError(f"{name!r} is not a ref name: {problem}")
             return name
-    raise RefNameError(f"{name!r} is not a ref name: it is not under refs/heads, refs/tags, refs/notes or refs/archive")
+    raise RefNameError(
+        f"{name!r} is not a ref name: it is not under refs/heads, refs/tags, refs/notes, refs/archive, refs/remotes or refs/remote-notes"
+    )
 
 
 def _checked(name: str, what: str) -> str:

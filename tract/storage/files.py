@@ -26,6 +26,7 @@ DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LARGEST = 1024 * 1024 * 1024
 _MOST_SHARED = 48  # packs and ref files that a process has open
+_numbers = count()  # a clock may stand still, or be set back
 _MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
 
 
@@ -411,6 +412,35 @@ def write_file(path: str, data: bytes, *, sync: bool) -> None:
         sync_directory(directory)
 
 
+def create_file(path: str, data: bytes) -> bool:
+    """Put *data* at *path* as a whole, with its name on the disk, where nothing is there yet; whether it was."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{next(_numbers)}-{name[:40]}")
+    with _writing(path):
+        fd = create_exclusive(temporary)
+        try:
+            try:
+                write_at(fd, data, 0)
+                sync_data(fd, f"'{path}'", visible=False)
+            finally:
+                os.close(fd)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+    sync_directory(directory)
+    return True
+
+
+def size_and_time(path: str) -> tuple[int, int]:
+    """The size of the file *path*, in bytes, and when it was written, in nanoseconds since 1970."""
+    found = os.lstat(path)
+    return found.st_size, found.st_mtime_ns
+
+
 def is_full(exc: BaseException | None) -> bool:
     """Whether *exc* says that there was no room on the disk, or came from such an error."""
     while exc is not None:
@@ -438,9 +468,6 @@ def _writing(path: str) -> Iterator[None]:
         yield
     except OSError as exc:
         raise DurabilityError(f"write of '{path}' failed: {exc.strerror}", visible=False) from exc
-
-
-_numbers = count()  # a clock may stand still, or be set back
 
 
 class NewFile:

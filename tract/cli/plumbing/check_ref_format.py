@@ -7,7 +7,7 @@ from tract.cli.console import Console
 from tract.errors import RefNameError
 from tract.refs.names import branch_ref, check_ref
 
-_DESCRIPTION = """Tell whether REF is a name that a ref can have: whole, under refs/heads, refs/tags, refs/notes or refs/archive, and after that as docs/format.md says. git allows some names that tract refuses, never the other way round.
+_DESCRIPTION = """Tell whether REF is a name that a ref can have: whole, under refs/heads, refs/tags, refs/notes, refs/archive, refs/remotes or refs/remote-notes, and after that as docs/format.md says. git allows some names that tract refuses, never the other way round.
 
 With --branch, print the name if a branch can be called so; in front of it refs/heads/ is left as it is.
 

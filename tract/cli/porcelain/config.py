@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
-from tract.config import BudgetAction, TractConfig, from_table, to_table
+from tract.config import REMOTE, BudgetAction, TractConfig, from_table, to_table
 from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
 from tract.settings import read_config, write_config
@@ -115,11 +115,12 @@ def _of_user(console: Console) -> list[_Setting]:
 def _values(config: TractConfig) -> dict[str, Any]:
     """All settings, flat, as config.toml has them."""
     budget = config.budget
-    names = [name for name in TractConfig.__slots__ if name != "token_budget"]
+    names = [name for name in TractConfig.__slots__ if name not in ("token_budget", "remotes")]
     return {
         "token_budget": None if budget is None else budget.max_tokens,
         "budget_action": (BudgetAction.WARN if budget is None else budget.action).value,
         **{name: getattr(config, name) for name in names},
+        **{name: value for name, value in to_table(config).items() if name.startswith(REMOTE)},
     }
 
 

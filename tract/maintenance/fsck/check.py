@@ -286,7 +286,9 @@ def _check_targets(found: Examination, graph: Graph) -> None:
                 detail = f"it is symbolic and holds '{value}'"
         elif value in graph.commits:
             is_note = graph.commits[value].operation == "note"
-            if is_note != local.startswith("refs/notes/") and not local.startswith("refs/archive/"):
+            if is_note != local.startswith(("refs/notes/", "refs/remote-notes/")) and not local.startswith(
+                "refs/archive/"
+            ):
                 detail = f"it holds {value.hex()[:16]}, which is {'a' if is_note else 'no'} note"
         if detail is not None:
             found.add("ref-value", "error", f"ref '{name}'", name, None, detail)

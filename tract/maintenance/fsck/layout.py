@@ -14,9 +14,9 @@ from tract.storage.files import list_directory
 ASIDE = "aside"
 """The folder that repair puts things in; nobody reads it."""
 
-_REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive)/.+)"
+_REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive|remotes|remote-notes)/.+)"
 _KNOWN = re.compile(
-    rf"format|config\.toml|tracts/[^/]+/(config\.toml|name)|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc)|cache/(counts-.+|totals|settled|keys-.+)|aside/.+"
+    rf"format|config\.toml|tracts/[^/]+/(config\.toml|name)|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc)|cache/(counts-.+|totals|settled|keys-.+|remote-.+)|aside/.+"
     r"|objects/(journal|journal\.torn-\d+|pack/pack-[0-9a-f]{40}\.(pack|idx)|[0-9a-f]{2}/[0-9a-f]{62})"
 )
 _TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*|objects/import-[0-9a-f]+/.+")

@@ -23,7 +23,7 @@ from tract.maintenance.gc.catalogue import ARCHIVED, REACHED, UNSEEN, Catalogue
 from tract.maintenance.gc.mark import Edit, Found, Marker, size_of
 from tract.maintenance.gc.policies import Policies, nanoseconds
 from tract.objects.model import Commit, CommitOperation, borrows_context
-from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, split_tract
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, REMOTE_NOTES, split_tract
 
 Step: TypeAlias = tuple[bool, list[int]]
 """Whether a commit is a compress commit, and its parents; none where history was cut."""
@@ -151,7 +151,11 @@ class Archives:
         if self._owners is None:
             owners: defaultdict[int, list[int]] = defaultdict(list)
             for index in everybody:
-                refs = (at for name, at in self._refs if NOTES not in name and self._policies.index_of(name) == index)
+                refs = (
+                    at
+                    for name, at in self._refs
+                    if NOTES not in name and REMOTE_NOTES not in name and self._policies.index_of(name) == index
+                )
                 for at, is_compression in claim(self._step, refs, array("I", bytes(4 * self._catalogue.size)), 1):
                     if is_compression:
                         owners[at].append(index)

@@ -1,0 +1,223 @@
+"""Push, fetch, pull and clone of a tract's branches and notes, over a folder and over memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import make_tract, texts
+from tract import Priority, RemoteError, RemoteMovedError, Tract
+from tract.errors import ConfigError
+from tract.maintenance.fsck.check import check_repository
+
+
+def pushed(url: str, *said: str, path: Any = ":memory:") -> Tract:
+    t = make_tract(*said, path=path)
+    t.add_remote("origin", url)
+    t.push()
+    return t
+
+
+def test_a_clone_has_the_context_the_notes_and_the_history(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", "b")
+    t.assistant("c", generation_config={"model": "m"}, usage={"prompt_tokens": 3, "completion_tokens": 4}, key="k")
+    t.annotate("HEAD:1", Priority.PINNED, reason="first")
+    t.annotate("HEAD:2", Priority.SKIP)
+    t.push()
+
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert texts(t) == texts(other) == ["a", "c"]
+        assert t.head == other.head
+        assert [c.commit_hash for c in t.log()] == [c.commit_hash for c in other.log()]
+        assert t.log()[0].generation_config == other.log()[0].generation_config == {"model": "m"}
+        assert t.log()[0].usage == other.log()[0].usage
+        assert [one.commit_hash for one in t.pinned()] == [one.commit_hash for one in other.pinned()]
+        assert other.commit_for_key("k") is not None
+    assert not check_repository(str(tmp_path / "two" / ".tract")).problems
+
+
+def test_a_push_takes_two_requests_and_a_poll_one(url: str) -> None:
+    t = pushed(url, "a")
+    t.assistant("b", generation_config={"model": "m"}, usage={"prompt_tokens": 1, "completion_tokens": 1}, key="x")
+
+    assert 2 == t.push().requests
+    assert 1 == t.fetch("origin", "main").requests
+
+
+def test_a_fetch_moves_no_branch_and_a_pull_moves_it_forward(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("b")
+        other.push()
+        found = t.fetch()
+
+        assert [("refs/remotes/origin/main", "updated")] == [(ref.ref, ref.status) for ref in found.refs]
+        assert ["a"] == texts(t)
+        assert other.head == t.get_commit("origin/main").commit_hash
+        assert "fast-forward" == t.pull().kind
+        assert ["a", "b"] == texts(t)
+        assert "up to date" == t.pull().kind
+
+
+def test_a_push_of_what_parted_is_refused_and_says_what_is_there(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("b")
+        other.push()
+        t.user("c")
+
+        with pytest.raises(RemoteMovedError, match=f"it is at {(other.head or '')[:16]}, pushed by") as error:
+            t.push()
+        assert (other.head, False) == (error.value.actual, error.value.landed)
+        with pytest.raises(RemoteMovedError, match="both went on"):
+            t.pull()
+        assert "merged" == t.pull(strategy="merge").kind
+        assert ["a", "c", "b"] == texts(t)
+        t.push()
+        other.pull()
+        assert texts(t) == texts(other)
+
+
+def test_a_pull_by_rebase_puts_our_commits_behind_theirs(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("b")
+        other.push()
+        t.user("c")
+
+        assert "rebased" == t.pull(strategy="rebase").kind
+        assert ["a", "b", "c"] == texts(t)
+        assert "updated" == t.push().refs[0].status
+
+
+def test_a_lease_moves_a_branch_only_from_where_it_was_seen(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", "b")
+    t.reset("HEAD~1")
+    t.user("c")
+    with pytest.raises(RemoteMovedError, match="does not go on from"):
+        t.push()
+    assert "forced" == t.push(force_with_lease=True).refs[0].status
+
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert ["a", "c"] == texts(other)
+        other.user("d")
+        other.push()
+        t.reset("HEAD~1")
+        t.user("e")
+        with pytest.raises(RemoteMovedError):
+            t.push(force_with_lease=True)
+        assert "forced" == t.push("origin", "+main").refs[0].status
+
+
+def test_notes_of_both_sides_are_joined(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", "b", "c")
+    with Tract.clone(url, tmp_path / "two") as other:
+        t.annotate("HEAD:1", Priority.PINNED)
+        other.annotate("HEAD:2", Priority.SKIP)
+        t.push()
+        other.push()
+        other.fetch()
+        t.fetch()
+
+        assert texts(t) == texts(other) == ["a", "c"]
+        assert [one.commit_hash for one in t.pinned()] == [one.commit_hash for one in other.pinned()]
+        assert 1 == t.fetch("origin", "main").requests
+        assert not t.push().objects
+        assert not other.push().objects
+
+
+def test_branches_tags_and_deletions_travel(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    t.branch("draft", switch=True)
+    t.user("b")
+    t.tag("v1")
+    t.push("origin", everything=True)
+
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert ["draft", "main"] == [one.name for one in other.list_branches()]
+        assert "draft" == other.current_branch
+        assert t.head == other.get_commit("v1").commit_hash
+        t.push("origin", ":draft")
+        found = other.fetch()
+        assert [("refs/remotes/origin/draft", "deleted")] == [(ref.ref, ref.status) for ref in found.refs]
+        assert ["a", "b"] == texts(other)
+        other.push("origin", "draft")
+        assert "new" == t.fetch().refs[0].status
+
+
+def test_a_new_branch_sends_only_what_the_remote_has_not(url: str) -> None:
+    t = pushed(url, "a", "b", "c")
+    t.branch("draft", switch=True)
+    t.user("d")
+
+    assert 2 == t.push().objects
+
+
+def test_a_tag_that_is_another_here_stays(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    t.tag("v1")
+    t.push("origin", "v1")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("b")
+        other.push()
+        t.pull()
+        other.repository.close()
+    t.user("c")
+    t.push()
+    with Tract.clone(url, tmp_path / "three") as third:
+        third.delete_branch  # noqa: B018  # it is there
+        assert ["v1"] == list(third.tags())
+
+
+@pytest.mark.parametrize(
+    ("refs", "message"),
+    [(("nobody",), "no branch or tag 'nobody'"), (("a:b",), "same name on both sides")],
+)
+def test_what_cannot_be_pushed_is_named(url: str, refs: tuple[str, ...], message: str) -> None:
+    t = pushed(url, "a")
+    with pytest.raises(Exception, match=message):
+        t.push("origin", *refs)
+
+
+def test_remotes_are_kept_without_secrets(tmp_path: Path) -> None:
+    t = make_tract("a", path=tmp_path)
+    t.add_remote("origin", str(tmp_path / "there"), timeout=5)
+    with pytest.raises(ConfigError, match="a secret"):
+        t.add_remote("x", "s3://b", secret_access_key="hunter2")
+    with pytest.raises(ConfigError, match="where secrets may be"):
+        t.add_remote("x", "s3://user:hunter2@bucket")
+    with pytest.raises(RemoteError, match="already"):
+        t.add_remote("origin", "elsewhere")
+    t.push()
+    t.close()
+
+    assert "hunter2" not in (tmp_path / ".tract" / "config.toml").read_text()
+    with make_tract(path=tmp_path) as again:
+        assert [("origin", f"file://{tmp_path}/there", "if-match")] == [
+            (one.name, one.url, one.conditions) for one in again.remotes()
+        ]
+        again.remove_remote("origin")
+        assert [] == again.remotes()
+        assert not again.repository.refs.list("refs/remotes/")
+        with pytest.raises(RemoteError, match="no remote named 'origin'"):
+            again.push()
+
+
+def test_a_clone_that_cannot_be_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match="no tract remote"):
+        Tract.clone(f"file://{tmp_path}/nothing", tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+
+
+def test_a_remote_is_undone_neither_by_undo_nor_seen_by_it(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", "b")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("c")
+        other.push()
+    t.fetch()
+    t.undo()
+
+    assert ["a"] == texts(t)
+    assert "c" == t.get_content("origin/main").text

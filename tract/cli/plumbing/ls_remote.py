@@ -1,0 +1,52 @@
+"""``tract ls-remote``: list what a remote has."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
+from tract.cli.console import Console
+from tract.config import RemoteConfig
+from tract.refs.names import HEADS, ROOT, tract_prefix
+from tract.remote.fetch import Asked, find_heads
+from tract.remote.link import Link
+from tract.remote.remotes import as_marked, open_link
+from tract.repo import Repository
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_repository() as repo:
+        link = as_marked(_open(repo, args.remote))
+        heads = find_heads(link, Asked(None))
+    rows: list[tuple[str, str, str, str]] = []
+    for head in heads:
+        if head.branch is not None and head.commit is not None:
+            rows.append((head.tract, HEADS + head.branch, head.commit.hex(), head.by))
+        rows += [(head.tract, name, id.hex(), head.by) for name, id in head.refs.items() if id is not None]
+    for tract, name, id, by in sorted(rows, key=lambda row: (row[0] != ROOT, row)):
+        if args.json:
+            console.print_json({"tract": tract, "ref": name, "commit_hash": id, "by": by})
+        else:
+            console.line(f"{id}\t{tract_prefix(tract)}{name}")
+    return DONE if rows else NEGATIVE
+
+
+def _open(repo: Repository, remote: str) -> Link:
+    if "://" in remote:
+        return Link(repo, RemoteConfig(name="here", url=remote))
+    return open_link(repo, remote)
+
+
+COMMAND = Command(
+    run,
+    (
+        Param(
+            "remote", metavar="REMOTE", default="origin", help="The remote, or an address; origin where none is named."
+        ),
+        Param("json", ("--json",), bool, help="Print JSON, a ref a line."),
+    ),
+    """
+All branches and tags of every tract there, and the commits they are at. The exit status is 1 where there is none.
+
+  $ tract ls-remote
+  $ tract ls-remote file:///backup/team
+""",
+)

@@ -1,0 +1,84 @@
+"""``tract push``: send branches, tags and notes to a remote."""
+
+from __future__ import annotations
+
+from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.rendering import SHORT
+from tract.refs.names import HEADS
+from tract.remote.branches import PushedRef
+from tract.remote.push import PushRequest, push
+
+_MARKS = {"new": "*", "updated": " ", "forced": "+", "deleted": "-", "up to date": "="}
+
+
+def run(console: Console, args: Args) -> int:
+    if args.force and args.force_with_lease:
+        console.error("--force and --force-with-lease exclude each other")
+        return USAGE
+    if args.delete and not args.refs:
+        console.error("--delete takes the names of branches")
+        return USAGE
+    refs = tuple(f":{name}" for name in args.refs) if args.delete else args.refs
+    request = PushRequest(
+        refs=refs,
+        everything=args.all,
+        tags=args.tags,
+        all_tracts=args.all_tracts,
+        force="yes" if args.force else "lease" if args.force_with_lease else "no",
+    )
+    with console.open_repository() as repo:
+        result = push(repo, args.remote, request)
+    if args.json:
+        console.print_json(result)
+        return DONE
+    moved = [ref for ref in result.refs if ref.status != "up to date"]
+    if moved:
+        console.note(f"To {result.url}")
+    for ref in moved:
+        console.line(*_line(console, ref))
+    if not moved and not result.objects:
+        console.note("Everything up to date")
+    return DONE
+
+
+def _line(console: Console, ref: PushedRef) -> list[str]:
+    name = ref.ref.removeprefix(HEADS)
+    at = f"{(ref.old or '')[:SHORT]}..{(ref.new or '')[:SHORT]}" if ref.old and ref.new else f"[{ref.status}]"
+    tract = "" if ref.tract == "root" else f"{ref.tract}::"
+    return [f" {_MARKS[ref.status]} ", console.paint(at.ljust(2 * SHORT + 2), "yellow"), f"  {tract}{name}"]
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("remote", metavar="REMOTE", default="origin", help="The remote; origin where none is named."),
+        Param(
+            "refs",
+            many=True,
+            metavar="REF",
+            help="A branch or a tag; +NAME forces it, :NAME deletes it there. Without any, the current branch.",
+        ),
+        Param("all", ("--all",), bool, help="Push all branches and tags."),
+        Param("tags", ("--tags",), bool, help="Push all tags."),
+        Param("all_tracts", ("--all-tracts",), bool, help="Push all branches and tags of every tract."),
+        Param("delete", ("-d", "--delete"), bool, help="Delete the branches there."),
+        Param(
+            "force_with_lease",
+            ("--force-with-lease",),
+            bool,
+            help="Move a branch there anywhere, if it is where it was when it was last seen from here.",
+        ),
+        Param("force", ("-f", "--force"), bool, help="Move a branch there anywhere, whatever it has."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+A branch there only moves forward: where somebody else pushed, nothing is sent, and 'tract pull' brings it here first.
+What notes say of the commits (pins, usage, settings, keys) travels with them.
+
+  $ tract push
+  $ tract push origin draft v1
+  $ tract push --delete origin draft
+  $ tract push --all-tracts
+""",
+)

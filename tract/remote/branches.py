@@ -1,0 +1,270 @@
+"""Pushing: packs first, under new names; then the head, in one conditional put.
+
+    what the head's packs have not ─▸ pack ─▸ put under a new name ─▸ head ─▸ put where the one that was read still is
+                                                                       │ another writer was first
+                                                                       └─▸ read it: our push is in it, or we go on from it, or it is refused
+
+Killed between any two requests, nothing of a push is to be seen there: a pack that no head names is garbage.
+A head carries the notes about the commits that come with it, so no reader sees one without the other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from tract.errors import RemoteError, RemoteMovedError
+from tract.history.walk import is_ancestor
+from tract.objects.id import Kind, ObjectId
+from tract.objects.model import NewObject
+from tract.refs.buffered import BufferedObjects
+from tract.refs.names import HEADS, REMOTES
+from tract.refs.store import RefEdit
+from tract.remote.closure import Needed, needed
+from tract.remote.head import Head, HeadNote, PackName
+from tract.remote.link import KnownHead, Link
+from tract.remote.notes import (
+    NoteLists,
+    note_lists,
+    notes_about,
+    sent_edits,
+    split_notes,
+    unsent_notes,
+    with_needed,
+)
+from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
+from tract.repo import Repository
+
+Force = Literal["no", "lease", "yes"]
+"""Whether a branch there may move otherwise than forward: not; where it is as this store last saw it; or always."""
+
+PushStatus = Literal["new", "updated", "forced", "deleted", "up to date"]
+
+_MOST_NOTES = 64
+"""A head with more notes has them folded into a list."""
+
+
+class Wanted(NamedTuple):
+    """A branch to push: where it is to be, None for nowhere."""
+
+    branch: str
+    tip: ObjectId | None
+
+
+@dataclass(frozen=True, slots=True)
+class PushedRef:
+    """What a push did to one ref of a tract; ids are hexadecimal or None."""
+
+    tract: str
+    ref: str
+    old: str | None
+    new: str | None
+    status: PushStatus
+
+
+@dataclass(slots=True)
+class Sending:
+    """What a push did so far: what it sent, and the edits that say so in this store."""
+
+    pushed: list[PushedRef] = field(default_factory=list)
+    edits: list[RefEdit] = field(default_factory=list)
+    objects: int = 0
+
+
+def tracking_ref(repo: Repository, remote: str, branch: str) -> str:
+    """The ref that says where a branch of a remote is, as far as this store knows."""
+    return f"{repo.prefix}{REMOTES}{remote}/{branch}"
+
+
+class TractPush:
+    """A push of one tract."""
+
+    def __init__(self, link: Link, repo: Repository, lists: NoteLists, *, force: Force = "no") -> None:
+        self.link = self._link = link
+        self.store = repo
+        self._lists = lists
+        self._force = force
+        made = BufferedObjects(repo.objects)
+        self._made = made.new
+        self.repo = self._repo = replace(repo, objects=made)
+        self._sent_notes: list[HeadNote] = []
+        self._known_notes: set[ObjectId] = set()
+        self._plans: list[tuple[Wanted, KnownHead | None]] = []
+        self.done = Sending()
+
+    def plan(self, wanted: Sequence[Wanted]) -> None:
+        """Look whether branches may move; RemoteMovedError for the first that must not, before anything is sent."""
+        self._plans = [(one, self._checked(one, self._known(one.branch))) for one in wanted]
+
+    def run(self) -> None:
+        """Push what was planned, each branch by itself."""
+        while self._plans:
+            self._push(*self._plans.pop(0))
+
+    def finish(self) -> None:
+        """Add the edits that say which notes are there now."""
+        lists = NoteLists(self._lists.own, note_lists(self.store, self._link.name).there)
+        self.done.edits += sent_edits(self._repo, self._link.name, lists, self._sent_notes, self._made)
+        self._known_notes.update(note.blob for note in self._sent_notes)
+        self._sent_notes.clear()
+
+    def new(self) -> list[NewObject]:
+        """The objects that the edits need."""
+        return list(self._made)
+
+    def left_notes(self) -> list[HeadNote]:
+        """The notes that are not there yet, after what was pushed."""
+        sent = self._known_notes.union(note.blob for note in self._sent_notes)
+        return [note for note in unsent_notes(self._repo, self._lists) if note.blob not in sent]
+
+    def took(self, notes: Iterable[HeadNote]) -> None:
+        """Know that *notes* are there now."""
+        self._sent_notes += notes
+
+    # What may move
+
+    def _known(self, branch: str) -> KnownHead | None:
+        return self._link.remembered(self._repo.tract, branch) or self._link.look(self._repo.tract, branch)
+
+    def _checked(self, one: Wanted, known: KnownHead | None) -> KnownHead | None:
+        """The head to go on from; it is read anew before a push is refused, or has nothing to do."""
+        there = None if known is None else known.head.commit
+        if there == one.tip or not self._may_move(one, there):
+            known = self._link.look(self._repo.tract, one.branch)
+            there = None if known is None else known.head.commit
+            if there != one.tip and not self._may_move(one, there):
+                assert known is not None
+                raise self._moved(one, known.head)
+        return known
+
+    def _may_move(self, one: Wanted, there: ObjectId | None) -> bool:
+        if there is None or self._force == "yes":
+            return True
+        if self._force == "lease" or one.tip is None:
+            return self._tracked(one.branch) == there
+        return self._repo.objects.contains(there) and is_ancestor(self._repo, there, one.tip)
+
+    def _tracked(self, branch: str) -> ObjectId | None:
+        value = self._repo.refs.read(tracking_ref(self._repo, self._link.name, branch))
+        return value if isinstance(value, bytes) else None
+
+    def _moved(self, one: Wanted, head: Head) -> RemoteMovedError:
+        seen = self._tracked(one.branch)
+        detail = ""
+        if head.commit is not None and self._repo.objects.contains(head.commit):
+            detail = "which this branch does not go on from"
+        return RemoteMovedError(
+            one.branch,
+            None if seen is None else seen.hex(),
+            None if head.commit is None else head.commit.hex(),
+            head.by,
+            detail,
+        )
+
+    # One branch
+
+    def _push(self, one: Wanted, known: KnownHead | None) -> None:
+        push = os.urandom(16)
+        first = None if known is None else known.head.commit
+        sent = Sent()
+        for number in range(MOST_SWAPS):
+            base = known.head if known is not None else self._base(one)
+            need, notes = self._needed(one, base, is_new=known is None)
+            there = None if known is None else known.head.commit
+            if there == one.tip and not notes:
+                self._done(one, there, "up to date")
+                return
+            packs = self._send(need, base, sent)
+            head = self._next(one, base, push, packs, need, notes)
+            landed, known = land_head(self._link, head, push, None if known is None else known.version)
+            if landed and known is not None:
+                known = keep_sent(self._link, self._repo, known, sent)
+                self._landed(one, first, notes)
+                return
+            self._link.pause(min(number, 4))
+            known = self._checked(one, known)
+        raise RemoteError(f"push of '{one.branch}' did not come through: others moved it {MOST_SWAPS} times")
+
+    def _base(self, one: Wanted) -> Head:
+        """What a branch that is new there begins with: the packs and notes of one whose commits it has."""
+        repo, link = self._repo, self._link
+        empty = Head(tract=repo.tract, branch=one.branch)
+        start = f"{REMOTES}{link.name}/"
+        best: tuple[int, str] | None = None
+        for name, value in repo.local_refs(start) if one.tip is not None else ():
+            if isinstance(value, bytes) and one.tip is not None and is_ancestor(repo, value, one.tip):
+                best = max(best or (0, ""), (repo.commit(value).generation, name.removeprefix(start)))
+        found = None if best is None else link.look(repo.tract, best[1])
+        if found is None or found.head.commit is None:
+            return empty
+        head = found.head
+        return Head(
+            tract=repo.tract,
+            branch=one.branch,
+            packs=head.packs,
+            folded=head.folded,
+            notes=head.notes,
+            cuts=head.cuts,
+        )
+
+    def _needed(self, one: Wanted, base: Head, *, is_new: bool) -> tuple[Needed, list[HeadNote]]:
+        """What is to be sent with a branch, and the notes to say with it."""
+        repo = self._repo
+        if one.tip is None:
+            return Needed((), {}), []
+        has = self._link.has(base.packs)
+        need = needed(repo, [(one.tip, "commit")], has)
+        commits = need.commits()
+        unsent = unsent_notes(repo, self._lists)
+        notes, _ = split_notes(unsent, commits.__contains__, lambda _: False)
+        if is_new or any(len(repo.commit(id).parents) > 1 for id in commits):
+            # Commits that are there by another branch bring what is said about them.
+            notes = notes_about(repo, self._lists, commits)
+        known = {note.blob for note in base.notes}
+        notes = [note for note in with_needed(repo, notes) if note.blob not in known]
+        blobs: list[tuple[ObjectId, Kind]] = [(note.blob, "blob") for note in notes]
+        more = needed(repo, blobs, lambda id: has(id) or id in commits)
+        return Needed((*more.objects, *need.objects), need.cuts), notes
+
+    def _send(self, need: Needed, base: Head, sent: Sent) -> list[PackName]:
+        packs = send_needed(self._link, self._repo, need.objects, base.packs, sent)
+        self.done.objects += len(sent.ids)
+        return packs
+
+    def _next(
+        self, one: Wanted, base: Head, push: bytes, packs: Sequence[PackName], need: Needed, notes: Sequence[HeadNote]
+    ) -> Head:
+        repo = self._repo
+        if one.tip is None:
+            gone: dict[str, Any] = {"packs": (), "notes": (), "cuts": {}, "folded": {}}
+            return base.after(push, by=repo.author, time=repo.clock(), commit=None, **gone)
+        return base.after(
+            push,
+            by=repo.author,
+            time=repo.clock(),
+            commit=one.tip,
+            packs=tuple(packs),
+            notes=(*base.notes, *notes),
+            cuts={**base.cuts, **need.cuts},
+        )
+
+    def _landed(self, one: Wanted, first: ObjectId | None, notes: Iterable[HeadNote]) -> None:
+        status: PushStatus = "updated"
+        if one.tip is None:
+            status = "deleted"
+        elif first is None:
+            status = "new"
+        elif not (self._repo.objects.contains(first) and is_ancestor(self._repo, first, one.tip)):
+            status = "forced"
+        self._sent_notes += notes
+        self._done(one, first, status)
+
+    def _done(self, one: Wanted, first: ObjectId | None, status: PushStatus) -> None:
+        old = None if first is None else first.hex()
+        new = None if one.tip is None else one.tip.hex()
+        self.done.pushed.append(PushedRef(self._repo.tract, HEADS + one.branch, old, new, status))
+        ref = tracking_ref(self._repo, self._link.name, one.branch)
+        if self._repo.refs.read(ref) != one.tip:
+            self.done.edits.append(RefEdit(ref, one.tip))

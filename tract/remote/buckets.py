@@ -1,0 +1,172 @@
+"""Buckets: S3, Google Cloud Storage and Azure Blob, and what speaks their protocols, through obstore.
+
+Credentials come from where each provider's own tools take them: the environment, profiles, the machine's role.
+None is kept, and none is in an error: what a store says is cut down to its first line, without what looks like a query.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from tract.config import Conditions
+from tract.errors import RemoteAuthError, RemoteError
+from tract.remote.address import Address
+from tract.remote.transport import UNCHANGED, Listed, Stored, Unchanged
+
+_T = TypeVar("_T")
+_QUERY = re.compile(r"\?\S*|(?i:authorization|signature|token|credential|secret|key)\s*[:=]\s*\S+")
+_LONGEST = 200
+_DENIED = re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
+
+# Buckets have no end to their pages, and a listing of a million keys should not wait for the last.
+_PAGE = 1000
+
+
+class BucketTransport:
+    """The keys under a path of a bucket. With *bare*, versions are sent without the quotes that they come with: some stores want that."""
+
+    def __init__(self, store: Any, path: str, shown: str, *, bare: bool = False) -> None:
+        import obstore  # 30 ms, and only those with a bucket need it
+
+        self._obs = obstore
+        self._store = store
+        self._start = f"{path}/" if path else ""
+        self._shown = shown
+        self._bare = bare
+
+    def get(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
+        options: dict[str, Any] = {} if unless is None else {"if_none_match": self._sent(unless)}
+
+        def ask() -> Stored | Unchanged | None:
+            try:
+                found = self._obs.get(self._store, self._start + key, options=options or None)
+                data = bytes(found.bytes())
+            except self._obs.exceptions.NotModifiedError:
+                return UNCHANGED
+            except (self._obs.exceptions.NotFoundError, FileNotFoundError):
+                return None
+            if len(data) != found.meta["size"]:
+                raise RemoteError(f"'{self._shown}/{key}': {len(data)} bytes came of {found.meta['size']}")
+            return Stored(data, found.meta.get("e_tag") or "")
+
+        return self._asked(key, ask)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        def ask() -> bytes | None:
+            try:
+                return bytes(self._obs.get_range(self._store, self._start + key, start=start, length=length))
+            except (self._obs.exceptions.NotFoundError, FileNotFoundError):
+                return None
+
+        return self._asked(key, ask)
+
+    def create(self, key: str, data: bytes) -> str | None:
+        return self._put(key, data, "create")
+
+    def swap(self, key: str, data: bytes, version: str) -> str | None:
+        # What a put gives as ``version`` may be None, and must then not be passed back: so only the ETag is.
+        return self._put(key, data, {"e_tag": self._sent(version)})
+
+    def _put(self, key: str, data: bytes, mode: Any) -> str | None:
+        def ask() -> str | None:
+            errors = self._obs.exceptions
+            try:
+                found = self._obs.put(self._store, self._start + key, data, mode=mode, use_multipart=False)
+            except (errors.AlreadyExistsError, errors.PreconditionError, errors.NotFoundError, FileExistsError):
+                return None
+            except FileNotFoundError:
+                return None
+            return found.get("e_tag") or ""
+
+        return self._asked(key, ask, landed=None)
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        pages = self._obs.list(
+            self._store,
+            self._start + prefix.rstrip("/"),
+            offset=self._start + after if after else None,
+            chunk_size=_PAGE,
+        )
+        while True:
+            page = self._asked(prefix, lambda: next(pages, None))
+            if page is None:
+                return
+            for one in page:
+                key = one["path"].removeprefix(self._start)
+                yield Listed(key, one["size"], one.get("e_tag") or "", one["last_modified"].timestamp())
+
+    def delete(self, key: str) -> None:
+        def ask() -> None:
+            try:
+                self._obs.delete(self._store, self._start + key)
+            except (self._obs.exceptions.NotFoundError, FileNotFoundError):
+                return
+
+        self._asked(key, ask, landed=None)
+
+    def _sent(self, version: str) -> str:
+        return version.strip('"') if self._bare else version
+
+    def _asked(self, key: str, ask: Callable[[], _T], *, landed: bool | None = False) -> _T:
+        """What *ask* gives; what the library raises is a RemoteError, of a write with *landed*."""
+        try:
+            return ask()
+        except RemoteError:
+            raise
+        except Exception as exc:  # noqa: BLE001  # the library's errors have no base of their own beside BaseError
+            raise self._error(key, exc, landed) from None
+
+    def _error(self, key: str, exc: Exception, landed: bool | None) -> RemoteError:
+        errors = self._obs.exceptions
+        text = plain_text(exc)
+        where = f"'{self._shown}/{key}'" if key else f"'{self._shown}'"
+        is_refusal = isinstance(exc, errors.UnauthenticatedError | errors.PermissionDeniedError | PermissionError)
+        if is_refusal or (isinstance(exc, errors.GenericError) and _DENIED.search(text)):
+            return RemoteAuthError(f"{where} refuses the credentials: {text}")
+        return RemoteError(f"{where}: {text}", landed=landed)
+
+
+def plain_text(exc: Exception) -> str:
+    """What a library's error says, on one line and without what may be a secret."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    first = lines[0] if lines else type(exc).__name__
+    return "".join(c for c in _QUERY.sub("…", first) if c.isprintable())[:_LONGEST]
+
+
+def open_bucket(
+    address: Address, options: Mapping[str, str], *, timeout: float, conditions: Conditions | None
+) -> BucketTransport:
+    """The transport to a bucket; RemoteError where obstore is not installed or refuses an option."""
+    try:
+        from obstore import store as stores
+    except ImportError:
+        raise RemoteError(f"'{address}' needs obstore, which is in the extra 'tract-ai[remote]'") from None
+    seconds = timedelta(seconds=timeout)
+    client: Any = {"timeout": seconds, "connect_timeout": seconds}
+    config: Any = dict(options)
+    if config.pop("allow_http", "").lower() in ("1", "true", "yes"):
+        client["allow_http"] = True
+    retries: Any = {
+        "max_retries": 4,
+        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+        "retry_timeout": seconds,
+    }
+    try:
+        store: Any
+        if address.scheme == "s3":
+            env_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
+            client |= {"allow_http": True} if env_http else {}
+            store = stores.S3Store(address.place, config=config, client_options=client, retry_config=retries)
+        elif address.scheme == "gs":
+            store = stores.GCSStore(address.place, config=config, client_options=client, retry_config=retries)
+        else:
+            store = stores.AzureStore(
+                container_name=address.place, config=config, client_options=client, retry_config=retries
+            )
+    except Exception as exc:  # noqa: BLE001  # a configuration that the library refuses; it may name values
+        raise RemoteError(f"'{address}' cannot be opened: {plain_text(exc)}") from None
+    return BucketTransport(store, address.path, str(address), bare=conditions == "if-match-bare")

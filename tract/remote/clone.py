@@ -1,0 +1,71 @@
+"""Clones: a new store with what a remote has, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tract.config import RemoteConfig, TractConfig
+from tract.errors import RemoteError
+from tract.opening import create_repository, open_repository, store_path
+from tract.remote.address import parse_address
+from tract.remote.fetch import Asked, Fetched, fetch, nobody
+from tract.remote.link import Link
+from tract.remote.remotes import add_remote, as_marked
+from tract.storage import files
+
+ORIGIN = "origin"
+
+
+def clone(
+    url: str,
+    path: str | Path,
+    *,
+    branches: Sequence[str] | None = None,
+    tracts: Sequence[str] | None = None,
+    timeout: float = 30,
+    options: Mapping[str, str] | None = None,
+    name: str = ORIGIN,
+    told: Callable[[int, int], None] = nobody,
+) -> Fetched:
+    """Make the store in folder *path*, with all that the remote at *url* has, or some *branches* or *tracts* of it.
+
+    What is made is removed again where that fails.
+    """
+    remote = RemoteConfig(name=name, url=str(parse_address(url)), timeout=timeout, options=dict(options or {}))
+    scheme = parse_address(url).scheme
+    remote = replace(remote, conditions="if-match" if scheme in ("file", "memory") else None)
+    store = store_path(os.fsdecode(path))
+    if files.is_there(store):
+        raise RemoteError(f"cannot clone to '{store}': it exists already")
+    parent = os.path.dirname(store)
+    was_there = files.is_there(parent)
+    create_repository(store, TractConfig())
+    try:
+        repo = open_repository(store)
+        try:
+            add_remote(repo, remote, probing=False)
+            link = as_marked(Link(repo, remote))
+            found = fetch(link, repo, Asked(tracts, branches, as_clone=True), told)
+            _check_found(found, link, branches, tracts)
+        finally:
+            repo.close()
+    except BaseException:
+        files.remove_tree(store)
+        if not was_there:
+            files.remove_empty(parent)
+        raise
+    return found
+
+
+def _check_found(found: Fetched, link: Link, branches: Sequence[str] | None, tracts: Sequence[str] | None) -> None:
+    """RemoteError where what was asked for by name is not there."""
+    have = {(ref.tract, ref.ref.partition(f"/{link.name}/")[2]) for ref in found.refs if ref.new is not None}
+    for tract in tracts or ():
+        if all(one != tract for one, _ in have):
+            raise RemoteError(f"'{link.remote.url}' has no tract '{tract}'")
+    for branch in branches or ():
+        if all(one != branch for _, one in have):
+            raise RemoteError(f"'{link.remote.url}' has no branch '{branch}'")

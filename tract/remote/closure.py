@@ -1,0 +1,73 @@
+"""What some commits need: themselves, and all that they name, and what that names.
+
+A remote has all that the commit of a head needs, so the walk ends wherever the remote has an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from tract.objects.id import KINDS, Kind, ObjectId
+from tract.objects.model import Commit, NewObject, named_by
+from tract.repo import Repository
+from tract.storage.shallow import Cut, kept_part
+
+
+class Needed(NamedTuple):
+    """The objects to send, each with its kind, in the order of a pack; and what was cut of the history in them."""
+
+    objects: tuple[tuple[ObjectId, Kind], ...]
+    cuts: dict[ObjectId, Cut]
+
+    def commits(self) -> frozenset[ObjectId]:
+        """The commits among them."""
+        return frozenset(id for id, kind in self.objects if kind == "commit")
+
+
+def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callable[[ObjectId], bool]) -> Needed:
+    """What *roots* need of what is not there yet, as *has* says."""
+    found: dict[ObjectId, Kind] = {}
+    generations: dict[ObjectId, int] = {}
+    cuts: dict[ObjectId, Cut] = {}
+    stack = [root for root in roots if not has(root[0])]
+    while stack:
+        id, kind = stack.pop()
+        if id in found:
+            continue
+        found[id] = kind
+        if kind == "blob":
+            continue
+        value = repo.node(id) if kind == "tree" else _kept_commit(repo, id, cuts)
+        if kind == "commit":
+            generations[id] = repo.commit(id).generation
+        for named, named_kind, role in named_by(value):
+            if role != "noted" and named not in found and not has(named):
+                stack.append((named, named_kind))
+    rows = [(id, kind) for id, kind in found.items() if kind != "commit"]
+    # Like compresses best beside like, and those that follow each other in a history beside each other.
+    rows.sort(key=lambda row: KINDS.index(row[1]))
+    commits = sorted(generations, key=lambda id: (generations[id], id))
+    return Needed((*rows, *((id, "commit") for id in commits)), cuts)
+
+
+def _kept_commit(repo: Repository, id: ObjectId, cuts: dict[ObjectId, Cut]) -> Commit:
+    cut = repo.shallow.cuts.get(id)
+    if cut is not None:
+        cuts[id] = cut
+    return kept_part(repo.commit(id), cut)
+
+
+def read_all(repo: Repository, rows: Sequence[tuple[ObjectId, Kind]]) -> Iterable[NewObject]:
+    """The objects themselves, in their order, a part at a time."""
+    for at in range(0, len(rows), _TOGETHER):
+        part = rows[at : at + _TOGETHER]
+        payloads: dict[ObjectId, bytes] = {}
+        for kind in KINDS:
+            ids = [id for id, one in part if one == kind]
+            payloads.update(zip(ids, repo.objects.payloads(ids, kind) if ids else (), strict=True))
+        for id, kind in part:
+            yield NewObject(id, kind, payloads[id])
+
+
+_TOGETHER = 1024

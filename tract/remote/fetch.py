@@ -1,0 +1,368 @@
+"""Fetching: heads, then the packs that they name and this store has not, then one operation a tract.
+
+    list, or heads by name ─▸ heads ─▸ packs ─▸ each object hashed, all that they need looked for ─▸ refs/remotes/<remote>/…, notes joined
+
+Reading never depends on a listing: it only says which heads there are, and which may have changed.
+A pack that is missing is first taken for one that a compaction replaced: the head is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from tract.config import from_table
+from tract.errors import ConfigError, ObjectCorruptError, RemoteError, TractError
+from tract.history.notes import noted_entries
+from tract.history.tracts import write_settings
+from tract.history.walk import is_ancestor
+from tract.objects.id import Kind, ObjectId
+from tract.objects.note import read_event
+from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, TAGS, branch_ref, check_ref, tract_prefix
+from tract.refs.store import RefEdit
+from tract.remote.address import TRACTS, tract_key
+from tract.remote.branches import tracking_ref
+from tract.remote.head import Head, HeadNote
+from tract.remote.link import KnownHead, Link, MissingPackError
+from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
+from tract.remote.receive import Incoming, receive, receiving
+from tract.repo import Repository
+from tract.storage.shallow import Cut, write_shallow
+from tract.transaction import Transaction, transaction
+
+FetchStatus = Literal["new", "updated", "forced", "deleted", "rejected"]
+
+_AT_ONCE = 16
+_ATTEMPTS = 4
+_LOG = "/log/"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRef:
+    """What a fetch found: a branch of the remote, or a tag; ids are hexadecimal or None.
+
+    A tag that is ``rejected`` is another one here, and was left.
+    """
+
+    tract: str
+    ref: str
+    old: str | None
+    new: str | None
+    status: FetchStatus
+
+
+class Asked(NamedTuple):
+    """What to fetch: *tracts* by name, None for all; *branches* by name, None for all, and then what belongs to none too.
+
+    With *as_clone* the branches and settings become the store's own.
+    """
+
+    tracts: Sequence[str] | None
+    branches: Sequence[str] | None = None
+    as_clone: bool = False
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What a fetch brought."""
+
+    refs: list[FetchedRef]
+    objects: int = 0
+    notes: int = 0
+
+
+def nobody(done: int, total: int) -> None:
+    """Told how far something is, does nothing."""
+
+
+def fetch(link: Link, repo: Repository, asked: Asked, told: Callable[[int, int], None] = nobody) -> Fetched:
+    """Bring what *asked* names from the remote; all of it is proved before anything of it is in the store."""
+    found = Fetched([])
+    heads = find_heads(link, asked)
+    for attempt in range(_ATTEMPTS):
+        try:
+            _bring(link, repo, heads, asked, found, told)
+            return found
+        except MissingPackError:
+            again = [link.look(head.tract, head.branch) for head in heads]
+            now = [known.head for known in again if known is not None]
+            if now == heads or attempt + 1 == _ATTEMPTS:
+                raise
+            heads = now
+    return found
+
+
+def find_heads(link: Link, asked: Asked) -> list[Head]:
+    """The heads that are asked for, as they are now."""
+    if asked.tracts is not None and asked.branches is not None:
+        names = [(tract, branch) for tract in asked.tracts for branch in asked.branches]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            known = list(pool.map(lambda name: link.look(*name), names))
+        return _checked(link, [one.head for one in known if one is not None])
+    starts = [TRACTS] if asked.tracts is None else [tract_key(tract) for tract in asked.tracts]
+    found: dict[str, str] = {}
+    for start in starts:
+        listed = link.patiently(lambda start=start: list(link.transport.list(start)))  # type: ignore[misc]
+        for one in listed:
+            found[one.key.partition(_LOG)[0]] = "" if _LOG in one.key else one.version
+    heads = _look_at_all(link, found)
+    if asked.branches is not None:
+        heads = [head for head in heads if head.branch is None or head.branch in asked.branches]
+    return _checked(link, heads)
+
+
+def _look_at_all(link: Link, listed: Mapping[str, str]) -> list[Head]:
+    """The heads under the keys *listed*; those whose version is the one that is remembered are not asked for."""
+
+    def look(key: str) -> KnownHead | None:
+        known = link.remembered_at(key)
+        version = listed[key].strip('"')
+        if known is not None and version and known.version.strip('"') == version:
+            return known
+        return link.look_at(key)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return [known.head for known in pool.map(look, listed) if known is not None]
+
+
+def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:
+    """*heads*, whose names can be names here."""
+    for head in heads:
+        try:
+            tract_prefix(head.tract)
+            if head.branch is not None:
+                check_ref(branch_ref(head.branch))
+            for name in head.refs:
+                check_ref(name)
+        except TractError as exc:
+            raise RemoteError(f"remote '{link.name}': {exc}") from exc
+    return list(heads)
+
+
+def _bring(
+    link: Link,
+    repo: Repository,
+    heads: Sequence[Head],
+    asked: Asked,
+    found: Fetched,
+    told: Callable[[int, int], None],
+) -> None:
+    heads = [head for head in heads if asked.as_clone or _is_news(link, repo, head)]
+    packs = {pack.key: pack for head in heads for pack in head.packs}
+    unknown = [pack for pack in packs.values() if not link.knows(pack)]
+    cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
+    roots = [root for head in heads for root in _roots(head)]
+    is_new = not any(isinstance(value, bytes) for _, value in repo.refs.list())
+    with receiving(repo, sum(pack.size for pack in unknown)) as incoming:
+        receive(link, unknown, incoming, is_new=is_new, told=told)
+        missing = incoming.lacking(roots, cuts)
+        if missing:
+            # What is remembered of packs is not what is here: gc may have taken it since.
+            wanted = set(missing)
+            again = [pack for pack in packs.values() if not wanted.isdisjoint(link.ids(pack))]
+            for pack in again:
+                link.forget_pack(pack.key)
+            receive(link, list(packs.values()), incoming, is_new=False, told=told)
+            missing = incoming.lacking(roots, cuts)
+        if missing:
+            raise RemoteError(
+                f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
+            )
+        notes = _notes(link, incoming, heads)
+        by_tract: dict[str, list[Head]] = {}
+        for head in heads:
+            by_tract.setdefault(head.tract, []).append(head)
+        for tract, own in by_tract.items():
+            _land(link, repo, tract, own, notes, cuts, incoming, asked, found)
+        found.objects += len(incoming)
+
+
+def _is_news(link: Link, repo: Repository, head: Head) -> bool:
+    """Whether a head may say something that this store has not taken in."""
+    own = replace(repo, tract=head.tract, prefix=tract_prefix(head.tract), branch=None)
+    if head.branch is None:
+        return True
+    if own.refs.read(tracking_ref(own, link.name, head.branch)) != head.commit:
+        return True
+    known = {blob for _, tip in own.local_refs(f"{REMOTE_NOTES}{link.name}/") for _, blob in noted_entries(own, tip)}  # type: ignore[arg-type]
+    return not known.issuperset(note.blob for note in head.notes)
+
+
+def _roots(head: Head) -> Iterator[tuple[ObjectId, Kind]]:
+    if head.commit is not None:
+        yield head.commit, "commit"
+    for note in head.notes:
+        yield note.blob, "blob"
+    for found in head.folded.values():
+        if found.tree is not None:
+            yield found.tree, "tree"
+        for blob in found.open[1::2]:
+            yield blob, "blob"
+    for id in head.refs.values():
+        if id is not None:
+            yield id, "commit"
+
+
+def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, list[HeadNote]]:
+    """All notes that heads say, by tract; RemoteError for one that is no note."""
+    reader = incoming.reader()
+    found: dict[str, list[HeadNote]] = {}
+    for head in heads:
+        notes = found.setdefault(head.tract, [])
+        for namespace, folded in head.folded.items():
+            notes += [HeadNote(namespace, target, blob) for target, blob in read_list(reader, folded)]
+        notes += head.notes
+    for notes in found.values():
+        for note in notes:
+            if note.blob not in incoming:
+                continue
+            try:
+                check_ref(NOTES + note.namespace)
+                event = read_event(note.blob, reader.blob(note.blob))
+            except (ObjectCorruptError, TractError) as exc:
+                raise RemoteError(f"remote '{link.name}': {exc}") from exc
+            if event.target != note.target or event.namespace != note.namespace:
+                raise RemoteError(f"remote '{link.name}': note {note.blob.hex()[:16]} is about something else")
+    return found
+
+
+def _land(
+    link: Link,
+    repo: Repository,
+    tract: str,
+    heads: Sequence[Head],
+    notes: Mapping[str, Sequence[HeadNote]],
+    cuts: Mapping[ObjectId, Cut],
+    incoming: Incoming,
+    asked: Asked,
+    found: Fetched,
+) -> None:
+    """Take the heads of one tract in: one operation, of which the objects come first."""
+    own = replace(repo, tract=tract, prefix=tract_prefix(tract), branch=None)
+    with transaction(own, f"fetch: {link.name}", moves="refs") as tx:
+        tx.repo = replace(incoming.reader(), tract=tract, prefix=own.prefix, branch=None)
+        _take_cuts(own, incoming, cuts)
+        incoming.land(tx)
+        refs = [*_branch_edits(link, tx, heads), *_tag_edits(tx, heads)]
+        for ref, edit in refs:
+            found.refs.append(ref)
+            if edit is not None:
+                tx.edits.append(edit)
+        if asked.as_clone:
+            _own_branches(tx, heads)
+        _begin_tract(tx, heads)
+        found.notes += _join(link, tx, notes.get(tract, ()))
+
+
+def _take_cuts(repo: Repository, incoming: Incoming, cuts: Mapping[ObjectId, Cut]) -> None:
+    """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
+    repo.look_at_shallow()
+    new = {id: cut for id, cut in cuts.items() if id in incoming and id not in repo.shallow.cuts}
+    if not new:
+        return
+    if repo.path is None:
+        repo.shallow.cuts.update(new)
+    else:
+        write_shallow(repo.path, {**new, **repo.shallow.cuts})
+        repo.look_at_shallow()
+
+
+def _branch_edits(link: Link, tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[FetchedRef, RefEdit | None]]:
+    repo = tx.repo
+    for head in heads:
+        if head.branch is None:
+            continue
+        ref = tracking_ref(repo, link.name, head.branch)
+        old = repo.refs.read(ref)
+        was = old if isinstance(old, bytes) else None
+        if was == head.commit:
+            continue
+        status: FetchStatus = "updated"
+        if head.commit is None:
+            status = "deleted"
+        elif was is None:
+            status = "new"
+        elif not (repo.objects.contains(was) and is_ancestor(repo, was, head.commit)):
+            status = "forced"
+        local = ref.removeprefix(repo.prefix)
+        yield (
+            FetchedRef(repo.tract, local, _hex(was), _hex(head.commit), status),
+            RefEdit(ref, head.commit, was),
+        )
+
+
+def _hex(id: ObjectId | None) -> str | None:
+    return None if id is None else id.hex()
+
+
+def _tag_edits(tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[FetchedRef, RefEdit | None]]:
+    """The tags and links that are new here; one that is another here stays."""
+    for head in heads:
+        for name, id in head.refs.items():
+            here = tx.ref(name)
+            was = here if isinstance(here, bytes) else None
+            if id is None or was == id:
+                continue
+            if was is None:
+                shown = FetchedRef(tx.repo.tract, name, None, id.hex(), "new")
+                yield shown, RefEdit(tx.repo.prefix + name, id, None)
+            elif name.startswith(TAGS):
+                yield FetchedRef(tx.repo.tract, name, was.hex(), id.hex(), "rejected"), None
+
+
+def _own_branches(tx: Transaction, heads: Iterable[Head]) -> None:
+    """Make the remote's branches the store's own, where it has none of the name."""
+    for head in heads:
+        if head.branch is not None and head.commit is not None and tx.ref(HEADS + head.branch) is None:
+            tx.move(HEADS + head.branch, head.commit, None)
+
+
+def _begin_tract(tx: Transaction, heads: Sequence[Head]) -> None:
+    """Give a tract that is new here its HEAD and its settings."""
+    repo = tx.repo
+    meta = next((head for head in heads if head.branch is None), None)
+    names = sorted(head.branch for head in heads if head.branch is not None and head.commit is not None)
+    default = None if meta is None else meta.default
+    if default is None or default not in names:
+        default = "main" if "main" in names or not names else names[0]
+    here = tx.ref(HEAD)
+    is_new = here is None or (isinstance(here, str) and tx.ref(here) is None and not repo.local_refs(HEADS))
+    if is_new and (here is None or names) and here != branch_ref(default):
+        tx.edits.append(RefEdit(repo.prefix + HEAD, branch_ref(default), here))
+    if here is None and meta is not None and meta.settings:
+        with suppress(ConfigError):  # a later tract's setting
+            write_settings(repo, repo.prefix, from_table({**meta.settings}))
+
+
+def _join(link: Link, tx: Transaction, notes: Sequence[HeadNote]) -> int:
+    """Take notes into the lists of the tract; how many are new here.
+
+    What is about a commit that is not here waits in the remote's list, until a fetch brings that.
+    """
+    repo = tx.repo
+    lists = note_lists(repo, link.name)
+    arrived = by_namespace(notes)
+    count = 0
+    for namespace in sorted({*arrived, *lists.there}):
+        was, own = lists.there.get(namespace), lists.own.get(namespace)
+        known = {blob for _, blob in noted_entries(repo, was)}
+        new = [entry for entry in arrived.get(namespace, ()) if entry[1] not in known]
+        tip = append_notes(repo, was, new, tx.objects) if new else was
+        if tip == own:
+            continue
+        if tip != was:
+            tx.edits.append(RefEdit(f"{repo.prefix}{REMOTE_NOTES}{link.name}/{namespace}", tip, was))
+        if own == was:
+            tx.edits.append(RefEdit(f"{repo.prefix}{NOTES}{namespace}", tip, own))
+            count += len(new)
+            continue
+        mine = {blob for _, blob in noted_entries(repo, own)}
+        for target, blob in [*noted_entries(repo, was), *new]:
+            if blob not in mine and repo.objects.contains(target):
+                mine.add(blob)
+                tx.take_note(namespace, target, blob)
+                count += 1
+    return count

@@ -1,0 +1,85 @@
+"""How heads are read and put, by what the store of a remote can be relied on for.
+
+    if-match       the head's key is swapped where it has the version that the writer read
+    create-only    a head is a log: <key>/log/<20 digits> are only ever created, and the last one counts
+
+A store that keeps writers apart by neither is only read.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from tract.config import Conditions
+from tract.errors import RemoteRefusedError
+from tract.remote.transport import UNCHANGED, Stored, Transport, Unchanged
+
+_DIGITS = 20
+
+
+class Heads(Protocol):
+    """Heads by their keys."""
+
+    def read(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
+        """The head under *key*, None where there is none, UNCHANGED where its version is *unless*."""
+        ...
+
+    def put(self, key: str, data: bytes, version: str | None) -> str | None:
+        """Put a head in the place of the *version* that is there, None for none; its version, or None where another writer was first."""
+        ...
+
+
+class SwappedHeads:
+    """Heads that are swapped."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def read(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
+        return self._transport.get(key, unless=unless)
+
+    def put(self, key: str, data: bytes, version: str | None) -> str | None:
+        return self._transport.create(key, data) if version is None else self._transport.swap(key, data, version)
+
+
+class LoggedHeads:
+    """Heads that are logs. Nothing of a log is ever removed: a writer that slept would create its number anew."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def read(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
+        start = f"{key}/log/"
+        after = "" if unless is None else start + unless
+        last = None
+        for one in self._transport.list(start, after):
+            last = one.key.removeprefix(start)
+        number = int(last or unless or 0)
+        found = None if last is None else self._transport.get(start + last)
+        # A listing may be behind: what follows the last that it names is asked for until nothing does.
+        while True:
+            further = self._transport.get(f"{start}{number + 1:0{_DIGITS}}")
+            if not isinstance(further, Stored):
+                break
+            found, number = further, number + 1
+        if isinstance(found, Stored):
+            return Stored(found.data, f"{number:0{_DIGITS}}")
+        return None if unless is None else UNCHANGED
+
+    def put(self, key: str, data: bytes, version: str | None) -> str | None:
+        number = f"{int(version or 0) + 1:0{_DIGITS}}"
+        return None if self._transport.create(f"{key}/log/{number}", data) is None else number
+
+
+class ReadHeads(SwappedHeads):
+    """Heads of a store that does not keep writers apart."""
+
+    def put(self, key: str, data: bytes, version: str | None) -> str | None:
+        raise RemoteRefusedError("the remote's store does not keep writers apart, so it can only be read")
+
+
+def heads_of(transport: Transport, conditions: Conditions | None) -> Heads:
+    """How heads are kept where the probe found *conditions*; those of a store that was not probed are swapped."""
+    if conditions == "none":
+        return ReadHeads(transport)
+    return LoggedHeads(transport) if conditions == "create-only" else SwappedHeads(transport)

@@ -1,0 +1,307 @@
+"""A link: an open remote as one store sees it, with what that store remembers of it.
+
+    cache/remote-<name>-<hash>     a head as it was when it was last seen, with its version: a push then asks nothing first
+    cache/remote-pack-<digits>     the ids in a pack, in order, so that a push knows what need not be sent
+
+Both are derived: what is not remembered is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+from blake3 import blake3
+
+from tract.config import RemoteConfig
+from tract.errors import ContentValidationError, ObjectCorruptError, RemoteAuthError, RemoteError, StorageError
+from tract.objects.codec import decode, encode
+from tract.objects.id import ID_SIZE, ObjectId
+from tract.objects.ids import Ids
+from tract.remote.address import head_key, parse_address
+from tract.remote.head import Head, PackName, decode_head
+from tract.remote.heads import Heads, heads_of
+from tract.remote.packs import PackIndex, decode_index
+from tract.remote.transport import UNCHANGED, FileTransport, Listed, Stored, Transport, Unchanged, memory_transport
+from tract.repo import Repository
+from tract.storage import files
+
+GRACE = 7 * 24 * 3600.0
+"""So many seconds nobody collects what no head names: it may be a push under way."""
+
+_T = TypeVar("_T")
+_TRIES = 6
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+
+
+class KnownHead(NamedTuple):
+    """A head, and its version there."""
+
+    head: Head
+    version: str
+
+
+class Traffic:
+    """What went over a link: requests and bytes, as one put and one get each count."""
+
+    __slots__ = ("received", "requests", "sent")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.sent = 0
+        self.received = 0
+
+
+class Counted:
+    """A transport whose requests are counted; a listing is a request for each 1,000 keys."""
+
+    def __init__(self, transport: Transport, traffic: Traffic) -> None:
+        self._transport = transport
+        self._traffic = traffic
+
+    def get(self, key: str, *, unless: str | None = None) -> Any:
+        self._traffic.requests += 1
+        found = self._transport.get(key, unless=unless)
+        if isinstance(found, Stored):
+            self._traffic.received += len(found.data)
+        return found
+
+    def get_range(self, key: str, start: int, length: int) -> bytes | None:
+        self._traffic.requests += 1
+        found = self._transport.get_range(key, start, length)
+        self._traffic.received += len(found or b"")
+        return found
+
+    def create(self, key: str, data: bytes) -> str | None:
+        self._traffic.requests += 1
+        self._traffic.sent += len(data)
+        return self._transport.create(key, data)
+
+    def swap(self, key: str, data: bytes, version: str) -> str | None:
+        self._traffic.requests += 1
+        self._traffic.sent += len(data)
+        return self._transport.swap(key, data, version)
+
+    def list(self, prefix: str, after: str = "") -> Iterator[Listed]:
+        self._traffic.requests += 1
+        for number, one in enumerate(self._transport.list(prefix, after), 1):
+            if number % 1000 == 0:
+                self._traffic.requests += 1
+            yield one
+
+    def delete(self, key: str) -> None:
+        self._traffic.requests += 1
+        self._transport.delete(key)
+
+
+def open_transport(remote: RemoteConfig) -> Transport:
+    """The transport to *remote*; RemoteError where what it needs is not installed."""
+    address = parse_address(remote.url)
+    if address.scheme == "file":
+        return FileTransport(address.place)
+    if address.scheme == "memory":
+        return memory_transport(f"{address.place}/{address.path}")
+    from tract.remote.buckets import open_bucket  # obstore is loaded for who has a bucket
+
+    return open_bucket(address, remote.options, timeout=remote.timeout, conditions=remote.conditions)
+
+
+class Link:
+    """An open remote."""
+
+    def __init__(
+        self, repo: Repository, remote: RemoteConfig, transport: Transport | None = None, *, grace: float = GRACE
+    ) -> None:
+        self.repo = repo
+        self.remote = remote
+        self.plain = transport or open_transport(remote)
+        self.grace = grace
+        self.name = remote.name
+        self.traffic = Traffic()
+        self.transport: Transport = Counted(self.plain, self.traffic)
+        self.heads: Heads = heads_of(self.transport, remote.conditions)
+        self._folder = None if repo.path is None or repo.read_only else os.path.join(repo.path, "cache")
+        self._known: dict[str, KnownHead] = {}
+        self._memory = repo.remembered
+        self._packs: dict[str, Ids] = {}
+
+    # Asking again
+
+    def patiently(self, ask: Callable[[], _T]) -> _T:
+        """What *ask* gives, asked again a few times where the remote fails; only for what may be asked twice."""
+        for number in range(_TRIES):
+            try:
+                return ask()
+            except (RemoteAuthError, MissingPackError):
+                raise
+            except RemoteError:
+                if number + 1 == _TRIES:
+                    raise
+                self.pause(number)
+        raise AssertionError
+
+    def pause(self, number: int) -> None:
+        """Wait before the try after try *number*, longer each time and never as long as others do."""
+        time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * random.uniform(0.2, 1.0))
+
+    # Heads
+
+    def remembered(self, tract: str, branch: str | None) -> KnownHead | None:
+        """A head as it was when it was last seen from this store; None where it was not."""
+        return self.remembered_at(head_key(tract, branch))
+
+    def remembered_at(self, key: str) -> KnownHead | None:
+        """The same of the head under *key*."""
+        found = self._known.get(key)
+        if found is None:
+            data = self.recall(self._name_of(key))
+            if data is not None:
+                with suppress(ValueError, TypeError, ContentValidationError, ObjectCorruptError):
+                    version, raw = decode(data)
+                    found = self._known[key] = KnownHead(decode_head(raw, key), version)
+        return found
+
+    def look(self, tract: str, branch: str | None) -> KnownHead | None:
+        """A head as it is now, in one request; None where there is none."""
+        return self.look_at(head_key(tract, branch))
+
+    def look_at(self, key: str) -> KnownHead | None:
+        """The same of the head under *key*."""
+        known = self.remembered_at(key)
+        found = self.patiently(lambda: self._read(key, None if known is None else known.version))
+        if found is UNCHANGED:
+            return known
+        return self.take(key, found) if isinstance(found, Stored) else None
+
+    def _read(self, key: str, unless: str | None) -> Stored | Unchanged | None:
+        """What lies under *key*; RemoteError where it is damaged, which may be what came of it only."""
+        found = self.heads.read(key, unless=unless)
+        if isinstance(found, Stored):
+            try:
+                decode_head(found.data, key)
+            except ObjectCorruptError as exc:
+                raise RemoteError(f"remote '{self.name}': {exc}") from exc
+        return found
+
+    def take(self, key: str, found: Stored) -> KnownHead:
+        """The head that was found under *key*, remembered; RemoteError where it is none, or another's."""
+        try:
+            head = decode_head(found.data, key)
+        except ObjectCorruptError as exc:
+            raise RemoteError(f"remote '{self.name}': {exc}") from exc
+        if head_key(head.tract, head.branch) != key:
+            raise RemoteError(f"remote '{self.name}': under '{key}' lies the head of another branch")
+        return self.remember(key, head, found.data, found.version)
+
+    def remember(self, key: str, head: Head, data: bytes, version: str) -> KnownHead:
+        """Keep what a head is now."""
+        known = self._known[key] = KnownHead(head, version)
+        self.keep(self._name_of(key), encode([version, data]))
+        return known
+
+    def _name_of(self, key: str) -> str:
+        return f"remote-{self.name}-{blake3(f'{self.remote.url} {key}'.encode()).hexdigest()[:32]}"
+
+    # Packs
+
+    def has(self, packs: Sequence[PackName]) -> Callable[[ObjectId], bool]:
+        """Whether an object is in one of *packs*."""
+        tables = [self.ids(pack) for pack in packs]
+
+        def contains(id: ObjectId) -> bool:
+            for table in tables:
+                at = bisect_left(table, id)
+                if at < len(table) and table[at] == id:
+                    return True
+            return False
+
+        return contains
+
+    def ids(self, pack: PackName) -> Ids:
+        """The ids in a pack, in order; asked for, in one request, where this store does not remember them."""
+        found = self._packs.get(pack.key)
+        if found is None:
+            data = self.recall(_pack_name(pack.key))
+            if data is None or len(data) != pack.objects * ID_SIZE:
+                data = self.index(pack).sorted_ids()
+                self.keep(_pack_name(pack.key), data)
+            found = self._packs[pack.key] = Ids(data)
+        return found
+
+    def knows(self, pack: PackName) -> bool:
+        """Whether this store remembers what is in a pack: it sent the pack, or has had all of it."""
+        return pack.key in self._packs or self.recall(_pack_name(pack.key)) is not None
+
+    def remember_pack(self, key: str, ids: Sequence[ObjectId]) -> None:
+        """Keep what is in a pack."""
+        data = b"".join(sorted(ids))
+        self._packs[key] = Ids(data)
+        self.keep(_pack_name(key), data)
+
+    def forget_pack(self, key: str) -> None:
+        """Do not keep any longer what is in a pack, which is gone."""
+        self._packs.pop(key, None)
+        self._memory.pop(_pack_name(key), None)
+        if self._folder is not None:
+            with suppress(OSError):
+                files.unlink(os.path.join(self._folder, _pack_name(key)))
+
+    def is_there(self, pack: PackName) -> bool:
+        """Whether a pack can be read."""
+        return self.patiently(lambda: self.transport.get_range(pack.key, 0, 1)) is not None
+
+    def index(self, pack: PackName) -> PackIndex:
+        """The index of a pack, in one request; RemoteError where it is not whole."""
+
+        def ask() -> PackIndex:
+            tail = self.transport.get_range(pack.key, pack.index_at, pack.size - pack.index_at)
+            if tail is None:
+                raise MissingPackError(self.name, pack.key)
+            try:
+                index = decode_index(tail, pack.index_at, pack.key)
+            except ObjectCorruptError as exc:
+                raise RemoteError(f"remote '{self.name}': {exc}") from exc
+            if len(index) != pack.objects:
+                raise RemoteError(
+                    f"remote '{self.name}': pack '{pack.key}' has another number of objects than its head says"
+                )
+            return index
+
+        return self.patiently(ask)
+
+    # What is remembered lies in the store's cache, or in memory where the store does
+
+    def recall(self, name: str) -> bytes | None:
+        """What was kept as *name*; None where it is not any more."""
+        if self._folder is None:
+            return self._memory.get(name)
+        try:
+            return files.read_file(os.path.join(self._folder, name))
+        except (OSError, StorageError):
+            return None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Keep *data* as *name*, as long as nobody clears the cache."""
+        if self._folder is None:
+            self._memory[name] = data
+            return
+        with suppress(OSError, StorageError):  # it is only remembered
+            files.write_file(os.path.join(self._folder, name), data, sync=False)
+
+
+def _pack_name(key: str) -> str:
+    return f"remote-pack-{key.rpartition('/')[2]}"
+
+
+class MissingPackError(RemoteError):
+    """A pack that a head names is not there: the head was read before a compaction, or the remote is damaged."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self.key = key
+        super().__init__(f"remote '{name}' is damaged: pack '{key}' is missing")

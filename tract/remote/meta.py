@@ -1,0 +1,162 @@
+"""What of a tract belongs to no branch: tags and links, its first branch and settings, and notes about commits that were there before.
+
+It is one head more, put only when it changes, and after the branches that it is about.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from tract.config import to_table
+from tract.errors import RemoteError, RemoteMovedError
+from tract.history.spawn import CHILDREN, SPAWN_REF
+from tract.history.tracts import settings_in
+from tract.objects.id import Kind, ObjectId
+from tract.refs.names import HEADS, REMOTES
+from tract.remote.branches import Force, TractPush
+from tract.remote.closure import needed
+from tract.remote.head import Head, HeadNote, PackName
+from tract.remote.link import KnownHead, Link
+from tract.remote.notes import split_notes, with_needed
+from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
+from tract.repo import Repository
+
+_DEFAULT = "main"
+
+
+class MetaWanted(NamedTuple):
+    """What is to stand in the head of no branch: tags by their refs, None for those that go; and notes."""
+
+    refs: Mapping[str, ObjectId | None]
+    notes: Sequence[HeadNote]
+    default: str | None
+    settings: Mapping[str, str | float] | None
+
+
+def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], force: Force) -> None:
+    """Put what is new of a tract beside its branches; RemoteMovedError for a tag that is another there."""
+    repo = push.repo
+    known = link.remembered(repo.tract, None)
+    wanted = _wanted(link, push, tags)
+    if not _is_new(wanted, None if known is None else known.head):
+        return
+    token = os.urandom(16)
+    known = link.look(repo.tract, None)
+    sent = Sent()
+    for number in range(MOST_SWAPS):
+        base = known.head if known is not None else Head(tract=repo.tract, branch=None)
+        if not _is_new(wanted, base):
+            push.took(wanted.notes)
+            return
+        refs = _joined(wanted, base, force)
+        ids = [id for id in refs.values() if id is not None]
+        borrowed = _borrowed(link, repo, base, ids)
+        roots: list[tuple[ObjectId, Kind]] = [
+            *((id, "commit") for id in ids),
+            *((note.blob, "blob") for note in wanted.notes),
+        ]
+        need = needed(repo, roots, link.has(borrowed))
+        packs = send_needed(link, repo, need.objects, borrowed, sent)
+        before = {note.blob for note in base.notes}
+        head = base.after(
+            token,
+            by=repo.author,
+            time=repo.clock(),
+            packs=tuple(packs),
+            refs=refs,
+            notes=(*base.notes, *(note for note in wanted.notes if note.blob not in before)),
+            cuts={**base.cuts, **need.cuts},
+            default=base.default or wanted.default,
+            settings=base.settings if base.settings is not None else wanted.settings,
+        )
+        landed, known = land_head(link, head, token, None if known is None else known.version)
+        if landed and known is not None:
+            keep_sent(link, repo, known, sent)
+            push.took(wanted.notes)
+            return
+        link.pause(min(number, 4))
+    raise RemoteError(f"push of what belongs to no branch of tract '{repo.tract}' did not come through")
+
+
+def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) -> MetaWanted:
+    repo = push.repo
+    refs = dict(tags)
+    spawn = repo.ref(SPAWN_REF)
+    if isinstance(spawn, bytes):
+        refs[SPAWN_REF] = spawn
+    _, rest = split_notes(push.left_notes(), lambda _: False, lambda _: True)
+    there = _there(link, repo)
+    elsewhere = _children_there(link, repo) if any(note.namespace == CHILDREN for note in rest) else None
+    notes = [
+        note
+        for note in rest
+        if there(note.target) or (note.namespace == CHILDREN and elsewhere is not None and elsewhere(note.target))
+    ]
+    branch = repo.head()[0]
+    default = None if branch is None else branch.removeprefix(HEADS)
+    settings = to_table(replace(settings_in(repo), remotes=(), author=None))
+    return MetaWanted(refs, with_needed(repo, notes), default if default != _DEFAULT else None, settings or None)
+
+
+def _there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
+    """Whether the remote has an object of the tract by one of its branches, as far as this store knows."""
+    start = f"{REMOTES}{link.name}/"
+    tests: list[Callable[[ObjectId], bool]] = []
+    for name, _ in repo.local_refs(start):
+        known = link.remembered(repo.tract, name.removeprefix(start))
+        if known is not None:
+            tests.append(link.has(known.head.packs))
+    return lambda id: any(test(id) for test in tests)
+
+
+def _children_there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
+    """The same of any tract: notes about a child are about the child's first commit."""
+    found = []
+    for prefix, _, _ in repo.refs.tracts():
+        from tract.refs.names import tract_name
+
+        found.append(_there(link, replace(repo, prefix=prefix, tract=tract_name(prefix))))
+    return lambda id: any(test(id) for test in found)
+
+
+def _is_new(wanted: MetaWanted, base: Head | None) -> bool:
+    if base is None:
+        return bool(wanted.refs or wanted.notes or wanted.default or wanted.settings)
+    before = {note.blob for note in base.notes}
+    return (
+        any(base.refs.get(name, b"") != id for name, id in wanted.refs.items() if id is not None or name in base.refs)
+        or any(note.blob not in before for note in wanted.notes)
+        or (base.default is None and wanted.default is not None)
+        or (base.settings is None and wanted.settings is not None)
+    )
+
+
+def _joined(wanted: MetaWanted, base: Head, force: Force) -> dict[str, ObjectId | None]:
+    refs = dict(base.refs)
+    for name, id in wanted.refs.items():
+        there = refs.get(name)
+        if there is not None and id is not None and there != id and force == "no":
+            raise RemoteMovedError(name, id.hex(), there.hex(), base.by, "and a tag stays where it is")
+        refs[name] = id
+    return refs
+
+
+def _borrowed(link: Link, repo: Repository, base: Head, ids: Sequence[ObjectId]) -> list[PackName]:
+    """The packs of this head, and those of a branch by which the remote has a commit of *ids*."""
+    packs = dict.fromkeys(base.packs)
+    start = f"{REMOTES}{link.name}/"
+    for id in ids:
+        if link.has(list(packs))(id):
+            continue
+        for name, _ in repo.local_refs(start):
+            known: KnownHead | None = link.remembered(repo.tract, name.removeprefix(start))
+            if known is not None and link.has(known.head.packs)(id):
+                # It may be a while since this store saw that head: what a collector took since is no help.
+                known = link.look(repo.tract, name.removeprefix(start))
+                if known is not None and link.has(known.head.packs)(id):
+                    packs |= dict.fromkeys(known.head.packs)
+                break
+    return list(packs)

@@ -1,0 +1,166 @@
+"""A push: what was asked for, tract by tract: branches each by itself, and then what belongs to none.
+
+What there is to refuse is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
+from tract.objects.id import ObjectId
+from tract.refs.names import HEAD, HEADS, TAGS, branch_ref, tag_ref, tract_name
+from tract.remote.branches import Force, PushedRef, TractPush, Wanted
+from tract.remote.link import Link
+from tract.remote.meta import push_meta
+from tract.remote.notes import note_lists
+from tract.remote.remotes import begin_remote, probed, remember_probe, remote_named
+from tract.repo import Repository
+from tract.report.text import Shown, count_of
+from tract.transaction import transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRequest:
+    """What to push: *refs* as they were named (``draft``, a tag, ``:gone`` to delete, ``+draft`` to force); without any, HEAD's branch.
+
+    *everything* is all branches and tags of the tract, *tags* all its tags, *all_tracts* the same for every tract.
+    """
+
+    refs: tuple[str, ...] = ()
+    everything: bool = False
+    tags: bool = False
+    all_tracts: bool = False
+    force: Force = "no"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PushResult(Shown):
+    """What a push did: each ref, and the *objects*, bytes (*size*) and *requests* that it took."""
+
+    remote: str
+    url: str
+    refs: tuple[PushedRef, ...]
+    objects: int
+    size: int
+    requests: int
+
+    def __repr__(self) -> str:
+        moved = [ref for ref in self.refs if ref.status != "up to date"]
+        return f"PushResult({self.remote!r}: {count_of(len(moved), 'ref')} moved, {count_of(self.objects, 'object')})"
+
+
+def push(repo: Repository, name: str, request: PushRequest, *, link: Link | None = None) -> PushResult:
+    """Push to the remote *name* what is asked for.
+
+    RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
+    """
+    link = link or ready_link(repo, name)
+    pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []
+    pushed: list[PushedRef] = []
+    objects = 0
+    for own in _tracts(repo, request):
+        branches, tags, force = _named(own, request)
+        one = TractPush(link, own, note_lists(own, name), force=force)
+        pushes.append((one, tags, force))
+        one.plan(branches)
+    try:
+        for one, _, _ in pushes:
+            one.run()
+            one.finish()
+            _remember(one)
+        for one, tags, force in pushes:
+            push_meta(link, one, tags, force)
+    finally:
+        for one, _, _ in pushes:
+            one.finish()
+            _remember(one)
+            pushed += one.done.pushed
+            objects += one.done.objects
+    traffic = link.traffic
+    return PushResult(
+        remote=name,
+        url=link.remote.url,
+        refs=tuple(pushed),
+        objects=objects,
+        size=traffic.sent,
+        requests=traffic.requests,
+    )
+
+
+def ready_link(repo: Repository, name: str) -> Link:
+    """The remote, opened to be pushed to: probed now where it never was."""
+    remote = remote_named(repo, name)
+    if remote.conditions is None:
+        remote = probed(remote)
+        remember_probe(repo, remote)
+    if remote.conditions == "none":
+        raise RemoteRefusedError(
+            f"remote '{name}' cannot be pushed to: its store keeps neither conditional puts nor creates apart when writers race"
+        )
+    return begin_remote(Link(repo, remote))
+
+
+def _tracts(repo: Repository, request: PushRequest) -> list[Repository]:
+    if not request.all_tracts:
+        return [repo]
+    if request.refs:
+        raise RemoteError("a push of all tracts takes no refs")
+    found = [prefix for prefix, _, _ in repo.refs.tracts() if repo.refs.read(prefix + HEAD) is not None]
+    return [replace(repo, prefix=prefix, tract=tract_name(prefix), branch=None) for prefix in found]
+
+
+def _named(repo: Repository, request: PushRequest) -> tuple[list[Wanted], dict[str, ObjectId | None], Force]:
+    """The branches and tags that are meant, and how far they may be forced."""
+    force = request.force
+    wanted: dict[str, Wanted] = {}
+    tags: dict[str, ObjectId | None] = {}
+    if request.everything or request.all_tracts:
+        for name, value in repo.local_refs(HEADS):
+            if isinstance(value, bytes):
+                wanted[name] = Wanted(name.removeprefix(HEADS), value)
+    if request.everything or request.all_tracts or request.tags:
+        tags |= {name: value for name, value in repo.local_refs(TAGS) if isinstance(value, bytes)}
+    for text in request.refs:
+        if text.startswith("+"):
+            force = "yes"
+        _add_named(repo, text.removeprefix("+"), wanted, tags)
+    if not (request.refs or request.everything or request.all_tracts or request.tags):
+        branch, tip = repo.head()
+        if branch is None:
+            raise RemoteError("push without a branch's name: HEAD is on no branch")
+        if tip is None:
+            raise BranchNotFoundError(f"branch '{branch.removeprefix(HEADS)}' has no commit to push")
+        wanted[branch] = Wanted(branch.removeprefix(HEADS), tip)
+    return list(wanted.values()), tags, force
+
+
+def _add_named(repo: Repository, text: str, wanted: dict[str, Wanted], tags: dict[str, ObjectId | None]) -> None:
+    name = text.removeprefix(":")
+    if ":" in name:
+        raise RemoteError(f"'{text}' cannot be pushed: a branch has the same name on both sides")
+    is_tag = name.startswith(TAGS)
+    short = name.removeprefix(TAGS).removeprefix(HEADS)
+    if text.startswith(":"):
+        if is_tag:
+            tags[tag_ref(short)] = None
+        else:
+            wanted[branch_ref(short)] = Wanted(short, None)
+        return
+    tip, tag = repo.ref(branch_ref(short)), repo.ref(tag_ref(short))
+    if isinstance(tip, bytes) and not is_tag:
+        wanted[HEADS + short] = Wanted(short, tip)
+    elif isinstance(tag, bytes) and not name.startswith(HEADS):
+        tags[TAGS + short] = tag
+    else:
+        raise BranchNotFoundError(f"there is no branch or tag '{name}' to push")
+
+
+def _remember(one: TractPush) -> None:
+    """Let this store know what is there now."""
+    edits, new = one.done.edits, one.new()
+    if edits:
+        with transaction(one.store, f"push: {one.link.name}", moves="refs") as tx:
+            tx.objects += new
+            tx.edits += edits
+        edits.clear()

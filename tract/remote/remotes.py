@@ -1,0 +1,157 @@
+"""The remotes of a store: kept in the root tract's settings, added with a probe, and opened as links."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tract.config import Conditions, RemoteConfig, TractConfig, from_table, to_table
+from tract.errors import RemoteError
+from tract.messages.values import compact_json
+from tract.objects.json import parse_json
+from tract.refs.names import REMOTE_NOTES, REMOTES, ROOT
+from tract.remote.address import MARKER, parse_address
+from tract.remote.link import Link
+from tract.remote.probe import probe
+from tract.remote.transport import Stored, Transport
+from tract.repo import Repository
+from tract.settings import read_config, write_config
+from tract.storage import files
+from tract.transaction import transaction
+
+_MEMORY = "remotes"
+_CONFIG = "config.toml"
+_FORMAT = b"tract remote 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteInfo:
+    """A remote: its name and address, and what its probe found, None where it was not probed yet."""
+
+    name: str
+    url: str
+    conditions: Conditions | None
+
+
+def remotes(repo: Repository) -> tuple[RemoteConfig, ...]:
+    """The remotes of a store, in order of name."""
+    return tuple(sorted(_settings(repo).remotes, key=lambda one: one.name))
+
+
+def remote_named(repo: Repository, name: str) -> RemoteConfig:
+    """The remote *name*; RemoteError where there is none."""
+    found = next((one for one in remotes(repo) if one.name == name), None)
+    if found is None:
+        raise RemoteError(f"there is no remote named '{name}'")
+    return found
+
+
+def describe(remote: RemoteConfig) -> RemoteInfo:
+    """What is shown of a remote."""
+    return RemoteInfo(remote.name, remote.url, remote.conditions)
+
+
+def add_remote(repo: Repository, remote: RemoteConfig, *, probing: bool = True) -> RemoteConfig:
+    """Keep a remote, with what its probe finds; RemoteError where there is one of its name, or it cannot be reached.
+
+    Without *probing* nothing is asked of it now, and the first push probes it.
+    """
+    address = parse_address(remote.url)
+    remote = replace(remote, url=str(address))
+    if any(one.name == remote.name for one in remotes(repo)):
+        raise RemoteError(f"there is a remote named '{remote.name}' already")
+    if probing:
+        remote = probed(remote)
+    _save(repo, lambda found: (*(one for one in found if one.name != remote.name), remote))
+    return remote
+
+
+def probed(remote: RemoteConfig, transport: Transport | None = None) -> RemoteConfig:
+    """The remote with what its store can be relied on for; what is a folder, or in memory, is tract's own and known."""
+    if parse_address(remote.url).scheme in ("file", "memory") and transport is None:
+        return replace(remote, conditions="if-match")
+    return replace(remote, conditions=probe(remote, transport))
+
+
+def remember_probe(repo: Repository, remote: RemoteConfig) -> None:
+    """Keep what a probe found."""
+    _save(repo, lambda found: tuple(remote if one.name == remote.name else one for one in found))
+
+
+def remove_remote(repo: Repository, name: str) -> None:
+    """Forget a remote, and where its branches are; nothing of it changes there."""
+    remote_named(repo, name)
+    for prefix, _, _ in list(repo.refs.tracts()):
+        own = replace(repo, prefix=prefix, branch=None)
+        with transaction(own, f"remote: removed {name}", moves="refs") as tx:
+            for start in (f"{REMOTES}{name}/", f"{REMOTE_NOTES}{name}/"):
+                for ref, _ in own.local_refs(start):
+                    tx.move(ref, None)
+    _save(repo, lambda found: tuple(one for one in found if one.name != name))
+    if repo.path is not None:
+        cache = os.path.join(repo.path, "cache")
+        for file in files.list_directory(cache):
+            if file.startswith(f"remote-{name}-"):
+                files.unlink(os.path.join(cache, file))
+
+
+def open_link(repo: Repository, name: str) -> Link:
+    """The remote *name*, opened."""
+    return Link(repo, remote_named(repo, name))
+
+
+def begin_remote(link: Link) -> Link:
+    """The link, where the place is a remote: the first that pushes to it says so, and how its heads are kept.
+
+    RemoteError where it is one of another version.
+    """
+    name = f"remote-{link.name}-marker"
+    if link.recall(name) is None:
+        word = "logged" if link.remote.conditions == "create-only" else "swapped"
+        data = _FORMAT + f"{os.urandom(16).hex()}\n{word}\n".encode()
+        if read_marker(link) is None:
+            link.patiently(lambda: link.transport.create(MARKER, data))
+    return as_marked(link)
+
+
+def read_marker(link: Link) -> bytes | None:
+    """What the place says that it is; None where it says nothing. RemoteError where that is nothing of this version of tract's."""
+    found = link.patiently(lambda: link.transport.get(MARKER))
+    if not isinstance(found, Stored):
+        return None
+    if not found.data.startswith(_FORMAT):
+        raise RemoteError(f"'{link.remote.url}' is a remote of another version of tract's, or none")
+    return found.data
+
+
+def as_marked(link: Link) -> Link:
+    """The link, with heads as the place keeps them; RemoteError where it is no remote."""
+    name = f"remote-{link.name}-marker"
+    data = link.recall(name) or read_marker(link)
+    if data is None:
+        raise RemoteError(f"there is no tract remote at '{link.remote.url}': nothing was ever pushed there")
+    link.keep(name, data)
+    is_logged = data.split(b"\n")[2:3] == [b"logged"]
+    if is_logged != (link.remote.conditions == "create-only"):
+        conditions: Conditions = "create-only" if is_logged else "if-match"
+        return Link(link.repo, replace(link.remote, conditions=conditions), link.plain, grace=link.grace)
+    return link
+
+
+def _settings(repo: Repository) -> TractConfig:
+    if repo.path is None:
+        saved = repo.remembered.get(_MEMORY)
+        return TractConfig() if saved is None else from_table(parse_json(saved.decode()))
+    return read_config(os.path.join(repo.path, _CONFIG))
+
+
+def _save(repo: Repository, change: Callable[[tuple[RemoteConfig, ...]], Sequence[RemoteConfig]]) -> None:
+    root = replace(repo, tract=ROOT, prefix="", branch=None)
+    with transaction(root, "remote", moves="refs"):  # for its lock: without a move of refs it writes nothing
+        settings = _settings(repo)
+        config = replace(settings, remotes=tuple(change(settings.remotes)))
+        if repo.path is None:
+            repo.remembered[_MEMORY] = compact_json(to_table(config)).encode()
+        else:
+            write_config(os.path.join(repo.path, _CONFIG), config)
