@@ -396,7 +396,7 @@ EVERYDAY = (
             "tract.messages.content",
             *COMPILING,
         ),
-        122,
+        124,
     ),
 )
 

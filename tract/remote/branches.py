@@ -30,7 +30,6 @@ from tract.remote.notes import (
     note_lists,
     notes_about,
     sent_edits,
-    split_notes,
     unsent_notes,
     with_needed,
 )
@@ -218,7 +217,7 @@ class TractPush:
         need = needed(repo, [(one.tip, "commit")], has)
         commits = need.commits()
         unsent = unsent_notes(repo, self._lists)
-        notes, _ = split_notes(unsent, commits.__contains__, lambda _: False)
+        notes = [note for note in unsent if note.target in commits]
         if is_new or any(len(repo.commit(id).parents) > 1 for id in commits):
             # Commits that are there by another branch bring what is said about them.
             notes = notes_about(repo, self._lists, commits)

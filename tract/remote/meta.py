@@ -12,19 +12,25 @@ from typing import NamedTuple
 
 from tract.config import to_table
 from tract.errors import RemoteError, RemoteMovedError
-from tract.history.spawn import CHILDREN, SPAWN_REF
+from tract.history.spawn import CHILDREN
 from tract.history.tracts import settings_in
 from tract.objects.id import Kind, ObjectId
-from tract.refs.names import HEADS, REMOTES
+from tract.refs.names import HEADS, REMOTES, tract_name
 from tract.remote.branches import Force, TractPush
 from tract.remote.closure import needed
 from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import KnownHead, Link
-from tract.remote.notes import split_notes, with_needed
+from tract.remote.notes import with_needed
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
 from tract.repo import Repository
 
 _DEFAULT = "main"
+
+LINKS = "refs/archive/"
+"""The refs between a tract and those spawned from it."""
+
+TRACT = bytes(32)
+"""What a note is about that was made before the first commit: the tract itself."""
 
 
 class MetaWanted(NamedTuple):
@@ -84,17 +90,19 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
 def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) -> MetaWanted:
     repo = push.repo
     refs = dict(tags)
-    spawn = repo.ref(SPAWN_REF)
-    if isinstance(spawn, bytes):
-        refs[SPAWN_REF] = spawn
-    _, rest = split_notes(push.left_notes(), lambda _: False, lambda _: True)
+    refs.update((name, value) for name, value in repo.local_refs(LINKS) if isinstance(value, bytes))
     there = _there(link, repo)
-    elsewhere = _children_there(link, repo) if any(note.namespace == CHILDREN for note in rest) else None
-    notes = [
-        note
-        for note in rest
-        if there(note.target) or (note.namespace == CHILDREN and elsewhere is not None and elsewhere(note.target))
-    ]
+    elsewhere = None
+    notes = []
+    for note in push.left_notes():
+        if note.namespace == CHILDREN and elsewhere is None:
+            elsewhere = _children_there(link, repo)
+        if (
+            note.target == TRACT
+            or there(note.target)
+            or (note.namespace == CHILDREN and elsewhere and elsewhere(note.target))
+        ):
+            notes.append(note)
     branch = repo.head()[0]
     default = None if branch is None else branch.removeprefix(HEADS)
     settings = to_table(replace(settings_in(repo), remotes=(), author=None))
@@ -116,8 +124,6 @@ def _children_there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
     """The same of any tract: notes about a child are about the child's first commit."""
     found = []
     for prefix, _, _ in repo.refs.tracts():
-        from tract.refs.names import tract_name
-
         found.append(_there(link, replace(repo, prefix=prefix, tract=tract_name(prefix))))
     return lambda id: any(test(id) for test in found)
 

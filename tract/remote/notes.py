@@ -3,15 +3,16 @@
     refs/notes/<namespace>                    all notes of the tract
     refs/remote-notes/<remote>/<namespace>    all that are known to be on the remote; what is about commits that are not here waits in it
 
+What policies did here is this store's own, and does not travel.
 Where both have the same notes, and mostly they do, both refs are at one commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tract.history.notes import REQUEST, noted_entries, notes_between
+from tract.history.notes import POLICY_LOG, REQUEST, noted_entries, notes_between
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
 from tract.objects.note import read_body, read_event
@@ -35,6 +36,7 @@ def note_lists(repo: Repository, remote: str, own: Mapping[str, ObjectId] | None
     start = f"{REMOTE_NOTES}{remote}/"
     there = {name: tip for name, tip in repo.local_refs(start) if isinstance(tip, bytes)}
     mine = {name.removeprefix(NOTES): tip for name, tip in tips.items()} | dict(own or {})
+    mine.pop(POLICY_LOG, None)
     return NoteLists(mine, {name.removeprefix(start): tip for name, tip in there.items()})
 
 
@@ -144,17 +146,3 @@ def by_namespace(notes: Iterable[HeadNote]) -> dict[str, list[Entry]]:
     for note in notes:
         found.setdefault(note.namespace, {})[note.target, note.blob] = None
     return {namespace: list(entries) for namespace, entries in found.items()}
-
-
-def split_notes(
-    notes: Iterable[HeadNote], is_of_branch: Callable[[ObjectId], bool], is_there: Callable[[ObjectId], bool]
-) -> tuple[list[HeadNote], list[HeadNote]]:
-    """Of *notes* those about commits that go with a branch, and of the others those about commits that the remote has."""
-    with_branch: list[HeadNote] = []
-    rest: list[HeadNote] = []
-    for note in notes:
-        if is_of_branch(note.target):
-            with_branch.append(note)
-        elif is_there(note.target):
-            rest.append(note)
-    return with_branch, rest
