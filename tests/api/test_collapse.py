@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.making import Words, call, texts
-from tract import CompressionError, LLMConfigError, Priority, Session, SessionError, Tract
+from tract import CompressionError, LLMConfigError, Priority, Session, SessionError, Tract, TractError
 from tract.maintenance.fsck.check import check_repository
 
 
@@ -389,3 +389,48 @@ def test_to_delete_what_others_came_from_is_refused_without_force(session: Sessi
     assert ["deleted"] == [one.status for one in lead.children()]
     lead.expand(done.parent_commit_hash or "")
     assert "first" == texts(lead)[-1]
+
+
+# Taking it back
+
+
+def test_an_undone_collapse_leaves_the_link_open_and_can_be_made_anew(session: Session) -> None:
+    lead, child = family(session, "first")
+    done = session.collapse(child, content="it")
+    lead.undo()
+    assert (["one", "two", "three"], "open", None) == (
+        texts(lead), lead.children()[0].status, lead.children()[0].collapse_commit,
+    )  # fmt: skip
+    lead.redo()
+    assert ("x (look):\nit", "collapsed") == (texts(lead)[-1], lead.children()[0].status)
+    lead.expand(done)
+    lead.undo()
+    assert "x (look):\nit" == texts(lead)[-1]
+    lead.undo()
+    again = session.collapse(child, content="it, better")
+    assert (["one", "two", "three", "x (look):\nit, better"], ()) == (texts(lead), again.warnings)
+
+
+def test_an_undone_second_collapse_goes_back_to_the_first(session: Session) -> None:
+    lead, child = family(session, "first")
+    first = session.collapse(child, content="it")
+    child.assistant("second")
+    session.collapse(child, content="more")
+    lead.undo()
+    assert "x (look):\nit" == texts(lead)[-1]
+    lead.expand(first)
+    assert ["first"] == texts(lead)[3:]
+
+
+def test_an_undone_spawn_takes_its_child_along_unless_that_did_something(session: Session) -> None:
+    lead, child = family(session)
+    lead.undo()
+    assert ([], ["lead", "root"]) == (lead.children(), sorted(one.tract_id for one in session.list_tracts()))
+    lead.redo()
+    assert ["x"] == [one.child_tract_id for one in lead.children()]
+    child = session.get_tract("x")
+    assert texts(lead) == texts(child)
+    child.assistant("something")
+    with pytest.raises(TractError, match="has done something since"):
+        lead.undo()
+    assert ["x"] == [one.child_tract_id for one in lead.children()]

@@ -62,12 +62,10 @@ class Family(Committing):
                 inheritance=inheritance,
                 select=select,
                 max_tokens=max_tokens,
+                message=message,
                 config=config,
             )
-        child = self._in_tract(made)
-        if message is not None:
-            child.user(message)
-        return child
+        return self._in_tract(made)
 
     def parent(self) -> SpawnInfo | None:
         """Where this tract was spawned from; None where it was not."""

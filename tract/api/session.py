@@ -253,6 +253,8 @@ class Session:
             found = parent_of(in_tract(repo, name))
             if found is None:
                 raise SessionError(f"tract '{name}' was not spawned, so it has no parent to collapse into")
+            if into is None and found.is_orphan:
+                raise SessionError(f"the parent of tract '{name}' was deleted: say into which tract")
             target = found.parent if into is None else into if isinstance(into, str) else into.tract_id
             parent = self._handle(target)
         return parent.collapse(name, force=force, **options)

@@ -128,7 +128,8 @@ def find_link(repo: Repository, child: str, *, force: bool) -> Link:
     if found is None:
         raise SessionError(f"tract '{child}' was not spawned, so it has no parent to collapse into")
     if not force:
-        raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}' but of '{found.parent}'")
+        whose = ", and its parent was deleted" if found.is_orphan else f" but of '{found.parent}'"
+        raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}'{whose}")
     return found._replace(collapse=None, last=None, is_stranger=True) if link is None else link
 
 
@@ -192,7 +193,8 @@ def land_collapse(
     made = draft(space, content, operation, response_to=response_to, generation_config=config)
     check_budget(space, [made])
     if link.is_stranger:
-        warnings.append(f"tract '{repo.tract}' is not the parent of tract '{link.child}': that is '{link.parent}'")
+        parent = "that was deleted" if link.is_orphan else f"that is '{link.parent}'"
+        warnings.append(f"tract '{repo.tract}' is not the parent of tract '{link.child}': {parent}")
     new = NewCollapse(link, plan.work.head, plan.priorities, made, target, said.summarised_by)
     id = write_collapse(repo, new, expected=expected)
     tokens = checked_count(space.blobs.counter, said.text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Literal
@@ -13,6 +13,7 @@ from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.curation.context_view import INSTRUCTIONS, ContextView
 from tract.errors import SpawnError
+from tract.history.commit import Draft
 from tract.history.context import context_at, count_entries, entries_from
 from tract.history.priority import Priority
 from tract.history.spawn import Link, NewChild, check_head, write_spawn
@@ -20,10 +21,14 @@ from tract.history.times import moment
 from tract.history.walk import first_parents
 from tract.messages import tool_ids, tool_units
 from tract.messages.message import Message
+from tract.objects.content import DialogueContent
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject
 from tract.repo import Repository
+from tract.tokens.counted import REPLY_PRIMING
 from tract.tree import Context, build_context, nodes_of
+from tract.writing.budget import check_budget, check_budget_of_new
+from tract.writing.drafts import draft
 
 Inheritance = Literal["head_snapshot", "full_clone", "selective"]
 Select = Callable[[Message], bool] | Sequence[str] | Priority
@@ -73,11 +78,12 @@ def spawn(
     inheritance: Inheritance = "head_snapshot",
     select: Select | None = None,
     max_tokens: int | None = None,
+    message: str | None = None,
     config: TractConfig | None = None,
 ) -> str:
-    """Make a tract that begins with the context at HEAD, and give back its name; see ``Tract.spawn``.
+    """Make a tract that begins with the context at HEAD, and with *message*, in one operation, and give back its name; see ``Tract.spawn``.
 
-    SpawnError where there is nothing to spawn from, or nothing that fits.
+    SpawnError where there is nothing to spawn from, or nothing that fits; BudgetExceededError where the message does not.
     """
     if not isinstance(purpose, str) or not purpose.strip():
         raise SpawnError(f"a spawn's purpose must be text, not {purpose!r:.40}")
@@ -87,6 +93,8 @@ def spawn(
         raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
     if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
         raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
+    if message is not None and (not isinstance(message, str) or not message.strip()):
+        raise SpawnError(f"a spawn's message must be text, not {message!r:.40}")
     repo = space.repo
     head = check_head(repo)
     waiting, calls = _open_calls(space, context_at(repo, head))
@@ -94,16 +102,32 @@ def spawn(
     if select is None and max_tokens is None:
         context = head if waiting is None else _commit_before(repo, head, waiting)
     new: list[NewObject] = []
+    items: list[Entry] | None = None
     if context is None:
         made: list[NewObject] = []
-        context = build_context(repo, _chosen(space, head, waiting, select, max_tokens), made)
+        items = _chosen(space, head, waiting, select, max_tokens)
+        context = build_context(repo, items, made)
         new = nodes_of(repo, context, made)
+    first = None if message is None else draft(space, DialogueContent("user", message))
+    if first is not None:
+        _check_budget(space, first, items, config)
     name = f"{repo.tract}/{os.urandom(4).hex()}" if name is None else name
     call = calls[0] if len(calls) == 1 else None
     has_history = inheritance == "full_clone"
-    child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config)
+    child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config, first)
     write_spawn(repo, child, head=head)
     return name
+
+
+def _check_budget(space: Workspace, first: Draft, items: Sequence[Entry] | None, config: TractConfig | None) -> None:
+    """Do what the child's budget says of its first message, on *items* or on the whole context."""
+    space = space.on(space.repo if config is None else replace(space.repo, config=config))
+    if items is None:
+        check_budget(space, [first])
+    elif space.config.budget is not None:
+        notes = space.compiler.advance_notes()
+        shown = [blob for commit, blob in items if not notes.is_skipped(space.repo, commit)]
+        check_budget_of_new(space, sum(map(space.message_tokens, shown)), first)
 
 
 def _commit_before(repo: Repository, head: ObjectId, place: int) -> ObjectId | None:
@@ -156,7 +180,7 @@ def _fitting(view: ContextView, places: set[int], units: dict[int, tuple[int, ..
     """The instructions, and the newest of the other messages, each with its unit, that have room; SpawnError where none has."""
     cost = {at: 0 if view.is_hidden(at) else view.tokens(at) for at in places}
     kept = {at for at in places if not view.is_hidden(at) and view.message(at).role in INSTRUCTIONS}
-    left = room - sum(cost[at] for at in kept)
+    left = room - REPLY_PRIMING - sum(cost[at] for at in kept)
     others = sorted(places - kept, reverse=True)
     for at in others:
         unit = {one for one in units.get(at, (at,)) if one in places} - kept

@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 
 from tract.config import TractConfig
 from tract.errors import SessionError, SpawnError
+from tract.history.commit import Change, Draft, add_commit, check_size
 from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
 from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
 from tract.objects.id import ObjectId, parse_id
-from tract.objects.model import CommitOperation, NewObject, RefValue
+from tract.objects.model import CommitOperation, NewObject, RefValue, new_blob
 from tract.refs.names import HEAD, NOTES, branch_ref, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.transaction import transaction
+from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY, Context
 
 CHILDREN = "children"
@@ -46,7 +47,8 @@ class Link(NamedTuple):
     """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
 
     *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None as long as it did not, and *last* the commit that gave that its words.
-    *child* is the child's name now, or the last one where it *is_deleted*. *is_stranger*: the tract that has the message is not the parent.
+    *child* is the child's name now, or the last one where it *is_deleted*. *parent* is the parent's name now, or where the child *is_orphan*, because its parent was deleted, the one it had.
+    *is_stranger*: the tract that has the message is not the parent.
     """
 
     parent: str
@@ -61,10 +63,14 @@ class Link(NamedTuple):
     last: str | None = None
     is_deleted: bool = False
     is_stranger: bool = False
+    is_orphan: bool = False
 
 
 class NewChild(NamedTuple):
-    """A child still to be made: it begins with *context*, with the *new* nodes in it, or with that of a commit; *has_history* lets it have its parent's history too."""
+    """A child still to be made: it begins with *context*, with the *new* nodes in it, or with that of a commit; *has_history* lets it have its parent's history too.
+
+    *first* is its own first message.
+    """
 
     name: str
     context: Context | ObjectId
@@ -74,6 +80,7 @@ class NewChild(NamedTuple):
     has_history: bool = False
     call: str | None = None
     config: TractConfig | None = None
+    first: Draft | None = None
 
 
 def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectId:
@@ -94,13 +101,21 @@ def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectI
             message=child.purpose,
             metadata={SPAWN: about if child.call is None else {**about, "call": child.call}},
         )
+        tip = id if child.first is None else _add_first(tx, id, child.first)
         branch = branch_ref((child.config or repo.config).default_branch)
         notes = [(name, tip) for name, tip in repo.local_refs(NOTES) if name not in _PARENTS_OWN]
-        refs: list[tuple[str, RefValue]] = [(HEAD, branch), (branch, id), (SPAWN_REF, id), *notes]
+        refs: list[tuple[str, RefValue]] = [(HEAD, branch), (branch, tip), (SPAWN_REF, id), *notes]
         tx.edits += [RefEdit(prefix + name, value, None) for name, value in refs]
         tx.move(_child_ref(id), id, None)
         write_settings(repo, prefix, child.config)
     return id
+
+
+def _add_first(tx: Transaction, spawn: ObjectId, first: Draft) -> ObjectId:
+    blob = new_blob(first.value)
+    check_size(tx.repo, blob)
+    tx.objects.append(blob)
+    return add_commit(tx, spawn, Change(first.operation, blob.id, None, tx.repo.clock(), tx.repo.author))
 
 
 def _child_ref(spawn: ObjectId) -> str:
@@ -120,7 +135,9 @@ def parent_of(repo: Repository) -> Link | None:
         return None
     link = _read(repo, spawn, repo.tract)
     holder = _holder(repo, link)
-    return link if holder is None else _told(link, holder.tract, _body(holder, _notes_of_children(holder), spawn))
+    if holder is None:
+        return link._replace(is_orphan=True)
+    return _told(link, holder.tract, _body(holder, _notes_of_children(holder), spawn))
 
 
 def child_named(repo: Repository, name: str) -> Link | None:
@@ -227,7 +244,8 @@ class Parents:
             self._by_child = {
                 value: tract_name(split_tract(name)[0]) for name, value in refs if isinstance(value, bytes)
             }
-        return link._replace(parent=self._by_child.get(spawn, link.parent))
+        found = self._by_child.get(spawn)
+        return link._replace(parent=found) if found is not None else link._replace(is_orphan=True)
 
 
 def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:

@@ -23,7 +23,7 @@ class TractInfo:
     *current_branch* is the branch HEAD is on, None where it is detached; *head_hash* the commit there, None before the first.
     *commit_count*, *message_count* and *token_count* are those of HEAD; None where they were not asked for.
     *created_at* and *last_changed* say when the tract was made, and when one of its refs moved last; None where that is not kept.
-    *is_active*: the session that lists it has it open.
+    *is_active*: the session that lists it has it open. *is_orphan*: the tract it was spawned from, whose name *parent_tract_id* was, is deleted.
     """
 
     tract_id: str
@@ -38,6 +38,7 @@ class TractInfo:
     parent_tract_id: str | None = None
     purpose: str | None = None
     is_active: bool = False
+    is_orphan: bool = False
 
 
 def list_tracts(
@@ -70,6 +71,7 @@ def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractIn
         last_changed=None if times.changed is None else moment(times.changed),
         parent_tract_id=None if link is None else link.parent,
         purpose=None if link is None else link.purpose,
+        is_orphan=link is not None and link.is_orphan,
     )
 
 

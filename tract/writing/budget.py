@@ -41,6 +41,13 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
     _check_total(space, budget, token_total(space, before).total, _added_tokens(space, before, drafts))
 
 
+def check_budget_of_new(space: Workspace, tokens: int, first: Draft) -> None:
+    """The same for a context still to be made, whose messages have *tokens*, and which *first* is added to."""
+    budget = _budget_of(space)
+    if budget is not None:
+        _check_total(space, budget, tokens + REPLY_PRIMING, space.made_tokens(message_in(first.value)))
+
+
 def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable[tuple[ObjectId, Message]]) -> None:
     """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones count nothing."""
     budget = _budget_of(space)
