@@ -21,6 +21,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
     Node,
+    Outline,
     RefValue,
     borrows_context,
     read_blob,
@@ -48,11 +49,12 @@ _MOST_REPLACED = 65536
 class DecodedObjects:
     """Commits and tree nodes already decoded; an id names one value for ever, so nothing here can go stale."""
 
-    __slots__ = ("commits", "nodes")
+    __slots__ = ("commits", "nodes", "outlines")
 
     def __init__(self) -> None:
         self.commits: dict[ObjectId, Commit] = {}
         self.nodes: dict[ObjectId, Node] = {}
+        self.outlines: dict[ObjectId, Outline] = {}
 
 
 def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
@@ -128,6 +130,23 @@ class Repository:
             lender = self._read_commit(id)
         return with_context_of(commit, id, lender)
 
+    def outline(self, id: ObjectId) -> Outline:
+        """What a walk needs of the commit *id*: for who is about to walk through all of them, as commits that lie together are read at once."""
+        cache = self._decoded.outlines
+        found = cache.get(id)
+        if found is None:
+            if len(cache) > _COMMITS_KEPT:
+                cache.clear()
+            cache |= self.objects.outlines_beside(id)
+            for cut in self.shallow.cuts.keys() & cache.keys():
+                cache[cut] = cache[cut]._replace(parents=())
+            found = cache.get(id)
+        if found is None:
+            commit = self.commit(id)
+            found = Outline(commit.operation, commit.parents, commit.content, commit.generation, commit.time)
+            cache[id] = found
+        return found
+
     def _read_commit(self, id: ObjectId) -> Commit:
         try:
             return read_commit(id, self.objects.read(id))
@@ -162,6 +181,7 @@ class Repository:
         """Learn what gc cut since; costs a look at one name."""
         for id in self.shallow.reload():
             self._decoded.commits.pop(id, None)
+            self._decoded.outlines.pop(id, None)
 
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from tract.history.commit import Draft, edit_target, write_commits
 from tract.history.context import context_at, count_entries, entries
 from tract.history.notes import CONFIG, PRIORITY, USAGE, NewNote, NoteTable, note_history, note_tip, write_note
 from tract.history.reachability import context_objects
-from tract.history.walk import ancestors, first_parents, is_ancestor
+from tract.history.tracts import in_tract, tract_times
+from tract.history.walk import ancestors, first_parents, is_ancestor, outlines
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, new_commit
-from tract.opening import memory_repository
+from tract.objects.model import Commit, CommitOperation, Outline, new_commit
+from tract.opening import memory_repository, open_repository
+from tract.refs.names import HEADS, tract_name
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 
@@ -275,6 +278,23 @@ def test_a_batchs_notes_go_on_top_of_those_written_meanwhile() -> None:
     assert [0, 1, 2, 20, 21, 10, 11] == [note.body["n"] for note in note_history(repo, PRIORITY, a)][::-1]
     assert 7 == count_entries(repo, context_at(repo, note_tip(repo, PRIORITY)))
     assert {"n": 11} == note_of(repo, a)
+
+
+def test_a_walk_of_outlines_meets_what_a_walk_of_commits_meets() -> None:
+    def outlined(commit: Commit) -> Outline:
+        return Outline(commit.operation, commit.parents, commit.content, commit.generation, commit.time)
+
+    made, ids = with_merges()
+    repo = open_repository(
+        f"{Path(__file__).parents[2]}/docs/samples/store", read_only=True
+    )  # a pack, a journal, a cut
+    tips = [value for prefix in tract_times(repo) for _, value in in_tract(repo, tract_name(prefix)).local_refs(HEADS)]
+
+    for repository, starts in ((made, [ids["n"]]), (repo, [tip for tip in tips if isinstance(tip, bytes)])):
+        walked = list(ancestors(repository, starts))
+        assert len(walked) > 5
+        assert [(id, outlined(commit)) for id, commit in walked] == list(outlines(repository, starts))
+    repo.close()
 
 
 def test_an_empty_batch_lands_nothing() -> None:

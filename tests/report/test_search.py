@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +104,43 @@ def test_a_store_on_disk_is_searched_after_it_was_packed(tmp_path: Any) -> None:
         t.gc()
     with Session.open(tmp_path) as session:
         assert ["message 42 of many"] == [hit.text for hit in session.search("message 42 ")]
+
+
+SAID = (
+    "a needle, x(y) and days 60",
+    "Hello\nthere, colour 41bc",
+    "HELLO color abab",
+    "refunds: 12-34",
+    "été, naïve",
+    " ",
+)
+PATTERNS = (
+    "n[e]+dle", "refund(s|ed)?:", "hello|needle", "colou?r", "(ab){2}", r"\bdays\b", "(?i)hello", "(?x) n e e d l e", r"\x34\x31bc",
+    r"x\(y", "^there", "ab*a", "[^]]ello", "é+té", r"\d{2}-\d", "(refund|zzz)s", "a{0}needle", "zzz", "", "days? 60$", "(?P<x>nai|naï)ve",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [False, True])
+def test_whatever_is_tried_first_a_regular_expression_finds_what_it_matches(tmp_path: Path, case: bool) -> None:
+    with Tract.open(tmp_path) as t:
+        for text in SAID:
+            t.commit({"role": "user", "content": text})
+        t.gc()  # what lies in a pack is tried many at once
+        t.user("another needle, in the journal")
+
+    with Session.open(tmp_path) as session:
+        for pattern in PATTERNS:
+            wanted = re.compile(pattern, re.MULTILINE | (0 if case else re.IGNORECASE))
+            expected = [text for text in [*SAID, "another needle, in the journal"][::-1] if wanted.search(text)]
+            assert expected == [hit.text for hit in session.search(pattern, regex=True, case=case)], pattern
+
+
+def test_what_nobody_reaches_is_not_found_though_the_store_has_it(tmp_path: Path) -> None:
+    with Tract.open(tmp_path) as t:
+        t.user("kept")
+        t.user("given up, the needle")
+        t.gc()
+        t.reset("HEAD~1")
+
+    with Session.open(tmp_path) as session:
+        assert [] == session.search("needle")

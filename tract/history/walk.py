@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from tract.errors import ObjectCorruptError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit
+from tract.objects.model import Commit, Outline
 from tract.repo import Repository
+
+_C = TypeVar("_C", Commit, Outline)
 
 
 def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Commit]]:
@@ -27,6 +30,17 @@ def ancestors(
 
     A commit comes when all its children have. Generation numbers tell when they are known, so the walk reads little further than it is asked to.
     """
+    return _walk(repo.commit, starts, first_parent)
+
+
+def outlines(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Outline]]:
+    """The same with no more of each commit than the walk needs: in a third of the time, for who goes on to the end."""
+    return _walk(repo.outline, starts, False)
+
+
+def _walk(
+    read: Callable[[ObjectId], _C], starts: Iterable[ObjectId], first_parent: bool
+) -> Iterator[tuple[ObjectId, _C]]:
     waiting: dict[ObjectId, int] = {}  # how many children of each commit are still to come, as far as is known
     untold: list[tuple[int, ObjectId]] = []  # commits whose parents do not know of them, the highest generation first
     ready: list[tuple[int, int, ObjectId]] = []
@@ -34,27 +48,27 @@ def ancestors(
     def tell_parents(least: int) -> None:
         """Let all commits of generation *least* and above be known to their parents."""
         while untold and -untold[0][0] >= least:
-            for parent in _parents(repo.commit(heapq.heappop(untold)[1]), first_parent):
+            for parent in _parents(read(heapq.heappop(untold)[1]), first_parent):
                 if parent not in waiting:
                     waiting[parent] = 0
-                    heapq.heappush(untold, (-repo.commit(parent).generation, parent))
+                    heapq.heappush(untold, (-read(parent).generation, parent))
                 waiting[parent] += 1
 
     for id in starts:
         if id not in waiting:
             waiting[id] = 0
-            heapq.heappush(untold, (-repo.commit(id).generation, id))
+            heapq.heappush(untold, (-read(id).generation, id))
     first = list(waiting)
-    tell_parents(1 + min((repo.commit(id).generation for id in first), default=0))
+    tell_parents(1 + min((read(id).generation for id in first), default=0))
     for id in first:
         if not waiting[id]:
-            heapq.heappush(ready, _by_date(id, repo.commit(id)))
+            heapq.heappush(ready, _by_date(id, read(id)))
     while ready:
         id = heapq.heappop(ready)[2]
-        commit = repo.commit(id)
+        commit = read(id)
         yield id, commit
         for parent in _parents(commit, first_parent):
-            older = repo.commit(parent)
+            older = read(parent)
             if older.generation >= commit.generation:
                 raise ObjectCorruptError(f"commit {id.hex()}", "its generation is not above its parent's")
             tell_parents(1 + older.generation)
@@ -82,11 +96,11 @@ def in_date_order(found: Mapping[ObjectId, Commit], *, first_parent: bool = Fals
                     heapq.heappush(ready, _by_date(parent, found[parent]))
 
 
-def _parents(commit: Commit, first_parent: bool) -> tuple[ObjectId, ...]:
+def _parents(commit: Commit | Outline, first_parent: bool) -> tuple[ObjectId, ...]:
     return commit.parents[:1] if first_parent else commit.parents
 
 
-def _by_date(id: ObjectId, commit: Commit) -> tuple[int, int, ObjectId]:
+def _by_date(id: ObjectId, commit: Commit | Outline) -> tuple[int, int, ObjectId]:
     return -commit.time, -commit.generation, id
 
 

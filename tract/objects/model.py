@@ -157,6 +157,16 @@ def with_context_of(commit: Commit, id: ObjectId, lender: Commit) -> Commit:
     return commit._replace(tree=lender.tree, open=(*lender.open, *own))
 
 
+class Outline(NamedTuple):
+    """What a walk through history needs of a commit."""
+
+    operation: str
+    parents: tuple[ObjectId, ...]
+    content: ObjectId | None
+    generation: int
+    time: int
+
+
 class Node(NamedTuple):
     """A node of a tree: at level 0 entries, which are *of* one sort; above, child nodes with their entry counts."""
 
@@ -409,6 +419,19 @@ def read_operation(id: ObjectId, obj: Object) -> Operation:
         return _operation_of(value)
     except _ShapeError as exc:
         raise ObjectCorruptError(f"operation {id.hex()}", str(exc)) from exc
+
+
+def outlines_in(payloads: Sequence[bytes], id_at: Callable[[int], ObjectId]) -> list[Outline]:
+    """The outlines of commits in whose payloads numbers stand in the place of ids; *id_at* gives the id for one. ValueError where one is no commit."""
+    found = []
+    for value in unpack_all(payloads):
+        operation, parents, content, _, _, _, generation, time = value[:8]
+        parents = tuple([id_at(one) if type(one) is int else one for one in parents])
+        content = id_at(content) if type(content) is int else content
+        if type(operation) is not str or type(generation) is not int or type(time) is not int:
+            raise ValueError("it is no commit")
+        found.append(Outline(operation, parents, content, generation, time))
+    return found
 
 
 def read_ref_chunk(id: ObjectId, obj: Object) -> tuple[TractRefs, ...]:

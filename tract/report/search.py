@@ -14,13 +14,13 @@ from tract.errors import ContentValidationError
 from tract.escape import escaped
 from tract.history.times import microseconds, moment
 from tract.history.tracts import in_tract, tract_times
-from tract.history.walk import ancestors
+from tract.history.walk import outlines
 from tract.messages import message_text
 from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
 from tract.messages.reading import turn_of
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Object, read_blob
+from tract.objects.model import CommitOperation, Object, Outline, read_blob
 from tract.refs.names import HEADS, tract_name
 from tract.repo import Repository
 
@@ -77,14 +77,17 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")
     pattern = _pattern(text, regex=regex, case=case)
-    may_match = _prefilter(text, case=case) if not regex else None
+    test = _prefilter(_words_of(text) if regex else re.findall(r"\w+", text), case=case)
+    holding = None if test is None else repo.objects.holding(test)
+    if holding is not None and not holding:
+        return []
     earliest = None if since is None else microseconds(since, "since")
     prefixes = list(tract_times(repo)) if tract is None else [in_tract(repo, tract).prefix]
     seen: set[ObjectId] = set()
     hits = (
         hit
         for prefix in prefixes
-        for hit in _in_tract(replace(repo, tract=tract_name(prefix), prefix=prefix), seen, pattern, may_match, earliest)
+        for hit in _in_tract(replace(repo, tract=tract_name(prefix), prefix=prefix), seen, pattern, holding, earliest)
         if (role is None or hit[1].role == role) and (tool is None or tool in _tools(hit[1]))
     )
     return [hit for hit, _ in islice(hits, limit)]
@@ -97,9 +100,28 @@ def _pattern(text: str, *, regex: bool, case: bool) -> re.Pattern[str]:
         raise ContentValidationError(f"{text!r} is no regular expression: {exc}") from None
 
 
-def _prefilter(text: str, *, case: bool) -> Callable[[bytes], object] | None:
-    """A test that a message's bytes must pass: they have the longest word of *text* in them, for nothing changes a word on its way to what is read."""
-    words = re.findall(r"\w+", text)
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\w?\{[^}]*\}|\w[*?]|.", re.DOTALL)
+"""What a regular expression is made of, as far as it matters here: escapes, sets, and single characters with what may make them optional."""
+
+
+def _words_of(pattern: str) -> list[str]:
+    """Words that are in whatever matches the regular expression, as far as that is plain to see."""
+    if re.search(r"\\[xuUN0-9]|\(\?[a-zA-Z]*[ix]", pattern):
+        return []  # characters by their codes, or blanks and comments that mean nothing
+    words, depth = [""], 0
+    for token in _TOKEN.findall(pattern):
+        if token == "|" and depth == 0:
+            return []
+        depth += (token == "(") - (token == ")")
+        if depth == 0 and len(token) == 1 and (token.isalnum() or token == "_"):
+            words[-1] += token
+        else:
+            words.append("")
+    return words
+
+
+def _prefilter(words: Sequence[str], *, case: bool) -> Callable[[bytes], object] | None:
+    """A test that a message's bytes must pass: they have the longest of *words* in them, for nothing changes a word on its way to what is read."""
     longest = max(words, key=len, default="")
     if not longest or not (case or longest.isascii()):
         return None
@@ -114,7 +136,7 @@ def _in_tract(
     repo: Repository,
     seen: set[ObjectId],
     pattern: re.Pattern[str],
-    may_match: Callable[[bytes], object] | None,
+    holding: set[ObjectId] | None,
     earliest: int | None,
 ) -> Iterator[tuple[SearchHit, Message]]:
     """The hits among the commits that the tract's branches lead to and nobody looked at yet."""
@@ -122,36 +144,35 @@ def _in_tract(
     tip = repo.head()[1]
     walk = _unseen(repo, [*tips, *([] if tip is None else [tip])], seen)
     messages = (
-        (id, commit, commit.content)
+        (id, commit.content)
         for id, commit in walk
         if commit.content is not None
+        and (holding is None or commit.content in holding)
         and commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD)
         and (earliest is None or commit.time >= earliest)
     )
     while some := list(islice(messages, _TOGETHER)):
-        payloads = repo.objects.payloads([content for _, _, content in some], "blob")
-        for (id, commit, content), payload in zip(some, payloads, strict=True):
-            if may_match is None or may_match(payload):
-                message = message_in(read_blob(content, Object("blob", payload)))
-                found = _hit(repo, id, commit, message, pattern)
-                if found is not None:
-                    yield found, message
+        payloads = repo.objects.payloads([content for _, content in some], "blob")
+        for (id, content), payload in zip(some, payloads, strict=True):
+            message = message_in(read_blob(content, Object("blob", payload)))
+            found = _hit(repo, id, message, pattern)
+            if found is not None:
+                yield found, message
 
 
-def _unseen(repo: Repository, tips: Sequence[ObjectId], seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Commit]]:
-    for id, commit in ancestors(repo, tips):
+def _unseen(repo: Repository, tips: Sequence[ObjectId], seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Outline]]:
+    for id, commit in outlines(repo, tips):
         if id not in seen:
             seen.add(id)
             yield id, commit
 
 
-def _hit(
-    repo: Repository, id: ObjectId, commit: Commit, message: Message, pattern: re.Pattern[str]
-) -> SearchHit | None:
+def _hit(repo: Repository, id: ObjectId, message: Message, pattern: re.Pattern[str]) -> SearchHit | None:
     text = message_text(message)
     matches = tuple(match.span() for match in pattern.finditer(text))
     if not matches:
         return None
+    commit = repo.commit(id)
     return SearchHit(
         tract_id=repo.tract,
         commit_hash=id.hex(),

@@ -14,6 +14,8 @@ from tract.objects.model import Node, new_node
 ID_HEAD = b"\xc4\x20"
 
 _NUMBER = struct.Struct("<H")
+# A number of four bytes in msgpack.
+_ORDINAL = struct.Struct(">BI").pack
 _NO_SIGN = 0xFFFFFFFF
 
 # Of chunks with more ids than this, which tract does not make, each is read for itself.
@@ -112,6 +114,18 @@ def _row_form(number: int) -> _RowForm | None:
     ones = sum(1 << 64 * entry for entry in range(number // 2))
     steps = sum((entry << 32 | entry) << 64 * entry for entry in range(number // 2))
     return _RowForm(ones, steps, end)
+
+
+def with_ordinals(folded: bytes, ordinal: int) -> bytes:
+    """The payload of the object *ordinal* that was folded, with a number in the place of each id that was taken out: its ordinal."""
+    number = int.from_bytes(folded[:2], "little")
+    start, at = 2 + 4 * number, 2 + 6 * number
+    parts: list[bytes] = []
+    distances = struct.unpack_from(f"<{number}i", folded, 2)
+    for distance, gap in zip(distances, struct.unpack_from(f"<{number}H", folded, start), strict=True):
+        parts += (folded[at : at + gap], _ORDINAL(0xCE, ordinal - distance))
+        at += gap
+    return b"".join(parts) + folded[at:]
 
 
 def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:

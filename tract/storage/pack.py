@@ -58,11 +58,11 @@ from tract.errors import FormatVersionError, ObjectCorruptError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids
-from tract.objects.model import NewObject, Node, Object, checked_node, read_node
+from tract.objects.model import NewObject, Node, Object, Outline, checked_node, outlines_in, read_node
 from tract.storage import files
 from tract.storage.chunks import Chunks
 from tract.storage.compression import FrameCodec
-from tract.storage.folding import ordinals_in, put_back, rows_in
+from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
 from tract.storage.payloads import Run
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
@@ -447,6 +447,41 @@ class Pack:
             for at, id in enumerate(self._ids_from(row.first, row.number)):
                 payload = data[ends[at] : ends[at + 1]]
                 yield NewObject(id, kind, self._unfolded(payload, row.first + at) if row.codec == FOLDED else payload)
+
+    def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
+        """The outlines of the commits that lie in one frame with the commit *id*; none where it is not in this pack.
+
+        Most ids in a commit are those of its open entries, and they are not looked up.
+        """
+        ordinal = self._find(id)
+        if ordinal is None:
+            return {}
+        row, data, ends = self._frame_of(ordinal)
+        if row.codec != FOLDED or self._kind(row) != "commit":
+            return {}
+        parts = [data[start:end] for start, end in pairwise(ends)]
+        try:
+            payloads = [with_ordinals(part, row.first + at) for at, part in enumerate(parts)]
+            found = outlines_in(payloads, self.id_at)
+        except (ValueError, TypeError, struct.error):
+            return {}  # whoever reads the commit is told
+        return dict(zip(self._ids_from(row.first, row.number), found, strict=True))
+
+    def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
+        """The blobs whose payload passes *test*, and those of frames that are damaged."""
+        found: set[ObjectId] = set()
+        for row in self._all_rows():
+            if self._kind(row) != "blob":
+                continue
+            try:
+                data, ends = self._unpack(row)
+            except ObjectCorruptError:
+                found.update(self._ids_from(row.first, row.number))  # whoever reads one of them is told
+                continue
+            if test(data):
+                passed = [at for at in range(row.number) if test(data[ends[at] : ends[at + 1]])]
+                found.update(self.id_at(row.first + at) for at in passed)
+        return found
 
     def _row(self, number: int) -> FrameRow:
         """Row *number* of the frame table."""

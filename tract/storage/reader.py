@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from tract.errors import BlobNotFoundError, ClosedError, DamageWarning, ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Node, Object, read_node
+from tract.objects.model import Node, Object, Outline, read_node
 from tract.storage import files
 from tract.storage.chunks import Chunks, chunks_of, join_chunks
 from tract.storage.journal import Journal, read_mark
@@ -260,6 +260,28 @@ class ObjectReader:
                 single += found
                 at += len(found)
         return Payloads([*pieces, single])
+
+    def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
+        self._check_open()
+        recent = self._packs.get(self._recent)
+        if recent is None or id in self._journal.index:
+            return {}
+        try:
+            return recent.outlines_beside(id)
+        except (OSError, ObjectCorruptError):
+            return {}  # whoever reads it is told
+
+    def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
+        self._check_open()
+        found = self._despite_gc(lambda: {id for pack in self._packs.values() for id in pack.holding(test)})
+        return found.union(id for id in [*self._journal.index, *self._loose.find("")] if self._may_hold(id, test))
+
+    def _may_hold(self, id: ObjectId, test: Callable[[bytes], object]) -> bool:
+        try:
+            obj = self.read(id)
+        except (BlobNotFoundError, ObjectCorruptError):
+            return True  # whoever reads it is told
+        return obj.kind == "blob" and bool(test(obj.payload))
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()

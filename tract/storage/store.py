@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.errors import ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Node, Object
+from tract.objects.model import NewObject, Node, Object, Outline
 from tract.storage.chunks import Chunks
 from tract.storage.payloads import Payloads
 
@@ -66,6 +66,17 @@ class ObjectStore(Protocol):
 
     def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
         """The payloads of many blobs as ``payloads`` gives them, as they lie."""
+        ...
+
+    def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
+        """The outlines of the commit *id* and of those that lie together with it, where reading them all costs little more than reading it; else none."""
+        ...
+
+    def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
+        """The blobs whose payload passes *test*, whether anything leads to them or not, and those that are damaged.
+
+        Bytes that a payload which passes is part of must pass as well: many payloads are tested at once.
+        """
         ...
 
     def contains(self, id: ObjectId) -> bool: ...
