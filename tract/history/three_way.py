@@ -29,6 +29,7 @@ class ConflictKind(StrEnum):
     EDITED_AND_REMOVED = "edited-and-removed"
     EDITED_AND_SKIPPED = "edited-and-skipped"
     BOTH_REPLACED = "both-replaced"
+    BOTH_ANSWERED = "both-answered"
     OVERLAPPING = "overlapping"
 
 
@@ -41,6 +42,7 @@ class EntryConflict(NamedTuple):
     edited-and-removed   edited on one side, gone from the other, through a compression or a revert
     edited-and-skipped   edited on one side, and hidden from the model since the base
     both-replaced        runs of the base that overlap, each replaced by a message of its own: two compressions, say
+    both-answered        one tool call, answered on either side with a result of its own
     overlapping          what both sides appended: a conflict only for who asks whether it says the same
     """
 

@@ -85,6 +85,8 @@ def _report(console: Console, args: Args, result: MergeResult) -> int:
         _print_decisions(console, result)
         _print_counts(console, result)
         _print_deleted(console, result)
+        for warning in result.warnings:
+            console.warn(str(warning))
         return DONE
     _print_decisions(console, result)
     for conflict in result.unresolved:
@@ -136,8 +138,11 @@ def _counts(result: MergeResult) -> dict[str, int]:
 
 
 def _print_decisions(console: Console, result: MergeResult) -> None:
-    """What a model made of the messages in conflict."""
+    """What a model made of the messages in conflict, and what a rule decided."""
     for one in result.resolutions:
+        if one.resolved_by == "rule":
+            what = f"{one.commit_hash[:SHORT]} (message {result.conflict(one.commit_hash).number})"
+            console.line(f"Both sides answered a tool call with the same: {what} stays")
         if one.resolved_by == "resolver" and one.value is not None:
             conflict = result.conflict(one.commit_hash)
             lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.number}): "

@@ -9,16 +9,18 @@ from typing import Any, NoReturn, Unpack
 
 from tract.compile.workspace import Moving, Workspace
 from tract.config import check_keywords
+from tract.curation.merge.answers import interrupted
 from tract.curation.merge.plan import MergeOptions, plan_merge_of
 from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
 from tract.curation.merge.result import MergeResolution, MergeResult, count_of
 from tract.curation.merge.store import keep_merge
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.merge import fast_forward, write_merge
-from tract.history.three_way import Choice, settle
+from tract.history.three_way import Choice, Merged, settle
 from tract.history.tree_diff import Change
+from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, new_blob
+from tract.objects.model import Entry, NewObject, new_blob
 from tract.writing.budget import check_budget_of_changes, check_budget_of_moving
 from tract.writing.drafts import checked_config
 
@@ -38,7 +40,9 @@ def merge(
     if options.get("dry_run"):
         return result
     result = resolve_conflicts(result, resolver)  # with nothing locked: a model takes its time
-    needs_review = any(one.resolved_by != "strategy" for one in result.resolutions) and not options.get("auto_commit")
+    needs_review = any(one.resolved_by not in ("strategy", "rule") for one in result.resolutions) and not options.get(
+        "auto_commit"
+    )
     waits = result.unresolved or needs_review or options.get("no_commit")
     with moving("merge") as (space, _):
         if not waits or (result.is_fast_forward and options.get("keep")):
@@ -76,7 +80,29 @@ def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
         config=_config(result),
         delete_source=result.delete_branch,
     )
-    return replace(result, is_committed=True, merge_commit_hash=id.hex(), message=space.repo.commit(id).message)
+    return replace(
+        result,
+        is_committed=True,
+        merge_commit_hash=id.hex(),
+        message=space.repo.commit(id).message,
+        warnings=_warnings(space, plan.merged, entries, result),
+    )
+
+
+def _warnings(
+    space: Workspace, merged: Merged, entries: Sequence[Entry], result: MergeResult
+) -> tuple[CompileWarning, ...]:
+    """What the merge made of calls that were open."""
+    branches = f"'{result.target_branch}' and '{result.source}'"
+    return tuple(
+        CompileWarning(
+            "unpaired_tool_call",
+            f"the tool call {name!r} was open on one of {branches}, and what the other went on with comes behind it: it is sent as interrupted until its result is committed",
+            commit=commit.hex(),
+            rule=1,
+        )
+        for commit, name in interrupted(space, merged, entries)
+    )
 
 
 def _refuse_unresolved(result: MergeResult) -> NoReturn:

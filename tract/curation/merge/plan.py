@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.curation.editable import TextFormat, text_of_value
+from tract.curation.merge.answers import both_answered, says_the_same
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver, Taken
 from tract.errors import ContentValidationError, MergeError
 from tract.history.merge import MergePlan, plan_merge
@@ -100,9 +101,11 @@ def result_of_plan(space: Workspace, plan: MergePlan, *, overlapping: bool = Fal
     places: tuple[EntryConflict, ...] = ()
     conflicts: tuple[MergeConflict, ...] = ()
     if plan.merged is not None:
-        both = overlap(space, plan.merged) if overlapping else None
-        places = plan.merged.conflicts if both is None else (*plan.merged.conflicts, both)
-        conflicts = describe_conflicts(space, plan.merged, places, (plan.branch_name, plan.source), plan.shared)
+        merged = plan.merged._replace(conflicts=(*plan.merged.conflicts, *both_answered(space, plan.merged)))
+        both = overlap(space, merged) if overlapping else None
+        places = merged.conflicts if both is None else (*merged.conflicts, both)
+        conflicts = describe_conflicts(space, merged, places, (plan.branch_name, plan.source), plan.shared)
+    same = (one for one in places if one.kind is ConflictKind.BOTH_ANSWERED and says_the_same(space, one))
     return MergeResult(
         source=plan.source,
         target_branch=plan.branch_name,
@@ -111,6 +114,7 @@ def result_of_plan(space: Workspace, plan: MergePlan, *, overlapping: bool = Fal
         base_hashes=tuple(base.hex() for base in plan.bases),
         is_fast_forward=plan.merged is None,
         conflicts=conflicts,
+        resolutions=tuple(MergeResolution(one.commit.hex(), "ours", resolved_by="rule") for one in same),
         plan=plan,
         places=places,
         types=space.types,

@@ -11,7 +11,7 @@ from tract.errors import MergeError
 from tract.history.merge import MergePlan
 from tract.history.three_way import ConflictKind, EntryConflict
 from tract.llm.types import Resolution, ResolveRequest
-from tract.messages.message import readable_content
+from tract.messages.message import CompileWarning, readable_content
 from tract.objects.content import ContentTypes, to_value
 
 Resolver = Callable[[ResolveRequest], Resolution | str | None]
@@ -55,13 +55,13 @@ class MergeConflict:
 class MergeResolution:
     """How one conflict is settled.
 
-    *resolved_by* is ``person``, ``strategy`` or ``resolver``; the rest is what a resolver said of its decision.
+    *resolved_by* is ``person``, ``strategy``, ``resolver`` or ``rule`` (of two results that say the same ours stays); the rest is what a resolver said of its decision.
     """
 
     commit_hash: str
     taken: Taken
     value: Mapping[str, Any] | None = field(default=None, repr=False)
-    resolved_by: Literal["person", "strategy", "resolver"] = "person"
+    resolved_by: Literal["person", "strategy", "resolver", "rule"] = "person"
     reasoning: str | None = None
     generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     usage: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -80,6 +80,7 @@ class MergeResult:
     *target_branch* is the branch that moves, from *target_hash* (None where it had no commit); *source* is what is merged, at *source_hash*.
     *merge_commit_hash* is the merge's own commit, None before it is committed and after a fast-forward.
     ``edit_resolution`` and ``take`` give a new result; nothing moves before ``commit_merge``.
+    *warnings* say, once it is committed, which tool calls that were open on one side are interrupted by what the other went on with.
     *file* is where the conflicts lie for an editor, where the merge waits in the store (``keep=True``); ``continue_command`` goes on with it.
     """
 
@@ -96,6 +97,7 @@ class MergeResult:
     message: str | None = None
     delete_branch: bool = False
     file: str | None = None
+    warnings: tuple[CompileWarning, ...] = ()
     plan: MergePlan = field(repr=False, compare=False)
     places: tuple[EntryConflict, ...] = field(repr=False, compare=False)
     types: ContentTypes = field(repr=False, compare=False)
