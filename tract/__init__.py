@@ -127,6 +127,7 @@ _HOMES = {
         "FormatVersionError",
         "GCError",
         "HistoryCutError",
+        "DivergedError",
         "ImportFormatError",
         "InvalidBranchNameError",
         "KeyConflictError",

@@ -7,6 +7,7 @@
     │   └── HistoryCutError          what was before a commit was cut by gc
     ├── ContentValidationError       a message, note or usage dict tract cannot keep
     ├── KeyConflictError             a key that another content has already
+    ├── DivergedError                a list that is not the context with more at its end
     ├── BudgetExceededError          a commit over a REJECT budget
     ├── EditTargetError              an edit of what is not in the context
     ├── DetachedHeadError            a commit without a branch to move
@@ -131,6 +132,10 @@ class KeyConflictError(TractError):
         self.key = key
         self.commit_hash = commit_hash
         super().__init__(f"key {key!r:.80} has another content already, in commit {commit_hash[:16]}")
+
+
+class DivergedError(TractError):
+    """A list to record that is not the context with more at its end, where that was asked for."""
 
 
 class BudgetExceededError(TractError):

@@ -29,6 +29,7 @@ from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, check_key
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
+    from tract.adapters.recording import RecordOptions, RecordResult
     from tract.compile.compiled import CompiledContext
     from tract.compile.workspace import Workspace
     from tract.objects.id import ObjectId
@@ -85,6 +86,25 @@ class Committing(Handle):
             made = self._write(space, drafts(space, given, format, keys), given)
         self._fire("commit")
         return made
+
+    def record(self, messages: Iterable[Any] | Mapping[str, Any], **options: Unpack[RecordOptions]) -> RecordResult:
+        """Make the context the list *messages*, as ``git add -A; git commit`` does with a working tree, in one operation.
+
+        A message is the context's where it equals its content, or what ``compile`` renders for it: ``record(c.to_openai())`` and its like are ``unchanged``.
+        A provider's body is taken too; where Anthropic's or Gemini's says nothing of instructions, those of the context stay.
+        What the list no longer has leaves this branch's context by a commit; nothing leaves the history.
+        """
+        from tract.adapters.recording import record  # most programs commit message by message
+
+        given = messages if isinstance(messages, Mapping) else as_tuple(messages)
+        with self._writing(given) as space:
+            try:
+                result = record(space, given, expected=self._expected_by_commit, **options)
+            except RefMovedError as exc:
+                exc.content = given
+                raise
+            self._look_after(() if result.kind in ("unchanged", "branched") else given)
+        return result
 
     def commit_for_key(self, key: str) -> CommitInfo | None:
         """The commit that HEAD's branch has under *key*; None where it has none.

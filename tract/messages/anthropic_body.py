@@ -30,7 +30,7 @@ class AnthropicWriter(Writer):
     def __init__(self, form: Form) -> None:
         super().__init__(form)
         self._assembly: Assembly[Said] = Assembly(
-            self.items, attrgetter("role"), _joined, stays=_may_stay, is_marked=has_mark
+            self.items, attrgetter("role"), _joined, stays=may_stay, is_marked=has_mark
         )
 
     def take_back(self, items: int, state: Any) -> None:
@@ -85,7 +85,7 @@ class AnthropicWriter(Writer):
         return fit_anthropic_marks(request, notes, self.marked)
 
 
-def _may_stay(one: Said, before: str, behind: Said | None) -> bool:
+def may_stay(one: Said, before: str, behind: Said | None) -> bool:
     """Whether instructions may stand there, which those of Anthropic's own may: behind a user, and before an answer or last."""
     return not one.converted and before == "user" and (behind is None or behind.role == "assistant")
 

@@ -10,8 +10,8 @@ What is written is shared with the messages, and with every request made of it: 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -103,6 +103,13 @@ class _Written(NamedTuple):
     state: Any
 
 
+class Unit(NamedTuple):
+    """Messages that are written together, and what was written of them; no other message has a part in it."""
+
+    rows: range
+    items: range
+
+
 class Sending:
     """What one provider is sent of the first so many messages."""
 
@@ -115,6 +122,10 @@ class Sending:
         self._rows = 0
         self._answered = 0
         self._open: frozenset[int] = frozenset()
+        self._late: dict[int, int] = {}
+        """Of a step, by its first message, the last message that is written with it and stands behind others."""
+        self._uneven: list[int] = []
+        """What was written before each step of which more was written than it has messages, or less."""
         self._may_go_on = False
         self._finished: Rendered | None = None
 
@@ -150,6 +161,9 @@ class Sending:
         self._writer.take_back(step.items, step.state[0])
         self._arrangement.ids.take_back(step.state[1])
         self._rows = step.row
+        self._late = {row: late for row, late in self._late.items() if row < step.row}
+        while self._uneven and self._uneven[-1] >= step.items:
+            self._uneven.pop()
 
     def _write_plain(self, row: int) -> int | None:
         """Write the plain messages from *row* on, where each stands for itself; where they end, None where there is none."""
@@ -176,12 +190,60 @@ class Sending:
         self._writer.write(step, notes, is_last=step.stop == length)
         self._add_warnings(self._warnings, notes)
         self._may_go_on = bool(step.answer)
+        late = max(piece.row for piece in (*step.answer, *step.rest)) if step.answer or step.rest else row
+        if late >= step.stop:
+            self._late[row] = late
+        before = self._steps[-1].items
+        if len(self._writer.items) - before != step.stop - row:
+            self._uneven.append(before)
         return step.stop
 
     @property
     def marked(self) -> Sequence[int]:
         """The messages of the request with cache marks."""
         return self._writer.marked
+
+    def units(self, item: int = 0) -> Iterator[Unit]:
+        """What was written, from the unit with *item* on: each message that stands for itself, and each step, with its items.
+
+        A step with a result that came late goes on to that result.
+        """
+        whole: list[Unit] = []
+        until = -1
+        for unit in self._single_units(item if not self._late else 0):
+            until = max(until, self._late.get(unit.rows.start, -1))
+            whole.append(unit)
+            if unit.rows.stop > until:
+                joined = Unit(range(whole[0].rows.start, unit.rows.stop), range(whole[0].items.start, unit.items.stop))
+                whole = []
+                if joined.items.stop > item or joined.items.start == joined.items.stop >= item:
+                    yield joined
+
+    def _single_units(self, item: int) -> Iterator[Unit]:
+        steps = self._steps
+        at = bisect_left(steps, item, key=lambda step: step.items)
+        if at == len(steps) or steps[at].items > item:
+            at = max(0, at - 1)
+        for number in range(at, len(steps)):
+            step = steps[number]
+            last = number + 1 == len(steps)
+            rows = range(step.row, self._rows if last else steps[number + 1].row)
+            items = range(step.items, len(self._writer.items) if last else steps[number + 1].items)
+            if self._history.plain[step.row] is not None and len(rows) == len(items):
+                for nth in range(max(0, item - items.start), len(rows)):
+                    yield Unit(rows[nth : nth + 1], items[nth : nth + 1])
+            else:
+                yield Unit(rows, items)
+
+    @property
+    def first_uneven(self) -> int | None:
+        """What was written before the first step that is not as many items as messages; None where each is."""
+        return self._uneven[0] if self._uneven else None
+
+    @property
+    def items(self) -> Sequence[Any]:
+        """What was written, in the form of the writer's own."""
+        return self._writer.items
 
     def request(self) -> Rendered:
         """The request, a list or a dict of its own whose items are shared, and all that is to be said of it."""

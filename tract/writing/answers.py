@@ -53,7 +53,7 @@ def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
     if type(content).__module__ == "tract.llm.types" and hasattr(content, "generation_config"):
         config = content.generation_config or ({"model": content.model} if content.model else None)
         return Answer((MessageContent(dict(content.message), content.format),), content.usage or None, config)
-    return read_answer(_dumped(content)) if hasattr(content, "model_dump") else None
+    return read_answer(dumped(content)) if hasattr(content, "model_dump") else None
 
 
 def answer_drafts(
@@ -140,7 +140,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _dumped(value: Any) -> dict[str, Any]:
+def dumped(value: Any) -> dict[str, Any]:
     """The fields of an SDK's object under the names of its API; Google's under those of its SDK, which has no others in common."""
     by_alias = not type(value).__module__.startswith("google.")
     found: dict[str, Any] = value.model_dump(mode="json", by_alias=by_alias, warnings=False)
@@ -285,7 +285,7 @@ class _Gathering:
         if isinstance(event, str):
             yield event
             return
-        value = event if isinstance(event, Mapping) else _dumped(event)
+        value = event if isinstance(event, Mapping) else dumped(event)
         value = value["chunk"] if isinstance(value.get("chunk"), Mapping) else value  # what OpenAI's helper wraps
         self._gatherer = self._gatherer or _gatherer_of(value)
         text = "" if self._gatherer is None else self._gatherer.take(value)

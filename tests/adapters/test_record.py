@@ -1,0 +1,465 @@
+"""Recording a list of messages: the context becomes the list, in one operation, with as little as that takes."""
+
+from __future__ import annotations
+
+import json
+import random
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import make_tract
+from tract import ContentValidationError, DivergedError, KeyConflictError, Priority, RefMovedError, Tract
+from tract.adapters.importing import import_conversation
+from tract.adapters.transcripts import read_transcript
+
+CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus"
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
+FORMATS = ("openai", "responses", "anthropic", "gemini")
+
+JSON = dict[str, Any]
+
+
+def user(text: str) -> JSON:
+    return {"role": "user", "content": text}
+
+
+def answer(text: str) -> JSON:
+    return {"role": "assistant", "content": text}
+
+
+def system(text: str) -> JSON:
+    return {"role": "system", "content": text}
+
+
+def call(*ids: str) -> JSON:
+    calls = [{"id": id, "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}} for id in ids]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def result(id: str, text: str = "seen") -> JSON:
+    return {"role": "tool", "tool_call_id": id, "content": text}
+
+
+def use(id: str) -> JSON:
+    return {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "look", "input": {"at": 1}}]}
+
+
+def used(id: str) -> JSON:
+    return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": "seen"}]}
+
+
+def raws(t: Tract) -> list[JSON]:
+    """The messages of the context, as they were committed."""
+    return [message.raw for message in t.compile().messages]
+
+
+def bodies(t: Tract) -> dict[str, Any]:
+    context = t.compile()
+    return {
+        "openai": context.to_openai(),
+        "responses": context.to_openai_responses(),
+        "anthropic": context.to_anthropic(),
+        "gemini": context.to_gemini(),
+    }
+
+
+def operations(t: Tract) -> int:
+    return sum(1 for _ in t.repository.refs.history())
+
+
+TALK = [system("be brief"), user("a"), answer("b"), user("c"), call("1", "2"), result("1"), result("2"), answer("d")]
+
+
+def test_a_list_that_grows_is_appended_and_the_same_again_is_unchanged():
+    t = make_tract()
+
+    first = t.record(TALK[:3])
+    second = t.record(TALK)
+    third = t.record(TALK)
+
+    assert ("appended", "appended", "unchanged") == (first.kind, second.kind, third.kind)
+    assert (3, 5, 0) == (len(first.commits), len(second.commits), len(third.commits))
+    assert "main" == first.branch
+    assert TALK == raws(t)
+
+
+def test_what_was_changed_dropped_and_inserted_is_told_and_keeps_the_ids_of_the_rest():
+    t = make_tract()
+    t.record(TALK)
+    ids = list(t.compile().commit_hashes)
+
+    changed = t.record([TALK[0], user("A"), *TALK[3:], user("e")])
+
+    assert "edited" == changed.kind
+    assert (ids[1],) == changed.edited
+    assert (ids[2],) == changed.dropped
+    assert [ids[0], ids[1], *ids[3:]] == list(t.compile().commit_hashes)[:-1]
+    assert [TALK[0], user("A"), *TALK[3:], user("e")] == raws(t)
+
+
+def test_what_stands_elsewhere_moved():
+    t = make_tract()
+    t.record([user("a"), user("b"), user("c")])
+    ids = list(t.compile().commit_hashes)
+
+    moved = t.record([user("c"), user("a"), user("b")])
+
+    assert (ids[2],) == moved.moved
+    assert [ids[2], ids[0], ids[1]] == list(t.compile().commit_hashes)
+    assert 1 == len(moved.commits)
+
+
+def test_each_is_one_operation_that_undo_takes_back():
+    t = make_tract()
+    t.record(TALK)
+    before = operations(t)
+
+    t.record([TALK[0], answer("x"), user("a"), *TALK[4:], user("e")])
+    after = operations(t)
+    t.undo()
+
+    assert 1 == after - before
+    assert TALK == raws(t)
+
+
+def test_what_was_dropped_stays_in_the_history():
+    t = make_tract()
+    t.record([user("a"), user("b")])
+    t.record([user("a")])
+
+    assert [user("a")] == raws(t)
+    assert user("b") == t.get_content("HEAD~1").message
+
+
+def test_an_empty_list_empties_the_context():
+    t = make_tract()
+    t.record(TALK)
+
+    t.record([])
+
+    assert [] == raws(t)
+    assert "unchanged" == t.record([]).kind
+
+
+def test_a_list_that_diverges_may_be_refused_or_get_a_branch():
+    t = make_tract()
+    t.record(TALK[:4])
+
+    with pytest.raises(DivergedError, match="message 2"):
+        t.record([TALK[0], user("other")], on_divergence="error")
+    beside = t.record([TALK[0], user("other"), answer("x")], on_divergence="branch")
+
+    assert ("branched", "main-list") == (beside.kind, beside.branch)
+    assert TALK[:4] == raws(t)
+    t.switch("main-list")
+    assert [TALK[0], user("other"), answer("x")] == raws(t)
+    assert t.get_commit("HEAD~2").commit_hash == t.get_commit("main~3").commit_hash
+
+
+def test_a_list_with_nothing_in_common_gets_a_branch_with_a_root_of_its_own():
+    t = make_tract()
+    t.record(TALK[:2])
+
+    beside = t.record([user("other")], on_divergence="branch")
+
+    assert [] == list(t.get_commit(beside.branch).parent_hashes)
+
+
+def test_hidden_messages_are_not_in_the_list_and_stay():
+    t = make_tract()
+    t.record(TALK[:4])
+    t.annotate("HEAD:2", Priority.SKIP)
+
+    assert "unchanged" == t.record(t.compile().to_openai()).kind
+    t.record([TALK[0], TALK[3]])
+    t.annotate("HEAD:2", Priority.NORMAL)
+
+    assert [TALK[0], TALK[1], TALK[3]] == raws(t)
+
+
+def test_a_null_is_as_good_as_nothing_and_the_order_of_keys_means_nothing():
+    t = make_tract()
+    t.record([user("a"), {"role": "assistant", "content": "b", "refusal": None}])
+
+    assert "unchanged" == t.record([{"content": "a", "role": "user", "name": None}, answer("b")]).kind
+
+
+def test_a_message_that_was_changed_in_place_is_seen():
+    t = make_tract()
+    messages = [user("a"), answer("b")]
+    t.record(messages)
+    t.record(t.compile().to_openai())
+
+    messages[0]["content"] = "A"
+
+    assert 1 == len(t.record(messages).edited)
+    assert "A" == t.compile().messages[0].content
+
+
+def test_usage_config_and_request_go_with_the_last_answer():
+    t = make_tract()
+    usage = {"prompt_tokens": 10, "completion_tokens": 2}
+
+    t.record(
+        [user("a"), answer("b"), user("c")],
+        usage=usage,
+        generation_config={"model": "m"},
+        request={"model": "m", "temperature": 1},
+    )
+
+    assert {"model": "m"} == t.get_commit("HEAD~1").generation_config
+    assert 10 == t.get_commit("HEAD~1").usage.input_tokens
+    assert {"model": "m", "temperature": 1, "messages": [user("a")]} == t.sent("HEAD~1").request("openai")
+    assert None is t.get_commit("HEAD").generation_config
+
+
+def test_a_key_is_committed_once():
+    t = make_tract()
+    t.record([user("a"), answer("b")], keys=["k1", "k2"])
+
+    assert "unchanged" == t.record([user("a"), answer("b")], keys=["k1", "k2"]).kind
+    assert t.commit_for_key("k2").commit_hash == t.head
+    with pytest.raises(KeyConflictError):
+        t.record([user("a"), answer("b"), user("c")], keys=[None, None, "k2"])
+
+
+@pytest.mark.parametrize(
+    ("messages", "format", "says"),
+    [
+        ("a", "openai", "messages must be a list, not str"),
+        ([1], "openai", "message 1 must be a dict, not int"),
+        ([user("a")], "word", "unknown format 'word'"),
+        ({"input": []}, "openai", "has its messages under 'messages'"),
+        ([user("a")], "gemini", "message 1 is no content of Gemini's"),
+        ([{"role": "user"}], "openai", "needs content"),
+    ],
+)
+def test_what_is_no_list_of_messages_is_refused(messages, format, says):
+    with pytest.raises(ContentValidationError, match=says):
+        make_tract().record(messages, format=format)
+
+
+def test_keys_are_as_many_as_messages():
+    with pytest.raises(ContentValidationError, match="keys must be as many as messages: 1 for 2"):
+        make_tract().record([user("a"), user("b")], keys=["k"])
+
+
+def test_who_did_not_see_what_came_is_told(tmp_path):
+    with Tract.open(tmp_path) as one, Tract.open(tmp_path) as other:
+        one.record([user("a")])
+        other.compile()
+        other.head  # noqa: B018  # it looked
+        one.record([user("a"), answer("b")])
+
+        with pytest.raises(RefMovedError) as caught:
+            other.record([user("a"), user("c")])
+
+    assert (user("a"), user("c")) == caught.value.content
+
+
+# Instructions of Anthropic's and Gemini's
+
+
+@pytest.mark.parametrize("format", ["anthropic", "gemini"])
+def test_a_list_that_says_nothing_of_instructions_leaves_those_of_the_context(format):
+    t = make_tract()
+    t.record(TALK)
+    body = bodies(t)[format]
+
+    listed = body["messages"] if format == "anthropic" else body["contents"]
+
+    assert "unchanged" == t.record(listed, format=format).kind
+    assert "be brief" == t.compile().messages[0].content
+
+
+def test_instructions_of_a_body_stand_for_those_of_the_context():
+    t = make_tract()
+    t.record(TALK)
+    body = t.compile().to_anthropic()
+
+    edited = t.record({**body, "system": "be long"}, format="anthropic")
+
+    assert (1, 0, 0) == (len(edited.edited), len(edited.dropped), len(edited.moved))
+    assert "be long" == t.compile().to_anthropic()["system"]
+    assert body["messages"] == t.compile().to_anthropic()["messages"]
+
+
+def test_instructions_come_into_a_context_without():
+    t = make_tract()
+    t.record([user("a"), answer("b")])
+
+    t.record({"system": "be brief", "messages": [user("a"), answer("b")]}, format="anthropic")
+
+    assert ["system", "user", "assistant"] == [message.role for message in t.compile().messages]
+
+
+def test_bodies_of_gemini_become_chat_messages_and_are_known_again():
+    t = make_tract()
+    contents = [
+        {"role": "user", "parts": [{"text": "a"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "s"}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"output": "x"}}}, {"text": "b"}]},
+    ]
+
+    first = t.record({"systemInstruction": {"parts": [{"text": "be"}]}, "contents": contents}, format="gemini")
+    again = t.record({"systemInstruction": {"parts": [{"text": "be"}]}, "contents": contents}, format="gemini")
+    more = t.record([*contents, {"role": "model", "parts": [{"text": "c"}]}], format="gemini")
+
+    assert ("appended", "unchanged", "appended") == (first.kind, again.kind, more.kind)
+    assert ["system", "user", "assistant", "tool", "user", "assistant"] == [m.role for m in t.compile().messages]
+    assert 1 == len(more.commits)
+
+
+# Every format, every context
+
+
+MIXED = [
+    [("openai", one) for one in TALK],
+    [("anthropic", one) for one in (user("a"), use("1"), used("1"), answer("b"))],
+    [("openai", user("a")), ("anthropic", use("1")), ("openai", result("1")), ("openai", user("b")), ("anthropic", user("c"))],
+    [("openai", call("1", "2")), ("openai", result("2")), ("openai", user("late")), ("openai", result("1")), ("openai", user("x"))],
+    [("openai", system("one")), ("openai", user("a")), ("openai", system("two")), ("openai", answer("b")), ("openai", user(""))],
+    [("openai", system("alone"))],
+    [("openai", call("1"))],
+    [("responses", {"type": "reasoning", "id": "r", "summary": []}), ("responses", {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}), ("responses", {"type": "function_call_output", "call_id": "1", "output": "x"})],
+    [("openai", answer("b")), ("openai", answer("c")), ("openai", result("nobody")), ("openai", user(" "))],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("messages", MIXED)
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_a_context_is_rendered_as_is_the_context(messages, format):
+    t = make_tract()
+    for own, message in messages:
+        t.extend([message], format=own)
+    before = t.head
+
+    assert "unchanged" == t.record(bodies(t)[format], format=format).kind
+    assert before == t.head
+
+
+@pytest.mark.parametrize("messages", MIXED)
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_comes_behind_a_rendering_is_all_that_is_new(messages, format):
+    t = make_tract()
+    for own, message in messages:
+        t.extend([message], format=own)
+    before = list(t.compile().commit_hashes)
+    body = bodies(t)[format]
+    listed = body if isinstance(body, list) else body.get("messages", body.get("contents"))
+    more = {"role": "model", "parts": [{"text": "so"}]} if format == "gemini" else answer("so")
+
+    grown = t.record([*listed, more], format=format)
+
+    assert ("appended", 1) == (grown.kind, len(grown.commits))
+    assert before == list(t.compile().commit_hashes)[:-1]
+
+
+# Random edits
+
+
+def random_message(rng: random.Random, number: int) -> list[JSON]:
+    kind = rng.randrange(6)
+    if kind < 3:
+        return [rng.choice((user, answer))(f"text {rng.randrange(8)}")]
+    if kind == 3:
+        return [system(f"rule {number}")]
+    ids = [f"c{number}{nth}" for nth in range(rng.randrange(1, 3))]
+    return [call(*ids), *(result(id, f"r{rng.randrange(4)}") for id in ids)]
+
+
+def edited(rng: random.Random, messages: list[JSON], number: int) -> list[JSON]:
+    """*messages* after one random change."""
+    messages = [json.loads(json.dumps(one)) for one in messages]
+    at = rng.randrange(len(messages) + 1)
+    match rng.randrange(7):
+        case 0 | 1:
+            return messages + random_message(rng, number)
+        case 2 if messages:
+            messages[at % len(messages)]["content"] = f"changed {rng.randrange(5)}"
+        case 3:
+            del messages[at : at + rng.randrange(1, 3)]
+        case 4:
+            messages[at:at] = random_message(rng, number)
+        case 5:
+            del messages[at:]
+        case _:
+            other = rng.randrange(len(messages) + 1)
+            messages[at:at], messages[other : other + 1] = messages[other : other + 1], []
+    return messages
+
+
+def check_is(t: Tract, messages: list[JSON]) -> None:
+    """The context is what a context of these messages alone is; of results without a call, say, nobody is shown anything."""
+    fresh = make_tract()
+    fresh.extend(messages)
+    with suppress(ContentValidationError):  # results without a call alone: nothing can be sent
+        assert fresh.compile().to_openai() == t.compile().to_openai()
+
+
+def check_random_edits(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    t = make_tract()
+    messages: list[JSON] = []
+    before = operations(t)
+    for number in range(count):
+        messages = edited(rng, messages[:40], number)
+        made = t.record(messages)
+        after = operations(t)
+        check_is(t, messages)
+        assert after - before == (made.kind != "unchanged"), (seed, number)
+        if (
+            t.record(messages).kind != "unchanged"
+        ):  # of an open call in the middle, it dropped a result that nobody is shown
+            check_is(t, messages)
+            assert "unchanged" == t.record(messages).kind, (seed, number)
+        before = operations(t)
+        with suppress(ContentValidationError):  # as above
+            for format, body in bodies(t).items() if number % 10 == 0 else ():
+                assert "unchanged" == t.record(body, format=format).kind, (seed, number, format)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_any_edit_of_a_list_the_context_is_the_list(seed):
+    check_random_edits(seed, 40)
+
+
+@pytest.mark.slow
+def test_after_ten_thousand_edits_of_lists_the_context_is_the_list():
+    for seed in range(100, 200):
+        check_random_edits(seed, 100)
+
+
+def test_two_branches_recorded_in_turn_never_change_each_other(tmp_path):
+    rng = random.Random(7)
+    lists: dict[str, list[JSON]] = {"one": [], "two": []}
+    with Tract.open(tmp_path, durability="process") as t:
+        t.user("seed")
+        for name in lists:
+            t.branch(name)
+    handles = {name: Tract.open(tmp_path, branch=name, durability="process") for name in lists}
+    for number in range(30):
+        name = rng.choice(list(lists))
+        lists[name] = edited(rng, lists[name][:20], number)
+        handles[name].record(lists[name])
+        for each, handle in handles.items():
+            if lists[each]:
+                check_is(handle, lists[each])
+    for handle in handles.values():
+        handle.close()
+
+
+def corpus_files() -> list[Path]:
+    return [*sorted(CORPUS.glob("SWE-agent*/**/*.traj")), SAMPLES / "support.json", SAMPLES / "claude-code.jsonl"]
+
+
+@pytest.mark.parametrize("path", corpus_files(), ids=lambda path: path.name)
+def test_a_real_context_is_unchanged_in_every_format(path, tmp_path):
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, read_transcript(path).conversations[0], place="here")
+    with Tract.open(tmp_path) as t:
+        for format, body in bodies(t).items():
+            assert "unchanged" == t.record(body, format=format).kind

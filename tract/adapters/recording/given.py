@@ -1,0 +1,150 @@
+"""What was given to record: a list of messages, or a provider's body, as items; and the messages that would be committed for each.
+
+    openai       [message, …]   {"messages": […]}
+    responses    [item, …]      {"input": text or […], "instructions": …}
+    anthropic    [message, …]   {"system": …, "messages": […]}
+    gemini       [content, …]   {"system_instruction": …, "contents": […]}
+
+Anthropic's and Gemini's instructions stand apart from the messages: those of a body, and messages of role ``system`` that a list begins with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from tract.adapters.transcripts.readers.gemini import Calls, content_messages, is_gemini_content, system_messages
+from tract.errors import ContentValidationError
+from tract.messages.message import message_from_raw
+from tract.messages.parts import Unknown
+from tract.messages.reading import turn_of
+from tract.objects.json import compact_json
+from tract.objects.message_format import JSON, MessageFormat
+
+RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
+
+_PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """The items to record, the first *instructions* of which stand apart from the messages.
+
+    Where *instructions* is 0 and the format has them apart, the list says nothing of them.
+    """
+
+    format: RecordFormat
+    items: list[JSON]
+    keys: list[str | None]
+    instructions: int = 0
+
+    @property
+    def own_format(self) -> MessageFormat:
+        """The format in which the messages are committed."""
+        return "openai" if self.format == "gemini" else self.format
+
+    @cached_property
+    def _contents(self) -> list[tuple[dict[str, JSON], ...]]:
+        """The messages of Gemini's contents: a call's id depends on those before it."""
+        calls = Calls()
+        return [
+            tuple(system_messages(item) if item.get("role") == "system" else content_messages(item, calls))
+            for item in self.items
+        ]
+
+    def messages(self, at: int) -> tuple[dict[str, JSON], ...]:
+        """The messages that item *at* is committed as."""
+        return self._contents[at] if self.format == "gemini" else (self.items[at],)
+
+
+def given_items(
+    messages: Iterable[Any] | Mapping[str, Any], format: str, keys: Sequence[str | None] | None = None
+) -> Given:
+    """What is to be recorded; ContentValidationError for what is none of *format*, and for *keys* that are not as many."""
+    if format not in _PLACES:
+        raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(_PLACES)}")
+    system: list[JSON] = []
+    if isinstance(messages, Mapping):
+        system = _instructions(messages, format)
+        messages = messages[_PLACES[format]] if _PLACES[format] in messages else _missing(format)
+    if isinstance(messages, str) and format == "responses":
+        messages = [{"role": "user", "content": messages}]
+    if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
+        raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
+    body = [one if type(one) is dict else _plain(one, number) for number, one in enumerate(messages, 1)]
+    if keys is not None and len(keys) != len(body):
+        raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(body)}")
+    if format == "gemini":
+        for number, one in enumerate(body, 1):
+            if not is_gemini_content(one):
+                raise ContentValidationError(f"message {number} is no content of Gemini's: it has a role and parts")
+    leading = 0
+    if format in ("anthropic", "gemini") and not system:
+        leading = next((at for at, one in enumerate(body) if one.get("role") != "system"), len(body))
+    instructions = len(system) + leading if format in ("anthropic", "gemini") else 0
+    found: list[str | None] = [*[None] * len(system), *(keys if keys is not None else [None] * len(body))]
+    return Given(format, [*system, *body], found, instructions)  # type: ignore[arg-type]  # it is one of them
+
+
+def _missing(format: str) -> JSON:
+    raise ContentValidationError(f"a body of format '{format}' has its messages under '{_PLACES[format]}'")
+
+
+def _instructions(body: Mapping[str, Any], format: str) -> list[JSON]:
+    if format == "responses":
+        text = body.get("instructions")
+        return [{"role": "system", "content": text}] if text else []
+    if format == "anthropic":
+        text = body.get("system")
+        return [{"role": "system", "content": text}] if text else []
+    if format == "gemini":
+        found = body.get("system_instruction") or body.get("systemInstruction")
+        if isinstance(found, str):
+            return [{"role": "system", "parts": [{"text": found}]}]
+        return [{"role": "system", "parts": found["parts"]}] if isinstance(found, Mapping) else []
+    return []
+
+
+def _plain(one: Any, number: int) -> dict[str, JSON]:
+    """An SDK's own object as the dict that its API takes."""
+    if isinstance(one, Mapping):
+        return dict(one)
+    if hasattr(one, "model_dump"):
+        from tract.writing.answers import dumped, without_nulls  # lists are mostly of dicts
+
+        return without_nulls(dumped(one))  # type: ignore[no-any-return]  # a dict stays one
+    raise ContentValidationError(f"message {number} must be a dict, not {type(one).__name__}")
+
+
+def alike(one: JSON, other: JSON) -> bool:
+    """Whether two values are equal as JSON, in which the order of keys means nothing, absent and null are alike, and true is no number."""
+    if isinstance(one, Mapping):
+        if not isinstance(other, Mapping):
+            return False
+        return all(alike(value, other.get(key)) for key, value in one.items()) and all(
+            value is None or key in one for key, value in other.items()
+        )
+    if isinstance(one, (list, tuple)):
+        return isinstance(other, (list, tuple)) and len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+
+
+def word_of(value: JSON) -> str:
+    """A text that is the same for values that are alike, and for no others."""
+    return compact_json(_ordered(value))
+
+
+def _ordered(value: JSON) -> JSON:
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value) if value[key] is not None}
+    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def sense_of(raw: Mapping[str, JSON], format: MessageFormat) -> str | None:
+    """A text that is the same for messages of two formats that say the same; None where something in it has no counterpart."""
+    turn = turn_of(message_from_raw(raw, format))
+    if turn.losses or not turn.parts or any(isinstance(part, Unknown) for part in turn.parts):
+        return None
+    return repr((turn.role, turn.parts))

@@ -1,0 +1,322 @@
+"""The commits that make a context the list that was given: edits, then new messages, then, where that is not the list yet, one that orders and drops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from tract.adapters.recording.given import Given
+from tract.adapters.recording.matching import Script
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace
+from tract.errors import DivergedError, RefMovedError
+from tract.history.batch import Batch
+from tract.history.branch import free_branch_name, taken_branch_names
+from tract.history.commit import Draft, commit_context, make_commits
+from tract.history.context import context_at, entries
+from tract.messages.message import item_role
+from tract.objects.content import MessageContent
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation, Entry
+from tract.refs.names import HEADS, branch_ref
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expected
+from tract.repo import Repository
+from tract.tokens.usage import TokenUsage
+from tract.transaction import check_branch, transaction
+from tract.writing.budget import check_budget
+from tract.writing.drafts import draft
+
+OnDivergence: TypeAlias = Literal["edit", "branch", "error"]
+"""What becomes of a list that is not the context with more at its end: the context is made it, on this branch or on a new one, or nothing is."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RecordResult:
+    """What was committed for the context to be the list.
+
+    *commits* are all that were made, in order. *edited*, *dropped* and *moved* are messages, by the commits that introduced them.
+    *branch* is the branch that has the list now.
+    """
+
+    kind: Literal["unchanged", "appended", "edited", "branched"]
+    branch: str
+    commits: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        numbers = ((len(self.edited), "edited"), (len(self.dropped), "dropped"), (len(self.moved), "moved"))
+        did = "".join(f", {count} {word}" for count, word in numbers if count)
+        return f"RecordResult({self.kind} on {self.branch!r}, {len(self.commits)} commits{did})"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of the last answer that is recorded."""
+
+    usage: Mapping[str, Any] | TokenUsage | None = None
+    generation_config: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self.usage is None and self.generation_config is None and self.request is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
+
+    *apart* are rows whose place means nothing in the format: its instructions.
+    """
+
+    given: Given
+    snapshot: Snapshot
+    script: Script
+    rows: int
+    items: int
+    apart: frozenset[int] = frozenset()
+
+    def order(self) -> list[tuple[str, int]]:
+        """The list from item *items* on: rows that stay (``row``), and items that are new (``new``)."""
+        script = self.script
+        found: list[tuple[str, int]] = []
+        for item in range(self.items, len(self.given.items)):
+            if item in script.edits:
+                found.append(("row", script.edits[item]))
+            elif item in script.kept:
+                found += [("row", row) for row in script.kept[item]]
+            else:
+                found.append(("new", item))
+        return [one for one in found if one[0] == "new" or one[1] not in self.apart]
+
+    @property
+    def new(self) -> list[int]:
+        """The items that are new."""
+        script = self.script
+        every = range(self.items, len(self.given.items))
+        return [item for item in every if item not in script.kept and item not in script.edits]
+
+    def only_appends(self) -> bool:
+        """Whether the list is the context, with more at its end at most."""
+        script = self.script
+        if script.edits or script.dropped or script.moved:
+            return False
+        order = self.order()
+        rows = [at for kind, at in order if kind == "row"]
+        return rows == sorted(rows) and [kind for kind, _ in order] == ["row"] * len(rows) + ["new"] * (
+            len(order) - len(rows)
+        )
+
+    def commit_of(self, row: int) -> ObjectId:
+        """The commit that introduced the message of *row*."""
+        return self.snapshot.columns.commits[row]
+
+
+def land(
+    space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence, expected: Callable[[], Expected]
+) -> RecordResult:
+    """Do what *plan* says, in one operation; DivergedError where it does more than append and *on_divergence* is ``error``."""
+    branch = check_branch(space.repo, "record")[0].removeprefix(HEADS)
+    if plan.only_appends():
+        return _append(space, plan, about, branch, expected)
+    if on_divergence == "error":
+        first = plan.items + 1
+        raise DivergedError(f"the list is not the context with more at its end: they part at message {first} or later")
+    seen = expected()
+    tip = space.repo.head()[1]
+    if seen is not ANY and seen != tip:
+        raise RefMovedError(branch_ref(branch), shown(seen), shown(tip))
+    if on_divergence == "branch":
+        return _land_beside(space, plan, about, branch)
+    batch = Batch(space.repo)
+    inner = _inner(space, batch.repo)
+    check_budget(space, [_new_draft(space, plan.given, item, n) for item in plan.new for n in range(len(plan.given.messages(item)))])  # fmt: skip
+    made = _make(inner, plan, about)
+    made += _put_in_order(inner, plan, made)
+    batch.land(reason=_reason(plan))
+    return _result("edited", branch, plan, made)
+
+
+def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: Callable[[], Expected]) -> RecordResult:
+    new = plan.new
+    if not new:
+        return RecordResult("unchanged", branch)
+    if about.is_empty or (len(new) == 1 and len(plan.given.messages(new[0])) == 1):
+        drafts = [one for item in new for one in _new_drafts(space, plan.given, item, about if item == new[-1] else None)]  # fmt: skip
+        check_budget(space, drafts)
+        made = [id for id, _ in make_commits(space.repo, drafts, expected=expected, reason=_reason(plan))]
+        return _result("appended", branch, plan, made)
+    seen = expected()
+    tip = space.repo.head()[1]
+    if seen is not ANY and seen != tip:
+        raise RefMovedError(branch_ref(branch), shown(seen), shown(tip))
+    batch = Batch(space.repo)
+    made = _make(_inner(space, batch.repo), plan, about)
+    batch.land(reason=_reason(plan))
+    return _result("appended", branch, plan, made)
+
+
+def _inner(space: Workspace, repo: Repository) -> Workspace:
+    inner = space.on(repo)
+    inner.shown = None  # a request that is recorded here was made of what is committed here
+    return inner
+
+
+def _make(space: Workspace, plan: Plan, about: About) -> list[ObjectId]:
+    """Commit the edits, and then the new messages; what is known *about* the last answer goes with it."""
+    given, script = plan.given, plan.script
+    edits = [
+        draft(space, MessageContent(given.messages(item)[0], given.own_format), "edit", response_to=plan.commit_of(row).hex())
+        for item, row in sorted(script.edits.items())
+    ]  # fmt: skip
+    new = [(item, nth) for item in plan.new for nth in range(len(given.messages(item)))]
+    answer = None if about.is_empty else _last_answer(given, new)
+    made: list[ObjectId] = [id for id, _ in make_commits(space.repo, edits)] if edits else []
+    upto = len(new) if answer is None else answer
+    for part, with_about in ((new[:upto], False), (new[upto : upto + 1], True), (new[upto + 1 :], False)):
+        drafts = [_new_draft(space, given, item, nth, about if with_about else None) for item, nth in part]
+        check_budget(space, drafts)
+        made += [id for id, _ in make_commits(space.repo, drafts)] if drafts else []
+    return made
+
+
+def _last_answer(given: Given, new: Sequence[tuple[int, int]]) -> int | None:
+    """Which of the *new* messages is the last that a model said; the last of all where none is."""
+    roles = [item_role(given.messages(item)[nth]) for item, nth in new]
+    return next((at for at in range(len(new) - 1, -1, -1) if roles[at] == "assistant"), len(new) - 1 if new else None)
+
+
+def _new_drafts(space: Workspace, given: Given, item: int, about: About | None) -> list[Draft]:
+    return [_new_draft(space, given, item, nth, about) for nth in range(len(given.messages(item)))]
+
+
+def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About | None = None) -> Draft:
+    messages = given.messages(item)
+    about = about or About()
+    return draft(
+        space,
+        MessageContent(messages[nth], given.own_format),
+        key=given.keys[item] if nth == len(messages) - 1 else None,
+        usage=about.usage,
+        generation_config=about.generation_config,
+        request=about.request,
+    )
+
+
+def _put_in_order(space: Workspace, plan: Plan, made: Sequence[ObjectId]) -> list[ObjectId]:
+    """Make the context the list, where it is not yet: a commit that drops and moves, and says no word."""
+    repo = space.repo
+    tip = repo.head()[1]
+    now = entries(repo, context_at(repo, tip))
+    wanted = _wanted(plan, now, made)
+    if [commit for commit, _ in wanted] == [commit for commit, _ in now]:
+        return []
+    count = len(plan.script.dropped)
+    text = f"{count} message{'' if count == 1 else 's'} dropped" if count else "messages in another order"
+    operation = CommitOperation.REVERT if count else CommitOperation.REORDER
+    with transaction(repo, "record") as tx:
+        id = commit_context(tx, wanted, operation, message=text)
+        tx.move_branch(id)
+    return [id]
+
+
+def _wanted(plan: Plan, now: Sequence[Entry], made: Sequence[ObjectId]) -> list[Entry]:
+    """The entries of the context as it shall be; what nobody is shown stays behind what it stood behind."""
+    blobs = dict(now)
+    length = plan.snapshot.length
+    row_of = {commit: row for row, commit in enumerate(plan.snapshot.columns.commits[:length])}
+    dropped = set(plan.script.dropped)
+    beside = plan.apart.union(plan.script.silent)
+    order: list[tuple[str, int]] = [("row", row) for row in range(plan.rows) if row not in beside]
+    order += [one for one in plan.order() if one[0] == "new" or one[1] not in beside]
+    new = list(made[len(plan.script.edits) :])
+    added = set(new) - row_of.keys()
+    behind: dict[int | None, list[Entry]] = {None: []}
+    last: int | None = None
+    for commit, blob in now:
+        row = row_of.get(commit)
+        if commit in added or row in dropped:
+            continue
+        if row is None or row in beside:
+            behind.setdefault(last, []).append((commit, blob))
+        else:
+            last = row
+    wanted = list(behind[None])
+    for kind, at in order:
+        if kind == "row":
+            wanted += [(plan.commit_of(at), blobs[plan.commit_of(at)]), *behind.get(at, ())]
+            continue
+        for _ in plan.given.messages(at):
+            id = new.pop(0)
+            wanted.append((id, blobs[id]))
+    seen: set[ObjectId] = set()
+    return [entry for entry in wanted if not (entry[0] in seen or seen.add(entry[0]))]  # type: ignore[func-returns-value]  # add gives None
+
+
+def _land_beside(space: Workspace, plan: Plan, about: About, branch: str) -> RecordResult:
+    """The list on a new branch, which begins where it parts from the context."""
+    repo = space.repo
+    now = entries(repo, context_at(repo, repo.head()[1]))
+    start, rows, items = _parting(repo, plan, now)
+    name = free_branch_name(f"{branch}-list", taken_branch_names(repo))
+    batch = Batch(repo)
+    ref = branch_ref(name)
+    if start is not None:
+        with transaction(batch.repo, "record", moves="refs") as tx:
+            tx.move(ref, start, None)
+    inner = _inner(space, replace(batch.repo, branch=ref))
+    if rows is None:  # no commit has what both have in common: the context is made the list there
+        made = _make(inner, plan, about)
+        made += _put_in_order(inner, plan, made)
+        beside = plan
+    else:
+        beside = replace(plan, script=Script(), rows=rows, items=items)
+        made = _make(inner, beside, about)
+    batch.land(reason=f"record: branch {name}")
+    return _result("branched", name, beside, made)
+
+
+def _parting(repo: Repository, plan: Plan, now: Sequence[Entry]) -> tuple[ObjectId | None, int | None, int]:
+    """The commit with all that the list and the context begin with, how many rows and items that are; the tip and None where there is no such commit."""
+    rows, items = plan.rows, plan.items
+    for item in range(plan.items, len(plan.given.items)):
+        kept = plan.script.kept.get(item)
+        if kept is None or kept != tuple(range(rows, rows + len(kept))):
+            break
+        rows, items = rows + len(kept), item + 1
+    if plan.apart or plan.script.silent:
+        return repo.head()[1], None, 0
+    if not rows:
+        return None, 0, items
+    last = plan.commit_of(rows - 1)
+    count = next(at for at, (commit, _) in enumerate(now) if commit == last) + 1
+    if entries(repo, context_at(repo, last)) == list(now[:count]):
+        return last, rows, items
+    return repo.head()[1], None, 0
+
+
+def _reason(plan: Plan) -> str:
+    script = plan.script
+    numbers = ((len(plan.new), "new"), (len(script.edits), "edited"), (len(script.dropped), "dropped"))
+    return "record: " + (", ".join(f"{count} {word}" for count, word in numbers if count) or "another order")
+
+
+def _result(
+    kind: Literal["appended", "edited", "branched"], branch: str, plan: Plan, made: Sequence[ObjectId]
+) -> RecordResult:
+    def named(rows: Sequence[int]) -> tuple[str, ...]:
+        return tuple(plan.commit_of(row).hex() for row in rows)
+
+    script = plan.script
+    return RecordResult(
+        kind,
+        branch,
+        tuple(id.hex() for id in made),
+        named([row for _, row in sorted(script.edits.items())]),
+        named(script.dropped),
+        named(script.moved),
+    )

@@ -1,0 +1,237 @@
+"""Which messages of a context a list of items is, and what has to be done for the context to become the list.
+
+    context   a  b  c  d  e  f          a  b  e  f   the longest common prefix and suffix
+    list      a  b  C  e  x  f                   c ↔ C   an edit: what is left at one place, of one role
+                                                 d       dropped
+                                                 x       new
+
+An item is a message where it equals its content, or what it is rendered as; a rendering may join messages, and take them apart.
+What is left between the prefix and the suffix is matched by the most messages that can stay, with up to 500 on either side; beyond, all of it is dropped and new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tract.adapters.recording.given import Given, alike, sense_of, word_of
+from tract.adapters.recording.pieces import Piece
+from tract.messages.message import Message, item_role
+
+MOST = 500
+"""How many messages, and items, that are neither of the common prefix nor of the suffix are compared with each other."""
+
+
+@dataclass(slots=True)
+class Script:
+    """What becomes of the rows of a context: *kept* has for an item the rows that it is, *edits* the row that it takes the place of.
+
+    Items with neither are new. *silent* rows stay where they are: the format shows nothing of them.
+    """
+
+    kept: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    edits: dict[int, int] = field(default_factory=dict)
+    moved: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    silent: list[int] = field(default_factory=list)
+
+
+class _Row(NamedTuple):
+    """A row that is still to be matched; *piece* where it is the first of a whole piece."""
+
+    at: int
+    piece: Piece | None
+
+
+def match(given: Given, messages: Sequence[Message], pieces: Sequence[Piece], items: range, script: Script) -> None:
+    """Match the *items* with the rows of *pieces*, and add what is found to *script*."""
+    _Matching(given, messages, script).run(pieces, items)
+
+
+class _Matching:
+    def __init__(self, given: Given, messages: Sequence[Message], script: Script) -> None:
+        self._given = given
+        self._messages = messages
+        self._script = script
+
+    def run(self, pieces: Sequence[Piece], items: range) -> None:
+        rest, start = self._prefix(pieces, items)
+        stop = self._suffix(rest, start, items.stop)
+        if len(rest) <= MOST and stop - start <= MOST:
+            self._script_between(rest, range(start, stop))
+        else:
+            self._let_go(rest)
+
+    def _let_go(self, rows: Sequence[_Row]) -> None:
+        """Note that the list has none of *rows*; those that it cannot have, for the format shows nothing of them, stay."""
+        for row in rows:
+            is_silent = row.piece is not None and not row.piece.items
+            (self._script.silent if is_silent else self._script.dropped).append(row.at)
+
+    # The common prefix and suffix
+
+    def _prefix(self, pieces: Sequence[Piece], items: range) -> tuple[list[_Row], int]:
+        """Match piece after piece from the beginning; the rows that are left, and the first item that is."""
+        at = items.start
+        for number, piece in enumerate(pieces):
+            count = len(piece.items)
+            if count != len(piece.rows) and self._is_said(piece.rows, at, items.stop):
+                for row in piece.rows:
+                    self._keep(at, (row,), 1)
+                    at += 1
+                continue
+            if at + count <= items.stop and all(alike(self._given.items[at + n], piece.items[n]) for n in range(count)):
+                self._keep(at, piece.rows, count)
+                at += count
+                continue
+            done = 0
+            while done < len(piece.rows) and at < items.stop and (used := self._committed(piece.rows[done:], at)):
+                self._keep(at, piece.rows[done : done + used], 1)
+                done, at = done + used, at + 1
+            if done < len(piece.rows):
+                whole = piece if not done else None
+                return [*_rows_of(Piece(piece.items, piece.rows[done:]), whole), *_all_rows(pieces[number + 1 :])], at
+        return [], at
+
+    def _is_said(self, rows: Sequence[int], at: int, stop: int) -> bool:
+        """Whether the items from *at* on are *rows* as they were committed, one each, those that nobody is shown too."""
+        return 0 < len(rows) <= stop - at and all(
+            self._committed([row], item) == 1 for item, row in enumerate(rows, at)
+        )
+
+    def _committed(self, rows: Sequence[int], at: int) -> int:
+        """How many of *rows*, from the first on, item *at* was committed as; 0 for none."""
+        messages = self._given.messages(at)
+        if 0 < len(messages) <= len(rows) and all(
+            alike(message, self._messages[row].raw) for message, row in zip(messages, rows, strict=False)
+        ):
+            return len(messages)
+        if len(messages) != 1 or self._messages[rows[0]].format == self._given.own_format:
+            return 0
+        row = self._messages[rows[0]]
+        sense = sense_of(messages[0], self._given.own_format)
+        return int(sense is not None and sense == sense_of(row.raw, row.format))
+
+    def _suffix(self, rest: list[_Row], start: int, stop: int) -> int:
+        """Match from the end as long as rows and items are the same, and take them out of *rest*; the item at which that ends."""
+        while rest:
+            first = next(at for at in range(len(rest) - 1, -1, -1) if rest[at].piece is not None or at == 0)
+            piece = rest[first].piece
+            count = 0 if piece is None else len(piece.items)
+            if piece is not None and len(rest) - first == len(piece.rows) and stop - count >= start and all(
+                alike(self._given.items[stop - count + n], piece.items[n]) for n in range(count)
+            ):  # fmt: skip
+                self._keep(stop - count, piece.rows, count)
+                stop -= count
+                del rest[first:]
+            elif stop > start and self._committed([rest[-1].at], stop - 1) == 1:
+                self._keep(stop - 1, (rest.pop().at,), 1)
+                stop -= 1
+                rest[first:] = [_Row(row.at, None) for row in rest[first:]]
+            else:
+                break
+        return stop
+
+    def _keep(self, item: int, rows: Sequence[int], count: int) -> None:
+        """Note that *count* items, from *item* on, are *rows*."""
+        if not count:
+            self._script.silent += rows
+            return
+        self._script.kept[item] = (*rows,)
+        for at in range(item + 1, item + count):
+            self._script.kept[at] = ()
+
+    # What is between
+
+    def _script_between(self, rows: Sequence[_Row], items: range) -> None:
+        found = self._matches(rows, items)
+        anchors = _most_rows(found, len(rows), len(items))
+        for row, item, spans in anchors:
+            self._keep(items[item], [one.at for one in rows[row : row + spans[0]]], spans[1])
+        taken = {row + n for row, _, spans in anchors for n in range(spans[0])}
+        used = {item + n for _, item, spans in anchors for n in range(spans[1])}
+        for row in range(len(rows)):  # what stands elsewhere moved
+            there = [item for item, spans in found[row].items() if spans == (1, 1) and item not in used]
+            if row not in taken and there:
+                taken.add(row)
+                used.add(there[0])
+                self._keep(items[there[0]], (rows[row].at,), 1)
+                self._script.moved.append(rows[row].at)
+        at = before = 0
+        for row, item, spans in [*anchors, (len(rows), len(items), (0, 0))]:
+            between = [items[n] for n in range(before, item) if n not in used]
+            self._edits([rows[n] for n in range(at, row) if n not in taken], between)
+            at, before = row + spans[0], item + spans[1]
+
+    def _edits(self, rows: Sequence[_Row], items: Sequence[int]) -> None:
+        """Pair what is left at one place, in order, where the roles are the same; the rows without an item are dropped."""
+        left = list(rows)
+        for item in items:
+            messages = self._given.messages(item)
+            if len(messages) != 1:
+                continue
+            role = item_role(messages[0])
+            at = next((at for at, row in enumerate(left) if self._messages[row.at].role == role), None)
+            if at is not None:
+                self._let_go(left[:at])
+                self._script.edits[item] = left[at].at
+                del left[: at + 1]
+        self._let_go(left)
+
+    def _matches(self, rows: Sequence[_Row], items: range) -> list[dict[int, tuple[int, int]]]:
+        """For each row the items at which something begins that it and the rows behind it are: how many rows, and items."""
+        given, own = self._given, self._given.own_format
+        words = [word_of(given.items[item]) for item in items]
+        senses = [None] * len(items) if all(self._messages[row.at].format == own for row in rows) else [
+            sense_of(messages[0], own) if len(messages := given.messages(item)) == 1 else None for item in items
+        ]  # fmt: skip
+        raw = [word_of(self._messages[row.at].raw) for row in rows]
+        committed = [tuple(map(word_of, given.messages(item))) for item in items] if given.format == "gemini" else []
+        found: list[dict[int, tuple[int, int]]] = []
+        for at, row in enumerate(rows):
+            message = self._messages[row.at]
+            sense = None if message.format == own else sense_of(message.raw, message.format)
+            piece = None if row.piece is None else tuple(map(word_of, row.piece.items))
+            here: dict[int, tuple[int, int]] = {}
+            for item, word in enumerate(words):
+                if piece and piece == tuple(words[item : item + len(piece)]):
+                    here[item] = len(row.piece.rows), len(piece)  # type: ignore[union-attr]  # it has a piece
+                elif word == raw[at] or (sense is not None and sense == senses[item]):
+                    here[item] = 1, 1
+                elif committed and committed[item] == tuple(raw[at : at + len(committed[item])]) != ():
+                    here[item] = len(committed[item]), 1
+            found.append(here)
+        return found
+
+
+def _all_rows(pieces: Sequence[Piece]) -> list[_Row]:
+    return [row for piece in pieces for row in _rows_of(piece, piece)]
+
+
+def _rows_of(piece: Piece, first: Piece | None) -> list[_Row]:
+    return [_Row(row, first if at == 0 else None) for at, row in enumerate(piece.rows)]
+
+
+def _most_rows(found: Sequence[dict[int, tuple[int, int]]], rows: int, items: int) -> list[tuple[int, int, tuple[int, int]]]:  # fmt: skip
+    """Matches in the order of both sides that keep the most rows: the row, the item, and how many of each."""
+    best = [[0] * (items + 1) for _ in range(rows + 1)]
+    for row in range(rows - 1, -1, -1):
+        below, here = best[row + 1], best[row]
+        for item in range(items - 1, -1, -1):
+            here[item] = max(below[item], here[item + 1])
+            spans = found[row].get(item)
+            if spans is not None:
+                here[item] = max(here[item], spans[0] + best[row + spans[0]][item + spans[1]])
+    chosen = []
+    row = item = 0
+    while row < rows and item < items:
+        spans = found[row].get(item)
+        if spans is not None and best[row][item] == spans[0] + best[row + spans[0]][item + spans[1]]:
+            chosen.append((row, item, spans))
+            row, item = row + spans[0], item + spans[1]
+        elif best[row][item] == best[row + 1][item]:
+            row += 1
+        else:
+            item += 1
+    return chosen

@@ -1,0 +1,110 @@
+"""A context as it is rendered for a provider, in pieces: items that some messages, and no others, have become.
+
+messages    0   1   2   3   4   5   6
+pieces      [0] [1] [2   3   4] [5] [6]      a step, or neighbours that became one message
+items       a   b   c       d       e        5 is left out in this format: a piece without items
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from tract.messages.anthropic_body import may_stay
+from tract.messages.fit_anthropic import Said
+from tract.messages.names import Target
+from tract.messages.sending import Sending, Unit
+from tract.objects.message_format import JSON
+
+
+class Piece(NamedTuple):
+    """Items, and the rows of the messages that they were made of."""
+
+    items: tuple[JSON, ...]
+    rows: tuple[int, ...]
+
+
+class Pieces(NamedTuple):
+    """A rendered context; *system* is the piece of the instructions that stand apart, None where there are none."""
+
+    pieces: list[Piece]
+    system: Piece | None = None
+
+
+def pieces_of(sending: Sending, target: Target, rendered: JSON, start: int = 0) -> Pieces:
+    """The pieces of *rendered*, which *sending* wrote; in OpenAI's two formats from that with item *start* on."""
+    if target in ("openai", "responses"):
+        return Pieces([_piece(unit, rendered) for unit in sending.units(start)])
+    if target == "anthropic":
+        messages, prompt = rendered["messages"], rendered.get("system")
+        places = _anthropic_places(sending.items)
+        key = "content"
+    else:
+        messages, prompt = rendered["contents"], rendered.get("system_instruction")
+        places = _gemini_places(sending.items)
+        key = "parts"
+        prompt = None if prompt is None else prompt["parts"]
+    units = list(sending.units())
+    moved = [row for unit in units for row in unit.rows if all(places[at] is None for at in unit.items) and unit.items]
+    system = None if prompt is None else Piece(({"role": "system", key: prompt},), tuple(moved))
+    if not any(place is not None for place in places):  # instructions alone are what the user says
+        rows = tuple(row for unit in units for row in unit.rows)
+        return Pieces([Piece(tuple(messages), rows)])
+    last = max(place for place in places if place is not None)
+    added = len(messages) - last - 1  # a beginning that the provider wants, and nobody said
+    pieces = [Piece((one,), ()) for one in messages[:added]]
+    pieces += _joined(units, places, messages[added:], set(moved))
+    return Pieces(pieces, system)
+
+
+def _piece(unit: Unit, rendered: Sequence[JSON]) -> Piece:
+    return Piece(tuple(rendered[unit.items.start : unit.items.stop]), tuple(unit.rows))
+
+
+def _joined(units: Sequence[Unit], places: Sequence[int | None], messages: Sequence[JSON], moved: set[int]) -> Iterator[Piece]:  # fmt: skip
+    """The units as pieces; those that have a part in one message are one."""
+    rows: list[int] = []
+    first, last = 0, -1
+    for unit in units:
+        if not moved.isdisjoint(unit.rows):
+            continue
+        into = [place for at in unit.items if (place := places[at]) is not None]
+        if rows and (not into or min(into) > last):
+            yield Piece(tuple(messages[first : last + 1]), tuple(rows))
+            rows, first = [], last + 1
+        rows += unit.rows
+        last = max([last, *into])
+    if rows:
+        yield Piece(tuple(messages[first : last + 1]), tuple(rows))
+
+
+def _anthropic_places(said: Sequence[Said]) -> list[int | None]:
+    """Of what each message says, which message of the request it went into; None where that is the system prompt."""
+    body: list[int] = []
+    for at, one in enumerate(said):
+        behind = said[at + 1] if at + 1 < len(said) else None
+        if one.role != "system" or (body and may_stay(one, said[body[-1]].role, behind)):
+            body.append(at)
+    places: list[int | None] = [None] * len(said)
+    at = 0
+    for _, group in groupby(body, key=lambda number: said[number].role):
+        of_role = list(group)
+        is_one = len(of_role) > 1 and any(said[number].converted for number in of_role)
+        for nth, number in enumerate(of_role):
+            places[number] = at if is_one else at + nth
+        at += 1 if is_one else len(of_role)
+    return places
+
+
+def _gemini_places(written: Sequence[tuple[int, str, Any]]) -> list[int | None]:
+    """The same for what was written of Gemini's contents: neighbours of one role are one."""
+    places: list[int | None] = []
+    at, role = -1, ""
+    for _, own, _ in written:
+        if own == "system":
+            places.append(None)
+            continue
+        at, role = (at, role) if own == role else (at + 1, own)
+        places.append(at)
+    return places

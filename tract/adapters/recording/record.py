@@ -1,0 +1,146 @@
+"""``Tract.record``: the context becomes the list that was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
+from tract.adapters.recording.landing import About, OnDivergence, Plan, RecordResult, land
+from tract.adapters.recording.matching import Script, match
+from tract.adapters.recording.pieces import Piece, pieces_of
+from tract.compile.requests import RecordedAnswers
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace, compile_head
+from tract.errors import ContentValidationError
+from tract.messages.form import checked_form
+from tract.messages.sending import Sending
+from tract.objects.message_format import JSON
+from tract.refs.store import Expected
+from tract.tokens.usage import TokenUsage
+
+_STEP = 256
+
+
+class RecordOptions(TypedDict, total=False):
+    """The options of ``Tract.record``.
+
+    *format* is whose messages these are. *on_divergence* says what becomes of a list that is not the context with more at its end: ``edit`` makes the context the list, ``branch`` makes a branch that has it, ``error`` is a DivergedError.
+    *keys* has a key for each message, None for one without: what the branch has under its key is not committed again.
+    *usage*, *generation_config* and *request* are those of the last answer that is new, as ``commit`` takes them.
+    """
+
+    format: RecordFormat
+    on_divergence: OnDivergence
+    keys: Sequence[str | None] | None
+    usage: Mapping[str, Any] | TokenUsage | None
+    generation_config: Mapping[str, Any] | None
+    request: Mapping[str, Any] | None
+
+
+def record(
+    space: Workspace,
+    messages: Iterable[Any] | Mapping[str, Any],
+    *,
+    expected: Callable[[], Expected],
+    format: RecordFormat = "openai",
+    on_divergence: OnDivergence = "edit",
+    keys: Sequence[str | None] | None = None,
+    usage: Mapping[str, Any] | TokenUsage | None = None,
+    generation_config: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
+) -> RecordResult:
+    """Make the context at HEAD the list *messages*, in one operation; *expected* says where HEAD's branch has to be.
+
+    ContentValidationError for what is no list of messages, DivergedError as *on_divergence* says.
+    """
+    if on_divergence not in ("edit", "branch", "error"):
+        raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
+    given = given_items(messages, format, keys)
+    plan = _planned(space, given)
+    return land(space, plan, About(usage, generation_config, request), on_divergence, expected)
+
+
+def _planned(space: Workspace, given: Given) -> Plan:
+    """What has to be done for the context to be what was given."""
+    snapshot = compile_head(space)
+    length, messages = snapshot.length, snapshot.columns.messages
+    with space.lock:
+        sending, rendered = _sent(space, snapshot, given)
+        if given.format in ("anthropic", "gemini"):
+            pieces, system = pieces_of(sending, given.format, rendered)
+            return _planned_apart(given, snapshot, pieces, system)
+        common = _common(rendered, given.items)
+        uneven = sending.first_uneven
+        if common == len(rendered) and (common == len(given.items) or (common and uneven is None)):
+            return Plan(given, snapshot, Script(), length, common)
+        pieces, _ = pieces_of(sending, given.format, rendered, common if uneven is None else min(common, uneven))
+    if not pieces:
+        return Plan(given, snapshot, Script(), length, common)
+    hidden = [row for piece in pieces if len(piece.items) < len(piece.rows) for row in piece.rows]
+    rest = given.items[common:]
+    if 0 < common == len(rendered) and not any(alike(messages[row].raw, item) for row in hidden for item in rest):
+        return Plan(given, snapshot, Script(), length, common)
+    rows = pieces[0].rows[0]
+    items = min(_start(pieces, rendered), len(given.items))
+    script = Script()
+    match(given, messages, _as_committed(pieces, given, snapshot), range(items, len(given.items)), script)
+    return Plan(given, snapshot, script, rows, items)
+
+
+def _start(pieces: Sequence[Piece], rendered: Sequence[JSON]) -> int:
+    """Where the first of *pieces*, which go on to the end, begins."""
+    return len(rendered) - sum(len(piece.items) for piece in pieces)
+
+
+def _planned_apart(given: Given, snapshot: Snapshot, pieces: Sequence[Piece], system: Piece | None) -> Plan:
+    """The same where instructions stand apart from the messages."""
+    script = Script()
+    apart: frozenset[int] = frozenset()
+    messages = snapshot.columns.messages
+    if system is not None:
+        apart = frozenset(system.rows)
+        if given.instructions:
+            match(given, messages, [system], range(given.instructions), script)
+        else:
+            script.silent += system.rows
+    body = given.items[given.instructions :]
+    said = [item for piece in pieces for item in piece.items]
+    if len(body) < len(said) or not all(map(alike, said, body)):
+        pieces = _as_committed(pieces, given, snapshot)
+    match(given, messages, pieces, range(given.instructions, len(given.items)), script)
+    return Plan(given, snapshot, script, 0, 0, apart.difference(script.dropped))
+
+
+def _as_committed(pieces: Sequence[Piece], given: Given, snapshot: Snapshot) -> list[Piece]:
+    """*pieces* for a list that is no rendering: where messages of its own format are shown to nobody, each stands for itself."""
+    messages = snapshot.columns.messages
+    found: list[Piece] = []
+    for piece in pieces:
+        is_own = all(messages[row].format == given.format for row in piece.rows)
+        if len(piece.items) < len(piece.rows) and is_own:
+            found += [Piece((messages[row].raw,), (row,)) for row in piece.rows]
+        else:
+            found.append(piece)
+    return found
+
+
+def _sent(space: Workspace, snapshot: Snapshot, given: Given) -> tuple[Sending, JSON]:
+    """What a provider is sent of the context now."""
+    columns = snapshot.columns
+    form = checked_form(given.format)
+    sending = columns.sending(form, snapshot.length, RecordedAnswers(space.repo, columns))
+    return sending, sending.request().value
+
+
+def _common(rendered: Sequence[JSON], items: Sequence[JSON]) -> int:
+    """How many items both begin with."""
+    most = min(len(rendered), len(items))
+    if rendered[:most] == items[:most]:
+        return most
+    at = 0
+    while at < most and rendered[at : at + _STEP] == items[at : at + _STEP]:
+        at += _STEP
+    while at < most and (rendered[at] == items[at] or alike(rendered[at], items[at])):
+        at += 1
+    return min(at, most)
