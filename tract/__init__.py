@@ -19,6 +19,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
+    "tract.agents.advice": ("Advice",),
+    "tract.agents.health": ("BranchHealth", "CacheState", "Health", "RepeatedOutput"),
     "tract.agents.operation": ("Operation",),
     "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
@@ -178,8 +180,13 @@ if TYPE_CHECKING:
     from tract.agents.actions import Action as Action
     from tract.agents.actions import ActionResult as ActionResult
     from tract.agents.actions import PolicyAction as PolicyAction
+    from tract.agents.advice import Advice as Advice
     from tract.agents.executor import ToolExecutor as ToolExecutor
     from tract.agents.executor import ToolResult as ToolResult
+    from tract.agents.health import BranchHealth as BranchHealth
+    from tract.agents.health import CacheState as CacheState
+    from tract.agents.health import Health as Health
+    from tract.agents.health import RepeatedOutput as RepeatedOutput
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
     from tract.agents.policies import Policy as Policy

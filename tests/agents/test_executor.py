@@ -52,7 +52,7 @@ def test_a_tool_without_arguments_may_get_none() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("fly", {}, "there is no operation 'fly'; there are status, log"),
+        ("fly", {}, "there is no operation 'fly'; there are status, health, log"),
         (None, {}, "there is no operation None"),
         ("commit", "{", "commit: the arguments are not JSON"),
         ("commit", "[1]", "commit: the arguments must be an object, not list"),

@@ -73,7 +73,7 @@ def test_an_operation_that_is_not_there_is_an_error_that_names_those_that_are() 
     result = run(conversation(), "delete_everything")
 
     assert result.error is not None
-    assert result.error.startswith("there is no operation 'delete_everything'; there are status, log")
+    assert result.error.startswith("there is no operation 'delete_everything'; there are status, health, log")
 
 
 def test_nothing_reaches_another_tract() -> None:

@@ -24,7 +24,7 @@ def test_the_operations_are_listed_with_their_risk_without_a_store(run):
 
 def test_definitions_and_json_are_for_programs(run):
     assert "commit" in [one["name"] for one in run("tools", "--format", "anthropic").json]
-    assert len(run("tools", "--format", "gemini", "--profile", "read").json[0]["functionDeclarations"]) == 7
+    assert len(run("tools", "--format", "gemini", "--profile", "read").json[0]["functionDeclarations"]) == 8
     first = run("tools", "--json").json_lines[0]
     assert {"name", "summary", "risk", "riskier", "profile", "parameters"} == set(first)
 

@@ -21,6 +21,7 @@ from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
 from tract.objects.json import parse_json
+from tract.repo import Repository
 
 _LOG = logging.getLogger("tract.agents")
 
@@ -87,16 +88,10 @@ class ToolExecutor:
         call = Call(operation, operation.read_arguments(_read(name, arguments)))
         self._check_protected(call)
         action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
-        autonomy = least_autonomy(self._own_autonomy(), self._autonomy)
+        autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
         if needs_approval(risk_of(self._tract, call), autonomy):
             return self._propose(action)
         return execute(self._tract, action)
-
-    def _own_autonomy(self) -> Autonomy:
-        """The tract's; the default where what is set came from another store."""
-        repo = self._tract.repository
-        settings = self._settings.read(repo)
-        return DEFAULT_AUTONOMY if is_foreign(repo, settings) else settings.autonomy
 
     def _propose(self, action: Action) -> ActionResult:
         """Propose *action*; where a model asks again for what waits already, it is told so."""
@@ -120,6 +115,12 @@ class ToolExecutor:
             raise ActionError(
                 f"{call.operation.name}: message {which} {what}, which profile '{self._profile}' leaves as they are"
             )
+
+
+def own_autonomy(repo: Repository, table: SettingsTable | None = None) -> Autonomy:
+    """The tract's autonomy; the default where what is set came from another store."""
+    settings = (table or SettingsTable()).read(repo)
+    return DEFAULT_AUTONOMY if is_foreign(repo, settings) else settings.autonomy
 
 
 def _means(one: Action, other: Action) -> bool:

@@ -60,6 +60,28 @@ def _status(tract: TractLike) -> ActionResult:
     return ActionResult(text="\n".join(lines), data=data)
 
 
+def _health(tract: TractLike) -> ActionResult:
+    found = tract.health()
+    data = {
+        "messages": found.message_count,
+        "tokens": found.token_count,
+        "token_budget": found.token_budget_max,
+        "by_kind": [one._asdict() for one in found.by_kind],
+        "by_tool": [one._asdict() for one in found.by_tool],
+        "advice": [
+            {
+                "number": one.number,
+                "name": one.action.name,
+                "arguments": dict(one.action.arguments),
+                "reason": one.reason,
+                "saves_tokens": one.saves_tokens,
+            }
+            for one in found.advice
+        ],
+    }
+    return ActionResult(text=str(found), data=data)
+
+
 def commit_line(one: CommitInfo) -> str:
     """A commit, as lists show it."""
     note = f" ({excerpt(one.message)})" if one.message else ""
@@ -232,6 +254,12 @@ READING: Sequence[Operation] = (
         summary="Show branch, number of messages, tokens against the budget, and open tool calls.",
         risk="read",
         function=_status,
+    ),
+    Operation(
+        name="health",
+        summary="Show where the tokens go, which tool outputs are of no more use, and what could be done about it.",
+        risk="read",
+        function=_health,
     ),
     Operation(
         name="log",

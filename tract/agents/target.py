@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Unpack
 from tract.revision import Revision
 
 if TYPE_CHECKING:
+    from tract.agents.health import Health
     from tract.compile.compiled import CompiledContext, CompileOptions
     from tract.config import TractConfig
     from tract.curation.collapse import CollapseResult
@@ -54,6 +55,7 @@ class TractLike(Protocol):
     def repository(self) -> Repository: ...
 
     def status(self) -> StatusInfo: ...
+    def health(self, branch: str | None = None) -> Health: ...
     def log(self, limit: int | None = 20, **selection: Unpack[LogOptions]) -> list[CommitInfo]: ...
     def messages(
         self,

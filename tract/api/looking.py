@@ -21,6 +21,7 @@ from tract.writing.drafts import check_key
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tract.agents.health import Health, HealthTable
     from tract.agents.operation import Profile
     from tract.agents.schemas import ToolFormat
     from tract.compile.compiled import CompiledContext
@@ -39,6 +40,8 @@ _NOT_TO_SEND = frozenset(("at_commit", "at_time", "order", "notes"))
 
 class Looking(Handle):
     """The methods of a tract that change nothing."""
+
+    _health: HealthTable | None = None
 
     def compile(self, *, policies: bool = True, **options: Unpack[CompileOptions]) -> CompiledContext:
         """The context as a model is sent it: at HEAD, at a revision or at a moment.
@@ -281,3 +284,15 @@ class Looking(Handle):
 
         self._check_open()
         return tool_definitions(profile, format, overrides)
+
+    def health(self, branch: str | None = None) -> Health:
+        """What the context of HEAD, or of *branch*, is made of, what of it is of no more use, and what could be done about it; no model is asked.
+
+        Each advice is an :class:`Action` with its reason, what it saves and what it costs a provider's prompt cache. BranchNotFoundError where there is no such branch.
+        """
+        from tract.agents.health import HealthTable, health
+
+        with self._looking() as space:
+            if self._health is None:
+                self._health = HealthTable()
+            return health(space, self._health, branch)

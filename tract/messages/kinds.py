@@ -16,6 +16,8 @@ KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
 _BY_CONTENT: dict[str, MessageKind] = {"session": "session", "artifact": "artifact", "reasoning": "reasoning"}
 
+_BY_ROLE: dict[str, MessageKind] = {"user": "user", "tool": "tool_result", "assistant": "answer"}
+
 
 def kind_of(message: Message, content_type: str = "message") -> MessageKind:
     """What *message* is; *content_type* is that of the content it was committed as.
@@ -25,14 +27,23 @@ def kind_of(message: Message, content_type: str = "message") -> MessageKind:
     """
     if content_type in _BY_CONTENT:
         return _BY_CONTENT[content_type]
-    if message.role in SYSTEM_ROLES:
+    role = message.role
+    if role in SYSTEM_ROLES:
         return "instruction"
+    if message.format == "openai" and role in _BY_ROLE and _is_plain(message):
+        return _BY_ROLE[role]  # most messages are; the rest is looked at closer
     tools = tools_in(message)
     if tools.results:
         return "tool_result"
     if tools.calls:
         return "tool_call"
-    if message.role in ("user", "tool", "function"):
-        return "user" if message.role == "user" else "tool_result"
+    if role in ("user", "tool", "function"):
+        return "user" if role == "user" else "tool_result"
     parts = turn_of(message).parts
     return "reasoning" if parts and all(isinstance(part, Reasoning) for part in parts) else "answer"
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message in OpenAI's format says something and calls nothing."""
+    content, raw = message.content, message.raw
+    return isinstance(content, str) and content != "" and not raw.get("tool_calls") and not raw.get("function_call")

@@ -1,0 +1,238 @@
+"""What a context is made of: tokens by kind and by tool, its largest messages, and which tool outputs are of no more use.
+
+    rows of a snapshot ──▸ Measures.advance ──▸ figures
+
+Rows that are measured stay as they are, and a conversation mostly grows: to measure again costs the messages that were added.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tract.compile.snapshot import Columns, Snapshot
+from tract.compile.workspace import Workspace
+from tract.history.compression import SUMMARY, is_summary
+from tract.messages.kinds import MessageKind, kind_of
+from tract.messages.message import Message
+from tract.messages.pairing import Pairing, Ref, is_answer, says_more
+from tract.messages.parts import ToolCall
+from tract.messages.reading import turn_of
+from tract.objects.codec import decode
+from tract.objects.id import ObjectId
+
+LARGEST = 10
+"""How many of the largest messages are remembered."""
+
+_TOGETHER = 4096
+"""How many objects are read at once."""
+
+_OWN_KINDS = (b"artifact", b"session", b"reasoning")
+"""The content types that look like any other message once they are one."""
+
+
+class Share(NamedTuple):
+    """What has a share of the context: so many *messages* with so many *tokens*."""
+
+    name: str
+    messages: int
+    tokens: int
+
+
+class Call(NamedTuple):
+    """A call of a tool, as far as it says which output it gives."""
+
+    tool: str
+    arguments: str
+
+
+class Output:
+    """A message with results of tools: where it is, which calls it answers, and where they are, and how many of those no later output gives again."""
+
+    __slots__ = ("calls", "is_mixed", "refs", "row", "standing", "tokens")
+
+    def __init__(self, row: int, tokens: int, *, is_mixed: bool) -> None:
+        self.row = row
+        self.tokens = tokens
+        self.refs: list[Ref] = []
+        self.calls: list[Call] = []
+        self.is_mixed = is_mixed
+        self.standing = 0
+
+    @property
+    def call_rows(self) -> set[int]:
+        """The rows of its calls."""
+        return {ref.row for ref in self.refs}
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether all of it was given again later."""
+        return bool(self.calls) and not self.standing and not self.is_mixed
+
+
+class Measures:
+    """The figures of the first *rows* rows of *columns*.
+
+    *outputs* are all messages with results, in order; *repeated* has for each call that was made again its outputs but the last.
+    *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
+    *turns* are the rows with which the model's turns begin, *requests* those of what users said.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self.rows = 0
+        self.pairing = Pairing()
+        self.outputs: list[Output] = []
+        self.repeated: dict[Call, list[Output]] = {}
+        self.superseded: list[Output] = []
+        self.turns: list[int] = []
+        self.requests: list[int] = []
+        self.summaries: list[int] = []
+        self.instructions: list[int] = []
+        self.sessions: list[int] = []
+        self.kinds: list[MessageKind] = []
+        self.saved_of_calls: dict[tuple[int, frozenset[int]], int] = {}
+        self._by_kind: dict[str, list[int]] = {}
+        self._by_tool: dict[str, list[int]] = {}
+        self._largest: list[tuple[int, int, MessageKind]] = []
+        self._calls: dict[Ref, Call] = {}
+        self._last: dict[Call, Output] = {}
+        self._before_is_answer = False
+
+    def advance(self, space: Workspace, snapshot: Snapshot) -> None:
+        """Take in the rows that *snapshot* has more."""
+        columns = self.columns
+        columns.total(snapshot.length, space)
+        while self.rows < snapshot.length:
+            start, stop = self.rows, min(snapshot.length, self.rows + _TOGETHER)
+            kinds = _kinds_of(space, columns, start, stop)
+            messages = columns.messages[start:stop]
+            for row, message, kind in zip(range(start, stop), messages, kinds, strict=True):
+                self._add(row, message, kind, columns.counts[row])
+            self.rows = stop
+
+    def _add(self, row: int, message: Message, kind: MessageKind, tokens: int) -> None:
+        _count(self._by_kind, kind, tokens)
+        self.kinds.append(kind)
+        self._note_size(row, kind, tokens)
+        self._note_place(row, message, kind)
+        pairs = self.pairing.add(row, message)
+        if kind == "tool_call":
+            parts = [part for part in turn_of(message).parts if isinstance(part, ToolCall)]
+            for at, part in enumerate(parts):
+                self._calls[Ref(row, at)] = Call(part.name, part.arguments.strip())
+        if not pairs:
+            return
+        output = Output(row, tokens, is_mixed=says_more(message))
+        for call, _ in pairs:
+            self._answer(output, call, self._calls.pop(call, Call("", "")))
+        self.outputs.append(output)
+
+    def _answer(self, output: Output, ref: Ref, call: Call) -> None:
+        """*output* has what *call* gave; an earlier output of the same call is superseded by it."""
+        output.refs.append(ref)
+        output.calls.append(call)
+        output.standing += 1
+        earlier = self._last.get(call)
+        if earlier is not None and call.tool and earlier is not output:
+            earlier.standing -= 1
+            self.repeated.setdefault(call, []).append(earlier)
+            if earlier.is_superseded:
+                self.superseded.append(earlier)
+        self._last[call] = output
+        _count(self._by_tool, call.tool or "(no name)", output.tokens if len(output.calls) == 1 else 0)
+
+    def _note_size(self, row: int, kind: MessageKind, tokens: int) -> None:
+        one = (tokens, -row, kind)
+        if len(self._largest) < LARGEST:
+            heapq.heappush(self._largest, one)
+        elif one > self._largest[0]:
+            heapq.heapreplace(self._largest, one)
+
+    def _note_place(self, row: int, message: Message, kind: MessageKind) -> None:
+        answers = is_answer(message) and kind != "summary"
+        if answers and not self._before_is_answer:
+            self.turns.append(row)
+        self._before_is_answer = answers
+        lists = {
+            "user": self.requests,
+            "summary": self.summaries,
+            "instruction": self.instructions,
+            "session": self.sessions,
+        }
+        if kind in lists:
+            lists[kind].append(row)
+
+    # What it comes to
+
+    @property
+    def by_kind(self) -> tuple[Share, ...]:
+        """The messages and tokens of each kind, the largest first."""
+        return _shares(self._by_kind)
+
+    @property
+    def by_tool(self) -> tuple[Share, ...]:
+        """The outputs of each tool and their tokens, the largest first; an output of several calls counts for the first."""
+        return _shares(self._by_tool)
+
+    @property
+    def largest(self) -> list[tuple[int, int, MessageKind]]:
+        """The row, the tokens and the kind of the largest messages, the largest first."""
+        return [(-row, tokens, kind) for tokens, row, kind in sorted(self._largest, reverse=True)]
+
+    def outputs_before(self, row: int) -> Sequence[Output]:
+        """The outputs in front of *row*."""
+        return self.outputs[: bisect_left(self.outputs, row, key=lambda one: one.row)]
+
+    def turn_before(self, count: int) -> int:
+        """The row with which the last *count* turns of the model begin; 0 where there are not so many."""
+        return self.turns[-count] if 0 < count <= len(self.turns) else 0
+
+
+def _count(figures: dict[str, list[int]], name: str, tokens: int) -> None:
+    figure = figures.setdefault(name, [0, 0])
+    figure[0] += 1
+    figure[1] += tokens
+
+
+def _shares(figures: dict[str, list[int]]) -> tuple[Share, ...]:
+    shares = (Share(name, messages, tokens) for name, (messages, tokens) in figures.items())
+    return tuple(sorted(shares, key=lambda one: (-one.tokens, one.name)))
+
+
+def _kinds_of(space: Workspace, columns: Columns, start: int, stop: int) -> list[MessageKind]:
+    """What the messages in those rows are."""
+    messages = columns.messages[start:stop]
+    kinds = [kind_of(message) for message in messages]
+    plain = [at for at, message in enumerate(messages) if _may_be_own(message)]
+    for at, type in zip(plain, _content_types(space, [columns.blobs[start + at] for at in plain]), strict=True):
+        kinds[at] = kind_of(messages[at], type)
+    said = [at for at, kind in enumerate(kinds) if kind in ("user", "answer", "instruction", "session")]
+    commits = [columns.commits[start + at] for at in said]
+    summaries = _summaries(space, commits)
+    for at, commit in zip(said, commits, strict=True):
+        if commit in summaries:
+            kinds[at] = "summary"
+    return kinds
+
+
+def _may_be_own(message: Message) -> bool:
+    """Whether the message may be of a content type of tract's own that the message does not tell."""
+    return message.format == "openai" and message.role in ("assistant", "system") and len(message.raw) == 2
+
+
+def _content_types(space: Workspace, blobs: Sequence[ObjectId]) -> Iterable[str]:
+    for payload in space.repo.objects.payloads(blobs, "blob"):
+        is_own = any(name in payload[:64] for name in _OWN_KINDS)
+        value = decode(payload) if is_own else None
+        yield str(value.get("content_type")) if isinstance(value, dict) else "message"
+
+
+def _summaries(space: Workspace, commits: Sequence[ObjectId]) -> set[ObjectId]:
+    """Those of *commits* that introduced a summary."""
+    repo, word = space.repo, SUMMARY.encode()
+    payloads = repo.objects.payloads(commits, "commit")
+    said = (commit for commit, payload in zip(commits, payloads, strict=True) if word in payload)
+    return {commit for commit in said if is_summary(repo, commit)}

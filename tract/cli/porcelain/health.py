@@ -1,0 +1,79 @@
+"""``tract health``: what a context is made of, and what could be done about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tract.agents.advice import Advice
+from tract.agents.health import Health, health_lines
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.report.plain import to_plain
+
+if TYPE_CHECKING:
+    from tract.api.tract import Tract
+
+
+def run(console: Console, args: Args) -> int:
+    with console.open_tract() as tract:
+        found = tract.health(args.branch)
+        if args.apply is not None:
+            return _apply(console, args, tract, found)
+    if args.json:
+        console.print_json(as_json(found))
+    else:
+        for line in health_lines(found):
+            console.line(line)
+    return DONE
+
+
+def as_json(found: Health) -> dict[str, object]:
+    """The state as ``--json`` prints it."""
+    plain = to_plain(found)
+    assert isinstance(plain, dict)
+    return dict(plain)
+
+
+def _apply(console: Console, args: Args, tract: Tract, found: Health) -> int:
+    """Do what an advice says, or propose it."""
+    from tract.agents.acting import Wish, act  # to look does without
+    from tract.agents.executor import own_autonomy
+
+    if args.branch is not None and args.branch != tract.current_branch:
+        console.error("--apply is about the branch that HEAD is on")
+        return USAGE
+    advice = _numbered(found, args.apply)
+    if advice is None:
+        last = f"the last is {len(found.advice)}" if found.advice else "there is none"
+        console.error(f"there is no advice {args.apply}; {last}")
+        return USAGE
+    acted = act(tract, Wish(advice.action, "health", advice.reason), own_autonomy(tract.repository))
+    if args.json:
+        console.print_json(to_plain(acted.result))
+    elif acted.result.error is not None:
+        console.error(acted.result.error)
+    else:
+        console.body(acted.result.text)
+    return DONE if acted.result.success else NEGATIVE
+
+
+def _numbered(found: Health, number: int) -> Advice | None:
+    return next((one for one in found.advice if one.number == number), None)
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Look at this branch. Default: HEAD's."),
+        Param("apply", ("--apply",), int, metavar="N", help="Do what advice N says, or propose it."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+No model is asked.
+Each advice says what it saves, how much of a provider's prompt cache stays, and after how many calls it has paid for what must be read anew.
+'--apply' does it where the tract's autonomy allows that for its risk, else it waits as a proposal.
+
+  $ tract health
+  $ tract health --apply 1
+""",
+)
