@@ -208,3 +208,37 @@ def test_nothing_is_spawned_inside_a_batch(session: Session) -> None:
     assert "in the batch" == texts(lead)[-1]
     assert [] == lead.children()
     assert {"root", "lead"} == {info.tract_id for info in session.list_tracts()}
+
+
+def test_agents_commit_under_the_names_of_their_settings(session: Session) -> None:
+    lead = session.create_tract("lead", config=TractConfig(author="chief"))
+    lead.user("go")
+    child = lead.spawn("look", name="x", config=TractConfig(author="scout"), message="Find three.")
+    child.assistant("found")
+    same = lead.spawn("look", name="y")
+    same.assistant("found")
+
+    assert ["chief", "chief", "scout"] == [entry.author for entry in child.blame()]
+    assert "chief" == same.blame()[-1].author
+    assert "scout" == session.get_tract("x").user("more").author
+
+
+def test_usage_is_counted_where_it_was_spent(session: Session) -> None:
+    spent = {"input_tokens": 10, "output_tokens": 1}
+    lead = session.create_tract("lead")
+    lead.user("go")
+    lead.assistant("yes", usage=spent)
+    for name, inheritance in (("x", "head_snapshot"), ("y", "full_clone")):
+        child = lead.spawn("look", name=name, inheritance=inheritance)  # type: ignore[arg-type]
+        child.assistant("found", usage=spent)
+        child.spawn("more", name=f"{name}{name}").assistant("deeper", usage=spent)
+    session.copy_tract("lead", "copy")
+
+    report = session.usage(by="tract")
+    assert {"lead": 1, "x": 1, "xx": 1, "y": 1, "yy": 1} == {row.tract: row.calls for row in report.rows}
+    assert 5 == report.total.calls
+    assert ["y", "yy"] == [row.tract for row in session.usage(family="y").rows]
+    assert 1 == child.usage().total.calls
+    session.delete_tract("lead", force=True)
+    assert 1 == child.usage().total.calls
+    assert 15.0 == report.rows[0].cost(lead.config)

@@ -123,3 +123,51 @@ def test_a_tract_with_children_is_deleted_by_force(lead: Run) -> None:
 def test_what_cannot_be_is_refused(lead: Run, argv: tuple[str, ...], status: int) -> None:
     assert status == lead(*argv).status
     assert 1 == len(lead("tracts", "--json").json_lines)
+
+
+def test_agents_work_on_branches_under_their_names_wherever_head_is(lead: Run) -> None:
+    lead("branch", "market")
+    lead("branch", "rivals")
+    lead("commit", "--branch", "market", "--role", "assistant", "a market", TRACT_AUTHOR_NAME="ada")
+    lead("--branch", "market", "commit", "--role", "assistant", "a large one", TRACT_AUTHOR_NAME="ada")
+    lead("commit", "--role", "assistant", "no rivals", TRACT_BRANCH="rivals", TRACT_AUTHOR_NAME="bob")
+    assert ["be brief", "four days in Bern", "gladly"] == texts(lead)
+    assert 3 == len(lead("log", "--branch", "market", "-n", "3", "--json").json_lines)
+    for name in ("market", "rivals"):
+        assert 0 == lead("merge", name).status
+
+    blamed = [(one["author"], one["text"]) for one in lead("blame", "--json").json_lines[3:]]
+
+    assert [("ada", "a market"), ("ada", "a large one"), ("bob", "no rivals")] == blamed
+    assert "ada" in lead("log").out
+    missing = lead("commit", "--branch", "markt", "hello")
+    assert (128, True) == (missing.status, "did you mean 'market'?" in missing.err)
+    held = lead("switch", "market", TRACT_BRANCH="rivals")
+    assert (128, True) == (held.status, "HEAD cannot be moved" in held.err)
+    assert "main" == lead("branch", "--show-current").out.strip()
+
+
+def test_tracts_are_a_tree_and_usage_is_told_by_tract_and_family(lead: Run) -> None:
+    def answer(tract: str, tokens: int) -> None:
+        usage = f'{{"input_tokens": {tokens}, "output_tokens": 1}}'
+        lead("commit", "--tract", tract, "--role", "assistant", "--usage", usage, f"said by {tract}")
+
+    answer("root", 100)
+    lead("spawn", "--name", "b", "second")
+    lead("spawn", "--name", "a", "first")
+    lead("spawn", "--tract", "b", "--name", "c", "below b")
+    answer("b", 20)
+    answer("c", 3)
+    lead("tracts", "create", "z")
+
+    lines = [line[13:].split(" ")[0:5] for line in lead("tracts", "--counts").out.splitlines()]
+    assert [["root"], ["", "", "a"], ["", "", "b"], ["", "", "", "", "c"], ["z"]] == [
+        line[: next(at for at, word in enumerate(line) if word) + 1] for line in lines
+    ]
+    report = lead("usage", "--family", "--json").json
+    assert [("b", 20), ("c", 3), ("root", 100)] == [(row["tract"], row["input_tokens"]) for row in report["rows"]]
+    assert 123 == report["total"]["input_tokens"]
+    assert 23 == lead("usage", "--family", "--tract", "b", "--json").json["total"]["input_tokens"]
+    assert 3 == lead("usage", "--tract", "c", "--json").json["total"]["input_tokens"]
+    assert "cost" in lead("usage", "--all-tracts").out
+    assert 2 == lead("usage", "--family", "--branch", "main").status

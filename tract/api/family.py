@@ -201,11 +201,11 @@ class Family(Committing):
 
     def _in_tract(self, name: str) -> Self:
         """A handle on another tract of the store, which shares this one's store, lock and model."""
-        from tract.history.tracts import in_tract, settings_in
+        from tract.history.tracts import in_tract, settings_in, with_settings
 
         with self._access() as space:
             repo = replace(in_tract(self._repo, name), branch=None)
-            repo = replace(repo, config=settings_in(repo))
+            repo = with_settings(repo, settings_in(repo))
             counter = space.blobs.counter
         other = type(self)(repo, tokenizer=counter, on_moved=self._on_moved, lock=self._lock)
         other._client, other._prompts, other._autonomy = self._client, self._prompts, self._autonomy

@@ -7,7 +7,7 @@ session ── get_tract("a") ──▸ Tract          its handles share the ses
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
@@ -27,9 +27,10 @@ from tract.history.tracts import (
     rename_tract,
     restore_tract,
     settings_in,
+    with_settings,
 )
 from tract.refs.names import ROOT
-from tract.report.tracts import TractInfo, list_tracts
+from tract.report.tracts import TractInfo, by_age, family_order, list_tracts
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tract.repo import Repository
     from tract.report.info import CommitInfo
     from tract.report.search import SearchHit, SearchOptions
+    from tract.report.spending import UsageReport
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
 
@@ -165,6 +167,27 @@ class Session:
         with self._using() as repo:
             return search(repo, text, **options)
 
+    def usage(
+        self,
+        *,
+        family: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        by: Iterable[str] = ("tract", "model"),
+    ) -> UsageReport:
+        """What the recorded usage of all tracts adds up to, or of *family*, a tract with all that came from it, told apart *by* ``tract``, ``model``, ``branch`` and ``day``.
+
+        What a child began with counts in its parent only. ``UsageRow.cost`` weighs it with the prices of the settings.
+        """
+        from tract.report.spending import usage_of_tracts
+
+        with self._using() as repo:
+            if family is not None:
+                in_tract(repo, family)
+            names = [info.tract_id for info, _ in family_order(by_age(list_tracts(repo)), family)]
+            spaces = (self._workspace(in_tract(repo, name)) for name in names)
+            return usage_of_tracts(spaces, since=since, until=until, by=by)
+
     def compile_at(
         self, name: str, *, at_time: datetime | str | None = None, at_commit: Revision | None = None
     ) -> CompiledContext:
@@ -177,8 +200,7 @@ class Session:
         A commit that several tracts have in their history is of the first of them that was made.
         """
         found: dict[str, CommitInfo] = {}
-        infos = sorted(self.list_tracts(), key=lambda one: (one.created_at is not None, one.created_at))
-        for info in infos:
+        for info in by_age(self.list_tracts()):
             with self._using():
                 tract = self._opened(self._inside(info.tract_id))
             for commit in tract.log(limit, all_refs=True, since=since) if info.head_hash else ():
@@ -289,13 +311,13 @@ class Session:
         tract = self._open.get(name)
         if tract is None or tract.is_closed:
             repo = self._inside(name)
-            tract = self._open[name] = self._opened(repo if config is None else replace(repo, config=config))
+            tract = self._open[name] = self._opened(repo if config is None else with_settings(repo, config))
         return tract
 
     def _inside(self, name: str) -> Repository:
         """The store as seen from a tract, with that tract's settings."""
         repo = in_tract(self._repo, name)
-        return repo if name == ROOT else replace(repo, config=settings_in(repo))
+        return repo if name == ROOT else with_settings(repo, settings_in(repo))
 
     def _opened(self, repo: Repository) -> Tract:
         tract = Tract(repo, tokenizer=self._tokenizer, on_moved=self._on_moved, lock=self._lock)

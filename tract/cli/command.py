@@ -50,6 +50,9 @@ class Param(NamedTuple):
 
 
 TRACT = Param("tract", ("--tract",), metavar="NAME", help="The tract to work in; the root tract if not given.")
+BRANCH = Param(
+    "on_branch", ("--branch",), metavar="BRANCH", help="The branch to work on, wherever HEAD is; HEAD's if not given."
+)
 """An option that every command has."""
 
 ROLES = ("user", "assistant", "system", "developer", "tool")
@@ -85,6 +88,12 @@ class _Words(NamedTuple):
     options: list[tuple[Param, str | None]]
     arguments: list[str]
     unread: list[str]
+
+
+def with_common(command: Command) -> Command:
+    """The command with the options that all have; ``--branch`` is not one where the command has its own."""
+    has_own = any(set(BRANCH.flags) & set(param.flags) for param in command.params)
+    return command._replace(params=(*command.params, TRACT, *(() if has_own else (BRANCH,))))
 
 
 def parse(command: Command, argv: Sequence[str]) -> Args:

@@ -103,6 +103,9 @@ class Console:
         self.environ = environ if environ is not None else os.environ
         self.folder = folder if folder is not None else _working_folder()
         self.tract = tract
+        self.branch = self.environ.get("TRACT_BRANCH") or None
+        """The branch to work on, wherever HEAD is; None for HEAD's."""
+
         self.color = color
         self.read_only = self.environ.get("TRACT_READ_ONLY", "") not in ("", "0")
         """Whether nothing at all is to be written, to whatever store."""
@@ -290,7 +293,7 @@ class Console:
         store = self.store()
         author = self.settings.get("author") or self.environ.get("TRACT_AUTHOR_NAME")
         # Opening an unknown tract would make it.
-        return open_repository(
+        repo = open_repository(
             store,
             tract=self.tract,
             author=author,
@@ -299,6 +302,15 @@ class Console:
             create_tract=False,
             read_only=self.read_only,
         )
+        if self.branch is None:
+            return repo
+        from tract.history.branch import on_branch  # few commands are told on which branch
+
+        try:
+            return on_branch(repo, self.branch)
+        except BaseException:
+            repo.close()
+            raise
 
     def check_writable(self, path: str) -> None:
         """ReadOnlyError where nothing is to be changed: for commands that write without opening the store *path*."""

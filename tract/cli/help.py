@@ -18,7 +18,7 @@ from typing import Any
 
 import typer
 
-from tract.cli.command import DONE, TRACT, USAGE, Command, Param, spelled_out
+from tract.cli.command import BRANCH, DONE, TRACT, USAGE, Command, Param, spelled_out, with_common
 from tract.cli.commands import ENTRIES, Entry
 from tract.cli.console import Console
 from tract.cli.settings import NAMES
@@ -47,10 +47,10 @@ def complete(console: Console, argv: Sequence[str]) -> int:
         return _completer(console, param)
 
     # The options that stand before a command: what they say counts for what completes the words behind them.
-    app.callback()(as_function(Command(lambda *_: DONE, (*_BEFORE, TRACT)), lambda _: None, completer))
+    app.callback()(as_function(Command(lambda *_: DONE, (*_BEFORE, TRACT, BRANCH)), lambda _: None, completer))
     for name, entry in ENTRIES.items():
         command: Command = import_module(entry.module).COMMAND
-        command = command._replace(params=(*command.params, TRACT))
+        command = with_common(command)
         app.command(name, short_help=entry.summary)(as_function(command, lambda _: None, completer))
     before = _start_files(console)
     status = _say(app, argv, "tract", console)
@@ -111,6 +111,7 @@ def _take(console: Console, context: typer.Context) -> None:
     before, typed = context.find_root().params, context.params
     for folder in before.get("folder") or ():
         console.folder = os.path.join(console.folder, os.path.expanduser(folder))
+    console.branch = None  # a word that is not whole names none
     console.tract = typed.get("tract") or before.get("tract") or console.tract
 
 

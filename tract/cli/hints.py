@@ -177,6 +177,7 @@ def _names_like(console: Console, exc: errors.TractError) -> list[str]:
     """All names of what *exc* misses."""
     if isinstance(exc, errors.ConfigError) and str(exc).startswith("unknown setting"):
         return [*NAMES, *(one.name for one in fields(TractConfig) if one.init), "budget_action"]
+    console.branch = None  # it may be what is missed
     with suppress(errors.TractError, OSError):
         if isinstance(exc, errors.SessionError) and "there is no tract" in str(exc):
             console.tract = None

@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from tract import __version__
-from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, TRACT, USAGE, Command, UnreadableError, parse
+from tract.cli.command import DONE, FATAL, INTERRUPTED, NEGATIVE, USAGE, Command, UnreadableError, parse, with_common
 from tract.cli.commands import ENTRIES, GROUPS
 from tract.cli.console import Console, OutputError, utf8_streams
 from tract.errors import ConfigError, DamageWarning, TimeArgumentError, TractError
@@ -23,7 +23,7 @@ _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = "usage: tract [-C <folder>] [--tract <name>] [-c <setting>=<value>] [--color=<when>]\n             [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
+_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--branch <name>] [-c <setting>=<value>]\n             [--color=<when>] [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
 
 
 def entry() -> None:
@@ -90,7 +90,7 @@ def _dispatch(argv: list[str], console: Console) -> int:
         name, *more = _alias_words(name, alias)
         argv = [*more, *argv]
     command: Command = import_module(ENTRIES[name].module).COMMAND
-    command = command._replace(params=(*command.params, TRACT))
+    command = with_common(command)
     try:
         args = parse(command, argv)
     except UnreadableError:
@@ -99,6 +99,8 @@ def _dispatch(argv: list[str], console: Console) -> int:
         return _paged(console, lambda: explain(console, name, command, argv))
     if args.tract is not None:
         console.tract = args.tract
+    if getattr(args, "on_branch", None) is not None:
+        console.branch = args.on_branch
     return _paged(console, lambda: command.run(console, args)) if command.pages else command.run(console, args)
 
 
@@ -142,7 +144,7 @@ def _global_option(argv: list[str], console: Console) -> int | None:
     if option == "--read-only":
         console.read_only = True
         return None
-    if option not in ("-C", "--tract", "--color", "-c"):
+    if option not in ("-C", "--tract", "--branch", "--color", "-c"):
         return _usage_error(console, f"unknown option: {option}")
     if not given:
         if not argv:
@@ -153,6 +155,8 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         os.listdir(console.folder)  # a folder that is not there is better found here than in a message about stores
     elif option == "--tract":
         console.tract = value
+    elif option == "--branch":
+        console.branch = value
     elif option == "-c":
         from tract.cli.settings import give  # few commands are told anything else than what is saved
 

@@ -17,6 +17,7 @@ from tract.history.state import states
 from tract.messages.values import compact_json
 from tract.objects.json import parse_json
 from tract.objects.model import Operation, RefValue
+from tract.opening import author_name
 from tract.refs.files import make_tract_folder
 from tract.refs.names import HEAD, ROOT, TRACTS, branch_ref, ref_path, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
@@ -43,6 +44,12 @@ def in_tract(repo: Repository, name: str) -> Repository:
     if repo.refs.read(prefix + HEAD) is None:
         raise SessionError(f"there is no tract named '{name}'")
     return replace(repo, tract=name, prefix=prefix)
+
+
+def with_settings(repo: Repository, config: TractConfig) -> Repository:
+    """*repo* with those settings, and their author, unless it was opened for another one than its own settings name."""
+    is_given = repo.author != author_name(repo.config)
+    return replace(repo, config=config, author=repo.author if is_given else author_name(config))
 
 
 def tract_times(repo: Repository) -> dict[str, TractTimes]:

@@ -1,16 +1,21 @@
-"""Spending: the tokens that providers counted, by model, branch and day."""
+"""Spending: the tokens that providers counted, by model, branch and day, of a tract or of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from tract.compile.workspace import Workspace
+from tract.config import TractConfig
 from tract.errors import BranchNotFoundError, ContentValidationError
 from tract.history.notes import USAGE, note_history
+from tract.history.spawn import parent_of
 from tract.history.times import microseconds, moment
+from tract.history.tracts import in_tract
+from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.note import NoteEvent
 from tract.refs.names import HEADS, branch_ref
@@ -22,10 +27,11 @@ from tract.tokens.usage import GROUPINGS, TokenUsage, usage_of
 class UsageRow:
     """The tokens of some calls.
 
-    *model*, *branch* and *day* (in UTC) are what the calls have in common, None where they are not told apart or it is not known.
+    *tract*, *model*, *branch* and *day* (in UTC) are what the calls have in common, None where they are not told apart or it is not known.
     ``input_tokens`` includes those read from a cache and written to it.
     """
 
+    tract: str | None = None
     model: str | None = None
     branch: str | None = None
     day: date | None = None
@@ -39,6 +45,14 @@ class UsageRow:
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+    def cost(self, config: TractConfig) -> float:
+        """What they cost at the prices of the settings, in uncached input tokens."""
+        plain = self.input_tokens - self.cache_read_tokens - self.cache_creation_tokens
+        cached = (
+            self.cache_read_tokens * config.cache_read_price + self.cache_creation_tokens * config.cache_write_price
+        )
+        return plain + cached + self.output_tokens * config.output_price
 
     def plus(self, usage: TokenUsage) -> UsageRow:
         """The row with one more call."""
@@ -70,38 +84,101 @@ def usage_report(
 ) -> UsageReport:
     """What the recorded usage adds up to.
 
-    Every recorded usage is a call; usage recorded twice for one commit is two.
+    Every recorded usage is a call; usage recorded twice for one commit is two. What a tract that was spawned began with was its parent's.
     A call belongs to the branch its commit is on: the store's default branch where several share it, else the first of them by name.
     *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
     """
     groupings = _checked_groupings(by)
-    earliest = None if since is None else microseconds(since, "since")
-    latest = None if until is None else microseconds(until, "until")
-    history = _History(space, branch)
-    rows: dict[tuple[str, str, str], UsageRow] = {}
-    total = UsageRow()
-    for note in note_history(space.repo, USAGE):
-        if (earliest is not None and note.time < earliest) or (latest is not None and note.time >= latest):
-            continue
-        if branch is not None and note.target not in history.branches:
-            continue
-        row = UsageRow(
-            model=history.model(note) if "model" in groupings else None,
-            branch=history.branches.get(note.target) if "branch" in groupings else None,
-            day=moment(note.time).date() if "day" in groupings else None,
-        )
-        key = (str(row.day or ""), row.branch or "", row.model or "")
-        usage = usage_of(note.body)
-        rows[key] = rows.get(key, row).plus(usage)
-        total = total.plus(usage)
-    return UsageReport(tuple(rows[key] for key in sorted(rows)), total)
+    if "tract" in groupings:
+        groupings -= {"tract"}
+    adding = _Adding(groupings, since, until)
+    adding.add(space, branch, _inherited(space.repo))
+    return adding.report()
+
+
+def usage_of_tracts(
+    spaces: Iterable[AbstractContextManager[Workspace]],
+    *,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+    by: Iterable[str] = ("tract", "model"),
+) -> UsageReport:
+    """What the usage of several tracts adds up to, parents first: what a child or a copy began with counts where it was spent."""
+    adding = _Adding(_checked_groupings(by), since, until)
+    seen: set[_Key] = set()
+    for opened in spaces:
+        with opened as space:
+            seen |= adding.add(space, None, seen | _inherited(space.repo))
+    return adding.report()
+
+
+_Key: TypeAlias = tuple[ObjectId, int, int]
+"""What tells a note from any other, whichever tract has it."""
+
+
+def _key(note: NoteEvent) -> _Key:
+    return note.target, note.time, note.random
+
+
+class _Adding:
+    """Calls as they are added up."""
+
+    def __init__(self, groupings: frozenset[str], since: datetime | str | None, until: datetime | str | None) -> None:
+        self._groupings = groupings
+        self._earliest = None if since is None else microseconds(since, "since")
+        self._latest = None if until is None else microseconds(until, "until")
+        self._rows: dict[tuple[str, str, str, str], UsageRow] = {}
+        self._total = UsageRow()
+
+    def add(self, space: Workspace, branch: str | None, left_out: Collection[_Key]) -> set[_Key]:
+        """Add the calls of a tract, but for the notes *left_out*; all its notes about usage."""
+        groupings = self._groupings
+        history = _History(space, branch)
+        found = set()
+        for note in note_history(space.repo, USAGE):
+            found.add(_key(note))
+            if _key(note) in left_out or (branch is not None and note.target not in history.branches):
+                continue
+            if self._earliest is not None and note.time < self._earliest:
+                continue
+            if self._latest is not None and note.time >= self._latest:
+                continue
+            row = UsageRow(
+                tract=space.repo.tract if "tract" in groupings else None,
+                model=history.model(note) if "model" in groupings else None,
+                branch=history.branches.get(note.target) if "branch" in groupings else None,
+                day=moment(note.time).date() if "day" in groupings else None,
+            )
+            key = (str(row.day or ""), row.tract or "", row.branch or "", row.model or "")
+            usage = usage_of(note.body)
+            self._rows[key] = self._rows.get(key, row).plus(usage)
+            self._total = self._total.plus(usage)
+        return found
+
+    def report(self) -> UsageReport:
+        return UsageReport(tuple(self._rows[key] for key in sorted(self._rows)), self._total)
+
+
+def _inherited(repo: Repository) -> set[_Key]:
+    """The notes about usage that a tract that was spawned has from its parent: those that the parent has, and those about commits before the spawn."""
+    link = parent_of(repo)
+    if link is None:
+        return set()
+    start = bytes.fromhex(link.commit) if link.commit is not None else None
+    before = {id for id, _ in ancestors(repo, [start] if start is not None and repo.objects.contains(start) else [])}
+    found = {_key(note) for note in note_history(repo, USAGE) if note.target in before}
+    if not link.is_orphan:
+        parent = in_tract(repo, link.parent)
+        found |= {_key(note) for note in note_history(parent, USAGE)}
+    return found
 
 
 def _checked_groupings(by: Iterable[str]) -> frozenset[str]:
     names = frozenset([by] if isinstance(by, str) else by)
     for name in sorted(names, key=str):
-        if name not in GROUPINGS:
-            raise ContentValidationError(f"usage cannot be told apart by {name!r}; only by {', '.join(GROUPINGS)}")
+        if name not in (*GROUPINGS, "tract"):
+            known = ", ".join((*GROUPINGS, "tract"))
+            raise ContentValidationError(f"usage cannot be told apart by {name!r}; only by {known}")
     return names
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -56,6 +56,26 @@ def list_tracts(
             with workspace_in(inside) as space:
                 info = _with_counts(space, info)
         yield info
+
+
+def by_age(infos: Iterable[TractInfo]) -> list[TractInfo]:
+    """The tracts, the first that was made first."""
+    return sorted(infos, key=lambda one: (one.created_at is not None, one.created_at))
+
+
+def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterator[tuple[TractInfo, int]]:
+    """The tracts, each behind the one it was spawned from, with how many parents it has; of *first* and all that came from it only, where it is given."""
+    known = {info.tract_id: info for info in infos}
+    children: dict[str | None, list[TractInfo]] = {}
+    for info in known.values():
+        parent = info.parent_tract_id
+        has_parent = parent is not None and not info.is_orphan and parent in known
+        children.setdefault(parent if has_parent else None, []).append(info)
+    stack = [(info, 0) for info in reversed(children.get(None, []) if first is None else [known[first]])]
+    while stack:
+        info, depth = stack.pop()
+        yield info, depth
+        stack += [(child, depth + 1) for child in reversed(children.get(info.tract_id, []))]
 
 
 def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractInfo:

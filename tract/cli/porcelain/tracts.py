@@ -22,8 +22,7 @@ from tract.history.tracts import (
     settings_in,
 )
 from tract.repo import Repository
-from tract.report.plain import to_plain
-from tract.report.tracts import TractInfo, list_tracts
+from tract.report.tracts import TractInfo, family_order, list_tracts
 
 _ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
     "create": (create_tract, 1, "Made tract"),
@@ -65,15 +64,16 @@ def _list(console: Console, args: Args) -> int:
         yield looking_workspace(replace(inside, config=settings_in(inside)), console.warn)
 
     with console.open_repository() as repo:
-        for info in list_tracts(repo, workspace_in=workspace_in if args.counts else None):
+        infos = list_tracts(repo, workspace_in=workspace_in if args.counts else None)
+        for info, depth in family_order(infos):
             if args.json:
-                console.print_json(to_plain(info))
+                console.print_json(info)
             else:
-                _print(console, info, info.tract_id == repo.tract)
+                _print(console, info, depth, info.tract_id == repo.tract)
     return DONE
 
 
-def _print(console: Console, info: TractInfo, is_current: bool) -> None:
+def _print(console: Console, info: TractInfo, depth: int, is_current: bool) -> None:
     at = (info.head_hash or "")[:SHORT].ljust(SHORT)
     name = console.paint(info.tract_id, "green") if is_current else info.tract_id
     beside = [
@@ -81,9 +81,14 @@ def _print(console: Console, info: TractInfo, is_current: bool) -> None:
         *([] if info.message_count is None else [_counts(info.message_count, info.token_count)]),
         *([] if info.last_changed is None else [f"changed {_local(info.last_changed)}"]),
         *([] if info.display_name is None else [info.display_name]),
-        *([] if info.parent_tract_id is None else [f"of {info.parent_tract_id}: {info.purpose}"]),
+        *([] if info.parent_tract_id is None else [f"of {_parent(info)}: {info.purpose}"]),
     ]
-    console.line("* " if is_current else "  ", console.paint(at, "yellow"), " ", name, f" ({', '.join(beside)})")
+    lead = "* " if is_current else "  "
+    console.line(lead, console.paint(at, "yellow"), " ", "  " * depth, name, f" ({', '.join(beside)})")
+
+
+def _parent(info: TractInfo) -> str:
+    return f"{info.parent_tract_id}, which is deleted" if info.is_orphan else info.parent_tract_id or ""
 
 
 def _counts(messages: int, tokens: int | None) -> str:
@@ -104,7 +109,7 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print JSON, a tract a line."),
     ),
     """
-A store has a root tract and any number of others, each with its own HEAD, branches and notes; all share the messages.
+A store has a root tract and any number of others, each with its own HEAD, branches and notes; all share the messages. A tract that was spawned is listed under its parent.
 A name is any text of at most 255 bytes. 'tract --tract NAME log', or 'tract log --tract NAME', is that tract's log, and NAME::HEAD~2 a commit of it.
 A deleted tract can be restored as long as gc keeps what it had.
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.inputs import read_json
-from tract.report.spending import UsageReport, UsageRow, usage_report
+from tract.cli.looking import looking_workspace
+from tract.compile.workspace import Workspace
+from tract.history.tracts import in_tract, settings_in
+from tract.repo import Repository
+from tract.report.spending import UsageReport, UsageRow, usage_of_tracts, usage_report
+from tract.report.tracts import by_age, family_order, list_tracts
 from tract.tokens.usage import GROUPINGS
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
@@ -19,20 +28,51 @@ def run(console: Console, args: Args) -> int:
     if args.at is not None:
         console.error("--at goes with --record")
         return USAGE
-    by = tuple(name.strip() for name in args.by.split(",") if name.strip()) if args.by is not None else GROUPINGS
-    with console.open_workspace() as space:
-        report = usage_report(space, branch=args.branch, since=args.since, until=args.until, by=by)
+    several = args.family or args.all_tracts
+    if several and args.branch is not None:
+        console.error("--branch is of one tract, --family and --all-tracts are several")
+        return USAGE
+    by = _groups(args.by, ("tract", "model") if several else GROUPINGS)
+    with console.open_repository() as repo:
+        if several:
+            names = [
+                info.tract_id
+                for info, _ in family_order(by_age(list_tracts(repo)), repo.tract if args.family else None)
+            ]
+            spaces = (_workspace(console, repo, name) for name in names)
+            report = usage_of_tracts(spaces, since=args.since, until=args.until, by=by)
+        else:
+            space = looking_workspace(repo, console.warn)
+            report = usage_report(space, branch=args.branch, since=args.since, until=args.until, by=by)
+        costs = [row.cost(repo.config) for row in (*report.rows, report.total)] if several else []
     if args.json:
-        console.print_json(report, by=by)
+        console.print_json(report, by=by, **({"costs": costs} if several else {}))
     elif report.total.calls:
-        _print_table(console, report, [name for name in ("day", "branch", "model") if name in by])
+        _print_table(console, report, [name for name in ("day", "tract", "branch", "model") if name in by], costs)
     else:
         console.line("no usage recorded")
     return DONE
 
 
+def _groups(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    return default if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+@contextmanager
+def _workspace(console: Console, repo: Repository, name: str) -> Iterator[Workspace]:
+    inside = in_tract(repo, name)
+    yield looking_workspace(replace(inside, config=settings_in(inside)), console.warn)
+
+
 def _record(console: Console, args: Args) -> int:
-    if args.branch is not None or args.since is not None or args.until is not None or args.by is not None:
+    if (
+        args.family
+        or args.all_tracts
+        or args.branch is not None
+        or args.since is not None
+        or args.until is not None
+        or args.by is not None
+    ):
         console.error("--record goes with --at and --json only")
         return USAGE
     usage = read_json(args.record, "--record")
@@ -46,11 +86,14 @@ def _record(console: Console, args: Args) -> int:
     return DONE
 
 
-def _print_table(console: Console, report: UsageReport, names: list[str]) -> None:
+def _print_table(console: Console, report: UsageReport, names: list[str], costs: Sequence[float]) -> None:
     rows = [_cells(row, names) for row in report.rows]
     label = ["total"] + [""] * (len(names) - 1) if names else []
     total = [*label, *_cells(report.total, [])]
     lines = [[*names, *_TITLES], *(rows if names else []), total]
+    if costs:
+        shown = costs if names else costs[-1:]
+        lines = [[*line, cost] for line, cost in zip(lines, ["cost", *(f"{one:.0f}" for one in shown)], strict=True)]
     widths = [max(text_width(line[at]) for line in lines) for at in range(len(lines[0]))]
     for number, line in enumerate(lines):
         cells = [
@@ -83,7 +126,7 @@ COMMAND = Command(
             "by",
             ("--by",),
             metavar="WHAT",
-            help="What to group by, separated by commas: model, branch, day. Default: all three; '' prints only the total.",
+            help="What to group by, separated by commas: tract, model, branch, day. Default: model, branch and day, or of several tracts tract and model; '' prints only the total.",
         ),
         Param(
             "record",
@@ -97,15 +140,19 @@ COMMAND = Command(
             metavar="REVISION",
             help="With --record: the commit whose context the provider received. Default: HEAD.",
         ),
+        Param("family", ("--family",), bool, help="Count the calls of this tract and of all that came from it."),
+        Param("all_tracts", ("--all-tracts",), bool, help="Count the calls of all tracts of the store."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
 Each recorded usage counts as one call.
 Input tokens include those read from a cache and written to it. Days are in UTC. A dash means that something is not known.
 A call belongs to the branch that has its commit; if several have it, to the default branch.
+What a child began with counts in its parent. With --family and --all-tracts the cost is told too: at the prices of the settings, in uncached input tokens.
 
   $ tract usage
   $ tract usage --by model --since 2026-01-01 --json
+  $ tract usage --family --by tract
   $ tract usage --record '{"input_tokens": 1234, "output_tokens": 56}'
 """,
     pages=True,
