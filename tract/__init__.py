@@ -37,6 +37,7 @@ _HOMES = {
     "tract.compile.totals": ("TokenCount",),
     "tract.report.info": ("CommitInfo",),
     "tract.compile.prefix": ("PrefixChange",),
+    "tract.history.partial": ("PartialAnswer",),
     "tract.messages.message": ("CompileWarning", "Message"),
     "tract.report.spending": ("UsageReport", "UsageRow"),
     "tract.report.status": ("StatusInfo",),
@@ -231,6 +232,7 @@ if TYPE_CHECKING:
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403
     from tract.history.branch import BranchInfo as BranchInfo
+    from tract.history.partial import PartialAnswer as PartialAnswer
     from tract.history.priority import Priority as Priority
     from tract.history.priority import PriorityAnnotation as PriorityAnnotation
     from tract.history.reflog import ReflogEntry as ReflogEntry

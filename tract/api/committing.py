@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle
 from tract.compile.totals import follow_records
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tract.adapters.recording import RecordOptions, RecordResult
     from tract.compile.compiled import CompiledContext
     from tract.compile.workspace import Workspace
+    from tract.history.partial import PartialAnswer
     from tract.objects.id import ObjectId
     from tract.objects.model import Commit
     from tract.repo import Repository
@@ -169,6 +170,39 @@ class Committing(Handle):
 
         with self._access() as space:
             return open_stream(space, self.commit, role, **options)
+
+    def partial_answers(self) -> tuple[PartialAnswer, ...]:
+        """The streamed messages whose processes died before they were committed, oldest first, as far as they had come.
+
+        They are in no context before somebody commits them (:meth:`commit_partial`) or lets them go (:meth:`drop_partial`).
+        """
+        from tract.history.partial import partial_answers
+
+        with self._looking() as space:
+            return partial_answers(space.repo)
+
+    def commit_partial(self, answer: PartialAnswer) -> CommitInfo:
+        """Commit what came of a streamed message, with ``{"partial": true}`` in its metadata, as the stream would have where an exception cut it short."""
+        from tract.history.partial import drop_partial
+        from tract.writing.stream import PARTIAL
+
+        info = self.commit(
+            DialogueContent(cast("Role", answer.role), answer.text),
+            message=answer.message,
+            response_to=answer.response_to,
+            metadata={**(answer.metadata or {}), PARTIAL: True},
+            generation_config=None if answer.generation_config is None else dict(answer.generation_config),
+        )
+        with self._access() as space:
+            drop_partial(space.repo, answer.id)
+        return info
+
+    def drop_partial(self, answer: PartialAnswer) -> None:
+        """Forget what came of a streamed message; no error where that was done before."""
+        from tract.history.partial import drop_partial
+
+        with self._access() as space:
+            drop_partial(space.repo, answer.id)
 
     def annotate(
         self, target: Revision, priority: Priority | PriorityName, *, reason: str | None = None

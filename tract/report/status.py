@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -20,12 +21,16 @@ from tract.messages.message import Message
 from tract.messages.pairing import Pairing, is_answer, tools_in
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
+from tract.repo import Repository
 from tract.report.info import CommitInfo, describe_all
 from tract.report.text import Shown, count_of, short
+from tract.storage import files
+from tract.transaction import STATES
 from tract.tree import Context
 
 if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
+    from tract.history.partial import PartialAnswer
 
 _RECENT = 5
 
@@ -47,6 +52,7 @@ class StatusInfo(Shown):
     """Where a tract is.
 
     *open_calls* are the tool calls of the last answer that nobody answered yet.
+    *partial_answers* are streamed messages whose processes died before they were committed.
     *prefix* is what the request that was asked about would cost the cache of the last recorded one; None where nobody asked, or none was recorded.
     *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
@@ -64,6 +70,7 @@ class StatusInfo(Shown):
     recent_commits: tuple[CommitInfo, ...]
     open_calls: tuple[OpenCall, ...]
     prefix: PrefixChange | None = None
+    partial_answers: tuple[PartialAnswer, ...] = ()
 
     def __repr__(self) -> str:
         where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"
@@ -107,7 +114,17 @@ def status(space: Workspace, request: Mapping[str, Any] | None = None) -> Status
         recent_commits=_recent(space, tip),
         open_calls=open_calls(space, tip),
         prefix=None if request is None else change_of_last_request(space, tip, request),
+        partial_answers=left_answers(repo),
     )
+
+
+def left_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
+    """The streamed messages whose processes died before they were committed."""
+    if repo.path is None or not files.exists(os.path.join(repo.folder, STATES)):
+        return ()  # as nearly always
+    from tract.history.partial import partial_answers
+
+    return partial_answers(repo)
 
 
 def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapping[str, Any]) -> PrefixChange | None:

@@ -739,6 +739,18 @@ class FileLock:
             self._fd = -1
 
 
+def is_locked(path: str) -> bool:
+    """Whether somebody holds an exclusive flock on the file *path*; FileNotFoundError where there is none. Needs no right to write."""
+    fd = open_read(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        close(fd)
+    return False
+
+
 _locks: WeakSet[FileLock] = WeakSet()
 
 

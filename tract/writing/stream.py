@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
-from tract.errors import ClosedError, ContentValidationError, TractError
+from tract.errors import ClosedError, ContentValidationError, TractError, TractWarning
+from tract.history.partial import PartialFile
 from tract.objects.content import DialogueContent, Role
 from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
-from tract.revision import Revision
+from tract.revision import Revision, revision_text
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.answers import Answer, answer_drafts, given_answer, read_async_stream, read_stream
 from tract.writing.drafts import checked_config, draft
@@ -60,18 +61,36 @@ def open_stream(
         else:
             answer_drafts(space, answer, CommitOperation.APPEND, {})
 
-    return MessageStream(finish, check, checked.config)
+    about = options.get("response_to")
+    header = {
+        "role": role,
+        "message": checked.message,
+        "response_to": None if about is None else revision_text(about),
+        "metadata": checked.metadata,
+        "generation_config": checked.config,
+    }
+    return MessageStream(finish, check, checked.config, PartialFile(space.repo, header), space.warn)
 
 
 class MessageStream:
     """A message being received; at the end of its ``with`` block it is committed, once.
 
     Left by an exception, Ctrl-C included, what has arrived is committed and marked as partial, and the exception goes on.
+    What is written is on the disk at once, and survives the death of the process: ``Tract.partial_answers()`` has it then.
     Nothing written, nothing committed; text is all that is written, and ``content`` takes an answer that is more than that.
     Nothing is locked meanwhile; where the commit is refused at the end, as when the branch has moved, ``text`` still has it all.
     """
 
-    def __init__(self, finish: Finish, check: Check, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        finish: Finish,
+        check: Check,
+        config: Mapping[str, Any] | None = None,
+        partial: PartialFile | None = None,
+        warn: Callable[[TractWarning], None] | None = None,
+    ) -> None:
+        self._partial = partial
+        self._warn = warn
         self._finish = finish
         self._check = check
         self._content: Any = None
@@ -88,6 +107,8 @@ class MessageStream:
         if not isinstance(chunk, str):
             raise ContentValidationError(f"a stream takes text, not {type(chunk).__name__}")
         self._chunks.append(chunk)
+        if self._partial is not None:
+            self._partial.write(chunk)
 
     def read(self, events: Iterable[Any]) -> Iterator[str]:
         """Take an SDK's stream in, and give its texts out as they come: ``for text in s.read(stream): print(text)``.
@@ -184,8 +205,25 @@ class MessageStream:
         self._check_open("closed")
         self._ended = True
         content = _whole(self.text) if self._content is None else self._content
-        if content != "":
-            self.commit = self._finish(content, self._usage, self._config, partial)
+        try:
+            if content != "":
+                self.commit = self._finish(content, self._usage, self._config, partial)
+        except BaseException:
+            self._end_file(keep=True)
+            raise
+        self._end_file(keep=False)
+
+    def _end_file(self, *, keep: bool) -> None:
+        """Let go of the file of what came, which stays where the message was not committed."""
+        file = self._partial
+        if file is None:
+            return
+        if keep:
+            file.leave()
+        else:
+            file.remove()
+        if file.failed is not None and self._warn is not None:
+            self._warn(TractWarning(f"the answer was not on the disk while it arrived: {file.failed}"))
 
     def _check_open(self, what: str) -> None:
         if self._ended:

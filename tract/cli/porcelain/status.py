@@ -34,6 +34,7 @@ from tract.report.status import (
     OpenCall,
     SharedPrefix,
     change_of_last_request,
+    left_answers,
     open_calls,
     prefix_line,
     prefix_of_last_call,
@@ -41,6 +42,7 @@ from tract.report.status import (
 
 if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
+    from tract.history.partial import PartialAnswer
 
 _T = TypeVar("_T")
 
@@ -66,6 +68,7 @@ class _State(NamedTuple):
     proposals: int
     open_calls: tuple[OpenCall, ...]
     change: PrefixChange | None
+    partial: tuple[PartialAnswer, ...]
 
 
 def run(console: Console, args: Args) -> int:
@@ -120,6 +123,7 @@ def _read(console: Console, space: Workspace, request: dict[str, Any] | None) ->
         proposals_waiting(repo),
         open_calls(space, tip),
         None if request is None else change_of_last_request(space, tip, request),
+        left_answers(repo),
     )
 
 
@@ -146,6 +150,12 @@ def _print(console: Console, state: _State) -> None:
         print_compressions_waiting(console, state.compressions)
     if state.proposals:
         print_proposals_waiting(console, state.proposals)
+    for one in state.partial:
+        said = "1 character" if len(one.text) == 1 else f"{len(one.text):,} characters"
+        console.line(
+            console.paint("A streamed answer was cut short: ", "yellow"),
+            f"{said} of {one.started_at:%Y-%m-%d %H:%M} UTC, in no context yet",
+        )
     if state.tip is None:
         console.line("")
         console.line("No commits yet")

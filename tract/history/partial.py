@@ -1,0 +1,200 @@
+"""Streamed answers while they arrive: on the disk, so that what had come survives the death of the process.
+
+    state/ANSWER-<16 hexadecimal digits>.jsonl      of the root tract; tracts/<tract>/state/… of another
+
+    {"branch", "head", "role", "started", "message", "response_to", "metadata", "generation_config"}
+    "a piece of the text"
+    "the next one"
+
+A line a piece, written when it comes and synced within a second; a last line that is torn is left out.
+Whoever streams holds a flock on the file, and takes the file away when the message is committed.
+A file that nobody holds is of a process that died; it is no part of any context before somebody commits it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tract.errors import DurabilityError, ObjectCorruptError, TractError
+from tract.repo import Repository
+from tract.storage import files
+from tract.transaction import STATES
+
+_BEGINNING, _END = "ANSWER-", ".jsonl"
+_SYNC_AFTER_SECONDS = 0.8
+_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialAnswer:
+    """What came of a streamed message before its process died.
+
+    It was to go on *branch*, behind the commit *head_hash*; the rest is as the stream was opened with.
+    """
+
+    id: str
+    role: str
+    text: str
+    branch: str | None
+    head_hash: str | None
+    started_at: datetime
+    message: str | None = None
+    response_to: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    generation_config: Mapping[str, Any] | None = None
+
+
+class PartialFile:
+    """The file of a stream under way; nothing is written before the first piece comes.
+
+    A disk that takes no more costs nothing but the safety: the stream goes on, and *failed* says what happened.
+    """
+
+    def __init__(self, repo: Repository, header: Mapping[str, Any]) -> None:
+        self._repo = repo
+        self._header = header
+        self._lock: files.FileLock | None = None
+        self._fd = -1
+        self._timer: threading.Timer | None = None
+        self.failed: Exception | None = None
+
+    def write(self, piece: str) -> None:
+        """Add what has come."""
+        if self.failed is not None or self._repo.path is None or self._repo.read_only:
+            return
+        try:
+            if self._fd < 0:
+                self._create()
+            files.append(self._fd, json.dumps(piece).encode() + b"\n")
+        except (OSError, TractError) as exc:
+            self.failed = exc
+            self._close()
+            return
+        if self._timer is None:
+            self._timer = threading.Timer(_SYNC_AFTER_SECONDS, self._sync)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _create(self) -> None:
+        branch, head = self._repo.head()
+        started = datetime.now(UTC).isoformat()
+        header = {
+            "branch": branch,
+            "head": None if head is None else head.hex(),
+            "started": started,
+            **self._header,
+        }
+        path = os.path.join(_folder(self._repo), f"{_BEGINNING}{os.urandom(8).hex()}{_END}")
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                files.make_directory(_folder(self._repo))
+                # Locked before it has a line: whoever looks takes a file without one for nothing.
+                files.close(files.create_exclusive(path))
+                break
+            except FileNotFoundError:  # who took the last file away took the folder too
+                if not left:
+                    raise
+        self._lock = files.FileLock(path)
+        self._lock.acquire(timeout=1)
+        self._fd = files.open_append(path)
+        files.append(self._fd, json.dumps(header).encode() + b"\n")
+
+    def _sync(self) -> None:
+        self._timer = None  # from now on a piece that comes is for the next one
+        fd, lock = self._fd, self._lock
+        if fd < 0 or lock is None:
+            return
+        with suppress(DurabilityError, OSError):  # the commit at the end is what has to be durable, and says so
+            files.sync_data(fd, "a partial answer", visible=True)
+            files.sync_directory(os.path.dirname(lock.path))
+
+    def remove(self) -> None:
+        """Take the file away: the message is committed."""
+        lock = self._lock
+        if lock is not None:
+            with suppress(OSError):
+                files.unlink(lock.path)
+        self._close()
+        if lock is not None:
+            files.remove_empty(os.path.dirname(lock.path))
+
+    def leave(self) -> None:
+        """Leave the file where it is, for whoever looks after what was not committed."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            files.close(fd)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def partial_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
+    """The streamed messages of this tract whose processes died before they were committed, oldest first."""
+    if repo.path is None:
+        return ()
+    names = (name for name in files.list_directory(_folder(repo)) if name.startswith(_BEGINNING))
+    found = [one for name in names if (one := _read(repo, name)) is not None]
+    return tuple(sorted(found, key=lambda one: (one.started_at, one.id)))
+
+
+def _read(repo: Repository, name: str) -> PartialAnswer | None:
+    """What a file holds; None where its process is alive, or died before it had written anything."""
+    path = os.path.join(_folder(repo), name)
+    try:
+        if files.is_locked(path):
+            return None
+        lines = files.read_file(path).split(b"\n")[:-1]
+    except FileNotFoundError:
+        return None  # the message was committed just now
+    if not lines:
+        return None
+    try:
+        header = json.loads(lines[0])
+        return PartialAnswer(
+            id=name.removeprefix(_BEGINNING).removesuffix(_END),
+            role=str(header["role"]),
+            text=_text(lines[1:]),
+            branch=header["branch"],
+            head_hash=header["head"],
+            started_at=datetime.fromisoformat(header["started"]),
+            message=header["message"],
+            response_to=header["response_to"],
+            metadata=header["metadata"],
+            generation_config=header["generation_config"],
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ObjectCorruptError(path, "it does not begin as a streamed answer does", 0) from exc
+
+
+def _text(lines: Sequence[bytes]) -> str:
+    """The pieces, as far as they are whole."""
+    pieces: list[str] = []
+    with suppress(ValueError, TypeError):
+        for line in lines:
+            pieces.append("" + json.loads(line))
+    return "".join(pieces)
+
+
+def drop_partial(repo: Repository, id: str) -> None:
+    """Forget a partial answer; no error where there is none any more."""
+    if repo.path is None:
+        return
+    files.unlink(os.path.join(_folder(repo), f"{_BEGINNING}{id}{_END}"))
+    files.remove_empty(_folder(repo))
+
+
+def _folder(repo: Repository) -> str:
+    return os.path.join(repo.folder, STATES)
