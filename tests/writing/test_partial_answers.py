@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.making import make_tract, texts
-from tract import ObjectCorruptError, TractWarning
+from tract import MessageStream, ObjectCorruptError, RefMovedError, TractWarning
 
 STREAMING = """
 import sys, time
@@ -35,6 +35,12 @@ def killed(path: Path, signal_: int, durability: str = "full") -> int:
             child.stdout.readline()
         child.send_signal(signal_)
         return child.wait(10)
+
+
+def fail_after(s: MessageStream, piece: str) -> None:
+    with s:
+        s.write(piece)
+        raise KeyError
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGTERM])
@@ -67,21 +73,21 @@ def test_of_a_stream_under_way_and_of_one_that_ended_nothing_is_left(tmp_path):
             with make_tract(path=tmp_path) as other:
                 assert () == other.partial_answers()
         assert not (tmp_path / ".tract" / "state").exists()
-        with pytest.raises(KeyError), t.stream() as s:
-            s.write("cut")
-            raise KeyError
+        s = t.stream()
+        with pytest.raises(KeyError):
+            fail_after(s, "cut")
         assert () == t.partial_answers()
     assert ["hi", "ho", "cut"] == texts(make_tract(path=tmp_path))
 
 
 def test_an_answer_that_could_not_be_committed_is_kept(tmp_path):
-    from tract import RefMovedError
-
     with make_tract("hi", path=tmp_path) as t:
-        with pytest.raises(RefMovedError), t.stream() as s:
-            s.write("an answer")
-            with make_tract(path=tmp_path) as other:
-                other.user("meanwhile")
+        s = t.stream()
+        s.write("an answer")
+        with make_tract(path=tmp_path) as other:
+            other.user("meanwhile")
+        with pytest.raises(RefMovedError):
+            s.close()
         [left] = t.partial_answers()
         assert "an answer" == left.text
         t.drop_partial(left)
@@ -109,8 +115,10 @@ def test_a_torn_last_piece_is_left_out_and_a_torn_beginning_is_damage(tmp_path):
 def test_a_disk_that_takes_no_more_costs_no_answer(tmp_path):
     with make_tract("hi", path=tmp_path) as t:
         (tmp_path / ".tract" / "state").write_text("no folder")
-        with pytest.warns(TractWarning, match="not on the disk while it arrived"), t.stream() as s:
-            s.write("ho")
+        s = t.stream()
+        s.write("ho")
+        with pytest.warns(TractWarning, match="not on the disk while it arrived"):
+            s.close()
         assert "ho" == t.compile().messages[-1].content
 
 
