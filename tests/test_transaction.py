@@ -141,7 +141,7 @@ def test_a_ref_that_moved_since_it_was_read_takes_the_whole_transaction_with_it(
     assert repo.ref("refs/tags/x") is None
 
 
-def test_what_is_asked_before_landing_sees_all_objects_and_can_prevent_it():
+def test_a_gate_sees_all_objects_and_can_prevent_it():
     repo, (a,) = make_repo("a")
     asked = []
 
@@ -150,8 +150,10 @@ def test_what_is_asked_before_landing_sees_all_objects_and_can_prevent_it():
         if len(asked) == 1:
             raise ConnectionError
 
+    repo.gates.append(ask)
+
     def attempt() -> ObjectId:
-        with transaction(repo, "try", before_landing=ask) as tx:
+        with transaction(repo, "try") as tx:
             id = commit(tx, "b")
             tx.note("usage", id, {})
             tx.move_branch(id)

@@ -404,6 +404,9 @@ class RefMovedError(StorageError):
     content: Any = None
     """What was not committed: a content as it was given, or a tuple of them from ``extend`` and from a batch; None from any other command."""
 
+    remote: str | None = None
+    """The remote on which the ref moved, None where it moved here."""
+
     def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
         self.ref = ref
         self.expected = expected

@@ -76,7 +76,6 @@ def transaction(
     *,
     moves: Moves = "branch",
     expected: Expected | Callable[[], Expected] = ANY,
-    before_landing: Callable[[Transaction], None] | None = None,
 ) -> AbstractContextManager[Transaction]:
     """A change of history, for a ``with`` block: it lands at the end, or after any exception not at all.
 
@@ -88,9 +87,9 @@ def transaction(
     ``refs``    only a HEAD that is not at *expected*.
 
     *expected*, where it is a function, is called when the lock is held and what other processes did is known.
-    *before_landing* is called when all objects are made and no ref has moved yet; what it raises prevents the transaction.
+    The repository's *gates* are asked when all objects are made and no ref has moved yet; what one raises prevents the transaction, and edits that it adds land with it.
     """
-    return _Opened(Transaction(repo, reason, before_landing), moves, expected)
+    return _Opened(Transaction(repo, reason), moves, expected)
 
 
 class Transaction:
@@ -101,13 +100,11 @@ class Transaction:
     """
 
     __slots__ = (
-        *("_before_landing", "_made", "_noted", "_notes"),
+        *("_made", "_noted", "_notes"),
         *("branch", "edits", "objects", "reason", "repo", "tip"),
     )
 
-    def __init__(
-        self, repo: Repository, reason: str, before_landing: Callable[[Transaction], None] | None = None
-    ) -> None:
+    def __init__(self, repo: Repository, reason: str) -> None:
         self.repo = repo
         self.reason = reason
         self.branch: str | None = None
@@ -117,7 +114,10 @@ class Transaction:
         self._made: set[ObjectId] = set()
         self._notes: dict[str, tuple[ObjectId | None, ObjectId]] = {}
         self._noted: set[tuple[str, ObjectId]] = set()
-        self._before_landing = before_landing
+
+    def note_tips(self) -> dict[str, ObjectId]:
+        """The newest note of each namespace in which this transaction makes one."""
+        return {name: last for name, (_, last) in self._notes.items()}
 
     def read_own(self) -> None:
         """Let ``repo`` of this transaction read what the transaction makes as well; ``repo.commit`` does so always."""
@@ -301,8 +301,10 @@ class Transaction:
         if not edits:
             return
         self._check_whole(edits)
-        if self._before_landing is not None:
-            self._before_landing(self)
+        for gate in tuple(self.repo.gates):
+            known = list(self.edits)
+            gate(self)
+            edits = [*(known if edits is self.edits else edits), *self.edits[len(known) :]]
         self.repo.refs.update(edits, reason=self.reason, objects=self.objects)
 
     def _check_whole(self, edits: Sequence[RefEdit]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from tract.api.handle import Handle
+from tract.api.handle import Handle, again_after_remote
 from tract.compile.totals import follow_records
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
@@ -251,7 +251,7 @@ class Committing(Handle):
         """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
         try:
             check_budget(space, self._unknown(space, drafts))
-            made = make_commits(space.repo, drafts, expected=self._expected_by_commit)
+            made = again_after_remote(lambda: make_commits(space.repo, drafts, expected=self._expected_by_commit))
         except (BudgetExceededError, RefMovedError) as exc:
             known = self._known(space, drafts)
             if drafts and len(known) == len(drafts):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from tract.api.opening import check_is_opened, storage_errors
 from tract.compile.compiler import Compiler, ContextCompiler
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tract.llm.types import LLMClient
+    from tract.remote.sync import Sync
 
 
 @dataclass(slots=True)
@@ -137,6 +138,8 @@ def _owner() -> tuple[int, Any]:
         return threading.get_ident(), None
 
 
+_T = TypeVar("_T")
+_MOST_TRIES = 64
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -144,6 +147,8 @@ class Handle:
     """What :class:`tract.Tract` stands on; it may be shared by threads."""
 
     _client: LLMClient | None = None
+    _sync: Sync | None = None
+    _is_fresh = False
     _prompts: str | Path | None = None
 
     def __new__(cls, *given: object, **_: object) -> Self:
@@ -190,7 +195,11 @@ class Handle:
                     follow_records(self._own, seen)
                 self._own.totals.flush()
                 self._closed = True
-                self._close_store()
+                try:
+                    if self._sync is not None:
+                        self._sync.stop(self._repo)
+                finally:
+                    self._close_store()
 
     def _close_store(self) -> None:
         if self._is_owner and self._repo.path is not None:  # results still count what a memory has
@@ -310,7 +319,7 @@ class Handle:
     def _land(self, one: OpenBatch) -> None:
         self._check_open()
         made = one._batch.commits()
-        anew = one._batch.land(reason="batch", follows=self._follows, check=one.check_seen)
+        anew = again_after_remote(lambda: one._batch.land(reason="batch", follows=self._follows, check=one.check_seen))
         one.commits = tuple(anew.get(id, id).hex() for id in made)
         self._repo.landed(anew)
         for name, tip in one._seen.tips.items():
@@ -407,6 +416,8 @@ class Handle:
     def _refresh(self) -> None:
         self._check_open()
         self._repo.refs.refresh()
+        if self._sync is not None and self._is_fresh and self._open_batch() is None:
+            self._sync.refresh_head(self._repo)
 
     @contextmanager
     def _looking(self) -> Iterator[Workspace]:
@@ -468,6 +479,20 @@ class _Access(AbstractContextManager[Workspace]):
     def __del__(self) -> None:
         if getattr(self, "_is_held", False):  # Ctrl-C came when ``__exit__`` began
             self._handle._lock.release()
+
+
+def again_after_remote(act: Callable[[], _T]) -> _T:
+    """What *act* gives, done again where another machine moved the branch on the remote: what it has is here by then.
+
+    Whether *act* may go on from there is its own to decide.
+    """
+    for _ in range(_MOST_TRIES):
+        try:
+            return act()
+        except RefMovedError as exc:
+            if exc.remote is None:
+                raise
+    return act()
 
 
 def _add_contents(error: RefMovedError, before: Sequence[Any]) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tract.compile.compiler import ContextCompiler
     from tract.config import TractConfig
+    from tract.remote.sync import SyncMode
     from tract.storage.store import Durability
     from tract.tokens.counter import TokenCounter
 
@@ -56,6 +57,9 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
         create: bool = False,
         read_only: bool = False,
         verify_cache: bool = False,
+        remote: str | None = None,
+        sync: SyncMode = "manual",
+        fresh: bool = False,
     ) -> Tract:
         """Open, or create, the store in folder *path*.
 
@@ -65,16 +69,30 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
         With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
         With *read_only* nothing at all is written, no cache and no lock either, and what would change the store is a ReadOnlyError: it works on a read-only disk, and beside a writer.
         *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
+        *remote* is the address, or the name, of a remote that the store lives in: where there is no store here yet, one is made with what is there.
+        *sync* says when what is done here is there too: ``commit``: before a commit returns; ``close``: when the handle is closed; ``manual``: when :meth:`push` is called. With *fresh* every look here asks there first.
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
         check_before_creating(tract_id, config, tokenizer, durability, branch)
+        if remote is not None or sync != "manual" or fresh:
+            from tract.remote.opening import check_sync, prepare
+
+            check_sync(path, sync, read_only=read_only)
+            if remote is not None and not read_only:
+                with storage_errors():
+                    remote = prepare(path, remote, config)
         with storage_errors():
             repo = open_or_create(path, tract_id, config, durability, read_only=read_only)
         try:
             if branch is not None:
                 repo = on_branch(repo, branch, create=create)
-            return cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
+            made = cls(repo, tokenizer=tokenizer, compiler=compiler, on_moved=on_moved, verify_cache=verify_cache)
+            if sync != "manual" or fresh:
+                from tract.remote.opening import begin_sync
+
+                made._sync, made._is_fresh = begin_sync(repo, remote, sync), fresh
+            return made
         except BaseException:
             repo.close()
             raise

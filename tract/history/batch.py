@@ -48,7 +48,7 @@ class Batch:
         self._sent: list[ObjectId] = []
         self._known: dict[ObjectId, ObjectId] = {}
         keys = {base.prefix: base.keys.beside()}
-        self.repo = replace(base, objects=self._objects, refs=self._refs, key_indexes=keys)
+        self.repo = replace(base, objects=self._objects, refs=self._refs, key_indexes=keys, gates=[])
 
     @contextmanager
     def part(self) -> Iterator[None]:

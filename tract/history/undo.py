@@ -23,7 +23,7 @@ from tract.history.spawn import CHILD_REFS, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
 from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, undo_reason, undone_by
-from tract.refs.names import HEAD, HEADS, NOTES, TAGS, split_tract, tract_name
+from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TAGS, split_tract, tract_name
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -207,7 +207,7 @@ def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
 def _is_own(repo: Repository, name: str) -> bool:
     """Whether the ref *name* is this tract's, and no bookkeeping, which is never taken back."""
     prefix, local = split_tract(name)
-    return prefix == repo.prefix and local not in BOOKKEEPING
+    return prefix == repo.prefix and local not in BOOKKEEPING and not local.startswith((REMOTES, REMOTE_NOTES))
 
 
 def _counts(name: str) -> bool:

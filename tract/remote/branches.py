@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from tract.errors import RemoteError, RemoteMovedError
-from tract.history.walk import is_ancestor
+from tract.history.walk import first_parents, is_ancestor
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject
+from tract.objects.model import CommitOperation, NewObject
 from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEADS, REMOTES
+from tract.refs.names import HEADS, REMOTES, tract_name
 from tract.refs.store import RefEdit
 from tract.remote.closure import Needed, needed
 from tract.remote.head import Head, HeadNote, PackName
@@ -40,6 +41,9 @@ Force = Literal["no", "lease", "yes"]
 """Whether a branch there may move otherwise than forward: not; where it is as this store last saw it; or always."""
 
 PushStatus = Literal["new", "updated", "forced", "deleted", "up to date"]
+
+_FURTHEST = 64
+"""So far behind a branch a spawn is looked for."""
 
 _MOST_NOTES = 64
 """A head with more notes has them folded into a list."""
@@ -70,6 +74,14 @@ class Sending:
     pushed: list[PushedRef] = field(default_factory=list)
     edits: list[RefEdit] = field(default_factory=list)
     objects: int = 0
+
+
+def spawned_from(repo: Repository, tip: ObjectId) -> ObjectId | None:
+    """The commit that a tract with the branch *tip* was spawned from; None where no spawn is near."""
+    for _, commit in islice(first_parents(repo, tip), _FURTHEST):
+        if commit.operation is CommitOperation.SPAWN:
+            return commit.target
+    return None
 
 
 def tracking_ref(repo: Repository, remote: str, branch: str) -> str:
@@ -197,7 +209,7 @@ class TractPush:
                 best = max(best or (0, ""), (repo.commit(value).generation, name.removeprefix(start)))
         found = None if best is None else link.look(repo.tract, best[1])
         if found is None or found.head.commit is None:
-            return empty
+            return empty if one.tip is None else replace(empty, packs=self._packs_of_parent(one.tip))
         head = found.head
         return Head(
             tract=repo.tract,
@@ -207,6 +219,19 @@ class TractPush:
             notes=head.notes,
             cuts=head.cuts,
         )
+
+    def _packs_of_parent(self, tip: ObjectId) -> tuple[PackName, ...]:
+        """The packs of a branch of another tract that has what this one was spawned from."""
+        repo, link = self._repo, self._link
+        target = spawned_from(repo, tip)
+        for prefix, _, _ in repo.refs.tracts() if target is not None else ():
+            start = f"{prefix}{REMOTES}{link.name}/"
+            for name, _ in repo.refs.list(start):
+                known = link.remembered(tract_name(prefix), name.removeprefix(start))
+                if known is not None and target is not None and link.has(known.head.packs)(target):
+                    known = link.look(tract_name(prefix), name.removeprefix(start))
+                    return () if known is None else known.head.packs
+        return ()
 
     def _needed(self, one: Wanted, base: Head, *, is_new: bool) -> tuple[Needed, list[HeadNote]]:
         """What is to be sent with a branch, and the notes to say with it."""

@@ -15,7 +15,7 @@ from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
 from tract.history.tracts import settings_in
 from tract.objects.id import Kind, ObjectId
-from tract.refs.names import HEADS, REMOTES, tract_name
+from tract.refs.names import HEAD, HEADS, REMOTES, tract_name
 from tract.remote.branches import Force, TractPush
 from tract.remote.closure import needed
 from tract.remote.head import Head, HeadNote, PackName
@@ -103,7 +103,7 @@ def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) ->
             or (note.namespace == CHILDREN and elsewhere and elsewhere(note.target))
         ):
             notes.append(note)
-    branch = repo.head()[0]
+    branch = repo.head()[0] if repo.ref(HEAD) is not None else None  # a child that is being made has none yet
     default = None if branch is None else branch.removeprefix(HEADS)
     settings = to_table(replace(settings_in(repo), remotes=(), author=None))
     return MetaWanted(refs, with_needed(repo, notes), default if default != _DEFAULT else None, settings or None)
