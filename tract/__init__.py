@@ -22,6 +22,11 @@ _HOMES = {
     "tract.agents.advice": ("Advice",),
     "tract.agents.health": ("BranchHealth", "CacheState", "Health", "RepeatedOutput"),
     "tract.agents.operation": ("Operation",),
+    "tract.agents.builtin.archive": ("ArchivePolicy",),
+    "tract.agents.builtin.compress": ("CompressPolicy",),
+    "tract.agents.builtin.pin": ("PinPolicy",),
+    "tract.agents.callbacks": ("auto_approve", "log_and_approve", "reject_all"),
+    "tract.cli.prompting": ("cli_prompt",),
     "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
@@ -182,6 +187,12 @@ if TYPE_CHECKING:
     from tract.agents.actions import ActionResult as ActionResult
     from tract.agents.actions import PolicyAction as PolicyAction
     from tract.agents.advice import Advice as Advice
+    from tract.agents.builtin.archive import ArchivePolicy as ArchivePolicy
+    from tract.agents.builtin.compress import CompressPolicy as CompressPolicy
+    from tract.agents.builtin.pin import PinPolicy as PinPolicy
+    from tract.agents.callbacks import auto_approve as auto_approve
+    from tract.agents.callbacks import log_and_approve as log_and_approve
+    from tract.agents.callbacks import reject_all as reject_all
     from tract.agents.executor import ToolExecutor as ToolExecutor
     from tract.agents.executor import ToolResult as ToolResult
     from tract.agents.health import BranchHealth as BranchHealth
@@ -199,6 +210,7 @@ if TYPE_CHECKING:
     from tract.agents.proposals import Proposal as Proposal
     from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract
+    from tract.cli.prompting import cli_prompt as cli_prompt
     from tract.compile.compiled import CompiledContext as CompiledContext
     from tract.compile.compiler import ContextCompiler as ContextCompiler
     from tract.compile.compiler import ContextEntry as ContextEntry

@@ -14,7 +14,7 @@ from tract.errors import ActionError
 READ = {"status", "health", "log", "show", "compile", "diff", "blame", "search"}
 SELF = READ | {"commit", "edit", "annotate", "tag", "branch", "switch", "compress", "expand", "merge", "record_usage"}
 SUPERVISOR = SELF | {"cherry_pick", "revert", "reorder", "restore", "spawn", "collapse", "reset"}
-FULL = SUPERVISOR | {"gc", "undo"}
+FULL = SUPERVISOR | {"gc", "undo", "archive", "divert"}
 PROFILES = {"read": READ, "self": SELF, "supervisor": SUPERVISOR, "full": FULL}
 
 

@@ -12,13 +12,16 @@ A firing never begins inside another. What it writes about itself lands with wha
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
+
+from blake3 import blake3
 
 from tract.agents.acting import Acted, Wish, act, pinned_down
 from tract.agents.actions import Action, Autonomy
@@ -30,16 +33,18 @@ from tract.agents.proposals import OnProposal, Proposal, ProposalTable, Verdict,
 from tract.agents.settings import AgentSettings, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import PolicyConfigError, PolicyExecutionError, TractError
-from tract.history.notes import PRIORITY, note_tip
+from tract.history.notes import POLICIES, PRIORITY, note_tip
 from tract.history.times import moment
-from tract.objects.id import ObjectId
+from tract.objects.id import ObjectId, parse_id
 from tract.repo import Repository
+from tract.storage import files
 from tract.transaction import Transaction, check_idle, transaction
 
 MOST_ACTIONS = 100
 """The most actions of one policy in one firing."""
 
 _MOST_ROUNDS = 3
+_LONGEST_LOOK = 200
 _MOST_HELD = 64
 """A policy whose actions fail is asked again after 1, 2, 4 and so on firings, and at most so many."""
 
@@ -74,6 +79,11 @@ class PolicyEngine:
         """Why nothing may be committed: a required policy is missing."""
 
         self.looked_at: ObjectId | None = None
+        """The commit about which all policies were asked last."""
+
+        self.before: ObjectId | None = None
+        """The same before the firing under way."""
+
         self.last: list[PolicyLogEntry] = []
         self.warnings: list[str] = []
         self._busy = threading.Lock()
@@ -85,7 +95,7 @@ class PolicyEngine:
     def load(self, repo: Repository) -> AgentSettings:
         """Be as the store says now; policies that did not change stay the objects that they are."""
         settings = self.settings.read(repo)
-        self.tip = note_tip(repo, "policies")
+        self.tip = note_tip(repo, POLICIES)
         known = {policy.name: policy for policy in self.policies} | self.own
         made: list[Policy] = []
         self.problems = {}
@@ -101,6 +111,24 @@ class PolicyEngine:
         self.required = next(iter(self.problems.values()), None) if settings.required and not foreign else None
         self.warnings += [] if foreign else list(self.problems.values())
         return settings
+
+    def read_look(self, repo: Repository) -> None:
+        """Know at which commit a handle before this one asked, as long as the settings are those of then."""
+        path = _look_path(repo)
+        if path is None:
+            return
+        with suppress(OSError, ValueError):  # without it, policies see the whole context as new
+            look, settings = files.read_file(path, _LONGEST_LOOK).decode().split()
+            if settings == (note_tip(repo, POLICIES) or b"").hex():
+                self.looked_at = parse_id(look)
+
+    def save_look(self, repo: Repository) -> None:
+        """Keep the commit about which all were asked, for the next handle."""
+        path = _look_path(repo)
+        if path is None or repo.read_only or self.looked_at is None or self.tip is None:
+            return
+        with suppress(OSError, TractError):
+            files.write_file(path, f"{self.looked_at.hex()} {self.tip.hex()}\n".encode(), sync=False)
 
     def fire(self, tract: Target, trigger: Trigger) -> None:
         """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
@@ -132,7 +160,9 @@ class PolicyEngine:
             asked = sorted([*late, *asked], key=lambda policy: policy.priority)
         settings = self.settings.read(repo)
         ready = [one for one in asked if not self._is_held(one) and not self._is_cooling(repo, settings, one)]
-        self.looked_at = _tip(repo) if ready == asked else None
+        self.before = self.looked_at
+        if ready == asked:
+            self.looked_at = _tip(repo)
         asked = ready
         wanted = 0
         while asked:
@@ -209,7 +239,7 @@ class PolicyEngine:
             return False  # never twice for one state
         self._handled[policy.name] = wish
         if needs_model(action) and trigger == "commit" and not self._is_proposed(tract, action):
-            self.looked_at = None  # a model is never waited for inside a commit: the next compile asks again
+            self.looked_at = self.before  # a model is never waited for inside a commit: the next compile asks again
             self._handled.pop(policy.name)
             return False
         if self._was_proposed(tract, policy, action):
@@ -349,6 +379,13 @@ class _Asking:
     def __call__(self, tx: Transaction) -> None:
         if threading.get_ident() == self.thread:
             raise PolicyExecutionError(f"policy '{self.name}' tried to change the tract while it looked: {tx.reason}")
+
+
+def _look_path(repo: Repository) -> str | None:
+    if repo.path is None:
+        return None
+    name = blake3(f"{repo.prefix} {repo.branch or ''}".encode()).hexdigest()[:8]
+    return os.path.join(repo.path, "cache", f"policies-{name}")
 
 
 @contextmanager

@@ -86,11 +86,27 @@ def _undo(tract: TractLike, steps: int = 1) -> ActionResult:
     return ActionResult(text=f"undone: {'; '.join(done.reasons)}", data=list(done.reasons), commit_hash=tract.head)
 
 
+def _archive(tract: TractLike, name: str) -> ActionResult:
+    done = tract.archive_branch(name)
+    beside = "" if done.is_merged else "; it has work that HEAD does not have"
+    tags = f"; tags on it: {', '.join(done.tags)}" if done.tags else ""
+    return ActionResult(text=f"branch '{name}' is archived{beside}{tags}", data={"branch": name})
+
+
+def _divert(tract: TractLike, name: str, start: str) -> ActionResult:
+    made = tract.divert(name, start)
+    return ActionResult(
+        text=f"branch '{name}' has what was said since, and HEAD is on it",
+        data={"branch": name},
+        commit_hash=made.commit_hash,
+    )
+
+
 def _gc(
     tract: TractLike,
     dry_run: bool = False,
-    orphan_retention_days: int | None = None,
-    archive_retention_days: int | None = None,
+    orphan_retention_days: str | None = None,
+    archive_retention_days: str | None = None,
 ) -> ActionResult:
     done = tract.gc(
         dry_run=dry_run,
@@ -262,6 +278,25 @@ MOVING: Sequence[Operation] = (
         arguments=(Argument(name="steps", type="integer", help="default 1", least=1, most=100),),
     ),
     Operation(
+        name="archive",
+        summary="Put a branch aside that nobody works on; nothing of it is lost.",
+        risk="high",
+        function=_archive,
+        profile="full",
+        arguments=(Argument(name="name", type="text", help="the branch", required=True),),
+    ),
+    Operation(
+        name="divert",
+        summary="Move the messages from one on to a new branch, and go there; the old branch is as it was before them.",
+        risk="high",
+        function=_divert,
+        profile="full",
+        arguments=(
+            Argument(name="name", type="text", help="the new branch", required=True),
+            Argument(name="start", type="message", help="the first message that goes there", required=True),
+        ),
+    ),
+    Operation(
         name="gc",
         summary="Drop what nothing leads to any more, of the whole store, and pack it.",
         risk="high",
@@ -269,9 +304,9 @@ MOVING: Sequence[Operation] = (
         profile="full",
         arguments=(
             Argument(name="dry_run", type="boolean", help="only say what would go"),
-            Argument(name="orphan_retention_days", type="integer", help="how long orphans stay", most=100_000),
+            Argument(name="orphan_retention_days", type="text", help="how long orphans stay: days, or 12h"),
             Argument(
-                name="archive_retention_days", type="integer", help="how long originals of summaries stay", most=100_000
+                name="archive_retention_days", type="text", help="how long originals of summaries stay: days, or 12h"
             ),
         ),
     ),

@@ -81,6 +81,8 @@ class Argument:
                 if given not in self.choices:
                     raise self._wrong(f"must be one of {_quoted(self.choices)}", given)
                 return given
+        if type(given) in (int, float):
+            given = str(given)
         if not isinstance(given, str):
             raise self._wrong("must be a text", given)
         if self.required and not given.strip():

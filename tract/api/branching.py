@@ -15,11 +15,13 @@ from tract.history.branch import (
     rename_branch,
 )
 from tract.history.checkout import checkout, switch
+from tract.history.commit import message_named
 from tract.report.info import describe
 from tract.revision import Revision, resolve_or_before, resolve_revision, revision_text
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
+    from tract.history.archive import ArchivedBranch
     from tract.history.reflog import ReflogEntry
     from tract.history.reset import ResetMode
     from tract.history.undo import UndoPlan
@@ -36,6 +38,39 @@ class Branching(Handle):
             create_branch(space.repo, name, start, switch=switch)
             self._look()
             return BranchInfo(name, None if start is None else start.hex(), switch)
+
+    def archive_branch(self, name: str) -> ArchivedBranch:
+        """Put a branch aside, under ``refs/archive/``: it is listed no more, and nothing of it is lost. TractError for the one HEAD is on."""
+        from tract.history.archive import archive_branch
+
+        with self._access() as space:
+            return archive_branch(space.repo, name)
+
+    def unarchive_branch(self, name: str) -> BranchInfo:
+        """Bring a branch back that was put aside."""
+        from tract.history.archive import unarchive_branch
+
+        with self._access() as space:
+            return BranchInfo(name, unarchive_branch(space.repo, name).hex(), False)
+
+    def archived_branches(self) -> list[ArchivedBranch]:
+        """The branches that were put aside, in order of name."""
+        from tract.history.archive import archived_branches
+
+        with self._access() as space:
+            return archived_branches(space.repo)
+
+    def divert(self, name: str, start: Revision) -> BranchInfo:
+        """Let the messages from *start* on be on the new branch *name*, and HEAD with them; the branch that they were on is as it was before them.
+
+        TractError where anything but messages and edits came since *start*.
+        """
+        from tract.history.archive import divert
+
+        with self._moving("divert") as (space, _):
+            divert(space.repo, name, message_named(space.repo, start))
+            at = space.repo.head()[1]
+            return BranchInfo(name, None if at is None else at.hex(), True)
 
     def list_branches(self) -> list[BranchInfo]:
         """Every branch that has a commit, in order of name."""

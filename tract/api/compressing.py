@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from tract.api.handle import Handle
-from tract.revision import Revision, revision_text, revision_texts
+from tract.revision import Revision, resolve_revision, revision_text, revision_texts
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
+    from tract.curation.compress.facts import Fact
     from tract.curation.compress.plan import CompressionOptions
     from tract.curation.compress.result import CompressResult, PendingCompression
     from tract.curation.expand import ExpandResult
@@ -77,6 +78,16 @@ class Compressing(Handle):
 
         with self._looking() as space:
             return kept_compressions(space.repo)
+
+    def dropped_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
+        """The numbers, names, paths, ids and decisions that the messages of a compression stated and its summaries do not have: of one that waits, or of a compress commit."""
+        from tract.curation.compress.land import dropped_facts_of, facts_dropped_by
+        from tract.curation.compress.result import PendingCompression
+
+        with self._access() as space:
+            if isinstance(compression, PendingCompression):
+                return facts_dropped_by(space, compression)
+            return dropped_facts_of(space.repo, resolve_revision(space.repo, compression))
 
     def expand(self, summary: Revision, *, branch: str | None = None) -> ExpandResult:
         """Put the messages back that a summary stands for, on this branch, or on a new *branch* beside it.

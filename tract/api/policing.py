@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tract.agents.policy_log import PolicyLogEntry, Trigger
     from tract.agents.proposals import OnProposal, Proposal
     from tract.agents.settings import AgentSettings
+    from tract.curation.listing import MessageInfo
     from tract.revision import Revision
 
 _FIRING: ContextVar[bool] = ContextVar("tract firing", default=False)
@@ -150,6 +151,13 @@ class Policing(Acting):
         """What the last firing of this handle did, in its order."""
         return [] if self._engine is None else list(self._engine.last)
 
+    def new_messages(self) -> list[MessageInfo]:
+        """The messages that came, or were edited, since the policies of this handle were last asked: for policies, which so cost what is new and not the length of the context."""
+        from tract.curation.listing import new_messages
+
+        with self._access() as space:
+            return new_messages(space, None if self._engine is None else self._engine.before)
+
     def test_policy(
         self, policy: Policy, *, at: Revision = "HEAD", since: Revision | None = None
     ) -> list[PolicyLogEntry]:
@@ -247,11 +255,18 @@ class Policing(Acting):
             if seen is not ANY and seen != tip:
                 self._seen = before
 
+    def close(self) -> None:
+        """Let go of the store; anything but another ``close`` is an error from then on. No policy, and no model, is waited for."""
+        if self._engine is not None and not self._closed and not self._lock.is_lost:
+            self._engine.save_look(self._repo)
+        super().close()
+
     def _engine_here(self) -> PolicyEngine:
         from tract.agents.firing import PolicyEngine
 
         if self._engine is None:
             self._engine = PolicyEngine()
+            self._engine.read_look(self._repo)
         return self._engine
 
     def _settings(self) -> AgentSettings:

@@ -9,12 +9,16 @@ from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
 from tract.errors import EditTargetError
 from tract.history.compression import is_summary
-from tract.history.priority import Priority
+from tract.history.context import context_at, index_of
+from tract.history.priority import Priority, priority_of
+from tract.history.walk import first_parents
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
 from tract.messages.parts import ToolCall
 from tract.messages.reading import turn_of
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.report.text import Shown, excerpt, short
 from tract.revision import Revision
 
@@ -99,5 +103,50 @@ def _message(view: ContextView, at: int) -> MessageInfo:
         priority=view.priority(at),
         is_hidden=view.is_hidden(at),
         token_count=view.tokens(at),
+        message=message,
+    )
+
+
+_FURTHEST = 1000
+"""The most commits that are walked for what is new; beyond them the context is read."""
+
+
+def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
+    """The messages of the context at HEAD that came, or were edited, after the commit *since*, in its order; all of them where that is None, or not in HEAD's history.
+
+    It costs what is new, whatever the length of the context.
+    """
+    repo = space.repo
+    tip = repo.head()[1]
+    found: dict[ObjectId, ObjectId] = {}
+    for steps, (id, commit) in enumerate(first_parents(repo, tip)):
+        if id == since:
+            return sorted(
+                (one for entry in found.items() if (one := _new_message(space, *entry)) is not None),
+                key=lambda one: one.number,
+            )
+        if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT) and commit.content is not None:
+            message = id if commit.target is None or commit.operation is CommitOperation.APPEND else commit.target
+            found.setdefault(message, commit.content)
+        elif commit.operation is not CommitOperation.RECORD or steps > _FURTHEST:
+            break
+    return list_messages(space)
+
+
+def _new_message(space: Workspace, commit: ObjectId, blob: ObjectId) -> MessageInfo | None:
+    repo = space.repo
+    at = index_of(repo, context_at(repo, repo.head()[1]), commit)
+    if at is None:
+        return None
+    notes = space.compiler.advance_notes()
+    message, content = space.blobs.message(blob), repo.blob(blob)
+    return MessageInfo(
+        number=at + 1,
+        commit_hash=commit.hex(),
+        kind=kind_of(message, str(content.get("content_type"))),
+        role=message.role,
+        priority=priority_of(notes.priorities.get(repo, commit), content),
+        is_hidden=notes.is_skipped(repo, commit),
+        token_count=space.message_tokens(blob),
         message=message,
     )

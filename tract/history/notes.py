@@ -6,6 +6,7 @@
     refs/notes/origin     the commit that a replayed one was made from
     refs/notes/request    what was sent beside the messages (tract/compile/sent.py)
     refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
+    refs/notes/dropped    what the messages of a compression stated and its summary does not
     refs/notes/proposals  actions that wait for approval, and what became of them (tract/agents/proposals.py)
     refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/settings.py)
     refs/notes/policy-log what policies did (tract/agents/policy_log.py)
@@ -35,6 +36,8 @@ USAGE = "usage"
 ORIGIN = "origin"
 KEY = "key"
 REQUEST = "request"
+
+DROPPED = "dropped"
 
 PROPOSALS = "proposals"
 POLICIES = "policies"

@@ -18,13 +18,16 @@ from tract.revision import resolve_revision
 
 def run(console: Console, args: Args) -> int:
     deletes, renames = args.delete or args.force_delete, args.move or args.force_move
+    puts_aside = args.archive + args.archived + args.unarchive
     lists = args.list or args.all or args.show_current or args.verbose or is_filtered(args)
-    if deletes + renames + lists > 1:
-        console.error("listing, deleting and renaming exclude each other")
+    if deletes + renames + lists + puts_aside > 1:
+        console.error("listing, deleting, archiving and renaming exclude each other")
         return USAGE
     with console.open_workspace() as space:
         if args.show_current:
             return _show_current(console, space.repo, args)
+        if puts_aside:
+            return _put_aside(console, space.repo, args)
         if deletes:
             return _delete(console, space.repo, args)
         if renames:
@@ -55,6 +58,30 @@ def _delete(console: Console, repo: Repository, args: Args) -> int:
             console.print_json({"name": name, "commit_hash": at, "is_deleted": True})
         else:
             console.line(f"Deleted branch {name} (was {at.hex()[:SHORT]}).")
+    return DONE
+
+
+def _put_aside(console: Console, repo: Repository, args: Args) -> int:
+    from tract.history.archive import archive_branch, archived_branches, unarchive_branch  # few are
+
+    if args.archived:
+        for one in archived_branches(repo):
+            if args.json:
+                console.print_json(one._asdict())
+                continue
+            merged = "" if one.is_merged else console.paint("  not merged", "yellow")
+            tags = f"  tags: {', '.join(one.tags)}" if one.tags else ""
+            console.line(one.name, f"  {one.commit_hash[:SHORT]}", merged, tags)
+        return DONE
+    if not args.names:
+        console.error(f"expected a branch to {'archive' if args.archive else 'bring back'}")
+        return USAGE
+    for name in args.names:
+        at = archive_branch(repo, name).commit_hash if args.archive else unarchive_branch(repo, name).hex()
+        if args.json:
+            console.print_json({"name": name, "commit_hash": at, "is_archived": args.archive})
+        else:
+            console.line(f"{'Archived' if args.archive else 'Brought back'} branch {name} (at {at[:SHORT]}).")
     return DONE
 
 
@@ -149,6 +176,9 @@ COMMAND = Command(
         ),
         Param("delete", ("-d", "--delete"), bool, help="Delete the branches NAME; each must be merged into HEAD."),
         Param("force_delete", ("-D",), bool, help="Delete the branches NAME, merged or not."),
+        Param("archive", ("--archive",), bool, help="Put the branches NAME aside; nothing of them is lost."),
+        Param("archived", ("--archived",), bool, help="List the branches that were put aside."),
+        Param("unarchive", ("--unarchive",), bool, help="Bring the branches NAME back that were put aside."),
         Param(
             "move",
             ("-m", "--move"),
@@ -166,5 +196,6 @@ The current branch is marked with a *.
   $ tract branch -v --no-merged
   $ tract branch -m another-try try-2
   $ tract branch -D try-2
+  $ tract branch --archive old-idea
 """,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from tract.api.tract import Tract
@@ -11,6 +12,7 @@ from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, edited_text, given_text, open_client, summary_text
 from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
+from tract.curation.compress.facts import Fact
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression
 from tract.errors import CompressionError
@@ -105,6 +107,8 @@ def _review(console: Console, tract: Tract, args: Args, mode: str) -> int:
             return USAGE
         pending = tract.save_compression(pending.edit_summary(text))
     _report(console, args, pending)
+    if not args.json:
+        _print_dropped(console, tract.dropped_facts(pending))
     return DONE
 
 
@@ -133,12 +137,20 @@ def _print_result(console: Console, found: CompressResult) -> None:
                 console.paint((part.summary_hash or "")[:SHORT], "yellow"),
                 f" stands for {_count(part.messages)}{_hidden(part)}",
             )
+        _print_dropped(console, found.dropped)
         return
     for part in found.parts:
         console.line(" ", *_named(console, part))
     if found.kept or found.skipped_left:
         console.line(_beside(found).removeprefix(";"))
     _print_cost(console, found)
+
+
+def _print_dropped(console: Console, dropped: Sequence[Fact]) -> None:
+    """What the messages stated and the summary does not have."""
+    if dropped:
+        told = ", ".join(fact.text for fact in dropped)
+        console.line(f" left out, {len(dropped)}: ", one_line(told, max(20, console.width - 20)))
 
 
 def _beside(found: CompressResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
-from tract.cli.console import Console
+from tract.cli.console import Console, one_line
 from tract.cli.rendering import (
     SHORT,
     Line,
@@ -83,6 +83,8 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
     if commit.content is not None and not stat:
         console.line("")
         console.body(line.text, "    ")
+    if commit.operation is CommitOperation.COMPRESS:
+        _print_dropped(console, space, id)
     sources = _sources(space, id)
     if sources is not None:
         _print_sources(console, space, id, sources)
@@ -102,6 +104,18 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
         console.line(
             "no message of the context differs from the first parent's" if commit.parents else "the context is empty"
         )
+
+
+def _print_dropped(console: Console, space: Workspace, id: ObjectId) -> None:
+    """What the messages that a compression took out stated, and its summary does not."""
+    from tract.curation.compress.land import dropped_facts_of  # few commits are compressions
+
+    dropped = dropped_facts_of(space.repo, id)
+    if dropped:
+        console.line("")
+        console.line(f"left out, {len(dropped)}:")
+        for fact in dropped:
+            console.line(f"  {fact.kind:8} ", one_line(fact.text, max(20, console.width - 11)))
 
 
 def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:

@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.blocks import Block, as_text, blocks_of, chat_messages, plain_text, slices_of
+from tract.curation.compress.facts import has_nothing_of
 from tract.curation.compress.plan import CompressionPlan, Progress
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression, summary_warnings
 from tract.curation.compress.summariser import (
@@ -31,7 +32,7 @@ from tract.curation.compress.summariser import (
 from tract.errors import CompressionError, ObjectCorruptError
 from tract.history.state import clear_state, read_state_as, write_state
 from tract.llm.types import ChatMessage, Summary, SummaryRequest
-from tract.messages import compact_json
+from tract.messages import compact_json, message_text
 from tract.messages.message import CompileWarning, Message
 from tract.objects.content import DialogueContent, Role, from_value, to_value
 from tract.refs.names import HEADS
@@ -107,6 +108,8 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
             content = summary.text
         one = _written(space, plan, part, content, summary)
         found = requirements.errors(one.text)
+        if summary is not None and has_nothing_of([message_text(message) for message in shown], one.text):
+            found = (*found, "it has nothing of what it stands for")
         errors += found
         warnings += summary_warnings(found, requirements.misses(one.text))
         parts.append(one)

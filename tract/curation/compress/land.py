@@ -10,6 +10,7 @@ from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import forget_pieces
+from tract.curation.compress.facts import Fact, dropped_facts, has_nothing_of
 from tract.curation.compress.result import (
     SUMMARY_KINDS,
     CompressedPart,
@@ -29,10 +30,13 @@ from tract.history.compression import (
     commit_compression,
     compress_reason,
 )
+from tract.history.notes import DROPPED, NoteTable, note_tip
+from tract.messages import message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
+from tract.repo import Repository
 from tract.tokens.counter import checked_count
 from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
@@ -53,6 +57,8 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         if errors and not force:
             raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
         text_tokens += requirements.count(part.text)
+        if pending.refused and not parts and _has_nothing(space, pending):
+            errors.append("it has nothing of what it stands for")  # whoever approves it knows
         warnings += summary_warnings(errors, ())
         parts.append(replace(part, tokens_after=tokens))
     if pending.target_tokens is not None and text_tokens > pending.target_tokens:
@@ -73,6 +79,7 @@ def land_compression(
     repo = space.repo
     pending = recounted(space, pending, force=force)
     compression = _compression(pending, HEADS + pending.branch)
+    dropped = facts_dropped_by(space, pending)
     with transaction(repo, compress_reason(compression)) as tx:
         tip = check_compressed(tx, compression.branch)
         tx.check_expected(expected)
@@ -83,6 +90,8 @@ def land_compression(
         except ContentValidationError:
             forget_pieces(repo)  # or the next attempt would go on with the same summary
             raise
+        if dropped:
+            tx.note(DROPPED, made.commit, {"facts": [list(fact) for fact in dropped]})
     if pending.by_model:
         forget_pieces(repo)
     parts = zip(pending.parts, made.summaries, strict=True)
@@ -94,7 +103,31 @@ def land_compression(
         skipped_left=pending.skipped_left,
         warnings=pending.warnings,
         prefix=pending.prefix,
+        dropped=dropped,
     )
+
+
+def _has_nothing(space: Workspace, pending: PendingCompression) -> bool:
+    return has_nothing_of(_source_texts(space, pending), pending.text)
+
+
+def _source_texts(space: Workspace, pending: PendingCompression) -> list[str]:
+    with space.lock:
+        return [message_text(space.blobs.message(blob)) for part in pending.parts for _, blob in part.sources]
+
+
+def facts_dropped_by(space: Workspace, pending: PendingCompression) -> tuple[Fact, ...]:
+    """What the messages of a compression state and its summaries do not."""
+    return dropped_facts(_source_texts(space, pending), pending.text)
+
+
+def dropped_facts_of(repo: Repository, commit: ObjectId) -> tuple[Fact, ...]:
+    """What was written down of a compression that landed: the facts that its summaries do not have."""
+    table = NoteTable()
+    table.advance(repo, note_tip(repo, DROPPED))
+    body = table.get(repo, commit)
+    found = body.get("facts") if isinstance(body, dict) else None
+    return tuple(Fact(*fact) for fact in found) if isinstance(found, list) else ()
 
 
 def _check_budget(space: Workspace, pending: PendingCompression) -> None:

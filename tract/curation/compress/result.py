@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tract.config import TractConfig, check_price
+from tract.curation.compress.facts import Fact
 from tract.curation.compress.summariser import MustKeep
 from tract.curation.editable import value_with_text
 from tract.errors import CompressionError, ConfigError
@@ -216,6 +217,7 @@ class CompressResult(_Summaries):
     *kept* are the pinned and preserved messages of the range, which stayed; *skipped_left* counts the hidden ones that left.
     *warnings* say where tool calls were kept together, and what is wrong with the summaries.
     *prefix* is what it costs a provider's prompt cache.
+    *dropped* are the numbers, names, paths, ids and decisions of the messages that the summaries do not have; of a dry run none are known.
     """
 
     commit_hash: str | None
@@ -225,6 +227,7 @@ class CompressResult(_Summaries):
     skipped_left: int
     warnings: tuple[CompileWarning, ...]
     prefix: PrefixCost
+    dropped: tuple[Fact, ...] = field(default=(), repr=False)
 
     @property
     def is_committed(self) -> bool:

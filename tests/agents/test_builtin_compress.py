@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import call, make_tract, texts
+from tract import CompressPolicy, SessionContent, Tract, TractConfig
+from tract.errors import PolicyConfigError, PolicyWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
+
+
+def make(budget: int = 200, *, autonomy: Any = "autonomous", path: Any = ":memory:", **options: Any) -> Tract:
+    t = make_tract(path=path, config=TractConfig(author="tester", token_budget=budget))
+    t.configure_policies([CompressPolicy(**options)], autonomy=autonomy)
+    return t
+
+
+def fill(t: Tract, count: int, words: int = 6) -> None:
+    for number in range(count):
+        t.user(f"question {number} " + "word " * (words - 2))
+        t.assistant(f"answer {number} " + "word " * (words - 2))
+
+
+def test_at_the_threshold_the_oldest_go_and_a_note_says_what_went() -> None:
+    t = make()
+    t.system("be brief")
+
+    fill(t, 10)
+
+    assert t.status().token_count < 160
+    assert texts(t, policies=False)[0] == "be brief"
+    assert "messages were left out here to save tokens" in texts(t, policies=False)[1]
+    assert texts(t, policies=False)[-1].startswith("answer 9")
+    assert [one.outcome for one in t.policy_log()] == ["executed"]
+    assert "the context has 16" in t.policy_log()[0].reason
+
+
+def test_tool_outputs_go_first_pins_sessions_open_calls_and_the_last_request_stay() -> None:
+    t = make(1000, keep_recent=4)
+    t.pause_policies()
+    t.user("pinned words " * 5)
+    t.annotate("HEAD", "pinned")
+    t.user("an early question")
+    for number in range(8):
+        t.commit(call(f"c{number}"))
+        t.tool_result(f"c{number}", "output " * 100)
+    t.commit(SessionContent("checkpoint", "so far", ["use S3"]))
+    t.user("the last request")
+    for number in range(8, 11):
+        t.commit(call(f"c{number}"))
+        t.tool_result(f"c{number}", "output " * 100)
+    t.commit(call("open"))
+    t.resume_policies()
+
+    seen = texts(t)
+
+    assert t.status().token_count < 550
+    assert {"an early question", "the last request", "pinned words " * 5} <= {str(text) for text in seen}
+    assert any("use S3" in str(text) for text in seen)
+    assert t.status().open_calls[0].call_id == "open"
+    assert "8 tool calls with their results go" in t.policy_log()[0].reason
+
+
+def test_it_is_done_again_and_again_and_the_budget_is_never_passed_after_it() -> None:
+    t = make(200)
+    t.system("be brief")
+
+    for number in range(40):
+        t.user(f"question {number} word word word")
+        t.assistant(f"answer {number} word word word")
+        assert t.status().token_count <= 200
+
+    assert len([one for one in t.policy_log(limit=None) if one.outcome == "executed"]) > 3
+
+
+def test_a_given_summary_is_taken() -> None:
+    t = make(summary="what was said", keep_recent=4)
+    fill(t, 10)
+    assert "what was said" in texts(t, policies=False)
+
+
+def test_a_model_is_asked_by_the_next_compile() -> None:
+    t = make()
+    asked: list[Any] = []
+
+    def model(messages: Any, **_: Any) -> str:
+        asked.append(messages)
+        return "question and answer word"
+
+    t.configure_llm(model)
+    fill(t, 9)
+    assert asked == []
+    seen = texts(t)
+    assert len(asked) == 1
+    assert "question and answer word" in seen
+    assert t.status().token_count < 160
+
+
+def test_where_it_cannot_get_under_it_says_so_once_and_changes_nothing() -> None:
+    t = make(60)
+    t.system("word " * 60)
+    for _ in range(4):
+        t.user("word")
+
+    assert len(t.messages()) == 5
+    assert [one.outcome for one in t.policy_log()] == ["skipped"]
+    assert "no more than 0 tokens can go" in t.policy_log()[0].reason
+
+
+def test_a_threshold_without_a_budget_is_an_error_that_is_told_once() -> None:
+    t = make_tract()
+    t.configure_policies([CompressPolicy()])
+    with pytest.warns(PolicyWarning, match="a threshold needs a token budget, and the tract has none"):
+        t.user("a")
+    t.user("b")
+    assert [one.outcome for one in t.policy_log()] == ["error"]
+
+
+def test_collaboratively_it_waits_and_manually_too() -> None:
+    t = make(autonomy="collaborative")
+    fill(t, 11)
+    (one,) = t.proposals()
+    assert one.origin == "compress"
+    t.approve_proposal()
+    assert t.status().token_count < 160
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"threshold": 0}, "threshold must be a share of the budget"),
+        ({"threshold": 0.4}, "target 0.5 must be under the threshold 0.4"),
+        ({"keep_recent": 0}, "keep_recent must be a whole number from 1 on"),
+        ({"summary": " "}, "the summary is empty"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options: dict[str, Any], error: str) -> None:
+    with pytest.raises(PolicyConfigError, match=error):
+        CompressPolicy(**options)
+
+
+def test_the_parameters_are_kept(tmp_path: Path) -> None:
+    make(path=tmp_path, target=0.3, keep_recent=4).close()
+    with make_tract(path=tmp_path) as t:
+        (one,) = t.policies()
+        assert one.problem is None
+        assert (one.parameters["target"], one.parameters["keep_recent"]) == (0.3, 4)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.making import make_tract, texts
+from tract.curation.compress.facts import dropped_facts, facts_in, has_nothing_of
+from tract.errors import CompressionError
+
+BOOKING = [
+    "I want to change the reservation ZFA04Y of Mia Wilson from Boston to Denver on 2024-05-20, economy class, two bags.",
+    "The flights HAT136 and HAT039 leave at 17:00; the difference is $150, charged to the credit card ending in 1234.",
+    "Decision: rebook in economy\nThe passenger insurance covers cancellation for medical reasons and weather delays.",
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("id", "ZFA04Y"),
+        ("id", "HAT136"),
+        ("name", "Mia Wilson"),
+        ("number", "$150"),
+        ("number", "17:00"),
+        ("decision", "rebook in economy"),
+    ],
+)
+def test_facts_are_told_by_their_looks(kind: str, text: str) -> None:
+    assert (kind, text) in facts_in(BOOKING)
+
+
+def test_paths_are_facts() -> None:
+    found = {fact.text for fact in facts_in(["edit src/app/main.py and /etc/hosts.d/x, see README.md; 3/4 of it"])}
+    assert {"src/app/main.py", "/etc/hosts.d/x", "README.md"} <= found
+
+
+def test_what_a_summary_has_is_not_dropped() -> None:
+    dropped = {fact.text for fact in dropped_facts(BOOKING, "mia wilson rebooks ZFA04Y for $150")}
+    assert "HAT136" in dropped
+    assert dropped.isdisjoint({"ZFA04Y", "Mia Wilson", "$150"})
+
+
+@pytest.mark.parametrize("said", ["I'm happy to answer any question", "Sure! How can I help you today?", "{}", "N/A"])
+def test_a_summary_that_has_nothing_of_its_source_is_told(said: str) -> None:
+    assert has_nothing_of(BOOKING, said)
+
+
+@pytest.mark.parametrize("said", ["Passenger rebooked to Denver.", "ZFA04Y changed", "退票已完成"])
+def test_a_summary_that_has_something_of_it_or_cannot_be_told_is_not(said: str) -> None:
+    assert not has_nothing_of(BOOKING, said)
+
+
+def test_a_model_s_nonsense_waits_for_approval_instead_of_landing() -> None:
+    t = make_tract(*BOOKING, "and then")
+    t.configure_llm(lambda *_, **__: "I'm happy to answer any question")
+
+    with pytest.raises(CompressionError, match="it has nothing of what it stands for"):
+        t.compress(keep_recent=1)
+
+    assert len(texts(t)) == 4
+    (one,) = t.proposals()
+    assert "it has nothing of what it stands for" in one.reasoning
+
+
+def test_every_compression_says_what_went_and_keeps_that() -> None:
+    t = make_tract(*BOOKING, "and then")
+
+    pending = t.compress(content="ZFA04Y was rebooked", keep_recent=1, auto_commit=False)
+    assert "HAT136" in {fact.text for fact in t.dropped_facts(pending)}
+    done = t.approve_compression()
+
+    assert "HAT136" in {fact.text for fact in done.dropped}
+    assert t.dropped_facts(done.commit_hash or "") == done.dropped
+    assert t.dropped_facts("HEAD") == done.dropped

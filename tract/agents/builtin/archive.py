@@ -1,0 +1,84 @@
+"""ArchivePolicy: branches on which nobody works are put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from tract.agents.actions import Action
+from tract.agents.policy_log import Trigger
+from tract.config import TractConfig
+from tract.errors import PolicyConfigError
+from tract.history.reflog import ReflogEntry
+from tract.history.times import moment
+from tract.history.walk import is_ancestor
+from tract.objects.id import ObjectId
+from tract.refs.names import HEADS, TAGS
+from tract.repo import Repository
+
+_AGAIN = timedelta(minutes=1)
+"""How long branches are not looked at again."""
+
+
+class _Archiving(Protocol):
+    @property
+    def repository(self) -> Repository: ...
+    @property
+    def config(self) -> TractConfig: ...
+
+    reflog: Callable[[str], list[ReflogEntry]]
+
+
+@dataclass
+class ArchivePolicy:
+    """Puts branches aside that have had no commit for *stale_days*, and have *min_commits* or more behind them.
+
+    Never the one HEAD is on, nor the default branch; one that was made or moved since is not stale.
+    """
+
+    stale_days: float = 7
+    min_commits: int = 1
+    prefix: str = "archive/"
+    name: str = field(default="archive", kw_only=True)
+    priority: int = field(default=500, kw_only=True)
+    trigger: Trigger = field(default="commit", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.stale_days, bool) or not isinstance(self.stale_days, (int, float)) or self.stale_days < 0:
+            raise PolicyConfigError(f"stale_days must be a number of days, not {self.stale_days!r:.40}")
+        if type(self.min_commits) is not int or self.min_commits < 0:
+            raise PolicyConfigError(f"min_commits must be a whole number, not {self.min_commits!r:.40}")
+        if self.prefix != "archive/":
+            raise PolicyConfigError(f"prefix must be 'archive/', where archived branches are, not {self.prefix!r:.40}")
+        self._looked: datetime | None = None
+
+    def evaluate(self, tract: _Archiving) -> Action | None:
+        """Archive the first branch that is stale."""
+        repo = tract.repository
+        now = moment(repo.clock())
+        if self._looked is not None and now - self._looked < _AGAIN:
+            return None
+        for name, at in repo.local_refs(HEADS):
+            branch = name.removeprefix(HEADS)
+            if name in (repo.branch, repo.head()[0]) or branch == tract.config.default_branch or isinstance(at, str):
+                continue
+            commit = repo.commit(at)
+            since = moment(commit.time)
+            if now - since < timedelta(days=self.stale_days) or commit.generation < self.min_commits:
+                continue
+            moved = tract.reflog(branch)
+            since = max([since, *(one.time for one in moved[:1])])
+            if now - since >= timedelta(days=self.stale_days):
+                return Action("archive", {"name": branch}, self._reason(repo, branch, at, since))
+        self._looked = now
+        return None
+
+    def _reason(self, repo: Repository, branch: str, at: ObjectId, since: datetime) -> str:
+        head = repo.head()[1]
+        merged = head is not None and is_ancestor(repo, at, head)
+        tags = [name.removeprefix(TAGS) for name, value in repo.local_refs(TAGS) if value == at]
+        beside = "" if merged else "; it has work that HEAD does not have"
+        beside += f"; tagged {', '.join(tags)}" if tags else ""
+        return f"no commit on '{branch}' since {since:%Y-%m-%d}{beside}"

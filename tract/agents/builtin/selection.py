@@ -1,0 +1,133 @@
+"""Which messages go when no model says: tool outputs first, then the oldest exchanges; and a note of what went.
+
+What stays: instructions and pins, sessions (they hold decisions), the user's last request, calls that wait, and the newest messages.
+The note names the tools that were called, what the user asked, and the files that were named in the last turns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tract.curation.compress.facts import facts_in
+from tract.curation.listing import MessageInfo
+from tract.messages import tool_units
+from tract.report.text import count_of, excerpt
+
+RECENT_TURNS = 20
+"""In so many of the last turns, a turn being an answer of the model's, files that are named stay named."""
+
+_KEPT = (10, 4, 2)
+"""How many of the newest messages stay: fewer where more has to go."""
+
+_MOST_REQUESTS = 8
+_MOST_FILES = 200
+_MOST_TOOLS = 12
+_SHOWN = 100
+_LETTERS_A_TOKEN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What goes: the messages, by their commits, with their *tokens*; the *note* in their place; *why_not* more."""
+
+    commits: tuple[str, ...] = ()
+    tokens: int = 0
+    outputs: int = 0
+    others: int = 0
+    note: str = ""
+    why_not: str = ""
+
+    @property
+    def note_tokens(self) -> int:
+        """About how many tokens the note has; rather too many."""
+        return len(self.note) // _LETTERS_A_TOKEN + 8
+
+
+def select(messages: Sequence[MessageInfo], excess: float, keep: int | None = None) -> Selection:
+    """What goes of *messages* so that *excess* tokens are gone; as much as can go, where that is less."""
+    found = Selection(why_not="there is nothing to take out")
+    for kept in _KEPT if keep is None else (keep,):
+        found = _selected(messages, excess, kept)
+        if found.tokens - found.note_tokens >= excess:
+            break
+    return found
+
+
+def _selected(messages: Sequence[MessageInfo], excess: float, keep: int) -> Selection:
+    units = tool_units([one.message for one in messages])
+    stays = _staying(messages, keep, [row for at in units.waiting for row in units.of.get(at, (at,))])
+    going: dict[int, bool] = {}
+    freed = 0
+    room = excess
+    for is_tool in (True, False):
+        for at in range(len(messages)):
+            unit = units.of.get(at, (at,))
+            if at in going or at != unit[0] or not stays.isdisjoint(unit):
+                continue
+            if is_tool != (len(unit) > 1):
+                continue
+            tokens = sum(messages[row].token_count for row in unit)
+            if freed >= room + _note_room(len(going)):
+                break
+            going.update(dict.fromkeys(unit, is_tool))
+            freed += tokens
+    places = sorted(going)
+    gone = [messages[at] for at in places]
+    note = _note(messages, places, freed)
+    return Selection(
+        commits=tuple(one.commit_hash for one in gone),
+        tokens=freed,
+        outputs=sum(one.kind == "tool_call" for one in gone),
+        others=sum(not is_tool for is_tool in going.values()),
+        note=note,
+        why_not=f"{len(messages) - len(gone)} messages are pinned, instruct, decide, wait for a result or are the newest",
+    )
+
+
+def _note_room(count: int) -> int:
+    return 60 + 2 * count
+
+
+def _staying(messages: Sequence[MessageInfo], keep: int, waiting: Iterable[int]) -> set[int]:
+    shown = [at for at, one in enumerate(messages) if not one.is_hidden]
+    stays = {at for at, one in enumerate(messages) if one.is_hidden or one.is_protected or one.kind == "session"}
+    stays.update(shown[-keep:])
+    stays.update(waiting)
+    requests = [at for at in shown if messages[at].kind == "user"]
+    stays.update(requests[-1:])
+    return stays
+
+
+def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) -> str:
+    """What went, in a few lines; shorter where it would be no shorter than what went."""
+    gone = [messages[at] for at in places]
+    if not gone:
+        return ""
+    lines = [f"[{count_of(len(gone), 'message')} were left out here to save tokens.]"]
+    tools = Counter(tool for one in gone for tool in one.tools)
+    called = ", ".join(f"{name} ({number})" for name, number in tools.most_common(_MOST_TOOLS))
+    requests = [one for one in gone if one.kind == "user"]
+    asked = "".join(f"\n- {excerpt(one.text, _SHOWN)}" for one in requests[-_MOST_REQUESTS:])
+    files = _recent_files(messages, set(places))
+    more = [
+        f"Files named in the last turns: {', '.join(files)}" if files else "",
+        f"Tools that were called: {called}" if called else "",
+        f"What the user asked:{asked}" if asked else "",
+    ]
+    for part in more:
+        longer = "\n".join([*lines, part])
+        if part and len(longer) // _LETTERS_A_TOKEN < freed // 2:
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
+    """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
+    answers = [at for at, one in enumerate(messages) if one.kind in ("answer", "tool_call")]
+    first = answers[-RECENT_TURNS] if len(answers) >= RECENT_TURNS else 0
+    named = [at for at in range(first, len(messages)) if messages[at].kind != "tool_result"]
+    kept = {fact.text for fact in facts_in(messages[at].text for at in named if at not in gone) if fact.kind == "path"}
+    lost = [fact.text for fact in facts_in(messages[at].text for at in named if at in gone) if fact.kind == "path"]
+    return [one for one in lost if one not in kept][-_MOST_FILES:]

@@ -1,0 +1,226 @@
+"""What a summary can lose: the numbers, names, paths, ids and decisions of what it stands for.
+
+They are found by their looks, with no model; a summary has one where its text has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+FactKind: TypeAlias = Literal["decision", "path", "id", "number", "name"]
+
+MOST_FACTS = 200
+"""The most facts that are listed of one compression."""
+
+_LONGEST = 200_000
+"""The characters of one text that are looked at."""
+
+_PATTERNS: tuple[tuple[FactKind, re.Pattern[str]], ...] = (
+    (
+        "decision",
+        re.compile(r"^\s*(?:[-*] )?(?:decision|decided|agreed)s?:? +(\S.{3,160})$", re.IGNORECASE | re.MULTILINE),
+    ),
+    (
+        "path",
+        re.compile(
+            r"(?<![\w/:])((?:~|\.{1,2})?(?:/[\w.@+-]+){2,}|[\w.@+-]+(?:/[\w.@+-]+)+\.\w{1,6}|\b[\w-]+\.(?:py|pyi|js|jsx|ts|tsx|go|rs|rb|java|kt|c|h|cc|cpp|cs|php|sh|sql|md|rst|txt|json|jsonl|ya?ml|toml|ini|cfg|csv|html|css|lock|log))\b"
+        ),
+    ),
+    ("id", re.compile(r"(?<![\w/.-])((?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_-]{4,63})(?![\w/.-])")),
+    ("number", re.compile(r"(?<![\w.])([$€£]?\d[\d,.:]*\d%?|[$€£]\d|\d%)(?!\w)")),
+    ("name", re.compile(r"(?<=[a-z,;:] )([A-Z][a-z]{2,}(?: [A-Z][a-z]+){0,3})")),
+)
+
+_TELLING = re.compile(r"[^\W\d_]{5,}")
+_LEAST_SOURCE = 20
+"""Sources with fewer telling words say too little to be missed."""
+
+_COMMON = frozenset(
+    [
+        "about",
+        "above",
+        "after",
+        "again",
+        "against",
+        "along",
+        "already",
+        "always",
+        "another",
+        "answer",
+        "answers",
+        "anything",
+        "around",
+        "assist",
+        "assistance",
+        "available",
+        "because",
+        "before",
+        "begin",
+        "being",
+        "below",
+        "between",
+        "called",
+        "conversation",
+        "could",
+        "different",
+        "discuss",
+        "doing",
+        "done",
+        "during",
+        "either",
+        "every",
+        "everything",
+        "first",
+        "following",
+        "further",
+        "general",
+        "given",
+        "going",
+        "great",
+        "happy",
+        "having",
+        "hello",
+        "helpful",
+        "hours",
+        "however",
+        "include",
+        "including",
+        "information",
+        "instead",
+        "itself",
+        "keep",
+        "later",
+        "least",
+        "little",
+        "looking",
+        "maybe",
+        "might",
+        "minutes",
+        "model",
+        "never",
+        "nothing",
+        "number",
+        "often",
+        "other",
+        "others",
+        "people",
+        "perhaps",
+        "please",
+        "point",
+        "possible",
+        "prompt",
+        "provide",
+        "question",
+        "questions",
+        "quite",
+        "ready",
+        "really",
+        "request",
+        "right",
+        "sentence",
+        "several",
+        "shall",
+        "should",
+        "something",
+        "still",
+        "summarize",
+        "summary",
+        "support",
+        "sure",
+        "system",
+        "thank",
+        "thanks",
+        "their",
+        "there",
+        "these",
+        "thing",
+        "things",
+        "think",
+        "those",
+        "though",
+        "three",
+        "through",
+        "today",
+        "together",
+        "tomorrow",
+        "under",
+        "understand",
+        "until",
+        "using",
+        "usually",
+        "wanted",
+        "welcome",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "whole",
+        "whose",
+        "within",
+        "without",
+        "words",
+        "would",
+        "write",
+        "wrong",
+        "years",
+        "your",
+        "yours",
+        "assistant",
+        "message",
+        "messages",
+        "context",
+    ]
+)
+
+
+class Fact(NamedTuple):
+    """Something that a text states."""
+
+    kind: FactKind
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text}"
+
+
+def facts_in(texts: Iterable[str]) -> list[Fact]:
+    """The facts of *texts*, each once, in the order of their kinds: decisions first, names last."""
+    found: dict[Fact, None] = {}
+    cut = [text[:_LONGEST] for text in texts]
+    for kind, pattern in _PATTERNS:
+        for text in cut:
+            for match in pattern.finditer(text):
+                found[Fact(kind, match.group(1).strip(" .,:"))] = None
+    return [fact for fact in found if fact.text]
+
+
+def dropped_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
+    """The facts of *sources* that *summary* does not have, ``MOST_FACTS`` at the most."""
+    kept = summary.casefold()
+    missing = (fact for fact in facts_in(sources) if fact.text.casefold() not in kept)
+    return tuple(fact for fact, _ in zip(missing, range(MOST_FACTS), strict=False))
+
+
+def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
+    """Whether *summary* has no fact and no telling word of *sources*, which have many: then a model said something else.
+
+    Of texts in a script without blanks nothing can be told.
+    """
+    texts = list(sources)
+    words = set(_telling(texts))
+    if len(words) < _LEAST_SOURCE:
+        return False
+    said = set(_telling([summary]))
+    if len(said & words) > 1 or not summary.isascii():
+        return False
+    kept = summary.casefold()
+    return not any(fact.text.casefold() in kept for fact in facts_in(texts) if fact.kind != "name")
+
+
+def _telling(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        for match in _TELLING.finditer(text[:_LONGEST].casefold()):
+            if match.group() not in _COMMON:
+                yield match.group()
