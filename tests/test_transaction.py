@@ -112,7 +112,7 @@ def test_a_head_on_no_branch_is_refused_by_the_name_of_the_command():
 def test_a_branch_that_is_not_where_it_is_expected_is_refused(moves):
     repo, (a, b) = make_repo("a", "b")
 
-    with pytest.raises(RefMovedError) as caught, transaction(repo, "try", moves=moves, expected=lambda: a):
+    with pytest.raises(RefMovedError) as caught, transaction(repo, "try", moves=moves, expected=lambda *_: a):
         pass
 
     assert (MAIN, a.hex(), b.hex()) == (caught.value.ref, caught.value.expected, caught.value.actual)

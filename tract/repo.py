@@ -86,7 +86,7 @@ class Repository:
     prefix: str = ""
     author: str = "unknown"
     clock: Callable[[], int] = now
-    decoded: DecodedObjects | None = None
+    decoded: DecodedObjects = field(default_factory=DecodedObjects)
     branch: str | None = None
     read_only: bool = False
     replaced: dict[ObjectId, ObjectId] = field(default_factory=lambda: _REPLACED, repr=False)
@@ -111,7 +111,7 @@ class Repository:
 
     def commit(self, id: ObjectId) -> Commit:
         """The commit *id*; without its parents where its history was cut, and without a target that went with them."""
-        cache = self._decoded.commits
+        cache = self.decoded.commits
         found = cache.get(id)
         if found is None:
             found = self._read_commit(id)
@@ -134,7 +134,7 @@ class Repository:
 
     def outline(self, id: ObjectId) -> Outline:
         """What a walk needs of the commit *id*: for who is about to walk through all of them, as commits that lie together are read at once."""
-        cache = self._decoded.outlines
+        cache = self.decoded.outlines
         found = cache.get(id)
         if found is None:
             if len(cache) > _COMMITS_KEPT:
@@ -182,12 +182,12 @@ class Repository:
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""
         for id in self.shallow.reload():
-            self._decoded.commits.pop(id, None)
-            self._decoded.outlines.pop(id, None)
+            self.decoded.commits.pop(id, None)
+            self.decoded.outlines.pop(id, None)
 
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""
-        cache = self._decoded.nodes
+        cache = self.decoded.nodes
         found = cache.get(id)
         if found is None:
             found = _keep(cache, id, read_node(id, self.objects.read(id)), _NODES_KEPT)
@@ -195,7 +195,7 @@ class Repository:
 
     def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
         """The tree nodes with those ids, in their order; read together."""
-        cache = self._decoded.nodes
+        cache = self.decoded.nodes
         found = {id: cache.get(id) for id in ids}
         missing = [id for id, node in found.items() if node is None]
         for id, read in zip(missing, self.objects.nodes(missing), strict=True):
@@ -208,11 +208,11 @@ class Repository:
 
     def keep_commit(self, id: ObjectId, commit: Commit) -> None:
         """Remember a commit that was just made."""
-        _keep(self._decoded.commits, id, self._whole(commit), _COMMITS_KEPT)
+        _keep(self.decoded.commits, id, self._whole(commit), _COMMITS_KEPT)
 
     def keep_node(self, id: ObjectId, node: Node) -> None:
         """Remember a tree node that was just made."""
-        _keep(self._decoded.nodes, id, node, _NODES_KEPT)
+        _keep(self.decoded.nodes, id, node, _NODES_KEPT)
 
     @property
     def folder(self) -> str:
@@ -220,25 +220,21 @@ class Repository:
         assert self.path is not None
         return os.path.join(self.path, ref_path(self.prefix))
 
-    @property
-    def _decoded(self) -> DecodedObjects:
-        assert self.decoded is not None
-        return self.decoded
-
     def ref(self, name: str) -> RefValue | None:
         """What the ref *name* of this tract holds."""
         return self.refs.read(self.prefix + name)
 
     def head(self) -> tuple[str | None, ObjectId | None]:
         """The ref HEAD is on (None where it is detached) and the commit it is at (None where there is none yet)."""
-        value = self.branch or self.ref(HEAD)
+        read, prefix = self.refs.read, self.prefix
+        value = self.branch or read(prefix + HEAD)
         if isinstance(value, bytes):
             return None, value
         if value is None and self.prefix:
             raise SessionError(f"there is no tract named '{self.tract}' any more")
         if value is None:
             raise ObjectCorruptError(HEAD, "there is no such ref")
-        tip = self.ref(value)
+        tip = read(prefix + value)
         if isinstance(tip, str):
             raise ObjectCorruptError(self.prefix + value, "a branch must not be symbolic")
         return value, tip

@@ -58,6 +58,9 @@ from tract.tree import EMPTY, Context, append_entry, blobs_beside
 Moves: TypeAlias = Literal["branch", "head", "refs"]
 """What a transaction is about: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
 
+Asked: TypeAlias = Callable[[str | None, ObjectId | None], Expected]
+"""Says where HEAD's branch must be, of where HEAD and it are."""
+
 STATES = "state"
 """The folder of a tract's states, beside its refs."""
 
@@ -75,7 +78,7 @@ def transaction(
     reason: str,
     *,
     moves: Moves = "branch",
-    expected: Expected | Callable[[], Expected] = ANY,
+    expected: Expected | Asked = ANY,
 ) -> AbstractContextManager[Transaction]:
     """A change of history, for a ``with`` block: it lands at the end, or after any exception not at all.
 
@@ -86,7 +89,7 @@ def transaction(
     ``head``    the same, but HEAD may be at a commit of its own;
     ``refs``    only a HEAD that is not at *expected*.
 
-    *expected*, where it is a function, is called when the lock is held and what other processes did is known.
+    *expected*, where it is a function, is called when the lock is held and what other processes did is known, with HEAD's branch and the commit there.
     The repository's *gates* are asked when all objects are made and no ref has moved yet; what one raises prevents the transaction, and edits that it adds land with it.
     """
     return _Opened(Transaction(repo, reason), moves, expected)
@@ -158,7 +161,7 @@ class Transaction:
             target=target,
             tree=context.tree,
             open=context.open,
-            generation=1 + max([repo.commit(parent).generation for parent in parents], default=0),
+            generation=_generation_after(repo, parents),
             time=repo.clock() if time is None else time,
             author=repo.author if author is None else author,
             message=message,
@@ -275,16 +278,15 @@ class Transaction:
         if expected is not ANY and self.tip != expected:
             raise RefMovedError(self.branch or HEAD, shown(expected), shown(self.tip))
 
-    def begin(self, moves: Moves, expected: Expected | Callable[[], Expected]) -> None:
+    def begin(self, moves: Moves, expected: Expected | Asked) -> None:
         """Look at HEAD, and refuse what :func:`transaction` says; only for the holder of the lock."""
-        if callable(expected):
-            expected = expected()
-        if moves == "branch":
-            self.branch, self.tip = check_branch(self.repo, self.reason, expected)
-        elif (
-            self.repo.branch is not None or self.repo.ref(HEAD) is not None
-        ):  # a tract that is being made has no HEAD yet
-            self.branch, self.tip = self.repo.head()
+        repo = self.repo
+        if moves == "branch" or repo.branch is not None or repo.ref(HEAD) is not None:  # a new tract has no HEAD yet
+            self.branch, self.tip = repo.head()
+            if callable(expected):
+                expected = expected(self.branch, self.tip)
+            if moves == "branch" and self.branch is None:
+                raise _detached(self.reason, self.tip)
             self.check_expected(expected)
         if moves != "refs":
             check_idle(self.repo)
@@ -305,18 +307,26 @@ class Transaction:
             known = list(self.edits)
             gate(self)
             edits = [*(known if edits is self.edits else edits), *self.edits[len(known) :]]
-        self.repo.refs.update(edits, reason=self.reason, objects=self.objects)
+        self.repo.refs.land(edits, reason=self.reason, objects=self.objects)
 
     def _check_whole(self, edits: Sequence[RefEdit]) -> None:
         """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
         for name, new, _ in edits:
-            if new.__class__ is not bytes or new == self.tip or any(one.id == new for one in self.objects):
+            if new.__class__ is not bytes or new in self._made or new == self.tip:
+                continue
+            if any(one.id == new for one in self.objects):
                 continue
             if self.repo.objects.contains(new):
                 kept = kept_part(self.repo.commit(new), self.repo.shallow.cuts.get(new))
                 lacks = missing_part(self.repo, kept)
                 if lacks is not None:
                     raise StorageError(f"ref '{name}' cannot be moved to {new.hex()[:16]}: {lacks}")
+
+
+def _generation_after(repo: Repository, parents: tuple[ObjectId, ...]) -> int:
+    if len(parents) == 1:
+        return 1 + repo.commit(parents[0]).generation
+    return 1 + max([repo.commit(parent).generation for parent in parents], default=0)
 
 
 def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
@@ -339,7 +349,7 @@ class _Opened(AbstractContextManager[Transaction]):
 
     __slots__ = ("_expected", "_lock", "_moves", "_transaction")
 
-    def __init__(self, transaction: Transaction, moves: Moves, expected: Expected | Callable[[], Expected]) -> None:
+    def __init__(self, transaction: Transaction, moves: Moves, expected: Expected | Asked) -> None:
         self._transaction = transaction
         self._moves = moves
         self._expected = expected
@@ -376,12 +386,16 @@ def check_branch(repo: Repository, command: str, expected: Expected = ANY) -> tu
     """
     branch, tip = repo.head()
     if branch is None:
-        at = "?" if tip is None else tip.hex()[:16]
-        name = command.partition(" ")[0].rstrip(":")
-        raise DetachedHeadError(f"cannot {name}: HEAD is at commit {at}, not on a branch")
+        raise _detached(command, tip)
     if expected is not ANY and tip != expected:
         raise RefMovedError(branch, shown(expected), shown(tip))
     return branch, tip
+
+
+def _detached(command: str, tip: ObjectId | None) -> DetachedHeadError:
+    at = "?" if tip is None else tip.hex()[:16]
+    name = command.partition(" ")[0].rstrip(":")
+    return DetachedHeadError(f"cannot {name}: HEAD is at commit {at}, not on a branch")
 
 
 def check_idle(repo: Repository) -> None:

@@ -65,11 +65,13 @@ class Committing(Handle):
         *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
         """
         self._check_required()
-        if type(content) not in _PLAIN and (answer := given_answer(content, self._space.types)) is not None:
+        is_plain = "role" in content or "content_type" in content if type(content) is dict else type(content) in _PLAIN
+        if not is_plain and (answer := given_answer(content, self._space.types)) is not None:
             with self._writing(answer) as space:
                 made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         else:
-            with self._writing(options.get("response_to"), options.get("usage"), options.get("key")) as space:
+            about = (options.get("response_to"), options.get("usage"), options.get("key")) if options else ()
+            with self._writing(*about) as space:
                 made = self._write(space, [draft(space, content, operation, **options)], content)[0]
         self._fire("commit")
         return made

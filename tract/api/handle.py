@@ -16,25 +16,23 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from tract.api.opening import check_is_opened, storage_errors
+from tract.api.seen import Seen
 from tract.compile.compiler import Compiler, ContextCompiler
 from tract.compile.totals import follow_records
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
-from tract.history.context import context_at, find_entry
 from tract.history.moves import adds_no_word
 from tract.history.notes import POLICIES, PRIORITY, NoteTable, note_tip
 from tract.history.origins import Origins
-from tract.history.priority import brought_back
 from tract.objects.id import ObjectId
-from tract.refs.names import HEAD, HEADS, NOTES
-from tract.refs.operations import shown
-from tract.refs.store import ANY, Expect, Expected
+from tract.refs.names import HEADS, NOTES
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.storage.files import as_storage_error
 from tract.storage.threads import ThreadLock
@@ -46,56 +44,6 @@ if TYPE_CHECKING:
 
     from tract.llm.types import LLMClient
     from tract.remote.sync import Sync
-
-
-@dataclass(slots=True)
-class Seen:
-    """Where HEAD, the branches and the priorities were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw.
-
-    *last* is the last commit that was seen on the branch of a handle that was opened by its name; None where it has none yet, or the handle itself took them off.
-    """
-
-    place: Expected = ANY
-    tips: dict[str, Expected] = field(default_factory=dict)
-    priorities: ObjectId | Literal[Expect.ANY] | None = ANY
-    last: ObjectId | None = None
-
-    def look(self, repo: Repository, *, after_own: bool = False) -> None:
-        """Remember where HEAD, its branch and the priorities are; *after_own* where the handle moved the branch itself."""
-        branch, tip = repo.head()
-        self.place = branch
-        if branch is not None:
-            self.tips[branch] = tip
-        self.priorities = note_tip(repo, PRIORITY)
-        if repo.branch is not None and (tip is not None or after_own):
-            self.last = tip
-
-    def look_at_own_note(self, repo: Repository) -> None:
-        """Remember where the priorities are, after the handle itself set one; but not where others brought back a message meanwhile."""
-        tip = note_tip(repo, PRIORITY)
-        if self.priorities is not ANY and tip is not None:
-            parents = repo.commit(tip).parents
-            if not brought_back(repo, self.priorities, parents[0] if parents else None):
-                self.priorities = tip
-
-    def check_branch(self, repo: Repository) -> None:
-        """RefMovedError where the branch of a handle that was opened by its name is gone: no commit makes it again."""
-        if repo.branch is not None and self.last is not None and repo.ref(repo.branch) is None:
-            if repo.ref(HEAD) == repo.branch:
-                return  # others took its commits off
-            raise RefMovedError(repo.branch, shown(self.last), None)
-
-    def check_priorities(self, repo: Repository, tip: ObjectId | None) -> None:
-        """RefMovedError where a message in the context at *tip*, which was hidden when the handle looked, is not any more."""
-        now = note_tip(repo, PRIORITY)
-        if self.priorities is ANY or now == self.priorities:
-            return
-        back = brought_back(repo, self.priorities, now)
-        if back is None or any(find_entry(repo, context_at(repo, tip), one) for one in back):
-            raise RefMovedError(NOTES + PRIORITY, shown(self.priorities), shown(now))
-
-    def copy(self) -> Seen:
-        return Seen(self.place, dict(self.tips), self.priorities, self.last)
 
 
 class OpenBatch:
@@ -327,7 +275,7 @@ class Handle:
             if landed == self._repo.ref(name):
                 self._seen.tips[name] = landed
         self._seen.place, self._seen.last = one._seen.place, one._seen.last
-        self._seen.priorities = note_tip(self._repo, PRIORITY)
+        self._seen.look_at_notes(self._repo)
 
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
         """Whether what was made on the commit *was* may land on *now*, where the branch is."""
@@ -364,41 +312,30 @@ class Handle:
 
     def _expected(self) -> Expected:
         """Where HEAD's branch must be for this handle to move it, ANY where it never looked; RefMovedError when another process took HEAD elsewhere."""
-        if self._on_moved != "append":
-            return self._seen_here()[0]
-        self._sight.check_branch(self._space.repo)
-        return ANY
+        repo = self._space.repo
+        return self._sight.expected(repo, *repo.head(), appends=self._on_moved == "append")
 
-    def _expected_by_commit(self) -> Expected:
-        """The same for a commit: it may also land where the branch went without a new word, so that others can curate meanwhile."""
-        if self._on_moved == "append":
-            return self._expected()
-        seen, tip = self._seen_here()
-        if seen != tip and seen is not ANY and not isinstance(seen, str) and adds_no_word(self._space.repo, seen, tip):
+    def _expected_by_commit(self, branch: str | None, tip: ObjectId | None) -> Expected:
+        """The same for a commit, where HEAD is on *branch* at *tip*: it may also land where that went without a new word, so that others can curate meanwhile."""
+        one = None if _OPEN.get() is None else self._open_batch()
+        sight, repo = (self._seen, self._repo) if one is None else (one._seen, one._space.repo)
+        seen = sight.expected(repo, branch, tip, appends=self._on_moved == "append")
+        if seen is ANY:
+            return ANY
+        if seen != tip and not isinstance(seen, str) and adds_no_word(repo, seen, tip):
             seen = tip
-        if seen == tip:
-            self._sight.check_priorities(self._space.repo, tip)
+        if seen == tip and sight.note_moves != repo.refs.note_moves:
+            sight.check_priorities(repo, tip)
         return seen
-
-    def _seen_here(self) -> tuple[Expected, ObjectId | None]:
-        """Where this handle last saw HEAD's branch, and where it is."""
-        one = self._open_batch()
-        branch, tip = (self._own if one is None else one._space).repo.head()
-        seen = self._seen if one is None else one._seen
-        if seen.place is not ANY and branch != seen.place:
-            raise RefMovedError(HEAD, shown(seen.place), branch or shown(tip))
-        if tip is None:
-            seen.check_branch(self._repo if one is None else one._space.repo)
-        return seen.tips.get(branch or "", ANY), tip
 
     def _look_after(self, given: Any) -> Expected:
         """Look after a commit of *given*, and say where this handle saw the branch before."""
-        one = self._open_batch()
+        one = None if _OPEN.get() is None else self._open_batch()
         if one is not None:
             one._contents += given if isinstance(given, tuple) else (given,)
-        sight = self._seen if one is None else one._seen
+        sight, repo = (self._seen, self._repo) if one is None else (one._seen, one._space.repo)
         before = sight.tips.get(sight.place, ANY) if isinstance(sight.place, str) else ANY
-        sight.look((self._own if one is None else one._space).repo)
+        sight.look(repo)
         return before
 
     def _access(self) -> AbstractContextManager[Workspace]:
@@ -410,7 +347,7 @@ class Handle:
 
         It is looked at before where the commit is *about* something that is there, or there is a budget to keep.
         """
-        first = about.count(None) != len(about) or self._repo.config.budget is not None
+        first = any(one is not None for one in about) or self._repo.config.token_budget is not None
         return _Access(self, self._refresh if first else self._check_open)
 
     def _refresh(self) -> None:

@@ -105,12 +105,14 @@ class Compiler:
         self._chunks: dict[ObjectId, _Chunk] = {}
         self._decode = remembering()
         self._now = NoteTables(NoteTable(), ConfigTable())
+        self._note_moves = -1
 
     def on(self, repo: Repository) -> Compiler:
         """A compiler of *repo*, which has the same objects and perhaps more: what one of the two compiled, the other need not."""
         other = copy(self)
         other._repo = repo
         other._now = NoteTables(self._now.priorities.copy(), self._now.configs.copy())
+        other._note_moves = -1
         return other
 
     @property
@@ -135,7 +137,10 @@ class Compiler:
 
     def advance_notes(self) -> NoteTables:
         """The notes as they are now."""
-        advance_to_now(self._repo, self._now)
+        moves = self._repo.refs.note_moves
+        if moves != self._note_moves:
+            advance_to_now(self._repo, self._now)
+            self._note_moves = moves
         return self._now
 
     def compile(self, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:

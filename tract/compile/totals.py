@@ -199,9 +199,8 @@ def count_commits(space: Workspace, tip: ObjectId | None) -> int:
 
 def follow_records(space: Workspace, tip: ObjectId | None) -> None:
     """Count the records behind *tip* as far as commits are in memory, so that whoever asks for their number next need not read those commits again."""
-    known = space.repo.decoded
-    if tip is not None and known is not None:
-        _count_records(space, tip, known.commits.get)
+    if tip is not None:
+        _count_records(space, tip, space.repo.decoded.commits.get)
 
 
 def _count_records(space: Workspace, tip: ObjectId, read: Callable[[ObjectId], Commit | None]) -> int | None:

@@ -58,6 +58,9 @@ class Workspace:
     shown: tuple[ObjectId | None, ObjectId | None, ObjectId | None] | None = None
     """The commit whose context was compiled last as it is now, the state of the priorities then, and the newest commit that is known to go on from it."""
 
+    note_moves: int = -1
+    """The moves of notes' refs that *usages* and the compiler's notes have followed."""
+
     _types: dict[str, type[Any]] = field(default_factory=dict)
 
     def on(self, repo: Repository) -> Workspace:
@@ -68,6 +71,7 @@ class Workspace:
             blobs=self.blobs.on(repo),
             compiler=self.compiler.on(repo),
             usages=self.usages.copy(),
+            note_moves=-1,
             requests=NoteTable(),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,9 +33,9 @@ from tract.messages import tool_ids
 from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
-from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.tokens.counter import checked_count
+from tract.transaction import Asked
 from tract.writing.budget import check_budget
 from tract.writing.drafts import draft, tool_message
 
@@ -177,9 +177,7 @@ def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | No
     return Said(summary.text, call_id, role, summary.generation_config, {key: one for key, one in by.items() if one})
 
 
-def land_collapse(
-    space: Workspace, plan: Plan, said: Said, *, expected: Callable[[], Expected]
-) -> tuple[CollapseResult, Any]:
+def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) -> tuple[CollapseResult, Any]:
     """Make the message, or edit the one there is: what that did, and the message's content.
 
     SessionError where another process was faster, and for a call that does not wait for a result.

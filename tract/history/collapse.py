@@ -11,7 +11,7 @@ To collapse again edits R, and the edit lists where the child is then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, CommitOperation, Entry, new_blob
 from tract.refs.store import Expected
 from tract.repo import Repository
-from tract.transaction import transaction
+from tract.transaction import Asked, transaction
 
 
 class Work(NamedTuple):
@@ -75,7 +75,7 @@ def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Wo
     return Work(head, own, edited)
 
 
-def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | Callable[[], Expected]) -> ObjectId:
+def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | Asked) -> ObjectId:
     """Commit the message, and say of the child what its work became, in one operation.
 
     SessionError where another process collapsed the child, or changed the message, since *new* was planned; RefMovedError where the branch is not at *expected*.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.config import DEEPEST
@@ -16,7 +16,7 @@ from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs,
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision
-from tract.transaction import Transaction, transaction
+from tract.transaction import Asked, Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_commits(
     repo: Repository,
     drafts: Sequence[Draft],
     *,
-    expected: Expected | Callable[[], Expected] = ANY,
+    expected: Expected | Asked = ANY,
     reason: str | None = None,
     blobs: Sequence[NewObject] | None = None,
 ) -> list[ObjectId]:
@@ -95,7 +95,7 @@ def make_commits(
     repo: Repository,
     drafts: Sequence[Draft],
     *,
-    expected: Expected | Callable[[], Expected] = ANY,
+    expected: Expected | Asked = ANY,
     reason: str | None = None,
     blobs: Sequence[NewObject] | None = None,
 ) -> list[tuple[ObjectId, Commit]]:

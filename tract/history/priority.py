@@ -72,7 +72,7 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
     kind = content.get("content_type")
     if kind == _MESSAGE:
         message = content.get("message")
-        return isinstance(message, Mapping) and message.get("role") in _INSTRUCTING
+        return isinstance(message, dict) and message.get("role") in _INSTRUCTING
     if kind == _DIALOGUE:
         return content.get("role") in _INSTRUCTING
     return kind == _INSTRUCTION

@@ -240,7 +240,7 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     One with ``content_type`` is that type; one with ``role`` is a provider's message, kept verbatim, whose format is seen from its shape.
     Anything else is a ContentValidationError.
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
     if "content_type" in value:
         return from_value(value, types)

@@ -86,6 +86,7 @@ class BufferedRefs:
         self._objects = objects
         self._edits: dict[str, RefValue | None] = {}
         self._expected: dict[str, Expected] = {}
+        self._note_moves = 0
 
     def read(self, name: str) -> RefValue | None:
         return self._edits[name] if name in self._edits else self._refs.read(name)
@@ -118,6 +119,14 @@ class BufferedRefs:
         for name, new, _ in edits:
             self._expected.setdefault(name, self._refs.read(name))
             self._edits[name] = new
+        self._note_moves += 1
+
+    def land(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
+        self.update(edits, reason=reason, objects=objects)
+
+    @property
+    def note_moves(self) -> int:
+        return self._note_moves
 
     def mark(self) -> Mark:
         """What is held back so far, for ``go_back``."""
@@ -127,6 +136,7 @@ class BufferedRefs:
         """Hold back only what was held back at *mark*."""
         self._edits, self._expected = dict(mark.edits), dict(mark.expected)
         self._objects.cut(mark.objects)
+        self._note_moves += 1
 
     def edits(self) -> tuple[RefEdit, ...]:
         """What is held back, each edit expecting what the base held at first."""

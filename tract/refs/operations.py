@@ -35,7 +35,7 @@ from tract.objects.model import (
     read_operation,
     read_ref_chunk,
 )
-from tract.refs.names import check_ref
+from tract.refs.names import TRACTS, check_ref
 from tract.refs.store import ANY, RefEdit
 from tract.refs.table import RefTable
 from tract.storage.store import JournalStore, ObjectStore
@@ -117,7 +117,12 @@ class OperationRefs:
         return self._last
 
     def read(self, name: str) -> RefValue | None:
-        return self._refs.read(name)
+        found = self._refs.root.refs.get(name)  # every commit asks a dozen times
+        return self._refs.read(name) if found is None and name.startswith(TRACTS) else found
+
+    @property
+    def note_moves(self) -> int:
+        return self._refs.note_moves
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
         return self._refs.list(prefix)
@@ -182,7 +187,9 @@ class OperationRefs:
     def _take(self, id: ObjectId, operation: Operation, *, is_own: bool = False) -> None:
         """Take in an operation; what this handle wrote itself is in the table already but for the changes."""
         if operation.refs is not None and not is_own:
+            moves = self._refs.note_moves + 1
             self._refs = RefTable(self._load_chunk, operation.refs, operation.chunks)
+            self._refs.note_moves = moves
         else:
             self._refs.move(operation.changes, operation.time)
         if operation.refs is None:
@@ -196,9 +203,12 @@ class OperationRefs:
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
         with self._store.lock():
             self._catch_up()
-            changes = self._changes(edits, objects)
-            if changes:
-                self._write(changes, reason, objects)
+            self.land(edits, reason=reason, objects=objects)
+
+    def land(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
+        changes = self._changes(edits, objects)
+        if changes:
+            self._write(changes, reason, objects)
 
     def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
         changes = []

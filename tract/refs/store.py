@@ -67,6 +67,15 @@ class RefStore(Protocol):
         """
         ...
 
+    def land(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
+        """The same, for the holder of the lock who saw what others did."""
+        ...
+
+    @property
+    def note_moves(self) -> int:
+        """A number that stays the same as long as no ref of notes moves, that is known here."""
+        ...
+
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
         """Every operation, newest first, as far back as they are kept."""
         ...

@@ -17,7 +17,7 @@ from blake3 import blake3
 from tract.errors import RefNameError
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, RefChange, RefValue, TractRefs, new_ref_chunk
-from tract.refs.names import HEAD, TRACTS, split_tract
+from tract.refs.names import HEAD, NOTES, TRACTS, split_tract
 
 _ByPlace: TypeAlias = dict[int, list[TractRefs]]
 
@@ -104,7 +104,10 @@ class _Tract:
 
 
 class RefTable:
-    """Where every ref of a store is. The refs of other tracts than the root are read from their chunks, by *load*, when they are first asked for."""
+    """Where every ref of a store is. The refs of other tracts than the root are read from their chunks, by *load*, when they are first asked for.
+
+    As long as *note_moves* is the same number, no ref of notes moved.
+    """
 
     def __init__(
         self,
@@ -112,14 +115,15 @@ class RefTable:
         refs: Iterable[tuple[str, RefValue]] = (),
         chunks: Sequence[ObjectId] = (),
     ) -> None:
+        self.note_moves = 0
         self._load = load
         self._chunks = tuple(chunks)
         self._missing = set(range(len(self._chunks)))
         self._changed: set[int] = set()
         self._waiting: dict[int, list[tuple[RefChange, int | None]]] = {}
         self._owner = object()
-        self._root = _Tract(self._owner, 0, {}, None, None)
-        self._tracts: dict[str, _Tract] = {"": self._root}
+        self.root = _Tract(self._owner, 0, {}, None, None)
+        self._tracts: dict[str, _Tract] = {"": self.root}
         for name, value in refs:
             prefix, local = split_tract(name)
             self._own(prefix).refs[local] = value
@@ -127,7 +131,7 @@ class RefTable:
 
     def read(self, name: str) -> RefValue | None:
         """What the ref holds, None where there is no such ref."""
-        found = self._root.refs.get(name)
+        found = self.root.refs.get(name)
         if found is not None or not name.startswith(TRACTS):
             return found
         prefix, local = split_tract(name)
@@ -161,7 +165,7 @@ class RefTable:
     @property
     def root_count(self) -> int:
         """How many refs the root tract has."""
-        return len(self._root.refs)
+        return len(self.root.refs)
 
     @property
     def chunk_count(self) -> int:
@@ -175,8 +179,9 @@ class RefTable:
         other._changed = set(self._changed)
         other._waiting = {at: list(changes) for at, changes in self._waiting.items()}
         other._tracts = dict(self._tracts)
-        other._root = self._root
+        other.root = self.root
         other._is_divided = self._is_divided
+        other.note_moves = self.note_moves
         self._owner = object()  # what both have is changed by neither
         return other
 
@@ -184,6 +189,8 @@ class RefTable:
         """Take in the changes of an operation made at *time*; those of a tract whose chunk is not read yet wait until it is."""
         for change in changes:
             name, old, new = change
+            if NOTES in name:
+                self.note_moves += 1
             prefix, local = split_tract(name) if name.startswith(TRACTS) else ("", name)
             at = self._unread(prefix) if prefix else None
             if at is None:
@@ -200,7 +207,7 @@ class RefTable:
         return at if at in self._missing else None
 
     def _move(self, prefix: str, local: str, old: RefValue | None, new: RefValue | None, time: int | None) -> None:
-        root = self._root
+        root = self.root
         tract = root if not prefix and root.owner is self._owner else self._own(prefix)
         if tract.names is not None:
             _move_name(tract.names, local, old, new)
@@ -246,7 +253,7 @@ class RefTable:
         count, divided = after._divided(whole=whole)
         new = {at: new_ref_chunk(tracts) for at, tracts in divided.items()}
         chunks = tuple(new[at].id if at in new else after._chunks[at] for at in range(count))
-        return Checkpoint(tuple(sorted(after._root.refs.items())), chunks, tuple(new.values()))
+        return Checkpoint(tuple(sorted(after.root.refs.items())), chunks, tuple(new.values()))
 
     def saved(self, chunks: Sequence[ObjectId]) -> None:
         """Know that a keyframe has what is here, in these *chunks*."""
@@ -309,7 +316,7 @@ class RefTable:
             found.names, old.names = old.names, None
             self._tracts[prefix] = found
             if not prefix:
-                self._root = found
+                self.root = found
         if prefix and self._chunks:
             self._changed.add(found.hash & (len(self._chunks) - 1))
         return found

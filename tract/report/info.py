@@ -126,8 +126,11 @@ def _described(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None
 
 
 def _look_at_notes(space: Workspace) -> None:
-    space.compiler.advance_notes()
-    space.usages.advance(space.repo, note_tip(space.repo, USAGE))
+    moves = space.repo.refs.note_moves
+    if moves != space.note_moves:
+        space.compiler.advance_notes()
+        space.usages.advance(space.repo, note_tip(space.repo, USAGE))
+        space.note_moves = moves
 
 
 def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:

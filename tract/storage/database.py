@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 
 from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError, ReadOnlyError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
@@ -150,8 +150,10 @@ class Database(ObjectReader):
 
     def _write_mark(self) -> None:
         """Say beside the journal how far it goes now; a mark that cannot be written is only behind."""
-        with suppress(OSError):
-            self._file_lock.write(self._journal.mark.pack())
+        try:  # noqa: SIM105  # every commit comes by
+            self._file_lock.write(self._journal.packed_mark())
+        except OSError:
+            pass
 
     def _remember(self, objects: Sequence[NewObject]) -> None:
         """Keep the last blobs that were written: whoever commits a message mostly counts or compiles it next."""

@@ -191,9 +191,11 @@ class Mark(NamedTuple):
     written: int
     durable: int
 
-    def pack(self) -> bytes:
-        body = _MARK.pack(*self)
-        return body + zlib.crc32(body).to_bytes(4, "little")
+
+def pack_mark(nonce: bytes, written: int, durable: int) -> bytes:
+    """The bytes of a mark."""
+    body = _MARK.pack(nonce, written, durable)
+    return body + zlib.crc32(body).to_bytes(4, "little")
 
 
 def read_mark(path: str) -> Mark | None:
@@ -253,10 +255,9 @@ class Journal:
         """Whether another process sealed this journal and put a new one in its place."""
         return not files.is_named(self.path, self._identity)
 
-    @property
-    def mark(self) -> Mark:
+    def packed_mark(self) -> bytes:
         """How far this journal goes, as far as this handle knows."""
-        return Mark(self._nonce, self._transactions, self._durable)
+        return pack_mark(self._nonce, self._transactions, self._durable)
 
     def missing(self, mark: Mark) -> tuple[int, int]:
         """How many transactions that *mark* counted are not here, and how many of these were on the disk."""

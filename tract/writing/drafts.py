@@ -216,7 +216,7 @@ _ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_con
 def _check_sendable(value: Mapping[str, Any]) -> None:
     """ContentValidationError for a message in which there is nothing to send."""
     message = value.get("message")
-    if value.get("format") not in ("openai", "anthropic") or not isinstance(message, Mapping) or "role" not in message:
+    if value.get("format") not in ("openai", "anthropic") or not isinstance(message, dict) or "role" not in message:
         return
     if message.get("content") is None and not any(message.get(key) for key in _ASSISTANTS):
         if "content" in message and message["role"] == "assistant":

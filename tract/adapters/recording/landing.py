@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -21,10 +21,10 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.refs.names import HEADS, branch_ref
 from tract.refs.operations import shown
-from tract.refs.store import ANY, Expected
+from tract.refs.store import ANY
 from tract.repo import Repository
 from tract.tokens.usage import TokenUsage
-from tract.transaction import check_branch, transaction
+from tract.transaction import Asked, check_branch, transaction
 from tract.writing.budget import check_budget
 from tract.writing.drafts import draft
 
@@ -116,9 +116,7 @@ class Plan:
         return self.snapshot.columns.commits[row]
 
 
-def land(
-    space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence, expected: Callable[[], Expected]
-) -> RecordResult:
+def land(space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
     """Do what *plan* says, in one operation; DivergedError where it does more than append and *on_divergence* is ``error``."""
     branch = check_branch(space.repo, "record")[0].removeprefix(HEADS)
     if plan.only_appends():
@@ -126,7 +124,7 @@ def land(
     if on_divergence == "error":
         first = plan.items + 1
         raise DivergedError(f"the list is not the context with more at its end: they part at message {first} or later")
-    seen = expected()
+    seen = expected(*space.repo.head())
     tip = space.repo.head()[1]
     if seen is not ANY and seen != tip:
         raise RefMovedError(branch_ref(branch), shown(seen), shown(tip))
@@ -141,7 +139,7 @@ def land(
     return _result("edited", branch, plan, made)
 
 
-def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: Callable[[], Expected]) -> RecordResult:
+def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: Asked) -> RecordResult:
     new = plan.new
     if not new:
         return RecordResult("unchanged", branch)
@@ -150,7 +148,7 @@ def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: C
         check_budget(space, drafts)
         made = [id for id, _ in make_commits(space.repo, drafts, expected=expected, reason=_reason(plan))]
         return _result("appended", branch, plan, made)
-    seen = expected()
+    seen = expected(*space.repo.head())
     tip = space.repo.head()[1]
     if seen is not ANY and seen != tip:
         raise RefMovedError(branch_ref(branch), shown(seen), shown(tip))

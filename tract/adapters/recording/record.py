@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
@@ -16,8 +16,8 @@ from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
 from tract.messages.sending import Sending
 from tract.objects.message_format import JSON
-from tract.refs.store import Expected
 from tract.tokens.usage import TokenUsage
+from tract.transaction import Asked
 
 _STEP = 256
 
@@ -42,7 +42,7 @@ def record(
     space: Workspace,
     messages: Iterable[Any] | Mapping[str, Any],
     *,
-    expected: Callable[[], Expected],
+    expected: Asked,
     format: RecordFormat = "openai",
     on_divergence: OnDivergence = "edit",
     keys: Sequence[str | None] | None = None,

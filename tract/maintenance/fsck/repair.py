@@ -31,7 +31,7 @@ from tract.refs.names import ref_path
 from tract.refs.operations import shown
 from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
-from tract.storage.journal import FIRST_STEP, LONGEST, create_journal
+from tract.storage.journal import FIRST_STEP, LONGEST, create_journal, pack_mark
 from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
 from tract.storage.shallow import NAME as SHALLOW
@@ -348,7 +348,7 @@ class _Repair:
         self._copy_aside(name)
         with _examined(self._path) as found:
             if found.journal is not None:
-                self.locks[name].write(found.journal.mark.pack())
+                self.locks[name].write(pack_mark(*found.journal.mark))
 
     def _salvage_loose(self, name: str) -> None:
         obj = salvage_loose(self._path, name)

@@ -1,0 +1,84 @@
+"""What a handle has seen of the branches, and what must not have changed since for it to commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tract.errors import RefMovedError
+from tract.history.context import context_at, find_entry
+from tract.history.notes import PRIORITY, note_tip
+from tract.history.priority import brought_back
+from tract.objects.id import ObjectId
+from tract.refs.names import HEAD, NOTES
+from tract.refs.operations import shown
+from tract.refs.store import ANY, Expect, Expected
+from tract.repo import Repository
+
+
+@dataclass(slots=True)
+class Seen:
+    """Where HEAD, the branches and the priorities were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw.
+
+    *last* is the last commit that was seen on the branch of a handle that was opened by its name; None where it has none yet, or the handle itself took them off.
+    """
+
+    place: Expected = ANY
+    tips: dict[str, Expected] = field(default_factory=dict)
+    priorities: ObjectId | Literal[Expect.ANY] | None = ANY
+    last: ObjectId | None = None
+    note_moves: int = -1
+    """The moves of notes' refs that were known then: as long as there are no more, the priorities are where they were."""
+
+    def look(self, repo: Repository, *, after_own: bool = False) -> None:
+        """Remember where HEAD, its branch and the priorities are; *after_own* where the handle moved the branch itself."""
+        branch, tip = repo.head()
+        self.place = branch
+        if branch is not None:
+            self.tips[branch] = tip
+        if self.note_moves != repo.refs.note_moves:
+            self.look_at_notes(repo)
+        if repo.branch is not None and (tip is not None or after_own):
+            self.last = tip
+
+    def look_at_notes(self, repo: Repository) -> None:
+        """Remember where the priorities are."""
+        self.priorities, self.note_moves = note_tip(repo, PRIORITY), repo.refs.note_moves
+
+    def look_at_own_note(self, repo: Repository) -> None:
+        """Remember where the priorities are, after the handle itself set one; but not where others brought back a message meanwhile."""
+        tip = note_tip(repo, PRIORITY)
+        if self.priorities is not ANY and tip is not None:
+            parents = repo.commit(tip).parents
+            if not brought_back(repo, self.priorities, parents[0] if parents else None):
+                self.look_at_notes(repo)
+
+    def expected(self, repo: Repository, branch: str | None, tip: ObjectId | None, *, appends: bool) -> Expected:
+        """Where the branch must be for this handle to move it, where HEAD is on *branch* at *tip*; ANY where it never looked, or *appends*."""
+        if tip is None:
+            self.check_branch(repo)
+        if appends:
+            return ANY
+        if self.place is not ANY and branch != self.place:
+            raise RefMovedError(HEAD, shown(self.place), branch or shown(tip))
+        return self.tips.get(branch or "", ANY)
+
+    def check_branch(self, repo: Repository) -> None:
+        """RefMovedError where the branch of a handle that was opened by its name is gone: no commit makes it again."""
+        if repo.branch is not None and self.last is not None and repo.ref(repo.branch) is None:
+            if repo.ref(HEAD) == repo.branch:
+                return  # others took its commits off
+            raise RefMovedError(repo.branch, shown(self.last), None)
+
+    def check_priorities(self, repo: Repository, tip: ObjectId | None) -> None:
+        """RefMovedError where a message in the context at *tip*, which was hidden when the handle looked, is not any more."""
+        now = note_tip(repo, PRIORITY)
+        if self.priorities is ANY or now == self.priorities:
+            return
+        back = brought_back(repo, self.priorities, now)
+        if back is None or any(find_entry(repo, context_at(repo, tip), one) for one in back):
+            raise RefMovedError(NOTES + PRIORITY, shown(self.priorities), shown(now))
+
+    def copy(self) -> Seen:
+        """The same, for a repository with moves of its own."""
+        return Seen(self.place, dict(self.tips), self.priorities, self.last)
