@@ -27,6 +27,7 @@ _HOMES = {
     "tract.agents.builtin.pin": ("PinPolicy",),
     "tract.agents.callbacks": ("auto_approve", "log_and_approve", "reject_all"),
     "tract.cli.prompting": ("cli_prompt",),
+    "tract.agents.planner": ("Plan",),
     "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
@@ -201,6 +202,7 @@ if TYPE_CHECKING:
     from tract.agents.health import RepeatedOutput as RepeatedOutput
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
+    from tract.agents.planner import Plan as Plan
     from tract.agents.policies import Policy as Policy
     from tract.agents.policies import PolicyInfo as PolicyInfo
     from tract.agents.policies import PolicySkip as PolicySkip

@@ -74,3 +74,14 @@ def test_a_store_without_commits_is_healthy(run):
 
     assert "0 messages, 0 tokens" in run("health").out
     assert "there is no advice 1; there is none" in run("health", "--apply", "1").err
+
+
+def test_a_plan_is_shown_and_nothing_done(working):
+    shown = working("health", "--plan", "10").out
+
+    assert "1. annotate: 3 outputs of tools that a later call gave again" in shown
+    assert " tokens to " in shown.splitlines()[-1]
+    assert 1 == len(working("health", "--plan", "10", "--json").json["steps"])
+    assert "hidden" not in working("health").out
+    assert 2 == working("health", "--plan", "10", "--apply", "1").status
+    assert 128 == working("health", "--plan=-1").status

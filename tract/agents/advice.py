@@ -8,9 +8,10 @@ archives         ── gc
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -33,10 +34,17 @@ PRESSURE = 0.7
 TARGET = 0.5
 """The share that is left of the budget then."""
 
-_TURNS = (KEPT_TURNS, 10, 5, 2)
+_TURNS = (KEPT_TURNS, 10, 5)
 """How many of the last turns stay, the most that reaches the target."""
 
+AGAIN = "a later call gave again"
+OLD = f"are older than {KEPT_TURNS} turns"
+
 _MOST_TARGETS = 200
+
+_NOTE_TOKENS = 300
+"""About as long is a note in the place of messages."""
+
 _LEAST_SAVING = 50
 """Tokens; it must be a hundredth of the context too."""
 
@@ -69,8 +77,12 @@ def _cost(prefix: PrefixCost | None) -> str:
     return f"; {prefix.common_tokens:,} of {total:,} tokens stay cached, {pays}"
 
 
-class Subject(NamedTuple):
-    """What advice is about: a context and its figures; *archives_waiting* are summaries whose originals may go."""
+@dataclass(slots=True)
+class Subject:
+    """What advice is about: a context and its figures; *archives_waiting* are summaries whose originals may go.
+
+    *saved* has for a row what steps before save of it, for who plans several.
+    """
 
     space: Workspace
     snapshot: Snapshot
@@ -78,19 +90,31 @@ class Subject(NamedTuple):
     tokens: int
     budget: int | None
     archives_waiting: int
+    saved: dict[int, int] = field(default_factory=dict)
 
     def tokens_of(self, row: int) -> int:
         """The tokens of a row."""
-        return self.measures.columns.counts[row]
+        return self.measures.columns.counts[row] - self.saved.get(row, 0)
 
     def tokens_before(self, row: int) -> int:
         """The tokens in front of a row."""
-        return self.measures.columns.total(row, self.space)
+        gone = sum(tokens for at, tokens in self.saved.items() if at < row)
+        return self.measures.columns.total(row, self.space) - gone
 
     @property
     def all_tokens(self) -> int:
         """The tokens of all messages by the counter alone."""
         return self.tokens_before(self.snapshot.length)
+
+    def is_hidden(self, row: int) -> bool:
+        """Whether a step before hides all of a row."""
+        return row in self.saved and not self.tokens_of(row)
+
+    def take(self, saved: Mapping[int, int]) -> None:
+        """Go on from a step that saves so many tokens of these rows."""
+        for row, tokens in saved.items():
+            self.saved[row] = self.saved.get(row, 0) + tokens
+        self.tokens -= sum(saved.values())
 
     def is_pinned(self, row: int) -> bool:
         """Whether the message in a row must survive."""
@@ -126,18 +150,27 @@ def advise(subject: Subject) -> tuple[Advice, ...]:
 
 
 def _repeated(subject: Subject) -> Advice | None:
-    return _skipping(subject, subject.measures.superseded, "a later call gave again")
+    found = skipping(subject, subject.measures.superseded, AGAIN)
+    return None if found is None else found.advice
 
 
 def _old(subject: Subject) -> Advice | None:
+    found = skipping(subject, unused_outputs(subject), OLD)
+    return None if found is None else found.advice
+
+
+def unused_outputs(subject: Subject) -> Iterator[Output]:
+    """The outputs older than some turns, the oldest first, of which no file is named since."""
     measures = subject.measures
     start = measures.turn_before(KEPT_TURNS)
     if not start:
-        return None
+        return
     in_use = _paths_from(subject, start)
-    old = (one for one in measures.outputs_before(start) if not one.is_superseded and not one.is_mixed)
-    unused = (one for one in old if all(in_use.isdisjoint(paths_in(call.arguments)) for call in one.calls))
-    return _skipping(subject, unused, f"are older than {KEPT_TURNS} turns")
+    for one in measures.outputs_before(start):
+        if one.is_superseded or one.is_mixed:
+            continue
+        if all(in_use.isdisjoint(paths_in(call.arguments)) for call in one.calls):
+            yield one
 
 
 def _paths_from(subject: Subject, row: int) -> set[str]:
@@ -146,37 +179,55 @@ def _paths_from(subject: Subject, row: int) -> set[str]:
     return set().union(*(paths_in(message_text(message)) for message in messages))
 
 
-def _skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Advice | None:
+class Skipping(NamedTuple):
+    """The advice to hide outputs, what it saves of each row, and whether there are more that could be hidden."""
+
+    advice: Advice
+    saved: dict[int, int]
+    has_more: bool
+
+
+def skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Skipping | None:
     """The advice to hide *outputs*, as many as one action takes; None where that saves little."""
-    free = (one for one in outputs if not any(map(subject.is_pinned, (one.row, *one.call_rows))))
+    free = (
+        one
+        for one in outputs
+        if one.row not in subject.saved and not any(map(subject.is_pinned, (one.row, *one.call_rows)))
+    )
     some = sorted(islice(free, _MOST_TARGETS), key=lambda one: one.row)
     if not some:
         return None
-    saved = sum(one.tokens for one in some) + sum(_saved_of_calls(subject, some))
+    by_row = {**{one.row: subject.tokens_of(one.row) for one in some}, **_saved_of_calls(subject, some)}
+    saved = sum(by_row.values())
     has_more = next(free, None) is not None
     if saved < _LEAST_SAVING or (not has_more and saved < subject.all_tokens // 100):
         return None
     more = ", and there are more" if has_more else ""
     reason = f"{count_of(len(some), 'output')} of tools that {why}{more}"
     targets = [subject.commit_of(one.row) for one in some]
-    first = min(min(one.row, *one.call_rows) for one in some)
     action = Action("annotate", {"target": targets, "priority": "skip", "reason": why}, reason)
-    return Advice(0, action, saved, subject.cost(first, saved))
+    return Skipping(Advice(0, action, saved, subject.cost(min(by_row), saved)), by_row, has_more)
 
 
-def _saved_of_calls(subject: Subject, outputs: Sequence[Output]) -> Iterator[int]:
+def _saved_of_calls(subject: Subject, outputs: Sequence[Output]) -> dict[int, int]:
     """What goes of the messages whose calls the *outputs* answer, for a call is hidden with its result."""
+    measures = subject.measures
     places: dict[int, set[int]] = defaultdict(set)
     for one in outputs:
         for ref in one.refs:
             places[ref.row].add(ref.at)
-    known = subject.measures.saved_of_calls
+    saved: dict[int, int] = {}
     for row, calls in places.items():
+        if row in subject.saved:
+            continue  # calls of it are hidden already, and what the rest saves is little
         key = (row, frozenset(calls))
-        if key not in known:
-            left = without_tools(subject.measures.columns.messages[row], Lost(calls, set()))
-            known[key] = subject.tokens_of(row) - (0 if left is None else subject.space.made_tokens(left))
-        yield known[key]
+        if key not in measures.saved_of_calls:
+            left = without_tools(measures.columns.messages[row], Lost(calls, set()))
+            measures.saved_of_calls[key] = subject.tokens_of(row) - (
+                0 if left is None else subject.space.made_tokens(left)
+            )
+        saved[row] = measures.saved_of_calls[key]
+    return saved
 
 
 # Compression
@@ -193,15 +244,18 @@ def _pressure(subject: Subject) -> Advice | None:
 
 
 def compressing(subject: Subject, target: int, why: str) -> Advice | None:
-    """The advice to sum up the oldest messages, so that *target* tokens are left where that can be; None where it saves little."""
+    """The advice to sum up the oldest messages, as few as leave *target* tokens, or as many as may go where that cannot be; None where it saves little."""
     rows: list[int] = []
     stays: set[int] = set()
     for turns in _TURNS:
         stop = subject.measures.turn_before(turns)
         stays = _staying(subject, stop)
-        rows = [row for row in range(stop) if row not in stays]
-        if subject.tokens - sum(map(subject.tokens_of, rows)) <= target:
+        rows = [row for row in range(stop) if row not in stays and not subject.is_hidden(row)]
+        if subject.tokens - sum(map(subject.tokens_of, rows)) + _NOTE_TOKENS <= target:
+            rows = _oldest(subject, rows, subject.tokens + _NOTE_TOKENS - target)
             break
+    if not rows:
+        return None
     going = sum(map(subject.tokens_of, rows))
     columns, kinds = subject.measures.columns, subject.measures.kinds
     note = note_of([(columns.messages[row], kinds[row]) for row in rows])
@@ -217,6 +271,20 @@ def compressing(subject: Subject, target: int, why: str) -> Advice | None:
     }
     reason = f"{why}; {count_of(len(rows), 'message')} of {subject.snapshot.length} are summed up by rule"
     return Advice(0, Action("compress", arguments, reason), going - written, subject.cost(rows[0], going - written))
+
+
+def _oldest(subject: Subject, rows: Sequence[int], wanted: int) -> list[int]:
+    """The first of *rows* that have *wanted* tokens, and those up to the end of the turn, so that no call is without its results."""
+    stop = going = 0
+    for row in rows:
+        if going >= wanted:
+            break
+        going += subject.tokens_of(row)
+        stop = row + 1
+    turns = subject.measures.turns
+    at = bisect_left(turns, stop)
+    end = turns[at] if at < len(turns) else subject.snapshot.length
+    return [row for row in rows if row < end]
 
 
 def _staying(subject: Subject, stop: int) -> set[int]:

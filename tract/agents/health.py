@@ -157,37 +157,47 @@ class HealthTable:
         return known
 
 
+def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) -> Subject:
+    """What advice about HEAD's context, or *branch*'s, is worked out from."""
+    tip = _place(space.repo, branch)[1]
+    snapshot = space.compiler.compile(tip)
+    measures = table.measured(space, snapshot)
+    budget = space.repo.config.budget
+    tokens = context_totals(space, tip).tokens.total
+    most = None if budget is None else budget.max_tokens
+    return Subject(space, snapshot, measures, tokens, most, _archives_waiting(space, measures))
+
+
+def _place(repo: Repository, branch: str | None) -> tuple[str | None, ObjectId | None]:
+    return repo.head() if branch is None else on_branch(repo, branch).head()
+
+
 def health(space: Workspace, table: HealthTable, branch: str | None = None) -> Health:
     """The health of HEAD's context, or of *branch*'s; BranchNotFoundError where there is none of that name."""
     repo = space.repo
-    at, tip = repo.head() if branch is None else on_branch(repo, branch).head()
+    at, tip = _place(repo, branch)
     name = None if at is None else at.removeprefix(HEADS)
-    snapshot = space.compiler.compile(tip)
+    subject = subject_of(space, table, branch)
+    measures = subject.measures
     totals = context_totals(space, tip)
-    measures = table.measured(space, snapshot)
-    budget = repo.config.budget
-    most = None if budget is None else budget.max_tokens
-    waiting = _archives_waiting(space, measures)
-    cache = _cache(space, tip, totals)
-    subject = Subject(space, snapshot, measures, totals.tokens.total, most, waiting)
     return Health(
         tract_id=repo.tract,
         branch=name,
         head_hash=None if tip is None else tip.hex(),
         message_count=totals.messages,
         token_count=totals.tokens.total,
-        token_budget_max=most,
+        token_budget_max=subject.budget,
         by_kind=measures.by_kind,
         by_tool=measures.by_tool,
         largest=_largest(space, tip, measures),
-        fragmentation=_fragmentation(snapshot, measures),
+        fragmentation=_fragmentation(subject.snapshot, measures),
         repeated=_repeated(measures),
         old_outputs=_old_outputs(measures),
         open_calls=_open_calls(measures),
         torn=measures.pairing.warnings(),
         branches=_branches(space, table, name, tip),
-        archives_waiting=waiting,
-        cache=cache,
+        archives_waiting=subject.archives_waiting,
+        cache=_cache(space, tip, totals),
         advice=advise(subject),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tract.agents.health import Health, HealthTable
     from tract.agents.operation import Profile
+    from tract.agents.planner import Plan
     from tract.agents.schemas import ToolFormat
     from tract.compile.compiled import CompiledContext
     from tract.compile.prefix import PrefixChange
@@ -290,9 +291,25 @@ class Looking(Handle):
 
         Each advice is an :class:`Action` with its reason, what it saves and what it costs a provider's prompt cache. BranchNotFoundError where there is no such branch.
         """
-        from tract.agents.health import HealthTable, health
+        from tract.agents.health import health
 
         with self._looking() as space:
-            if self._health is None:
-                self._health = HealthTable()
-            return health(space, self._health, branch)
+            return health(space, self._health_table(), branch)
+
+    def plan(self, target: int | None = None) -> Plan:
+        """What the rule planner would do, step by step, so that *target* tokens of HEAD's context are left; no model is asked, and nothing changes.
+
+        Without a *target* it is half of the budget where 70 % of that are used; else only what was given again is hidden.
+        """
+        from tract.agents.planner import plan
+
+        with self._looking() as space:
+            return plan(space, self._health_table(), target)
+
+    def _health_table(self) -> HealthTable:
+        """What this handle knows from looking before."""
+        from tract.agents.health import HealthTable
+
+        if self._health is None:
+            self._health = HealthTable()
+        return self._health

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def run(console: Console, args: Args) -> int:
+    if (args.plan is not None) + (args.apply is not None) + (args.branch is not None) > 1:
+        console.error("--plan, --apply and --branch go each by itself")
+        return USAGE
     with console.open_tract() as tract:
+        if args.plan is not None:
+            return _plan(console, args, tract)
         found = tract.health(args.branch)
         if args.apply is not None:
             return _apply(console, args, tract, found)
@@ -34,14 +39,23 @@ def as_json(found: Health) -> dict[str, object]:
     return dict(plain)
 
 
+def _plan(console: Console, args: Args, tract: Tract) -> int:
+    """What the rule planner would do."""
+    found = tract.plan(args.plan)
+    if args.json:
+        console.print_json(to_plain(found))
+        return DONE
+    for step in found.steps:
+        console.line(str(step))
+    console.line(f"{found.tokens_before:,} tokens to {found.tokens_after:,}")
+    return DONE
+
+
 def _apply(console: Console, args: Args, tract: Tract, found: Health) -> int:
     """Do what an advice says, or propose it."""
     from tract.agents.acting import Wish, act  # to look does without
     from tract.agents.executor import own_autonomy
 
-    if args.branch is not None and args.branch != tract.current_branch:
-        console.error("--apply is about the branch that HEAD is on")
-        return USAGE
     advice = _numbered(found, args.apply)
     if advice is None:
         last = f"the last is {len(found.advice)}" if found.advice else "there is none"
@@ -66,6 +80,13 @@ COMMAND = Command(
     (
         Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Look at this branch. Default: HEAD's."),
         Param("apply", ("--apply",), int, metavar="N", help="Do what advice N says, or propose it."),
+        Param(
+            "plan",
+            ("--plan",),
+            int,
+            metavar="TOKENS",
+            help="Show what the rule planner would do to leave so many tokens.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
@@ -75,5 +96,6 @@ Each advice says what it saves, how much of a provider's prompt cache stays, and
 
   $ tract health
   $ tract health --apply 1
+  $ tract health --plan 20000
 """,
 )

@@ -1,0 +1,146 @@
+"""The rule planner: what it says is what comes of it, and nothing is lost that must stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.agents.test_health import use, working
+from tests.making import make_tract, texts
+from tract import Plan, Tract
+from tract.adapters.importing import import_conversation
+from tract.adapters.transcripts import read_transcript
+from tract.agents.operations import execute
+from tract.config import TractConfig
+from tract.errors import ActionError
+
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+SESSIONS = [
+    "SWE-agent+SWE-agent/trajectories/demonstrations/ctf/crypto/katy.traj",
+    "entireio+cli/d3/7d736cbc10/0/full.jsonl",
+    "entireio+cli/0b/0195f27fed/0/full.jsonl",
+    "sierra-research+tau-bench/historical_trajectories/gpt-4o-airline.json",
+]
+LONG = 6000
+"""Tokens of a session from which on it is a long one."""
+
+
+def carry_out(t: Tract, plan: Plan) -> None:
+    for step in plan.steps:
+        result = execute(t, step.action)
+        assert result.error is None, result.error
+
+
+def torn(t: Tract) -> set[tuple[str, str | None]]:
+    return {(one.kind, one.commit) for one in t.compile().warnings if one.kind.startswith(("unpaired", "misplaced"))}
+
+
+def check(t: Tract, share: float = 0.5) -> float:
+    """Plan, carry it out, and see that it came as it was said; how much less the messages have now."""
+    before, own, was_torn = t.compile(), sum(t.compile().token_counts), torn(t)
+    listed = [one for one in t.messages() if not one.is_hidden]
+    users = [one.commit_hash for one in listed if one.kind == "user"]
+    staying = {one.commit_hash for one in listed if one.is_protected} | set(users[-1:])
+    staying |= {one.commit_hash for one in t.status().open_calls}
+
+    plan = t.plan(round(before.token_count - own * (1 - share)))
+    assert plan == t.plan(plan.target)
+    carry_out(t, plan)
+
+    after = t.compile()
+    assert plan.tokens_after == after.token_count
+    if plan.prefix is not None:
+        change = after.prefix_change(before)
+        assert plan.prefix.common_tokens == change.common_tokens
+        assert plan.prefix.invalidated_tokens == change.invalidated_tokens
+    assert staying <= {one.commit_hash for one in t.messages() if not one.is_hidden}
+    assert torn(t) <= was_torn
+    return 1 - sum(after.token_counts) / own
+
+
+def test_there_is_nothing_to_do_about_a_healthy_context() -> None:
+    plan = make_tract("a", "b").plan()
+
+    assert ((), None) == (plan.steps, plan.prefix)
+    assert plan.tokens_before == plan.tokens_after
+    assert "nothing to do" == str(plan)
+
+
+def test_without_a_target_only_what_was_given_again_is_hidden() -> None:
+    t = working(reads=60, files=50)
+
+    plan = t.plan()
+
+    assert ["annotate"] == [step.action.name for step in plan.steps]
+    assert "10 outputs of tools that a later call gave again" == plan.steps[0].reason
+
+
+def test_a_plan_goes_no_further_than_its_target() -> None:
+    t = working(reads=60, files=60)
+    total = t.compile().token_count
+
+    plan = t.plan(total - 200)
+
+    assert ["annotate"] == [step.action.name for step in plan.steps]
+    assert total - 300 < plan.tokens_after <= total - 200
+    assert [1, 2] == [step.number for step in t.plan(total // 4).steps]
+
+
+def test_near_the_budget_half_of_it_is_the_target() -> None:
+    t = working(budget=2200, reads=40, files=40)
+    assert t.compile().token_count > 0.7 * 2200
+
+    carry_out(t, t.plan())
+
+    assert t.compile().token_count <= 1100
+
+
+def test_a_plan_of_many_outputs_has_several_steps_and_comes_as_it_was_said() -> None:
+    t = working(reads=450, files=3)
+
+    plan = t.plan()
+
+    assert [200, 200, 47] == [len(step.action.arguments["target"]) for step in plan.steps]
+    assert check(t) > 0.4
+
+
+def test_pins_instructions_sessions_open_calls_and_the_last_request_stay() -> None:
+    t = make_tract(config=TractConfig(author="tester"))
+    t.system("be terse")
+    t.user("first request")
+    for number in range(40):
+        use(t, f"a{number}", "read", path=f"src/f{number}.py")
+    t.annotate("HEAD:20", "pinned")
+    t.commit(
+        {
+            "content_type": "session",
+            "session_type": "checkpoint",
+            "summary": "we decided on blue",
+            "decisions": ["blue"],
+        }
+    )
+    t.user("the last request")
+    for number in range(40):
+        use(t, f"b{number}", "read", path=f"src/g{number}.py")
+
+    assert check(t, 0.2) > 0.6
+    assert "the last request" in texts(t)
+    assert any("we decided on blue" in str(text) for text in texts(t))
+    assert t.messages()[0].text == "be terse"
+
+
+@pytest.mark.parametrize("wrong", [-1, "10", 1.5, True])
+def test_a_target_is_a_number_of_tokens(wrong: object) -> None:
+    with pytest.raises(ActionError, match="target must be a number of tokens"):
+        make_tract("a").plan(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="there is no ../shared/corpus")
+@pytest.mark.parametrize("session", SESSIONS)
+def test_a_long_session_comes_down_to_half_and_loses_nothing_that_must_stay(session: str) -> None:
+    for conversation in read_transcript(str(CORPUS / session)).conversations[:30]:
+        with Tract.open(":memory:", durability="process") as t:
+            import_conversation(t.repository, conversation, place="here")
+            if sum(t.compile().token_counts) >= LONG:
+                assert check(t) >= 0.4

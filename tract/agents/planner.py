@@ -1,0 +1,103 @@
+"""The rule planner: advice ordered into a plan, without a model.
+
+    1  hide every output that a later call gave again
+    2  hide old outputs, the oldest first         ┐ until the target is reached
+    3  sum up the oldest messages by rule         ┘
+
+The same context has the same plan. Pins, instructions, session contents, open calls and the last request of the user are in none of its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from tract.agents.advice import AGAIN, OLD, PRESSURE, TARGET, Advice, Subject, compressing, skipping, unused_outputs
+from tract.agents.health import HealthTable, subject_of
+from tract.agents.measures import Output
+from tract.compile.workspace import Workspace
+from tract.curation.compress.result import CachePrices, PrefixCost
+from tract.errors import ActionError
+from tract.report.text import Shown, count_of
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan(Shown):
+    """What the rule planner would do, one step after the other, to bring *tokens_before* down to *target*; *tokens_after* is what that comes to.
+
+    *prefix* is what all steps together cost a provider's cache; None where there are none.
+    """
+
+    steps: tuple[Advice, ...]
+    target: int
+    tokens_before: int
+    tokens_after: int
+    prefix: PrefixCost | None
+
+    def __repr__(self) -> str:
+        return f"Plan({count_of(len(self.steps), 'step')}, {self.tokens_before:,} tokens to {self.tokens_after:,})"
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps)) or "nothing to do"
+
+
+def plan(space: Workspace, table: HealthTable, target: int | None = None) -> Plan:
+    """What to do about HEAD's context so that *target* tokens are left; nothing changes.
+
+    Without a *target* it is half of the budget where 70 % of that are used, else only what was given again is hidden.
+    """
+    if target is not None and (type(target) is not int or target < 0):
+        raise ActionError(f"target must be a number of tokens, not {target!r:.40}")
+    subject = subject_of(space, table)
+    before = subject.tokens
+    goal = _goal(subject) if target is None else target
+    steps = [
+        *_hiding(subject, subject.measures.superseded, AGAIN, 0),
+        *_hiding(subject, unused_outputs(subject), OLD, goal),
+    ]
+    last = compressing(subject, goal, f"{subject.tokens:,} tokens are over {goal:,}") if subject.tokens > goal else None
+    steps += [] if last is None else [last]
+    after = subject.tokens - (0 if last is None else last.saves_tokens)
+    numbered = tuple(replace(one, number=number) for number, one in enumerate(steps, 1))
+    return Plan(numbered, goal, before, after, _prefix(subject, steps, before - after))
+
+
+def _goal(subject: Subject) -> int:
+    budget = subject.budget
+    return round(TARGET * budget) if budget is not None and subject.tokens >= PRESSURE * budget else subject.tokens
+
+
+def _hiding(subject: Subject, outputs: Iterable[Output], why: str, goal: int) -> list[Advice]:
+    """The steps that hide *outputs*, action by action, until *goal* is reached."""
+    left = list(outputs)
+    steps: list[Advice] = []
+    while subject.tokens > goal:
+        found = skipping(subject, _enough(subject, left, goal), why)
+        if found is None:
+            break
+        steps.append(found.advice)
+        subject.take(found.saved)
+    return steps
+
+
+def _enough(subject: Subject, outputs: Iterable[Output], goal: int) -> Iterator[Output]:
+    """As many of *outputs* as bring the context down to *goal*."""
+    over = subject.tokens - goal
+    for one in outputs:
+        if one.row in subject.saved:
+            continue
+        if over <= 0:
+            return
+        yield one
+        over -= one.tokens
+
+
+def _prefix(subject: Subject, steps: list[Advice], saved: int) -> PrefixCost | None:
+    """What all *steps* cost together: the first of the context that any of them changes."""
+    costs = [one.prefix for one in steps if one.prefix is not None]
+    if not costs:
+        return None
+    columns = subject.measures.columns
+    common = min(cost.common_tokens for cost in costs)
+    rest = columns.total(subject.snapshot.length, subject.space) - common
+    return PrefixCost.of(common, rest, rest - saved, 0.0, CachePrices.of(subject.space.config))
