@@ -26,9 +26,9 @@ from tract.storage.loose import LooseObjects
 
 
 def _without_sync_before(real: Any = Journal.append) -> Callable[[], AbstractContextManager[None]]:
-    def append(self: Journal, objects: Sequence[NewObject], *, sync: bool, keyframe: bool) -> None:
+    def append(self: Journal, objects: Sequence[NewObject], **how: bool) -> None:
         self._synced = self._end
-        real(self, objects, sync=sync, keyframe=keyframe)
+        real(self, objects, **how)
 
     return patched(Journal, append=append)
 
@@ -198,7 +198,11 @@ def mutants() -> list[Mutant]:
         Mutant("failed sync: bytes not written anew", _not_written_anew()),
         Mutant("recovery: a transaction's CRC is not checked", _no_crc()),
         Mutant("recovery: torn end not cleared", _no_clearing()),
-        Mutant("recovery: torn end cleared, but not synced", during(Journal, "clear_torn_end", sync_data=nothing)),
+        Mutant(
+            "recovery: torn end cleared, but not synced",
+            during(Journal, "clear_torn_end", sync_data=nothing),
+            "the sync of the next transaction covers it, and a cut before that leaves what was there before, unless a transaction of the very same length follows",
+        ),
         Mutant(
             "recovery: a transaction's number is not checked",
             _any_number(),
