@@ -241,4 +241,40 @@ def test_usage_is_counted_where_it_was_spent(session: Session) -> None:
     assert 1 == child.usage().total.calls
     session.delete_tract("lead", force=True)
     assert 1 == child.usage().total.calls
-    assert 15.0 == report.rows[0].cost(lead.config)
+    assert 15.0 == report.rows[0].cost(child.config)
+
+
+def test_what_is_picked_from_another_tract_comes_with_what_is_said_of_it(session: Session) -> None:
+    lead = talk(session)
+    other = session.create_tract("other")
+    said = other.assistant("found", generation_config={"model": "m"}, key="k")
+    other.annotate("HEAD", Priority.PINNED)
+
+    picked = lead.cherry_pick("other::HEAD")
+
+    made = picked.replayed[0].commit_hash or ""
+    info = lead.get_commit(made)
+    assert ({"model": "m"}, Priority.PINNED) == (info.generation_config, info.priority)
+    found = lead.commit_for_key("k")
+    assert found is not None
+    assert (made, True) == (found.commit_hash, made != said.commit_hash)
+
+
+def test_an_expanded_child_keeps_its_models(session: Session) -> None:
+    lead = talk(session)
+    child = lead.spawn("look", name="x")
+    said = child.assistant("found", generation_config={"model": "m"}, usage={"input_tokens": 3, "output_tokens": 1})
+    lead.expand(lead.collapse(child, content="it"))
+
+    assert {"model": "m"} == lead.get_commit(said.commit_hash).generation_config
+    assert {"x": 1} == {row.tract: row.calls for row in session.usage(by="tract").rows}
+
+
+def test_merged_usage_stays_the_child_s(session: Session) -> None:
+    lead = talk(session)
+    child = lead.spawn("look", name="x", inheritance="full_clone")
+    child.assistant("found", usage={"input_tokens": 3, "output_tokens": 1})
+    lead.merge("x::HEAD")
+
+    assert {"x": 1} == {row.tract: row.calls for row in session.usage(by="tract").rows}
+    assert 1 == child.usage().total.calls

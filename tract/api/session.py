@@ -30,7 +30,7 @@ from tract.history.tracts import (
     with_settings,
 )
 from tract.refs.names import ROOT
-from tract.report.tracts import TractInfo, by_age, family_order, list_tracts
+from tract.report.tracts import TractInfo, by_age, list_tracts, spenders
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 
@@ -184,8 +184,7 @@ class Session:
         with self._using() as repo:
             if family is not None:
                 in_tract(repo, family)
-            names = [info.tract_id for info, _ in family_order(by_age(list_tracts(repo)), family)]
-            spaces = (self._workspace(in_tract(repo, name)) for name in names)
+            spaces = (self._workspace(in_tract(repo, name)) for name in spenders(list_tracts(repo), family))
             return usage_of_tracts(spaces, since=since, until=until, by=by)
 
     def compile_at(

@@ -17,14 +17,17 @@ from tract.history.collapse import Collapse, collapse_of, messages_of
 from tract.history.commit import commit_context
 from tract.history.compression import SUMMARY, compression_of, is_summary, known_compression_of, summaries_of
 from tract.history.context import context_at, entries
-from tract.history.notes import PRIORITY, noted_entries
+from tract.history.foreign import notes_about, take_notes
+from tract.history.notes import CONFIG, ORIGIN, PRIORITY, REQUEST, noted_entries
+from tract.history.spawn import name_now
 from tract.history.three_way import merge_contexts
+from tract.history.tracts import in_tract
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, EXPANDED, CommitOperation, Entry
-from tract.refs.names import NOTES, branch_ref
+from tract.refs.names import branch_ref
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.transaction import Moves, Transaction, transaction
+from tract.transaction import Moves, transaction
 
 
 class Expansion(NamedTuple):
@@ -151,6 +154,7 @@ def write_expansion(
     """
     reason = f"expand: {_message(expansion)}"
     moves: Moves = "branch" if branch is None else "refs"
+    notes = [] if expansion.collapse is None else _notes_of_work(repo, expansion, expansion.collapse)
     with transaction(repo, reason, moves=moves, expected=expansion.head) as tx:
         tx.check_expected(expected)
         if branch is not None and tx.ref(branch_ref(branch)) is not None:
@@ -158,7 +162,7 @@ def write_expansion(
         metadata = {EXPANDED: expansion.summary.hex(), "messages": len(expansion.sources)}
         if expansion.collapse is not None:
             metadata[COLLAPSE] = expansion.collapse.child
-            _take_priorities(tx, expansion, expansion.collapse.priorities)
+            take_notes(tx, notes)
         id = commit_context(
             tx,
             expansion.context,
@@ -174,17 +178,18 @@ def write_expansion(
     return id
 
 
-def _take_priorities(tx: Transaction, expansion: Expansion, theirs: ObjectId | None) -> None:
-    """Take what the child had said of its messages' priorities along with them: what is hidden there must not be shown here."""
-    repo = tx.repo
-    if theirs is None or not repo.objects.contains(theirs):
-        return
+def _notes_of_work(repo: Repository, expansion: Expansion, collapse: Collapse) -> list[tuple[str, ObjectId, ObjectId]]:
+    """What the child said of its messages: of their priorities as it was then, for what was hidden there must not be shown here; of their models and requests as it is, where the child is still there. Keys are of commits in a branch's history, and usage of where it was spent."""
     back = {commit for commit, _ in expansion.sources}
-    tip = tx.ref(NOTES + PRIORITY)
-    known = {blob for _, blob in noted_entries(repo, tip if isinstance(tip, bytes) else None)}
-    for commit, blob in noted_entries(repo, theirs):
-        if commit in back and blob not in known:
-            tx.take_note(PRIORITY, commit, blob)
+    name = name_now(repo, collapse.spawn)
+    found: list[tuple[str, ObjectId, ObjectId]] = []
+    if name is not None:
+        about = notes_about(in_tract(repo, name), back)
+        found += [one for one in about if one[0] in (CONFIG, ORIGIN, REQUEST)]
+    if collapse.priorities is not None and repo.objects.contains(collapse.priorities):
+        listed = noted_entries(repo, collapse.priorities)
+        found += [(PRIORITY, commit, blob) for commit, blob in listed if commit in back]
+    return found
 
 
 def _message(expansion: Expansion) -> str:

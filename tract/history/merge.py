@@ -9,6 +9,7 @@ from typing import Any
 
 from tract.errors import MergeError, NothingToMergeError, RefMovedError
 from tract.history.context import context_at, count_entries, entries, entries_from
+from tract.history.foreign import brought_notes, take_notes
 from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_history, note_tip
 from tract.history.priority import Priority
 from tract.history.reachability import merge_bases
@@ -170,9 +171,14 @@ def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -
 
 
 def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:
-    """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation."""
+    """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation.
+
+    What is brought from another tract comes with its notes.
+    """
+    notes = brought_notes(repo, plan.theirs, plan.ours)
     with transaction(repo, f"merge {plan.source}: fast-forward", moves="refs") as tx:
         _move_refs(tx, plan, plan.theirs, delete_source)
+        take_notes(tx, notes)
     return plan.theirs
 
 
@@ -190,9 +196,11 @@ def write_merge(
     """Commit *items* as the merge of the plan's two tips, and move the branch to it; the merge adds no message of its own.
 
     *blobs* are those of settled conflicts; *config* becomes a note about the commit.
+    What is brought from another tract comes with its notes.
     One operation: objects, notes and refs, or nothing. RefMovedError when the branch, HEAD or the source moved since the plan.
     """
     assert plan.ours is not None
+    notes = brought_notes(repo, plan.theirs, plan.ours)
     with transaction(repo, f"merge {plan.source}: three-way", moves="refs") as tx:
         tx.objects += blobs
         ours = context_at(repo, plan.ours)
@@ -205,6 +213,7 @@ def write_merge(
             metadata=metadata,
         )
         _move_refs(tx, plan, id, delete_source)
+        take_notes(tx, notes)
         if config:
             tx.note(CONFIG, id, config)
     return id

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tract.errors import CherryPickError, RebaseError
 from tract.history.commit import Change, add_commit
+from tract.history.foreign import tracts_with
 from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip
 from tract.history.replay_plan import Command, ReplayPlan, Step
 from tract.history.sameness import Sameness
@@ -112,12 +113,18 @@ def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str
     repo = tx.repo
     now = repo.clock()
     replayed = [] if command == "revert" else [one for one in run.made if one.made != one.source]
+    told = _told_elsewhere(repo, [one.source for one in replayed]) if command == "cherry-pick" else {}
     same = Sameness(repo)
     bodies: dict[str, dict[ObjectId, Any]] = {
-        PRIORITY: {made: tables[PRIORITY].get(repo, source) for source, made in replayed},
-        CONFIG: {made: tables[CONFIG].get(repo, source) for source, made in replayed} | run.configs,
+        **{
+            namespace: {
+                made: tables[namespace].get(repo, source) or told.get((namespace, source)) for source, made in replayed
+            }
+            for namespace in (PRIORITY, CONFIG)
+        },
         ORIGIN: {made: _origin(same, command, source) for source, made in replayed},
     }
+    bodies[CONFIG] |= run.configs
     for namespace, found in bodies.items():
         for made, body in found.items():
             if body is not None:
@@ -129,6 +136,22 @@ def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str
         for source, made in replayed:
             for key in keys.get(source, ()):
                 tx.note(KEY, made, {"key": key}, time=now, replaces=())
+    for source, made in replayed:
+        named = told.get((KEY, source)) or {}
+        if "key" in named:
+            tx.note(KEY, made, {"key": named["key"]}, time=now, replaces=())
+
+
+def _told_elsewhere(repo: Repository, sources: Sequence[ObjectId]) -> dict[tuple[str, ObjectId], Any]:
+    """What other tracts say of commits that are theirs: by namespace and commit, what counts there."""
+    found: dict[tuple[str, ObjectId], Any] = {}
+    for source in sources:
+        for other in tracts_with(repo, source)[:1]:
+            for namespace in (PRIORITY, CONFIG, KEY):
+                table = NoteTable()
+                table.advance(other, note_tip(other, namespace))
+                found[namespace, source] = table.get(other, source)
+    return found
 
 
 def _origin(same: Sameness, command: Command, source: ObjectId) -> dict[str, str]:

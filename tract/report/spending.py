@@ -103,7 +103,7 @@ def usage_of_tracts(
     until: datetime | str | None = None,
     by: Iterable[str] = ("tract", "model"),
 ) -> UsageReport:
-    """What the usage of several tracts adds up to, parents first: what a child or a copy began with counts where it was spent."""
+    """What the usage of several tracts adds up to; what a call is said of in several counts in the first of them that did not begin with it."""
     adding = _Adding(_checked_groupings(by), since, until)
     seen: set[_Key] = set()
     for opened in spaces:
@@ -131,13 +131,15 @@ class _Adding:
         self._total = UsageRow()
 
     def add(self, space: Workspace, branch: str | None, left_out: Collection[_Key]) -> set[_Key]:
-        """Add the calls of a tract, but for the notes *left_out*; all its notes about usage."""
+        """Add the calls of a tract, but for the notes *left_out*; the notes that are its own."""
         groupings = self._groupings
         history = _History(space, branch)
         found = set()
         for note in note_history(space.repo, USAGE):
+            if _key(note) in left_out:
+                continue
             found.add(_key(note))
-            if _key(note) in left_out or (branch is not None and note.target not in history.branches):
+            if branch is not None and note.target not in history.branches:
                 continue
             if self._earliest is not None and note.time < self._earliest:
                 continue
@@ -160,17 +162,19 @@ class _Adding:
 
 
 def _inherited(repo: Repository) -> set[_Key]:
-    """The notes about usage that a tract that was spawned has from its parent: those that the parent has, and those about commits before the spawn."""
+    """The notes about usage that a tract that was spawned has from its parent: of those said before the spawn, what the parent has too, or what is about commits before it."""
     link = parent_of(repo)
     if link is None:
         return set()
     start = bytes.fromhex(link.commit) if link.commit is not None else None
     before = {id for id, _ in ancestors(repo, [start] if start is not None and repo.objects.contains(start) else [])}
-    found = {_key(note) for note in note_history(repo, USAGE) if note.target in before}
-    if not link.is_orphan:
-        parent = in_tract(repo, link.parent)
-        found |= {_key(note) for note in note_history(parent, USAGE)}
-    return found
+    parent = None if link.is_orphan else in_tract(repo, link.parent)
+    theirs = set() if parent is None else {_key(note) for note in note_history(parent, USAGE)}
+    return {
+        _key(note)
+        for note in note_history(repo, USAGE)
+        if note.time <= link.created and (note.target in before or _key(note) in theirs)
+    }
 
 
 def _checked_groupings(by: Iterable[str]) -> frozenset[str]:

@@ -78,6 +78,16 @@ def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterat
         stack += [(child, depth + 1) for child in reversed(children.get(info.tract_id, []))]
 
 
+def spenders(infos: Iterable[TractInfo], first: str | None = None) -> list[str]:
+    """The names of the tracts in the order in which calls are theirs: an older family before a younger one, and in a family children before parents, who may have merged them."""
+    families: list[list[str]] = []
+    for info, depth in family_order(by_age(infos), first):
+        if depth == 0:
+            families.append([])
+        families[-1].insert(0, info.tract_id)
+    return [name for family in families for name in family]
+
+
 def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractInfo:
     branch, tip = repo.head()
     config = own_settings(repo, repo.prefix) if repo.prefix else repo.config

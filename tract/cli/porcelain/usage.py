@@ -14,7 +14,7 @@ from tract.compile.workspace import Workspace
 from tract.history.tracts import in_tract, settings_in
 from tract.repo import Repository
 from tract.report.spending import UsageReport, UsageRow, usage_of_tracts, usage_report
-from tract.report.tracts import by_age, family_order, list_tracts
+from tract.report.tracts import list_tracts, spenders
 from tract.tokens.usage import GROUPINGS
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
@@ -35,10 +35,7 @@ def run(console: Console, args: Args) -> int:
     by = _groups(args.by, ("tract", "model") if several else GROUPINGS)
     with console.open_repository() as repo:
         if several:
-            names = [
-                info.tract_id
-                for info, _ in family_order(by_age(list_tracts(repo)), repo.tract if args.family else None)
-            ]
+            names = spenders(list_tracts(repo), repo.tract if args.family else None)
             spaces = (_workspace(console, repo, name) for name in names)
             report = usage_of_tracts(spaces, since=args.since, until=args.until, by=by)
         else:
