@@ -9,7 +9,7 @@ import pytest
 
 from tract import Tract
 from tract.adapters.importing import Importer, import_conversation
-from tract.adapters.transcripts import Branch, Conversation, Turn
+from tract.adapters.transcripts import Branch, Child, Conversation, Turn
 from tract.config import TractConfig
 from tract.history.branch import create_branch, list_branches
 from tract.history.context import context_at, entries
@@ -258,3 +258,116 @@ def test_a_hostile_name_becomes_a_harmless_one(name):
     result = import_conversation(repo, conversation(Branch(name, talk("a")), name=name))
 
     assert result.branches[0].name in ("evil", "a-b", "x")
+
+
+def keyed(*texts: str, **rest: Any) -> tuple[Turn, ...]:
+    return tuple(turn(text, key=f"k-{text}", **rest) for text in texts)
+
+
+def shown(t: Tract) -> list[Any]:
+    return [message.content for message in t.compile().messages]
+
+
+def test_a_compaction_stands_in_the_place_of_what_it_summed_up_and_expands_to_it(tmp_path):
+    line = (*talk("a", "b"), turn("sum", key="s", summarises=True), *talk("c"))
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", line)), place="here")
+    with Tract.open(tmp_path) as t:
+        assert ["sum", "c"] == shown(t)
+        assert ["sum"] == shown_at(t, "HEAD~1")
+        assert t.commit_for_key("s").commit_hash == t.log(limit=2)[1].commit_hash
+        t.expand(t.compile().commit_hashes[0])
+        assert ["a", "b", "c"] == shown(t)
+
+
+def shown_at(t: Tract, revision: str) -> list[Any]:
+    return [message.content for message in t.compile(at_commit=revision).messages]
+
+
+def test_what_a_compaction_keeps_stays_behind_the_summary(tmp_path):
+    line = (*keyed("a", "b"), turn("sum", summarises=True, keeps=frozenset({"k-b"})), *talk("c"))
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", line)), place="here")
+    with Tract.open(tmp_path) as t:
+        assert ["sum", "b", "c"] == shown(t)
+
+
+def test_a_compaction_with_nothing_before_it_is_a_message():
+    repo = memory_repository()
+
+    import_conversation(repo, conversation(Branch("main", (turn("sum", summarises=True), turn("a")))), place="here")
+
+    assert ["sum", "a"] == texts(repo, "main")
+
+
+def test_a_cleared_result_is_empty_from_there_on(tmp_path):
+    block = {"type": "tool_result", "tool_use_id": "x", "content": "long"}
+    use = {"type": "tool_use", "id": "x", "name": "f", "input": {}}
+    line = (
+        Turn({"role": "assistant", "content": [use]}, "anthropic"),
+        Turn({"role": "user", "content": [block]}, "anthropic"),
+        turn("next", clears=frozenset({"x"})),
+    )
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", line)), place="here")
+    with Tract.open(tmp_path) as t:
+        assert [{**block, "content": "[Old tool result content cleared]"}] == shown(t)[1]
+        assert [block] == t.get_content("HEAD~2").message["content"]
+
+
+def test_a_session_that_grew_goes_on_where_it_was():
+    repo = memory_repository()
+    import_conversation(repo, conversation(Branch("main", keyed("a", "b"))))
+
+    again = import_conversation(repo, conversation(Branch("main", keyed("a", "b"))))
+    more = import_conversation(repo, conversation(Branch("main", keyed("a", "b", "c"))))
+
+    assert [("talk", 0, 2)] == [(b.name, b.messages, b.shared) for b in again.branches]
+    assert [("talk", 1, 2)] == [(b.name, b.messages, b.shared) for b in more.branches]
+    assert ["a", "b", "c"] == texts(repo, "talk")
+
+
+def test_a_session_that_was_curated_since_goes_on_behind_that(tmp_path):
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", keyed("a", "b"))), place="here")
+    with Tract.open(tmp_path) as t:
+        t.compress(content="short", keep_recent=0)
+        import_conversation(t.repository, conversation(Branch("main", keyed("a", "b", "c"))))
+    with Tract.open(tmp_path) as t:
+        assert ["short", "c"] == shown(t)
+
+
+def test_a_session_that_was_rewound_since_gets_a_branch_from_there():
+    repo = memory_repository()
+    import_conversation(repo, conversation(Branch("main", keyed("a", "b"))))
+    lines = (Branch("main", keyed("a", "x")), Branch("main-2", keyed("a", "b"), 1, 0))
+
+    rewound = import_conversation(repo, conversation(*lines))
+
+    assert [("talk-2", 1, 1), ("talk", 0, 2)] == [(b.name, b.messages, b.shared) for b in rewound.branches]
+    assert (["a", "b"], ["a", "x"]) == (texts(repo, "talk"), texts(repo, "talk-2"))
+
+
+def test_an_agent_is_a_child_with_its_call(tmp_path):
+    use = {"type": "tool_use", "id": "x", "name": "Task", "input": {}}
+    main = Branch("main", (turn("a", key="1"), Turn({"role": "assistant", "content": [use]}, "anthropic", key="2")))
+    agent = Child(Conversation("agent-1", (Branch("main", keyed("dig")),)), "digging", "x")
+    more = Child(Conversation("agent-1", (Branch("main", keyed("dig", "dug")),)), "digging", "x")
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, Conversation("talk", (main,), children=(agent,)), place="here")
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, Conversation("talk", (main,), children=(more,)))
+        (child,) = t.children()
+        assert ("root/agent-1", "digging") == (child.child_tract_id, child.purpose)
+        assert child.parent_commit_hash == t.head
+    with Tract.open(tmp_path, tract_id="root/agent-1") as t:
+        assert ["dig", "dug"] == shown(t)
+
+
+def test_a_tract_is_called_what_the_program_calls_the_session(tmp_path):
+    named = Conversation("talk", (Branch("main", talk("a")),), title="Tea", id="s-1")
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, named, place="here")
+        import_conversation(t.repository, named, place="tract")
+    with Tract.open(tmp_path) as t, Tract.open(tmp_path, tract_id="talk") as other:
+        assert "Tea (s-1)" == t.config.display_name == other.config.display_name

@@ -167,7 +167,7 @@ def test_the_line_goes_on_through_a_compaction(tmp_path):
     assert summary.metadata["compactMetadata"] == {"trigger": "auto"}
 
 
-def test_a_sidechain_is_a_branch_with_a_root_of_its_own(tmp_path):
+def test_a_sidechain_is_a_child(tmp_path):
     (conversation,) = read(
         tmp_path,
         user("u1", None),
@@ -177,8 +177,10 @@ def test_a_sidechain_is_a_branch_with_a_root_of_its_own(tmp_path):
         result("r1", "a1", "x"),
     ).conversations
 
-    assert lines(conversation) == {"main": "u1 a1 r1", "sidechain-1": "s1 s2"}
-    assert conversation.branches[1].parent is None
+    assert lines(conversation) == {"main": "u1 a1 r1"}
+    (child,) = conversation.children
+    assert lines(child.conversation) == {"main": "s1 s2"}
+    assert child.call_id is None
 
 
 def test_a_file_of_only_a_sidechain_has_it_as_main_line(tmp_path):
@@ -287,9 +289,164 @@ def test_every_message_is_on_some_line_and_shared_turns_are_the_parents(records)
 
     expected = {r["uuid"] for r in records if "message" in r}
     branches = conversation.branches if conversation else ()
-    assert {t.metadata["uuid"] for b in branches for t in b.turns} == expected
-    assert sum(len(b.turns) - b.shared for b in branches) == len(expected)
+    children = conversation.children if conversation else ()
+    of_children = {t.metadata["uuid"] for c in children for t in c.conversation.branches[0].turns}
+    assert {t.metadata["uuid"] for b in branches for t in b.turns} | of_children == expected
+    assert sum(len(b.turns) - b.shared for b in branches) == len(expected) - len(of_children)
     for index, branch in enumerate(branches):
         assert branch.shared == 0 or (branch.parent is not None and branch.parent < index)
         if branch.parent is not None:
             assert branch.turns[: branch.shared] == branches[branch.parent].turns[: branch.shared]
+
+
+def boundary(uuid: str, parent: str | None, **fields: Any) -> Record:
+    return record("system", uuid, None, subtype="compact_boundary", logicalParentUuid=parent, **fields)
+
+
+def queued(operation: str, **fields: Any) -> Record:
+    return {"type": "queue-operation", "operation": operation, "sessionId": "s", **fields}
+
+
+def said(reading: Reading) -> list[Any]:
+    return [turn.message["content"] for turn in reading.conversations[0].branches[0].turns]
+
+
+def test_a_compaction_summarises_what_came_before_it(tmp_path):
+    reading = read(tmp_path, user("u1", None), boundary("c1", "u1"), user("u2", "c1", "sum", isCompactSummary=True))
+
+    assert [turn.summarises for turn in reading.conversations[0].branches[0].turns] == [False, True]
+
+
+def test_what_a_compaction_preserves_is_kept(tmp_path):
+    segment = {"headUuid": "u2", "anchorUuid": "s", "tailUuid": "a2"}
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        user("u2", "u1"),
+        answer("a2", "u2", "m"),
+        boundary("c1", "a2", compactMetadata={"preservedSegment": segment}),
+        user("s", "c1", "sum", isCompactSummary=True),
+    )
+
+    assert reading.conversations[0].branches[0].turns[-1].keeps == {"u2", "a2"}
+
+
+def test_a_microcompaction_clears_results(tmp_path):
+    about = {"compactedToolIds": ["x"], "trigger": "auto"}
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        answer("a1", "u1", "m", "x"),
+        result("r1", "a1", "x"),
+        record("system", "b", "r1", subtype="microcompact_boundary", microcompactMetadata=about),
+        user("u2", "b"),
+    )
+
+    assert [turn.clears for turn in reading.conversations[0].branches[0].turns][-1] == {"x"}
+
+
+def test_a_boundary_whose_parent_is_in_another_file_is_a_note(tmp_path):
+    reading = read(
+        tmp_path, user("u1", None), boundary("c", "elsewhere"), user("u2", "c", "sum", isCompactSummary=True)
+    )
+
+    assert reading.problems == ()
+    assert [note.line for note in reading.notes] == [2]
+    assert lines(reading.conversations[0]) == {"main": "u1 u2"}
+
+
+def test_queued_words_are_a_message_where_no_record_says_them(tmp_path):
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        answer("a1", "u1", "m1", "x"),
+        queued("enqueue", content="green"),
+        queued("enqueue", content="later"),
+        result("r1", "a1", "x"),
+        queued("remove"),
+        answer("a2", "r1", "m2"),
+        queued("dequeue"),
+        user("u2", "a2", "later"),
+    )
+
+    assert reading.problems == ()
+    texts = [one if isinstance(one, str) else one[0]["type"] for one in said(reading)]
+    assert texts == ["hi", "tool_use", "tool_result", "green", "text", "later"]
+
+
+def test_words_that_went_as_an_attachment_are_a_message_once(tmp_path):
+    attachment = {"type": "queued_command", "prompt": "green"}
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        queued("enqueue", content="green"),
+        queued("remove"),
+        record("attachment", "t1", "u1", attachment=attachment),
+        answer("a1", "t1", "m"),
+    )
+
+    assert said(reading)[:2] == ["hi", "green"]
+    assert lines(reading.conversations[0]) == {"main": "u1 t1 a1"}
+
+
+def test_words_that_were_never_handed_on_are_told(tmp_path):
+    reading = read(tmp_path, user("u1", None), queued("enqueue", content="one"), queued("popAll"), queued("enqueue", content="two"))  # fmt: skip
+
+    assert [(note.line, note.detail.split(":")[0]) for note in reading.notes] == [
+        (2, "typed while the model worked, and taken back"),
+        (4, "typed while the model worked, and never handed to it"),
+    ]
+
+
+def test_a_line_of_local_commands_alone_is_no_branch(tmp_path):
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        answer("a1", "u1", "m1"),
+        user("c1", "a1", "<command-name>/exit</command-name>"),
+        user("c2", "c1", "<local-command-stdout>Bye!</local-command-stdout>"),
+        user("u2", "a1"),
+    )
+
+    assert lines(reading.conversations[0]) == {"main": "u1 a1 u2"}
+    assert [note.line for note in reading.notes] == [3]
+
+
+def test_usage_of_zeros_is_none_and_a_synthetic_model_is_none(tmp_path):
+    message = {"id": "m", "role": "assistant", "model": "<synthetic>", "content": [{"type": "text", "text": "no"}]}
+    made = record("assistant", "a1", "u1", message={**message, "usage": {"input_tokens": 0, "output_tokens": 0}})
+    reading = read(tmp_path, user("u1", None), made)
+
+    turn = reading.conversations[0].branches[0].turns[-1]
+    assert (turn.usage, turn.config) == (None, None)
+
+
+def test_a_session_has_its_id_and_its_title(tmp_path):
+    reading = read(
+        tmp_path,
+        {"type": "summary", "summary": "of another file", "leafUuid": "elsewhere"},
+        {"type": "summary", "summary": "Tea", "leafUuid": "u1"},
+        user("u1", None, sessionId="s-1"),
+    )
+
+    assert (reading.conversations[0].title, reading.conversations[0].id) == ("Tea", "s-1")
+
+
+def test_agents_have_their_calls_and_purposes(tmp_path):
+    task = answer("a1", "u1", "m1", sessionId="s")
+    task["message"]["content"] = [
+        {"type": "tool_use", "id": use, "name": "Task", "input": {"prompt": f"do {use}", "description": f"Doing {use}"}}
+        for use in "xy"
+    ]
+    done = result("r1", "a1", "x", sessionId="s", toolUseResult={"agentId": "77"})
+    folder = tmp_path / "session" / "subagents"
+    folder.mkdir(parents=True)
+    own = [user("g1", None, "whatever", isSidechain=True, agentId="77", sessionId="s")]
+    (folder / "agent-77.jsonl").write_text("".join(json.dumps(one) + "\n" for one in own))
+    side = user("s1", None, "do y", isSidechain=True, sessionId="s")
+
+    reading = read(tmp_path, user("u1", None, sessionId="s"), task, side, done)
+
+    children = reading.conversations[0].children
+    assert [(child.call_id, child.purpose) for child in children] == [("y", "Doing y"), ("x", "Doing x")]
+    assert [lines(child.conversation) for child in children] == [{"main": "s1"}, {"main": "g1"}]

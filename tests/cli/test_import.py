@@ -133,7 +133,9 @@ def test_json_says_what_became_of_it(run, tmp_path):
     head = run("log", "--json").json_lines[0]["commit_hash"]
     branch = {"name": "main", "tip": head, "messages": 2, "shared": 0}
     assert {
-        "conversations": [{"wanted": "chat", "tract": "root", "branches": [branch], "refused": [], "messages": 2}],
+        "conversations": [
+            {"wanted": "chat", "tract": "root", "branches": [branch], "refused": [], "children": [], "messages": 2}
+        ],
         "messages": 2,
         "problems": [],
     } == value

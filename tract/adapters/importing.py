@@ -1,78 +1,59 @@
 """Importing: conversations that were read from a file become commits.
 
-    conversation   its main line, and lines that share its beginning
+    conversation   its main line, lines that share its beginning, and the conversations of its agents
     place          a branch for each line; a line's ref goes where it leaves the one it shares with, and grows from there
+    agents         each a child of the tract, linked to the call that began it
 
 A conversation lands in one operation, or not at all.
 Nothing that is there is touched: what would have the name of another branch or tract gets a number.
+Where a conversation's messages have keys and a branch has them, it goes on there, and only what is new is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from tract.adapters.transcripts import Branch, Conversation, Turn
-from tract.errors import ContentValidationError
+from tract.adapters.lines import ImportedBranch, LineWriter, Refused
+from tract.adapters.transcripts import Branch, Child, Conversation
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
-from tract.history.commit import Draft, write_commits
-from tract.history.context import context_at, entries
-from tract.history.times import microseconds
-from tract.objects.codec import encode
-from tract.objects.content import MessageContent, to_value
+from tract.history.spawn import SPAWN_REF, NewChild, write_spawn
+from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, new_blob
+from tract.refs.files import make_tract_folder
 from tract.refs.names import HEAD, HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
-from tract.tokens.counted import REPLY_PRIMING
+from tract.settings import write_config
 from tract.tokens.counter import counter_named
 from tract.tokens.counts import BlobCache
-from tract.tokens.usage import read_usage, usage_body
 from tract.transaction import transaction
-from tract.writing.drafts import checked_config
+from tract.tree import EMPTY
+
+__all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "import_conversation"]
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedBranch:
-    """A line of a conversation as a branch.
-
-    *messages* is how many commits were made for it, *shared* how many it has in common with a branch before it; *tip* is None where every message of it was refused.
-    """
-
-    name: str
-    tip: str | None
-    messages: int
-    shared: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A message that could not be committed, or a part of it; *line* is its line in the file."""
-
-    line: int | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class ImportResult:
     """What became of a conversation.
 
-    *wanted* is the name that was asked for; the first branch's or the tract's differs from it where that was taken.
+    *wanted* is the name that was asked for; the first branch's or the tract's differs from it where that was taken, or another has the conversation already.
+    *children* are the tracts of its agents.
     """
 
     wanted: str
     tract: str
     branches: tuple[ImportedBranch, ...]
     refused: tuple[Refused, ...]
+    children: tuple[str, ...] = ()
 
     @property
     def messages(self) -> int:
-        """How many messages were committed."""
+        """How many messages were committed, but for those of agents."""
         return sum(branch.messages for branch in self.branches)
 
 
@@ -106,6 +87,7 @@ class Importer:
         The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
         HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
         A message that cannot be kept is left out and listed in ``refused``.
+        Its title and the program's id for it become the display name of a tract that has nothing else.
         """
         repo = self._repo
         repo.refs.refresh()
@@ -121,20 +103,71 @@ class Importer:
             with transaction(batch.repo, "import", moves="refs") as tx:
                 tx.move(HEAD, branch_ref(repo.config.default_branch), None)
         head = batch.repo.ref(HEAD)
-        writer = _Writer(batch.repo, conversation, self._blobs.on(batch.repo), count=self._count)
+        writer = LineWriter(
+            batch.repo, conversation.metadata, self._blobs.on(batch.repo), count=self._count
+        )  # fmt: skip
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
-                writer.write_line(line, head.removeprefix(HEADS))
+                writer.write(line, head.removeprefix(HEADS))
             else:
-                writer.write_line(line, free_branch_name(_line_name(wanted, number, line), taken))
+                writer.write(line, free_branch_name(_line_name(wanted, number, line), taken))
+        children = [self._take_child(writer, child) for child in conversation.children]
         batch.land(reason=f"import: {conversation.name[:72]}")
         if all(line.tip is not None for line in writer.done):
             self._last = repo.refs.last
-        return ImportResult(wanted, repo.tract, tuple(writer.done), tuple(writer.refused))
+        if place != "branch":
+            _call_tract(repo, conversation)
+        return ImportResult(
+            wanted, repo.tract, tuple(writer.done), tuple(writer.refused), tuple(name for name in children if name)
+        )
 
     def finish(self) -> None:
         """Write down the counts that are not on the disk yet."""
         self._blobs.flush()
+
+    def _take_child(self, parent: LineWriter, child: Child) -> str | None:
+        """Make the tract of an agent, or go on with it; its name, None where its parent has no message."""
+        repo = parent.repo
+        name = f"{repo.tract}/{child.conversation.name}"
+        number = 1
+        while repo.refs.read(tract_prefix(name) + HEAD) is not None and not _is_of(repo, name):
+            number += 1
+            name = f"{repo.tract}/{child.conversation.name}-{number}"
+        if repo.refs.read(tract_prefix(name) + HEAD) is None:
+            head = parent.calls.get(child.call_id or "") or repo.head()[1] or _tip_of(parent)
+            if head is None:
+                return None
+            words = child.purpose.strip() or child.conversation.name
+            write_spawn(repo, NewChild(name, EMPTY, (), words, "selective", call=child.call_id), head=head)
+        inner = in_tract(repo, name)
+        writer = LineWriter(inner, child.conversation.metadata, self._blobs.on(inner), count=self._count)
+        taken = {repo.config.default_branch.casefold()}
+        for at, line in enumerate(child.conversation.branches):
+            own = repo.config.default_branch if at == 0 else free_branch_name(line.name, taken)
+            writer.write(line, own)
+        parent.refused += writer.refused
+        return name
+
+
+def _is_of(repo: Repository, name: str) -> bool:
+    """Whether the tract *name* is a child of this one, which an import may go on with."""
+    spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
+    about = (repo.commit(spawn).metadata or {}).get("spawn") if isinstance(spawn, bytes) else None
+    return isinstance(about, dict) and about.get("parent") == repo.tract
+
+
+def _tip_of(writer: LineWriter) -> ObjectId | None:
+    return next((bytes.fromhex(line.tip) for line in writer.done if line.tip is not None), None)
+
+
+def _call_tract(repo: Repository, conversation: Conversation) -> None:
+    """Call the tract what the program calls the conversation, where it has no such name yet."""
+    named = " ".join(part for part in (conversation.title, conversation.id and f"({conversation.id})") if part)
+    config = settings_in(repo)
+    if not named or repo.path is None or config.display_name is not None:
+        return
+    folder = make_tract_folder(repo.path, repo.prefix) if repo.prefix else repo.path
+    write_config(os.path.join(folder, CONFIG_FILE), replace(config, display_name=named[:200]))
 
 
 def _line_name(wanted: str, number: int, line: Branch) -> str:
@@ -149,106 +182,3 @@ def _in_new_tract(repo: Repository, wanted: str) -> Repository:
         number += 1
         name = f"{base}-{number}"
     return replace(repo, tract=name, prefix=tract_prefix(name))
-
-
-class _Writer:
-    """The lines of one conversation on their way into a batch."""
-
-    def __init__(self, repo: Repository, conversation: Conversation, blobs: BlobCache, *, count: bool) -> None:
-        self.repo = repo
-        self.blobs = blobs
-        self._count = count
-        self._beside = conversation.metadata
-        self.done: list[ImportedBranch] = []
-        self.refused: list[Refused] = []
-        self._tips: list[list[ObjectId | None]] = []
-        """For each line that was written, the commit it was at after each of its turns."""
-
-    def write_line(self, line: Branch, name: str) -> None:
-        """Make the commits of *line* that no line before it has, on the branch *name*."""
-        known = [] if line.parent is None else self._tips[line.parent][: line.shared]
-        start = known[-1] if known else None
-        repo = self._on_branch(branch_ref(name), start)
-        start = repo.head()[1]
-        turns = line.turns[len(known) :]
-        drafts = self._drafts(repo, turns)
-        made = [pair for pair in drafts if pair is not None]
-        ids = iter(write_commits(repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
-        tips = list(known)
-        for draft in drafts:
-            tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
-        self._tips.append(tips)
-        tip = repo.head()[1]
-        self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), len(made), len(known)))
-
-    def _on_branch(self, ref: str, start: ObjectId | None) -> Repository:
-        """The batch's repository on the branch *ref*, which is new where *start* is given, and begins there."""
-        if start is not None:
-            with transaction(self.repo, "import", moves="refs") as tx:
-                tx.move(ref, start, None)
-        return replace(self.repo, branch=ref)
-
-    def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
-        """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
-        drafts: list[tuple[Draft, NewObject] | None] = []
-        is_counted = self._count or any(turn.usage is not None for turn in turns)
-        running = _RunningTotal(repo, self.blobs) if is_counted else None
-        time: int | None = None
-        for turn in turns:
-            time = time if turn.time is None else microseconds(turn.time, "time")
-            try:
-                draft = Draft(
-                    to_value(MessageContent(turn.message, turn.format)),
-                    metadata=self._metadata(turn),
-                    config=checked_config(turn.config),
-                    time=time,
-                )
-                blob = new_blob(draft.value)
-                if draft.metadata is not None:
-                    encode(draft.metadata)
-            except ContentValidationError as exc:
-                self.refused.append(Refused(turn.line, str(exc)))
-                drafts.append(None)
-                continue
-            self._beside = {}
-            if running is not None:
-                draft = self._with_usage(draft, turn, running.add(blob.id, draft.value))
-            drafts.append((draft, blob))
-        return drafts
-
-    def _metadata(self, turn: Turn) -> dict[str, Any] | None:
-        """What the file says of the turn; the conversation's first commit has what it says of the conversation as well."""
-        metadata = dict(turn.metadata)
-        if self._beside:
-            metadata["conversation"] = self._beside
-        return metadata or None
-
-    def _with_usage(self, draft: Draft, turn: Turn, tokens: int) -> Draft:
-        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata."""
-        if turn.usage is None:
-            return draft
-        try:
-            encode(turn.usage)
-        except ContentValidationError as exc:
-            self.refused.append(Refused(turn.line, f"usage: {exc}"))
-            return draft
-        try:
-            usage = read_usage(turn.usage)
-        except ContentValidationError as exc:
-            self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
-            return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
-        return draft._replace(usage=usage_body(usage, answer=True, counter=self.blobs.counter.name, estimate=tokens))
-
-
-class _RunningTotal:
-    """The tokens of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
-
-    def __init__(self, repo: Repository, blobs: BlobCache) -> None:
-        self._blobs = blobs
-        before = entries(repo, context_at(repo, repo.head()[1]))
-        self._total = REPLY_PRIMING + sum(blobs.count(blob).message for _, blob in before)
-
-    def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
-        """The tokens of the context with one more message."""
-        self._total += self._blobs.count_new(blob, value).message
-        return self._total

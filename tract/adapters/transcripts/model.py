@@ -18,7 +18,8 @@ class Turn:
     *time* is aware, in UTC, or None when the file does not say.
     *usage* is the provider's usage dict as it was found beside the message, *config* the model that answered and its settings.
     *metadata* is what else the file said about this message and is worth keeping. *key* is the name that the program itself gave it.
-    Where it *summarises*, it took the place of all that came before it on its line: a compaction.
+    Where it *summarises*, it took the place of all that came before it on its line, but for the turns with the keys that it *keeps*: a compaction.
+    *clears* are calls whose results were taken out of the context before it, their contents that is.
     """
 
     message: dict[str, JSON]
@@ -31,6 +32,8 @@ class Turn:
     key: str | None = None
     line: int | None = None
     summarises: bool = False
+    keeps: frozenset[str] = frozenset()
+    clears: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

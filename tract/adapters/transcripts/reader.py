@@ -153,7 +153,7 @@ class _Reader:
             self._read_lines_of_messages(chain(held, records))
             return
         lines, values = zip(*chain(held, records), strict=True) if held else ((), ())
-        self._take(Found("", list(values), lines=lines), format)
+        self._take(Found("", list(values), lines=lines, path=self.path), format)
 
     def _look_ahead(self, records: Iterator[tuple[int, JSON]]) -> tuple[list[tuple[int, JSON]], Format | None]:
         """The records up to the first that says what the file is, and the format of scope ``records`` that it has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tract.adapters.importing import Importer, ImportResult, Place
 from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
@@ -21,7 +22,7 @@ def run(console: Console, args: Args) -> int:
         # A name out of a file is made to fit; one that was typed is meant as it is.
         (tract_prefix if args.place == "tract" else branch_ref)(args.name)
     with console.open_repository() as repo:
-        importer = Importer(repo)
+        importer = Importer(repo, count=False)  # tokens are counted when somebody asks
         try:
             for file in args.files:
                 reading = _read(console, args, file, problems)
@@ -44,10 +45,11 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
         _report(console, Problem(file, exc.line, exc.detail), problems)
         _hint_formats(console, exc, args)
         return Reading((), (), "unknown")
+    read = str(console.path(file))
     for note in reading.notes:
-        console.note(f"{_place_of(file, note.line)}: {note.detail}")
+        console.note(f"{_place_of(file if note.file == read else note.file, note.line)}: {note.detail}")
     for problem in reading.problems:
-        _report(console, Problem(file, problem.line, problem.detail), problems)
+        _report(console, problem if problem.file != read else replace(problem, file=file), problems)
     if not reading.conversations and not reading.problems:
         _report(console, Problem(file, None, "there is no conversation in it"), problems)
     return reading
@@ -75,7 +77,7 @@ def _import_all(
                 continue
             for refused in result.refused:
                 _report(console, Problem(file, refused.line, refused.detail), problems)
-            if result.messages:
+            if result.messages or any(branch.shared for branch in result.branches):
                 results.append(result)
             progress.show(number, len(reading.conversations))
 
@@ -140,11 +142,15 @@ def _print_summary(
 def _print_result(console: Console, repo: Repository, result: ImportResult) -> None:
     in_tract = "" if result.tract == repo.tract else f" in tract {result.tract}"
     for branch in result.branches:
-        shared = f", {branch.shared} shared" if branch.shared else ""
+        shared = f", {branch.shared} there before" if branch.shared else ""
         console.line(
             "  ", console.paint(branch.name, "green"), f"{in_tract}: {_count(branch.messages, 'message')}{shared}"
         )
+    for child in result.children:
+        console.line("  ", console.paint(child, "green"), ": a sub-agent's tract")
     name = result.branches[0].name
+    if result.branches[0].shared:
+        return  # it goes on where it was
     if result.tract != repo.tract:
         if result.tract != result.wanted:
             console.note(f"tract '{result.wanted}' exists or is no name for one; imported as '{result.tract}'")
@@ -190,6 +196,7 @@ Reads what other programs wrote; docs/importing.md lists the formats. A file is 
 A single conversation goes to the current branch if that is empty, else to a new branch named after the file; of several conversations, each gets a branch.
 A conversation that was rewound and continued differently becomes several branches that share their beginning.
 Nothing that is there is overwritten: a name that is taken gets a number, so the same file imported twice is there twice.
+Where the program names its messages, as coding agents do, a session that grew goes on where it was, and the same again adds nothing; its sub-agents are tracts of their own.
 What cannot be read is named with its file and line, and the rest is imported; the exit status is then 1.
 
   $ tract import session.jsonl

@@ -1,0 +1,307 @@
+"""Writing the lines of a conversation: each becomes commits on a branch, in a batch that lands with all of them.
+
+new             the line's turns as commits, from where it leaves a line before it
+known by keys   a branch that has the line's turns up to one, and no others of its conversation, goes on with the rest
+compaction      the summary takes the place of what it stands for, which the history keeps
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from tract.adapters.transcripts import Branch, Turn
+from tract.errors import ContentValidationError
+from tract.history.commit import Draft, write_commits
+from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
+from tract.history.context import context_at, entries
+from tract.history.keys import commits_said, find_key, keys_of
+from tract.history.notes import KEY
+from tract.history.times import microseconds
+from tract.history.walk import first_parents
+from tract.objects.codec import encode
+from tract.objects.content import MessageContent, to_value
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation, Entry, NewObject, new_blob
+from tract.refs.names import HEADS, branch_ref
+from tract.repo import Repository
+from tract.tokens.counted import REPLY_PRIMING
+from tract.tokens.counts import BlobCache
+from tract.tokens.usage import read_usage, usage_body
+from tract.transaction import transaction
+from tract.writing.drafts import checked_config
+
+CLEARED = "[Old tool result content cleared]"
+"""What Claude Code sends in the place of a result that a microcompaction took out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedBranch:
+    """A line of a conversation as a branch.
+
+    *messages* is how many commits were made for it, *shared* how many it has in common with a branch before it, or had already; *tip* is None where every message of it was refused.
+    """
+
+    name: str
+    tip: str | None
+    messages: int
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that could not be committed, or a part of it; *line* is its line in the file."""
+
+    line: int | None
+    detail: str
+
+
+class _Known(NamedTuple):
+    """How much of a line the store has: the commits after each of its turns so far, and the branch that goes on from there, None where a new one has to."""
+
+    tips: list[ObjectId | None]
+    branch: str | None
+
+
+class LineWriter:
+    """The lines of one conversation on their way into the batch *repo*."""
+
+    def __init__(self, repo: Repository, beside: dict[str, Any], blobs: BlobCache, *, count: bool) -> None:
+        self.repo = repo
+        self.done: list[ImportedBranch] = []
+        self.refused: list[Refused] = []
+        self._blobs = blobs
+        self._count = count
+        self._beside = beside
+        self._tips: list[list[ObjectId | None]] = []
+        """For each line that was written, the commit it was at after each of its turns."""
+        self.calls: dict[str, ObjectId] = {}
+        """The commits of the calls that were written, by their ids."""
+
+    def write(self, line: Branch, name: str) -> None:
+        """Make the commits of *line* that are not there yet, on the branch *name*, or on the one that has it already."""
+        known = self._known(line)
+        if known.branch is not None:
+            name = known.branch
+        start = known.tips[-1] if known.tips else None
+        repo = self._on_branch(branch_ref(name), None if known.branch is not None else start)
+        tips = list(known.tips)
+        before = repo.head()[1]
+        made = self._write_turns(repo, line.turns[len(tips) :], tips, before)
+        self._tips.append(tips)
+        tip = repo.head()[1]
+        self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), made, len(known.tips)))
+
+    def _on_branch(self, ref: str, start: ObjectId | None) -> Repository:
+        """The batch's repository on the branch *ref*, which is new where *start* is given, and begins there."""
+        if start is not None:
+            with transaction(self.repo, "import", moves="refs") as tx:
+                tx.move(ref, start, None)
+        return replace(self.repo, branch=ref)
+
+    # What is there already
+
+    def _known(self, line: Branch) -> _Known:
+        shared = [] if line.parent is None else self._tips[line.parent][: line.shared]
+        keys = [turn.key for turn in line.turns]
+        last = next((at for at in range(len(keys) - 1, -1, -1) if self._is_said(keys[at])), None)
+        if last is None or last < len(shared) - 1:
+            return _Known(shared, None)
+        own = {key for key in keys if key is not None}
+        start: ObjectId | None = None
+        for ref, tip in self._branches():
+            found = find_key(self.repo, keys[last] or "", tip)
+            if found is None:
+                continue
+            start = found.commit
+            if not self._has_others(tip, found.commit, own):
+                return _Known(self._tips_up_to(keys, last, tip), ref.removeprefix(HEADS))
+        return _Known(shared, None) if start is None else _Known([*[start] * last, start], None)
+
+    def _is_said(self, key: str | None) -> bool:
+        return key is not None and bool(commits_said(self.repo, key))
+
+    def _branches(self) -> list[tuple[str, ObjectId]]:
+        """The branches, the one that HEAD is on first."""
+        here = self.repo.head()[0]
+        found = [(ref, tip) for ref, tip in self.repo.local_refs(HEADS) if isinstance(tip, bytes)]
+        return sorted(found, key=lambda one: one[0] != here)
+
+    def _has_others(self, tip: ObjectId, commit: ObjectId, own: set[str]) -> bool:
+        """Whether the branch at *tip* has gone on from *commit* with turns of other keys than the line's."""
+        between = []
+        for id, _ in first_parents(self.repo, tip):
+            if id == commit:
+                break
+            between.append(id)
+        return any(key not in own for keys in keys_of(self.repo, between).values() for key in keys)
+
+    def _tips_up_to(self, keys: Sequence[str | None], last: int, tip: ObjectId) -> list[ObjectId | None]:
+        """The commit after each turn up to *last*, as far as the branch knows them by their keys."""
+        tips: list[ObjectId | None] = []
+        for key in keys[: last + 1]:
+            found = None if key is None else find_key(self.repo, key, tip)
+            tips.append(found.commit if found is not None else tips[-1] if tips else None)
+        return tips
+
+    # Turns
+
+    def _write_turns(
+        self, repo: Repository, turns: Sequence[Turn], tips: list[ObjectId | None], start: ObjectId | None
+    ) -> int:
+        """Commit *turns*, and add to *tips* where the branch is after each; how many were committed."""
+        made = 0
+        run: list[Turn] = []
+        for turn in turns:
+            if turn.clears or turn.summarises:
+                made += self._write_run(repo, run, tips, start)
+                run = []
+                if turn.clears:
+                    self._clear(repo, turn)
+            if not turn.summarises or not self._summarise(repo, turn):
+                run.append(turn)
+                continue
+            made += 1
+            tips.append(repo.head()[1])
+        return made + self._write_run(repo, run, tips, start)
+
+    def _write_run(
+        self, repo: Repository, turns: Sequence[Turn], tips: list[ObjectId | None], start: ObjectId | None
+    ) -> int:
+        drafts = self._drafts(repo, turns)
+        made = [pair for pair in drafts if pair is not None]
+        ids = iter(write_commits(repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
+        for turn, draft in zip(turns, drafts, strict=True):
+            tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
+            if draft is not None:
+                self._note_calls(turn, tips[-1])
+        return len(made)
+
+    def _note_calls(self, turn: Turn, commit: ObjectId | None) -> None:
+        content = turn.message.get("content")
+        for block in content if isinstance(content, list) and commit is not None else ():
+            if isinstance(block, dict) and block.get("type") == "tool_use" and isinstance(block.get("id"), str):
+                self.calls[block["id"]] = commit  # type: ignore[assignment]  # it is one where there are blocks
+
+    def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
+        """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
+        drafts: list[tuple[Draft, NewObject] | None] = []
+        is_counted = bool(turns) and (self._count or any(turn.usage is not None for turn in turns))
+        running = _RunningTotal(repo, self._blobs) if is_counted else None
+        time: int | None = None
+        for turn in turns:
+            time = time if turn.time is None else microseconds(turn.time, "time")
+            try:
+                draft = Draft(
+                    to_value(MessageContent(turn.message, turn.format)),
+                    metadata=self._metadata(turn),
+                    config=checked_config(turn.config),
+                    time=time,
+                    key=turn.key,
+                )
+                blob = new_blob(draft.value)
+                if draft.metadata is not None:
+                    encode(draft.metadata)
+            except ContentValidationError as exc:
+                self.refused.append(Refused(turn.line, str(exc)))
+                drafts.append(None)
+                continue
+            self._beside = {}
+            if running is not None:
+                draft = self._with_usage(draft, turn, running.add(blob.id, draft.value))
+            drafts.append((draft, blob))
+        return drafts
+
+    def _metadata(self, turn: Turn) -> dict[str, Any] | None:
+        """What the file says of the turn; the conversation's first commit has what it says of the conversation as well."""
+        metadata = dict(turn.metadata)
+        if self._beside:
+            metadata["conversation"] = self._beside
+        return metadata or None
+
+    def _with_usage(self, draft: Draft, turn: Turn, tokens: int) -> Draft:
+        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata."""
+        if turn.usage is None:
+            return draft
+        try:
+            encode(turn.usage)
+        except ContentValidationError as exc:
+            self.refused.append(Refused(turn.line, f"usage: {exc}"))
+            return draft
+        try:
+            usage = read_usage(turn.usage)
+        except ContentValidationError as exc:
+            self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
+            return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
+        return draft._replace(usage=usage_body(usage, answer=True, counter=self._blobs.counter.name, estimate=tokens))
+
+    # Compactions
+
+    def _summarise(self, repo: Repository, turn: Turn) -> bool:
+        """Put *turn* in the place of what it stands for; False where there is nothing before it, or it cannot be kept."""
+        branch, tip = repo.head()
+        now = entries(repo, context_at(repo, tip))
+        kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
+        sources = tuple(entry for entry in now if entry[0] not in kept)
+        if not sources or branch is None or any(_is_refused(value) for value in (turn.message, turn.metadata)):
+            return False
+        time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
+        then = replace(repo, clock=lambda: time)
+        facts = {"messages": len(sources), "first": sources[0][0].hex(), "last": sources[-1][0].hex()}
+        summary = NewSummary(to_value(MessageContent(turn.message, turn.format)), sources, facts)
+        compression = Compression(branch, (summary,), metadata={"imported": turn.metadata} if turn.metadata else {})
+        with transaction(then, compress_reason(compression)) as tx:
+            made = commit_compression(tx, compression)
+            if turn.key is not None:
+                tx.note(KEY, made.commit, {"key": turn.key}, time=time)
+        return True
+
+    def _clear(self, repo: Repository, turn: Turn) -> None:
+        """Empty the results of the calls that *turn* clears."""
+        drafts = []
+        for entry in entries(repo, context_at(repo, repo.head()[1])):
+            value = _without_results(repo, entry, turn.clears)
+            if value is not None:
+                time = None if turn.time is None else microseconds(turn.time, "time")
+                drafts.append(Draft(value, CommitOperation.EDIT, entry[0], "microcompaction", time=time))
+        if drafts:
+            write_commits(repo, drafts)
+
+
+def _is_refused(value: Any) -> bool:
+    try:
+        encode(value)
+    except ContentValidationError:
+        return True
+    return False
+
+
+def _without_results(repo: Repository, entry: Entry, calls: frozenset[str]) -> dict[str, Any] | None:
+    """The entry's value without what the tools answered to *calls*; None where it has nothing of that."""
+    value = repo.blob(entry[1])
+    message = value.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        return None
+    emptied = [
+        {**block, "content": CLEARED}
+        if isinstance(block, dict) and block.get("tool_use_id") in calls and block.get("content") != CLEARED
+        else block
+        for block in content
+    ]
+    return None if emptied == content else {**value, "message": {**message, "content": emptied}}
+
+
+class _RunningTotal:
+    """The tokens of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
+
+    def __init__(self, repo: Repository, blobs: BlobCache) -> None:
+        self._blobs = blobs
+        before = entries(repo, context_at(repo, repo.head()[1]))
+        self._total = REPLY_PRIMING + sum(blobs.count(blob).message for _, blob in before)
+
+    def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
+        """The tokens of the context with one more message."""
+        self._total += self._blobs.count_new(blob, value).message
+        return self._total

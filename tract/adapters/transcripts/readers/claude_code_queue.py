@@ -1,0 +1,82 @@
+"""What a user of Claude Code typed while the model worked.
+
+    {"type": "queue-operation", "operation": "enqueue", "content": text}     it waits
+    {"type": "queue-operation", "operation": "dequeue"}                      the first goes on its way
+    {"type": "queue-operation", "operation": "remove"}                       the first, or the one that is named, goes to the model in between
+    {"type": "queue-operation", "operation": "popAll"}                       all go back to where they were typed
+    {"type": "attachment", "attachment": {"type": "queued_command", "prompt": text}}   the words as they went to the model
+
+Where a record of the user says the same words, that record is the message; where none does, the words are one where they went.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tract.adapters.transcripts.model import Found, Report
+from tract.objects.message_format import JSON
+
+
+class Queue:
+    """The words that wait, while the records are read."""
+
+    def __init__(self, found: Found, report: Report) -> None:
+        self._found = found
+        self._report = report
+        self._waiting: list[tuple[int | None, str]] = []
+        self._said = Counter(text for record in found.values for text in _texts(record))
+
+    def handed_on(self, at: int, record: dict[str, JSON]) -> str | None:
+        """The words that record number *at* hands to the model, and that no other record says; None for none."""
+        if record.get("type") == "attachment":
+            return _attached(record)
+        if record.get("type") != "queue-operation":
+            return None
+        operation, content = record.get("operation"), record.get("content")
+        if operation == "enqueue" and isinstance(content, str) and content:
+            self._waiting.append((self._found.line(at), content))
+        elif operation == "popAll":
+            for line, text in self._waiting:
+                self._report.note(line, f"typed while the model worked, and taken back: {text[:80]!a}")
+            self._waiting.clear()
+        elif operation in ("dequeue", "remove") and self._waiting:
+            which = next((n for n, (_, text) in enumerate(self._waiting) if text == content), 0)
+            _, text = self._waiting.pop(which)
+            if self._said[text]:
+                self._said[text] -= 1
+                return None
+            return text
+        return None
+
+    def end(self) -> None:
+        """Say what still waits."""
+        for line, text in self._waiting:
+            if self._said[text]:
+                self._said[text] -= 1
+            else:
+                self._report.note(line, f"typed while the model worked, and never handed to it: {text[:80]!a}")
+
+
+def _attached(record: dict[str, JSON]) -> str | None:
+    attachment = record.get("attachment")
+    if not isinstance(attachment, dict) or attachment.get("type") != "queued_command":
+        return None
+    prompt = attachment.get("prompt")
+    if isinstance(prompt, list):
+        prompt = "\n".join(block["text"] for block in prompt if isinstance(block, dict) and isinstance(block.get("text"), str))  # fmt: skip
+    return prompt if isinstance(prompt, str) and prompt else None
+
+
+def _texts(record: JSON) -> list[str]:
+    """What a record of the user says, or one of what it was handed."""
+    if not isinstance(record, dict):
+        return []
+    if record.get("type") == "attachment":
+        text = _attached(record)
+        return [] if text is None else [text]
+    message = record.get("message")
+    if record.get("type") != "user" or not isinstance(message, dict):
+        return []
+    content = message.get("content")
+    blocks = [{"text": content}] if isinstance(content, str) else content if isinstance(content, list) else []
+    return [block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
