@@ -77,6 +77,20 @@ def summary(text: str, *sources: Entry) -> NewSummary:
     return NewSummary(value_of(text), sources, {"first": sources[0][0].hex()})
 
 
+def test_more_commits_than_are_remembered_can_be_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_repository(str(tmp_path / ".tract"), TractConfig())
+    repo = open_repository(str(tmp_path / ".tract"))
+    say(repo, *map(str, range(200)))
+    repo.close()
+    monkeypatch.setattr("tract.repo._COMMITS_KEPT", 32)
+    repo = open_repository(str(tmp_path / ".tract"))
+
+    made = write_compression(repo, compression(repo, [1, 2, 3]))
+
+    assert made.summaries[0] in [commit for commit, _ in items_of(repo)]
+    repo.close()
+
+
 def test_the_summary_stands_where_the_first_message_stood_and_the_rest_stays_in_order() -> None:
     repo, ids = make_repo(6)
 

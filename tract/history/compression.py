@@ -91,6 +91,8 @@ def commit_compression(tx: Transaction, compression: Compression) -> Compressed:
     The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
     """
     tip = check_compressed(tx, compression.branch)
+    # Before anything is made, for it may walk through more commits than are remembered, and what was not written yet is only remembered.
+    records = list_records(tx.repo, tip, tx.objects)
     commits = [_commit_summary(tx, one) for one in compression.summaries]
     nodes: list[NewObject] = []
     context = _compressed(tx.repo, tip, compression, commits, nodes)
@@ -103,7 +105,7 @@ def commit_compression(tx: Transaction, compression: Compression) -> Compressed:
         parents=(tip, *commits),
         message=compression.message or count_text(count),
         metadata={COMPRESSED: about, **compression.metadata},
-        refs=list_records(tx.repo, tip, tx.objects),
+        refs=records,
     )
     tx.move_branch(id, orig_head=True)
     for at, one in zip(commits, compression.summaries, strict=True):

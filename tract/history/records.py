@@ -65,18 +65,19 @@ def list_records(repo: Repository, tip: ObjectId, new: list[NewObject]) -> Refs 
         if id in seen:
             continue
         seen.add(id)
-        commit = repo.commit(id)
-        if commit.operation is CommitOperation.COMPRESS:
-            listed += [] if commit.refs is None else list_items(repo, *commit.refs)
+        commit = repo.outline(id)
+        if commit.operation == CommitOperation.COMPRESS:
+            refs = repo.commit(id).refs
+            listed += [] if refs is None else list_items(repo, *refs)
             continue
-        if commit.operation is CommitOperation.RECORD and commit.content is not None:
+        if commit.operation == CommitOperation.RECORD and commit.content is not None:
             found[id] = commit.generation, commit.time, (id, commit.content)
         stack.extend(commit.parents)
     entries: Sequence[Entry] = list(dict.fromkeys([*listed, *(entry for _, _, entry in sorted(found.values()))]))
     made: list[NewObject] = []
-    refs = Refs(*build_list(repo, entries, made, "records"))
+    records = Refs(*build_list(repo, entries, made, "records"))
     new += [node for node in made if not repo.objects.contains(node.id)]
-    return refs if refs.open or refs.tree else None
+    return records if records.open or records.tree else None
 
 
 def message_before(repo: Repository, id: ObjectId) -> ObjectId:
