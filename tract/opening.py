@@ -173,7 +173,7 @@ def open_repository(
         known = from_table({**to_table(known), **settings})
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
-        author = _checked_author(author) if author else author_name(known)
+        author = checked_author(author) if author else author_name(known)
         mirror = RefFiles(path, durability)
         refs = OperationRefs(store, actor=author, mirror=mirror)
         if store.is_torn:
@@ -252,8 +252,9 @@ def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
     mirror.check_held(refs, list(mirror.names()))
 
 
-def _checked_author(author: str) -> str:
-    if not author.isprintable():
+def checked_author(author: str) -> str:
+    """*author*; ConfigError where that is no name of one who commits."""
+    if not isinstance(author, str) or not author.strip() or not author.isprintable():
         raise ConfigError(f"author must be printable text, not {author!r}")
     return author
 

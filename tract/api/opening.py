@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tract.config import TractConfig
 from tract.errors import ConfigError, NotARepositoryError
-from tract.opening import create_repository, find_repository, memory_repository, open_repository, store_path
+from tract.opening import (
+    checked_author,
+    create_repository,
+    find_repository,
+    memory_repository,
+    open_repository,
+    store_path,
+)
 from tract.refs.names import branch_ref, tract_prefix
 from tract.repo import Repository
 from tract.storage.files import as_storage_error, is_there
@@ -26,10 +34,14 @@ def check_before_creating(
     tokenizer: TokenCounter | None,
     durability: Durability,
     branch: str | None = None,
+    *,
+    author: str | None = None,
 ) -> None:
     """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
     if branch is not None:
         branch_ref(branch)
+    if author is not None:
+        checked_author(author)
     if tract is not None:
         tract_prefix(tract)
     if durability not in ("full", "process"):
@@ -48,20 +60,22 @@ def open_or_create(
     config: TractConfig | None,
     durability: Durability,
     *,
+    author: str | None = None,
     read_only: bool = False,
 ) -> Repository:
     """The repository in folder *path*, made where there is none and it is not to be *read_only*: as ``Tract.open`` says."""
     if path == ":memory:":
         if read_only:
             raise ConfigError("a store in memory cannot be opened read-only: there is nothing in it")
-        return memory_repository(tract=tract, config=config)
+        repo = memory_repository(tract=tract, config=config)
+        return repo if author is None else replace(repo, author=checked_author(author))
     _check_path(path)
     store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     if store is None:
         store = store_path(os.getcwd())
     if not read_only and not is_there(store):
         create_repository(store, config or TractConfig())
-    return open_repository(store, tract=tract, config=config, durability=durability, read_only=read_only)
+    return open_repository(store, tract=tract, config=config, durability=durability, author=author, read_only=read_only)
 
 
 def _check_path(path: str | Path | None) -> None:

@@ -85,18 +85,19 @@ class Session:
         on_moved: Literal["error", "append"] = "error",
         config: TractConfig | None = None,
         tokenizer: TokenCounter | None = None,
+        author: str | None = None,
     ) -> Session:
         """Open, or create, the store in folder *path*, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
 
-        *autonomy* is what new tracts have; *config* the settings of the store's root tract.
+        *autonomy* is what new tracts have; *config* the settings of the store's root tract. *author* is who commits, instead of who the settings of each tract say.
         """
         if autonomy not in (None, "manual", "collaborative", "autonomous"):
             raise ConfigError(f"autonomy must be 'manual', 'collaborative' or 'autonomous', not {autonomy!r}")
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
-        check_before_creating(None, config, tokenizer, durability)
+        check_before_creating(None, config, tokenizer, durability, author=author)
         with storage_errors():
-            repo = open_or_create(path, None, config, durability)
+            repo = open_or_create(path, None, config, durability, author=author)
         return cls(repo, autonomy=autonomy, on_moved=on_moved, tokenizer=tokenizer)
 
     def close(self) -> None:

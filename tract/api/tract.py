@@ -55,6 +55,7 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
         on_moved: Literal["error", "append"] = "error",
         branch: str | None = None,
         create: bool = False,
+        author: str | None = None,
         read_only: bool = False,
         verify_cache: bool = False,
         remote: str | None = None,
@@ -67,6 +68,7 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
         Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
         *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
         With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
+        *author* is who commits through this handle, instead of who the settings say.
         With *read_only* nothing at all is written, no cache and no lock either, and what would change the store is a ReadOnlyError: it works on a read-only disk, and beside a writer.
         *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
         *remote* is the address, or the name, of a remote that the store lives in: where there is no store here yet, one is made with what is there.
@@ -74,7 +76,7 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
-        check_before_creating(tract_id, config, tokenizer, durability, branch)
+        check_before_creating(tract_id, config, tokenizer, durability, branch, author=author)
         if remote is not None or sync != "manual" or fresh:
             from tract.remote.opening import check_sync, prepare
 
@@ -83,7 +85,7 @@ class Tract(Family, Remoting, Branching, Policing, Maintaining):
                 with storage_errors():
                     remote = prepare(path, remote, config)
         with storage_errors():
-            repo = open_or_create(path, tract_id, config, durability, read_only=read_only)
+            repo = open_or_create(path, tract_id, config, durability, author=author, read_only=read_only)
         try:
             if branch is not None:
                 repo = on_branch(repo, branch, create=create)
