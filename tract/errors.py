@@ -286,7 +286,12 @@ class RemoteMovedError(RemoteError):
 
 
 class RemoteRefusedError(RemoteError):
-    """A remote that must not be pushed to; the message says why."""
+    """A push that must not be; the message says why.
+
+    ``secrets`` has every place that looks like a secret, where that is why; nothing in it, nor in the message, shows one.
+    """
+
+    secrets: tuple[Any, ...] = ()
 
 
 class LLMError(TractError):

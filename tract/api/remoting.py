@@ -78,11 +78,13 @@ class Remoting(Looking, Merging):
         tags: bool = False,
         all_tracts: bool = False,
         force_with_lease: bool = False,
+        scan: bool | None = None,
     ) -> PushResult:
         """Push branches and tags: those named in *refs* (``:gone`` deletes, ``+name`` forces), else HEAD's branch; with *everything* all of the tract, with *all_tracts* of the store.
 
         What notes say about the commits travels with them. A branch moves forward only, or with *force_with_lease* anywhere from where it was last seen.
         RemoteMovedError for one that must not move: nothing was sent then. RemoteError with ``landed`` None where no answer came.
+        RemoteRefusedError where something that is new there looks like a key, a token or a password, but for folders; *scan* says otherwise for this push.
         """
         from tract.remote.push import PushRequest, push
 
@@ -92,6 +94,7 @@ class Remoting(Looking, Merging):
             tags=tags,
             all_tracts=all_tracts,
             force="lease" if force_with_lease else "no",
+            scan=scan,
         )
         with self._access() as space:
             return push(space.repo, remote, request)

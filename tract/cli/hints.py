@@ -88,6 +88,11 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
         "'tract cherry-pick <commit>' takes over single messages by their ids",
     ),
     (
+        errors.RemoteRefusedError,
+        "secret",
+        "docs/remotes.md says how a word is taken out of a history; 'tract push --no-scan' sends it all the same, 'tract config remote.<name>.scan false' never looks",
+    ),
+    (
         errors.HistoryCutError,
         "version",
         "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1",
@@ -139,7 +144,10 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
         errors.RemoteAuthError,
         "credentials come from the environment, as for the provider's own tools (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME …)",
     ),
-    (errors.RemoteRefusedError, "'tract remote probe <name>' looks again"),
+    (
+        errors.RemoteRefusedError,
+        "'tract remote probe <name>' looks again at a store; docs/remotes.md says how a word is taken out of a history",
+    ),
     (errors.RemoteError, "'tract remote' lists the remotes, 'tract remote add <name> <address>' adds one"),
     (errors.ReadOnlyError, "without --read-only and TRACT_READ_ONLY it can be changed"),
     (errors.LockTimeoutError, "another process is writing to this store"),

@@ -34,6 +34,7 @@ from tract.remote.notes import (
     unsent_notes,
     with_needed,
 )
+from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
 from tract.repo import Repository
 
@@ -187,6 +188,8 @@ class TractPush:
             if there == one.tip and not notes:
                 self._done(one, there, "up to date")
                 return
+            if self._link.scans:
+                refuse_secrets(self._repo, need, one.branch)
             packs = self._send(need, base, sent)
             head = self._next(one, base, push, packs, need, notes)
             landed, known = land_head(self._link, head, push, None if known is None else known.version)

@@ -23,7 +23,7 @@ from tract.errors import ContentValidationError, ObjectCorruptError, RemoteAuthE
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids
-from tract.remote.address import head_key, parse_address
+from tract.remote.address import head_key, parse_address, scans
 from tract.remote.head import Head, PackName, decode_head
 from tract.remote.heads import Heads, heads_of
 from tract.remote.packs import PackIndex, decode_index
@@ -122,6 +122,7 @@ class Link:
         self.remote = remote
         self.plain = transport or open_transport(remote)
         self.grace = grace
+        self.scans = scans(remote)
         self.name = remote.name
         self.traffic = Traffic()
         self.transport: Transport = Counted(self.plain, self.traffic)

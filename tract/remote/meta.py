@@ -21,6 +21,7 @@ from tract.remote.closure import needed
 from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import KnownHead, Link
 from tract.remote.notes import with_needed
+from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
 from tract.repo import Repository
 
@@ -65,6 +66,8 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             *((note.blob, "blob") for note in wanted.notes),
         ]
         need = needed(repo, roots, link.has(borrowed))
+        if link.scans:
+            refuse_secrets(repo, need, f"notes of {repo.tract}")
         packs = send_needed(link, repo, need.objects, borrowed, sent)
         before = {note.blob for note in base.notes}
         head = base.after(

@@ -24,7 +24,7 @@ from tract.transaction import transaction
 class PushRequest:
     """What to push: *refs* as they were named (``draft``, a tag, ``:gone`` to delete, ``+draft`` to force); without any, HEAD's branch.
 
-    *everything* is all branches and tags of the tract, *tags* all its tags, *all_tracts* the same for every tract.
+    *everything* is all branches and tags of the tract, *tags* all its tags, *all_tracts* the same for every tract. *scan* says whether to look for secrets, None for what the remote's settings say.
     """
 
     refs: tuple[str, ...] = ()
@@ -32,6 +32,7 @@ class PushRequest:
     tags: bool = False
     all_tracts: bool = False
     force: Force = "no"
+    scan: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -56,6 +57,8 @@ def push(repo: Repository, name: str, request: PushRequest, *, link: Link | None
     RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
+    if request.scan is not None:
+        link.scans = request.scan
     pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []
     pushed: list[PushedRef] = []
     objects = 0

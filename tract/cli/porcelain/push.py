@@ -26,6 +26,7 @@ def run(console: Console, args: Args) -> int:
         tags=args.tags,
         all_tracts=args.all_tracts,
         force="yes" if args.force else "lease" if args.force_with_lease else "no",
+        scan=False if args.no_scan else None,
     )
     with console.open_repository() as repo:
         result = push(repo, args.remote, request)
@@ -70,6 +71,7 @@ COMMAND = Command(
             help="Move a branch there anywhere, if it is where it was when it was last seen from here.",
         ),
         Param("force", ("-f", "--force"), bool, help="Move a branch there anywhere, whatever it has."),
+        Param("no_scan", ("--no-scan",), bool, help="Do not look for keys, tokens and passwords in what is sent."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

@@ -1,0 +1,57 @@
+"""Secrets do not leave by accident: what a push would send is looked through first.
+
+Only what is new there is looked at, so a push costs what it brings, and what was let through once is not asked about again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tract.errors import RemoteRefusedError
+from tract.messages.secrets import SecretAt, secrets_in
+from tract.objects.id import ObjectId
+from tract.objects.model import Object, decode_blob
+from tract.remote.closure import Needed
+from tract.repo import Repository
+
+_NAMED = 3
+
+
+class Found(NamedTuple):
+    """What looks like a secret, and in which commit's content; None for what no commit brings, as a note."""
+
+    commit: str | None
+    secret: SecretAt
+
+
+def refuse_secrets(repo: Repository, need: Needed, what: str) -> None:
+    """RemoteRefusedError, with every place, where something of what is to be sent looks like a secret; *what* is pushed."""
+    found = list(look_through(repo, need))
+    if not found:
+        return
+    places = [f"{_where(one)} has what looks like a secret ({one.secret.kind}: {one.secret.shown})" for one in found]
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    error = RemoteRefusedError(f"push of '{what}' refused: {'; '.join(places[:_NAMED])}{more}; nothing of it was sent")
+    error.secrets = tuple(found)
+    raise error
+
+
+def look_through(repo: Repository, need: Needed) -> Iterator[Found]:
+    """What looks like a secret in the blobs that are to be sent."""
+    brought: dict[ObjectId, ObjectId] = {}
+    for id, kind in need.objects:
+        content = repo.commit(id).content if kind == "commit" else None
+        if content is not None:
+            brought.setdefault(content, id)
+    for id, kind in need.objects:
+        if kind == "blob":
+            commit = brought.get(id)
+            value = decode_blob(id, Object("blob", repo.objects.read(id).payload))
+            texts: Sequence[SecretAt] = () if isinstance(value, bytes) else tuple(secrets_in(value))
+            yield from (Found(None if commit is None else commit.hex(), one) for one in texts)
+
+
+def _where(found: Found) -> str:
+    place = f"'{found.secret.path}'"
+    return f"{place} of a note" if found.commit is None else f"{place} of commit {found.commit[:16]}"
