@@ -11,6 +11,7 @@ from tests.making import make_tract, texts
 from tract import Priority, RemoteError, RemoteMovedError, Tract
 from tract.errors import ConfigError
 from tract.maintenance.fsck.check import check_repository
+from tract.remote.remotes import open_link
 
 
 def pushed(url: str, *said: str, path: Any = ":memory:") -> Tract:
@@ -221,3 +222,26 @@ def test_a_remote_is_undone_neither_by_undo_nor_seen_by_it(url: str, tmp_path: P
 
     assert ["a"] == texts(t)
     assert "c" == t.get_content("origin/main").text
+
+
+def test_many_notes_are_folded_and_many_packs_merged(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    for number in range(80):
+        t.assistant(f"b{number}", generation_config={"n": number}, key=f"k{number}")
+        assert 2 == t.push().requests
+    t.annotate("HEAD:2", Priority.SKIP)
+    t.push()
+
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert texts(t) == texts(other)
+        assert [{"n": n} for n in reversed(range(80))] == [one.generation_config for one in other.log(80)]
+        assert other.commit_for_key("k7") is not None
+        other.assistant("c", generation_config={"n": 80})
+        other.push()
+        t.pull()
+        assert {"n": 80} == t.log()[0].generation_config
+    link = open_link(t.repository, "origin")
+    known = link.look("root", "main")
+    assert known is not None
+    assert len(known.head.packs) <= 33
+    assert len(known.head.notes) <= 64

@@ -105,7 +105,7 @@ GROUPS = (
         "share with other machines",
         {
             "clone": Entry("tract.cli.porcelain.clone", "Make a store with what a remote has"),
-            "remote": Entry("tract.cli.porcelain.remote", "List, add, probe and remove remotes"),
+            "remote": Entry("tract.cli.porcelain.remote", "List, add, probe, verify and collect remotes"),
             "push": Entry("tract.cli.porcelain.push", "Send branches, tags and notes to a remote"),
             "fetch": Entry("tract.cli.porcelain.fetch", "Learn where a remote's branches are, with all they have"),
             "pull": Entry("tract.cli.porcelain.pull", "Fetch, and bring what came into this branch"),

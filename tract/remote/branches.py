@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from tract.errors import RemoteError, RemoteMovedError
+from tract.history.notes import noted_entries
 from tract.history.walk import first_parents, is_ancestor
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import CommitOperation, NewObject
@@ -24,10 +25,11 @@ from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, REMOTES, tract_name
 from tract.refs.store import RefEdit
 from tract.remote.closure import Needed, needed
-from tract.remote.head import Head, HeadNote, PackName
+from tract.remote.head import Head, HeadNote, NoteList, PackName
 from tract.remote.link import KnownHead, Link
 from tract.remote.notes import (
     NoteLists,
+    by_namespace,
     note_lists,
     notes_about,
     sent_edits,
@@ -37,6 +39,7 @@ from tract.remote.notes import (
 from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
 from tract.repo import Repository
+from tract.tree import build_list
 
 Force = Literal["no", "lease", "yes"]
 """Whether a branch there may move otherwise than forward: not; where it is as this store last saw it; or always."""
@@ -46,7 +49,7 @@ PushStatus = Literal["new", "updated", "forced", "deleted", "up to date"]
 _FURTHEST = 64
 """So far behind a branch a spawn is looked for."""
 
-_MOST_NOTES = 64
+MOST_NOTES = 64
 """A head with more notes has them folded into a list."""
 
 
@@ -183,9 +186,10 @@ class TractPush:
         sent = Sent()
         for number in range(MOST_SWAPS):
             base = known.head if known is not None else self._base(one)
-            need, notes = self._needed(one, base, is_new=known is None)
+            need, said = self._needed(one, base, is_new=known is None)
+            base, notes, need = self.fold(base, said, need, base.packs)
             there = None if known is None else known.head.commit
-            if there == one.tip and not notes:
+            if there == one.tip and not notes and not need.objects:
                 self._done(one, there, "up to date")
                 return
             if self._link.scans:
@@ -195,7 +199,7 @@ class TractPush:
             landed, known = land_head(self._link, head, push, None if known is None else known.version)
             if landed and known is not None:
                 known = keep_sent(self._link, self._repo, known, sent)
-                self._landed(one, first, notes)
+                self._landed(one, first, said)
                 return
             self._link.pause(min(number, 4))
             known = self._checked(one, known)
@@ -254,6 +258,34 @@ class TractPush:
         blobs: list[tuple[ObjectId, Kind]] = [(note.blob, "blob") for note in notes]
         more = needed(repo, blobs, lambda id: has(id) or id in commits)
         return Needed((*more.objects, *need.objects), need.cuts), notes
+
+    def fold(
+        self, base: Head, notes: Sequence[HeadNote], need: Needed, packs: Sequence[PackName]
+    ) -> tuple[Head, Sequence[HeadNote], Needed]:
+        """The head to go on from and the notes to add to it: where they become many, all that are known there in lists, and none beside; *packs* are those that the head has."""
+        if len(base.notes) + len(notes) <= MOST_NOTES:
+            return base, notes, need
+        repo = self._repo
+        entries = by_namespace(
+            HeadNote(namespace, target, blob)
+            for namespace, tip in self._lists.there.items()
+            for target, blob in noted_entries(repo, tip)
+        )
+        for namespace, more in by_namespace([*self._sent_notes, *notes]).items():
+            known = dict.fromkeys(entries.get(namespace, ()))
+            entries[namespace] = list(known | dict.fromkeys(more))
+        said = {note.blob for note in base.notes}
+        if not said <= {blob for rows in entries.values() for _, blob in rows}:
+            return base, notes, need  # another wrote them, and they are not here yet
+        folded = {name: NoteList(*build_list(repo, rows, self._made, "notes")) for name, rows in entries.items()}
+        roots: list[tuple[ObjectId, Kind]] = []
+        for found in folded.values():
+            roots += [] if found.tree is None else [(found.tree, "tree")]
+            roots += [(blob, "blob") for blob in found.open[1::2]]
+        has, sent = self._link.has(packs), {id for id, _ in need.objects}
+        more_objects = needed(repo, roots, lambda id: has(id) or id in sent).objects
+        whole = Needed((*more_objects, *need.objects), need.cuts)
+        return replace(base, folded=folded, notes=()), (), whole
 
     def _send(self, need: Needed, base: Head, sent: Sent) -> list[PackName]:
         packs = send_needed(self._link, self._repo, need.objects, base.packs, sent)

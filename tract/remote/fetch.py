@@ -154,7 +154,7 @@ def _bring(
     packs = {pack.key: pack for head in heads for pack in head.packs}
     unknown = [pack for pack in packs.values() if not link.knows(pack)]
     cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
-    roots = [root for head in heads for root in _roots(head)]
+    roots = [root for head in heads for root in roots_of(head)]
     is_new = not any(isinstance(value, bytes) for _, value in repo.refs.list())
     with receiving(repo, sum(pack.size for pack in unknown)) as incoming:
         receive(link, unknown, incoming, is_new=is_new, told=told)
@@ -191,7 +191,8 @@ def _is_news(link: Link, repo: Repository, head: Head) -> bool:
     return not known.issuperset(note.blob for note in head.notes)
 
 
-def _roots(head: Head) -> Iterator[tuple[ObjectId, Kind]]:
+def roots_of(head: Head) -> Iterator[tuple[ObjectId, Kind]]:
+    """What a head names, all of which must be in its packs."""
     if head.commit is not None:
         yield head.commit, "commit"
     for note in head.notes:

@@ -66,17 +66,19 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             *((note.blob, "blob") for note in wanted.notes),
         ]
         need = needed(repo, roots, link.has(borrowed))
+        before = {note.blob for note in base.notes}
+        said: Sequence[HeadNote] = [note for note in wanted.notes if note.blob not in before]
+        base, said, need = push.fold(base, said, need, borrowed)
         if link.scans:
             refuse_secrets(repo, need, f"notes of {repo.tract}")
         packs = send_needed(link, repo, need.objects, borrowed, sent)
-        before = {note.blob for note in base.notes}
         head = base.after(
             token,
             by=repo.author,
             time=repo.clock(),
             packs=tuple(packs),
             refs=refs,
-            notes=(*base.notes, *(note for note in wanted.notes if note.blob not in before)),
+            notes=(*base.notes, *said),
             cuts={**base.cuts, **need.cuts},
             default=base.default or wanted.default,
             settings=base.settings if base.settings is not None else wanted.settings,

@@ -29,11 +29,11 @@ _LARGEST_PACK = 32 * 1024 * 1024
 
 @dataclass(slots=True)
 class Sent:
-    """The packs that a push of one head sent, what is in them, and since when they lie there."""
+    """The packs that a push of one head sent, what is in them, and when it began."""
 
     packs: list[PackName] = field(default_factory=list)
     ids: set[ObjectId] = field(default_factory=set)
-    since: tuple[float, float] = (0.0, 0.0)
+    since: tuple[float, float] = field(default_factory=lambda: now_and_awake())
 
 
 def send_needed(
@@ -44,7 +44,6 @@ def send_needed(
     packs = list(base)
     if rows:
         if not sent.packs:
-            sent.since = now_and_awake()
             packs, rows = merged_packs(link, repo, base, rows)
         for pack in _packs_of(read_all(repo, rows)):
             sent.packs.append(send_pack(link, pack, repo.clock()))
@@ -57,15 +56,15 @@ def keep_sent(link: Link, repo: Repository, known: KnownHead, sent: Sent) -> Kno
 
     No clock can close the time between the last look and the swap, so the look comes after it.
     """
-    while sent.packs and elapsed(sent.since) > link.grace / 4:
+    since = sent.since
+    while elapsed(since) > link.grace / 4:
         since = now_and_awake()
-        lost = [pack for pack in sent.packs if not link.is_there(pack)]
+        lost = [pack for pack in known.head.packs if not link.is_there(pack)]
         if not lost:
             break
         rows = [(id, repo.objects.read(id).kind) for pack in lost for id in link.ids(pack)]
         names = [send_pack(link, pack, repo.clock()) for pack in _packs_of(read_all(repo, rows))]
         known = _put_again(link, repo, known, {pack.key for pack in lost}, names)
-        sent = Sent(names, set(), since)
     return known
 
 

@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tract.cli.command import DONE, USAGE, Args, Command, Param
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.config import RemoteConfig
-from tract.remote.remotes import add_remote, describe, probed, remember_probe, remote_named, remotes, remove_remote
+from tract.cli.progress import Progress
+from tract.config import RemoteConfig, read_retention
+from tract.errors import ConfigError
+from tract.remote.link import GRACE
+from tract.remote.push import ready_link
+from tract.remote.remotes import (
+    add_remote,
+    as_marked,
+    describe,
+    open_link,
+    probed,
+    remember_probe,
+    remote_named,
+    remotes,
+    remove_remote,
+)
 
-_NAMES = {None: 0, "list": 0, "add": 2, "remove": 1, "probe": 1}
+WAIT = 24 * 3600.0
+
+_NAMES = {None: 0, "list": 0, "add": 2, "remove": 1, "probe": 1, "verify": 1, "gc": 1}
 """How many names each action takes."""
 
 
@@ -18,7 +34,9 @@ def run(console: Console, args: Args) -> int:
         takes = {0: "no name", 1: "the name of a remote", 2: "a name and an address"}[_NAMES[args.action]]
         console.error(f"'tract remote {args.action or 'list'}' takes {takes}")
         return USAGE
-    act = {None: _list, "list": _list, "add": _add, "remove": _remove, "probe": _probe}[args.action]
+    act = {None: _list, "list": _list, "add": _add, "remove": _remove, "probe": _probe, "verify": _verify, "gc": _gc}[
+        args.action
+    ]
     return act(console, args)
 
 
@@ -68,6 +86,62 @@ def _probe(console: Console, args: Args) -> int:
     return DONE
 
 
+def _verify(console: Console, args: Args) -> int:
+    from tract.remote.verify import verify_remote
+
+    with console.open_repository() as repo, Progress(console, f"reading {args.names[0]}") as progress:
+        report = verify_remote(as_marked(open_link(repo, args.names[0])), progress.show)
+    if args.json:
+        console.print_json(report)
+        return DONE if report.is_clean else NEGATIVE
+    for one in report.problems:
+        style = "red" if one.severity == "error" else "dim"
+        console.line(console.paint(f"{one.severity}:", style), f" {one.key}: {one.detail}")
+    errors = sum(one.severity == "error" for one in report.problems)
+    console.line(
+        f"checked {report.heads} heads, {report.packs} packs, {report.objects} objects: {errors or 'no'} errors"
+    )
+    return DONE if report.is_clean else NEGATIVE
+
+
+def _gc(console: Console, args: Args) -> int:
+    from tract.remote.sweep import plan_sweep, repack, sweep
+
+    try:
+        grace = GRACE if args.grace is None else seconds_of("--grace", args.grace)
+        wait = WAIT if args.wait is None else seconds_of("--wait", args.wait)
+    except ConfigError as exc:
+        console.error(str(exc))
+        return USAGE
+    with console.open_repository() as repo:
+        link = ready_link(repo, args.names[0])
+        repacked = []
+        if args.repack and not args.dry_run:
+            with Progress(console, f"repacking {args.names[0]}") as progress:
+                repacked = repack(link, repo, progress.show)
+        plan = (plan_sweep if args.dry_run else sweep)(link, grace=grace, wait=wait)
+    if args.json:
+        console.print_json(plan, repacked=repacked, dry_run=args.dry_run)
+        return DONE
+    for one in repacked:
+        console.line(
+            f"repacked {one.tract} {one.branch or '(meta)'}: {one.packs_before} packs are {one.packs}, {one.dropped} objects left out"
+        )
+    verb = "would delete" if args.dry_run else "deleted"
+    console.line(
+        f"{verb} {len(plan.delete)} packs ({plan.size} bytes); condemned {len(plan.condemn)}, kept {len(plan.young)} young ones and {plan.named} that heads name"
+    )
+    return DONE
+
+
+def seconds_of(name: str, text: str) -> float:
+    """What ``7d``, ``12h`` or ``0`` says, in seconds."""
+    kept = read_retention(name, text)
+    if kept.days is None:
+        raise ConfigError(f"{name} must be a time, such as 7d or 12h, not '{text}'")
+    return kept.days * 24 * 3600
+
+
 def _tell(console: Console, args: Args, remote: RemoteConfig, done: str) -> None:
     if args.json:
         console.print_json(describe(remote))
@@ -94,7 +168,10 @@ COMMAND = Command(
     run,
     (
         Param(
-            "action", metavar="ACTION", choices=("list", "add", "remove", "probe"), help="What to do; without it, list."
+            "action",
+            metavar="ACTION",
+            choices=("list", "add", "remove", "probe", "verify", "gc"),
+            help="What to do; without it, list.",
         ),
         Param("names", many=True, metavar="NAME", help="The remote, and for add its address."),
         Param(
@@ -106,6 +183,20 @@ COMMAND = Command(
         ),
         Param("timeout", ("--timeout",), int, metavar="SECONDS", help="How long to wait for an answer (30)."),
         Param("no_probe", ("--no-probe",), bool, help="Add it without asking anything of it now."),
+        Param("dry_run", ("-n", "--dry-run"), bool, help="For gc: only say what would go."),
+        Param(
+            "grace",
+            ("--grace",),
+            metavar="TIME",
+            help="For gc: what nobody names stays so long (7d), for pushes under way.",
+        ),
+        Param("wait", ("--wait",), metavar="TIME", help="For gc: what was condemned stays so long (1d)."),
+        Param(
+            "repack",
+            ("--repack",),
+            bool,
+            help="For gc: write the packs of every head anew first, without what it does not need.",
+        ),
         Param("json", ("--json",), bool, help="Print JSON, a remote a line."),
     ),
     """
@@ -116,5 +207,10 @@ Credentials are taken from the environment, as each provider's own tools do, and
   $ tract remote add origin s3://bucket/team -o region=eu-central-1
   $ tract remote
   $ tract remote probe origin
+
+'verify' reads all of a remote and checks it: every head, pack and object. 'gc' deletes packs that no head names: it condemns them first, and a later run takes them; writers go on meanwhile.
+
+  $ tract remote verify origin
+  $ tract remote gc origin --dry-run
 """,
 )

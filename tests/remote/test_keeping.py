@@ -1,0 +1,293 @@
+"""Probing, verifying and collecting in remotes, and what must not leave."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import make_tract, texts
+from tests.remote.lying import Lying
+from tract import RemoteError, RemoteRefusedError, Tract
+from tract.config import RemoteConfig
+from tract.remote.fetch import Asked, fetch
+from tract.remote.link import Link
+from tract.remote.probe import probe
+from tract.remote.push import PushRequest, push
+from tract.remote.sweep import plan_sweep, repack, sweep
+from tract.remote.transport import MemoryTransport, Transport
+from tract.remote.verify import verify_remote
+
+REMOTE = RemoteConfig(name="origin", url="memory://here", conditions="if-match", timeout=10)
+KEY = "sk-proj-Zx8Kq2Lw9Rt4Yv6Bn1Mc3Pd5"
+
+
+def linked(t: Tract, transport: Transport, **options: Any) -> Link:
+    link = Link(t.repository, REMOTE, transport, **options)
+    link.pause = lambda _: None  # type: ignore[method-assign]
+    return link
+
+
+def pushed(store: Transport, *said: str) -> Tract:
+    t = make_tract(*said)
+    push(t.repository, "origin", PushRequest(), link=linked(t, store))
+    return t
+
+
+class Careless(MemoryTransport):
+    """A store that is asked for conditions and does not keep all of them."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def create(self, key: str, data: bytes) -> str | None:
+        if self._fault == "overwrites" or (self._fault == "races" and key not in self._keys):
+            if self._fault == "races":
+                time.sleep(0.002)  # two look, and both find nothing
+            return self._put(key, data)
+        return super().create(key, data)
+
+    def swap(self, key: str, data: bytes, version: str) -> str | None:
+        if self._fault == "ignores":
+            return self._put(key, data)
+        if self._fault == "unknown":
+            raise RemoteError("501 not implemented")
+        return super().swap(key, data, version)
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("", "if-match"),
+        ("overwrites", "none"),
+        ("races", "none"),
+        ("ignores", "create-only"),
+        ("unknown", "create-only"),
+    ],
+)
+def test_a_probe_finds_what_a_store_can_be_relied_on_for(fault: str, found: str) -> None:
+    store = Careless(fault)
+
+    assert found == probe(REMOTE, store)
+    assert [] == list(store.list("v1/"))
+
+
+def test_a_store_that_keeps_no_writers_apart_is_read_and_not_pushed_to(tmp_path: Path) -> None:
+    with make_tract("a", path=tmp_path) as t:
+        t.add_remote("origin", f"file://{tmp_path}/there")
+        t.push()
+    text = (tmp_path / ".tract" / "config.toml").read_text()
+    (tmp_path / ".tract" / "config.toml").write_text(text.replace('"if-match"', '"none"'))
+    with make_tract(path=tmp_path) as t:
+        t.fetch()
+        with pytest.raises(RemoteRefusedError, match="cannot be pushed to"):
+            t.push()
+
+
+def test_heads_that_are_logs_do_as_well() -> None:
+    store = Careless("unknown")
+    logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
+    t, other = make_tract("a"), make_tract()
+    for text in "bcd":
+        t.assistant(text, generation_config={"text": text})
+        push(t.repository, "origin", PushRequest(), link=Link(t.repository, logged, store))
+    fetch(Link(other.repository, logged, store), other.repository, Asked(None, as_clone=True))
+
+    assert ["a", "b", "c", "d"] == texts(other)
+    assert {"text": "d"} == other.log()[0].generation_config
+
+
+def test_a_sound_remote_is_clean_and_each_damage_is_named() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "a", "b")
+    t.assistant("c", generation_config={"model": "m"})
+    push(t.repository, "origin", PushRequest(), link=linked(t, store))
+    report = verify_remote(linked(make_tract(), store))
+    assert [] == report.problems
+    assert (1, 2) == (report.heads, report.packs)
+
+    keys = dict(store._keys)
+    for key, (data, version, when) in keys.items():
+        for damage in (data[:-3], data[:20] + bytes([data[20] ^ 1]) + data[21:] if len(data) > 21 else data[1:], None):
+            if damage is None and "/packs/" not in key:
+                continue
+            store._keys = dict(keys)
+            if damage is None:
+                del store._keys[key]
+            else:
+                store._keys[key] = damage, version, when
+            found = verify_remote(linked(make_tract(), store)) if "/remote" not in key else None
+            assert found is None or not found.is_clean, (key, damage)
+
+
+def test_a_pack_that_is_gone_is_damage_and_one_that_was_replaced_is_not() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "a", "b")
+    reader = make_tract()
+    link = linked(reader, store)
+    assert link.look("root", "main") is not None  # the head as it was before
+    before = [key for key in store._keys if "/packs/" in key]
+    assert 1 == len(repack_all(t, store, force=True))
+
+    for key in before:
+        del store._keys[key]
+    fetch(link, reader.repository, Asked(["root"], ["main"], as_clone=True))
+    assert t.head == reader.get_commit("origin/main").commit_hash
+
+    for key in [key for key in store._keys if "/packs/" in key]:
+        del store._keys[key]
+    with pytest.raises(RemoteError, match="is damaged: pack"):
+        fetch(linked(make_tract(), store), make_tract().repository, Asked(None, as_clone=True))
+
+
+def repack_all(t: Tract, store: MemoryTransport, *, force: bool = False) -> list[Any]:
+    if force:  # so that there is something to leave out
+        t.user("x")
+        push(t.repository, "origin", PushRequest(), link=linked(t, store))
+        t.reset("HEAD~1")
+        push(t.repository, "origin", PushRequest(force="yes"), link=linked(t, store))
+    return repack(linked(t, store), t.repository)
+
+
+def test_what_no_head_names_is_condemned_and_goes_with_a_later_run() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "a")
+    store.create("v1/packs/ab/" + "ab" * 16, b"what a killed push left")
+    link = linked(t, store)
+
+    assert (0, 0, 1) == counts(plan_sweep(link))
+    assert (0, 1, 0) == counts(plan_sweep(link, grace=0))
+    assert (0, 1, 0) == counts(sweep(link, grace=0))
+    assert (0, 1, 0) == counts(sweep(link, grace=0))
+    assert (1, 0, 0) == counts(sweep(link, grace=0, wait=0))
+    assert (0, 0, 0) == counts(sweep(link, grace=0, wait=0))
+    assert verify_remote(linked(make_tract(), store)).is_clean
+
+
+def counts(plan: Any) -> tuple[int, int, int]:
+    return len(plan.delete), len(plan.condemn), len(plan.young)
+
+
+def test_one_collector_at_a_time() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "a")
+    store.create("v1/gc/lease", b"somebody held\n")
+
+    with pytest.raises(RemoteRefusedError, match="another gc"):
+        sweep(linked(t, store), grace=0)
+
+
+class Pausing:
+    """Sleeps before heads are put, up to *most* seconds."""
+
+    def __init__(self, transport: Transport, seed: int, most: float) -> None:
+        self._transport = transport
+        self._random = random.Random(seed)
+        self._most = most
+
+    def swap(self, key: str, data: bytes, version: str) -> str | None:
+        time.sleep(self._random.random() * self._most)
+        return self._transport.swap(key, data, version)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(20.0, marks=pytest.mark.slow)])
+def test_a_collector_beside_six_writers_that_sleep_for_twice_the_grace_breaks_none(seconds: float) -> None:
+    store, grace = MemoryTransport(), 0.15
+    end = time.monotonic() + seconds
+    failed: list[BaseException] = []
+    deleted = []
+
+    def write(number: int) -> None:
+        t = make_tract()
+        t.switch(f"b{number}", create="orphan")
+        link = linked(t, Pausing(store, number, 2.2 * grace), grace=grace)
+        try:
+            count = 0
+            while time.monotonic() < end:
+                t.user(f"{number}-{count}", generation_config={"n": count})
+                push(t.repository, "origin", PushRequest(), link=link)
+                count += 1
+        except BaseException as exc:  # noqa: BLE001  # told to the test
+            failed.append(exc)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for one in writers:
+        one.start()
+    sweeper = linked(make_tract(), store)
+    while time.monotonic() < end:
+        deleted += sweep(sweeper, grace=grace, wait=0).delete
+        time.sleep(0.05)
+    for one in writers:
+        one.join()
+
+    assert [] == failed
+    report = verify_remote(linked(make_tract(), store))
+    assert [] == [one for one in report.problems if one.severity == "error"]
+    assert 7 == report.heads  # and what belongs to no branch
+    assert deleted
+
+
+def test_a_word_is_taken_out_of_a_history_and_of_the_remote() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "hello", f"my key is {KEY}", "thanks")
+    t.branch("clean", source="HEAD~2", switch=True)
+    t.user("my key is …")
+    t.cherry_pick("main")
+    t.switch("main")
+    t.reset("clean", mode="hard")
+    t.delete_branch("clean", force=True)
+    link = linked(t, store)
+    push(t.repository, "origin", PushRequest(force="lease"), link=link)
+    repack(link, t.repository)
+    sweep(link, grace=0, wait=0)
+
+    assert ["hello", "my key is …", "thanks"] == texts(t)
+    other = make_tract()
+    fetch(linked(other, store), other.repository, Asked(None, as_clone=True))
+    assert texts(t) == texts(other)
+    assert not any(
+        KEY.encode() in other.repository.objects.read(id).payload for id, _ in other.repository.objects.ids()
+    )
+    report = verify_remote(linked(make_tract(), store))
+    assert ([], 0) == (report.problems, report.unnamed)
+
+
+def test_a_push_with_a_key_in_it_is_refused_with_the_place_and_without_the_key() -> None:
+    store = MemoryTransport()
+    t = make_tract("hello", f"my key is {KEY}")
+    link = linked(t, store)
+    link.scans = True
+
+    with pytest.raises(RemoteRefusedError, match=r"'text' of commit .* has what looks like a secret") as error:
+        push(t.repository, "origin", PushRequest(), link=link)
+    assert KEY not in str(error.value)
+    assert t.head == error.value.secrets[0].commit
+    assert [] == list(store.list("v1/"))
+    assert "new" == push(t.repository, "origin", PushRequest(scan=False), link=link).refs[0].status
+    t.user("and now something else")
+    link.scans = True
+    assert "updated" == push(t.repository, "origin", PushRequest(), link=link).refs[0].status
+
+
+def test_a_clone_through_a_lying_store_is_whole_or_an_error() -> None:
+    store = MemoryTransport()
+    t = pushed(store, *[f"message {number}" for number in range(40)])
+    done = 0
+    for seed in range(12):
+        other = make_tract()
+        try:
+            fetch(linked(other, Lying(store, seed, share=0.4)), other.repository, Asked(["root"], ["main"]))
+        except RemoteError:
+            assert not other.repository.refs.list("refs/remotes/")
+            continue
+        assert t.head == other.get_commit("origin/main").commit_hash
+        done += 1
+    assert done
