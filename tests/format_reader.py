@@ -264,7 +264,7 @@ def message(blob: dict[str, Any]) -> dict[str, Any] | None:
                 "content": None,
                 "tool_calls": [{"id": id, "type": "function", "function": function}],
             }
-        case {"content_type": "reasoning" | "output", "text": text}:
+        case {"content_type": "output", "text": text}:
             return {"role": "assistant", "content": text}
         case {"content_type": "artifact", "content": text}:
             if "language" in blob:
@@ -322,7 +322,8 @@ def _tract(store: Store, prefix: str) -> dict[str, Any]:
 def _branch(store: Store, tip: bytes, hidden: set[bytes]) -> dict[str, Any]:
     context = store.context(tip)
     shown = [(commit, blob) for commit, blob in context if commit not in hidden]
-    messages = [message(store.value(blob)) for _, blob in shown]
+    values = [store.value(blob) for _, blob in shown]
+    messages = [message(value) for value in values if value["content_type"] != "reasoning"]
     return {
         "log": [_row(store, id) for id in store.log(tip)],
         "context": [{"commit": commit.hex(), "blob": blob.hex()} for commit, blob in context],

@@ -56,7 +56,7 @@ def _notes(repo: Repository, namespace: str) -> dict[str, Any]:
 
 def _branch(t: Tract, repo: Repository, tip: ObjectId) -> dict[str, Any]:
     compiled = t.compile(at_commit=tip.hex())
-    formats = {message.format for message in compiled.messages}
+    formats = {message.format for message in compiled.messages if not message.is_thought}
     return {
         "log": [_row(repo, id) for id, _ in ancestors(repo, [tip])],
         "context": [

@@ -48,7 +48,7 @@ CONTENTS = [
     (ToolIOContent("f", "call", {"x": 1}, call_id="c1"), {"role": "assistant", "content": None, "tool_calls": [CALL]}),
     (ToolIOContent("f", "result", {"y": 2}, "ok", "c1"), {"role": "tool", "tool_call_id": "c1", "content": '{"y":2}'}),
     (ToolIOContent("f", "result", None, call_id="c1"), {"role": "tool", "tool_call_id": "c1", "content": "null"}),
-    (ReasoningContent("t"), {"role": "assistant", "content": "t"}),
+    (ReasoningContent("t"), {"role": "assistant", "content": [{"type": "thinking", "thinking": "t"}]}),
     (ArtifactContent("file", "x = 1", "python"), {"role": "assistant", "content": "```python\nx = 1\n```"}),
     (ArtifactContent("file", "x"), {"role": "assistant", "content": "x"}),
     (OutputContent("t", "markdown"), {"role": "assistant", "content": "t"}),
@@ -73,7 +73,7 @@ def test_every_kind_of_content_goes_in_and_comes_out(content, message, tmp_path)
     with Tract.open(tmp_path, tokenizer=Words(), verify_cache=True) as t:
         assert content == t.get_content("HEAD") == t.show().content
         assert [message] == [one.raw for one in t.compile().messages]
-        assert t.compile().token_count > 6
+        assert t.compile().token_count > (2 if isinstance(content, ReasoningContent) else 6)
 
 
 def test_no_skipped_message_is_shown_and_a_pinned_one_is():

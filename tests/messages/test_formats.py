@@ -32,7 +32,6 @@ from tract.objects.content import (
     InstructionContent,
     MessageContent,
     OutputContent,
-    ReasoningContent,
     SessionContent,
     ToolIOContent,
 )
@@ -106,7 +105,6 @@ def facts(warnings: tuple[CompileWarning, ...]) -> list[tuple[int | None, str]]:
         ),
         (ToolIOContent("look", "result", "as is", "ok", "c1"), chat_result("c1", "as is")),
         (ToolIOContent("look", "result", {"b": 1, "a": None}, call_id="c1"), chat_result("c1", '{"b":1,"a":null}')),
-        (ReasoningContent("hm"), {"role": "assistant", "content": "hm"}),
         (ArtifactContent("file", "x = 1"), {"role": "assistant", "content": "x = 1"}),
         (ArtifactContent("file", "x = 1", "py"), {"role": "assistant", "content": "```py\nx = 1\n```"}),
         (ArtifactContent("file", "```\na\n```", "md"), {"role": "assistant", "content": "````md\n```\na\n```\n````"}),

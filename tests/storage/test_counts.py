@@ -44,9 +44,15 @@ def test_pruning_leaves_what_is_kept(tmp_path):
 
     assert 15 == prune_counts(path, set(IDS[8:13]).__contains__)
 
-    assert {IDS[8]: (8, 9), IDS[9]: (9, 10), IDS[10]: (0, 1), IDS[11]: (1, 2), IDS[12]: (2, 3)} == every_count(path)
+    assert {
+        IDS[8]: (8, 9, 0),
+        IDS[9]: (9, 10, 0),
+        IDS[10]: (0, 1, 0),
+        IDS[11]: (1, 2, 0),
+        IDS[12]: (2, 3, 0),
+    } == every_count(path)
     add_counts(path, {IDS[0]: BlobCount(7, 7)})
-    assert (7, 7) == every_count(path)[IDS[0]]
+    assert (7, 7, 0) == every_count(path)[IDS[0]]
     assert [Path(path)] == list(tmp_path.iterdir())
 
 
@@ -118,13 +124,13 @@ def test_all_are_read_after_many_that_are_not_there(tmp_path):
 def test_a_reader_that_starts_again_finds_what_came_since(tmp_path):
     path = make_file(tmp_path, IDS[:10])
     reader = CountsReader(path)
-    assert reader.look_up(IDS[0])[IDS[0]] == (0, 1)
+    assert reader.look_up(IDS[0])[IDS[0]] == (0, 1, 0)
     add_counts(path, {IDS[20]: BlobCount(7, 7)})
     assert {} == reader.look_up(IDS[20])
 
     reader.restart()
 
-    assert (7, 7) == reader.look_up(IDS[20])[IDS[20]]
+    assert (7, 7, 0) == reader.look_up(IDS[20])[IDS[20]]
 
 
 def test_a_count_whose_block_is_damaged_is_not_found_nor_are_older_ones(tmp_path):
@@ -145,13 +151,13 @@ def test_where_anything_is_wrong_at_the_end_nothing_is_found_until_something_is_
 
     assert {} == every_count(str(path))
     add_counts(str(path), {IDS[0]: BlobCount(7, 7)})
-    assert {IDS[0]: (7, 7)} == every_count(str(path))
+    assert {IDS[0]: (7, 7, 0)} == every_count(str(path))
 
 
 def test_many_at_once_are_written_in_blocks(tmp_path):
     path = Path(make_file(tmp_path, IDS))
 
-    assert 16 + 20 * 8 + 40 * 5000 == path.stat().st_size
+    assert 16 + 20 * 8 + 44 * 5000 == path.stat().st_size
     assert set(IDS) == every_count(str(path)).keys()
 
 
@@ -191,8 +197,8 @@ def test_a_file_whose_maker_died_before_the_first_row_is_whole_and_gets_it(tmp_p
     assert damaged_at(b"") is None
 
     add_counts(str(counts), {IDS[0]: BlobCount(7, 8)})
-    add_totals(str(totals), {bytes(32): Totals(1, 0, 0, 7, False)})
-    assert {IDS[0]: (7, 8)} == every_count(str(counts))
-    assert {bytes(32): (1, 0, 0, 7, False)} == load_totals(str(totals))
+    add_totals(str(totals), {bytes(32): Totals(1, 0, 0, 7, False, 0)})
+    assert {IDS[0]: (7, 8, 0)} == every_count(str(counts))
+    assert {bytes(32): (1, 0, 0, 7, False, 0)} == load_totals(str(totals))
     assert damaged_at(totals.read_bytes()) is None
     assert is_whole(counts)

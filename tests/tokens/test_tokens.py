@@ -28,7 +28,6 @@ from tract.objects.content import (
     ToolIOContent,
 )
 from tract.tokens.counted import (
-    IMAGE_TOKENS,
     TOKENS_PER_MESSAGE,
     TOKENS_PER_NAME,
     content_text,
@@ -466,25 +465,6 @@ def test_the_name_of_a_called_function_counts_once() -> None:
     )
 
     assert count_message(Words(), call) == TOKENS_PER_MESSAGE + 1 + 1 + 2
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
-        {"type": "input_image", "image_url": "https://example.org/a.png"},
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
-        {
-            "type": "tool_result",
-            "tool_use_id": "t",
-            "content": [{"type": "image", "source": {"type": "url", "url": "u"}}],
-        },
-    ],
-)
-def test_an_image_costs_the_same_whatever_its_size(part: dict[str, object]) -> None:
-    shown = message({"role": "user", "content": [{"type": "text", "text": "what is this"}, part]})
-
-    assert count_message(Words(), shown) == TOKENS_PER_MESSAGE + 1 + 3 + IMAGE_TOKENS
 
 
 def test_a_chat_message_counts_as_in_the_cookbook() -> None:

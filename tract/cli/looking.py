@@ -28,6 +28,9 @@ class LookingWorkspace(Workspace):
     def message_tokens(self, blob: ObjectId) -> int:
         return (self.blobs.known(blob) or self.estimates.count(blob)).message
 
+    def media_in(self, blob: ObjectId) -> int:
+        return (self.blobs.known(blob) or self.estimates.count(blob)).media
+
 
 def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:
     """A workspace for looking at *repo*."""

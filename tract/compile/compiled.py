@@ -268,7 +268,7 @@ class CompiledContext:
 
 def _copy_of(message: Message) -> Message:
     content, raw = copy_json(message.content), copy_json(message.raw)
-    return Message(message.role, content, message.name, message.format, raw, message.is_error)
+    return replace(message, content=content, raw=raw)
 
 
 def compiled(

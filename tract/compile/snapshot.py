@@ -46,6 +46,8 @@ class Counts(Protocol):
 
     def message_tokens(self, blob: ObjectId) -> int: ...
 
+    def media_in(self, blob: ObjectId) -> int: ...
+
     def made_tokens(self, message: Message) -> int: ...
 
 
@@ -60,7 +62,7 @@ class Columns:
     """
 
     __slots__ = (
-        *("_drift", "_sendings", "_places", "_places_shared", "_totals"),
+        *("_drift", "_media", "_sendings", "_places", "_places_shared", "_totals"),
         *("_ids", "_packed", "configs", "counts", "made", "messages"),
     )
 
@@ -72,6 +74,7 @@ class Columns:
         self.counts: list[int] = []
         self.made: set[int] = set()
         self._totals: list[int] = []
+        self._media: list[int] = []
         self._places: dict[ObjectId, int] | None = {}
         self._places_shared = False
         self._drift = 0
@@ -141,6 +144,7 @@ class Columns:
         copy.counts = self.counts[:length]
         copy.made = {at for at in self.made if at < length}
         copy._totals = self._totals[:length]
+        copy._media = self._media[:length]
         copy._places = None
         if len(self) == length:  # both have the same places, until one of them gets another row
             copy._places, copy._drift = self._places, self._drift
@@ -195,6 +199,7 @@ class Columns:
 
     def _forget_from(self, at: int) -> None:
         del self._totals[at:]
+        del self._media[at:]
         self._sendings = None
 
     # What is worked out when asked for
@@ -208,6 +213,14 @@ class Columns:
             before = totals[-1] if totals else 0
             totals += list(accumulate(self.counts[start:length], initial=before))[1:]
         return totals[length - 1] if length else 0
+
+    def media(self, length: int, counter: Counts) -> int:
+        """How many pictures, files and sounds the first *length* messages have."""
+        found = self._media
+        if len(found) < length:
+            new = map(counter.media_in, self.blobs[len(found) : length])
+            found += list(accumulate(new, initial=found[-1] if found else 0))[1:]
+        return found[length - 1] if length else 0
 
     def _count_rows(self, start: int, stop: int, counter: Counts) -> None:
         counts = self.counts

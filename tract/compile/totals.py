@@ -48,14 +48,23 @@ def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
         total = estimated_total(snapshot, space)
         if space.exact and space.totals.is_due:
             remember_totals(space, snapshot)
-        return _with_usage(space, snapshot.key.commit, total)
+        return _with_usage(space, snapshot.key.commit, total, snapshot.columns.media(snapshot.length, space))
 
 
-def _with_usage(space: Workspace, commit: ObjectId | None, total: int) -> TokenCount:
+def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: int) -> TokenCount:
+    """The count, from the usage that a provider counted for this context or the beginning of it, where there is some.
+
+    What was counted before a compression is of a context that is no more.
+    """
     counter = space.blobs.counter.name
     found = newest_usage(space, commit)
-    if found is None:
-        return TokenCount(total, counter)
+    if found is None or _is_compressed_since(space, commit, found[0]):
+        said = (
+            ""
+            if not media
+            else f", {media} picture{'' if media == 1 else 's'} or file{'' if media == 1 else 's'} estimated"
+        )
+        return TokenCount(total, f"{counter}{said}")
     recorded_at, body = found
     then = estimated_tokens(body)
     if body.get("counter") != counter:
@@ -77,11 +86,30 @@ def newest_usage(space: Workspace, commit: ObjectId | None) -> tuple[ObjectId, M
             answer = seen
             break
         body = space.usages.get(space.repo, id)
-        if body is not None:
+        if body is not None and counted_tokens(body):  # zeros are of an answer that no provider gave
             answer = (id, body)
             break
     space.usage_seen = (tip, commit, answer)
     return answer
+
+
+def _is_compressed_since(space: Workspace, commit: ObjectId | None, recorded_at: ObjectId) -> bool:
+    """Whether messages of the context at *recorded_at* were compressed on the way to *commit*."""
+    seen_commit, seen_at, seen = space.compressed_seen
+    if seen_at != recorded_at:
+        seen_commit = None
+    found = False
+    for id, one in first_parents(space.repo, commit):
+        if id == recorded_at:
+            break
+        if id == seen_commit:
+            found = seen
+            break
+        if one.operation is CommitOperation.COMPRESS:
+            found = True
+            break
+    space.compressed_seen = (commit, recorded_at, found)
+    return found
 
 
 class ContextTotals(NamedTuple):
@@ -110,7 +138,7 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
         space.totals.put_estimated(commit, notes.priorities.tip, space.blobs.kept, known, estimated)
     elif commit is not None:
         space.totals.put(commit, notes.priorities.tip, known)
-    tokens = _with_usage(space, commit, known.tokens + (REPLY_PRIMING if known.messages else 0))
+    tokens = _with_usage(space, commit, known.tokens + (REPLY_PRIMING if known.messages else 0), known.media)
     return ContextTotals(
         known.messages,
         known.skipped,
@@ -152,14 +180,15 @@ def _grown_totals(
     if added and known.tools:
         return None  # one may answer a call that is hidden
     tokens = sum(space.message_tokens(blob) for blob in added)
+    media = known.media + sum(space.media_in(blob) for blob in added)
     estimated += 0 if space.exact else sum(space.blobs.known(blob) is None for blob in added)
-    return known._replace(messages=known.messages + len(added), tokens=known.tokens + tokens), estimated
+    return known._replace(messages=known.messages + len(added), tokens=known.tokens + tokens, media=media), estimated
 
 
 def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals | None, int]:
     """The totals by the context's tree, and how many messages are estimated; None where tool pairs may be torn."""
     repo = space.repo
-    messages = skipped = pinned = tokens = estimated = 0
+    messages = skipped = pinned = tokens = estimated = media = 0
     for _, items in chunks(repo, context_at(repo, commit)):
         has_notes = notes.priorities.has_any(items[::2])
         for entry, blob in zip(items[::2], items[1::2], strict=True):
@@ -172,7 +201,8 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
             messages += 1
             estimated += not space.exact and space.blobs.known(blob) is None
             tokens += space.message_tokens(blob)
-    return Totals(messages, skipped, pinned, tokens, tools=False), estimated
+            media += space.media_in(blob)
+    return Totals(messages, skipped, pinned, tokens, tools=False, media=media), estimated
 
 
 def _compiled_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
@@ -228,7 +258,12 @@ def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
         return
     tokens = snapshot.columns.total(snapshot.length, space)
     totals = Totals(
-        snapshot.length, len(snapshot.hidden), _count_pinned(space, snapshot), tokens, snapshot.hidden.tools
+        snapshot.length,
+        len(snapshot.hidden),
+        _count_pinned(space, snapshot),
+        tokens,
+        snapshot.hidden.tools,
+        snapshot.columns.media(snapshot.length, space),
     )
     space.totals.put(commit, snapshot.key.priority, totals)
 

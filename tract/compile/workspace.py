@@ -53,6 +53,9 @@ class Workspace:
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
     """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
 
+    compressed_seen: tuple[ObjectId | None, ObjectId | None, bool] = (None, None, False)
+    """The last answer to whether messages were compressed between two commits: the later, the earlier, the answer."""
+
     requests: NoteTable = field(default_factory=NoteTable)
     """What was said of requests."""
     shown: tuple[ObjectId | None, ObjectId | None, ObjectId | None] | None = None
@@ -93,6 +96,12 @@ class Workspace:
         if self.exact:
             return self.blobs.count(blob).message
         return (self.blobs.known(blob) or estimate(self.repo, blob)).message
+
+    def media_in(self, blob: ObjectId) -> int:
+        """How many pictures, files and sounds a blob's content has."""
+        if self.exact:
+            return self.blobs.count(blob).media
+        return (self.blobs.known(blob) or estimate(self.repo, blob)).media
 
     def made_tokens(self, message: Message) -> int:
         """The tokens of a message that is no blob's content."""

@@ -43,6 +43,9 @@ def message_of(content: Any) -> Message:
     """The message that *content* is; it shares what *content* holds."""
     if isinstance(content, MessageContent):
         return message_from_raw(content.message, message_format(content.format))
+    if isinstance(content, ReasoningContent):
+        thought = {"role": "assistant", "content": [{"type": "thinking", "thinking": content.text}]}
+        return replace(message_from_raw(thought, "anthropic"), is_thought=True)
     message = message_from_raw(_raw_of(content), "openai")
     is_error = isinstance(content, ToolIOContent) and content.direction == "result" and content.status == "error"
     return replace(message, is_error=True) if is_error else message
@@ -57,7 +60,7 @@ def _raw_of(content: Any) -> dict[str, JSON]:
             return raw if name is None else {**raw, "name": name}
         case ToolIOContent():
             return _tool_message(content)
-        case ReasoningContent(text) | OutputContent(text):
+        case OutputContent(text):
             return {"role": "assistant", "content": text}
         case ArtifactContent():
             return {"role": "assistant", "content": _artifact_text(content)}

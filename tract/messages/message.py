@@ -20,6 +20,7 @@ class Message:
     ``raw`` is the whole message, every key of it, in ``format``.
     ``role`` and ``content`` are what a reader looks at first: for a Responses item without a role (a function call, its output, a reasoning item) the role it plays.
     ``is_error`` is for a tool's result that failed and whose format has no word for that.
+    ``is_thought`` is for a thought that was committed as ``ReasoningContent``: nobody signed it, and it is nothing that the assistant said.
     """
 
     role: str
@@ -28,6 +29,7 @@ class Message:
     format: MessageFormat
     raw: Mapping[str, JSON]
     is_error: bool = False
+    is_thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from tract.errors import ContentValidationError
 from tract.messages.form import Form
 from tract.messages.mending import Arrangement, Messages
-from tract.messages.message import CompileWarning, Message
+from tract.messages.message import CompileWarning, Message, message_from_raw
 from tract.messages.names import Target
 from tract.messages.pairing import Pairing
 from tract.messages.parts import Notes, Rendered
@@ -110,10 +110,24 @@ class Unit(NamedTuple):
     items: range
 
 
+class _ThoughtsAsWords(Messages):
+    """The messages as rules 1 had them: what was committed as a thought was something that the assistant said."""
+
+    def __init__(self, rows: Messages) -> None:
+        self._rows = rows
+
+    def __getitem__(self, at: int) -> Message:
+        message = self._rows[at]
+        if not message.is_thought:
+            return message
+        return message_from_raw({"role": "assistant", "content": message.raw["content"][0]["thinking"]}, "openai")
+
+
 class Sending:
     """What one provider is sent of the first so many messages."""
 
     def __init__(self, form: Form, history: History, answers: Answers | None = None) -> None:
+        self._rules = form.rules
         self._history = history
         self._arrangement = Arrangement(form.target, history.pairing)
         self._writer: Writer = writer_for(form, answers)
@@ -129,10 +143,12 @@ class Sending:
         self._may_go_on = False
         self._finished: Rendered | None = None
 
-    def update(self, rows: Rows, length: int) -> None:
+    def update(self, rows: Messages, length: int) -> None:
         """Write what was added to the messages; the history has taken in all of them."""
         if length == self._rows:
             return
+        if self._rules == 1:
+            rows = _ThoughtsAsWords(rows)
         self._finished = None
         self._take_back(self._first_changed())
         row = self._rows
@@ -183,7 +199,7 @@ class Sending:
         state = (self._writer.state, self._arrangement.ids.mark())
         self._steps.append(_Written(row, len(self._writer.items), len(self._warnings), state))
 
-    def _write_step(self, rows: Rows, row: int, length: int) -> int:
+    def _write_step(self, rows: Messages, row: int, length: int) -> int:
         self._begin(row)
         notes = Notes()
         step = self._arrangement.step(rows, row, length, notes)

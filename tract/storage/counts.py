@@ -1,12 +1,12 @@
 """Token counts and totals kept between processes: derived, and worked out again where anything is wrong with them.
 
-``cache/counts-…`` is ``"tract counts 1\\n"``, zero-filled to 16 bytes, then blocks:
+``cache/counts-…`` is ``"tract counts 2\\n"``, zero-filled to 16 bytes, then blocks:
 
 | offset | size | what |
 |---|---|---|
 | 0 | 4 | number of rows |
 | 4 | 4 | CRC-32 of the rows |
-| 8 | 40 a row | blob id (32), tokens of the content's text (4), tokens of the message (4) |
+| 8 | 44 a row | blob id (32), tokens of the content's text (4), tokens of the message (4), pictures and files in it (4) |
 
 A block has at most 256 rows.
 
@@ -20,7 +20,8 @@ A block has at most 256 rows.
 | 40 | 4 | skipped |
 | 44 | 4 | pinned |
 | 48 | 8 | tokens |
-| 56 | 8 | 1 where calls or results of tools are skipped, else 0 |
+| 56 | 4 | 1 where calls or results of tools are skipped, else 0 |
+| 60 | 4 | pictures and files |
 """
 
 from __future__ import annotations
@@ -40,20 +41,21 @@ from tract.errors import DurabilityError
 from tract.objects.id import ObjectId
 from tract.storage import files
 
-MAGIC = b"tract counts 1\n".ljust(16, b"\0")
+MAGIC = b"tract counts 2\n".ljust(16, b"\0")
 _BLOCK = struct.Struct("<II")
 _NUMBER = struct.Struct("<I")
-_ROW = struct.Struct("<32sII")
+_ROW = struct.Struct("<32sIII")
 _ROWS_A_BLOCK = 256
 _NEWEST = 512
 _MOST_SEARCHES = 32  # each takes a hundredth of reading all
 
 
 class BlobCount(NamedTuple):
-    """The tokens of a blob's content: its text alone, and as a message with its framing."""
+    """The tokens of a blob's content: its text alone, and as a message with its framing; *media* are the pictures and files in it, whose tokens are estimates."""
 
     text: int
     message: int
+    media: int = 0
 
 
 def counts_path(cache: str, counter: str) -> str:
@@ -130,7 +132,7 @@ def read_counts(data: bytes, report: Callable[[int, str], None]) -> dict[ObjectI
         if rows is None:
             report(position, "a block of it does not match its checksum")
             break
-        counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
+        counts.update([(id, BlobCount(*count)) for id, *count in _ROW.iter_unpack(rows)])
         position += _BLOCK.size + len(rows)
     return counts
 
@@ -144,8 +146,7 @@ def _find_row(data: mmap.mmap, blob: ObjectId, end: int) -> BlobCount | None:
             if position < len(MAGIC):
                 break
             if before < _NUMBER.unpack_from(data, position)[0] <= _ROWS_A_BLOCK and _rows_at(data, position):
-                _, text, message = _ROW.unpack_from(data, row)
-                return BlobCount(text, message)
+                return BlobCount(*_ROW.unpack_from(data, row)[1:])
         row = data.find(blob, row + 1, end)
     return None
 
@@ -155,7 +156,7 @@ def _take_block_before(data: mmap.mmap, end: int, counts: dict[ObjectId, BlobCou
     first = max(len(MAGIC), end - _BLOCK.size - _ROWS_A_BLOCK * _ROW.size)
     for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, first - 1, -_ROW.size), 1):
         if _NUMBER.unpack_from(data, position)[0] == number and (rows := _rows_at(data, position)) is not None:
-            counts.update([(id, BlobCount(text, message)) for id, text, message in _ROW.iter_unpack(rows)])
+            counts.update([(id, BlobCount(*count)) for id, *count in _ROW.iter_unpack(rows)])
             return position
     return 0
 
@@ -172,7 +173,7 @@ def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
 
 def add_counts(path: str, counts: Mapping[ObjectId, BlobCount]) -> None:
     """Put *counts* at the end of the file, in one write; they are not synced."""
-    rows = iter([_ROW.pack(id, count.text, count.message) for id, count in counts.items()])
+    rows = iter([_ROW.pack(id, *count) for id, count in counts.items()])
     blocks = b"".join(_blocks(rows))
     fd = files.open_append(path)
     try:
@@ -222,7 +223,7 @@ def _whole_rows(data: mmap.mmap) -> Iterator[bytes]:
 
 # Totals of contexts
 
-_TOTALS_ROW = struct.Struct("<32sIIIQQ")
+_TOTALS_ROW = struct.Struct("<32sIIIQII")
 _TOTALS_CRC = struct.Struct("<I")
 _TOTALS_SIZE = _TOTALS_CRC.size + _TOTALS_ROW.size
 _MOST_TOTALS = 512
@@ -236,6 +237,7 @@ class Totals(NamedTuple):
     pinned: int
     tokens: int
     tools: bool
+    media: int = 0
 
 
 def load_totals(path: str) -> dict[bytes, Totals]:
@@ -258,8 +260,8 @@ def read_totals(data: bytes) -> list[tuple[bytes, Totals]]:
         row = data[at + _TOTALS_CRC.size : at + _TOTALS_SIZE]
         if zlib.crc32(row) != _TOTALS_CRC.unpack_from(data, at)[0]:
             break
-        key, messages, skipped, pinned, tokens, tools = _TOTALS_ROW.unpack(row)
-        found.append((key, Totals(messages, skipped, pinned, tokens, bool(tools))))
+        key, messages, skipped, pinned, tokens, tools, media = _TOTALS_ROW.unpack(row)
+        found.append((key, Totals(messages, skipped, pinned, tokens, bool(tools), media)))
     return found
 
 

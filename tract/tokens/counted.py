@@ -6,13 +6,13 @@ A message counts as OpenAI's cookbook does it for its chat models ("How to count
     + tokens of the role
     + tokens of each text of the content
     + tokens of the name + TOKENS_PER_NAME       if it has a name
-    + IMAGE_TOKENS                               for each image
+    + tokens of each picture and PDF             by what their provider publishes (media.py)
 
 and a context is the sum of its messages + REPLY_PRIMING, once.
 
 The texts of a message, in all three formats: text, refusals, thinking and summaries of it; of a tool's call its name and its arguments, as they stand or, when they are a map, as compact JSON with sorted keys; of a tool's result all its text.
-Not counted: ids, signatures, encrypted content, cache marks.
-Audio and files count only the text that stands beside or in them (a transcript, a plain-text document, a title): what a provider charges for the rest depends on seconds and pages, which cannot be seen without decoding it.
+Not counted, for it is not sent or the model does not read it: ids, signatures, encrypted content, cache marks, thinking that nobody signed, and a thought that was committed as ``ReasoningContent``.
+Audio and files that lie elsewhere count only the text that stands beside or in them (a transcript, a plain-text document, a title).
 A block of an unknown type counts every string in it, but for base64 of over 1 KB.
 
 What a provider counts for one of its own messages it alone knows; recorded usage takes precedence over these figures.
@@ -28,18 +28,18 @@ from tract.messages.message import Message
 from tract.messages.values import json_or_text
 from tract.objects.message_format import JSON
 from tract.tokens.counter import TokenCounter, checked_count
+from tract.tokens.media import anthropic_image_tokens, file_tokens, openai_image_tokens
 
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1
 REPLY_PRIMING = 3
 """What begins the model's answer; once for a context."""
 
-IMAGE_TOKENS = 765
-"""An image, whatever its size: 85 + 4 * 170, what OpenAI's documentation gives for 1024 x 1024 pixels in high detail."""
-
 
 def count_message(counter: TokenCounter, message: Message) -> int:
     """The tokens of *message* in a context, its framing included (the formula is at the top of this module)."""
+    if message.is_thought:
+        return 0
     total = TOKENS_PER_MESSAGE + checked_count(counter, message.role)
     # On a function call ``name`` is the function's, and among its texts.
     if message.name and message.raw.get("type", "message") == "message":
@@ -47,6 +47,11 @@ def count_message(counter: TokenCounter, message: Message) -> int:
     for piece in _message_pieces(message.raw):
         total += piece if isinstance(piece, int) else checked_count(counter, piece)
     return total
+
+
+def count_media(message: Message) -> int:
+    """How many pictures, files and sounds *message* has: their tokens are estimates, whoever counts its texts."""
+    return sum(isinstance(piece, int) for piece in _message_pieces(message.raw))
 
 
 def message_texts(message: Message) -> list[str]:
@@ -169,10 +174,34 @@ def _document_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
         yield from _pieces(source.get("data"))
     elif isinstance(source, Mapping) and source.get("type") == "content":
         yield from _pieces(source.get("content"))
+    elif isinstance(source, Mapping):
+        yield file_tokens(source.get("data"), source.get("media_type"))
 
 
-def _image_pieces(_block: Mapping[str, JSON]) -> Iterator[_Piece]:
-    yield IMAGE_TOKENS
+def _image_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
+    """A picture of OpenAI's, in either of its formats."""
+    image = block.get("image_url")
+    inner = image if isinstance(image, Mapping) else {"url": image, "detail": block.get("detail")}
+    yield openai_image_tokens(inner.get("url"), inner.get("detail"))
+
+
+def _anthropic_image_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
+    yield anthropic_image_tokens(block.get("source"))
+
+
+def _file_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
+    """A file of OpenAI's, in either of its formats."""
+    inner = block.get("file")
+    yield file_tokens((inner if isinstance(inner, Mapping) else block).get("file_data"))
+
+
+def _unseen(_block: Mapping[str, JSON]) -> Iterator[_Piece]:
+    yield 0  # it is one, and what it is charged nobody can see
+
+
+def _thinking_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
+    if block.get("signature"):  # without one it is not sent
+        yield from _pieces(block.get("thinking"))
 
 
 def _nothing(_block: Mapping[str, JSON]) -> Iterator[_Piece]:
@@ -189,10 +218,13 @@ _READERS: dict[str, Callable[[Mapping[str, JSON]], Iterator[_Piece]]] = {
     **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use", "function_call", "custom_tool_call"), _call_pieces),
     **dict.fromkeys(("tool_result", "mcp_tool_result"), _at("content")),
     **dict.fromkeys(("function_call_output", "custom_tool_call_output", "computer_call_output"), _at("output")),
-    **dict.fromkeys(("image_url", "input_image", "image", "computer_screenshot"), _image_pieces),
-    **dict.fromkeys(("input_audio", "audio", "file", "input_file", "redacted_thinking", "item_reference"), _nothing),
+    **dict.fromkeys(("image_url", "input_image", "computer_screenshot"), _image_pieces),
+    "image": _anthropic_image_pieces,
+    **dict.fromkeys(("file", "input_file"), _file_pieces),
+    **dict.fromkeys(("input_audio", "audio"), _unseen),
+    **dict.fromkeys(("redacted_thinking", "item_reference"), _nothing),
     "refusal": _at("refusal"),
-    "thinking": _at("thinking"),
+    "thinking": _thinking_pieces,
     "reasoning": _reasoning_pieces,
     "document": _document_pieces,
     "message": _at("content"),

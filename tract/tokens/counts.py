@@ -17,7 +17,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import new_blob
 from tract.repo import Repository
 from tract.storage.counts import BlobCount, CountsReader, Totals, add_counts, add_totals, counts_path, load_totals
-from tract.tokens.counted import TOKENS_PER_MESSAGE, content_text, count_message
+from tract.tokens.counted import TOKENS_PER_MESSAGE, content_text, count_media, count_message
 from tract.tokens.counter import EstimateTokenCounter, TokenCounter, checked_count
 
 _MESSAGES_KEPT = 131072
@@ -174,9 +174,9 @@ def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     from tract.messages import message_of  # classes that plain messages are read without (see message_in)
 
     once = _CountsOnce(counter)
-    return _checked_total(
-        counter, BlobCount(once.count(content_text(content)), count_message(once, message_of(content)))
-    )
+    message = message_of(content)
+    count = BlobCount(once.count(content_text(content)), count_message(once, message), count_media(message))
+    return _checked_total(counter, count)
 
 
 def _checked_total(counter: TokenCounter, count: BlobCount) -> BlobCount:
@@ -213,6 +213,10 @@ def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
 
 _ESTIMATED = ("\0estimated\0", "\0estimates\0")
 """What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
+
+
+_WAY = "\0 2"
+"""The second way in which messages are counted: pictures and files by their sizes. Totals of the first are not found any more."""
 
 
 class TotalsCache:
@@ -295,4 +299,5 @@ class TotalsCache:
                 add_totals(self._path, rows)
 
     def _key(self, commit: ObjectId, priorities: ObjectId | None, how: str = "") -> bytes:
-        return blake3(b"%s%s%s" % (commit, priorities or bytes(len(commit)), (self._counter + how).encode())).digest()
+        name = f"{self._counter}{how}{_WAY}".encode()
+        return blake3(b"%s%s%s" % (commit, priorities or bytes(len(commit)), name)).digest()

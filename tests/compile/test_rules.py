@@ -1,0 +1,63 @@
+"""Rules of mending have a number, and old numbers stay renderable; what was sent is rendered by those of then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from tests.compile.test_sent import bytes_of
+from tests.making import make_tract
+from tract import ContentValidationError, ReasoningContent
+from tract.compile import sent
+from tract.messages.form import RULES
+
+
+def rendered(context: Any, format: str, **options: Any) -> str:
+    name = "to_openai_responses" if format == "responses" else f"to_{format}"
+    return repr(getattr(context, name)(**options))
+
+
+@pytest.mark.parametrize("format", ["openai", "responses", "anthropic"])
+def test_a_thought_is_nothing_that_the_assistant_said(format):
+    t = make_tract("hi")
+    t.commit(ReasoningContent("a secret plan"))
+    t.assistant("ho")
+    context = t.compile()
+
+    assert "secret" not in rendered(context, format)
+    assert "secret" in rendered(context, format, rules=1)
+    assert {"thinking_left_out", "no_counterpart"} & {warning.kind for warning in context.warnings_for(format)}
+    assert "[thinking] a secret plan" in context.to_text()
+
+
+def test_gemini_is_told_a_thought_as_a_thought():
+    t = make_tract("hi")
+    t.commit(ReasoningContent("a secret plan"))
+    t.assistant("ho")
+    parts = [part for content in t.compile().to_gemini()["contents"] for part in content["parts"]]
+    assert all(part.get("thought") for part in parts if "secret" in part["text"])
+
+
+def test_a_request_that_was_recorded_under_older_rules_is_rebuilt_by_them(monkeypatch):
+    t = make_tract("hi")
+    t.commit(ReasoningContent("a plan"))
+    body = {"model": "m", "messages": t.compile().to_openai(rules=1)}
+    monkeypatch.setattr(sent, "RULES", 1)  # as tract was then
+    id = t.assistant("ho", request={**body, "body_hash": blake3(bytes_of(body)).hexdigest()}).commit_hash
+    monkeypatch.undo()
+
+    assert body["messages"] == t.sent(id).to_openai() != t.sent(id).to_openai(rules=RULES)
+    assert body == t.sent(id).request("openai")
+    assert t.verify_sent(id)
+
+
+def test_rules_that_are_not_known_yet_are_refused(monkeypatch):
+    t = make_tract("hi")
+    monkeypatch.setattr(sent, "RULES", RULES + 1)
+    t.assistant("ho", request={"model": "m"})
+    monkeypatch.undo()
+
+    with pytest.raises(ContentValidationError, match=f"rules {RULES + 1} are not known here, only 1 to {RULES}"):
+        t.sent("HEAD").to_openai()
