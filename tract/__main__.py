@@ -3,7 +3,7 @@
 import gc
 import os
 
-_YOUNG = 50_000
+_YOUNG = 250_000
 """New objects between two looks for garbage: what is loaded at the start stays, and looking through it again and again takes a fifteenth of a short command."""
 
 

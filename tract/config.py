@@ -94,9 +94,10 @@ Conditions = Literal["if-match", "if-match-bare", "create-only", "none"]
 
 _TIMEOUT = 30.0
 _CONDITIONS = get_args(Conditions)
-_REMOTE_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
-_SECRET = re.compile(r"secret|token|password|credential|signature|sas|private|(^|_)key($|_)|(^|_)auth")
+# Compiled when a remote is read: most stores have none.
+_REMOTE_NAME = r"[A-Za-z0-9_-]{1,60}"
+_OPTION_NAME = r"[a-z][a-z0-9_]{0,60}"
+_SECRET = r"secret|token|password|credential|signature|sas|private|(^|_)key($|_)|(^|_)auth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ class RemoteConfig:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _REMOTE_NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(_REMOTE_NAME, self.name):
             raise ConfigError(f"{self.name!r:.80} is not a remote's name: it is made of letters, digits, '-' and '_'")
         if not isinstance(self.url, str) or not self.url or not self.url.isprintable() or len(self.url) > _LONGEST_TEXT:
             raise ConfigError(f"the address of remote '{self.name}' must be printable text, not {self.url!r:.80}")
@@ -124,9 +125,9 @@ class RemoteConfig:
         if self.scan is not None:
             _check_type(f"remote.{self.name}.scan", self.scan, bool)
         for key, value in self.options.items():
-            if not _OPTION_NAME.fullmatch(key) or not isinstance(value, str) or not value.isprintable():
+            if not re.fullmatch(_OPTION_NAME, key) or not isinstance(value, str) or not value.isprintable():
                 raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is no name with a text")
-            if _SECRET.search(key):
+            if re.search(_SECRET, key):
                 raise ConfigError(f"option '{key}' of remote '{self.name}' is a secret, which a store does not keep")
 
 

@@ -40,7 +40,6 @@ from tract.storage.database import Database, create_database
 from tract.storage.memory import MemoryStore
 from tract.storage.shallow import Shallow
 from tract.storage.store import Durability
-from tract.transaction import transaction
 
 FOLDER = ".tract"
 FORMAT_VERSION = "2"
@@ -224,6 +223,8 @@ def _create_head(repo: Repository) -> None:
     """Give a tract that is new its HEAD."""
     if repo.ref(HEAD) is not None:
         return
+    from tract.transaction import transaction  # most tracts that are opened are there
+
     with transaction(repo, f"init: tract {repo.tract}", moves="refs") as tx:
         if tx.ref(HEAD) is None:  # nor has another process that opens the same tract made one
             tx.move(HEAD, branch_ref(repo.config.default_branch), None)

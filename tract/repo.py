@@ -66,7 +66,7 @@ def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Repository:
     """An open store, seen from one of its tracts.
 
@@ -96,6 +96,9 @@ class Repository:
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
     key_indexes: dict[str, KeyIndex] = field(default_factory=dict)  # by the tract's prefix
     remembered: dict[str, bytes] = field(default_factory=dict)  # what a store in memory remembers of remotes
+
+    def __repr__(self) -> str:
+        return f"Repository({self.path or ':memory:'!r}, tract={self.tract!r})"
 
     @property
     def keys(self) -> KeyIndex:

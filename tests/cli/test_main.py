@@ -376,6 +376,10 @@ DISPENSABLE = (
 )
 RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.rendering", "tract.messages.caching")
 COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
+OPENED = (
+    *("tract.api.tract", "tract.api.handle", "tract.api.opening", "tract.objects.content", "tract.messages.content"),
+    *COMPILING,
+)
 # Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
 EVERYDAY = (
     (("log",), (), 96),
@@ -386,18 +390,13 @@ EVERYDAY = (
     (("tag",), (), 95),
     (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 102),
     (("compile",), ("tract.history.read_time", *COMPILING), 102),
-    (
-        ("commit", "good night"),
-        (
-            "tract.api.tract",
-            "tract.api.handle",
-            "tract.api.opening",
-            "tract.objects.content",
-            "tract.messages.content",
-            *COMPILING,
-        ),
-        124,
-    ),
+    (("blame",), ("tract.report.forensics", "tract.history.commit", "tract.history.diff", *RENDERING), 103),
+    (("search", "hello"), (), 95),
+    (("reset", "HEAD~1"), (), 97),
+    (("undo",), (), 91),
+    (("commit", "good night"), OPENED, 123),
+    (("edit", "HEAD", "good night"), OPENED, 124),
+    (("skip", "HEAD"), OPENED, 123),
 )
 
 

@@ -23,7 +23,6 @@ from tract.objects.content import (
 from tract.objects.model import CommitOperation, new_blob
 from tract.report.info import describe, describe_made
 from tract.revision import Revision, resolve_revision
-from tract.writing.answers import answer_drafts, given_answer
 from tract.writing.budget import check_budget, record_usage
 from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, check_key, draft, drafts, tool_message
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from tract.writing.stream import MessageStream, StreamOptions
 
 
-_PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent})
+_PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent, str})
 """What is committed most, and is no SDK's object."""
 
 
@@ -66,7 +65,12 @@ class Committing(Handle):
         """
         self._check_required()
         is_plain = "role" in content or "content_type" in content if type(content) is dict else type(content) in _PLAIN
-        if not is_plain and (answer := given_answer(content, self._space.types)) is not None:
+        answer = None
+        if not is_plain:
+            from tract.writing.answers import answer_drafts, given_answer
+
+            answer = given_answer(content, self._space.types)
+        if answer is not None:
             with self._writing(answer) as space:
                 made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         else:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
-from tract.compile.compiled import CompileOptions, compile_at
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags
 from tract.objects.model import read_bytes
 from tract.report.info import content_at, describe, with_priority
-from tract.report.log import LogOptions, log, query_by_config, records
 from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import GROUPINGS
 from tract.writing.drafts import check_key
@@ -25,12 +23,13 @@ if TYPE_CHECKING:
     from tract.agents.operation import Profile
     from tract.agents.planner import Plan
     from tract.agents.schemas import ToolFormat
-    from tract.compile.compiled import CompiledContext
+    from tract.compile.compiled import CompiledContext, CompileOptions
     from tract.compile.prefix import PrefixChange
     from tract.curation.listing import MessageInfo
     from tract.report.diff import CommitDetails, DiffResult
     from tract.report.forensics import BlameEntry
     from tract.report.info import CommitInfo
+    from tract.report.log import LogOptions
     from tract.report.spending import UsageReport
     from tract.report.status import StatusInfo
 
@@ -57,6 +56,8 @@ class Looking(Handle):
         if policies and _NOT_TO_SEND.isdisjoint(options):
             self._check_required()
             self._fire("compile")
+        from tract.compile.compiled import compile_at
+
         with self._looking() as space:
             return compile_at(space, **options)
 
@@ -98,6 +99,8 @@ class Looking(Handle):
         *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
         Records are left out, but with *records*.
         """
+        from tract.report.log import log
+
         with self._looking() as space:
             return log(space, limit, **selection)
 
@@ -113,6 +116,8 @@ class Looking(Handle):
 
         Those behind a compression whose history was cut are among them.
         """
+        from tract.report.log import records
+
         with self._looking() as space:
             return records(space, kind, None if key is None else check_key(key), limit, start)
 
@@ -228,6 +233,8 @@ class Looking(Handle):
 
         *field* may be a list of such triples; they and all of *equals*, as in ``model="gpt-4o"``, must hold. ``a.b`` leads into nested maps.
         """
+        from tract.report.log import query_by_config
+
         conditions = [(field, operator, value)] if isinstance(field, str) else [] if field is None else field
         with self._looking() as space:
             return query_by_config(space, conditions, equals)

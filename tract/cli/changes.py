@@ -14,7 +14,6 @@ from tract.cli.rendering import SHORT, paint_role, print_line_json, print_one_li
 from tract.history.priority import read_priority
 from tract.messages import message_of, message_text
 from tract.objects.id import parse_id
-from tract.report.forensics import blame
 
 DRY_RUN = Param(
     "dry_run",
@@ -50,6 +49,8 @@ def run_priority(console: Console, args: Args, priority: str) -> int:
 
 
 def _list(console: Console, priority: str, args: Args) -> None:
+    from tract.report.forensics import blame  # setting a priority needs none of it
+
     with console.open_workspace() as space:
         for entry in blame(space, "HEAD", slice(None)) if space.repo.head()[1] is not None else ():
             if entry.priority.value != priority:

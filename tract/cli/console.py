@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tract.errors import ContentValidationError, NotARepositoryError, ReadOnlyError
 from tract.escape import escaped
 from tract.objects.codec import MAX_SIZE
-from tract.opening import FOLDER, find_repository, open_repository, store_path
-from tract.repo import Repository
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract
     from tract.cli.looking import LookingWorkspace
+    from tract.repo import Repository
 
 _STYLES = {
     "bold": "1",
@@ -247,6 +246,8 @@ class Console:
 
         NotARepositoryError when there is none; nothing is created.
         """
+        from tract.opening import FOLDER, find_repository, store_path  # help opens no store
+
         given = self.environ.get("TRACT_DIR")
         if given:
             return store_path(self.path(given))
@@ -290,6 +291,8 @@ class Console:
             yield opened
 
     def _open(self) -> Repository:
+        from tract.opening import open_repository
+
         store = self.store()
         author = self.settings.get("author") or self.environ.get("TRACT_AUTHOR_NAME")
         # Opening an unknown tract would make it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from contextlib import suppress
 from dataclasses import fields
@@ -174,6 +173,8 @@ def hint_for(exc: errors.TractError) -> str | None:
 
 def similar_name(console: Console, exc: errors.TractError) -> str | None:
     """The branches and tags, tracts or settings that look like the name in *exc*, or None."""
+    import difflib  # most errors name nothing that is like another
+
     named = re.search(r"'([^']+)'", str(exc))
     if named is None:
         return None

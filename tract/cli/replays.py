@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tract.api.tract import Tract
 from tract.cli.command import DONE, FATAL, NEGATIVE, USAGE, Args, Param
 from tract.cli.console import Console
 from tract.cli.refs import commit_text
 from tract.cli.rendering import SHORT
-from tract.curation.replay.result import RebaseResult, ReplayResult
-from tract.curation.under_way import CommandUnderWay
 from tract.errors import MergeConflictError, RefMovedError
-from tract.history.replay_plan import Command
 from tract.objects.id import ObjectId
 from tract.report.plain import to_plain
+
+if TYPE_CHECKING:
+    from tract.curation.replay.result import ReplayResult
+    from tract.curation.under_way import CommandUnderWay
+    from tract.history.replay_plan import Command
 
 
 def options(command: Command) -> tuple[Param, ...]:
@@ -76,6 +78,8 @@ def continue_command(console: Console, tract: Tract, args: Args, command: str, r
             f"'tract {command} --abort' gives it up, to begin it anew; copy what you need of '{_file(tract)}' first"
         )
         return FATAL
+    from tract.curation.under_way import CommandUnderWay  # most commands end at once
+
     if not isinstance(done, CommandUnderWay):
         return report(done)
     _print_ended(console, args, done)
@@ -135,6 +139,8 @@ def _report(console: Console, args: Args, command: Command, result: ReplayResult
 
 
 def _last_line(result: ReplayResult) -> str:
+    from tract.curation.replay.result import RebaseResult  # a merge has none
+
     short = (result.new_head or "")[:SHORT]
     if isinstance(result, RebaseResult):
         if result.is_up_to_date:

@@ -30,7 +30,7 @@ from tract.tokens.counts import BlobCache, TotalsCache, estimate
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Workspace:
     """What an open tract works with, or a batch of it.
 

@@ -20,7 +20,7 @@ from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
 from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue, new_blob
-from tract.refs.names import HEAD, NOTES, branch_ref, split_tract, tract_name, tract_prefix
+from tract.refs.names import CHILD_REFS, HEAD, NOTES, SPAWN_REF, branch_ref, split_tract, tract_name, tract_prefix
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
@@ -34,11 +34,6 @@ _PARENTS_OWN = frozenset(NOTES + name for name in (CHILDREN, PROPOSALS, POLICY_L
 
 SPAWN = "spawn"
 """The key in a spawn commit's metadata that says where it comes from."""
-
-SPAWN_REF = "refs/archive/spawn"
-
-CHILD_REFS = "refs/archive/children/"
-"""Where a tract has a ref for each child, named by the first digits of the child's first commit."""
 
 _DIGITS = 16
 

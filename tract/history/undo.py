@@ -19,11 +19,21 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
-from tract.history.spawn import CHILD_REFS, SPAWN_REF
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
 from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, undo_reason, undone_by
-from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TAGS, split_tract, tract_name
+from tract.refs.names import (
+    CHILD_REFS,
+    HEAD,
+    HEADS,
+    NOTES,
+    REMOTE_NOTES,
+    REMOTES,
+    SPAWN_REF,
+    TAGS,
+    split_tract,
+    tract_name,
+)
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository

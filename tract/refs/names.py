@@ -24,6 +24,12 @@ REMOTES = "refs/remotes/"
 REMOTE_NOTES = "refs/remote-notes/"
 """The lists of all notes that are known to be on remotes: ``refs/remote-notes/<remote>/<namespace>``."""
 
+SPAWN_REF = "refs/archive/spawn"
+"""In a tract that was spawned: its first commit."""
+
+CHILD_REFS = "refs/archive/children/"
+"""Where a tract has a ref for each child, named by the first digits of the child's first commit."""
+
 TRACTS = "tracts/"
 ROOT = "root"
 """The name of a store's root tract, whose refs have no prefix."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tract.compile.compiled import CompiledContext, compile_at
 from tract.compile.tables import ConfigTable
 from tract.compile.workspace import Workspace, ask_store, context_commit
 from tract.errors import BisectError, EditTargetError
-from tract.history.bisect import Bisection, next_step
 from tract.history.blame import Blamed, blame_entries
-from tract.history.collapse import Collapse, collapse_told_by, kept_messages_of
 from tract.history.commit import Draft, message_named
 from tract.history.compression import sources_by_summary
 from tract.history.context import context_at, entries, find_entry
@@ -23,10 +21,14 @@ from tract.messages import copy_json, message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
-from tract.objects.model import Commit, CommitOperation, Entry
+from tract.objects.model import COLLAPSE, Commit, CommitOperation, Entry
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe, rebuilt_with_count
 from tract.revision import Revision, resolve_revision, revision_texts
+
+if TYPE_CHECKING:
+    from tract.history.bisect import Bisection
+    from tract.history.collapse import Collapse
 
 Judge = Callable[[CompiledContext], bool | None]
 """Says whether a context is good; None where that cannot be told."""
@@ -120,8 +122,10 @@ def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> 
 
 def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:
     repo = space.repo
-    collapse = collapse_told_by(repo, row.changed) or collapse_told_by(repo, row.commit)
+    collapse = _collapse(repo, row.changed) or _collapse(repo, row.commit)
     if collapse is not None:
+        from tract.history.collapse import kept_messages_of
+
         sources = kept_messages_of(repo, collapse)
     value = repo.blob(row.blob)
     as_introduced = repo.commit(row.commit).content == row.blob
@@ -140,6 +144,15 @@ def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sou
         child=None if collapse is None else collapse.child,
         _count=lambda: ask_store(space, lambda open_: open_.message_tokens(row.blob)),
     )
+
+
+def _collapse(repo: Repository, id: ObjectId) -> Collapse | None:
+    """The collapse that commit *id* made; None where it is another's, as most are."""
+    if COLLAPSE not in (repo.commit(id).metadata or ()):
+        return None
+    from tract.history.collapse import collapse_told_by  # brings all about children along
+
+    return collapse_told_by(repo, id)
 
 
 # What a message said before
@@ -230,6 +243,8 @@ def first_bad(
     Where that brought the message for what another tract did, and the context that tract ended with does not pass either, it is that tract's first such commit.
     *looking* is held while the workspace is used, and not while the test runs, which may take its time.
     """
+    from tract.history.bisect import Bisection  # blame has none
+
     with looking() as space:
         known = Bisection().marked("bad", context_commit(space.repo, bad))
         for name in revision_texts(good):
@@ -237,7 +252,7 @@ def first_bad(
     while True:
         found = _searched(looking, known, test, notes)
         with looking() as space:
-            collapse = collapse_told_by(space.repo, found)
+            collapse = _collapse(space.repo, found)
             inside = None if collapse is None else _known_inside(space, collapse)
             if collapse is None or inside is None:
                 return describe(space, found)
@@ -255,6 +270,8 @@ def _known_inside(space: Workspace, collapse: Collapse) -> Bisection | None:
         return None
     if not is_ancestor(repo, collapse.spawn, collapse.head):
         return None
+    from tract.history.bisect import Bisection
+
     return Bisection().marked("bad", collapse.head).marked("good", collapse.spawn)
 
 
@@ -265,6 +282,8 @@ def _searched(
     notes: Literal["now", "then"],
 ) -> ObjectId:
     """The first bad commit, found with as few tests as possible."""
+    from tract.history.bisect import next_step
+
     while True:
         with looking() as space:
             step = next_step(space.repo, known)

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import zstandard
-
 from tract.objects.codec import MAX_SIZE
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -21,13 +19,31 @@ _FRAME_SLACK = 1024  # a frame is longer than what it unpacks to by less than th
 RECORD_LEVEL = 3
 
 
+def _zstd() -> Any:
+    """The library, which is loaded when something is compressed or was: many commands read neither a pack nor a long message."""
+    import zstandard
+
+    return zstandard
+
+
 class _Contexts(threading.local):
     """A thread's own contexts: a new one costs three times the compression of a message."""
 
-    def __init__(self) -> None:
-        # Records have no checksum in their frames: their ids prove them.
-        self.record: Any = zstandard.ZstdCompressor(level=RECORD_LEVEL, write_checksum=False)
-        self.decompressor: Any = zstandard.ZstdDecompressor()
+    _record: Any = None
+    _decompressor: Any = None
+
+    @property
+    def record(self) -> Any:
+        if self._record is None:
+            # Records have no checksum in their frames: their ids prove them.
+            self._record = _zstd().ZstdCompressor(level=RECORD_LEVEL, write_checksum=False)
+        return self._record
+
+    @property
+    def decompressor(self) -> Any:
+        if self._decompressor is None:
+            self._decompressor = _zstd().ZstdDecompressor()
+        return self._decompressor
 
 
 _contexts = _Contexts()
@@ -45,11 +61,11 @@ def decompress(data: bytes, size: int) -> bytes:
 
 def _decompress(decompressor: Any, data: bytes, size: int) -> bytes:
     try:
-        claimed = zstandard.frame_content_size(data)
+        claimed = _zstd().frame_content_size(data)
         if claimed != size:
             raise ValueError(f"a frame claims {claimed} bytes where {size} belong")
         result = decompressor.decompress(data, max_output_size=size, allow_extra_data=False)
-    except (zstandard.ZstdError, MemoryError) as exc:
+    except (_zstd().ZstdError, MemoryError) as exc:
         raise ValueError(f"not a zstd frame: {exc}") from exc
     if len(result) != size:
         raise ValueError(f"a frame yields {len(result)} bytes where {size} belong")
@@ -64,17 +80,17 @@ class FrameCodec:
 
     def __init__(self, level: int = RECORD_LEVEL, dictionary: bytes = b"") -> None:
         self._level = level
-        self._dictionary = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        self._dictionary = _zstd().ZstdCompressionDict(dictionary) if dictionary else None
         self._local = threading.local()
 
     def compress(self, data: bytes) -> bytes:
         """*data* as one frame that states its size."""
         compressor = getattr(self._local, "compressor", None)
         if compressor is None:
-            compressor = self._local.compressor = zstandard.ZstdCompressor(
+            compressor = self._local.compressor = _zstd().ZstdCompressor(
                 level=self._level, dict_data=self._dictionary, write_checksum=True
             )
-        return compressor.compress(data)
+        return compressor.compress(data)  # type: ignore[no-any-return]  # as above
 
     def decompress(self, data: bytes, size: int) -> bytes:
         """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
@@ -86,21 +102,21 @@ class FrameCodec:
         decompressor = getattr(self._local, "decompressor", None)
         if decompressor is None:
             try:
-                decompressor = self._local.decompressor = zstandard.ZstdDecompressor(dict_data=self._dictionary)
-            except zstandard.ZstdError as exc:
+                decompressor = self._local.decompressor = _zstd().ZstdDecompressor(dict_data=self._dictionary)
+            except _zstd().ZstdError as exc:
                 raise ValueError(f"not a zstd dictionary: {exc}") from exc
         return decompressor
 
     def measure(self, data: bytes | mmap.mmap, at: int) -> tuple[int, bytes] | None:
         """How long the frame is that begins at *at* in *data*, and what it unpacks to; None where no whole one does."""
         try:
-            size = zstandard.frame_content_size(data[at : at + _FRAME_HEADER])
+            size = _zstd().frame_content_size(data[at : at + _FRAME_HEADER])
             if not 0 < size <= 2 * MAX_SIZE:
                 return None
             frame = data[at : at + size + size // 128 + _FRAME_SLACK]
             unpacking = (_contexts.decompressor if self._dictionary is None else self._decompressor()).decompressobj()
             raw = unpacking.decompress(frame)
-        except (zstandard.ZstdError, ValueError, MemoryError):
+        except (_zstd().ZstdError, ValueError, MemoryError):
             return None
         return (len(frame) - len(unpacking.unused_data), raw) if unpacking.eof and len(raw) == size else None
 
@@ -108,6 +124,6 @@ class FrameCodec:
 def train_dictionary(samples: Sequence[bytes], size: int) -> bytes:
     """A dictionary of up to *size* bytes for what *samples* are like; empty where there is too little to learn from."""
     try:
-        return zstandard.train_dictionary(size, list(samples)).as_bytes()
-    except zstandard.ZstdError:
+        return _zstd().train_dictionary(size, list(samples)).as_bytes()  # type: ignore[no-any-return]  # as above
+    except _zstd().ZstdError:
         return b""

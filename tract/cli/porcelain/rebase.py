@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tract.api.tract import Tract
 from tract.cli.command import USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.replays import options, run_replay_command
-from tract.curation.replay.result import ReplayResult
+
+if TYPE_CHECKING:
+    from tract.curation.replay.result import ReplayResult
 
 
 def run(console: Console, args: Args) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.curation.editable import TextFormat, text_of_value
@@ -20,7 +20,6 @@ from tract.errors import ContentValidationError, MergeError
 from tract.history.merge import MergePlan, plan_merge
 from tract.history.priority import Priority, priority_of
 from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended
-from tract.llm.types import ChatMessage, ResolveRequest
 from tract.messages import chat_excerpt, message_text, render_text
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.content import plain_json
@@ -28,6 +27,9 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 from tract.refs.store import ANY, Expected
 from tract.transaction import check_idle
+
+if TYPE_CHECKING:  # a merge without conflicts asks nobody
+    from tract.llm.types import ChatMessage, ResolveRequest
 
 AROUND = 3
 """How many messages before and after a conflict a resolver is shown."""
@@ -202,6 +204,8 @@ def _request(
     places: Mapping[ObjectId, int],
     names: tuple[str, str],
 ) -> ResolveRequest:
+    from tract.llm.types import ResolveRequest
+
     involved = [places[commit] for commit, _ in (*conflict.ours, *conflict.theirs) if commit in places]
     first, last = min(involved), max(involved)
     before = merged.entries[max(0, first - AROUND) : first]

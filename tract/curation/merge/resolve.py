@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tract.curation.editable import value_with_text
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver
 from tract.errors import ContentValidationError, LLMConfigError, LLMError, LLMResponseError, MergeError
-from tract.llm.callables import as_client, read_resolution
-from tract.llm.prompts import Prompt, load_prompt
-from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Resolution, ResolveRequest
 from tract.messages import compact_json
+
+if TYPE_CHECKING:  # a merge without conflicts asks nobody
+    from tract.llm.prompts import Prompt
+    from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Resolution, ResolveRequest
 
 PROMPT = "merge-conflict"
 
@@ -65,6 +66,8 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
         raise MergeError(f"the resolver failed on {name}: {type(exc).__name__}: {exc}") from exc
     if answer is None:
         return None
+    from tract.llm.callables import read_resolution
+
     try:
         found = read_resolution(answer)
     except LLMResponseError as exc:
@@ -109,6 +112,9 @@ def llm_resolver(
     *prompts* is a folder whose ``merge-conflict.txt`` takes the place of tract's own prompt.
     The model must begin its answer with a line RESOLVED, KEEP or ABORT; any other answer is a LLMResponseError.
     """
+    from tract.llm.callables import as_client
+    from tract.llm.prompts import load_prompt
+
     asked = as_client(client)
     prompt = load_prompt(PROMPT, prompts)
 
@@ -140,6 +146,8 @@ def _read_answer(answer: LLMResponse, prompt: Prompt) -> Resolution | None:
         raise LLMResponseError("the model's answer was cut off")
     if answer.is_refusal:
         raise LLMResponseError("the model declined to answer")
+    from tract.llm.types import Resolution
+
     word, _, rest = answer.text.strip().partition("\n")
     if word.strip() == "KEEP" and not rest.strip():
         return None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.curation.editable import TextFormat, value_with_text
 from tract.errors import MergeError
 from tract.history.merge import MergePlan
 from tract.history.three_way import ConflictKind, EntryConflict
-from tract.llm.types import Resolution, ResolveRequest
 from tract.messages.message import CompileWarning, readable_content
 from tract.objects.content import ContentTypes, to_value
 
-Resolver = Callable[[ResolveRequest], Resolution | str | None]
+if TYPE_CHECKING:  # a merge without conflicts asks nobody
+    from tract.llm.types import Resolution, ResolveRequest
+
+Resolver: TypeAlias = "Callable[[ResolveRequest], Resolution | str | None]"
 
 Taken = Literal["content", "ours", "theirs", "both", "nothing"]
 """What a resolution takes: a content of its own, a side, everything of both sides, or none of it."""

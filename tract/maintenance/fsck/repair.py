@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -261,6 +260,8 @@ class _Repair:
 
     def _write_settings(self, name: str) -> None:
         """The settings whose lines make sense; where one about retention may be gone, nothing is dropped until somebody says so."""
+        import tomllib  # takes long to load, and most checks repair nothing
+
         self._copy_aside(name)
         data = files.read_file(self._full(name), LONGEST) if os.path.exists(self._full(name)) else b""
         table: dict[str, object] = {"orphan_retention_days": "never", "archive_retention_days": "never"}

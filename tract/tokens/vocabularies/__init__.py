@@ -22,8 +22,6 @@ import struct
 from binascii import b2a_base64
 from collections.abc import Sequence
 
-import zstandard
-
 from tract.errors import TokenizerError
 
 OFFICIAL_SHA256 = {
@@ -55,6 +53,8 @@ def vocabulary_path(name: str) -> str:
 
 def pack_tokens(tokens: Sequence[bytes]) -> bytes:
     """The data file for *tokens*, given in the order of rank; the same for the same tokens and version of zstd."""
+    import zstandard  # as below
+
     lengths = bytes(len(token) if len(token) < 256 else 0 for token in tokens)
     long_lengths = b"".join(_COUNT.pack(len(token)) for token in tokens if len(token) >= 256)
     packed = _COUNT.pack(len(tokens)) + lengths + long_lengths + b"".join(tokens)
@@ -63,6 +63,8 @@ def pack_tokens(tokens: Sequence[bytes]) -> bytes:
 
 def unpack_ranks(data: bytes) -> dict[bytes, int]:
     """The ranks in a data file; ValueError when it is none."""
+    import zstandard  # where every token was counted before, no vocabulary is unpacked
+
     try:
         if zstandard.frame_content_size(data) > _LONGEST:
             raise ValueError(f"not a packed vocabulary: it would have more than {_LONGEST} bytes")
