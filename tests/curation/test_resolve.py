@@ -72,7 +72,7 @@ def test_the_other_protocol_resolves_too(llm_server: LLMServer) -> None:
         (text("Here you go: a"), "begins with neither RESOLVED, KEEP nor ABORT"),
         (text("RESOLVED"), "is empty"),
         (text("RESOLVED\nhalf of", finish_reason="length"), "was cut off"),
-        (text("ABORT: they contradict\neach other"), "gave up on message .*: they contradict\neach other"),
+        (text("ABORT: they contradict\neach other"), r"gave up on message .*: they contradict\\neach other"),
         (text("RESOLVED\nx", finish_reason="content_filter"), "declined to answer"),
     ],
 )
