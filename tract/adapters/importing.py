@@ -19,11 +19,11 @@ from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts import Branch, Child, Conversation
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
-from tract.history.spawn import SPAWN_REF, NewChild, write_spawn
+from tract.history.spawn import NewChild, write_spawn
 from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
 from tract.objects.id import ObjectId
 from tract.refs.files import make_tract_folder
-from tract.refs.names import HEAD, HEADS, branch_ref, tract_prefix
+from tract.refs.names import HEAD, HEADS, SPAWN_REF, branch_ref, tract_prefix
 from tract.repo import Repository
 from tract.settings import write_config
 from tract.tokens.counter import counter_named

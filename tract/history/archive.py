@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from tract.errors import BranchExistsError, BranchNotFoundError, TractError
 from tract.history.moves import check_target
-from tract.history.spawn import SPAWN_REF
 from tract.history.state import read_state
 from tract.history.walk import first_parents, is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.names import HEAD, HEADS, TAGS, branch_ref
+from tract.refs.names import HEAD, HEADS, SPAWN_REF, TAGS, branch_ref
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
 
