@@ -23,7 +23,9 @@ _HOMES = {
     "tract.agents.health": ("BranchHealth", "CacheState", "Health", "RepeatedOutput"),
     "tract.agents.operation": ("Operation",),
     "tract.agents.builtin.archive": ("ArchivePolicy",),
+    "tract.agents.builtin.collect": ("GCPolicy",),
     "tract.agents.builtin.compress": ("CompressPolicy",),
+    "tract.agents.builtin.drift": ("BranchPolicy",),
     "tract.agents.builtin.pin": ("PinPolicy",),
     "tract.agents.callbacks": ("auto_approve", "log_and_approve", "reject_all"),
     "tract.cli.prompting": ("cli_prompt",),
@@ -189,7 +191,9 @@ if TYPE_CHECKING:
     from tract.agents.actions import PolicyAction as PolicyAction
     from tract.agents.advice import Advice as Advice
     from tract.agents.builtin.archive import ArchivePolicy as ArchivePolicy
+    from tract.agents.builtin.collect import GCPolicy as GCPolicy
     from tract.agents.builtin.compress import CompressPolicy as CompressPolicy
+    from tract.agents.builtin.drift import BranchPolicy as BranchPolicy
     from tract.agents.builtin.pin import PinPolicy as PinPolicy
     from tract.agents.callbacks import auto_approve as auto_approve
     from tract.agents.callbacks import log_and_approve as log_and_approve

@@ -15,7 +15,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -36,6 +36,8 @@ from tract.errors import PolicyConfigError, PolicyExecutionError, TractError
 from tract.history.notes import POLICIES, PRIORITY, note_tip
 from tract.history.times import moment
 from tract.objects.id import ObjectId, parse_id
+from tract.objects.model import RefValue
+from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.storage import files
 from tract.transaction import Transaction, check_idle, transaction
@@ -57,7 +59,8 @@ class Target(TractLike, Protocol):
     @property
     def has_model(self) -> bool: ...
     def autonomy_in_force(self) -> Autonomy: ...
-    def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> None: ...
+    def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> object: ...
+    def run_apart(self, job: Callable[[Target], None]) -> None: ...
 
 
 class PolicyEngine:
@@ -80,6 +83,9 @@ class PolicyEngine:
 
         self.looked_at: ObjectId | None = None
         """The commit about which all policies were asked last."""
+
+        self._others: tuple[tuple[str, RefValue], ...] = ()
+        """Where the other branches were before the last compile."""
 
         self.before: ObjectId | None = None
         """The same before the firing under way."""
@@ -155,9 +161,11 @@ class PolicyEngine:
     def _round(self, tract: Target, trigger: Trigger) -> None:
         repo = tract.repository
         asked = [policy for policy in self.policies if policy.trigger == trigger]
-        if trigger == "compile" and _tip(repo) != self.looked_at:
+        others = _other_heads(repo) if trigger == "compile" else self._others
+        if trigger == "compile" and (_tip(repo) != self.looked_at or others != self._others):
             late = [policy for policy in self.policies if policy.trigger == "commit"]
             asked = sorted([*late, *asked], key=lambda policy: policy.priority)
+        self._others = others
         settings = self.settings.read(repo)
         ready = [one for one in asked if not self._is_held(one) and not self._is_cooling(repo, settings, one)]
         self.before = self.looked_at
@@ -238,6 +246,9 @@ class PolicyEngine:
         if self._handled.get(policy.name) == wish:
             return False  # never twice for one state
         self._handled[policy.name] = wish
+        if runs_apart(action, settings) and not self._is_proposed(tract, action):
+            tract.run_apart(lambda other: self._act_apart(other, policy, trigger, action))
+            return False
         if needs_model(action) and trigger == "commit" and not self._is_proposed(tract, action):
             self.looked_at = self.before  # a model is never waited for inside a commit: the next compile asks again
             self._handled.pop(policy.name)
@@ -284,7 +295,23 @@ class PolicyEngine:
         self._remember(repo)
         if acted.proposal is not None:
             self._told_of(tract, policy, trigger, acted.proposal)
-        return _state(repo) != state
+        return True
+
+    def _act_apart(self, tract: Target, policy: Policy, trigger: Trigger, action: Action) -> None:
+        """Do what *policy* wants in a thread, on a handle of its own; what fails is in the log."""
+        acted = act(tract, Wish(action, policy.name, action.reason), tract.autonomy_in_force())
+        error = acted.result.error
+        new = NewLogEntry(
+            policy=policy.name,
+            trigger=trigger,
+            action=action,
+            outcome="executed" if error is None else "error",
+            reason=action.reason,
+            error=error,
+            commit=acted.result.commit_hash,
+        )
+        with transaction(tract.repository, f"policy: {policy.name} {new.outcome}", moves="refs") as tx:
+            add_log_entry(tx, new)
 
     def _is_proposed(self, tract: Target, action: Action) -> bool:
         """Whether *action*, which is of high risk, would wait for approval."""
@@ -412,6 +439,12 @@ def _tip(repo: Repository) -> ObjectId | None:
     return repo.head()[1]
 
 
+def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:
+    """The branches that HEAD is not on, and where they are."""
+    own = repo.head()[0]
+    return tuple(one for one in repo.local_refs(HEADS) if one[0] != own)
+
+
 def _can_fire(repo: Repository) -> bool:
     """Whether HEAD is on a branch with a commit, nothing is under way and the store may be written."""
     branch, tip = repo.head()
@@ -429,6 +462,11 @@ def needs_model(action: Action) -> bool:
     if action.name in ("compress", "collapse"):
         return action.arguments.get("content") is None
     return action.name == "merge" and action.arguments.get("strategy") == "semantic"
+
+
+def runs_apart(action: Action, settings: AgentSettings) -> bool:
+    """Whether *action* is carried out in a thread of tract's own: a gc always, and where that is set what needs a model."""
+    return action.name == "gc" or (settings.background and needs_model(action))
 
 
 def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:

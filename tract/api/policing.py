@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from tract.api.acting import Acting
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning
+from tract.history.branch import on_branch
+from tract.opening import open_repository
+from tract.refs.names import HEADS
 from tract.refs.store import ANY
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -32,7 +36,7 @@ class Policing(Acting):
     """The methods of a tract that set its policies, and say what they did."""
 
     _engine: PolicyEngine | None = None
-    _in_background: threading.Thread | None = None
+    _apart: threading.Thread | None = None
 
     def configure_policies(
         self,
@@ -205,6 +209,39 @@ class Policing(Acting):
             return self.reject_proposal(proposal.id, decision.reason)
         arguments = decision.arguments if decision.action == "modify" else None
         return self.approve_proposal(proposal.id, arguments=arguments, reason=decision.reason)
+
+    def run_apart(self, job: Callable[[Any], None]) -> None:
+        """Run *job* in a thread, with a handle of its own on this branch; one at a time, and where one is under way not at all.
+
+        Nobody waits for it: what it raises is in the log ``tract.policies``.
+        """
+        if self._apart is not None and self._apart.is_alive():
+            return
+        self._apart = threading.Thread(target=self._work_apart, args=(job,), name="tract apart", daemon=True)
+        self._apart.start()
+
+    def _work_apart(self, job: Callable[[Any], None]) -> None:
+        token = _FIRING.set(True)
+        try:
+            with self._handle_apart() as other:
+                job(other)
+        except Exception:
+            logging.getLogger("tract.policies").exception("what was done apart failed")
+        finally:
+            _FIRING.reset(token)
+
+    def _handle_apart(self) -> Self:
+        """A handle with a store of its own, where it is on the disk; else with this one's."""
+        repo, counter = self._repo, self._own.blobs.counter
+        if repo.path is None:
+            other = type(self)(repo, tokenizer=counter, on_moved="append", lock=self._lock)
+        else:
+            name = None if repo.branch is None else repo.branch.removeprefix(HEADS)
+            opened = open_repository(repo.path, tract=repo.tract, author=repo.author, create_tract=False)
+            opened = opened if name is None else on_branch(opened, name)
+            other = type(self)(opened, tokenizer=counter, on_moved="append")
+        other._client, other._prompts = self._client, self._prompts
+        return other
 
     def _fire(self, trigger: Trigger) -> None:
         """Ask the policies, where there are any, and warn of what failed."""

@@ -37,7 +37,7 @@ _TELLING = re.compile(r"[^\W\d_]{5,}")
 _LEAST_SOURCE = 20
 """Sources with fewer telling words say too little to be missed."""
 
-_COMMON = frozenset(
+COMMON = frozenset(
     [
         "about",
         "above",
@@ -222,5 +222,5 @@ def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
 def _telling(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         for match in _TELLING.finditer(text[:_LONGEST].casefold()):
-            if match.group() not in _COMMON:
+            if match.group() not in COMMON:
                 yield match.group()

@@ -1,0 +1,196 @@
+"""BranchPolicy: where the conversation drifts to another subject, that goes to a branch of its own.
+
+main      a ─ b ─ c ─ d ─ e ─ f         d, e and f are about something else
+main      a ─ b ─ c                     as it was before
+tangent             └─ d ─ e ─ f        and HEAD is here, until it is merged
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from tract.agents.actions import Action
+from tract.agents.builtin.wording import LEAST_WORDS, likeness, novelty, words_of
+from tract.agents.policy_log import PolicyLogEntry, Trigger
+from tract.config import TractConfig
+from tract.curation.listing import MessageInfo
+from tract.errors import PolicyConfigError
+from tract.history.walk import is_ancestor
+from tract.messages.kinds import KINDS
+from tract.refs.names import HEADS, branch_ref
+from tract.repo import Repository
+
+Measure: TypeAlias = Callable[[Sequence[MessageInfo], Sequence[MessageInfo]], float]
+"""How far the messages of a window, the second, are from those before: over 0.5 is another subject."""
+
+_NEW = 0.55
+_ALIKE = 0.25
+_LEAST_BEFORE = 10
+"""So many messages come before anything can be a drift."""
+
+
+class _Branching(Protocol):
+    @property
+    def repository(self) -> Repository: ...
+    @property
+    def config(self) -> TractConfig: ...
+    @property
+    def current_branch(self) -> str | None: ...
+    def messages(self) -> list[MessageInfo]: ...
+    def new_messages(self) -> list[MessageInfo]: ...
+    def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]: ...
+
+
+class _Talk:
+    """The words of a conversation, message by message, as far as they were read."""
+
+    def __init__(self, branch: str) -> None:
+        self.branch = branch
+        self.messages: list[MessageInfo] = []
+        self.words: list[Counter[str]] = []
+        self.said: set[str] = set()
+        self.told: Counter[str] = Counter()
+        self.before = 0
+        """So many messages are what was said before; while a streak lasts they get no more."""
+
+        self.streak: list[int] = []
+        """The places at whose end the window was about something else, without a break."""
+
+
+@dataclass
+class BranchPolicy:
+    """Puts a tangent on a branch of its own: ``tangent/…``, from where the conversation turned to another subject.
+
+    The words of the last *window* messages are held against those before; after more than *switches* windows on end that are about something else it acts.
+    Kinds of messages in *ignore* do not count; *measure* takes the place of the words (it is not kept in the store).
+    There is one tangent at a time; when it was merged, HEAD goes back to the branch it came from.
+    """
+
+    window: int = 5
+    switches: int = 4
+    ignore: Sequence[str] = ("instruction", "tool_result", "reasoning", "summary")
+    prefix: str = "tangent/"
+    measure: Measure | None = field(default=None, metadata={"kept": False})
+    name: str = field(default="branch", kw_only=True)
+    priority: int = field(default=300, kw_only=True)
+    trigger: Trigger = field(default="commit", kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name, least in (("window", 2), ("switches", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise PolicyConfigError(f"{name} must be a whole number from {least} on, not {value!r:.40}")
+        for one in self.ignore if isinstance(self.ignore, (list, tuple)) else [self.ignore]:
+            if one not in KINDS:
+                raise PolicyConfigError(f"unknown kind of message {one!r:.40}; known are {', '.join(KINDS)}")
+        if self.measure is not None and not callable(self.measure):
+            raise PolicyConfigError(f"measure must be callable, not {type(self.measure).__name__}")
+        try:
+            branch_ref(f"{self.prefix}x")
+        except Exception as exc:
+            raise PolicyConfigError(f"prefix {self.prefix!r:.40} cannot begin the name of a branch: {exc}") from exc
+        self._talk: _Talk | None = None
+
+    def evaluate(self, tract: _Branching) -> Action | None:
+        """Divert what is about something else; or go back where a tangent was merged."""
+        branch = tract.current_branch
+        if branch is None:
+            return None
+        if branch.startswith(self.prefix):
+            self._talk = None
+            return self._back(tract, branch)
+        if any(
+            name.startswith(HEADS + self.prefix) and not self._is_merged(tract, name, branch)
+            for name, _ in tract.repository.local_refs(HEADS)
+        ):
+            return None  # one at a time
+        talk = self._read(tract, branch)
+        if len(talk.streak) <= self.switches:
+            return None
+        start = self._start(talk)
+        if start is None or talk.messages[start].number < 2:
+            return None
+        commit = talk.messages[start].commit_hash
+        count = len(talk.messages) - start
+        return Action(
+            "divert",
+            {"name": f"{self.prefix}{commit[:10]}", "start": commit},
+            f"the last {count} messages are about something else than those before",
+        )
+
+    # Reading
+
+    def _read(self, tract: _Branching, branch: str) -> _Talk:
+        talk = self._talk
+        new = [] if talk is None else tract.new_messages()
+        known = 0 if talk is None or not talk.messages else talk.messages[-1].number
+        fresh = [one for one in new if one.number > known]
+        if talk is None or talk.branch != branch or (fresh and fresh[0].number != known + 1):
+            talk, fresh = _Talk(branch), tract.messages()
+        self._talk = talk
+        for one in fresh:
+            self._add(talk, one)
+        return talk
+
+    def _add(self, talk: _Talk, one: MessageInfo) -> None:
+        at = len(talk.messages)
+        talk.messages.append(one)
+        talk.words.append(words_of(one.text))
+        while talk.before <= at - self.window and not talk.streak:  # what leaves the window is what was said before
+            talk.said.update(talk.words[talk.before])
+            if talk.messages[talk.before].kind not in self.ignore:
+                talk.told.update(talk.words[talk.before])
+            talk.before += 1
+        if at < _LEAST_BEFORE:
+            return
+        is_other = self._is_other(talk)
+        if is_other:
+            talk.streak.append(at)
+        elif is_other is not None:
+            talk.streak.clear()
+
+    def _is_other(self, talk: _Talk) -> bool | None:
+        """Whether the window is about something else; None where too little is said in it."""
+        first = len(talk.messages) - self.window
+        if self.measure is not None:
+            return self.measure(talk.messages[:first], talk.messages[first:]) > 0.5
+        words: Counter[str] = Counter()
+        for one, said in zip(talk.messages[first:], talk.words[first:], strict=True):
+            if one.kind not in self.ignore:
+                words.update(said)
+        if len(words) < LEAST_WORDS:
+            return None
+        return novelty(words, talk.said) > _NEW and likeness(words, talk.told) < _ALIKE
+
+    def _start(self, talk: _Talk) -> int | None:
+        """The place where the other subject begins: what the user said first in the window that was the first about it."""
+        first = talk.streak[0]
+        places = range(max(1, first - self.window + 1), first + 1)
+        before = set().union(*(words.keys() for words in talk.words[: places[0]])) if places else set()
+        asked = [at for at in places if talk.messages[at].kind == "user"]
+        new = [at for at in asked if novelty(talk.words[at], before) > _NEW]
+        return next(iter(new or asked), None)
+
+    # Going back
+
+    def _back(self, tract: _Branching, branch: str) -> Action | None:
+        origin = self._origin(tract, branch)
+        if not self._is_merged(tract, HEADS + branch, origin):
+            return None
+        return Action("switch", {"name": origin}, f"'{branch}' was merged into '{origin}'")
+
+    def _origin(self, tract: _Branching, branch: str) -> str:
+        """The branch that a tangent left; the default one where nobody knows."""
+        for entry in tract.policy_log(limit=None):
+            action = entry.action
+            if action is not None and action.name == "divert" and action.arguments.get("name") == branch:
+                return str(action.arguments.get("from", tract.config.default_branch))
+        return tract.config.default_branch
+
+    def _is_merged(self, tract: _Branching, tangent: str, into: str) -> bool:
+        repo = tract.repository
+        tip, there = repo.ref(tangent), repo.ref(HEADS + into)
+        return isinstance(tip, bytes) and isinstance(there, bytes) and is_ancestor(repo, tip, there)

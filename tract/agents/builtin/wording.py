@@ -1,0 +1,95 @@
+"""How far the words of the last messages are from those before: the measure of drift.
+
+    novelty    which part of the telling words of the window was never said before
+    likeness   the cosine between the words of the window and those of all before, by the logarithm of how often each was said
+
+A new subject has new words and few of the old ones, for several messages on end; a new file or a new request of the same work keeps enough of the old ones.
+Of the words only the beginnings count, so that forms of one word are the same.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+from tract.curation.compress.facts import COMMON
+
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_FUNCTION = COMMON | frozenset(
+    [
+        "this",
+        "that",
+        "with",
+        "from",
+        "have",
+        "will",
+        "your",
+        "what",
+        "when",
+        "they",
+        "them",
+        "then",
+        "than",
+        "were",
+        "been",
+        "would",
+        "could",
+        "into",
+        "just",
+        "like",
+        "some",
+        "need",
+        "want",
+        "make",
+        "also",
+        "here",
+        "more",
+        "very",
+        "only",
+        "over",
+        "such",
+        "each",
+        "most",
+        "does",
+        "must",
+        "same",
+        "both",
+        "upon",
+        "okay",
+    ]
+)
+_STEM = 6
+_LONGEST = 4000
+"""The characters of a message that are looked at."""
+
+LEAST_WORDS = 12
+"""A window with fewer different words says nothing."""
+
+
+def words_of(text: str) -> Counter[str]:
+    """The telling words of a text, by their beginnings."""
+    found = _WORD.findall(text[:_LONGEST].casefold())
+    return Counter(word[:_STEM] for word in found if word not in _FUNCTION)
+
+
+def novelty(window: Counter[str], said: set[str]) -> float:
+    """The part of the window's words that is not in *said*, from 0 to 1."""
+    total = sum(_weight(count) for count in window.values())
+    new = sum(_weight(count) for word, count in window.items() if word not in said)
+    return new / total if total else 0.0
+
+
+def likeness(window: Counter[str], before: Counter[str]) -> float:
+    """The cosine between two counts of words, from 0 to 1."""
+    dot = sum(_weight(count) * _weight(before[word]) for word, count in window.items() if word in before)
+    size = math.sqrt(_square(window)) * math.sqrt(_square(before))
+    return dot / size if size else 0.0
+
+
+def _weight(count: int) -> float:
+    return 1 + math.log(count)
+
+
+def _square(counts: Counter[str]) -> float:
+    return sum(_weight(count) ** 2 for count in counts.values())
