@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 from tract.compile.snapshot import Snapshot, View
-from tract.compile.totals import TokenCount, token_total
+from tract.compile.totals import TokenCount, request_total, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.config import check_keywords
 from tract.errors import ContentValidationError
@@ -58,6 +58,7 @@ class CompiledContext:
     snapshot: Snapshot = field(repr=False)
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
+    _request_total: Callable[[Mapping[str, Any]], TokenCount]
     _prefix: Callable[[Snapshot | Revision, Requests], PrefixChange]
     _numbers: Callable[[], Sequence[int]]
     _sent: Callable[[Form, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
@@ -99,6 +100,10 @@ class CompiledContext:
     def token_count(self) -> int:
         """The context's tokens: recorded usage where there is some, with the counter's figure for what came after."""
         return self._total().total
+
+    def request_tokens(self, request: Mapping[str, Any]) -> TokenCount:
+        """The tokens of a whole *request* with these messages: its tools and instructions too, and how all that is known."""
+        return self._request_total(request)
 
     @property
     def token_source(self) -> str:
@@ -279,6 +284,7 @@ def compiled(
         snapshot,
         lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
         lambda: ask_store(space, lambda open_: token_total(open_, snapshot)),
+        lambda request: ask_store(space, lambda open_: request_total(open_, snapshot, request)),
         partial(_prefix, space, snapshot),
         lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
         partial(_sent, space, snapshot),

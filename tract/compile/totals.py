@@ -51,6 +51,25 @@ def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
         return _with_usage(space, snapshot.key.commit, total, snapshot.columns.media(snapshot.length, space))
 
 
+def request_total(space: Workspace, snapshot: Snapshot, request: Mapping[str, Any]) -> TokenCount:
+    """The tokens of a request with the messages of *snapshot* and all that stands beside them.
+
+    What a provider counted had its tools and instructions in it; else they are estimated by what it publishes.
+    """
+    from tract.compile.request_change import settings_of, settings_tokens  # few ask for it
+
+    with space.lock:
+        found = token_total(space, snapshot)
+        if found.source.startswith("api:"):
+            return found
+        settings = settings_of(request)
+        has_system = any(
+            message.role in ("system", "developer") for message in snapshot.columns.messages[: snapshot.length]
+        )
+        beside = settings_tokens(space.blobs.counter, settings, has_system=has_system)
+        return TokenCount(found.total + beside, f"{found.source}, {beside} of tools and instructions estimated")
+
+
 def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: int) -> TokenCount:
     """The count, from the usage that a provider counted for this context or the beginning of it, where there is some.
 
