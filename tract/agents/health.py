@@ -5,6 +5,7 @@ No model is asked. On a handle that has looked before it costs what was added si
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -18,10 +19,10 @@ from tract.compile.totals import ContextTotals, context_totals, newest_usage
 from tract.compile.workspace import Workspace
 from tract.config import read_retention
 from tract.history.branch import on_branch
-from tract.history.context import context_at, index_of
+from tract.history.context import context_at, entries, index_of
 from tract.history.times import moment
 from tract.history.tree_diff import diff_contexts
-from tract.history.walk import ancestors, first_parents
+from tract.history.walk import first_parents
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind
 from tract.objects.id import ObjectId
@@ -152,7 +153,7 @@ class HealthTable:
         """The figures of *snapshot*; they cost the rows that were added since."""
         known = self.measures
         if known is None or known.columns is not snapshot.columns or known.rows > snapshot.length:
-            known = self.measures = Measures(snapshot.columns)
+            known = self.measures = Measures(snapshot.columns, known)
         known.advance(space, snapshot)
         return known
 
@@ -305,7 +306,7 @@ def _branch(
         mine = context_at(repo, tip)
         changes = diff_contexts(repo, mine, context_at(repo, at))
         added = {commit for change in changes for commit, _ in change.new}
-        missing = sum(index_of(repo, mine, commit) is None for commit in sorted(added)[:_MOST_STEPS])
+        missing = len(added - {commit for commit, _ in entries(repo, mine)}) if added else 0
     state: BranchState = "merged" if at in merged.found or not missing else "unmerged" if merged.is_sure else "unknown"
     return BranchHealth(name, at.hex(), state, missing, last, False)
 
@@ -321,16 +322,21 @@ def _merged(space: Workspace, tip: ObjectId | None, wanted: set[ObjectId]) -> Me
     """Those of *wanted* that *tip* reaches, as far back as a while."""
     if tip is None or not wanted:
         return Merged(frozenset(), is_sure=True)
-    least = min(space.repo.commit(id).generation for id in wanted)
+    repo = space.repo
+    least = min(repo.commit(id).generation for id in wanted)
     found: set[ObjectId] = set()
-    for steps, (id, commit) in enumerate(ancestors(space.repo, [tip])):
-        if id in wanted:
-            found.add(id)
-        if len(found) == len(wanted) or commit.generation < least:
-            break
-        if steps >= _MOST_STEPS:
-            return Merged(frozenset(found), is_sure=False)
-    return Merged(frozenset(found), is_sure=True)
+    seen = {tip}
+    waiting = [(-repo.outline(tip).generation, tip)]
+    for _ in range(_MOST_STEPS):
+        if not waiting or len(found) == len(wanted):
+            return Merged(frozenset(found), is_sure=True)
+        generation, id = heapq.heappop(waiting)
+        found |= {id} & wanted
+        new = [parent for parent in repo.outline(id).parents if -generation > least and parent not in seen]
+        seen.update(new)
+        for parent in new:
+            heapq.heappush(waiting, (-repo.outline(parent).generation, parent))
+    return Merged(frozenset(found), is_sure=False)
 
 
 # For people

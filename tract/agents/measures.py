@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tract.compile.snapshot import Columns, Snapshot
 from tract.compile.workspace import Workspace
-from tract.history.compression import SUMMARY, is_summary
+from tract.history.compression import is_summary
 from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
 from tract.messages.pairing import Pairing, Ref, is_answer, says_more
@@ -78,10 +78,12 @@ class Measures:
     *outputs* are all messages with results, in order; *repeated* has for each call that was made again its outputs but the last.
     *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
     *turns* are the rows with which the model's turns begin, *requests* those of what users said.
+    What the messages are that *before* has too, the figures of other columns, is taken from there.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, before: Measures | None = None) -> None:
         self.columns = columns
+        self._known = {} if before is None else before.known_kinds()
         self.rows = 0
         self.pairing = Pairing()
         self.outputs: list[Output] = []
@@ -107,11 +109,29 @@ class Measures:
         columns.total(snapshot.length, space)
         while self.rows < snapshot.length:
             start, stop = self.rows, min(snapshot.length, self.rows + _TOGETHER)
-            kinds = _kinds_of(space, columns, start, stop)
+            kinds = self._kinds_of(space, start, stop)
             messages = columns.messages[start:stop]
             for row, message, kind in zip(range(start, stop), messages, kinds, strict=True):
                 self._add(row, message, kind, columns.counts[row])
             self.rows = stop
+        self._known = {}
+
+    def known_kinds(self) -> dict[tuple[ObjectId, ObjectId], MessageKind]:
+        """What each message is, by its commit and its blob."""
+        rows = slice(self.rows)
+        return dict(
+            zip(zip(self.columns.commits[rows], self.columns.blobs[rows], strict=True), self.kinds, strict=True)
+        )
+
+    def _kinds_of(self, space: Workspace, start: int, stop: int) -> list[MessageKind]:
+        columns, known = self.columns, self._known
+        if not known:
+            return _kinds_of(space, columns, range(start, stop))
+        names = zip(columns.commits[start:stop], columns.blobs[start:stop], strict=True)
+        found = [known.get(name) for name in names]
+        new = [start + at for at, kind in enumerate(found) if kind is None]
+        made = iter(_kinds_of(space, columns, new))
+        return [next(made) if kind is None else kind for kind in found]
 
     def _add(self, row: int, message: Message, kind: MessageKind, tokens: int) -> None:
         _count(self._by_kind, kind, tokens)
@@ -202,18 +222,19 @@ def _shares(figures: dict[str, list[int]]) -> tuple[Share, ...]:
     return tuple(sorted(shares, key=lambda one: (-one.tokens, one.name)))
 
 
-def _kinds_of(space: Workspace, columns: Columns, start: int, stop: int) -> list[MessageKind]:
+def _kinds_of(space: Workspace, columns: Columns, rows: Sequence[int]) -> list[MessageKind]:
     """What the messages in those rows are."""
-    messages = columns.messages[start:stop]
+    messages = (
+        columns.messages[rows.start : rows.stop] if isinstance(rows, range) else [columns.messages[at] for at in rows]
+    )
     kinds = [kind_of(message) for message in messages]
     plain = [at for at, message in enumerate(messages) if _may_be_own(message)]
-    for at, type in zip(plain, _content_types(space, [columns.blobs[start + at] for at in plain]), strict=True):
+    for at, type in zip(plain, _content_types(space, [columns.blobs[rows[at]] for at in plain]), strict=True):
         kinds[at] = kind_of(messages[at], type)
-    said = [at for at, kind in enumerate(kinds) if kind in ("user", "answer", "instruction", "session")]
-    commits = [columns.commits[start + at] for at in said]
-    summaries = _summaries(space, commits)
-    for at, commit in zip(said, commits, strict=True):
-        if commit in summaries:
+    said = [at for at, kind in enumerate(kinds) if kind in ("user", "answer", "instruction")]
+    summaries = _summaries(space, [columns.commits[rows[at]] for at in said])
+    for at in said:
+        if columns.commits[rows[at]] in summaries:
             kinds[at] = "summary"
     return kinds
 
@@ -232,7 +253,5 @@ def _content_types(space: Workspace, blobs: Sequence[ObjectId]) -> Iterable[str]
 
 def _summaries(space: Workspace, commits: Sequence[ObjectId]) -> set[ObjectId]:
     """Those of *commits* that introduced a summary."""
-    repo, word = space.repo, SUMMARY.encode()
-    payloads = repo.objects.payloads(commits, "commit")
-    said = (commit for commit, payload in zip(commits, payloads, strict=True) if word in payload)
-    return {commit for commit in said if is_summary(repo, commit)}
+    repo = space.repo
+    return {commit for commit in commits if not repo.outline(commit).parents and is_summary(repo, commit)}
