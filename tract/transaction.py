@@ -154,24 +154,29 @@ class Transaction:
         repo = self.repo
         if parents is None:
             parents = () if self.tip is None else (self.tip,)
-        commit = Commit(
-            operation=operation,
-            parents=parents,
-            content=content,
-            target=target,
-            tree=context.tree,
-            open=context.open,
-            generation=_generation_after(repo, parents),
-            time=repo.clock() if time is None else time,
-            author=repo.author if author is None else author,
-            message=message,
-            metadata=metadata,
-            refs=refs,
+        return self.add(
+            Commit(
+                operation,
+                parents,
+                content,
+                target,
+                context.tree,
+                context.open,
+                1 + max([repo.commit(parent).generation for parent in parents], default=0),
+                repo.clock() if time is None else time,
+                repo.author if author is None else author,
+                message,
+                metadata,
+                refs,
+            )
         )
+
+    def add(self, commit: Commit) -> ObjectId:
+        """Take in a commit and give back its id; see :meth:`commit`."""
         made = new_commit(commit)
         self.objects.append(made)
         self._made.add(made.id)
-        repo.keep_commit(made.id, commit)
+        self.repo.keep_commit(made.id, commit)
         return made.id
 
     def note(
@@ -321,12 +326,6 @@ class Transaction:
                 lacks = missing_part(self.repo, kept)
                 if lacks is not None:
                     raise StorageError(f"ref '{name}' cannot be moved to {new.hex()[:16]}: {lacks}")
-
-
-def _generation_after(repo: Repository, parents: tuple[ObjectId, ...]) -> int:
-    if len(parents) == 1:
-        return 1 + repo.commit(parents[0]).generation
-    return 1 + max([repo.commit(parent).generation for parent in parents], default=0)
 
 
 def missing_part(repo: Repository, obj: Commit | Node) -> str | None:

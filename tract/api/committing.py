@@ -256,7 +256,8 @@ class Committing(Handle):
     def _write(self, space: Workspace, drafts: list[Draft], given: Any) -> list[CommitInfo]:
         """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
         try:
-            check_budget(space, self._unknown(space, drafts))
+            if space.repo.config.token_budget is not None:
+                check_budget(space, self._unknown(space, drafts))
             made = again_after_remote(lambda: make_commits(space.repo, drafts, expected=self._expected_by_commit))
         except (BudgetExceededError, RefMovedError) as exc:
             known = self._known(space, drafts)
@@ -280,7 +281,7 @@ class Committing(Handle):
 
     def _unknown(self, space: Workspace, drafts: list[Draft]) -> list[Draft]:
         """Those of *drafts* that a budget has to have room for: the branch has none of them under its key."""
-        if space.repo.config.budget is None or all(one.key is None for one in drafts):
+        if all(one.key is None for one in drafts):
             return drafts
         from tract.history.keys import known_commits  # most programs use no keys
 

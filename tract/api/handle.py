@@ -405,12 +405,12 @@ class _Access(AbstractContextManager[Workspace]):
 
     def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
         try:
-            if isinstance(exc, RefMovedError):
+            if exc is not None and isinstance(exc, RefMovedError):
                 self._handle._look()  # the error tells the user where the branch is
         finally:
             self._is_held = False
             self._handle._lock.release()
-        if isinstance(exc, OSError):
+        if exc is not None and isinstance(exc, OSError):
             raise as_storage_error(exc) from exc
 
     def __del__(self) -> None:

@@ -126,6 +126,11 @@ class Compiler:
         return self._verify
 
     @property
+    def notes(self) -> NoteTables:
+        """The notes, as of the last ``advance_notes``."""
+        return self._now
+
+    @property
     def priorities(self) -> NoteTable:
         """The priorities, as of the last ``advance_notes``."""
         return self._now.priorities

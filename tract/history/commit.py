@@ -111,7 +111,7 @@ def make_commits(
         blobs = [new_blob(draft.value) for draft in drafts]
     _check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
-        keys = _keys_for(tx, drafts)
+        keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
         made: list[tuple[ObjectId, Commit]] = []
         new: list[tuple[Draft, ObjectId, Commit]] = []
         at = tx.tip
@@ -167,17 +167,23 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
         # A chunk that closed with the last message and was then edited was no commit's at any time.
         nodes = nodes_of(repo, before, nodes)
     tx.objects += nodes
-    return tx.commit(
-        change.operation,
-        before,
-        parents=() if tip is None else (tip,),
-        content=change.content,
-        target=change.target,
-        time=change.time,
-        author=change.author,
-        message=change.message,
-        metadata=change.metadata,
-        refs=change.refs,
+    operation, content, target, time, author, message, metadata, refs = change
+    parents, generation = ((), 1) if tip is None else ((tip,), 1 + repo.commit(tip).generation)
+    return tx.add(
+        Commit(
+            operation,
+            parents,
+            content,
+            target,
+            before.tree,
+            before.open,
+            generation,
+            time,
+            author,
+            message,
+            metadata,
+            refs,
+        )
     )
 
 

@@ -139,6 +139,8 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
     # A blob of no type, which hash-object and streams can bring, is read as freeform content.
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
     usage = space.usages.get(repo, id)
+    notes = space.compiler.notes
+    config = notes.configs.get(repo, id)
     parents = tuple(map(bytes.hex, commit.parents))
     return CommitInfo(
         commit_hash=id.hex(),
@@ -151,9 +153,9 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         response_to=None if commit.target is None else commit.target.hex(),
         message=commit.message,
         metadata=None if commit.metadata is None else copy_json(commit.metadata),
-        generation_config=copy_json(space.compiler.configs.get(repo, id)),
+        generation_config=None if config is None else copy_json(config),
         usage=None if usage is None else usage_of(usage),
-        priority=priority_of(space.compiler.priorities.get(repo, id), content),
+        priority=priority_of(notes.priorities.get(repo, id), content),
         author=commit.author,
         created_at=moment(commit.time),
         _told=lambda: ask_store(space, lambda open_: _told(open_, commit)),

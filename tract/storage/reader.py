@@ -305,7 +305,7 @@ class ObjectReader:
         if id in self._journal.index:
             return True
         try:
-            return any(pack.contains(id) for pack in self._asked)
+            return bool(self._asked) and any(pack.contains(id) for pack in self._asked)
         except FileNotFoundError:  # gc took a pack: to write it again does no harm
             return False
 
