@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from tract.agents.actions import Action
-from tract.agents.policy_log import Trigger
 from tract.agents.settings import PolicySetting
 from tract.errors import PolicyConfigError
 from tract.history.state import to_document
@@ -50,7 +49,7 @@ class Policy(Protocol):
         ...
 
     @property
-    def trigger(self) -> Trigger:
+    def trigger(self) -> str:
         """``commit`` or ``compile``."""
         ...
 
@@ -70,7 +69,7 @@ class PolicyInfo(Shown):
     name: str
     kind: str
     priority: int | None
-    trigger: Trigger | None
+    trigger: str | None
     parameters: Mapping[str, Any]
     problem: str | None = None
 

@@ -67,7 +67,7 @@ def _wanted_at(tract: Any, policy: Policy, id: ObjectId) -> list[PolicyLogEntry]
         found.append(
             PolicyLogEntry(
                 policy=policy.name,
-                trigger=policy.trigger,
+                trigger="compile" if policy.trigger == "compile" else "commit",
                 action=action,
                 outcome="error" if error is not None else "proposed",
                 reason="" if action is None else action.reason,

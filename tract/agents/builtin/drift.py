@@ -170,9 +170,10 @@ class BranchPolicy:
         first = talk.streak[0]
         places = range(max(1, first - self.window + 1), first + 1)
         before = set().union(*(words.keys() for words in talk.words[: places[0]])) if places else set()
-        asked = [at for at in places if talk.messages[at].kind == "user"]
-        new = [at for at in asked if novelty(talk.words[at], before) > _NEW]
-        return next(iter(new or asked), None)
+        said = [at for at in places if talk.messages[at].kind not in self.ignore]
+        new = [at for at in said if novelty(talk.words[at], before) > _NEW]
+        asked = [at for at in said if talk.messages[at].kind == "user"]
+        return next(iter([at for at in new if at in asked] or asked or new or said), None)
 
     # Going back
 

@@ -1,0 +1,213 @@
+"""Tier 6: policies, autonomy, and a policy of one's own (scenarios 6.1 to 6.3)."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import call, make_tract, texts
+from tract import (
+    Action,
+    ArchivePolicy,
+    BranchPolicy,
+    CompressPolicy,
+    Decision,
+    PinPolicy,
+    Proposal,
+    Tract,
+    TractConfig,
+    auto_approve,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+AIRLINE = ROOT.parent / "shared" / "corpus" / "sierra-research+tau-bench" / "historical_trajectories"
+BUDGET = 4_000
+
+pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
+
+
+def talk(count: int, seed: int = 1) -> list[dict[str, Any]]:
+    """Real conversations of customers of an airline one after the other, or made ones where there is no corpus."""
+    path = AIRLINE / "gpt-4o-airline.json"
+    if path.exists():
+        talks = [one["traj"][1:] for one in json.loads(path.read_text())]
+        messages = [{**m, "content": (m.get("content") or "")[:600]} for one in talks for m in one]
+        return [m for m in messages if m["role"] in ("user", "assistant") and not m.get("tool_calls") and m["content"]][
+            :count
+        ]
+    chance = random.Random(seed)
+    words = [
+        "flight",
+        "reservation",
+        "passenger",
+        "economy",
+        "ticket",
+        "cabin",
+        "baggage",
+        "airport",
+        "refund",
+        "insurance",
+        "gold",
+        "seat",
+    ]
+    return [
+        {"role": ("user", "assistant")[n % 2], "content": " ".join(chance.choices(words, k=30))} for n in range(count)
+    ]
+
+
+def service(path: Any, autonomy: Any, **options: Any) -> Tract:
+    """The agent of 6.1, with its four policies."""
+    t = make_tract(path=path, config=TractConfig(author="tester", token_budget=BUDGET), verify_cache=False)
+    t.configure_policies(
+        [CompressPolicy(0.8), PinPolicy(patterns=[{"text": "PRIORITY"}]), BranchPolicy(), ArchivePolicy()],
+        autonomy=autonomy,
+        **options,
+    )
+    t.system("You serve customers of an airline. Be brief.")
+    return t
+
+
+def run(t: Tract, messages: list[dict[str, Any]]) -> None:
+    for number, message in enumerate(messages):
+        if number % 200 == 100:
+            t.user(f"PRIORITY case {number}: call the customer back")
+        t.commit(message)
+        assert t.status().token_count <= BUDGET, t.policy_log(limit=3)
+
+
+@pytest.mark.parametrize("size", [pytest.param(300, id="sample"), pytest.param(5_000, marks=pytest.mark.slow)])
+def test_an_agent_that_nobody_attends_stays_under_its_budget_with_its_pins(tmp_path: Path, size: int) -> None:
+    with service(tmp_path, "autonomous") as t:
+        messages = talk(size)
+        run(t, messages)
+
+        entries = t.policy_log(limit=None)
+        assert {"executed"} >= {one.outcome for one in entries} - {"skipped"}
+        assert len([one for one in entries if one.policy == "compress"]) >= len(messages) // 150
+        seen = texts(t, policies=False)
+        assert seen[0] == "You serve customers of an airline. Be brief."
+        if not str(t.current_branch).startswith("tangent/"):
+            assert [f"PRIORITY case {n}: call the customer back" for n in range(100, size, 200)] == [
+                text for text in seen if str(text).startswith("PRIORITY")
+            ]
+
+
+def test_in_development_everything_is_proposed_and_nothing_happens_by_itself(tmp_path: Path) -> None:
+    with service(tmp_path, "manual") as t:
+        t.user("PRIORITY: call back")
+        assert [one.origin for one in t.proposals()] == ["pin"]
+        assert [one for one in t.pinned() if one.commit_hash == t.head] == []
+        t.approve_proposal()
+        assert t.messages()[-1].priority == "pinned"
+
+
+def test_in_staging_low_risks_run_and_high_ones_wait(tmp_path: Path) -> None:
+    with service(tmp_path, "collaborative") as t:
+        t.user("PRIORITY: call back")
+        t.extend(talk(300)[:110])
+        assert t.messages()[1].priority == "pinned"
+        (one,) = [one for one in t.proposals() if one.origin == "compress"]
+        before = t.status().token_count
+        assert t.approve_proposal(one.id).status == "executed"
+        assert t.status().token_count < before
+
+
+def test_staging_may_approve_by_itself_what_one_names(tmp_path: Path) -> None:
+    def only_compressions(one: Proposal) -> Decision | None:
+        return auto_approve(one) if one.action.name == "compress" else None
+
+    with service(tmp_path, "collaborative", on_proposal=only_compressions) as t:
+        run(t, talk(150))
+        assert {one.action.name for one in t.proposals("executed")} == {"compress"}
+
+
+def test_the_same_policies_at_another_autonomy_by_one_call(tmp_path: Path) -> None:
+    with service(tmp_path, "manual") as t:
+        t.user("PRIORITY 1")
+        t.configure_policies(autonomy="autonomous")
+        t.user("PRIORITY 2")
+        assert [one.outcome for one in t.policy_log(limit=2)] == ["executed", "proposed"]
+        assert len(t.policies()) == 4
+
+
+# 6.3
+
+
+@dataclass
+class NoPersonalData:
+    """Hides what has personal data in it."""
+
+    name: str = "no-personal-data"
+    priority: int = 10
+    trigger: str = "commit"
+
+    def evaluate(self, tract: Tract) -> Action | None:
+        found = [
+            one.commit_hash
+            for one in tract.new_messages()
+            if not one.is_hidden and re.search(r"\b\d{3}-\d{2}-\d{4}\b", one.text)
+        ]
+        return Action("annotate", {"target": found, "priority": "skip"}, "personal data") if found else None
+
+
+@dataclass
+class NoOldToolOutput:
+    """Hides tool calls and results that are older than so many turns."""
+
+    turns: int = 10
+    name: str = "no-old-tool-output"
+    priority: int = 20
+    trigger: str = "compile"
+
+    def evaluate(self, tract: Tract) -> Action | None:
+        messages = tract.messages()
+        answers = [one.number for one in messages if one.kind in ("answer", "tool_call")]
+        oldest = answers[-self.turns] if len(answers) > self.turns else 0
+        old = [one for one in messages if one.kind in ("tool_call", "tool_result") and one.number < oldest]
+        hidden = [one.commit_hash for one in old if not one.is_hidden]
+        return Action("annotate", {"target": hidden, "priority": "skip"}, "old") if hidden else None
+
+
+ANTHROPIC = [
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "slots", "input": {"day": "monday"}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "8:00, SSN 123-45-6789"}]},
+]
+
+
+@pytest.mark.parametrize("format", ["openai", "anthropic"])
+def test_personal_data_never_reaches_a_model_and_old_tool_output_goes(format: Any) -> None:
+    t = make_tract()
+    t.configure_policies([NoPersonalData(), NoOldToolOutput(3)])
+    t.system("You help the staff of a clinic.")
+    t.user("Mia Wilson, 123-45-6789, needs an appointment.")
+    t.user("Which slots are free?")
+    if format == "openai":
+        t.commit(call("c1"))
+        t.tool_result("c1", "8:00, 9:30")
+    else:
+        t.extend(ANTHROPIC, format="anthropic")
+    for number in range(5):
+        t.user(f"week {number}?")
+        t.assistant("the same")
+
+    seen = t.compile()
+
+    assert "123-45-6789" not in json.dumps(seen.to_openai())
+    assert "slots" not in json.dumps(seen.to_anthropic()).replace("Which slots", "")
+    assert len(seen) == 12
+    assert {one.policy for one in t.policy_log()} >= {"no-personal-data"}
+
+
+def test_a_day_s_worth_of_stale_branches_is_put_aside(tmp_path: Path) -> None:
+    with service(tmp_path, "autonomous") as t:
+        t.branch("old-idea")
+        t.configure_policies([ArchivePolicy(stale_days=timedelta(0).total_seconds())])
+        t.user("go on")
+        assert [one.name for one in t.archived_branches()] == ["old-idea"]
