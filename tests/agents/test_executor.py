@@ -229,6 +229,19 @@ def test_a_low_profile_cannot_even_propose_to_touch_a_pin() -> None:
     assert ToolExecutor(t, profile="supervisor").execute("edit", {"target": 1, "content": "x"}).proposal_id
 
 
+@pytest.mark.parametrize("shown", ["normal", "pinned"])
+def test_a_model_shows_again_what_it_hid_itself_but_not_what_somebody_else_hid(shown: str) -> None:
+    t = conversation()
+    run = ToolExecutor(t)
+    run.execute("annotate", {"target": [2], "priority": "skip"})
+    t.annotate("HEAD:3", "skip", reason="a number of a credit card")
+
+    assert run.execute("annotate", {"target": [2], "priority": shown}).proposal_id is None
+    assert run.execute("annotate", {"target": [3], "priority": shown}).proposal_id is not None
+    assert "four" not in texts(t)
+    assert [None, "tool"] == [t.get_annotations(f"HEAD:{number}")[-1].origin for number in (3, 2)]
+
+
 # Hostile arguments
 
 WORDS = [

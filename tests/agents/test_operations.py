@@ -106,6 +106,7 @@ def test_a_closed_handle_raises() -> None:
         ("annotate", {"target": 2, "priority": "skip"}, "low"),
         ("annotate", {"target": 1, "priority": "skip"}, "high"),
         ("annotate", {"target": [2, 1], "priority": "normal"}, "high"),
+        ("annotate", {"target": 4, "priority": "normal"}, "high"),
         ("tag", {"name": "a"}, "low"),
         ("edit", {"target": 2, "content": "b"}, "high"),
         ("branch", {"name": "b"}, "high"),
@@ -113,7 +114,11 @@ def test_a_closed_handle_raises() -> None:
     ],
 )
 def test_the_risk_depends_on_arguments_and_what_they_touch(name: str, arguments: dict[str, Any], expected: str) -> None:
-    assert expected == risk(conversation(), name, **arguments)
+    t = conversation()
+    t.user("five")
+    t.annotate("HEAD:4", "skip")
+
+    assert expected == risk(t, name, **arguments)
 
 
 def test_a_settled_action_means_the_same_messages_when_others_came_before_them() -> None:

@@ -74,13 +74,13 @@ def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None
     action = wish.action
     try:
         call = checked(action)
-        risk = risk_of(tract, call)
+        risk = risk_of(tract, call, wish.origin)
         if needs_approval(risk, least_autonomy(autonomy, action.autonomy)):
             made = propose(tract, wish, rider)
             return Acted(ActionResult(text=f"waits as proposal '{made.id}'", proposal_id=made.id), made)
     except TractError as exc:
         return Acted(ActionResult(error=str(exc)))
-    result, landed = carry_out(tract, action, rider)
+    result, landed = carry_out(tract, action, rider, origin=wish.origin)
     return Acted(result, None, landed)
 
 
@@ -150,13 +150,15 @@ def _riding(repo: Repository, ride: _Ride) -> Iterator[None]:
         repo.riders.remove(ride)
 
 
-def carry_out(tract: TractLike, action: Action, rider: Rider | None = None) -> tuple[ActionResult, bool]:
+def carry_out(
+    tract: TractLike, action: Action, rider: Rider | None = None, *, origin: str | None = None
+) -> tuple[ActionResult, bool]:
     """Run *action*, and let *rider* write into the transaction in which it lands; whether it did."""
     if rider is None or action.name in _WITHOUT_RIDER:
-        return execute(tract, action), False
+        return execute(tract, action, origin=origin), False
     ride = _Ride(tract.repository, rider)
     with _riding(tract.repository, ride):
-        result = execute(tract, action)
+        result = execute(tract, action, origin=origin)
     return result, ride.has_landed
 
 

@@ -12,7 +12,7 @@ from tract.agents.actions import ActionResult, Risk
 from tract.agents.operation import Argument, Operation
 from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
-from tract.history.priority import PriorityName
+from tract.history.priority import Priority, PriorityName
 from tract.report.text import count_of, short
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _commit(
     return ActionResult(text=f"committed {short(made.commit_hash)}", commit_hash=made.commit_hash)
 
 
-def _risk_of_commit(_: TractLike, arguments: Mapping[str, Any]) -> Risk:
+def _risk_of_commit(_: TractLike, arguments: Mapping[str, Any], origin: str | None) -> Risk:  # noqa: ARG001  # all of them are asked alike
     return "high" if arguments.get("role") == "user" else "low"
 
 
@@ -38,12 +38,16 @@ def _edit(tract: TractLike, target: str, content: str, message: str | None = Non
 
 
 def _annotate(
-    tract: TractLike, target: Sequence[str], priority: PriorityName, reason: str | None = None
+    tract: TractLike,
+    target: Sequence[str],
+    priority: PriorityName,
+    reason: str | None = None,
+    origin: str | None = None,
 ) -> ActionResult:
     found = tract.messages(only=target)
     with tract.batch():
         for one in found:
-            tract.annotate(one.commit_hash, priority, reason=reason)
+            tract.annotate(one.commit_hash, priority, reason=reason, origin=origin)
     numbers = ", ".join(str(one.number) for one in found)
     return ActionResult(
         text=f"message{'s' if len(found) > 1 else ''} {numbers}: {priority}",
@@ -51,10 +55,19 @@ def _annotate(
     )
 
 
-def _risk_of_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Risk:
-    if arguments["priority"] == "pinned":
-        return "low"
-    return "high" if any(one.is_protected for one in tract.messages(only=arguments["target"])) else "low"
+def _risk_of_annotate(tract: TractLike, arguments: Mapping[str, Any], origin: str | None) -> Risk:
+    for one in tract.messages(only=arguments["target"]):
+        if arguments["priority"] != "pinned" and one.is_protected:
+            return "high"
+        if arguments["priority"] != "skip" and one.priority is Priority.SKIP and _who_hid(tract, one) != origin:
+            return "high"
+    return "low"
+
+
+def _who_hid(tract: TractLike, one: MessageInfo) -> str:
+    """What asked for the message to be hidden; "" for a person."""
+    noted = tract.get_annotations(one.commit_hash)
+    return (noted[-1].origin or "") if noted else ""
 
 
 def _touched_by_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
@@ -163,7 +176,8 @@ CHANGING: Sequence[Operation] = (
         summary="Hide messages from the model (skip), never compress them (pinned), or neither (normal).",
         risk="low",
         risk_of=_risk_of_annotate,
-        riskier="taking a pin away, or hiding a pin or an instruction",
+        riskier="hiding or unpinning a pin or an instruction, or showing what somebody else hid",
+        tells_origin=True,
         function=_annotate,
         touched=_touched_by_annotate,
         profile="self",

@@ -28,6 +28,8 @@ _LOG = logging.getLogger("tract.agents")
 _LONGEST_OUTPUT = 60_000
 """Characters; no operation gives more where its arguments are as its schema says."""
 
+_ORIGIN = "tool"
+
 _FREE: Profile = "supervisor"
 """The least profile that may touch instructions and pins."""
 
@@ -89,16 +91,16 @@ class ToolExecutor:
         self._check_protected(call)
         action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
         autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
-        if needs_approval(risk_of(self._tract, call), autonomy):
+        if needs_approval(risk_of(self._tract, call, _ORIGIN), autonomy):
             return self._propose(action)
-        return execute(self._tract, action)
+        return execute(self._tract, action, origin=_ORIGIN)
 
     def _propose(self, action: Action) -> ActionResult:
         """Propose *action*; where a model asks again for what waits already, it is told so."""
         wanted = pinned_down(self._tract, action)
         known = ProposalTable().read(self._tract.repository).values()
         same = [one.id for one in known if one.status == "pending" and _means(one.action, wanted)]
-        id = same[0] if same else propose(self._tract, Wish(action, "tool", action.reason)).id
+        id = same[0] if same else propose(self._tract, Wish(action, _ORIGIN, action.reason)).id
         again = " already" if same else ""
         text = f"{action.name} needs approval: it waits{again} as proposal '{id}', and nothing has changed"
         return ActionResult(text=text, proposal_id=id)

@@ -137,7 +137,8 @@ class Argument:
 class Operation:
     """An operation of tract's.
 
-    *risk* is that of a usual call; *risk_of*, where there is one, says that of a call with its arguments on a tract, and *riskier* in words when that is ``high``.
+    *risk* is that of a usual call; *risk_of*, where there is one, says that of a call by its tract, its arguments and what asks for it, and *riskier* in words when that is ``high``.
+    *tells_origin*: the function is told what asks for the call, as ``origin``.
     *touched* gives the messages of the context at HEAD whose words a call would change, or that the model would no longer see.
     """
 
@@ -149,6 +150,7 @@ class Operation:
     profile: Profile = "read"
     risk_of: Callable[..., Risk] | None = None
     riskier: str = ""
+    tells_origin: bool = False
     touched: Callable[..., Sequence[MessageInfo]] | None = None
 
     @property

@@ -56,10 +56,10 @@ def checked(action: Action, profile: Profile = "full") -> Call:
     return Call(operation, operation.read_arguments(action.arguments))
 
 
-def risk_of(tract: TractLike, call: Call) -> Risk:
-    """The risk of *call* on *tract* as it is now; an error of tract's where it names what is not there."""
+def risk_of(tract: TractLike, call: Call, origin: str | None = None) -> Risk:
+    """The risk of *call* on *tract* as it is now, for *origin*, which asks for it; an error of tract's where it names what is not there."""
     ask = call.operation.risk_of
-    return call.operation.risk if ask is None else ask(tract, call.arguments)
+    return call.operation.risk if ask is None else ask(tract, call.arguments, origin)
 
 
 def settled(tract: TractLike, action: Action) -> Action:
@@ -79,14 +79,15 @@ def settled(tract: TractLike, action: Action) -> Action:
     return Action(action.name, arguments, action.reason, action.autonomy)
 
 
-def execute(tract: TractLike, action: Action) -> ActionResult:
+def execute(tract: TractLike, action: Action, *, origin: str | None = None) -> ActionResult:
     """Run *action* on *tract*, whatever its risk: what came of it, or the error that it ended in, as a value.
 
-    Only a handle that was closed raises.
+    *origin* is what asks for it where that is no person: ``tool``, or a policy's name. Only a handle that was closed raises.
     """
     try:
         call = checked(action)
-        return call.operation.function(tract, **call.arguments)
+        told = {"origin": origin} if call.operation.tells_origin else {}
+        return call.operation.function(tract, **call.arguments, **told)
     except ClosedError:
         raise
     except TractError as exc:

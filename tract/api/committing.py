@@ -211,12 +211,20 @@ class Committing(Handle):
             drop_partial(space.repo, answer.id)
 
     def annotate(
-        self, target: Revision, priority: Priority | PriorityName, *, reason: str | None = None
+        self,
+        target: Revision,
+        priority: Priority | PriorityName,
+        *,
+        reason: str | None = None,
+        origin: str | None = None,
     ) -> PriorityAnnotation:
-        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves."""
+        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves.
+
+        *origin* is what asked for it where that was no person, such as ``tool``.
+        """
         with self._access() as space:
             message = message_named(space.repo, target)
-            made = annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities)
+            made = annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities, origin)
             self._sight.look_at_own_note(space.repo)
             return made
 

@@ -36,13 +36,14 @@ _PRIORITIES = tuple(priority.value for priority in Priority)
 
 @dataclass(frozen=True, slots=True)
 class PriorityAnnotation:
-    """One time that somebody set a message's priority; *target* is the message's commit."""
+    """One time that somebody set a message's priority; *target* is the message's commit, *origin* what asked for it where that was no person: ``tool``, or a policy's name."""
 
     target: str
     priority: Priority
     reason: str | None
     author: str
     created_at: datetime
+    origin: str | None = None
 
 
 def read_priority(name: Priority | str) -> Priority:
@@ -79,22 +80,30 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
 
 
 def annotate(
-    repo: Repository, target: ObjectId, priority: Priority, reason: str | None, table: NoteTable | None = None
+    repo: Repository,
+    target: ObjectId,
+    priority: Priority,
+    reason: str | None,
+    table: NoteTable | None = None,
+    origin: str | None = None,
 ) -> PriorityAnnotation:
     """Set the priority of the message *target*, as a note: no branch moves, and the earlier ones are kept.
 
-    *table*, the caller's of the priorities, spares reading all of them.
+    *table*, the caller's of the priorities, spares reading all of them; *origin* is what asked for it where that was no person.
     """
-    if reason is not None and not isinstance(reason, str):
-        raise ContentValidationError(f"a reason must be text, not {type(reason).__name__}")
     body: dict[str, Any] = {"priority": priority.value}
-    if reason is not None:
-        body["reason"] = reason
+    for name, said in (("reason", reason), ("origin", origin)):
+        if said is not None and not isinstance(said, str):
+            raise ContentValidationError(
+                f"{'a' if name == 'reason' else 'an'} {name} must be text, not {type(said).__name__}"
+            )
+        if said is not None:
+            body[name] = said
     time = repo.clock()
     write_note(
         repo, PRIORITY, NewNote(target, body, time), reason=f"annotate: {priority} {target.hex()[:16]}", table=table
     )
-    return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time))
+    return PriorityAnnotation(target.hex(), priority, reason, repo.author, moment(time), origin)
 
 
 def brought_back(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> set[ObjectId] | None:
@@ -133,6 +142,7 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
             note.body.get("reason"),
             note.author,
             moment(note.time),
+            note.body.get("origin"),
         )
         for note in note_history(repo, PRIORITY, target)
     ][::-1]

@@ -196,7 +196,8 @@ def _print_header(console: Console, line: Line, names: list[str] | None, history
         console.line("Note:     ", info.message)
     for note in history:
         reason = f": {note.reason}" if note.reason else ""
-        console.line("Priority: ", f"{note.priority.value}{reason}", f" ({note.author}, {date_text(note.created_at)})")
+        who = f"{note.author}, {note.origin}" if note.origin else note.author
+        console.line("Priority: ", f"{note.priority.value}{reason}", f" ({who}, {date_text(note.created_at)})")
     if info.generation_config is not None:
         console.line("Config:   ", compact_json(info.generation_config))
     if info.usage is not None:
