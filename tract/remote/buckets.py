@@ -20,6 +20,7 @@ from tract.remote.transport import UNCHANGED, Listed, Stored, Unchanged
 _T = TypeVar("_T")
 _QUERY = re.compile(r"\?\S*|(?i:authorization|signature|token|credential|secret|key)\s*[:=]\s*\S+")
 _LONGEST = 200
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist|container does not exist", re.IGNORECASE)
 _DENIED = re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
 
 # Buckets have no end to their pages, and a listing of a million keys should not wait for the last.
@@ -47,7 +48,8 @@ class BucketTransport:
                 data = bytes(found.bytes())
             except self._obs.exceptions.NotModifiedError:
                 return UNCHANGED
-            except (self._obs.exceptions.NotFoundError, FileNotFoundError):
+            except (self._obs.exceptions.NotFoundError, FileNotFoundError) as exc:
+                self._missing(exc)
                 return None
             if len(data) != found.meta["size"]:
                 raise RemoteError(f"'{self._shown}/{key}': {len(data)} bytes came of {found.meta['size']}")
@@ -59,7 +61,8 @@ class BucketTransport:
         def ask() -> bytes | None:
             try:
                 return bytes(self._obs.get_range(self._store, self._start + key, start=start, length=length))
-            except (self._obs.exceptions.NotFoundError, FileNotFoundError):
+            except (self._obs.exceptions.NotFoundError, FileNotFoundError) as exc:
+                self._missing(exc)
                 return None
 
         return self._asked(key, ask)
@@ -76,9 +79,11 @@ class BucketTransport:
             errors = self._obs.exceptions
             try:
                 found = self._obs.put(self._store, self._start + key, data, mode=mode, use_multipart=False)
-            except (errors.AlreadyExistsError, errors.PreconditionError, errors.NotFoundError, FileExistsError):
+            except (errors.AlreadyExistsError, errors.PreconditionError, FileExistsError):
                 return None
-            except FileNotFoundError:
+            except (errors.NotFoundError, FileNotFoundError) as exc:
+                # A swap where there is nothing is answered so; a create never, but where the bucket is missing.
+                self._missing(exc, is_expected=mode != "create")
                 return None
             return found.get("e_tag") or ""
 
@@ -107,6 +112,11 @@ class BucketTransport:
                 return
 
         self._asked(key, ask, landed=None)
+
+    def _missing(self, exc: Exception, *, is_expected: bool = True) -> None:
+        """None for a key that is not there; RemoteError where the bucket is what is missing."""
+        if not is_expected or _NO_BUCKET.search(str(exc)):
+            raise RemoteError(f"'{self._shown}' cannot be reached: its bucket is not there") from None
 
     def _sent(self, version: str) -> str:
         return version.strip('"') if self._bare else version
