@@ -245,3 +245,19 @@ def test_many_notes_are_folded_and_many_packs_merged(url: str, tmp_path: Path) -
     assert known is not None
     assert len(known.head.packs) <= 33
     assert len(known.head.notes) <= 64
+
+
+def test_status_says_how_far_a_branch_and_the_remotes_are_apart(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a")
+    assert "up to date with origin/main" == str(t.status().upstream)
+    t.user("b")
+    t.user("c")
+    assert ("origin/main", 2, 0) == t.status().upstream
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.user("d")
+        other.push()
+    t.fetch()
+    assert "2 ahead of and 1 behind origin/main" == str(t.status().upstream)
+    assert t.status().upstream is not None
+    t.switch("new", create=True)
+    assert t.status().upstream is None

@@ -21,6 +21,7 @@ from tract.messages.message import Message
 from tract.messages.pairing import Pairing, is_answer, tools_in
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
+from tract.refs.names import REMOTES
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe_all
 from tract.report.text import Shown, count_of, short
@@ -31,6 +32,7 @@ from tract.tree import Context
 if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
     from tract.history.partial import PartialAnswer
+    from tract.history.upstream import Upstream
 
 _RECENT = 5
 
@@ -53,6 +55,7 @@ class StatusInfo(Shown):
 
     *open_calls* are the tool calls of the last answer that nobody answered yet.
     *partial_answers* are streamed messages whose processes died before they were committed.
+    *upstream* is how the branch stands to the remote's of its name, as it was when it was last looked at; None where no remote is known to have it.
     *prefix* is what the request that was asked about would cost the cache of the last recorded one; None where nobody asked, or none was recorded.
     *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
@@ -71,6 +74,7 @@ class StatusInfo(Shown):
     open_calls: tuple[OpenCall, ...]
     prefix: PrefixChange | None = None
     partial_answers: tuple[PartialAnswer, ...] = ()
+    upstream: Upstream | None = None
 
     def __repr__(self) -> str:
         where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"
@@ -84,7 +88,17 @@ class StatusInfo(Shown):
         counts = f"{count_of(self.message_count, 'message')} in the context{hidden}, {count_of(self.commit_count, 'commit')} behind it"
         tokens = f"Tokens: {self.token_count:,}{share}  [{self.token_source}]"
         prefix = [] if self.prefix is None else [prefix_line(self.prefix)]
+        where += "" if self.upstream is None else f", {self.upstream}"
         return "\n".join([where, counts, tokens, *prefix, "", *map(str, self.recent_commits)]).rstrip()
+
+
+def upstream_now(repo: Repository) -> Upstream | None:
+    """How HEAD's branch stands to the remote's."""
+    if not repo.local_refs(REMOTES):
+        return None
+    from tract.history.upstream import upstream_of  # most stores have no remote
+
+    return upstream_of(repo, *repo.head())
 
 
 def prefix_line(change: PrefixChange) -> str:
@@ -114,6 +128,7 @@ def status(space: Workspace, request: Mapping[str, Any] | None = None) -> Status
         recent_commits=_recent(space, tip),
         open_calls=open_calls(space, tip),
         prefix=None if request is None else change_of_last_request(space, tip, request),
+        upstream=upstream_now(repo),
         partial_answers=left_answers(repo),
     )
 

@@ -38,11 +38,13 @@ from tract.report.status import (
     open_calls,
     prefix_line,
     prefix_of_last_call,
+    upstream_now,
 )
 
 if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
     from tract.history.partial import PartialAnswer
+    from tract.history.upstream import Upstream
 
 _T = TypeVar("_T")
 
@@ -69,6 +71,7 @@ class _State(NamedTuple):
     open_calls: tuple[OpenCall, ...]
     change: PrefixChange | None
     partial: tuple[PartialAnswer, ...]
+    upstream: Upstream | None
 
 
 def run(console: Console, args: Args) -> int:
@@ -124,6 +127,7 @@ def _read(console: Console, space: Workspace, request: dict[str, Any] | None) ->
         open_calls(space, tip),
         None if request is None else change_of_last_request(space, tip, request),
         left_answers(repo),
+        upstream_now(repo),
     )
 
 
@@ -137,7 +141,8 @@ def _print(console: Console, state: _State) -> None:
     if state.tract != ROOT:
         console.line("Tract ", console.paint(state.tract, "bold"))
     if state.branch is not None:
-        console.line("On branch ", console.paint(state.branch, "bold green"))
+        beside = "" if state.upstream is None else f", {state.upstream}"
+        console.line("On branch ", console.paint(state.branch, "bold green"), beside)
     elif state.tip is not None:
         console.line(console.paint("HEAD detached at ", "red"), state.tip.hex()[:10])
     if state.merge is not None:
@@ -198,6 +203,7 @@ def _print_short(console: Console, state: _State) -> None:
     beside = [f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n]
     tokens = f"{'~' if totals.estimated else ''}{totals.tokens.total} tokens"
     count = f"{totals.messages} message{'' if totals.messages == 1 else 's'}"
+    beside += [] if state.upstream is None else [str(state.upstream)]
     console.line(
         "## ",
         console.paint(where, "green" if state.branch is not None else "red"),
