@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,12 @@ def working(budget: int | None = None, reads: int = 30, files: int = 7) -> Tract
     for number in range(reads):
         use(t, f"c{number}", "read", path=f"src/f{number % files}.py")
     return t
+
+
+def later(t: Tract, days: float) -> Tract:
+    """The tract as it is some days later."""
+    clock = t.repository.clock
+    return Tract(replace(t.repository, clock=lambda: clock() + round(days * 86_400_000_000)), tokenizer=Words())
 
 
 def named(found: Health, name: str) -> Advice:
@@ -217,21 +224,44 @@ def test_summaries_and_hidden_messages_are_counted() -> None:
 def test_branches_are_merged_or_lack_what_is_counted_and_stale_after_a_week() -> None:
     t = make_tract("a")
     t.branch("done")
-    old = datetime.now(UTC) - timedelta(days=9)
     t.switch("aside", create=True)
-    t.user("b", timestamp=old)
-    t.assistant("c", timestamp=old)
+    t.user("b")
+    t.assistant("c")
     t.switch("main")
+    t = later(t, days=8)
     t.user("d")
 
     found = {one.name: one for one in t.health().branches}
 
-    assert ("merged", 0, False) == (found["done"].state, found["done"].missing, found["done"].is_stale)
+    assert ("merged", 0, True) == (found["done"].state, found["done"].missing, found["done"].is_stale)
     assert ("unmerged", 2, True) == (found["aside"].state, found["aside"].missing, found["aside"].is_stale)
-    assert "current" == found["main"].state
+    assert ("current", False) == (found["main"].state, found["main"].is_stale)
     t.user("e")
     t.merge("aside")
     assert "merged" == {one.name: one for one in t.health().branches}["aside"].state
+
+
+def test_a_branch_that_was_made_lately_is_not_stale_however_old_its_last_message_is() -> None:
+    t = make_tract()
+    t.user("a", timestamp=datetime.now(UTC) - timedelta(days=9))
+    t.branch("new")
+    t.user("b")
+
+    assert [False, False] == [one.is_stale for one in t.health().branches]
+
+
+def test_a_stale_branch_of_which_nothing_would_be_missed_is_advised_to_be_put_aside() -> None:
+    t = make_tract("a")
+    t.branch("done")
+    t.user("b")
+    assert () == t.health().advice
+    t = later(t, days=8)
+
+    (advice,) = t.health().advice
+
+    assert Action("archive", {"name": "done"}, "branch 'done' is merged and stale") == advice.action
+    assert execute(t, advice.action).error is None
+    assert () == t.health().advice
 
 
 def test_a_branch_that_is_not_current_can_be_looked_at() -> None:

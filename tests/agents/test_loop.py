@@ -157,6 +157,50 @@ def test_what_needs_approval_waits_and_the_loop_goes_on(llm_server: LLMServer, p
     assert "three numbers" in texts(t)
 
 
+@every_protocol
+def test_the_answer_that_goes_elsewhere_goes_along(llm_server: LLMServer, protocol: Any) -> None:
+    llm_server.script(
+        calling(("branch", {"name": "aside"}), ("commit", {"content": "a thought"})),
+        calling(("status", {}), ("switch", {"name": "aside"})),
+        text("here now"),
+        calling(("switch", {"name": "main"})),
+        text("back"),
+    )
+    t = conversation()
+    set_autonomy(t.repository, "autonomous")
+
+    outputs = loop(t, llm_server, protocol)
+
+    assert "HEAD is on branch 'aside'" in outputs[3]
+    assert "aside" == t.current_branch
+    assert [] == torn(t)
+    assert () == t.status().open_calls
+    assert "here now" in str(t.messages()[-1].text)
+
+    t.user("go back")
+    loop(t, llm_server, protocol)
+    assert "main" == t.current_branch
+    assert "back" in str(t.messages()[-1].text)
+    assert "a thought" in str(t.compile().to_dicts())
+
+
+@every_protocol
+def test_undo_takes_back_what_was_done_before_the_answer_that_asks_for_it(llm_server: LLMServer, protocol: Any) -> None:
+    llm_server.script(calling(("status", {}), ("undo", {}), say="that was wrong"), text("done"))
+    t = conversation()
+    set_autonomy(t.repository, "autonomous")
+    t.edit("HEAD:3", "a mistake")
+    assert "a mistake" in texts(t)
+
+    with make_client(protocol, llm_server) as client:
+        work(t, client, protocol, "full")
+
+    assert "one is a number" in texts(t)
+    assert "that was wrong" in str(t.compile().to_dicts())
+    assert [] == torn(t)
+    assert () == t.status().open_calls
+
+
 @pytest.mark.parametrize("arguments", ["", "{", '{"limit": "2"}', "null", '"x"'])
 def test_arguments_as_a_model_wrote_them_are_taken_or_answered(llm_server: LLMServer, arguments: str) -> None:
     broken = {"id": "c", "type": "function", "function": {"name": "log", "arguments": arguments}}

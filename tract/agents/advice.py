@@ -4,6 +4,7 @@ repeated outputs ── skip        a later call gave the same again
 old outputs      ── skip        nobody looked at them for some turns, nor at their files
 what is oldest   ── compress    where a budget is nearly used up; the note in its place is written by rule
 archives         ── gc
+stale branches   ── archive     where HEAD's has all of them
 """
 
 from __future__ import annotations
@@ -135,15 +136,14 @@ class Subject:
         return PrefixCost.of(common, rest, rest - saved, 0.0, CachePrices.of(self.space.config))
 
 
-def advise(subject: Subject) -> tuple[Advice, ...]:
-    """What could be done, the least risky first."""
-    found: list[Advice] = []
+def advise(subject: Subject, merged: Sequence[str] = ()) -> tuple[Advice, ...]:
+    """What could be done, the least risky first; *merged* are stale branches of which nothing would be missed."""
     makers: Iterable[Callable[[Subject], Advice | None]] = (_repeated, _old, _pressure, _garbage)
-    for make in makers:
-        one = make(subject)
-        if one is not None:
-            found.append(replace(one, number=len(found) + 1))
-    return tuple(found)
+    found = [one for make in makers if (one := make(subject)) is not None]
+    found += [
+        Advice(0, Action("archive", {"name": name}, f"branch '{name}' is merged and stale"), 0) for name in merged
+    ]
+    return tuple(replace(one, number=number) for number, one in enumerate(found, 1))
 
 
 # Outputs

@@ -8,8 +8,8 @@ Whatever a model sends, it gets an answer that it can read; what the profile doe
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.agents.acting import Wish, pinned_down, propose
@@ -93,7 +93,42 @@ class ToolExecutor:
         autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
         if needs_approval(risk_of(self._tract, call, _ORIGIN), autonomy):
             return self._propose(action)
-        return execute(self._tract, action, origin=_ORIGIN)
+        return self._moved(action) if operation.moves else execute(self._tract, action, origin=_ORIGIN)
+
+    def _moved(self, action: Action) -> ActionResult:
+        """Run an action after which the context may be another one; the answer that asks for it goes along, or its result would answer nothing there."""
+        under_way = self._under_way()
+        if under_way:
+            action = replace(action, arguments={**action.arguments, **self._without_answer(action, under_way)})
+        result = execute(self._tract, action, origin=_ORIGIN)
+        missing = [] if result.error is not None else [id for id in under_way if not self._is_here(id)]
+        if missing:
+            self._tract.cherry_pick(missing)
+        return result
+
+    def _without_answer(self, action: Action, under_way: Sequence[str]) -> dict[str, Any]:
+        """The arguments that let *action* be about the context in front of the answer that asks for it: what is undone came before it, and a branch beside it begins there."""
+        given = action.arguments
+        if action.name == "undo":
+            return {"steps": given.get("steps", 1) + len(under_way)}
+        if action.name == "branch" and "source" not in given and not given.get("switch"):
+            before = self._tract.get_commit(under_way[0]).parent_hash
+            return {} if before is None else {"source": before}
+        return {}
+
+    def _under_way(self) -> list[str]:
+        """The messages from the call on that waits for its result, where the context has one."""
+        waiting = self._tract.status().open_calls
+        if not waiting:
+            return []
+        (first,) = self._tract.messages(only=[waiting[0].commit_hash])
+        return [one.commit_hash for one in self._tract.messages(start=first.number)]
+
+    def _is_here(self, id: str) -> bool:
+        try:
+            return bool(self._tract.messages(only=[id]))
+        except TractError:
+            return False
 
     def _propose(self, action: Action) -> ActionResult:
         """Propose *action*; where a model asks again for what waits already, it is told so."""

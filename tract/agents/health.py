@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tract.agents.advice import Advice, Subject, advise
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tract.messages.message import CompileWarning
 
 STALE_DAYS = 7
-"""A branch without a commit for so long is stale."""
+"""A branch that nobody committed to or moved for so long is stale."""
 
 CACHE_SECONDS = 300
 """How long providers keep a prompt's cache that nobody uses: Anthropic's and OpenAI's least."""
@@ -181,6 +181,12 @@ def health(space: Workspace, table: HealthTable, branch: str | None = None) -> H
     subject = subject_of(space, table, branch)
     measures = subject.measures
     totals = context_totals(space, tip)
+    branches = _branches(space, table, name, tip)
+    merged = tuple(
+        one.name
+        for one in branches
+        if one.state == "merged" and one.is_stale and one.name != repo.config.default_branch
+    )
     return Health(
         tract_id=repo.tract,
         branch=name,
@@ -196,10 +202,10 @@ def health(space: Workspace, table: HealthTable, branch: str | None = None) -> H
         old_outputs=_old_outputs(measures),
         open_calls=_open_calls(measures),
         torn=measures.pairing.warnings(),
-        branches=_branches(space, table, name, tip),
+        branches=branches,
         archives_waiting=subject.archives_waiting,
         cache=_cache(space, tip, totals),
-        advice=advise(subject),
+        advice=advise(subject, merged),
     )
 
 
@@ -280,8 +286,21 @@ def _branches(
     made = {name: _branch(space, name, tips[name], tip, name == current, merged) for name in new}
     table.branches = {name: made.get(name) or known[name] for name in sorted(tips)}
     table.head = current, tip
-    old = moment(repo.clock()) - timedelta(days=STALE_DAYS)
-    return tuple(one._replace(is_stale=one.last_commit <= old) for one in table.branches.values())
+    old = repo.clock() - round(timedelta(days=STALE_DAYS).total_seconds() * 1_000_000)
+    aged = {name for name, one in table.branches.items() if one.last_commit <= moment(old)}
+    aged -= _moved_since(repo, old) if aged - {current} else set()
+    return tuple(one._replace(is_stale=one.name in aged) for one in table.branches.values())
+
+
+def _moved_since(repo: Repository, time: int) -> set[str]:
+    """The branches that were made or moved since *time*, as far as the last operations tell."""
+    moved: set[str] = set()
+    for _, operation in islice(repo.refs.history(), _MOST_STEPS):
+        if operation.time < time:
+            break
+        moved |= {change.name for change in operation.changes}
+    start = repo.prefix + HEADS
+    return {name.removeprefix(start) for name in moved if name.startswith(start)}
 
 
 def _has_grown(repo: Repository, old: ObjectId | None, tip: ObjectId | None) -> bool:

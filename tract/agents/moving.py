@@ -168,6 +168,7 @@ MOVING: Sequence[Operation] = (
         summary="Make a branch of the conversation.",
         risk="high",
         function=_branch,
+        moves=True,
         profile="self",
         arguments=(
             Argument(name="name", type="text", help="its name", required=True),
@@ -180,6 +181,7 @@ MOVING: Sequence[Operation] = (
         summary="Go to another branch; the context is then its.",
         risk="high",
         function=_switch,
+        moves=True,
         touched=_left_by_switch,
         profile="self",
         arguments=(
@@ -257,6 +259,7 @@ MOVING: Sequence[Operation] = (
         summary="Put the branch back on an earlier commit; what followed leaves the context.",
         risk="high",
         function=_reset,
+        moves=True,
         profile="supervisor",
         arguments=(
             Argument(name="target", type="revision", help="the commit", required=True),
@@ -274,6 +277,7 @@ MOVING: Sequence[Operation] = (
         summary="Take back the last operations.",
         risk="high",
         function=_undo,
+        moves=True,
         profile="full",
         arguments=(Argument(name="steps", type="integer", help="default 1", least=1, most=100),),
     ),
