@@ -61,8 +61,8 @@ def test_no_conversation_is_a_problem(tmp_path, data, expected):
         (b'{"messages": [{"type": "gemini", "content": "hi"}]}', "an object with the keys 'messages'"),
         (b"[1, 2]", "a list of 2, first a number"),
         (
-            b'{"instruction": "x", "input": "y", "output": "z"}',
-            "an object with the keys 'instruction', 'input', 'output'",
+            b'{"instruction": "x", "input": "y", "result": "z"}',
+            "an object with the keys 'instruction', 'input', 'result'",
         ),
         (b"42", "text that begins '42'"),
     ],
@@ -183,7 +183,7 @@ def test_a_role_alone_makes_no_message(tmp_path, data, detail):
     [
         (b'{"role": "boss", "content": "x"}', "'role' is 'boss', which is none of assistant, developer, function, system, tool, user"),
         (b'{"role": "user", "name": "Bo"}', "there is no content, tool call, refusal or audio in it (keys: 'role', 'name')"),
-        (b'{"role": "user", "content": [{"type": "text", "value": "x"}]}', "'content[0]' is of type 'text' and has no text (keys: 'type', 'value')"),
+        (b'{"role": "user", "content": [{"type": "text", "words": "x"}]}', "'content[0]' is of type 'text' and has no text (keys: 'type', 'words')"),
         (b'{"role": "user", "content": [{"value": "x"}]}', "'content[0]' has no type (keys: 'value')"),
     ],
 )  # fmt: skip

@@ -77,8 +77,12 @@ def test_claude_code_is_one_line_with_every_message_on_it(path):
     spoken = [r for r in records if r["type"] in ("user", "assistant")]
     (branch,) = reading.conversations[0].branches
     by_uuid = {r["uuid"]: r["message"] for r in spoken}
-    assert Counter(t.metadata["uuid"] for t in branch.turns) == Counter(r["uuid"] for r in spoken)
-    for turn in branch.turns:
+    typed = [turn for turn in branch.turns if turn.metadata.get("queued")]
+    queue = [r.get("content") for r in records if r["type"] == "queue-operation"]
+    assert all(turn.message["content"] in queue for turn in typed)
+    turns = [turn for turn in branch.turns if turn not in typed]
+    assert Counter(t.metadata["uuid"] for t in turns) == Counter(r["uuid"] for r in spoken)
+    for turn in turns:
         message = by_uuid[turn.metadata["uuid"]]
         assert turn.message == {"role": message["role"], "content": message["content"]}
 
@@ -97,12 +101,33 @@ def test_every_tool_result_of_claude_code_follows_its_call(path):
                     called.remove(block["tool_use_id"])
 
 
-@pytest.mark.parametrize(
-    "path",
-    sorted([*CORPUS.glob("**/*.yaml"), *CORPUS.glob("Freedom*/**/*.jsonl"), *CORPUS.glob("lightblue*/**/*.jsonl")])
-    + [CORPUS / "entireio+cli" / each / "0" / "full.jsonl" for each in GEMINI],
-    ids=as_id,
-)
+@pytest.mark.parametrize("path", [CORPUS / "entireio+cli" / each / "0" / "full.jsonl" for each in GEMINI], ids=as_id)
+def test_sessions_of_gemini_have_what_was_said_and_called(path):
+    reading = read_transcript(path)
+
+    session = json.loads(path.read_bytes())
+    spoken = [one for one in session["messages"] if one["type"] in ("user", "gemini")]
+    turns = reading.conversations[0].branches[0].turns
+    assert (reading.problems, reading.format, reading.conversations[0].id) == ((), "gemini-cli", session["sessionId"])
+    texts = [turn.message["content"] for turn in turns if turn.message["role"] != "tool"]
+    assert [one["content"] for one in spoken if one["content"]] == [text for text in texts if text]
+    called = [call["id"] for one in spoken for call in one.get("toolCalls", ())]
+    assert called == [call["id"] for turn in turns for call in turn.message.get("tool_calls", ())]
+    assert called == [turn.message["tool_call_id"] for turn in turns if turn.message["role"] == "tool"]
+    assert len(reading.notes) == len(session["messages"]) - len(spoken)
+
+
+@pytest.mark.parametrize("path", corpus("[Fl]*/**/*.jsonl"), ids=as_id)
+def test_questions_and_answers_of_benchmarks_are_read(path):
+    reading = read_transcript(path)
+
+    assert (reading.problems, reading.format) == ((), "preferences")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    expected = [row.get("turns") or (row["choices"][0]["turns"] if "choices" in row else [row["text"]]) for row in rows]
+    assert [[message["content"] for message in one] for one in messages(reading)] == expected
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("**/*.yaml")), ids=as_id)
 def test_what_is_not_supported_is_refused_by_name(path):
     with pytest.raises(ImportFormatError, match="is no conversation tract can read: found ") as caught:
         read_transcript(path)

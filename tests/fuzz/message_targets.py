@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.adapters.test_read_formats import SAMPLES
 from tests.fuzz.object_targets import contents, json_seeds, parse_value
 from tests.fuzz.samples import ANTHROPIC, CHAT, CLAUDE_CODE, RESPONSES, SHAREGPT, USAGE
 from tests.fuzz.store_targets import new_repository, text_of
@@ -264,6 +265,12 @@ TARGETS = (
             {"system": "s", "messages": ANTHROPIC},
             {"input": RESPONSES, "output": []},
         ),
+        form=JSON,
+    ),
+    Target(
+        "transcript-formats",
+        _transcript("chat.jsonl"),
+        json_seeds(*(value for _, _, value, _ in SAMPLES if not isinstance(value, str))),
         form=JSON,
     ),
     Target(

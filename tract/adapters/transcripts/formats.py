@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from tract.adapters.transcripts.strictjson import describe_kind, flaw
 from tract.objects.message_format import JSON, MessageFormat
@@ -28,6 +29,11 @@ _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _KNOWN_PARTS = _ANTHROPIC_BLOCKS | _CHAT_PARTS | _RESPONSES_PARTS | {"summary_text", "reasoning_text"}
 
 
+def among(value: JSON, names: Container[str]) -> TypeGuard[str]:
+    """Whether *value* is a text, and one of *names*."""
+    return isinstance(value, str) and value in names
+
+
 def is_message(value: JSON) -> bool:
     """Whether *value* is a message of a provider's format; it may still be a broken one.
 
@@ -35,8 +41,7 @@ def is_message(value: JSON) -> bool:
     """
     if not isinstance(value, dict):
         return False
-    role = value.get("role")
-    if isinstance(role, str) and role in ROLES:
+    if among(value.get("role"), ROLES):
         return not _SAYING.isdisjoint(value)
     return "role" not in value and is_responses_item(value)
 
@@ -47,7 +52,7 @@ def is_responses_item(value: JSON) -> bool:
     if not isinstance(kind, str):
         return False
     if kind == "message":
-        return value.get("role") in ROLES and "content" in value
+        return among(value.get("role"), ROLES) and "content" in value
     return (kind in _RESPONSES_ITEMS or kind.endswith(_RESPONSES_ENDINGS)) and not _ITEM_KEYS.isdisjoint(value)
 
 

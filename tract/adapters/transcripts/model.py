@@ -123,7 +123,7 @@ class Report:
 class Found:
     """What a reader is given: values of its format, where they stand, and what the object around them says besides.
 
-    *values* are the messages of a list, one object that is a conversation, the records of a file, or the file's first bytes.
+    *values* are the messages of a list, one object that is a conversation, the records of a file, or the file itself, open to be read.
     *lines* has the line of each value where each has one; a single one is the line of them all.
     """
 

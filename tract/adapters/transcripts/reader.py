@@ -85,7 +85,7 @@ class _Reader:
         file.seek(0)
         for format in self._formats:
             if format.scope == "file" and format.detect(head):
-                self._take(Found("", [head], path=self.path), format)
+                self._take(Found("", [file], path=self.path), format)
                 return
         first, more = _next_line(file), bool(_next_line(file))
         file.seek(0)
@@ -208,11 +208,18 @@ class _Reader:
         """Read what was found; of *total* conversations each is named by its number."""
         number = len(self._conversations) + 1
         name = f"{self.path.stem}-{number}" if total > 1 else self.path.stem
-        for conversation in format.read(name, found, self.report):
+        for conversation in self._conversations_in(name, found, format):
             self._conversations.append(conversation)
             if self._found_format is None:
                 said = conversation.branches[0].turns[0].format if conversation.branches[0].turns else format.name
                 self._found_format = said if format.name in MESSAGE_FORMATS else format.name
+
+    def _conversations_in(self, name: str, found: Found, format: Format) -> Iterator[Conversation]:
+        """What the format's reader gives; a value that is of another kind than the format has is a problem."""
+        try:
+            yield from format.read(name, found, self.report)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+            self.report(found.line(0), f"{found.place or name}: not as {format.name} has it: {str(exc)[:80]}")
 
     def _mostly_json_lines(self, file: BinaryIO) -> bool:
         """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""

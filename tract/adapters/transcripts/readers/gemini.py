@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import describe_kind
@@ -30,7 +31,7 @@ _ANSWERS = frozenset({"output", "result"})
 
 def is_gemini_content(value: JSON) -> bool:
     """Whether *value* is a content: a role, and parts with what Gemini's have."""
-    if not isinstance(value, dict) or value.get("role", "user") not in _ROLES or "content" in value:
+    if not isinstance(value, dict) or not among(value.get("role", "user"), _ROLES) or "content" in value:
         return False
     parts = value.get("parts")
     return isinstance(parts, list) and bool(parts) and all(map(_is_part, parts))

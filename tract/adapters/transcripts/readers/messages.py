@@ -22,7 +22,7 @@ _LARGE = 2000
 
 _ANSWERS = ("response", "output", "completion", "choices", "response_body")
 _TIME_KEYS = ("timestamp", "created_at", "created")
-_SETTINGS = (
+SETTINGS = (
     "model", "temperature", "top_p", "max_tokens", "max_completion_tokens", "max_output_tokens", "reasoning_effort",
     "seed", "stop",
 )  # fmt: skip
@@ -101,7 +101,7 @@ def _answers(beside: dict[str, JSON], turns: list[Turn], found: Found, report: R
             report(found.line(0), f"{found.place}: '{key}' beside the messages is no answer tract can read")
             continue
         del beside[key]
-        settings = {name: beside[name] for name in _SETTINGS if beside.get(name) is not None}
+        settings = {name: beside[name] for name in SETTINGS if beside.get(name) is not None}
         last = made[-1]
         usage = beside.get("usage") if last.usage is None and isinstance(beside.get("usage"), dict) else last.usage
         config = {**settings, **(last.config or {})}

@@ -5,7 +5,7 @@
     gpt, assistant, chatgpt, model   {"role": "assistant", "content": value}
     system                           {"role": "system", "content": value}
     function_call, tool_call         {"role": "assistant", "content": null, "tool_calls": […]}
-    observation, tool,
+    observation, tool, function,
     function_response, tool_response {"role": "tool", "tool_call_id": …, "content": value}
     "system" beside the items        a first {"role": "system", "content": …}
 
@@ -21,7 +21,7 @@ The item itself stands in the turn's metadata under ``sharegpt``, so what was re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.messages import keep_beside
@@ -34,6 +34,7 @@ _ROLES = {
     "system": "system",
     "function_call": "call", "tool_call": "call",
     "observation": "result", "tool": "result", "function_response": "result", "tool_response": "result",
+    "function": "result",
 }  # fmt: skip
 
 
@@ -61,6 +62,14 @@ def read_sharegpt(name: str, found: Found, report: Report) -> Iterator[Conversat
         return
     # Training sets are kept whole: what stands beside the items is half of what they teach.
     yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report, limit=1 << 20))
+
+
+def sharegpt_messages(items: Sequence[JSON]) -> list[JSON] | None:
+    """The messages that *items* are; None where one of them is none."""
+    if any(_item_flaw(item) is not None for item in items):
+        return None
+    unanswered: list[str] = []
+    return [_message(item, index, unanswered) for index, item in enumerate(items)]
 
 
 def _item_flaw(item: JSON) -> str | None:

@@ -1,0 +1,98 @@
+"""What readers of other programs' formats build of: calls as chat completions has them, and trees of messages as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tract.adapters.transcripts.model import Branch, Turn
+from tract.objects.json import compact_json
+from tract.objects.message_format import JSON
+
+
+def tool_call(id: JSON, name: JSON, arguments: JSON) -> dict[str, JSON]:
+    """A call of a function; *arguments* is their text, or a value that becomes one."""
+    text = arguments if isinstance(arguments, str) else compact_json({} if arguments is None else arguments)
+    return {"id": str(id), "type": "function", "function": {"name": str(name), "arguments": text}}
+
+
+def answer(text: str | None, calls: Sequence[dict[str, JSON]] = (), thought: str | None = None) -> dict[str, JSON]:
+    """What a model said: a text, calls, and what it thought before."""
+    message: dict[str, JSON] = {"role": "assistant", "content": text if text or not calls else None}
+    if thought:
+        message["reasoning_content"] = thought
+    return message | ({"tool_calls": list(calls)} if calls else {})
+
+
+def result(id: JSON, content: JSON, name: JSON = None) -> dict[str, JSON]:
+    """What a tool answered to the call *id*: a text, or a value that becomes one."""
+    text = content if isinstance(content, str) else compact_json(content)
+    message: dict[str, JSON] = {"role": "tool", "tool_call_id": str(id), "content": text}
+    return message | ({"name": name} if isinstance(name, str) and name else {})
+
+
+class Node(NamedTuple):
+    """A message of a tree, as the turns that it becomes: mostly one, none where it says nothing."""
+
+    id: str
+    parent: str | None
+    turns: tuple[Turn, ...]
+
+
+def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch, ...]:
+    """The lines of a tree: the one that leads to *current*, or else to the last node, is the main one; the others follow in order.
+
+    A parent that is not there makes a root, and so does a node that would close a circle.
+    """
+    by_id = {node.id: node for node in nodes}
+    inner = {node.parent for node in nodes}
+    ends = [node.id for node in nodes if node.id not in inner]
+    main = current if current in by_id else ends[-1] if ends else None
+    if main is None:
+        return ()
+    owner: dict[str, int] = {}
+    branches: list[Branch] = []
+    for end in [main, *(end for end in ends if end != main)]:
+        path = _path(end, by_id)
+        if branches and not any(node.turns for node in path if node.id not in owner):
+            continue
+        turns: list[Turn] = []
+        shared, parent = 0, None
+        for node in path:
+            turns += node.turns
+            if node.id in owner:
+                shared, parent = len(turns), owner[node.id]
+            else:
+                owner[node.id] = len(branches)
+        name = "main" if not branches else f"main-{len(branches) + 1}"
+        branches.append(Branch(name, tuple(turns), shared, parent if shared else None))
+    return tuple(branches)
+
+
+def _path(end: str, by_id: dict[str, Node]) -> list[Node]:
+    path: list[Node] = []
+    seen: set[str] = set()
+    at: str | None = end
+    while at is not None and at in by_id and at not in seen:
+        seen.add(at)
+        path.append(by_id[at])
+        at = by_id[at].parent
+    return path[::-1]
+
+
+def numbered(name: str, number: int) -> str:
+    """The name of conversation *number*, from 0, of a file that is called *name*."""
+    return name if number == 0 else f"{name}-{number + 1}"
+
+
+def text_under(value: JSON, *keys: str) -> str | None:
+    """The first text that is not empty under one of *keys*."""
+    if not isinstance(value, dict):
+        return None
+    return next((value[key] for key in keys if isinstance(value.get(key), str) and value[key]), None)
+
+
+def model_config(model: JSON, **settings: JSON) -> dict[str, JSON] | None:
+    """A model's name and its settings, those that are known; None where none is."""
+    found = {"model": model if isinstance(model, str) and model else None, **settings}
+    return {key: value for key, value in found.items() if value is not None} or None

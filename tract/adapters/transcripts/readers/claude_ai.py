@@ -1,0 +1,92 @@
+"""The export of Claude.ai: ``conversations.json``, a list of objects with ``chat_messages``.
+
+    {"uuid", "name", "created_at", "chat_messages": [message, …]}
+    message    {"uuid", "sender": "human" | "assistant", "text", "content": [block, …], "attachments", "files", "parent_message_uuid"}
+
+The blocks are Anthropic's, and kept as such where the API has them (text, thinking, tool_use, tool_result); without any, ``text`` is the message.
+The text of an attachment stands behind the message's own; a file's is not in the export, and a text names it.
+Results of tools stand in the assistant's message in the export: they become the user's messages that the API has for them.
+
+Unproven: written from a sample, no export of the program's was at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from tract.adapters.transcripts.formats import among
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, read_time
+from tract.adapters.transcripts.readers.building import Node, lines_of
+from tract.objects.message_format import JSON
+
+_SENDERS = {"human": "user", "assistant": "assistant"}
+_KEYS = {
+    "text": ("type", "text"),
+    "thinking": ("type", "thinking", "signature"),
+    "tool_use": ("type", "id", "name", "input"),
+    "tool_result": ("type", "tool_use_id", "content", "is_error"),
+}
+
+
+def is_claude_ai_conversation(value: JSON) -> bool:
+    """Whether *value* is a conversation of such an export."""
+    messages = value.get("chat_messages") if isinstance(value, dict) else None
+    return isinstance(messages, list) and all(isinstance(one, dict) and "sender" in one for one in messages)
+
+
+def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """The conversation that was found; nothing where nobody says anything in it."""
+    (value,) = found.values
+    line = found.line(0)
+    nodes: list[Node] = []
+    for index, one in enumerate(value["chat_messages"]):
+        where = f"{found.place}.chat_messages[{index}]".lstrip(".")
+        if not among(one.get("sender"), _SENDERS):
+            report(line, f"{where}: 'sender' is {str(one.get('sender'))[:40]!a}, which is neither human nor assistant")
+            continue
+        id = one.get("uuid") if isinstance(one.get("uuid"), str) else f"{index}"
+        named = one.get("parent_message_uuid")
+        known = {node.id for node in nodes}
+        parent = named if named in known else nodes[-1].id if nodes and named is None else None
+        nodes.append(Node(id, parent, tuple(_turns(one, str(value.get("uuid")), line, where, report))))
+    branches = lines_of(nodes, value.get("current_leaf_message_uuid"))
+    if not any(branch.turns for branch in branches):
+        report(line, f"{found.place or name}: no message in it")
+        return
+    title = value.get("name")
+    called = title if isinstance(title, str) and title else None
+    about = {key: value[key] for key in ("summary", "created_at", "updated_at", "model") if value.get(key)}
+    id = value.get("uuid")
+    yield Conversation(called or name, branches, about, title=called, id=id if isinstance(id, str) else None)
+
+
+def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str, report: Report) -> Iterator[Turn]:
+    role = _SENDERS[one["sender"]]
+    content = one.get("content")
+    blocks = [_block(block) for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    if not blocks and isinstance(one.get("text"), str) and one["text"]:
+        blocks = [{"type": "text", "text": one["text"]}]
+    for block in blocks:
+        if not among(block.get("type"), _KEYS):
+            report.note_once(line, f"{where}: a block of type {str(block.get('type'))[:40]!a} is kept as it is")
+    blocks += [_attached(each) for each in one.get("attachments") or () if isinstance(each, dict)]
+    blocks += [{"type": "text", "text": f"[file: {each.get('file_name')}]"} for each in one.get("files") or () if isinstance(each, dict)]  # fmt: skip
+    time, id = read_time(one.get("created_at")), one.get("uuid")
+    for nth, (is_result, group) in enumerate(groupby(blocks, key=lambda block: block.get("type") == "tool_result")):
+        said = list(group)
+        is_text = len(said) == 1 and said[0].keys() == {"type", "text"}
+        message = {"role": "user" if is_result else role, "content": said[0]["text"] if is_text else said}
+        key = f"{conversation}:{id}" + (f"/{nth}" if nth else "") if isinstance(id, str) else None
+        yield Turn(message, "anthropic", time=time, key=key, line=line)
+
+
+def _block(block: dict[str, JSON]) -> dict[str, JSON]:
+    """The block with the keys that the API has; the export has more."""
+    keys = _KEYS.get(str(block.get("type")))
+    return block if keys is None else {key: block[key] for key in keys if block.get(key) is not None}
+
+
+def _attached(attachment: dict[str, JSON]) -> dict[str, JSON]:
+    name, text = attachment.get("file_name"), attachment.get("extracted_content")
+    return {"type": "text", "text": f"[attachment: {name}]\n{text}" if isinstance(text, str) else f"[attachment: {name}]"}  # fmt: skip

@@ -1,0 +1,111 @@
+"""Messages of LangChain and LangGraph, as its three ways of writing them down have them.
+
+    {"type": "human", "data": {"content", …}}                                      messages_to_dict
+    {"lc": 1, "type": "constructor", "id": […, "HumanMessage"], "kwargs": {…}}      dumps, dumpd
+    {"type": "human", "content", "additional_kwargs", "response_metadata", …}       model_dump, a graph's state
+
+    human, HumanMessage        {"role": "user"}
+    ai, AIMessage              {"role": "assistant"}, its ``tool_calls`` with ``args`` as chat completions has them
+    system, SystemMessage      {"role": "system"}
+    tool, ToolMessage          {"role": "tool", "tool_call_id"}
+    function, chat, remove     a function's result, the role that it names, none
+
+``usage_metadata`` is the usage, ``response_metadata.model_name`` the model. The message as it was stands in the turn's metadata, under ``langchain``, where it says more.
+Source: langchain-core, ``messages/`` and ``load/dump.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tract.adapters.transcripts.formats import message_flaw
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.messages import keep_beside
+from tract.objects.message_format import JSON
+
+_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool", "function": "tool", "chat": "", "AIMessageChunk": "assistant", "HumanMessageChunk": "user"}  # fmt: skip
+_CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system", "ToolMessage": "tool", "FunctionMessage": "function", "ChatMessage": "chat", "AIMessageChunk": "ai", "HumanMessageChunk": "human"}  # fmt: skip
+
+
+def is_langchain_message(value: JSON) -> bool:
+    """Whether *value* is a message of LangChain's."""
+    return _fields(value) is not None
+
+
+def _fields(value: JSON) -> tuple[str, dict[str, JSON]] | None:
+    """The type of a message and what it has; None where *value* is none."""
+    if not isinstance(value, dict):
+        return None
+    kind = value.get("type")
+    if value.get("lc") == 1 and kind == "constructor" and isinstance(value.get("kwargs"), dict):
+        path = value.get("id")
+        named = _CLASSES.get(path[-1]) if isinstance(path, list) and path and isinstance(path[-1], str) else None
+        return (named, value["kwargs"]) if named is not None and "content" in value["kwargs"] else None
+    if not isinstance(kind, str) or kind not in _ROLES:
+        return None
+    if isinstance(value.get("data"), dict) and "content" in value["data"]:
+        return kind, value["data"]
+    return (kind, value) if "content" in value and "role" not in value else None
+
+
+def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """The messages that were found as a conversation; nothing if none can be read."""
+    turns: list[Turn] = []
+    for index, value in enumerate(found.values):
+        line = found.line(index)
+        fields = _fields(value)
+        if fields is None:
+            report(line, f"{found.place}[{index}]: no message of LangChain's")
+            continue
+        turn = _turn(*fields, line)
+        if (problem := message_flaw(turn.message, "openai")) is not None:
+            report(line, f"{found.place}[{index}]: {problem}")
+            continue
+        turns.append(turn)
+    if not turns:
+        report(found.line(0), f"{found.place or 'conversation'}: no message in it")
+        return
+    yield linear(name, turns, keep_beside(dict(found.beside), found.place, found.line(0), report))
+
+
+def _turn(kind: str, fields: dict[str, JSON], line: int | None) -> Turn:
+    more = fields["additional_kwargs"] if isinstance(fields.get("additional_kwargs"), dict) else {}
+    about = fields["response_metadata"] if isinstance(fields.get("response_metadata"), dict) else {}
+    content, thought = _content(fields.get("content"))
+    role = _ROLES[kind] or str(fields.get("role"))
+    if role == "assistant":
+        calls = [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in fields.get("tool_calls") or () if isinstance(call, dict)]  # fmt: skip
+        calls = calls or [call for call in more.get("tool_calls") or () if isinstance(call, dict)]
+        reasoning = more.get("reasoning_content")
+        message = answer(None, calls, thought or (reasoning if isinstance(reasoning, str) else None))
+        message["content"] = content or (None if calls else "")
+    elif role == "tool":
+        message = result(fields.get("tool_call_id") or fields.get("name"), content, fields.get("name"))
+    else:
+        named = fields.get("name")
+        message = {"role": role, "content": content} | ({"name": named} if isinstance(named, str) and named else {})
+    usage = fields.get("usage_metadata") or about.get("token_usage")
+    model = about.get("model_name") or about.get("model")
+    kept = {key: value for key, value in fields.items() if value and key not in ("content", "type", "tool_calls", "tool_call_id", "example", "name")}  # fmt: skip
+    return Turn(
+        message,
+        "openai",
+        usage=usage if isinstance(usage, dict) and role == "assistant" else None,
+        config=model_config(model) if role == "assistant" else None,
+        metadata={"langchain": kept} if kept else {},
+        line=line,
+    )
+
+
+def _content(content: JSON) -> tuple[JSON, str | None]:
+    """What a message says, without the calls that stand in it as well, and what it thinks."""
+    if not isinstance(content, list):
+        return content, None
+    parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+    thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")]
+    said = [part for part in parts if part not in thoughts and not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call", "input_json_delta"))]  # fmt: skip
+    texts = [part.get("thinking") or part.get("reasoning") for part in thoughts]
+    if len(said) == 1 and isinstance(said[0], dict) and said[0].get("type") == "text":
+        return said[0].get("text"), "\n".join(filter(None, texts)) or None
+    return said, "\n".join(text for text in texts if isinstance(text, str)) or None

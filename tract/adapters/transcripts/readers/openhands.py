@@ -1,0 +1,88 @@
+"""Events of OpenHands: actions and observations of an agent, a list or a line each.
+
+    {"id", "source": "user" | "agent" | "environment", "action": "message" | "run" | …, "args", "tool_call_metadata"}
+    {"id", "source", "observation": "run" | …, "content", "cause": id of the action}
+
+A message is its source's; any other action of the agent's is a call, with the words that it came with (``thought``), and the observation it caused is the result.
+An action that nobody answers, and an observation without its action, is what its side says; what changes the agent's state is passed over.
+Source: OpenHands, ``events/serialization/`` (before its version 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
+from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.objects.json import compact_json
+from tract.objects.message_format import JSON
+
+_PASSED = frozenset({"change_agent_state", "agent_state_changed", "null", "recall", "system_log", "user_rejected"})
+
+
+def is_openhands_event(value: JSON) -> bool:
+    """Whether *value* is such an event."""
+    if not isinstance(value, dict) or not isinstance(value.get("id"), int) or "source" not in value:
+        return False
+    return (isinstance(value.get("action"), str) and isinstance(value.get("args"), dict)) or (
+        isinstance(value.get("observation"), str) and "content" in value
+    )
+
+
+def read_openhands(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """The events that were found as a conversation; nothing if nobody says anything in them."""
+    turns: list[Turn] = []
+    calls: dict[int, tuple[str, str]] = {}  # the calls by the ids of their actions
+    for index, event in enumerate(found.values):
+        line = found.line(index)
+        if not is_openhands_event(event):
+            report(line, f"[{index}]: no event of OpenHands'")
+            continue
+        message = _action(event, calls) if "action" in event else _observation(event, calls)
+        if message is None:
+            continue
+        about = event["tool_call_metadata"] if isinstance(event.get("tool_call_metadata"), dict) else {}
+        response = about.get("model_response")
+        model = response.get("model") if isinstance(response, dict) else None
+        kept = {key: one for key, one in event.items() if key not in ("message", "tool_call_metadata")}
+        turns.append(
+            Turn(
+                message,
+                "openai",
+                time=read_time(event.get("timestamp")),
+                config=model_config(model),
+                metadata={"openhands": kept},
+                line=line,
+            )
+        )
+    if not turns:
+        report(None, "no message in it")
+        return
+    yield linear(name, turns, {})
+
+
+def _action(event: dict[str, JSON], calls: dict[int, tuple[str, str]]) -> dict[str, JSON] | None:
+    kind, args = event["action"], event["args"]
+    if kind in _PASSED:
+        return None
+    text = args.get("content") or args.get("thought") or ""
+    if kind in ("message", "system"):
+        role = "system" if kind == "system" else "assistant" if event["source"] == "agent" else "user"
+        said = text or event.get("message") or ""
+        return {"role": role, "content": said if isinstance(said, str) else compact_json(said)}
+    about = event["tool_call_metadata"] if isinstance(event.get("tool_call_metadata"), dict) else {}
+    id, name = str(about.get("tool_call_id") or f"call_{event['id']}"), str(about.get("function_name") or kind)
+    given = {key: one for key, one in args.items() if key not in ("thought", "blocking", "confirmation_state", "security_risk", "hidden", "is_static", "is_input", "cwd") and one is not None}  # fmt: skip
+    calls[event["id"]] = id, name
+    thought = args.get("thought")
+    return answer(thought if isinstance(thought, str) else None, [tool_call(id, name, given)])
+
+
+def _observation(event: dict[str, JSON], calls: dict[int, tuple[str, str]]) -> dict[str, JSON] | None:
+    if event["observation"] in _PASSED:
+        return None
+    content = event["content"] if isinstance(event["content"], str) else compact_json(event["content"])
+    call = calls.pop(event.get("cause") or -1, None)
+    if call is None:
+        return {"role": "user", "content": content} if content else None
+    return result(call[0], content, call[1])

@@ -1,0 +1,114 @@
+"""Spans of OpenTelemetry with the GenAI conventions' attributes, as JSON.
+
+    "gen_ai.input.messages", "gen_ai.output.messages"    [{"role", "parts": [part, …]}], or that as a text
+        {"type": "text" | "reasoning", "content"}   {"type": "tool_call", "id", "name", "arguments"}   {"type": "tool_call_response", "id", "response"}
+    "gen_ai.system_instructions"                         [part, …]
+    "gen_ai.request.model", "gen_ai.usage.input_tokens", …
+
+Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, or a file of OTLP's ``resourceSpans``.
+Each span with messages is a conversation; the messages of one that continues another are there again.
+Source: the semantic conventions' package (0.66b2, incubating) and its JSON schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.strictjson import Refused, parse
+from tract.objects.json import compact_json
+from tract.objects.message_format import JSON
+
+_INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
+
+
+def is_otel_span(value: JSON) -> bool:
+    """Whether *value* is a span with messages, or a file of spans with one such."""
+    return isinstance(value, dict) and any(True for _ in _spans(value))
+
+
+def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
+    """The attributes of the spans with messages in *value*."""
+    if isinstance(value.get("resourceSpans"), list):
+        for resource in value["resourceSpans"]:
+            for scope in resource.get("scopeSpans") or () if isinstance(resource, dict) else ():
+                for span in scope.get("spans") or () if isinstance(scope, dict) else ():
+                    if isinstance(span, dict):
+                        yield from _spans(span)
+        return
+    given = value.get("attributes", value)
+    attributes: dict[str, JSON] = {}
+    if isinstance(given, dict):
+        attributes = given
+    elif isinstance(given, list):
+        attributes = {one["key"]: _value(one.get("value")) for one in given if isinstance(one, dict) and isinstance(one.get("key"), str)}  # fmt: skip
+    if _INPUT in attributes or _OUTPUT in attributes:
+        yield attributes
+
+
+def _value(value: JSON) -> JSON:
+    """A value of OTLP's."""
+    if not isinstance(value, dict):
+        return value
+    if "intValue" in value:
+        return int(value["intValue"]) if str(value["intValue"]).lstrip("-").isdigit() else value["intValue"]
+    if isinstance(value.get("arrayValue"), dict):
+        return [_value(one) for one in value["arrayValue"].get("values") or ()]
+    if isinstance(value.get("kvlistValue"), dict):
+        return {one.get("key"): _value(one.get("value")) for one in value["kvlistValue"].get("values") or ()}
+    return next(iter(value.values()), None)
+
+
+def read_otel(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """A conversation for each span with messages."""
+    (value,) = found.values
+    for number, attributes in enumerate(_spans(value), 1):
+        turns = _turns(attributes, found.line(0), report)
+        if turns:
+            about = {key: one for key, one in attributes.items() if key not in (_INPUT, _OUTPUT, _SYSTEM) and not isinstance(one, (dict, list))}  # fmt: skip
+            yield linear(name if number == 1 else f"{name}-{number}", turns, about)
+        else:
+            report(found.line(0), f"{found.place or name}: no message in span {number}")
+
+
+def _turns(attributes: dict[str, JSON], line: int | None, report: Report) -> list[Turn]:
+    turns: list[Turn] = []
+    system = _list(attributes.get(_SYSTEM))
+    texts = [part["content"] for part in system if isinstance(part, dict) and isinstance(part.get("content"), str)]
+    if texts:
+        turns.append(Turn({"role": "system", "content": "\n\n".join(texts)}, "openai", metadata={"beside": _SYSTEM}, line=line))  # fmt: skip
+    asked, answered = _list(attributes.get(_INPUT)), _list(attributes.get(_OUTPUT))
+    for at, message in enumerate([*asked, *answered]):
+        if not isinstance(message, dict) or not isinstance(message.get("parts"), list):
+            report(line, f"message {at + 1} has no parts")
+            continue
+        is_answer = at >= len(asked)
+        facts: dict[str, Any] = {}
+        if is_answer:
+            facts["config"] = model_config(attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model"))  # fmt: skip
+            counted = {key: one for key, one in attributes.items() if key.startswith("gen_ai.usage.")}
+            facts["usage"] = counted or None if at == len(asked) + len(answered) - 1 else None
+        turns += [Turn(one, "openai", line=line, **(facts if one["role"] == "assistant" else {})) for one in _messages(message)]  # fmt: skip
+    return turns
+
+
+def _list(value: JSON) -> list[JSON]:
+    if isinstance(value, str):
+        value = parse(value.encode())
+    return value if isinstance(value, list) and not isinstance(value, Refused) else []
+
+
+def _messages(message: dict[str, JSON]) -> list[dict[str, JSON]]:
+    parts = [part for part in message["parts"] if isinstance(part, dict)]
+    role = str(message.get("role"))
+    texts = [part["content"] for part in parts if part.get("type") == "text" and isinstance(part.get("content"), str)]
+    results = [result(part.get("id"), part.get("response", part.get("result"))) for part in parts if part.get("type") == "tool_call_response"]  # fmt: skip
+    if role == "assistant":
+        thoughts = [part["content"] for part in parts if part.get("type") == "reasoning" and isinstance(part.get("content"), str)]  # fmt: skip
+        calls = [tool_call(part.get("id"), part.get("name"), part.get("arguments")) for part in parts if part.get("type") == "tool_call"]  # fmt: skip
+        return [answer("\n".join(texts), calls, "\n".join(thoughts))]
+    others = [part for part in parts if part.get("type") not in ("text", "tool_call_response")]
+    texts += [compact_json(part) for part in others]
+    return [*results, *([{"role": role if role in ("system", "user") else "user", "content": "\n".join(texts)}] if texts else [])]  # fmt: skip

@@ -1,0 +1,101 @@
+"""Logs of requests to an API, and the files of batch APIs: a request, its answer, or both, an object each.
+
+    {"request": {"model", "messages", …}, "response": {"choices", "usage", …}}
+    {"custom_id", "method", "url", "body": {…}}                         a batch's input (OpenAI's)
+    {"id", "custom_id", "response": {"status_code", "body": {…}}}       a batch's output (OpenAI's)
+    {"custom_id", "params": {…}}   {"custom_id", "result": {"message": {…}}}     the same of Anthropic's
+    {"choices": [{"message"}], …}                                       a response by itself
+    {"id", "messages", "response", "call_type", …}                      LiteLLM's standard logging object
+
+The request's messages are the conversation, and the answer its last turn, with the usage and the model that stand there.
+Of several choices the first is the answer; the others are branches that end with them.
+The shapes are those of the providers' API references, and of LiteLLM's ``StandardLoggingPayload``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tract.adapters.transcripts.formats import is_message
+from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn
+from tract.adapters.transcripts.readers.answers import answer_turns
+from tract.adapters.transcripts.readers.messages import SETTINGS, keep_beside, read_messages
+from tract.objects.message_format import JSON
+
+_LISTS = ("messages", "input", "contents")
+
+
+def is_logged_request(value: JSON) -> bool:
+    """Whether *value* is such an object; one whose messages stand at its top is left to who reads messages, but for LiteLLM's."""
+    if not isinstance(value, dict):
+        return False
+    if _request(value) is not None:
+        return True
+    return not any(isinstance(value.get(key), list) for key in _LISTS) and bool(answer_turns(_response(value)))
+
+
+def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
+    for key in ("request", "body", "params", "kwargs"):
+        inner = value.get(key)
+        inner = inner.get("body") if isinstance(inner, dict) and isinstance(inner.get("body"), dict) else inner
+        if isinstance(inner, dict) and any(_has_messages(inner.get(name)) for name in _LISTS):
+            return inner
+    return None
+
+
+def _has_messages(value: JSON) -> bool:
+    return isinstance(value, list) and any(map(is_message, value))
+
+
+def _response(value: dict[str, JSON]) -> JSON:
+    result = value.get("result")
+    if isinstance(result, dict):
+        return result.get("message") or result.get("response") or result
+    if value.get("response") is not None:
+        return value["response"]
+    if value.get("completion") is not None:
+        return value["completion"]
+    return value if isinstance(value.get("choices"), list) else None
+
+
+def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """The request and its answer as a conversation; nothing where neither says anything."""
+    (value,) = found.values
+    request, line = _request(value), found.line(0)
+    turns: list[Turn] = []
+    metadata: dict[str, JSON] = {}
+    if request is not None:
+        key = next(name for name in _LISTS if isinstance(request.get(name), list))
+        beside = {name: one for name, one in request.items() if name != key}
+        inner = Found(f"{found.place}.{key}".lstrip("."), request[key], beside, lines=[line])
+        for conversation in read_messages(name, inner, report):
+            turns = list(conversation.branches[0].turns)
+            metadata = conversation.metadata
+    answer = _response(value)
+    made = answer_turns(answer, line)
+    if made and request is not None:
+        settings = {name: request[name] for name in SETTINGS if request.get(name) is not None}
+        made[-1] = replace(made[-1], config={**settings, **(made[-1].config or {})} or None)
+    elif answer is not None and not made:
+        report(line, f"{found.place or name}: its response is no answer tract can read")
+    if isinstance(value.get("error"), dict):
+        report.note(line, f"{found.place or name}: an error came back: {str(value['error'].get('message'))[:80]!a}")
+    if not turns and not made:
+        return
+    known = {"request", "body", "params", "kwargs", "response", "result", "completion", "choices", "messages"}
+    beside = {key: one for key, one in value.items() if key not in known} if answer is not value else {}
+    metadata |= keep_beside(beside, found.place, line, report)
+    branches = [Branch("main", (*turns, *made))]
+    for number, other in enumerate(_other_choices(answer), 2):
+        more = answer_turns({**other, "usage": None}, line)
+        branches += [Branch(f"main-{number}", (*turns, *more), len(turns), 0 if turns else None)] if more else []
+    yield Conversation(name, tuple(branches), metadata)
+
+
+def _other_choices(answer: JSON) -> list[dict[str, JSON]]:
+    """The completion with each of its choices but the first."""
+    while isinstance(answer, dict) and not isinstance(answer.get("choices"), list):
+        answer = answer.get("body") or answer.get("response")
+    choices = answer.get("choices") if isinstance(answer, dict) else []
+    return [{**answer, "choices": [one]} for one in choices[1:]] if isinstance(choices, list) else []
