@@ -179,14 +179,14 @@ class CompiledContext:
 
         return RULES if self.sent_request is None else self.sent_request.rules
 
-    def to_openai(self, **options: Unpack[RenderOptions]) -> list[dict[str, JSON]]:
-        """The messages of an OpenAI chat completion.
+    def to_openai(self, **options: Unpack[RenderOptions]) -> list[Any]:
+        """The messages of an OpenAI chat completion: dicts, in a list of a type that every SDK's checker takes.
 
         *cache* ``auto`` puts explicit cache breakpoints, which GPT-5.6 and later take, at the ends of the instructions and of the last two turns.
         """
         return self._render("openai", **options)  # type: ignore[no-any-return]
 
-    def to_openai_responses(self, **options: Unpack[RenderOptions]) -> list[dict[str, JSON]]:
+    def to_openai_responses(self, **options: Unpack[RenderOptions]) -> list[Any]:
         """The input items of an OpenAI response; *cache* as for :meth:`to_openai`."""
         return self._render("responses", **options)  # type: ignore[no-any-return]
 

@@ -18,7 +18,9 @@ from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
 from tract.history.walk import ancestors, first_parents
 from tract.messages.message import Message
-from tract.messages.pairing import Pairing, is_answer, tools_in
+from tract.messages.pairing import Pairing, Tool, is_answer, tools_in
+from tract.messages.parts import ToolCall
+from tract.messages.reading import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import REMOTES
@@ -42,11 +44,12 @@ _LAST = 32
 
 
 class OpenCall(NamedTuple):
-    """A tool call that waits for its result: the commit of its message, its id, None where it has none, and the tool's name."""
+    """A tool call that waits for its result: the commit of its message, its id, None where it has none, the tool's name, and the arguments as the model wrote them, which for most tools is JSON."""
 
     commit_hash: str
     call_id: str | None
     tool_name: str
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -178,13 +181,20 @@ def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
         return ()
     notes = space.compiler.advance_notes()
     pairing = Pairing()
-    for row, message in enumerate(answer, len(last) // 2 - len(answer)):
+    first = len(last) // 2 - len(answer)
+    for row, message in enumerate(answer, first):
         pairing.add(row, message)
     return tuple(
-        OpenCall(last[2 * ref.row].hex(), tool.id or None, tool.name)
+        OpenCall(last[2 * ref.row].hex(), tool.id or None, tool.name, _arguments(answer[ref.row - first], tool))
         for ref, tool in pairing.open.items()
         if not notes.is_skipped(repo, last[2 * ref.row])
     )
+
+
+def _arguments(message: Message, tool: Tool) -> str:
+    """The arguments of the call *tool* in *message*."""
+    calls = (part for part in turn_of(message).parts if isinstance(part, ToolCall))
+    return next((call.arguments for call in calls if (call.id, call.name) == (tool.id, tool.name)), "")
 
 
 def _last_answer(space: Workspace, context: Context) -> tuple[list[ObjectId], list[Message]]:
