@@ -72,6 +72,7 @@ _Completer = Callable[[typer.Context, str], list[str]]
 _BEFORE = (
     Param("folder", ("-C",), metavar="FOLDER", many=True),
     Param("settings", ("-c",), metavar="SETTING", many=True),
+    Param("branch", ("--branch",), metavar="BRANCH"),
     Param("color", ("--color",), choices=("auto", "always", "never")),
     *(Param(name.replace("-", "_"), (f"--{name}",), bool) for name in ("no-pager", "read-only", "no-color", "version")),
 )
