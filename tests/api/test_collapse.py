@@ -160,6 +160,34 @@ def test_bisect_goes_on_in_the_child_that_brought_what_is_wrong(session: Session
     assert child.log(None)[2].commit_hash == found.commit_hash
 
 
+def test_bisect_sees_what_the_child_saw_and_names_its_commit(session: Session) -> None:
+    lead, child = family(session, "fine")
+    hidden = child.user("an old BUG")
+    child.annotate("HEAD", Priority.SKIP)
+    child.assistant("a BUG")
+    session.collapse(child, content="a BUG")
+    lead.user("and on")
+
+    found = lead.bisect("HEAD~2", "HEAD", lambda context: "BUG" not in str(texts(context)))
+
+    assert ("x", "a BUG") == (found.tract_id, getattr(child.get_content(found), "text", None))
+    assert hidden.commit_hash != found.commit_hash
+
+
+def test_bisect_goes_down_through_a_family(session: Session) -> None:
+    lead, child = family(session, "fine")
+    grandchild = child.spawn("deeper", name="xx")
+    bad = grandchild.assistant("a BUG")
+    grandchild.assistant("more")
+    child.collapse(grandchild, content="it has a BUG")
+    child.assistant("so it is")
+    lead.collapse(child, content="BUG")
+
+    found = lead.bisect("HEAD~1", "HEAD", lambda context: "BUG" not in str(texts(context)))
+
+    assert ("xx", bad.commit_hash) == (found.tract_id, found.commit_hash)
+
+
 def test_bisect_stays_at_a_collapse_whose_own_words_are_wrong(session: Session) -> None:
     lead, child = family(session, "fine", "fine too")
     done = session.collapse(child, content="a BUG")
@@ -261,6 +289,39 @@ def test_a_call_that_was_answered_otherwise_is_not_answered_twice(session: Sessi
     done = session.collapse(child, content="done")
 
     assert ("user", True) == (lead.compile().messages[-1].role, bool(done.warnings))
+
+
+def test_a_child_s_branch_is_collapsed_into_a_parent_s_branch(session: Session) -> None:
+    lead, child = family(session, "on main")
+    lead.branch("side")
+    child.branch("other", source="HEAD~1")
+    there = session.get_tract("x", branch="other")
+    there.assistant("on the other")
+
+    session.collapse(there, session.get_tract("lead", branch="side"), content="it")
+
+    assert 3 == len(lead.compile())
+    side = session.get_tract("lead", branch="side")
+    assert "x (look):\nit" == texts(side)[-1]
+    side.expand("HEAD")
+    assert "on the other" == texts(side)[-1]
+    grand = session.spawn(side, purpose="more", name="y")
+    assert texts(side) == texts(grand)
+
+
+def test_a_tract_of_another_store_is_no_child_whatever_its_name(session: Session) -> None:
+    lead, child = family(session, "first")
+    with Session.open(":memory:", tokenizer=Words()) as other:
+        stranger, same = family(other, "not this")
+        for act in (
+            lambda: lead.collapse(same, content="it"),
+            lambda: session.collapse(same, content="it"),
+            lambda: session.collapse(child, stranger, content="it", force=True),
+            lambda: session.spawn(stranger, purpose="look"),
+        ):
+            with pytest.raises(SessionError, match="is of another store"):
+                act()
+    assert ["open"] == [one.status for one in lead.children()]
 
 
 # Waiting for a review

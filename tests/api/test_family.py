@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.making import Words, call, texts
-from tract import Priority, Session, SessionError, SpawnError, Tract, TractConfig
+from tract import Priority, Session, SessionContent, SessionError, SpawnError, Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
+from tract.messages.message import Message
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -278,3 +279,39 @@ def test_merged_usage_stays_the_child_s(session: Session) -> None:
 
     assert {"x": 1} == {row.tract: row.calls for row in session.usage(by="tract").rows}
     assert 1 == child.usage().total.calls
+
+
+def test_a_line_of_children_gets_names_however_deep_it_is(session: Session) -> None:
+    at = talk(session)
+    for _ in range(40):
+        at = at.spawn("deeper")
+    assert texts(session.get_tract("lead")) == texts(at)
+    assert at.tract_id.startswith("spawned/") or len(at.tract_id.encode()) <= 255
+
+
+def test_a_child_is_compiled_and_counted_as_its_parent_is() -> None:
+    class Loud:
+        def compile(self, entries: Any) -> Any:
+            said = [entry.content.text.upper() for entry in entries]
+            return [Message("user", text, None, "openai", {"role": "user", "content": text}) for text in said]
+
+    with Tract.open(":memory:", tokenizer=Words(), compiler=Loud()) as lead:
+        lead.user("hello")
+        child = lead.spawn("look")
+        child.user("quiet")
+        assert (["HELLO", "QUIET"], "words") == (texts(child), child.compile().token_source.partition(":")[0])
+        other = lead.spawn("look", config=TractConfig(tokenizer_encoding="cl100k_base"))
+        assert "cl100k_base" in other.compile().token_source
+
+
+def test_resume_looks_past_records_and_takes_what_lost_its_parent(session: Session) -> None:
+    lead = talk(session)
+    child = lead.spawn("look", name="x")
+    child.user("later")
+    lead.commit(SessionContent("end", "done", [], [], []))
+    lead.commit({"content_type": "record", "kind": "run", "payload": 1})
+    assert session.resume() is None
+    session.delete_tract("lead", force=True)
+    found = session.resume()
+    assert found is not None
+    assert "x" == found.tract_id

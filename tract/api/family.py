@@ -114,9 +114,10 @@ class Family(Committing):
         from tract.curation.compress.ask import forget_pieces
 
         _check_text(content)
+        name, branch = self._named(child)
         with self._outside_batch("collapse") as space:
-            link = find_link(space.repo, child if isinstance(child, str) else child.tract_id, force=force)
-        with self._in_tract(link.child)._access() as other:
+            link = find_link(space.repo, name, force=force)
+        with self._in_tract(link.child, branch)._access() as other:
             plan = plan_collapse(other, link)
         if content is not None:
             said = Said(content, call_id, role)
@@ -199,17 +200,25 @@ class Family(Committing):
                 raise SessionError(f"cannot {what} inside a batch")
             yield space
 
-    def _in_tract(self, name: str) -> Self:
-        """A handle on another tract of the store, which shares this one's store, lock and model."""
+    def _in_tract(self, name: str, branch: str | None = None) -> Self:
+        """A handle on another tract of the store, on a *branch* of it where that is given, which shares this one's store, lock and model."""
         from tract.history.tracts import in_tract, settings_in, with_settings
 
-        with self._access() as space:
-            repo = replace(in_tract(self._repo, name), branch=None)
-            repo = with_settings(repo, settings_in(repo))
-            counter = space.blobs.counter
-        other = type(self)(repo, tokenizer=counter, on_moved=self._on_moved, lock=self._lock)
-        other._client, other._prompts, other._autonomy = self._client, self._prompts, self._autonomy
+        with self._access():
+            repo = in_tract(self._repo, name)
+            repo = replace(with_settings(repo, settings_in(repo)), branch=branch)
+        other = self._beside(repo)
+        other._autonomy = self._autonomy
         return other
+
+    def _named(self, child: Self | str) -> tuple[str, str | None]:
+        """The name of a child, and the ref of the branch that it was given on; SessionError for one of another store."""
+        if isinstance(child, str):
+            return child, None
+        repo = child.repository
+        if repo.path != self._repo.path or (repo.path is None and repo.refs is not self._repo.refs):
+            raise SessionError(f"tract '{repo.tract}' is of another store")
+        return repo.tract, repo.branch
 
 
 def _check_text(content: str | None) -> None:

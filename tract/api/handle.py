@@ -129,6 +129,19 @@ class Handle:
         self._batches: set[OpenBatch] = set()
         self._seen = Seen(last=repo.head()[1] if repo.branch is not None else None)
 
+    def _beside(self, repo: Repository) -> Self:
+        """A handle on another tract of the store, *repo*, as this one is: with its lock, model, compiler and what it has read and counted."""
+        mine = self._own
+        has_counter = repo.config.tokenizer_encoding == self._repo.config.tokenizer_encoding
+        counter = mine.blobs.counter if has_counter else None
+        other = type(self)(repo, tokenizer=counter, on_moved=self._on_moved, lock=self._lock)
+        other._own.compiler = mine.compiler.beside(repo)
+        if has_counter:
+            other._own.blobs = mine.blobs.on(repo)
+        other._own._types.update(mine._types)
+        other._client, other._prompts = self._client, self._prompts
+        return other
+
     def close(self) -> None:
         """Let go of the store; anything but another ``close`` is an error from then on."""
         if self._lock.is_lost:  # a forked child, which another thread's work is lost to: nothing of it is written

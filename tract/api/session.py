@@ -215,12 +215,15 @@ class Session:
         """
         newest: tuple[datetime, str] | None = None
         for info in self.list_tracts():
-            if info.parent_tract_id is not None or info.head_hash is None:
+            if (info.parent_tract_id is not None and not info.is_orphan) or info.head_hash is None:
                 continue
             with self._using():
                 tract = self._opened(self._inside(info.tract_id))
-            last = tract.get_commit(info.head_hash)
-            content = tract.get_content(info.head_hash) if last.content_type == "session" else None
+            found = tract.log(1)  # records are no message, and reopen nothing
+            if not found:
+                continue
+            last = found[0]
+            content = tract.get_content(last) if last.content_type == "session" else None
             if getattr(content, "session_type", None) != "end" and (newest is None or last.created_at > newest[0]):
                 newest = (last.created_at, info.tract_id)
         return None if newest is None else self.get_tract(newest[1])
@@ -258,8 +261,7 @@ class Session:
     def spawn(self, parent: Tract | str, *, purpose: str, name: str | None = None, **options: Any) -> Tract:
         """Make a tract from the context of *parent*, and open it; the options are those of ``Tract.spawn``."""
         with self._using():
-            child = self._handle(parent if isinstance(parent, str) else parent.tract_id)
-            made = child.spawn(purpose, name=name, **options)
+            made = self._given(parent).spawn(purpose, name=name, **options)
             self._open[made.tract_id] = made
             return made
 
@@ -277,9 +279,8 @@ class Session:
                 raise SessionError(f"tract '{name}' was not spawned, so it has no parent to collapse into")
             if into is None and found.is_orphan:
                 raise SessionError(f"the parent of tract '{name}' was deleted: say into which tract")
-            target = found.parent if into is None else into if isinstance(into, str) else into.tract_id
-            parent = self._handle(target)
-        return parent.collapse(name, force=force, **options)
+            parent = self._given(found.parent if into is None else into)
+        return parent.collapse(child if isinstance(child, str) else self._given(child), force=force, **options)
 
     def get_child_tract(self, collapse_commit: Revision) -> Tract:
         """The tract whose work the message *collapse_commit* stands for, open, whatever it is called now.
@@ -313,6 +314,15 @@ class Session:
             repo = self._inside(name)
             tract = self._open[name] = self._opened(repo if config is None else with_settings(repo, config))
         return tract
+
+    def _given(self, tract: Tract | str) -> Tract:
+        """The tract that was named, or given as a handle: that itself where it is the session's, which may be on a branch."""
+        if isinstance(tract, str):
+            return self._handle(tract)
+        repo = tract.repository
+        if repo.path != self._repo.path or (repo.path is None and repo.refs is not self._repo.refs):
+            raise SessionError(f"tract '{repo.tract}' is of another store")
+        return tract if tract._lock is self._lock else self._handle(repo.tract)
 
     def _inside(self, name: str) -> Repository:
         """The store as seen from a tract, with that tract's settings."""

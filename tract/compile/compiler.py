@@ -115,6 +115,12 @@ class Compiler:
         other._note_moves = -1
         return other
 
+    def beside(self, repo: Repository) -> Compiler:
+        """A compiler of another tract of the store, *repo*, as this one is: what is read for one of the two, the other need not read."""
+        other = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=self._custom, verify=self._verify)
+        other._chunks, other._decode = self._chunks, self._decode
+        return other
+
     @property
     def is_custom(self) -> bool:
         """Whether messages are what a compiler of the user's makes of them, so that nothing is known without it."""

@@ -24,6 +24,7 @@ from tract.messages.message import Message
 from tract.objects.content import DialogueContent
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject
+from tract.refs.names import LONGEST_NAME
 from tract.repo import Repository
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tree import Context, build_context, nodes_of
@@ -111,12 +112,19 @@ def spawn(
     first = None if message is None else draft(space, DialogueContent("user", message))
     if first is not None:
         _check_budget(space, first, items, config)
-    name = f"{repo.tract}/{os.urandom(4).hex()}" if name is None else name
+    name = _new_name(repo) if name is None else name
     call = calls[0] if len(calls) == 1 else None
     has_history = inheritance == "full_clone"
     child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config, first)
     write_spawn(repo, child, head=head)
     return name
+
+
+def _new_name(repo: Repository) -> str:
+    """A name that says whose child it is, as long as that is no longer than a name may be."""
+    end = os.urandom(4).hex()
+    name = f"{repo.tract}/{end}"
+    return name if len(name.encode()) <= LONGEST_NAME else f"spawned/{end}"
 
 
 def _check_budget(space: Workspace, first: Draft, items: Sequence[Entry] | None, config: TractConfig | None) -> None:

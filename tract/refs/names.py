@@ -134,7 +134,7 @@ def _segment_problem(segment: str) -> str | None:
 
 # Tracts
 
-_MAX_TRACT = 255
+LONGEST_NAME = 255
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST_FOLDER = 120
 _SHOWN_OF_LONG = 80
@@ -151,8 +151,8 @@ def tract_prefix(name: str) -> str:
         data = name.encode()
     except (UnicodeEncodeError, AttributeError):
         raise SessionError(f"{name!r:.80} is not a tract name: it is no text") from None
-    if not data or len(data) > _MAX_TRACT:
-        problem = f"it has {len(data)} bytes, more than {_MAX_TRACT}" if data else "it is empty"
+    if not data or len(data) > LONGEST_NAME:
+        problem = f"it has {len(data)} bytes, more than {LONGEST_NAME}" if data else "it is empty"
         raise SessionError(f"{name!r:.80} is not a tract name: {problem}")
     return "" if name == ROOT else f"{TRACTS}{_encoded(data)}/"
 

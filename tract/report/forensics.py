@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tract.compile.compiled import CompiledContext, compile_at
@@ -256,11 +257,29 @@ def first_bad(
             inside = None if collapse is None else _known_inside(space, collapse)
             if collapse is None or inside is None:
                 return describe(space, found)
-            ends = [compile_at(space, at_commit=id.hex(), notes="now") for id in (collapse.spawn, collapse.head)]
+        deeper = partial(_inside, looking, collapse)
+        with deeper() as space:
+            ends = [compile_at(space, at_commit=id.hex()) for id in (collapse.spawn, collapse.head)]
         if [test(one) for one in ends] != [True, False]:
             with looking() as space:
                 return describe(space, found)
-        known, notes = inside, "now"
+        looking, known, notes = deeper, inside, "now"
+
+
+@contextmanager
+def _inside(looking: Callable[[], AbstractContextManager[Workspace]], collapse: Collapse) -> Iterator[Workspace]:
+    """The workspace of the tract that a collapse is of, with what is said there; as it is where the tract was deleted."""
+    from tract.history.origins import Origins  # most of what is bad was said here
+    from tract.history.spawn import name_now
+    from tract.history.tracts import in_tract
+
+    with looking() as space:
+        name = name_now(space.repo, collapse.spawn)
+        if name is None:
+            yield space
+        else:
+            repo = in_tract(space.repo, name)
+            yield replace(space.on(repo), compiler=space.compiler.beside(repo), origins=Origins(repo), shown=None)
 
 
 def _known_inside(space: Workspace, collapse: Collapse) -> Bisection | None:
