@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -377,6 +377,37 @@ def test_an_autonomous_session_lets_a_model_s_summary_land() -> None:
 
         assert done.parent_commit_hash is not None
         assert "x (look):\nit" == texts(lead)[-1]
+
+
+def test_a_child_has_its_parent_s_autonomy_and_a_session_may_only_lower_it(session: Session) -> None:
+    lead, child = family(session, "first")
+    lead.configure_policies(autonomy="autonomous")
+    later = lead.spawn("look", name="later")
+    assert ("collaborative", "autonomous") == (child.autonomy_in_force(), later.autonomy_in_force())
+    assert lead.collapse(child, summariser=lambda _: "it").parent_commit_hash is not None
+    session.autonomy = "manual"
+    session.release_tract("lead")
+    again = session.get_tract("lead")
+    assert "manual" == again.autonomy_in_force()
+    assert again.collapse("x", summariser=lambda _: "it").parent_commit_hash is None
+
+
+def test_a_collapse_is_a_commit_for_policies_and_a_child_has_its_parent_s(session: Session) -> None:
+    class Counting:
+        name, priority, trigger = "counting", 100, "commit"
+        seen: ClassVar[list[str]] = []
+
+        def evaluate(self, tract: Any) -> None:
+            self.seen.append(tract.tract_id)
+
+    lead = session.create_tract("lead")
+    lead.configure_policies([Counting()])
+    lead.user("one")
+    child = lead.spawn("look", name="x")
+    child.assistant("first")
+    lead.collapse(child, content="it")
+    assert ["counting"] == [one.name for one in child.policies()]
+    assert ["lead", "lead"] == [name for name in Counting.seen if name == "lead"]
 
 
 def test_what_a_model_says_of_itself_is_kept_with_the_message(session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from tract.api.committing import Committing
 from tract.errors import CompressionError, LLMConfigError, SessionError, SpawnError
@@ -107,7 +107,7 @@ class Family(Committing):
 
         The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
         Again, it edits the message it made before; where that is not here any more, or somebody edited it, there is a new one, and a warning. :meth:`expand` puts the child's messages in its place.
-        What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or an ``autonomous`` session, lets it land; *content* lands unless *auto_commit* is False.
+        What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or the tract's autonomy, lets it land; *content* lands unless *auto_commit* is False.
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
         from tract.curation.collapse import Said, ask_for_summary, find_link, plan_collapse, said_by_model
@@ -124,7 +124,7 @@ class Family(Committing):
         else:
             summary = ask_for_summary(other, plan, self._summariser(summariser), target_tokens, instructions)
             said = said_by_model(summary, call_id, role)
-        lands = (content is not None or self._autonomy == "autonomous") if auto_commit is None else auto_commit
+        lands = (content is not None or self._is_autonomous()) if auto_commit is None else auto_commit
         result = self._land_collapse(plan, said) if lands else self._keep_collapse(plan, said, force=force)
         if content is None:
             forget_pieces(other.repo)  # or the next collapse would go on with the same summary
@@ -172,10 +172,12 @@ class Family(Committing):
     def _land_collapse(self, plan: Plan, said: Said) -> CollapseResult:
         from tract.curation.collapse import land_collapse
 
+        self._check_required()
         with self._outside_batch("collapse") as space:
             result, content = land_collapse(space, plan, said, expected=self._expected_by_commit)
             self._look_after(content)
-            return result
+        self._fire("commit")
+        return result
 
     def _keep_collapse(self, plan: Plan, said: Said, *, force: bool) -> CollapseResult:
         from tract.curation.collapse import keep_collapse
@@ -210,6 +212,10 @@ class Family(Committing):
         other = self._beside(repo)
         other._autonomy = self._autonomy
         return other
+
+    def _is_autonomous(self) -> bool:
+        """Whether what a model writes lands without anybody's approval."""
+        return bool(cast("Any", self).autonomy_in_force() == "autonomous")
 
     def _named(self, child: Self | str) -> tuple[str, str | None]:
         """The name of a child, and the ref of the branch that it was given on; SessionError for one of another store."""

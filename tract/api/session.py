@@ -89,7 +89,7 @@ class Session:
     ) -> Session:
         """Open, or create, the store in folder *path*, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
 
-        *autonomy* is what new tracts have; *config* the settings of the store's root tract. *author* is who commits, instead of who the settings of each tract say.
+        *autonomy* is what new tracts have, and the most that any has in this session; *config* the settings of the store's root tract. *author* is who commits, instead of who the settings of each tract say.
         """
         if autonomy not in (None, "manual", "collaborative", "autonomous"):
             raise ConfigError(f"autonomy must be 'manual', 'collaborative' or 'autonomous', not {autonomy!r}")
@@ -131,6 +131,10 @@ class Session:
             if display_name is not None:
                 config = replace(config or repo.config, display_name=display_name)
             create_tract(repo, name, config)
+            if self.autonomy is not None:
+                from tract.agents.settings import set_autonomy
+
+                set_autonomy(self._inside(name), self.autonomy)
             return self._handle(name, config)
 
     def get_tract(self, name: str, *, branch: str | None = None) -> Tract:
