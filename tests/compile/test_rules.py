@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from blake3 import blake3
 
 from tests.compile.test_sent import bytes_of
+from tests.llm.test_refusing import HISTORIES, SAID
 from tests.making import make_tract
 from tract import ContentValidationError, ReasoningContent
 from tract.compile import sent
+from tract.messages import message_from_raw, message_of, render
 from tract.messages.form import RULES
+from tract.messages.names import TARGETS
 
 
 def rendered(context: Any, format: str, **options: Any) -> str:
@@ -61,3 +65,29 @@ def test_rules_that_are_not_known_yet_are_refused(monkeypatch):
 
     with pytest.raises(ContentValidationError, match=f"rules {RULES + 1} are not known here, only 1 to {RULES}"):
         t.sent("HEAD").to_openai()
+
+
+KNOWN = {
+    (1, "openai"): "3bb1cfe848084337",
+    (1, "responses"): "af722fe538ef32b6",
+    (1, "anthropic"): "37882435921a284f",
+    (1, "gemini"): "a53c7546825f9ff3",
+    (2, "openai"): "990b220e035c9ca3",
+    (2, "responses"): "5690710fe8160703",
+    (2, "anthropic"): "b8a31b54963cce48",
+    (2, "gemini"): "089588e02d9dd154",
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("rules", range(1, RULES + 1))
+def test_what_is_sent_by_a_number_never_changes(rules, target):
+    """Where this fails because a rule was changed, RULES grows, and the old number goes on rendering as it did."""
+    sent = []
+    for format, raws in HISTORIES.values():
+        sent.append(render([message_from_raw(raw, format) for raw in raws], target, rules=rules).value)
+    sent.append(
+        render([message_of(ReasoningContent("hm")), message_from_raw(SAID, "responses")], target, rules=rules).value
+    )
+
+    assert KNOWN[rules, target] == blake3(json.dumps(sent).encode()).hexdigest(8)

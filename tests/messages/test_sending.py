@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import sys
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.making import call
 from tests.messages.validators import anthropic_faults, chat_faults, gemini_faults, responses_faults
+from tests.tokens.test_media import png
 from tract.messages import message_from_raw, render
 from tract.messages.form import Form
 from tract.messages.message import Message
@@ -301,3 +304,57 @@ def test_a_message_more_costs_the_same_whatever_the_length(target: Target, forma
         return count
 
     assert calls(3000) <= calls(300) + 1500  # so much may be put together anew, at any length
+
+
+def picture(width: int, height: int) -> Raw:
+    data = base64.b64encode(png(width, height)).decode()
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+
+
+def test_a_picture_that_is_too_large_is_said_in_words():
+    raws = [
+        {"role": "user", "content": [picture(9000, 10), {"type": "text", "text": "look"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "a", "content": [picture(10, 8001), picture(2001, 9)]}],
+        },
+    ]
+    messages = [message_from_raw(raw, "anthropic") for raw in raws]
+
+    rendered = render(messages, "anthropic")
+
+    words = {"type": "text", "text": "[image 9000x10, too large to be sent]"}
+    assert words == rendered.value["messages"][0]["content"][0]
+    result = rendered.value["messages"][2]["content"][0]["content"]
+    assert [{"type": "text", "text": "[image 10x8001, too large to be sent]"}, picture(2001, 9)] == result
+    assert [0, 2] == [warning.index for warning in rendered.warnings if warning.kind == "part_left_out"]
+    assert raws == render(messages, "anthropic", rules=1).value["messages"]
+
+
+def test_of_more_than_twenty_pictures_none_is_larger_than_2000_pixels():
+    raws = [{"role": "user", "content": [picture(100, 100) if n else picture(2001, 10)]} for n in range(21)]
+    rows = MessageRows(message_from_raw(raw, "anthropic") for raw in raws)
+    form, sendings = Form("anthropic"), Sendings()
+
+    assert raws[:20] == sendings.to(form, rows, 20).request().value["messages"]
+    many = sendings.to(form, rows, 21).request()
+
+    assert "[image 2001x10, too large to be sent]" == many.value["messages"][0]["content"][0]["text"]
+    assert raws[1:] == many.value["messages"][1:]
+    assert Sendings().to(form, rows, 21).request() == many
+
+
+def test_more_calls_than_a_message_takes_become_several_each_with_its_results():
+    ids = [str(n) for n in range(300)]
+    raws = [call(*ids, text="look"), *({"role": "tool", "tool_call_id": id, "content": id} for id in ids)]
+    messages = [message_from_raw(raw, "openai") for raw in (raws[0], *reversed(raws[1:]))]
+
+    rendered = render(messages, "openai")
+
+    assert not chat_faults(rendered.value)
+    calls = [message for message in rendered.value if message["role"] == "assistant"]
+    assert [128, 128, 44] == [len(message["tool_calls"]) for message in calls]
+    assert ["look", None, None] == [message["content"] for message in calls]
+    assert ["calls_parted"] == [warning.kind for warning in rendered.warnings]
+    assert 300 == len(render(messages, "openai", rules=1).value[0]["tool_calls"])

@@ -17,6 +17,7 @@ from tract.messages.anthropic import join_system, write_blocks
 from tract.messages.assembly import Assembly
 from tract.messages.caching import fit_anthropic_marks, has_mark
 from tract.messages.fit_anthropic import Said, fit_anthropic, fit_turn
+from tract.messages.fit_pictures import Pictures
 from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
 from tract.messages.parts import SYSTEM_ROLES, Notes
@@ -29,12 +30,14 @@ class AnthropicWriter(Writer):
 
     def __init__(self, form: Form) -> None:
         super().__init__(form)
+        self._pictures = Pictures()
         self._assembly: Assembly[Said] = Assembly(
             self.items, attrgetter("role"), _joined, stays=may_stay, is_marked=has_mark
         )
 
     def take_back(self, items: int, state: Any) -> None:
         self._assembly.take_back(items)
+        self._pictures.take_back(items)
         super().take_back(items, state)
 
     def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
@@ -44,8 +47,11 @@ class AnthropicWriter(Writer):
         ]
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
+        start = len(self.items)
         self.items += fit_turn(self._said(step.answer, notes), notes, is_last=is_last)
         self.items += self._said(step.rest, notes)
+        for at in range(start, len(self.items)) if self.form.rules > 1 else ():
+            self._pictures.add(at, self.items[at])
 
     def _said(self, pieces: Sequence[Piece], notes: Notes) -> list[Said]:
         said: list[Said] = []
@@ -74,7 +80,7 @@ class AnthropicWriter(Writer):
         found = self._assembly.assembled()
         for one in found.moved:
             notes.add(one.index, "system_moved", "system")
-        messages, self.marked = found.messages, found.marked
+        messages, self.marked = self._pictures.fitting(found.messages, notes), found.marked
         _trim_end(messages, self.items, notes)
         prompt = join_system([one.content for one in found.system])
         if prompt is not None and not messages:

@@ -26,6 +26,8 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 _REFUSED_KEYS = frozenset({"annotations", "parsed", "id", "usage", "stop_reason", "finish_reason", "logprobs"})
 _ASSISTANTS_KEYS = frozenset({"tool_calls", "function_call", "refusal", "audio"})
 _USERS_PARTS = frozenset({"image_url", "input_audio", "file"})
+MOST_CALLS = 128
+"""So many calls a message takes."""
 _FORBIDDEN_IN_NAMES = r"[\s<|\\/>]+"
 
 
@@ -177,6 +179,22 @@ def _fit_function(function: Mapping[str, JSON], index: int, notes: Notes) -> Map
         notes.add(index, "value_changed", "arguments to their JSON")
         arguments = "{}" if arguments is None else json_or_text(arguments)
     return {**fit, "name": name, "arguments": arguments}
+
+
+def parted_answer(answer: Mapping[str, JSON], rest: Sequence[Mapping[str, JSON]]) -> list[Mapping[str, JSON]]:
+    """*answer*, which calls more than a message takes, as several messages, each with its results of *rest*, and then what else there is."""
+    calls = items_of(answer["tool_calls"])
+    left = list(rest)
+    parted: list[Mapping[str, JSON]] = []
+    for at in range(0, len(calls), MOST_CALLS):
+        some = calls[at : at + MOST_CALLS]
+        ids = {call.get("id") for call in some}
+        parted.append(
+            {**answer, "tool_calls": some} if not at else {"role": "assistant", "content": None, "tool_calls": some}
+        )
+        parted += [one for one in left if one.get("role") == "tool" and one.get("tool_call_id") in ids]
+        left = [one for one in left if one.get("role") != "tool" or one.get("tool_call_id") not in ids]
+    return [*parted, *left]
 
 
 def one_answer(messages: Sequence[Mapping[str, JSON]]) -> dict[str, JSON]:

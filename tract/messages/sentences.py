@@ -29,6 +29,7 @@ _KINDS: dict[str, _Said] = {
     "unpaired_tool_result": _Said(5, "no call comes before the tool result {}, and it is left out"),
     "tool_id_changed": _Said(6, "the call has another id in this request: {}", strict=False),
     "messages_joined": _Said(7, "several messages became one: {}", strict=False),
+    "calls_parted": _Said(7, "the calls of one answer became several messages: {}", strict=False),
     "reasoning_left_out": _Said(8, "the reasoning item {} is left out"),
     "item_id_left_out": _Said(9, "the item is sent without its id: {}", strict=False),
     "thinking_left_out": _Said(10, "{} is left out"),

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tract.messages.caching import has_breakpoint
+from tract.messages.fit_openai import MOST_CALLS, fit_openai, one_answer, parted_answer
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES
-from tract.messages.fit_openai import fit_openai, one_answer
 from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
 from tract.messages.names import Target
@@ -16,6 +16,7 @@ from tract.messages.openai import write_openai
 from tract.messages.parts import Notes, Summary, Text, Turn
 from tract.messages.reading import turn_of
 from tract.messages.responses import ITEM_ROLES as _ITEM_ROLES
+from tract.messages.values import items_of
 from tract.objects.message_format import JSON, MessageFormat
 
 if TYPE_CHECKING:
@@ -161,14 +162,17 @@ class _ChatWriter(ListWriter):
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
         self.extend(write_openai(self.summaries(step, notes), notes))
-        if not step.is_one:
-            self.extend(self._written([*step.answer, *step.rest], notes))
-            return
-        answer = self._written(step.answer, notes)
-        if len(answer) > 1:
+        answer, rest = self._written(step.answer, notes), self._written(step.rest, notes)
+        if step.is_one and len(answer) > 1:
             notes.add(step.row, "messages_joined", "calls of one answer")
             answer = [one_answer(answer)]
-        self.extend([*answer, *self._written(step.rest, notes)])
+        if answer and self.form.rules > 1 and len(items_of(answer[-1].get("tool_calls"))) > MOST_CALLS:
+            notes.add(
+                step.row, "calls_parted", f"{len(answer[-1]['tool_calls'])}, of which a message takes {MOST_CALLS}"
+            )
+            *answer, last = answer
+            answer, rest = [*answer, *parted_answer(last, rest)], []
+        self.extend([*answer, *rest])
 
     def _written(self, pieces: Sequence[Piece], notes: Notes) -> list[Mapping[str, JSON]]:
         written: list[Mapping[str, JSON]] = []

@@ -12,12 +12,11 @@ A file that lies elsewhere, and sound, count nothing: what they are charged depe
 
 from __future__ import annotations
 
-import binascii
 import math
 import re
-import struct
 from collections.abc import Mapping
 
+from tract.messages.pictures import decoded, picture_size
 from tract.objects.message_format import JSON
 
 UNSEEN_OPENAI = 765
@@ -26,7 +25,6 @@ PAGE = 2250
 
 _LOW = 85
 _TILE = 170
-_HEAD = 256 * 1024  # base64 characters of a picture in which its size is looked for
 _PAGES = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 
@@ -47,7 +45,7 @@ def openai_image_tokens(source: JSON, detail: JSON) -> int:
 def anthropic_image_tokens(source: JSON) -> int:
     """The tokens of a picture of Anthropic's, by its ``source``."""
     data = source.get("data") if isinstance(source, Mapping) else None
-    size = _size(data) if isinstance(data, str) else None
+    size = picture_size(data) if isinstance(data, str) else None
     if size is None:
         return UNSEEN_ANTHROPIC
     width, height = _within(*size, 1568)
@@ -63,7 +61,7 @@ def file_tokens(data: JSON, media_type: JSON = None) -> int:
         media_type = head[5:].partition(";")[0]
     if media_type not in (None, "application/pdf"):
         return 0
-    raw = _decoded(data)
+    raw = decoded(data)
     return max(1, len(_PAGES.findall(raw))) * PAGE if raw.startswith(b"%PDF") else 0
 
 
@@ -75,57 +73,4 @@ def _within(width: float, height: float, most: int) -> tuple[float, float]:
 def _size_of_data_url(source: JSON) -> tuple[int, int] | None:
     if not isinstance(source, str) or source[:5].lower() != "data:":
         return None
-    return _size(source.partition(",")[2])
-
-
-def _size(data: str) -> tuple[int, int] | None:
-    """Width and height of a picture in base64; None where they cannot be seen."""
-    raw = _decoded(data[:_HEAD])
-    found: tuple[int, int] | None = None
-    try:
-        if raw.startswith(b"\x89PNG\r\n\x1a\n"):
-            found = struct.unpack_from(">II", raw, 16)
-        elif raw[:6] in (b"GIF87a", b"GIF89a"):
-            found = struct.unpack_from("<HH", raw, 6)
-        elif raw.startswith(b"\xff\xd8"):
-            found = _jpeg_size(raw)
-        elif raw[:4] == b"RIFF" and raw[8:12] == b"WEBP":
-            found = _webp_size(raw)
-    except struct.error:
-        return None
-    return found if found is not None and min(found) > 0 else None
-
-
-def _jpeg_size(raw: bytes) -> tuple[int, int] | None:
-    at = 2
-    while at + 9 < len(raw):
-        if raw[at] != 0xFF:
-            return None
-        kind = raw[at + 1]
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", raw, at + 5)
-            return width, height
-        at += 1 if kind == 0xFF else 2 + struct.unpack_from(">H", raw, at + 2)[0]
-    return None
-
-
-def _webp_size(raw: bytes) -> tuple[int, int] | None:
-    match raw[12:16]:
-        case b"VP8X":
-            return 1 + int.from_bytes(raw[24:27], "little"), 1 + int.from_bytes(raw[27:30], "little")
-        case b"VP8 ":
-            width, height = struct.unpack_from("<HH", raw, 26)
-            return width & 0x3FFF, height & 0x3FFF
-        case b"VP8L":
-            bits = struct.unpack_from("<I", raw, 21)[0]
-            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return None
-
-
-def _decoded(data: str) -> bytes:
-    """The bytes of base64 text, as far as they are some."""
-    whole = data[: len(data) // 4 * 4]
-    try:
-        return binascii.a2b_base64(whole)
-    except (binascii.Error, ValueError):
-        return b""
+    return picture_size(source.partition(",")[2])
