@@ -276,7 +276,7 @@ class Committing(Handle):
             raise
         if made and not made[-1][1].generation % _COUNTED_EVERY:
             follow_records(space, made[-1][0])
-        seen = self._look_after(given)
+        seen = self._look_after(given, made[-1][0] if made and drafts[-1].key is None else None)
         infos = describe_made(space, made, [one.value for one in drafts])
         if (
             made

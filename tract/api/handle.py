@@ -333,6 +333,7 @@ class Handle:
         one = None if _OPEN.get() is None else self._open_batch()
         sight, repo = (self._seen, self._repo) if one is None else (one._seen, one._space.repo)
         seen = sight.expected(repo, branch, tip, appends=self._on_moved == "append")
+        sight.at = branch
         if seen is ANY:
             return ANY
         if seen != tip and not isinstance(seen, str) and adds_no_word(repo, seen, tip):
@@ -341,14 +342,17 @@ class Handle:
             sight.check_priorities(repo, tip)
         return seen
 
-    def _look_after(self, given: Any) -> Expected:
-        """Look after a commit of *given*, and say where this handle saw the branch before."""
+    def _look_after(self, given: Any, tip: ObjectId | None = None) -> Expected:
+        """Look after a commit of *given*, which is at *tip* where the caller knows that, and say where this handle saw the branch before."""
         one = None if _OPEN.get() is None else self._open_batch()
         if one is not None:
             one._contents += given if isinstance(given, tuple) else (given,)
         sight, repo = (self._seen, self._repo) if one is None else (one._seen, one._space.repo)
         before = sight.tips.get(sight.place, ANY) if isinstance(sight.place, str) else ANY
-        sight.look(repo)
+        if tip is None:
+            sight.look(repo)
+        else:
+            sight.look_at_own_commit(repo, tip)
         return before
 
     def _access(self) -> AbstractContextManager[Workspace]:

@@ -29,6 +29,8 @@ class Seen:
     last: ObjectId | None = None
     note_moves: int = -1
     """The moves of notes' refs that were known then: as long as there are no more, the priorities are where they were."""
+    at: str | None = None
+    """The branch that HEAD was on when the last commit was asked for."""
 
     def look(self, repo: Repository, *, after_own: bool = False) -> None:
         """Remember where HEAD, its branch and the priorities are; *after_own* where the handle moved the branch itself."""
@@ -39,6 +41,16 @@ class Seen:
         if self.note_moves != repo.refs.note_moves:
             self.look_at_notes(repo)
         if repo.branch is not None and (tip is not None or after_own):
+            self.last = tip
+
+    def look_at_own_commit(self, repo: Repository, tip: ObjectId) -> None:
+        """The same, where the handle has just committed *tip*, on the branch *at*."""
+        at = self.place = self.at
+        if at is not None:
+            self.tips[at] = tip
+        if self.note_moves != repo.refs.note_moves:
+            self.look_at_notes(repo)
+        if repo.branch is not None:
             self.last = tip
 
     def look_at_notes(self, repo: Repository) -> None:

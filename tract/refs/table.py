@@ -191,6 +191,11 @@ class RefTable:
             name, old, new = change
             if NOTES in name:
                 self.note_moves += 1
+            elif old is not None and new is not None and not name.startswith(TRACTS):
+                root = self.root if self.root.owner is self._owner else self._own("")
+                root.refs[name] = new  # as with most commits: no name comes or goes
+                root.changed = root.changed if time is None else time
+                continue
             prefix, local = split_tract(name) if name.startswith(TRACTS) else ("", name)
             at = self._unread(prefix) if prefix else None
             if at is None:

@@ -420,7 +420,8 @@ class Journal:
         One write, and one sync where *sync* says so; another before it where somebody else wrote last.
         DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
         """
-        self._open_to_append()
+        if not self._writable:
+            self._open_to_append()
         if sync and self._synced < self._end:
             # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
             self._sync(visible=False)
