@@ -4,7 +4,7 @@
     ├── CommitNotFoundError          a revision names nothing
     ├── AmbiguousPrefixError         a prefix names several objects
     ├── BlobNotFoundError            an object that must exist does not
-    │   └── HistoryCutError          what was before a commit was cut by gc
+    │   └── HistoryCutError          what was before a commit was cut, by gc or by a clone
     ├── ContentValidationError       a message, note or usage dict tract cannot keep
     ├── KeyConflictError             a key that another content has already
     ├── DivergedError                a list that is not the context with more at its end
@@ -118,7 +118,7 @@ class HistoryCutError(BlobNotFoundError):
     def __init__(self, id: str, date: str, failed: str = "") -> None:
         super().__init__(id)
         self.date = date
-        self.args = (f"{failed}{': ' if failed else ''}history behind {id[:16]} was cut by gc on {date}",)
+        self.args = (f"{failed}{': ' if failed else ''}history behind {id[:16]} was cut on {date}",)
 
 
 class ContentValidationError(TractError):

@@ -160,7 +160,7 @@ def test_pins_that_no_context_has_stay_if_asked_for_until_they_are_unpinned(tmp_
 
     gc_after(t, 2)
     assert "c" == t.get_content(ids[2]).text
-    with pytest.raises(HistoryCutError, match=f"history behind {ids[2][:16]} was cut by gc on 2"):
+    with pytest.raises(HistoryCutError, match=f"history behind {ids[2][:16]} was cut on 2"):
         t.compile(at_commit=ids[2])
     with pytest.raises(HistoryCutError):
         t.reset(ids[2])
@@ -419,7 +419,7 @@ def test_what_a_cut_compression_did_is_neither_taken_back_nor_made_again(tmp_pat
         before = [message.content for message in t.compile().messages]
 
         for act in (lambda: t.revert("HEAD~1"), lambda: t.rebase("side"), lambda: t.revert(ids[4])):
-            with pytest.raises(HistoryCutError, match="was cut by gc on"):
+            with pytest.raises(HistoryCutError, match="was cut on"):
                 act()
         assert before == [message.content for message in t.compile().messages]
         assert () == t.show(ids[4]).changes.message_diffs  # what it changed, nobody can tell any more

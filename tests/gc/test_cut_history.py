@@ -40,7 +40,7 @@ def cut(path: Path) -> tuple[Tract, list[str], str]:
 
 
 def is_cut(id: str) -> str:
-    return f"history behind {id[:16]} was cut by gc on {TODAY}"
+    return f"history behind {id[:16]} was cut on {TODAY}"
 
 
 def refused(act: Callable[[], object], id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.making import make_tract, texts
-from tract import Priority, RemoteError, RemoteMovedError, Tract
+from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Tract
 from tract.errors import ConfigError
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.remotes import open_link
@@ -261,3 +261,35 @@ def test_status_says_how_far_a_branch_and_the_remotes_are_apart(url: str, tmp_pa
     assert t.status().upstream is not None
     t.switch("new", create=True)
     assert t.status().upstream is None
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_clone_without_history_has_the_whole_context_and_says_where_history_ends(
+    url: str, tmp_path: Path, depth: int
+) -> None:
+    t = pushed(url, *(f"m{number}" for number in range(30)))
+    t.edit("HEAD:3", "edited")
+    t.annotate("HEAD:2", Priority.SKIP)
+    t.assistant("answer", generation_config={"model": "m"})
+    t.compress(from_commit="HEAD:4", to_commit="HEAD:9", content="in short")
+    t.user("last")
+    t.push()
+
+    with Tract.clone(url, tmp_path / "two", depth=depth) as other:
+        assert texts(t) == texts(other)
+        assert t.head == other.head
+        assert depth <= len(other.log(100)) < 10
+        with pytest.raises(HistoryCutError, match="was cut on"):
+            other.get_commit("HEAD~20")
+        other.user("and on")
+        other.push()
+        t.pull()
+        assert texts(t) == texts(other)
+        t.user("from afar")
+        t.push()
+        other.pull()
+        assert texts(t) == texts(other)
+        assert {"model": "m"} in other.compile().generation_configs
+        other.gc(orphan_retention_days=0)
+        assert texts(t) == texts(other)
+    assert not [one for one in check_repository(str(tmp_path / "two" / ".tract")).problems if one.severity != "note"]

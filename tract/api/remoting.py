@@ -28,19 +28,20 @@ class Remoting(Looking, Merging):
         *,
         branches: Sequence[str] | None = None,
         tracts: Sequence[str] | None = None,
+        depth: int | None = None,
         timeout: float = 30,
         **options: str,
     ) -> Self:
         """Make the store in folder *path* with what the remote at *url* has, and open it; that remote is its ``origin``.
 
-        *branches* and *tracts* bring only those. *options* are the remote's store's, as ``region``; credentials come from the environment.
+        *branches* and *tracts* bring only those, *depth* only the last so many commits of each branch: their contexts are whole, and what lies behind is cut. *options* are the remote's store's, as ``region``; credentials come from the environment.
         RemoteError where there is no remote, or something of it is damaged; then no store is left behind.
         """
         from tract.api.opening import storage_errors
         from tract.remote.clone import clone
 
         with storage_errors():
-            clone(url, path, branches=branches, tracts=tracts, timeout=timeout, options=options)
+            clone(url, path, branches=branches, tracts=tracts, depth=depth, timeout=timeout, options=options)
         return cls.open(path)  # type: ignore[attr-defined, no-any-return]  # Tract has it
 
     def add_remote(self, name: str, url: str, *, timeout: float = 30, probe: bool = True, **options: str) -> RemoteInfo:

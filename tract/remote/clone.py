@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tract.config import RemoteConfig, TractConfig
-from tract.errors import RemoteError
+from tract.errors import ConfigError, RemoteError
 from tract.opening import create_repository, open_repository, store_path
 from tract.remote.address import parse_address
 from tract.remote.fetch import Asked, Fetched, fetch, nobody
@@ -25,6 +25,7 @@ def clone(
     *,
     branches: Sequence[str] | None = None,
     tracts: Sequence[str] | None = None,
+    depth: int | None = None,
     timeout: float = 30,
     options: Mapping[str, str] | None = None,
     name: str = ORIGIN,
@@ -32,8 +33,11 @@ def clone(
 ) -> Fetched:
     """Make the store in folder *path*, with all that the remote at *url* has, or some *branches* or *tracts* of it.
 
+    With *depth* it has the last so many commits of each branch, with their whole contexts, and no history behind them.
     What is made is removed again where that fails.
     """
+    if depth is not None and (type(depth) is not int or depth < 1):
+        raise ConfigError(f"depth must be a number of commits, 1 or more, not {depth!r}")
     remote = RemoteConfig(name=name, url=str(parse_address(url)), timeout=timeout, options=dict(options or {}))
     scheme = parse_address(url).scheme
     remote = replace(remote, conditions="if-match" if scheme in ("file", "memory") else None)
@@ -48,7 +52,7 @@ def clone(
         try:
             add_remote(repo, remote, probing=False)
             link = as_marked(Link(repo, remote))
-            found = fetch(link, repo, Asked(tracts, branches, as_clone=True), told)
+            found = fetch(link, repo, Asked(tracts, branches, as_clone=True, depth=depth), told)
             _check_found(found, link, branches, tracts)
         finally:
             repo.close()

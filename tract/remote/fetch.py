@@ -20,6 +20,7 @@ from tract.history.notes import noted_entries
 from tract.history.tracts import write_settings
 from tract.history.walk import is_ancestor
 from tract.objects.id import Kind, ObjectId
+from tract.objects.model import Object, read_node
 from tract.objects.note import read_event
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, TAGS, branch_ref, check_ref, tract_prefix
 from tract.refs.store import RefEdit
@@ -29,6 +30,7 @@ from tract.remote.head import Head, HeadNote
 from tract.remote.link import KnownHead, Link, MissingPackError
 from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
+from tract.remote.shallow import RemoteObjects, shallow_objects
 from tract.repo import Repository
 from tract.storage.shallow import Cut, write_shallow
 from tract.transaction import Transaction, transaction
@@ -38,6 +40,8 @@ FetchStatus = Literal["new", "updated", "forced", "deleted", "rejected"]
 _AT_ONCE = 16
 _ATTEMPTS = 4
 _LOG = "/log/"
+_FOR_EVER = 2**62
+_NO_COMMIT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,13 @@ class FetchedRef:
 class Asked(NamedTuple):
     """What to fetch: *tracts* by name, None for all; *branches* by name, None for all, and then what belongs to none too.
 
-    With *as_clone* the branches and settings become the store's own.
+    With *as_clone* the branches and settings become the store's own. *depth* leaves out what is behind the last so many commits of each branch.
     """
 
     tracts: Sequence[str] | None
     branches: Sequence[str] | None = None
     as_clone: bool = False
+    depth: int | None = None
 
 
 @dataclass(slots=True)
@@ -151,6 +156,9 @@ def _bring(
     told: Callable[[int, int], None],
 ) -> None:
     heads = [head for head in heads if asked.as_clone or _is_news(link, repo, head)]
+    if asked.depth is not None or _is_shallow(link, repo, heads):
+        _bring_shallow(link, repo, heads, asked, found)
+        return
     packs = {pack.key: pack for head in heads for pack in head.packs}
     unknown = [pack for pack in packs.values() if not link.knows(pack)]
     cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
@@ -171,13 +179,80 @@ def _bring(
             raise RemoteError(
                 f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
             )
-        notes = _notes(link, incoming, heads)
-        by_tract: dict[str, list[Head]] = {}
+        _land_all(link, repo, heads, cuts, incoming, asked, found)
+
+
+def _land_all(
+    link: Link,
+    repo: Repository,
+    heads: Sequence[Head],
+    cuts: Mapping[ObjectId, Cut],
+    incoming: Incoming,
+    asked: Asked,
+    found: Fetched,
+) -> None:
+    notes = _notes(link, incoming, heads)
+    by_tract: dict[str, list[Head]] = {}
+    for head in heads:
+        by_tract.setdefault(head.tract, []).append(head)
+    for tract, own in by_tract.items():
+        _land(link, repo, tract, own, notes, cuts, incoming, asked, found)
+    found.objects += len(incoming)
+
+
+def _is_shallow(link: Link, repo: Repository, heads: Sequence[Head]) -> bool:
+    """Whether the store has some history cut, and there are packs of which it has read nothing: most of them may be behind that."""
+    return bool(repo.shallow.cuts) and any(not link.knows(pack) for head in heads for pack in head.packs)
+
+
+def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: Asked, found: Fetched) -> None:
+    """The same, with nothing of the packs but what is needed here, and with *depth* nothing behind that."""
+    packs = list({pack.key: pack for head in heads for pack in head.packs}.values())
+    cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
+    objects = RemoteObjects(link, packs)
+    tips = [head.commit for head in heads if head.commit is not None]
+    has = repo.objects.contains
+    kept: list[Head] = []
+    with receiving(repo, sum(pack.size for pack in packs)) as incoming:
+        depth = asked.depth or _FOR_EVER
+        for new in shallow_objects(objects, tips, depth, has, cuts):
+            incoming.add(new)
         for head in heads:
-            by_tract.setdefault(head.tract, []).append(head)
-        for tract, own in by_tract.items():
-            _land(link, repo, tract, own, notes, cuts, incoming, asked, found)
-        found.objects += len(incoming)
+            notes = [note for note in _said(objects, head) if incoming.has(note.target) or note.target == _NO_COMMIT]
+            for note in notes:
+                blob = objects.get(note.blob)
+                if blob is not None and not has(note.blob):
+                    incoming.add(blob)
+            refs = {name: id for name, id in head.refs.items() if id is None or incoming.has(id)}
+            kept.append(replace(head, folded={}, notes=tuple(notes), refs=refs))
+        roots = [root for head in kept for root in roots_of(head)]
+        missing = incoming.lacking(roots, cuts)
+        if missing:
+            raise RemoteError(
+                f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
+            )
+        _land_all(link, repo, kept, cuts, incoming, asked, found)
+
+
+def _said(objects: RemoteObjects, head: Head) -> Iterator[HeadNote]:
+    """All notes of a head, those in its lists too."""
+    for namespace, folded in head.folded.items():
+        level = [folded.tree] if folded.tree is not None else []
+        while level:
+            objects.read_many(level)
+            below: list[ObjectId] = []
+            for id in level:
+                new = objects.get(id)
+                node = None if new is None else read_node(id, Object("tree", new.payload))
+                if node is not None and node.level:
+                    below += node.items[::2]
+                elif node is not None:
+                    rows = zip(node.items[::2], node.items[1::2], strict=True)
+                    yield from (HeadNote(namespace, target, blob) for target, blob in rows)
+            level = below
+        rows = zip(folded.open[::2], folded.open[1::2], strict=True)
+        yield from (HeadNote(namespace, target, blob) for target, blob in rows)
+    yield from head.notes
 
 
 def _is_news(link: Link, repo: Repository, head: Head) -> bool:

@@ -24,6 +24,7 @@ def run(console: Console, args: Args) -> int:
             path,
             branches=args.branch or None,
             tracts=args.only_tract or None,
+            depth=args.depth,
             options=options,
             told=progress.show,
         )
@@ -67,6 +68,13 @@ COMMAND = Command(
             many=True,
             metavar="TRACT",
             help="Only this tract; may be given several times.",
+        ),
+        Param(
+            "depth",
+            ("--depth",),
+            int,
+            metavar="N",
+            help="Only the last N commits of each branch; 1 is its context alone.",
         ),
         Param(
             "option",
