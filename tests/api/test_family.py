@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +316,36 @@ def test_resume_looks_past_records_and_takes_what_lost_its_parent(session: Sessi
     found = session.resume()
     assert found is not None
     assert "x" == found.tract_id
+
+
+def test_what_a_child_began_with_is_found_also_when_its_parent_is_gone(session: Session) -> None:
+    lead = session.create_tract("lead")
+    for at in range(40):
+        lead.user(f"needle {at}")
+    child = lead.spawn("look", name="a child")
+    child.user("a needle of its own")
+
+    found = session.search("needle")
+    assert (41, 40) == (len(found), [hit.tract_id for hit in found].count("lead"))
+    assert 41 == len(session.search("needle", tract="a child"))
+    session.delete_tract("lead", force=True)
+    assert ["a child"] * 41 == [hit.tract_id for hit in session.search("needle")]
+
+
+def test_a_timeline_and_a_moment_tell_what_each_knew(session: Session) -> None:
+    def at(minute: int) -> datetime:
+        return datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
+
+    lead = session.create_tract("lead")
+    lead.user("one", timestamp=at(1))
+    child = lead.spawn("look", name="x")
+    child.user("two", timestamp=at(2))
+    lead.user("three", timestamp=at(3))
+    child.user("four", timestamp=at(4))
+
+    said = [info for info in session.timeline() if info.operation != "spawn"]
+    assert [("lead", 1), ("x", 2), ("lead", 3), ("x", 4)] == [(one.tract_id, one.created_at.minute) for one in said]
+    assert 2 == len(session.timeline(limit=2))
+    assert (["one", "three"], ["one", "two"]) == (
+        texts(session.compile_at("lead", at_time=at(3))), texts(session.compile_at("x", at_commit="HEAD~1")),
+    )  # fmt: skip

@@ -19,7 +19,18 @@ from tract.objects.json import parse_json
 from tract.objects.model import Operation, RefValue
 from tract.opening import author_name
 from tract.refs.files import make_tract_folder
-from tract.refs.names import HEAD, ROOT, TRACTS, branch_ref, ref_path, split_tract, tract_name, tract_prefix
+from tract.refs.names import (
+    CHILD_REFS,
+    HEAD,
+    ROOT,
+    SPAWN_REF,
+    TRACTS,
+    branch_ref,
+    ref_path,
+    split_tract,
+    tract_name,
+    tract_prefix,
+)
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.settings import read_config, write_config
@@ -27,7 +38,7 @@ from tract.storage import files
 from tract.transaction import STATES, Transaction, transaction
 
 CONFIG_FILE = "config.toml"
-_LINKS = "refs/archive/"
+_LINKS = (SPAWN_REF, CHILD_REFS)
 """Where parent and children of a tract are named, which a copy of it has not."""
 
 

@@ -20,8 +20,8 @@ from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
 from tract.messages.reading import turn_of
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Object, Outline, read_blob
-from tract.refs.names import HEADS, tract_name
+from tract.objects.model import CommitOperation, Object, read_blob
+from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
 
 _TOGETHER = 256
@@ -68,7 +68,7 @@ class SearchOptions(TypedDict, total=False):
 def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
     """The messages that have *text* in them: tract by tract, the root tract first, in each the newest first. An empty text is in every message.
 
-    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
+    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history. What a tract that was spawned began with is looked at last, as it was then.
     """
     check_keywords("search", options, SearchOptions)
     regex, case = options.get("regex", False), options.get("case", False)
@@ -84,10 +84,12 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     earliest = None if since is None else microseconds(since, "since")
     prefixes = list(tract_times(repo)) if tract is None else [in_tract(repo, tract).prefix]
     seen: set[ObjectId] = set()
+    tracts = [replace(repo, tract=tract_name(prefix), prefix=prefix) for prefix in prefixes]
     hits = (
         hit
-        for prefix in prefixes
-        for hit in _in_tract(replace(repo, tract=tract_name(prefix), prefix=prefix), seen, pattern, holding, earliest)
+        for found in (_said_in, _begun_with)
+        for one in tracts
+        for hit in _hits(one, found(one, seen), pattern, holding, earliest)
         if (role is None or hit[1].role == role) and (tool is None or tool in _tools(hit[1]))
     )
     return [hit for hit, _ in islice(hits, limit)]
@@ -132,24 +134,18 @@ def _prefilter(words: Sequence[str], *, case: bool) -> Callable[[bytes], object]
     return lambda payload: lowered in payload.lower()
 
 
-def _in_tract(
+def _hits(
     repo: Repository,
-    seen: set[ObjectId],
+    said: Iterator[tuple[ObjectId, ObjectId]],
     pattern: re.Pattern[str],
     holding: set[ObjectId] | None,
     earliest: int | None,
 ) -> Iterator[tuple[SearchHit, Message]]:
-    """The hits among the commits that the tract's branches lead to and nobody looked at yet."""
-    tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
-    tip = repo.head()[1]
-    walk = _unseen(repo, [*tips, *([] if tip is None else [tip])], seen)
+    """The hits among commits and their contents."""
     messages = (
-        (id, commit.content)
-        for id, commit in walk
-        if commit.content is not None
-        and (holding is None or commit.content in holding)
-        and commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD)
-        and (earliest is None or commit.time >= earliest)
+        one
+        for one in said
+        if (holding is None or one[1] in holding) and (earliest is None or repo.outline(one[0]).time >= earliest)
     )
     while some := list(islice(messages, _TOGETHER)):
         payloads = repo.objects.payloads([content for _, content in some], "blob")
@@ -160,11 +156,37 @@ def _in_tract(
                 yield found, message
 
 
-def _unseen(repo: Repository, tips: Sequence[ObjectId], seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Outline]]:
-    for id, commit in outlines(repo, tips):
+def _said_in(repo: Repository, seen: set[ObjectId]) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """The commits with a message that the tract's branches lead to and nobody looked at yet, and their contents."""
+    tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
+    tip = repo.head()[1]
+    for id, commit in outlines(repo, [*tips, *([] if tip is None else [tip])]):
         if id not in seen:
             seen.add(id)
-            yield id, commit
+            if commit.content is not None and commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD):
+                yield id, commit.content
+
+
+def _begun_with(repo: Repository, seen: set[ObjectId]) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """The messages that a tract that was spawned began with, where nobody looked at their commits or their chunk yet."""
+    spawn = repo.ref(SPAWN_REF)
+    if not isinstance(spawn, bytes):
+        return
+    commit = repo.commit(spawn)
+    stack = [] if commit.tree is None else [commit.tree]
+    items = [commit.open]
+    while stack:
+        id = stack.pop()
+        if id not in seen:
+            seen.add(id)
+            node = repo.node(id)
+            items += [node.items] if node.level == 0 else []
+            stack += node.items[::2] if node.level else ()
+    for some in items:
+        for message, content in zip(some[::2], some[1::2], strict=True):
+            if message not in seen:
+                seen.add(message)
+                yield message, content
 
 
 def _hit(repo: Repository, id: ObjectId, message: Message, pattern: re.Pattern[str]) -> SearchHit | None:

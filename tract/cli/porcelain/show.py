@@ -29,7 +29,11 @@ from tract.objects.model import CommitOperation, Entry
 from tract.revision import resolve_revision
 from tract.tokens.usage import TokenUsage
 
-_TARGETS = {CommitOperation.EDIT: "Edits:    ", CommitOperation.REVERT: "Reverts:  "}
+_TARGETS = {
+    CommitOperation.EDIT: "Edits:    ",
+    CommitOperation.REVERT: "Reverts:  ",
+    CommitOperation.SPAWN: "Context:  ",
+}
 
 
 def run(console: Console, args: Args) -> int:
