@@ -19,8 +19,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
-    "tract.agents.advice": ("Advice",),
-    "tract.agents.health": ("BranchHealth", "CacheState", "Health", "RepeatedOutput"),
+    "tract.agents.subject": ("Advice",),
+    "tract.agents.branches": ("BranchHealth",),
+    "tract.agents.health": ("CacheState", "Health", "RepeatedOutput"),
     "tract.agents.operation": ("Operation",),
     "tract.agents.builtin.archive": ("ArchivePolicy",),
     "tract.agents.builtin.collect": ("GCPolicy",),
@@ -189,7 +190,7 @@ if TYPE_CHECKING:
     from tract.agents.actions import Action as Action
     from tract.agents.actions import ActionResult as ActionResult
     from tract.agents.actions import PolicyAction as PolicyAction
-    from tract.agents.advice import Advice as Advice
+    from tract.agents.branches import BranchHealth as BranchHealth
     from tract.agents.builtin.archive import ArchivePolicy as ArchivePolicy
     from tract.agents.builtin.collect import GCPolicy as GCPolicy
     from tract.agents.builtin.compress import CompressPolicy as CompressPolicy
@@ -200,7 +201,6 @@ if TYPE_CHECKING:
     from tract.agents.callbacks import reject_all as reject_all
     from tract.agents.executor import ToolExecutor as ToolExecutor
     from tract.agents.executor import ToolResult as ToolResult
-    from tract.agents.health import BranchHealth as BranchHealth
     from tract.agents.health import CacheState as CacheState
     from tract.agents.health import Health as Health
     from tract.agents.health import RepeatedOutput as RepeatedOutput
@@ -214,6 +214,7 @@ if TYPE_CHECKING:
     from tract.agents.policy_log import PolicyLogEntry as PolicyLogEntry
     from tract.agents.proposals import Decision as Decision
     from tract.agents.proposals import Proposal as Proposal
+    from tract.agents.subject import Advice as Advice
     from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract
     from tract.cli.prompting import cli_prompt as cli_prompt

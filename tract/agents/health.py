@@ -5,28 +5,26 @@ No model is asked. On a handle that has looked before it costs what was added si
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
-from tract.agents.advice import Advice, Subject, advise
+from tract.agents.advice import advise
+from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
 from tract.agents.measures import Call, Measures, Share
 from tract.agents.rules import KEPT_TURNS
+from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, context_totals, newest_usage
 from tract.compile.workspace import Workspace
 from tract.config import read_retention
 from tract.history.branch import on_branch
-from tract.history.context import context_at, entries, index_of
+from tract.history.context import context_at, index_of
 from tract.history.times import moment
-from tract.history.tree_diff import diff_contexts
-from tract.history.walk import first_parents
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.report.status import OpenCall, prefix_of_last_call
@@ -35,17 +33,10 @@ from tract.report.text import Shown, count_of, excerpt, short
 if TYPE_CHECKING:
     from tract.messages.message import CompileWarning
 
-STALE_DAYS = 7
-"""A branch that nobody committed to or moved for so long is stale."""
-
 CACHE_SECONDS = 300
 """How long providers keep a prompt's cache that nobody uses: Anthropic's and OpenAI's least."""
 
 _FOUND = 10
-_MOST_STEPS = 5000
-_MOST_GROWN = 64
-
-BranchState: TypeAlias = Literal["current", "merged", "unmerged", "unknown"]
 
 
 class LargeMessage(NamedTuple):
@@ -81,17 +72,6 @@ class Fragmentation(NamedTuple):
     summaries: int
     adjoining: int
     hidden: int
-
-
-class BranchHealth(NamedTuple):
-    """A branch: whether HEAD's has all of it, how many of its messages HEAD's context lacks, and since when nothing was committed."""
-
-    name: str
-    commit_hash: str
-    state: BranchState
-    missing: int
-    last_commit: datetime
-    is_stale: bool
 
 
 class CacheState(NamedTuple):
@@ -146,8 +126,7 @@ class HealthTable:
     """What a handle knows from looking before."""
 
     measures: Measures | None = None
-    head: tuple[str | None, ObjectId | None] = (None, None)
-    branches: dict[str, BranchHealth] = field(default_factory=dict)
+    branches: BranchTable = field(default_factory=BranchTable)
 
     def measured(self, space: Workspace, snapshot: Snapshot) -> Measures:
         """The figures of *snapshot*; they cost the rows that were added since."""
@@ -181,7 +160,7 @@ def health(space: Workspace, table: HealthTable, branch: str | None = None) -> H
     subject = subject_of(space, table, branch)
     measures = subject.measures
     totals = context_totals(space, tip)
-    branches = _branches(space, table, name, tip)
+    branches = look_at_branches(space, table.branches, name, tip)
     merged = tuple(
         one.name
         for one in branches
@@ -269,93 +248,6 @@ def _cache(space: Workspace, tip: ObjectId | None, totals: ContextTotals) -> Cac
     shared = prefix_of_last_call(space, tip, totals)
     age = (space.repo.clock() - event.time) / 1_000_000
     return CacheState(age <= CACHE_SECONDS, None if shared is None else shared.tokens, moment(event.time))
-
-
-# Branches
-
-
-def _branches(
-    space: Workspace, table: HealthTable, current: str | None, tip: ObjectId | None
-) -> tuple[BranchHealth, ...]:
-    repo = space.repo
-    tips = {name.removeprefix(HEADS): id for name, id in repo.local_refs(HEADS) if isinstance(id, bytes)}
-    is_grown = (current, tip) == table.head or (current == table.head[0] and _has_grown(repo, table.head[1], tip))
-    known = table.branches if is_grown else {}
-    new = [name for name in tips if name == current or name not in known or known[name].commit_hash != tips[name].hex()]
-    merged = _merged(space, tip, {tips[name] for name in new if name != current})
-    made = {name: _branch(space, name, tips[name], tip, name == current, merged) for name in new}
-    table.branches = {name: made.get(name) or known[name] for name in sorted(tips)}
-    table.head = current, tip
-    old = repo.clock() - round(timedelta(days=STALE_DAYS).total_seconds() * 1_000_000)
-    aged = {name for name, one in table.branches.items() if one.last_commit <= moment(old)}
-    aged -= _moved_since(repo, old) if aged - {current} else set()
-    return tuple(one._replace(is_stale=one.name in aged) for one in table.branches.values())
-
-
-def _moved_since(repo: Repository, time: int) -> set[str]:
-    """The branches that were made or moved since *time*, as far as the last operations tell."""
-    moved: set[str] = set()
-    for _, operation in islice(repo.refs.history(), _MOST_STEPS):
-        if operation.time < time:
-            break
-        moved |= {change.name for change in operation.changes}
-    start = repo.prefix + HEADS
-    return {name.removeprefix(start) for name in moved if name.startswith(start)}
-
-
-def _has_grown(repo: Repository, old: ObjectId | None, tip: ObjectId | None) -> bool:
-    """Whether nothing but messages came since *old*, and not many: then no branch is merged that was not."""
-    for steps, (id, commit) in enumerate(first_parents(repo, tip)):
-        if id == old:
-            return True
-        if steps >= _MOST_GROWN or commit.operation is not CommitOperation.APPEND or len(commit.parents) > 1:
-            return False
-    return False
-
-
-def _branch(
-    space: Workspace, name: str, at: ObjectId, tip: ObjectId | None, is_current: bool, merged: Merged
-) -> BranchHealth:
-    repo = space.repo
-    last = moment(repo.commit(at).time)
-    if is_current:
-        return BranchHealth(name, at.hex(), "current", 0, last, False)
-    missing = 0
-    if at not in merged.found:
-        mine = context_at(repo, tip)
-        changes = diff_contexts(repo, mine, context_at(repo, at))
-        added = {commit for change in changes for commit, _ in change.new}
-        missing = len(added - {commit for commit, _ in entries(repo, mine)}) if added else 0
-    state: BranchState = "merged" if at in merged.found or not missing else "unmerged" if merged.is_sure else "unknown"
-    return BranchHealth(name, at.hex(), state, missing, last, False)
-
-
-class Merged(NamedTuple):
-    """Which of several commits another one reaches; *is_sure* where the search came to an end."""
-
-    found: frozenset[ObjectId]
-    is_sure: bool
-
-
-def _merged(space: Workspace, tip: ObjectId | None, wanted: set[ObjectId]) -> Merged:
-    """Those of *wanted* that *tip* reaches, as far back as a while."""
-    if tip is None or not wanted:
-        return Merged(frozenset(), is_sure=True)
-    repo = space.repo
-    least = min(repo.commit(id).generation for id in wanted)
-    found: set[ObjectId] = set()
-    seen = {tip}
-    waiting = [(-repo.outline(tip).generation, tip)]
-    for _ in range(_MOST_STEPS):
-        if not waiting or len(found) == len(wanted):
-            return Merged(frozenset(found), is_sure=True)
-        generation, id = heapq.heappop(waiting)
-        found |= {id} & wanted
-        new = [parent for parent in repo.outline(id).parents if -generation > least and parent not in seen]
-        seen.update(new)
-        for parent in new:
-            heapq.heappush(waiting, (-repo.outline(parent).generation, parent))
-    return Merged(frozenset(found), is_sure=False)
 
 
 # For people

@@ -76,7 +76,7 @@ class Measures:
     """The figures of the first *rows* rows of *columns*.
 
     *outputs* are all messages with results, in order; *repeated* has for each call that was made again its outputs but the last.
-    *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
+    *outputs_at* has them by the rows of the calls and the results that are theirs; *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
     *turns* are the rows with which the model's turns begin, *requests* those of what users said.
     What the messages are that *before* has too, the figures of other columns, is taken from there.
     """
@@ -87,6 +87,7 @@ class Measures:
         self.rows = 0
         self.pairing = Pairing()
         self.outputs: list[Output] = []
+        self.outputs_at: dict[int, list[Output]] = {}
         self.repeated: dict[Call, list[Output]] = {}
         self.superseded: list[Output] = []
         self.turns: list[int] = []
@@ -149,6 +150,8 @@ class Measures:
         for call, _ in pairs:
             self._answer(output, call, self._calls.pop(call, Call("", "")))
         self.outputs.append(output)
+        for at in {row, *output.call_rows}:
+            self.outputs_at.setdefault(at, []).append(output)
 
     def _answer(self, output: Output, ref: Ref, call: Call) -> None:
         """*output* has what *call* gave; an earlier output of the same call is superseded by it."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from tract.agents.advice import AGAIN, OLD, PRESSURE, TARGET, Advice, Subject, compressing, skipping, unused_outputs
+from tract.agents.advice import AGAIN, OLD, PRESSURE, TARGET, skipping, unused_outputs
 from tract.agents.health import HealthTable, subject_of
 from tract.agents.measures import Output
+from tract.agents.rules import compressing
+from tract.agents.subject import Advice, Subject
 from tract.compile.workspace import Workspace
 from tract.curation.compress.result import CachePrices, PrefixCost
 from tract.errors import ActionError
@@ -23,7 +25,7 @@ from tract.report.text import Shown, count_of
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan(Shown):
-    """What the rule planner would do, one step after the other, to bring *tokens_before* down to *target*; *tokens_after* is what that comes to.
+    """What the rule planner would do, one step after the other, to bring *tokens_before* down to *target*; *tokens_after* is what that comes to, counted as those before are.
 
     *prefix* is what all steps together cost a provider's cache; None where there are none.
     """

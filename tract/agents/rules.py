@@ -1,28 +1,40 @@
-"""What is done without a model: which messages may be summed up, and the note that takes their place.
+"""Summing up without a model: which of the oldest messages go, and the note that takes their place.
 
-Stays: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns.
+What stays: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns.
+It costs what stays, not what goes, so that it can be worked out after every message of a long conversation.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import accumulate, islice
+from typing import NamedTuple
 
-from tract.messages.kinds import MessageKind
-from tract.messages.message import Message
-from tract.messages.parts import Text, ToolCall
+from tract.agents.actions import Action
+from tract.agents.subject import Advice, Subject
+from tract.messages.message import message_from_raw
+from tract.messages.parts import Text
 from tract.messages.reading import turn_of
 from tract.report.text import count_of, excerpt
 
 KEPT_TURNS = 20
 """The model's last turns, whose outputs, and files, are in use."""
 
+_TURNS = (KEPT_TURNS, 10, 5)
+"""How many of the last turns stay, the most that reaches the target."""
+
+_NOTE_TOKENS = 300
+"""About as long is a note in the place of messages."""
+
 _ASKED = 8
 _SHOWN = 160
 _LAST_WORDS = 400
-_PATH = re.compile(r"[\w.@~+-]*/[\w./@~+-]+|\b[\w-]+\.[A-Za-z]\w{0,5}\b")
 _FEW = 12
+_LOOKED_AT = 50
+_PATH = re.compile(r"[\w.@~+-]*/[\w./@~+-]+|\b[\w-]+\.[A-Za-z]\w{0,5}\b")
 
 
 def paths_in(text: str) -> set[str]:
@@ -30,30 +42,136 @@ def paths_in(text: str) -> set[str]:
     return {found.strip("./") for found in _PATH.findall(text)}
 
 
-def note_of(messages: Sequence[tuple[Message, MessageKind]]) -> str:
-    """A note in the place of *messages*: what was asked, which tools were called on what, and what was said last."""
-    asked: list[str] = []
-    tools: Counter[str] = Counter()
-    paths: dict[str, None] = {}
-    notes: list[str] = []
-    last = ""
-    for message, kind in messages:
-        for part in turn_of(message).parts:
-            if isinstance(part, ToolCall):
-                tools[part.name] += 1
-                paths |= dict.fromkeys(sorted(paths_in(part.arguments)))
-            elif isinstance(part, Text) and part.text.strip():
-                if kind == "user":
-                    asked.append(part.text)
-                elif kind == "summary":
-                    notes.append(part.text)
-                elif kind in ("answer", "tool_call"):
-                    last = part.text
-    lines = [f"[{count_of(len(messages), 'message')} left out here, summed up by rule; expand brings them back]"]
-    lines += [excerpt(text, _LAST_WORDS) for text in notes]
-    lines += [f"asked: {excerpt(text, _SHOWN)}" for text in asked[:_ASKED]]
+def compressing(subject: Subject, target: int, why: str) -> Advice | None:
+    """The advice to sum up the oldest messages, as few as leave *target* tokens, or as many as may go where that cannot be; None where it saves little."""
+    wanted = subject.tokens + _NOTE_TOKENS - target
+    passage = None
+    for turns in _TURNS:
+        passage = Passage.before(subject, subject.measures.turn_before(turns))
+        if passage.tokens(passage.stop) >= wanted:
+            passage = passage.shortened(wanted)
+            break
+    if passage is None or not passage.size:
+        return None
+    note = _note_of(subject, passage)
+    going = passage.tokens(passage.stop)
+    written = subject.space.made_tokens(message_from_raw({"role": "assistant", "content": note}, "openai"))
+    if written > going // 2:
+        return None
+    first, last = passage.first, passage.last
+    preserved = [subject.commit_of(row) for row in passage.stays if first < row < last]
+    arguments = {
+        "from_commit": subject.commit_of(first),
+        "to_commit": subject.commit_of(last),
+        "content": note,
+        **({"preserve": preserved} if preserved else {}),
+    }
+    reason = f"{why}; {count_of(passage.size, 'message')} of {subject.snapshot.length} are summed up by rule"
+    return Advice(0, Action("compress", arguments, reason), going - written, subject.cost(first, going - written))
+
+
+class Passage(NamedTuple):
+    """The rows in front of *stop* but those that stay, which are sorted; *kept_tokens* has the tokens of the first so many of them."""
+
+    subject: Subject
+    stop: int
+    stays: list[int]
+    kept_tokens: list[int]
+
+    @classmethod
+    def before(cls, subject: Subject, stop: int) -> Passage:
+        """What may be summed up in front of row *stop*."""
+        stays = sorted(_staying(subject, stop))
+        return cls(subject, stop, stays, [0, *accumulate(map(subject.tokens_of, stays))])
+
+    def shortened(self, wanted: int) -> Passage:
+        """As many of the first turns as have *wanted* tokens; whole turns, so that no call is without its results."""
+        turns = self.subject.measures.turns
+        ends = turns[: bisect_left(turns, self.stop)]
+        at = bisect_left(ends, wanted, key=self.tokens)
+        return self if at == len(ends) else self._replace(stop=ends[at])
+
+    def tokens(self, stop: int) -> int:
+        """The tokens of what goes in front of row *stop*."""
+        return self.subject.tokens_before(stop) - self.kept_tokens[bisect_left(self.stays, stop)]
+
+    def has(self, row: int) -> bool:
+        """Whether the message in a row goes, and the model sees it."""
+        at = bisect_left(self.stays, row)
+        return not self.subject.is_hidden(row) and (at == len(self.stays) or self.stays[at] != row)
+
+    @property
+    def size(self) -> int:
+        """How many messages go."""
+        hidden = sum(
+            row < self.stop and self.subject.is_hidden(row) and row not in self.stays for row in self.subject.saved
+        )
+        return self.stop - bisect_left(self.stays, self.stop) - hidden
+
+    @property
+    def first(self) -> int:
+        """The first row that goes."""
+        return next(row for row in range(self.stop) if self.has(row))
+
+    @property
+    def last(self) -> int:
+        """The last row that goes."""
+        return next(row for row in range(self.stop - 1, -1, -1) if self.has(row))
+
+
+def _staying(subject: Subject, stop: int) -> set[int]:
+    """The rows that are not to be summed up, with the tool messages that belong to them, and those of units that reach over *stop*."""
+    measures = subject.measures
+    stays = {*measures.instructions, *measures.sessions, *measures.requests[-1:], *subject.pinned_rows()}
+    stays |= {ref.row for ref in measures.pairing.open}
+    late = measures.outputs[len(measures.outputs_before(stop)) :]
+    stays |= {row for one in late for row in one.call_rows}
+    waiting = list(stays)
+    while waiting:
+        for one in measures.outputs_at.get(waiting.pop(), ()):
+            new = {one.row, *one.call_rows} - stays
+            stays |= new
+            waiting += new
+    return stays
+
+
+def _note_of(subject: Subject, passage: Passage) -> str:
+    """A note in the place of what goes: what was asked, which tools were called on what, and what was said last."""
+    measures = subject.measures
+    asked = [row for row in measures.requests[: bisect_left(measures.requests, passage.stop)] if passage.has(row)]
+    stays = set(passage.stays)
+    going = [
+        one for one in measures.outputs_before(passage.stop) if one.row not in stays and not subject.is_hidden(one.row)
+    ]
+    tools = Counter([call.tool for one in going for call in one.calls])
+    last_calls = (call for one in reversed(going) for call in one.calls)
+    paths = dict.fromkeys(islice((path for call in last_calls for path in sorted(paths_in(call.arguments))), _FEW))
+    lines = [f"[{count_of(passage.size, 'message')} left out here, summed up by rule; expand brings them back]"]
+    lines += [
+        excerpt(_text_of(subject, row), _LAST_WORDS)
+        for row in measures.summaries
+        if row < passage.stop and passage.has(row)
+    ]
+    lines += [f"asked: {excerpt(_text_of(subject, row), _SHOWN)}" for row in asked[:_ASKED]]
     lines += [f"and {len(asked) - _ASKED} more times"] if len(asked) > _ASKED else []
     lines += [f"tools: {', '.join(f'{name} ×{count}' for name, count in tools.most_common(_FEW))}"] if tools else []
-    lines += [f"files: {', '.join(list(paths)[-_FEW:])}"] if paths else []
-    lines += [f"last said: {excerpt(last, _LAST_WORDS)}"] if last else []
+    lines += [f"files: {', '.join(paths)}"] if paths else []
+    lines += [f"last said: {excerpt(said, _LAST_WORDS)}" for said in _last_said(subject, passage)]
     return "\n".join(lines)
+
+
+def _last_said(subject: Subject, passage: Passage) -> Iterator[str]:
+    """The last words of the model that go, where it said any lately."""
+    kinds = subject.measures.kinds
+    for row in range(passage.stop - 1, max(-1, passage.stop - 1 - _LOOKED_AT), -1):
+        if kinds[row] in ("answer", "tool_call") and passage.has(row):
+            said = _text_of(subject, row)
+            if said.strip():
+                yield said
+                return
+
+
+def _text_of(subject: Subject, row: int) -> str:
+    """The words of the message in a row, without its calls."""
+    parts = turn_of(subject.measures.columns.messages[row]).parts
+    return "\n".join(part.text for part in parts if isinstance(part, Text))

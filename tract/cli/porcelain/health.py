@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tract.agents.advice import Advice
 from tract.agents.health import Health, health_lines
+from tract.agents.subject import Advice
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.report.plain import to_plain
