@@ -117,6 +117,8 @@ _HOMES = {
     "tract.remote.pull": ("FetchResult", "PullResult"),
     "tract.remote.push": ("PushResult",),
     "tract.remote.remotes": ("RemoteInfo",),
+    "tract.adapters.recording": ("RecordResult",),
+    "tract.adapters.wrapping": ("wrap",),
     "tract.errors": (
         "ActionError",
         "AmbiguousPrefixError",
@@ -158,6 +160,7 @@ _HOMES = {
         "PolicyConfigError",
         "PolicyExecutionError",
         "PolicyWarning",
+        "RecordWarning",
         "ProposalError",
         "RebaseError",
         "ReadOnlyError",

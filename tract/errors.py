@@ -45,6 +45,7 @@
 
     TractWarning (a UserWarning)
     ├── BudgetWarning                a commit over a WARN budget
+    ├── RecordWarning                a call of a wrapped client that could not be recorded
     └── PolicyWarning                a policy that failed, or is not known here
 
 Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
@@ -69,6 +70,10 @@ class TractWarning(UserWarning):
 
 class BudgetWarning(TractWarning):
     """A commit went over a token budget whose action is WARN."""
+
+
+class RecordWarning(TractWarning):
+    """What a wrapped client was asked, or answered, could not be recorded; its caller has the answer all the same."""
 
 
 class PolicyWarning(TractWarning):

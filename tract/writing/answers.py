@@ -262,7 +262,7 @@ def read_stream(events: Iterable[Any], finish: Callable[[Answer], object]) -> It
 
     Texts themselves, and streams of tract's own clients, are taken too.
     """
-    gathering = _Gathering()
+    gathering = Gathering()
     for event in events:
         yield from gathering.take(event)
     gathering.end(events, finish)
@@ -270,18 +270,21 @@ def read_stream(events: Iterable[Any], finish: Callable[[Answer], object]) -> It
 
 async def read_async_stream(events: AsyncIterable[Any], finish: Callable[[Answer], object]) -> AsyncIterator[str]:
     """The same for a stream of asyncio's."""
-    gathering = _Gathering()
+    gathering = Gathering()
     async for event in events:
         for text in gathering.take(event):
             yield text
     gathering.end(events, finish)
 
 
-class _Gathering:
+class Gathering:
+    """Puts together what a stream of any SDK brings, event by event."""
+
     def __init__(self) -> None:
         self._gatherer: Gatherer | None = None
 
     def take(self, event: Any) -> Iterator[str]:
+        """The text that *event* brings."""
         if isinstance(event, str):
             yield event
             return
@@ -292,9 +295,13 @@ class _Gathering:
         if text:
             yield text
 
+    def so_far(self) -> Answer | None:
+        """The answer as far as it has come; None where nothing has."""
+        return None if self._gatherer is None else self._gatherer.answer()
+
     def end(self, events: object, finish: Callable[[Answer], object]) -> None:
         own = getattr(events, "response", None) if type(events).__module__.startswith("tract.llm") else None
-        answer = given_answer(own) if own is not None else self._gatherer.answer() if self._gatherer else None
+        answer = given_answer(own) if own is not None else self.so_far()
         if answer is not None:
             finish(answer)
 

@@ -60,10 +60,11 @@ class About:
     usage: Mapping[str, Any] | TokenUsage | None = None
     generation_config: Mapping[str, Any] | None = None
     request: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] | None = None
 
     @property
     def is_empty(self) -> bool:
-        return self.usage is None and self.generation_config is None and self.request is None
+        return self == About()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,7 @@ def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About
         usage=about.usage,
         generation_config=about.generation_config,
         request=about.request,
+        metadata=about.metadata,
     )
 
 

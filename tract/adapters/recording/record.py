@@ -27,7 +27,7 @@ class RecordOptions(TypedDict, total=False):
 
     *format* is whose messages these are. *on_divergence* says what becomes of a list that is not the context with more at its end: ``edit`` makes the context the list, ``branch`` makes a branch that has it, ``error`` is a DivergedError.
     *keys* has a key for each message, None for one without: what the branch has under its key is not committed again.
-    *usage*, *generation_config* and *request* are those of the last answer that is new, as ``commit`` takes them.
+    *usage*, *generation_config*, *request* and *metadata* are those of the last answer that is new, as ``commit`` takes them.
     """
 
     format: RecordFormat
@@ -36,6 +36,7 @@ class RecordOptions(TypedDict, total=False):
     usage: Mapping[str, Any] | TokenUsage | None
     generation_config: Mapping[str, Any] | None
     request: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
 
 
 def record(
@@ -49,6 +50,7 @@ def record(
     usage: Mapping[str, Any] | TokenUsage | None = None,
     generation_config: Mapping[str, Any] | None = None,
     request: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> RecordResult:
     """Make the context at HEAD the list *messages*, in one operation; *expected* says where HEAD's branch has to be.
 
@@ -58,7 +60,7 @@ def record(
         raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
     given = given_items(messages, format, keys)
     plan = _planned(space, given)
-    return land(space, plan, About(usage, generation_config, request), on_divergence, expected)
+    return land(space, plan, About(usage, generation_config, request, metadata), on_divergence, expected)
 
 
 def _planned(space: Workspace, given: Given) -> Plan:

@@ -11,10 +11,14 @@ Where a record of the user says the same words, that record is the message; wher
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from tract.adapters.transcripts.model import Found, Report
 from tract.objects.message_format import JSON
+
+_COMMAND = re.compile(r"/[a-z][\w:-]*(\s.*)?\Z", re.DOTALL)
+"""What a command for the program itself looks like; a path goes on with another stroke."""
 
 
 class Queue:
@@ -44,6 +48,9 @@ class Queue:
             _, text = self._waiting.pop(which)
             if self._said[text]:
                 self._said[text] -= 1
+                return None
+            if _COMMAND.match(text):
+                self._report.note(self._found.line(at), f"a command for the program, and left out: {text[:80]!a}")
                 return None
             return text
         return None

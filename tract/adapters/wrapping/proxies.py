@@ -1,0 +1,109 @@
+"""A client as it is, but for the methods that ask a model: those call the real ones, and have what comes of it recorded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from tract.adapters.wrapping.exchange import Exchange, Recorder
+from tract.adapters.wrapping.streams import manager_proxy, stream_proxy
+
+METHODS: dict[str, dict[str, str]] = {
+    "openai": {
+        **{f"{place}chat.completions.{name}": "openai" for place in ("", "beta.") for name in ("create", "parse", "stream")},
+        **{f"{place}responses.{name}": "responses" for place in ("", "beta.") for name in ("create", "parse", "stream")},
+    },
+    "anthropic": {
+        f"{place}messages.{name}": "anthropic" for place in ("", "beta.") for name in ("create", "parse", "stream")
+    },
+}  # fmt: skip
+"""The methods that ask a model, by the clients' packages, and the format of what they send."""
+
+_COPIES = frozenset({"with_options", "copy"})
+
+
+def wrapped(client: Any, provider: str, recorder: Recorder) -> Any:
+    """*client* with the methods that ask a model recorded by *recorder*."""
+    return _Proxy(client, "", provider, recorder)
+
+
+class _Proxy:
+    """Something of a client: all that it is asked for is the real one's."""
+
+    def __init__(self, target: Any, path: str, provider: str, recorder: Recorder) -> None:
+        self.__dict__["_tract"] = (target, path, provider, recorder)
+
+    @property  # type: ignore[misc]  # programs ask isinstance(client, OpenAI)
+    def __class__(self) -> type[Any]:
+        return type(self.__dict__["_tract"][0])
+
+    def __getattr__(self, name: str) -> Any:
+        target, path, provider, recorder = self.__dict__["_tract"]
+        value = getattr(target, name)
+        here = f"{path}{name}"
+        methods = METHODS[provider]
+        if here in methods and callable(value):
+            return _recorded(value, methods[here], recorder)
+        if not path and name in _COPIES:
+            return lambda *args, **options: wrapped(value(*args, **options), provider, recorder)
+        if any(method.startswith(f"{here}.") for method in methods):
+            return _Proxy(value, f"{here}.", provider, recorder)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.__dict__["_tract"][0], name, value)
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__["_tract"][0])
+
+    def __enter__(self) -> Any:
+        self.__dict__["_tract"][0].__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.__dict__["_tract"][0].__exit__(*error)
+
+    async def __aenter__(self) -> Any:
+        await self.__dict__["_tract"][0].__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self.__dict__["_tract"][0].__aexit__(*error)
+
+
+def _recorded(method: Callable[..., Any], format: str, recorder: Recorder) -> Callable[..., Any]:
+    """*method*, with what it is given and gives recorded."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        exchange = recorder.begin(format, options)
+        try:
+            made = method(*args, **options)
+        except Exception as exc:
+            exchange.failed(exc)
+            raise
+        return _awaited(made, exchange) if inspect.isawaitable(made) else _given(made, exchange)
+
+    call.__name__, call.__doc__ = getattr(method, "__name__", "call"), method.__doc__
+    return call
+
+
+async def _awaited(made: Any, exchange: Exchange) -> Any:
+    try:
+        answer = await made
+    except Exception as exc:
+        exchange.failed(exc)
+        raise
+    return _given(answer, exchange)
+
+
+def _given(made: Any, exchange: Exchange) -> Any:
+    """What the method gave, for the caller: an answer is recorded now, a stream when it ends."""
+    if hasattr(made, "model_dump"):
+        exchange.answered(made)
+        return made
+    if type(made).__name__.endswith("StreamManager"):
+        return manager_proxy(made, exchange)
+    if hasattr(made, "__next__") or hasattr(made, "__anext__"):
+        return stream_proxy(made, exchange)
+    return made
