@@ -8,9 +8,7 @@ Blocks in another language, or in none, are not run.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,29 +59,3 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.M | re.S)
     targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert [] == [link for link in targets if link and not ((ROOT / page).parent / link).exists()]
-
-
-def typed(page: Path) -> str:
-    """What a reader of *page* would have in a file: its Python blocks one behind the other, without the prompts."""
-    lines = []
-    for block in blocks_of(page):
-        if block.language == "python" and ">>> " in block.text:
-            lines += [line[4:] for line in block.text.splitlines() if line.startswith((">>> ", "... "))]
-        elif block.language == "python":
-            lines += block.text.splitlines()
-    return "\n".join(lines) + "\n"
-
-
-@pytest.mark.parametrize("checker", [("mypy", "--strict", "--config-file=", "--cache-dir=cache"), ("pyright",)], ids=lambda words: words[0])  # fmt: skip
-def test_the_python_of_the_pages_and_examples_passes_type_checkers(checker: tuple[str, ...], tmp_path: Path) -> None:
-    program = shutil.which(checker[0], path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if program is None:
-        pytest.skip(f"{checker[0]} is not installed")
-    for page in PAGES:
-        (tmp_path / f"{page.stem.replace('-', '_')}_page.py").write_text(typed(page), encoding="utf-8")
-    examples = (ROOT / "docs" / "examples").glob("*.py")
-    files = sorted(str(path) for path in [*tmp_path.glob("*_page.py"), *examples])
-
-    done = subprocess.run([program, *checker[1:], *files], cwd=tmp_path, env={**os.environ, "MYPYPATH": str(ROOT), "PYTHONPATH": str(ROOT)}, text=True, capture_output=True, check=False)  # fmt: skip
-
-    assert 0 == done.returncode, done.stdout
