@@ -526,3 +526,31 @@ def test_an_undone_spawn_takes_its_child_along_unless_that_did_something(session
     with pytest.raises(TractError, match="has done something since"):
         lead.undo()
     assert ["x"] == [one.child_tract_id for one in lead.children()]
+
+
+# On another machine
+
+
+@pytest.mark.parametrize("tracts", [None, ["lead"]], ids=["all", "the parent alone"])
+def test_a_family_travels_by_a_remote(tmp_path: Path, tracts: list[str] | None) -> None:
+    bucket = f"file://{tmp_path / 'bucket'}"
+    with Session.open(tmp_path / "a", durability="process", tokenizer=Words()) as session:
+        lead, child = family(session, "found", "hidden")
+        child.annotate("HEAD", Priority.SKIP)
+        done = session.collapse(child, content="it")
+        child.spawn("deeper", name="xx")
+    with Tract.open(tmp_path / "a") as root:
+        root.user("something")
+        root.add_remote("origin", bucket)
+        root.push(all_tracts=True)
+    Tract.clone(bucket, tmp_path / "b", tracts=tracts).close()
+
+    with Session.open(tmp_path / "b", tokenizer=Words()) as session:
+        lead = session.get_tract("lead")
+        if tracts is None:
+            assert ["x"] == [one.parent_tract_id for one in session.list_tracts() if one.tract_id == "xx"]
+            assert ["collapsed"] == [one.status for one in lead.children()]
+            assert ["one", "two", "three", "found"] == texts(session.get_tract("xx"))
+        lead.expand(done)
+        assert ["one", "two", "three", "found"] == texts(lead)
+    assert () == tuple(check_repository(str(tmp_path / "b" / ".tract")).problems)

@@ -348,3 +348,18 @@ def test_a_tract_with_an_open_batch_is_neither_renamed_nor_deleted(session: Sess
             session.delete_tract("work")
 
     assert ["a"] == texts(session.rename_tract("work", "done"))
+
+
+def test_a_tract_without_a_commit_is_listed_and_opened_again(tmp_path: Path) -> None:
+    with Session.open(tmp_path) as session:
+        session.create_tract("empty")
+    with Session.open(tmp_path) as session:
+        assert ["root", "empty"] == [info.tract_id for info in session.list_tracts()]
+        empty = session.get_tract("empty")
+        assert (None, 0) == (empty.head, len(empty.compile()))
+
+
+def test_a_search_is_of_what_was_said_not_of_how_it_is_kept(session: Session) -> None:
+    session.create_tract("a").user("hello")
+    assert [] == session.search("content_type")
+    assert [] == session.search("dialogue")

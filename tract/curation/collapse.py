@@ -20,7 +20,7 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.blocks import blocks_of
 from tract.curation.compress.summariser import Requirements, Summariser
-from tract.errors import CompressionError, ObjectCorruptError, SessionError
+from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
 from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry
 from tract.history.notes import PRIORITY, note_tip
@@ -30,14 +30,14 @@ from tract.history.times import moment
 from tract.history.tracts import in_tract
 from tract.llm.types import Summary, SummaryRequest
 from tract.messages import tool_ids
-from tract.objects.content import DialogueContent, Role
+from tract.objects.content import DialogueContent, Role, plain_json
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.repo import Repository
 from tract.tokens.counter import checked_count
 from tract.transaction import Asked
 from tract.writing.budget import check_budget
-from tract.writing.drafts import draft, tool_message
+from tract.writing.drafts import checked_config, draft, tool_message
 
 CollapseRole = Literal["user", "assistant", "system"]
 _PREFIX = "collapse-"
@@ -170,11 +170,15 @@ def _is_skipped(space: Workspace, commit: ObjectId) -> bool:
 
 
 def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | None) -> Said:
-    """A model's summary, with what it says of how it came about."""
+    """A model's summary, with what it says of how it came about; CompressionError where that cannot be kept."""
+    try:
+        config = checked_config(dict(summary.generation_config) or None) or {}
+        plain_json("usage", dict(summary.usage))
+    except ContentValidationError as exc:
+        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc
     name, _, version = (summary.prompt or "").partition("@")
-    model = summary.generation_config.get("model")
-    by = {"model": model, "prompt": name, "prompt_version": version, "usage": dict(summary.usage)}
-    return Said(summary.text, call_id, role, summary.generation_config, {key: one for key, one in by.items() if one})
+    by = {"model": config.get("model"), "prompt": name, "prompt_version": version, "usage": dict(summary.usage)}
+    return Said(summary.text, call_id, role, config, {key: one for key, one in by.items() if one})
 
 
 def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) -> tuple[CollapseResult, Any]:

@@ -26,14 +26,14 @@ BROUGHT = (PRIORITY, CONFIG, USAGE, KEY, ORIGIN, REQUEST)
 
 def tracts_with(repo: Repository, commit: ObjectId) -> list[Repository]:
     """The other tracts with a branch at the commit, else those with one in whose history it is; none where this tract has it itself."""
+    own = {value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)}
+    if commit in own or any(is_ancestor(repo, commit, tip) for tip in own):
+        return []
     tips: dict[str, set[ObjectId]] = {}
     for name, value in repo.refs.list():
         prefix, local = split_tract(name)
-        if local.startswith(HEADS) and isinstance(value, bytes):
+        if prefix != repo.prefix and local.startswith(HEADS) and isinstance(value, bytes):
             tips.setdefault(prefix, set()).add(value)
-    own = tips.pop(repo.prefix, set())
-    if commit in own or any(is_ancestor(repo, commit, tip) for tip in own):
-        return []
     found = [prefix for prefix, values in tips.items() if commit in values]
     if not found:
         found = [prefix for prefix, values in tips.items() if any(is_ancestor(repo, commit, tip) for tip in values)]
