@@ -31,6 +31,14 @@ _HOMES = {
     "tract.agents.callbacks": ("auto_approve", "log_and_approve", "reject_all"),
     "tract.cli.prompting": ("cli_prompt",),
     "tract.agents.planner": ("Plan",),
+    "tract.agents.orchestrator": (
+        "OrchestratorCallbacks",
+        "OrchestratorConfig",
+        "OrchestratorResult",
+        "RunInfo",
+        "StepResult",
+        "TriggerConfig",
+    ),
     "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
@@ -209,6 +217,12 @@ if TYPE_CHECKING:
     from tract.agents.health import RepeatedOutput as RepeatedOutput
     from tract.agents.operation import Operation as Operation
     from tract.agents.operations import operations as operations
+    from tract.agents.orchestrator import OrchestratorCallbacks as OrchestratorCallbacks
+    from tract.agents.orchestrator import OrchestratorConfig as OrchestratorConfig
+    from tract.agents.orchestrator import OrchestratorResult as OrchestratorResult
+    from tract.agents.orchestrator import RunInfo as RunInfo
+    from tract.agents.orchestrator import StepResult as StepResult
+    from tract.agents.orchestrator import TriggerConfig as TriggerConfig
     from tract.agents.planner import Plan as Plan
     from tract.agents.policies import Policy as Policy
     from tract.agents.policies import PolicyInfo as PolicyInfo

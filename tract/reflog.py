@@ -31,6 +31,8 @@ RENAMED = "branch: renamed "
 TAKEN = " (gc took what it left)"
 """Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
 
+_RUN = re.compile(r" \(run ([0-9a-f]{10})\)")
+
 FETCHED = "fetch: "
 """What the reason of an operation begins with that took in what a remote has."""
 
@@ -70,6 +72,17 @@ class HardResets:
     def dropped(self) -> frozenset[ObjectId]:
         """All that was dropped so far."""
         return frozenset().union(*self._dropped.values())
+
+
+def of_run(reason: str, run: str) -> str:
+    """*reason*, for an operation that is part of a run of the orchestrator: one undo takes all of a run back."""
+    return reason if _RUN.search(reason) else f"{reason} (run {run})"
+
+
+def run_of(reason: str) -> str | None:
+    """The run of the orchestrator that an operation was part of."""
+    found = _RUN.search(reason)
+    return None if found is None else found.group(1)
 
 
 def dropped_by(repo: Repository, old: ObjectId, new: ObjectId | None) -> set[ObjectId]:

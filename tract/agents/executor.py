@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.agents.acting import Wish, pinned_down, propose
-from tract.agents.actions import Action, ActionResult, Autonomy, check_autonomy, least_autonomy, needs_approval
+from tract.agents.actions import Action, ActionResult, Autonomy, Risk, check_autonomy, least_autonomy, needs_approval
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
 from tract.agents.proposals import ProposalTable
@@ -91,9 +91,13 @@ class ToolExecutor:
         self._check_protected(call)
         action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
         autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
-        if needs_approval(risk_of(self._tract, call, _ORIGIN), autonomy):
-            return self._propose(action)
-        return self._moved(action) if operation.moves else execute(self._tract, action, origin=_ORIGIN)
+        risk = risk_of(self._tract, call, _ORIGIN)
+        return self._propose(action) if needs_approval(risk, autonomy) else self._carry_out(action, risk)
+
+    def _carry_out(self, action: Action, _: Risk) -> ActionResult:
+        if operation_named(action.name).moves:
+            return self._moved(action)
+        return execute(self._tract, action, origin=_ORIGIN)
 
     def _moved(self, action: Action) -> ActionResult:
         """Run an action after which the context may be another one; the answer that asks for it goes along, or its result would answer nothing there."""

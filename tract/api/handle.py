@@ -28,7 +28,7 @@ from tract.config import TractConfig
 from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
 from tract.history.moves import adds_no_word
-from tract.history.notes import POLICIES, PRIORITY, NoteTable, note_tip
+from tract.history.notes import ORCHESTRATOR, POLICIES, PRIORITY, NoteTable, note_tip
 from tract.history.origins import Origins
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, NOTES
@@ -124,6 +124,7 @@ class Handle:
         self._repo = repo
         self._on_moved = on_moved
         self._policies_ref = f"{repo.prefix}{NOTES}{POLICIES}"
+        self._orchestrator_ref = f"{repo.prefix}{NOTES}{ORCHESTRATOR}"
         self._lock = self._own.lock
         self._closed = False
         self._batches: set[OpenBatch] = set()

@@ -7,6 +7,7 @@ Tract ── Committing     commit, edit, annotate, tag …           committing
       ── Compressing    compress, expand, reorder               compressing.py
          Acting         proposals, approve_proposal             acting.py
          Policing       configure_policies, policy_log          policing.py
+         Orchestrating  configure_orchestrator, orchestrate     orchestrating.py
       ── Family         spawn, collapse, parent, children       family.py
       ── Remoting       push, fetch, pull, clone                remoting.py
       ── Maintaining    gc                                      maintaining.py
@@ -21,7 +22,7 @@ from tract.api.branching import Branching
 from tract.api.family import Family
 from tract.api.maintaining import Maintaining
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
-from tract.api.policing import Policing
+from tract.api.orchestrating import Orchestrating
 from tract.api.remoting import Remoting
 from tract.errors import ConfigError
 from tract.history.branch import on_branch
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tract.tokens.counter import TokenCounter
 
 
-class Tract(Family, Remoting, Branching, Policing, Maintaining):
+class Tract(Family, Remoting, Branching, Orchestrating, Maintaining):
     """A context under version control.
 
     Open one with :meth:`open`; it is a context manager, and may be shared by threads.

@@ -98,6 +98,7 @@ GROUPS = (
             "approve": Entry("tract.cli.porcelain.approve", "Carry out a proposal, as it is or changed"),
             "reject": Entry("tract.cli.porcelain.reject", "Reject a proposal"),
             "tools": Entry("tract.cli.porcelain.tools", "List what a model may do, and do it as a model would"),
+            "orchestrate": Entry("tract.cli.porcelain.orchestrate", "Look after the context, once or all the time"),
             "policy": Entry("tract.cli.porcelain.policy", "List, set and try policies, and see what they did"),
         },
     ),

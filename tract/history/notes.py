@@ -10,6 +10,8 @@
     refs/notes/proposals  actions that wait for approval, and what became of them (tract/agents/proposals.py)
     refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/settings.py)
     refs/notes/policy-log what policies did (tract/agents/policy_log.py)
+    refs/notes/orchestrator whether the orchestrator runs, is paused or was stopped, and when it is to run (tract/agents/orchestrator.py)
+    refs/notes/runs       what its runs did (tract/agents/orchestrator.py)
 
 A note is a commit of its own on its namespace's ref, and moves no branch.
 Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
@@ -42,7 +44,9 @@ DROPPED = "dropped"
 PROPOSALS = "proposals"
 POLICIES = "policies"
 POLICY_LOG = "policy-log"
-BOOKKEEPING = frozenset(NOTES + name for name in (PROPOSALS, POLICIES, POLICY_LOG))
+ORCHESTRATOR = "orchestrator"
+RUNS = "runs"
+BOOKKEEPING = frozenset(NOTES + name for name in (PROPOSALS, POLICIES, POLICY_LOG, ORCHESTRATOR, RUNS))
 """The refs of what is written down about actions: no undo takes it back, and it outlives the commits it is about."""
 
 # Further apart than this, reading the whole list anew is no slower than walking.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from tract.config import TractConfig
 from tract.errors import SessionError, SpawnError
 from tract.history.commit import Change, Draft, add_commit, check_size
-from tract.history.notes import POLICY_LOG, PROPOSALS, NoteTable, note_tip
+from tract.history.notes import ORCHESTRATOR, POLICY_LOG, PROPOSALS, RUNS, NoteTable, note_tip
 from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue, new_blob
@@ -29,7 +29,7 @@ from tract.tree import EMPTY, Context
 CHILDREN = "children"
 """The namespace of the notes about a tract's children; their targets are the commits of the operation ``spawn``."""
 
-_PARENTS_OWN = frozenset(NOTES + name for name in (CHILDREN, PROPOSALS, POLICY_LOG))
+_PARENTS_OWN = frozenset(NOTES + name for name in (CHILDREN, PROPOSALS, POLICY_LOG, ORCHESTRATOR, RUNS))
 """The notes that a child does not begin with."""
 
 SPAWN = "spawn"

@@ -11,7 +11,7 @@ A spawn is its parent's: undone, the child goes with it, as long as it has done 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -21,7 +21,7 @@ from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment
 from tract.objects.model import Operation, RefChange, RefValue
-from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, undo_reason, undone_by
+from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, run_of, undo_reason, undone_by
 from tract.refs.names import (
     CHILD_REFS,
     HEAD,
@@ -106,9 +106,9 @@ def plan_undo(repo: Repository, steps: int = 1) -> UndoPlan:
     """
     _check_steps(steps)
     undone, history = _steps(repo)
-    taken = list(islice(history, undone, undone + steps))
-    if len(taken) < steps:
-        raise TractError(_too_few(repo, "undo", len(taken)))
+    taken, count = _first_groups(islice(history, undone, None), steps)
+    if count < steps:
+        raise TractError(_too_few(repo, "undo", count))
     return _plan(repo, "undo", taken)
 
 
@@ -116,9 +116,26 @@ def plan_redo(repo: Repository, steps: int = 1) -> UndoPlan:
     """How to do the last *steps* operations again that were undone since anything else was done; TractError when there are not so many."""
     _check_steps(steps)
     undone, history = _steps(repo)
-    if undone < steps:
-        raise TractError(_too_few(repo, "redo", undone))
-    return _plan(repo, "redo", list(islice(history, undone - steps, undone))[::-1])
+    taken, count = _first_groups(list(islice(history, undone))[::-1], steps)
+    if count < steps:
+        raise TractError(_too_few(repo, "redo", count))
+    return _plan(repo, "redo", taken)
+
+
+def _first_groups(history: Iterable[_Step], most: int) -> tuple[list[_Step], int]:
+    """The steps of the first *most* groups, and how many groups there are: what one run of the orchestrator did without a break is one, any other step is one by itself."""
+    taken: list[_Step] = []
+    count = 0
+    run: str | None = None
+    for step in history:
+        own = run_of(step.operation.reason)
+        if own is None or own != run:
+            if count == most:
+                break
+            count += 1
+        run = own
+        taken.append(step)
+    return taken, count
 
 
 def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> None:

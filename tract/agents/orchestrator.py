@@ -1,0 +1,353 @@
+"""The orchestrator: what it is told, what it gives back, and what the store keeps of it.
+
+refs/notes/orchestrator    about the tract: idle, running, paused or stopped; the triggers, and where they last fired
+refs/notes/runs            an entry a run: why it began, its steps, how it ended; what may quote a message is in a note of its own
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, get_args
+
+from blake3 import blake3
+
+from tract.agents.actions import Action, ActionResult, Autonomy
+from tract.agents.health import Health
+from tract.agents.ledger import TRACT, Ledger, write_entry
+from tract.agents.operation import Profile
+from tract.agents.operations import check_profile
+from tract.agents.proposals import OnProposal, Proposal
+from tract.agents.settings import check_autonomy
+from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
+from tract.history.notes import ORCHESTRATOR, RUNS, NoteTable, note_tip
+from tract.history.times import moment
+from tract.objects.id import ObjectId
+from tract.repo import Repository
+from tract.report.text import Shown, count_of
+from tract.storage import files
+from tract.transaction import transaction
+
+State: TypeAlias = Literal["idle", "running", "paused", "stopped"]
+STATES: tuple[State, ...] = get_args(State)
+
+DONE = "nothing is left to do"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerConfig:
+    """When the orchestrator runs by itself: after so many messages, when that share of the token budget is used (once until it is below), before every compile."""
+
+    on_commit_count: int | None = 20
+    on_token_threshold: float | None = 0.7
+    on_compile: bool = False
+
+    def __post_init__(self) -> None:
+        count, share = self.on_commit_count, self.on_token_threshold
+        if count is not None and (type(count) is not int or count < 1):
+            raise OrchestratorError(f"on_commit_count must be a whole number from 1 on, not {count!r:.40}")
+        is_share = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 < share <= 1
+        if share is not None and not is_share:
+            raise OrchestratorError(f"on_token_threshold must be a share of the budget, not {share!r:.40}")
+
+
+NO_TRIGGERS = TriggerConfig(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorCallbacks:
+    """Who is told: *on_proposal* is asked about each proposal, *on_step* is given each step."""
+
+    on_proposal: OnProposal | None = None
+    on_step: Callable[[StepResult], object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorConfig:
+    """How the orchestrator works, and its limits.
+
+    *callbacks* may be a function that is asked about proposals. *autonomy_ceiling* may only lower the tract's autonomy; *profile* says which operations a model has.
+    A run ends at *max_steps* questions to the model (or steps of the rule planner), *max_tool_calls*, *max_tokens* (input and output), *max_seconds* or *max_cost* (in uncached input tokens, by the tract's prices).
+    *task_context* is told to the model; *system_prompt* takes the place of tract's own.
+    *background*: what a trigger begins runs in a thread, with a handle of its own.
+    """
+
+    triggers: TriggerConfig = field(default_factory=TriggerConfig)
+    callbacks: OrchestratorCallbacks | OnProposal | None = None
+    autonomy_ceiling: Autonomy = "collaborative"
+    profile: Profile = "self"
+    max_steps: int = 10
+    max_tool_calls: int = 30
+    max_tokens: int | None = None
+    max_seconds: float | None = None
+    max_cost: float | None = None
+    model: str | None = None
+    temperature: float = 0.0
+    system_prompt: str | None = None
+    task_context: str | None = None
+    background: bool = False
+
+    def __post_init__(self) -> None:
+        check_autonomy(self.autonomy_ceiling)
+        check_profile(self.profile)
+        for name in ("max_steps", "max_tool_calls", "max_tokens"):
+            value = getattr(self, name)
+            if not (value is None and name == "max_tokens") and (type(value) is not int or value < 1):
+                raise OrchestratorError(f"{name} must be a whole number from 1 on, not {value!r:.40}")
+        for name in ("max_seconds", "max_cost"):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if value is not None and not (is_number and math.isfinite(value) and value > 0):
+                raise OrchestratorError(f"{name} must be a number over 0, not {value!r:.40}")
+        if not isinstance(self.triggers, TriggerConfig):
+            raise OrchestratorError(f"triggers must be a TriggerConfig, not {type(self.triggers).__name__}")
+        if self.callbacks is not None and not isinstance(self.callbacks, OrchestratorCallbacks):
+            if not callable(self.callbacks):
+                raise OrchestratorError(f"callbacks must be callable, not {type(self.callbacks).__name__}")
+            object.__setattr__(self, "callbacks", OrchestratorCallbacks(self.callbacks))
+
+    @property
+    def told(self) -> OrchestratorCallbacks:
+        """The callbacks in their long form."""
+        return self.callbacks if isinstance(self.callbacks, OrchestratorCallbacks) else OrchestratorCallbacks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StepResult(Shown):
+    """One action of a run: what was wanted and why, and the *result*; the *proposal* where it needed approval, as it was decided."""
+
+    step: int
+    action: Action
+    reasoning: str
+    result: ActionResult
+    proposal: Proposal | None = None
+
+    def __repr__(self) -> str:
+        return f"StepResult({self})"
+
+    def __str__(self) -> str:
+        outcome = self.result.error or self.result.text.partition("\n")[0]
+        return f"{self.step}. {self.action.name}: {outcome}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class OrchestratorResult(Shown):
+    """A run: its *steps* and why it ended; *assessment* is the state of the context when it began."""
+
+    run_id: str
+    state: State
+    assessment: Health | None
+    steps: tuple[StepResult, ...]
+    total_tool_calls: int
+    tokens_used: int
+    stopped_because: str
+    reason: str = ""
+
+    def __repr__(self) -> str:
+        return f"OrchestratorResult({self.run_id} {self.state}: {count_of(len(self.steps), 'step')}, {self.stopped_because})"
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.steps), self.stopped_because])
+
+
+# What the store keeps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What is known of the orchestrator in every process.
+
+    *run* is the id of the run that is under way or paused, *used* what it has used so far.
+    *looked_at* and *generation* are where HEAD was after the last run, *is_above* whether the token threshold was passed then; *failed_at* is the same after a failure.
+    """
+
+    state: State = "idle"
+    triggers: TriggerConfig = NO_TRIGGERS
+    run: str | None = None
+    reason: str = ""
+    used: Mapping[str, float] = field(default_factory=dict)
+    looked_at: str | None = None
+    generation: int = 0
+    is_above: bool = False
+
+
+class StatusTable:
+    """The status as it is now; to ask again costs a look at one ref."""
+
+    def __init__(self) -> None:
+        self._tip: ObjectId | None = None
+        self._status = Status()
+
+    def read(self, repo: Repository) -> Status:
+        """The status; idle, without triggers, where nothing was ever said."""
+        tip = note_tip(repo, ORCHESTRATOR)
+        if tip != self._tip:
+            notes = NoteTable()
+            notes.advance(repo, tip)
+            body = notes.get(repo, TRACT)
+            self._status = Status() if body is None else _read(body)
+            self._tip = tip
+        return self._status
+
+
+def change_status(repo: Repository, **changes: Any) -> Status:
+    """Keep the status with *changes*, on what other processes made of it."""
+    with transaction(repo, f"orchestrator: {changes.get('state', 'configured')}", moves="refs") as tx:
+        found = replace(StatusTable().read(tx.repo), **changes)
+        tx.note(ORCHESTRATOR, TRACT, {**asdict(found), "used": dict(found.used)})
+    return found
+
+
+def _read(body: Mapping[str, Any]) -> Status:
+    try:
+        triggers = TriggerConfig(**body["triggers"])
+        rest = {name: body[name] for name in ("run", "reason", "used", "looked_at", "generation", "is_above")}
+        if body["state"] not in STATES:
+            raise ValueError(f"{body['state']!r:.40} is no state")
+        return Status(state=body["state"], triggers=triggers, **rest)
+    except (KeyError, TypeError, ValueError, OrchestratorError) as exc:
+        raise ObjectCorruptError("refs/notes/orchestrator", f"it holds no status of an orchestrator: {exc}") from exc
+
+
+_held: set[tuple[int, str]] = set()
+_HOLDING = threading.Lock()
+
+
+Work: TypeAlias = Literal["run", "watch"]
+"""What one process at a time does of a tract: a run, and watching over the triggers."""
+
+
+@contextmanager
+def only_one(repo: Repository, work: Work) -> Iterator[None]:
+    """Inside, no other handle or process does the same *work* of this tract; LockTimeoutError where one does.
+
+    The lock dies with the process, so that one that was killed is in nobody's way.
+    """
+    key = _key(repo, work)
+    with _HOLDING:
+        if key in _held:
+            raise LockTimeoutError("the orchestrator is at work in this process already")
+        _held.add(key)
+    lock = None
+    try:
+        path = _lock_path(repo, work)
+        if path is not None:
+            if not files.exists(path):
+                files.write_file(path, b"", sync=False)
+            lock = files.FileLock(path)
+            try:
+                lock.acquire(timeout=0.01)
+            except LockTimeoutError:
+                raise LockTimeoutError("the orchestrator is at work in another process") from None
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+            lock.close()
+        with _HOLDING:
+            _held.discard(key)
+
+
+def is_done(repo: Repository, work: Work) -> bool:
+    """Whether somebody does that *work*, in this process or another."""
+    path = _lock_path(repo, work)
+    if _key(repo, work) in _held:
+        return True
+    try:
+        return path is not None and files.is_locked(path)
+    except FileNotFoundError:
+        return False
+
+
+def _key(repo: Repository, work: Work) -> tuple[int, str]:
+    return id(repo.objects) if repo.path is None else 0, f"{work} {repo.path} {repo.prefix}"
+
+
+def _lock_path(repo: Repository, work: Work) -> str | None:
+    if repo.path is None:
+        return None
+    return os.path.join(repo.path, "locks", f"{work}-{blake3(repo.prefix.encode()).hexdigest()[:8]}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RunInfo(Shown):
+    """A run as the store keeps it: why it began, its steps as lines, and how it ended."""
+
+    run_id: str
+    reason: str
+    state: State
+    steps: tuple[str, ...]
+    tokens_before: int
+    tokens_after: int
+    total_tool_calls: int
+    tokens_used: int
+    stopped_because: str
+    branch: str | None
+    ended_at: datetime
+    by: str
+
+    def __repr__(self) -> str:
+        return f"RunInfo({self.run_id}: {self.stopped_because})"
+
+    def __str__(self) -> str:
+        head = f"{self.run_id} {self.ended_at:%Y-%m-%d %H:%M} on {self.branch}: {self.reason}"
+        figures = f"  {self.tokens_before:,} tokens to {self.tokens_after:,}; {count_of(self.total_tool_calls, 'call')}, {self.tokens_used:,} tokens of the model's"
+        return "\n".join([head, *(f"  {step}" for step in self.steps), figures, f"  ended: {self.stopped_because}"])
+
+
+def write_run(repo: Repository, result: OrchestratorResult, *, branch: str | None, before: int, after: int) -> None:
+    """Keep what a run did."""
+    steps = [
+        {
+            "operation": one.action.name,
+            "commit": one.result.commit_hash,
+            "proposal": None if one.proposal is None else one.proposal.id,
+            "failed": one.result.error is not None,
+        }
+        for one in result.steps
+    ]
+    fields = {
+        "state": result.state,
+        "branch": branch,
+        "steps": steps,
+        "tokens": [before, after],
+        "calls": result.total_tool_calls,
+        "used": result.tokens_used,
+    }
+    texts = {
+        "reason": result.reason,
+        "steps": [str(one) for one in result.steps],
+        "reasoning": [one.reasoning for one in result.steps],
+        "ended": result.stopped_because,
+    }
+    with transaction(repo, f"orchestrator: run {result.run_id}", moves="refs") as tx:
+        write_entry(tx, RUNS, result.run_id, fields, texts)
+
+
+def read_runs(repo: Repository, limit: int | None = None) -> list[RunInfo]:
+    """The runs, the newest first; of one that was paused and went on, each part."""
+    ledger = Ledger(RUNS)
+    ledger.advance(repo)
+    found = ledger.entries[::-1]
+    return [
+        RunInfo(
+            run_id=one.key,
+            reason=str(one.texts.get("reason", "")),
+            state=one.body.get("state", "idle"),
+            steps=tuple(one.texts.get("steps", ())),
+            tokens_before=one.body["tokens"][0],
+            tokens_after=one.body["tokens"][1],
+            total_tool_calls=one.body["calls"],
+            tokens_used=one.body["used"],
+            stopped_because=str(one.texts.get("ended", "")),
+            branch=one.body.get("branch"),
+            ended_at=moment(one.event.time),
+            by=one.event.author,
+        )
+        for one in (found if limit is None else found[: max(0, limit)])
+    ]

@@ -1,0 +1,260 @@
+"""The orchestrator: looks after the context by itself, when it is asked to and when its triggers say so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from tract.api.policing import _FIRING, Policing
+from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
+
+# Most programs run without these, and to load them takes longer than many a command.
+if TYPE_CHECKING:
+    from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, RunInfo, State, Status, StatusTable
+    from tract.agents.run import Run, Target
+    from tract.llm.types import LLMClient
+
+
+class Orchestrating(Policing):
+    """The methods of a tract that let the orchestrator work, hold it and say what it did."""
+
+    _config_of_runs: OrchestratorConfig | None = None
+    _client_of_runs: LLMClient | None = None
+    _statuses: StatusTable | None = None
+    _run: Run | None = None
+    _run_lock: threading.Lock | None = None
+    _is_due: str | None = None
+    _is_ending: Callable[[], bool] | None = None
+
+    def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
+        """Say how the orchestrator works, and when: *config* or the defaults, with *llm_callable* (whatever ``configure_llm`` takes), else the configured model, else the rule planner.
+
+        The triggers are kept in the store; a process that was not told the rest by this has the defaults, and no model but its own.
+        """
+        from tract.agents.orchestrator import OrchestratorConfig, change_status
+        from tract.llm.callables import as_client
+
+        config = OrchestratorConfig() if config is None else config
+        if not isinstance(config, OrchestratorConfig):
+            raise OrchestratorError(f"config must be an OrchestratorConfig, not {type(config).__name__}")
+        self._config_of_runs = config
+        self._client_of_runs = None if llm_callable is None else as_client(llm_callable)
+        with self._access() as space:
+            known, tip = self._status(), space.repo.head()[1]
+            is_new = known.triggers != config.triggers
+            if is_new:
+                generation = 0 if tip is None else space.repo.commit(tip).generation
+                where = None if tip is None else tip.hex()
+                change_status(space.repo, triggers=config.triggers, looked_at=where, generation=generation)
+
+    def orchestrate(
+        self, *, config: OrchestratorConfig | None = None, llm_callable: Any = None, reason: str = "it was asked for"
+    ) -> OrchestratorResult:
+        """Run the orchestrator until nothing is left to do or a limit is reached, and say what it did.
+
+        OrchestratorError where a run is under way, in any process, or paused; PolicyConfigError and others of a wrong *config*.
+        """
+        from tract.agents.run import Run, check_free
+        from tract.llm.callables import as_client
+
+        status = self._status()
+        check_free(status.state, status.run)
+        client = as_client(llm_callable) if llm_callable is not None else self._client_of_runs or self._client
+        return self._work(Run(cast("Target", self), self._config_here(config), client, reason))
+
+    def pause_orchestrator(self) -> None:
+        """Let a run end after the call under way, in whatever process it is, and hold every trigger, until it is resumed or stopped."""
+        self._set_state("paused")
+
+    def resume_orchestrator(self, *, config: OrchestratorConfig | None = None) -> OrchestratorResult | None:
+        """Go on with the run that was paused, with what changed meanwhile in view, and what is left of its limits; None where none was under way."""
+        from tract.agents.run import Run, Used
+
+        status = self._status()
+        if status.state != "paused":
+            raise OrchestratorError(f"the orchestrator is not paused but {status.state}")
+        if status.run is None:
+            self._set_state("idle")
+            return None
+        client = self._client_of_runs or self._client
+        run = Run(
+            cast("Target", self), self._config_here(config), client, status.reason, status.run, Used.of(status.used)
+        )
+        return self._work(run)
+
+    def stop_orchestrator(self) -> None:
+        """Let a run end after the call under way, in whatever process it is, and drop it; a paused one too. Triggers go on."""
+        self._set_state("stopped")
+
+    @property
+    def orchestrator_state(self) -> State:
+        """Whether it is ``idle``, ``running`` (in any process), ``paused`` or ``stopped``."""
+        return self._status().state
+
+    def orchestrator_runs(self, *, limit: int | None = 20) -> list[RunInfo]:
+        """What the runs did, the newest first."""
+        from tract.agents.orchestrator import read_runs
+
+        with self._access() as space:
+            return read_runs(space.repo, limit)
+
+    def orchestrate_if_due(self, trigger: Literal["commit", "compile", "watch"] = "watch") -> OrchestratorResult | None:
+        """Run the orchestrator where one of its triggers says so; None where none does, and where it is paused or under way."""
+        why = self._why_due(trigger)
+        if why is None:
+            return None
+        try:
+            return self.orchestrate(reason=why)
+        except LockTimeoutError:
+            return None  # it is under way
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Inside, the triggers are this handle's alone, who calls :meth:`orchestrate_if_due`; LockTimeoutError where another process watches."""
+        from tract.agents.orchestrator import only_one
+
+        with only_one(self._repo, "watch"):
+            yield
+
+    def end_runs_when(self, is_ending: Callable[[], bool]) -> None:
+        """Let a run of this handle end after the call under way as soon as *is_ending* says so, as a service that is told to end does."""
+        self._is_ending = is_ending
+
+    # Inside
+
+    def _fire(self, trigger: Literal["commit", "compile"]) -> None:
+        """Ask the policies, then the triggers."""
+        super()._fire(trigger)
+        if _FIRING.get() or self._repo.refs.read(self._orchestrator_ref) is None or self._repo.read_only:
+            return
+        if self._open_batch() is None:
+            self._trigger(trigger)
+
+    def _trigger(self, trigger: Literal["commit", "compile"]) -> None:
+        why = self._is_due if trigger == "compile" and self._is_due is not None else self._why_due(trigger)
+        if why is None or self._is_watched():
+            return
+        config, has_model = self._config_here(None), (self._client_of_runs or self._client) is not None
+        if config.background:
+            self.run_apart(lambda other: other._run_apart_as(self, why))
+            return
+        if has_model and trigger == "commit":
+            self._is_due = why  # a model is never waited for inside a commit: the next compile does it
+            return
+        self._is_due = None
+        token = _FIRING.set(True)
+        try:
+            with self._as_itself():
+                result = self.orchestrate(reason=why)
+        except TractError as exc:
+            self._own.warn(PolicyWarning(f"the orchestrator failed: {exc}"))
+            return
+        finally:
+            _FIRING.reset(token)
+        if result.stopped_because.startswith(("the model failed", "it failed")):
+            self._own.warn(PolicyWarning(f"the orchestrator failed: {result.stopped_because}"))
+
+    def _is_watched(self) -> bool:
+        """Whether a process watches over the triggers, which then are its alone."""
+        from tract.agents.orchestrator import is_done
+
+        return is_done(self._repo, "watch")
+
+    def _run_apart_as(self, other: Orchestrating, why: str) -> None:
+        """Do a run with the settings of another handle."""
+        self._config_of_runs, self._client_of_runs = other._config_of_runs, other._client_of_runs
+        self.orchestrate(reason=why)
+
+    def _why_due(self, trigger: str) -> str | None:
+        """Which trigger says that it is time, in words."""
+        status = self._status()
+        triggers, repo = status.triggers, self._repo
+        branch, tip = repo.head()
+        if status.state in ("paused", "running") or branch is None or tip is None:
+            return None
+        if trigger == "compile" and triggers.on_compile:
+            return "the context is to be sent"
+        count = triggers.on_commit_count
+        if count is not None and repo.commit(tip).generation - status.generation >= count:
+            came = self._count_since(status, count)
+            if came >= count:
+                return f"{came} messages came since the last run"
+        if triggers.on_token_threshold is not None and repo.config.budget is not None:
+            most = repo.config.budget.max_tokens
+            used = self._token_total()
+            if used >= triggers.on_token_threshold * most:
+                return None if status.is_above else f"the context has {used:,} of {most:,} tokens ({used / most:.0%})"
+            if status.is_above:
+                from tract.agents.orchestrator import change_status
+
+                change_status(repo, is_above=False)
+        return None
+
+    def _count_since(self, status: Status, most: int) -> int:
+        from tract.history.walk import first_parents
+        from tract.objects.model import CommitOperation
+
+        count = 0
+        for id, commit in first_parents(self._repo, self._repo.head()[1]):
+            if id.hex() == status.looked_at or commit.generation <= status.generation:
+                break
+            count += commit.operation is CommitOperation.APPEND
+            if count > 10 * most:
+                break
+        return count
+
+    def _token_total(self) -> int:
+        from tract.compile.totals import token_total
+
+        with self._access() as space:
+            return token_total(space, space.compiler.compile(space.repo.head()[1])).total
+
+    def _work(self, run: Run) -> OrchestratorResult:
+        with self._one_at_a_time():
+            self._run = run
+            if self._is_ending is not None:
+                run.is_ending = self._is_ending
+            token = _FIRING.set(True)
+            try:
+                return run.work()
+            finally:
+                _FIRING.reset(token)
+                self._run = None
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """The lock of who runs, one a tract in all processes; LockTimeoutError where another does."""
+        from tract.agents.orchestrator import only_one
+
+        with only_one(self._repo, "run"):
+            yield
+
+    def _status(self) -> Status:
+        from tract.agents.orchestrator import StatusTable, is_done
+
+        with self._access() as space:
+            if self._statuses is None:
+                self._statuses = StatusTable()
+            found = self._statuses.read(space.repo)
+            if found.state == "running" and self._run is None and not is_done(space.repo, "run"):
+                return replace(found, state="idle", run=None)  # its process died
+            return found
+
+    def _set_state(self, state: State) -> None:
+        from tract.agents.orchestrator import change_status
+
+        known = self._status()
+        with self._access() as space:
+            keeps = state == "paused" and known.run is not None
+            is_under_way = known.state == "running"
+            run = known.run if keeps or is_under_way else None
+            used = known.used if keeps or is_under_way else {}
+            change_status(space.repo, state=state, run=run, used=used)
+
+    def _config_here(self, config: OrchestratorConfig | None) -> OrchestratorConfig:
+        from tract.agents.orchestrator import OrchestratorConfig
+
+        return config or self._config_of_runs or OrchestratorConfig()

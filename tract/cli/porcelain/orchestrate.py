@@ -1,0 +1,173 @@
+"""``tract orchestrate``: look after the context once, or for as long as the command runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, TriggerConfig
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console
+from tract.cli.inputs import MODEL_PARAMS, open_client
+from tract.cli.prompting import cli_prompt
+from tract.errors import TractError
+
+if TYPE_CHECKING:
+    from tract.api.tract import Tract
+
+_MODES = ("watch", "log", "pause", "resume", "stop", "state")
+
+
+def run(console: Console, args: Args) -> int:
+    modes = [name for name in _MODES if getattr(args, name)]
+    if len(modes) > 1:
+        console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
+        return USAGE
+    with console.open_tract() as tract, ExitStack() as stack:
+        if args.log:
+            return _print_log(console, tract, args)
+        if args.pause:
+            tract.pause_orchestrator()
+        elif args.stop:
+            tract.stop_orchestrator()
+        if args.pause or args.stop or args.state:
+            console.line(tract.orchestrator_state)
+            return DONE
+        client = stack.enter_context(open_client(console, args)) if args.model or args.provider else None
+        if client is not None:
+            tract.configure_llm(client)
+        config = _config(args)
+        if args.watch:
+            return _watch(console, tract, config, args)
+        if args.resume:
+            found = tract.resume_orchestrator(config=config)
+            return DONE if found is None else _print(console, found, args)
+        return _print(console, tract.orchestrate(config=config), args)
+
+
+def _config(args: Args) -> OrchestratorConfig:
+    count, share = args.on_commit_count, args.on_token_threshold
+    return OrchestratorConfig(
+        triggers=TriggerConfig(20 if count is None else count or None, 0.7 if share is None else _share(share)),
+        callbacks=cli_prompt,
+        autonomy_ceiling=args.autonomy,
+        profile=args.profile,
+        max_steps=args.max_steps,
+        max_tool_calls=args.max_tool_calls,
+        max_tokens=args.max_tokens,
+        max_seconds=args.max_seconds,
+        model=args.model,
+    )
+
+
+def _share(text: str) -> float | None:
+    return float(text) or None
+
+
+def _print(console: Console, found: OrchestratorResult, args: Args) -> int:
+    if args.json:
+        console.print_json(found)
+    else:
+        for step in found.steps:
+            console.line(str(step))
+        console.line(f"{found.run_id}: {found.stopped_because}")
+    return NEGATIVE if found.stopped_because.startswith(("the model failed", "it failed")) else DONE
+
+
+def _print_log(console: Console, tract: Tract, args: Args) -> int:
+    for one in tract.orchestrator_runs(limit=args.limit):
+        if args.json:
+            console.print_json(one)
+        else:
+            console.body(str(one))
+    return DONE
+
+
+def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Args) -> int:
+    """Look again and again whether a trigger says that it is time, until SIGTERM or Ctrl-C, which let the call under way come to its end."""
+    tract.configure_orchestrator(config)
+    ending = threading.Event()
+    tract.end_runs_when(ending.is_set)
+    failed: str | None = None
+    with tract.watching(), _told_to_end(ending):
+        while not ending.is_set():
+            try:
+                found = tract.orchestrate_if_due("watch")
+                if found is not None:
+                    _print(console, found, args)
+                    console.flush()
+                failed = None
+            except TractError as exc:
+                if str(exc) != failed:
+                    console.error(str(exc))
+                failed = str(exc)
+            ending.wait(args.interval)
+    return DONE
+
+
+@contextmanager
+def _told_to_end(ending: threading.Event) -> Iterator[None]:
+    def end(_: int, __: FrameType | None) -> None:
+        ending.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("watch", ("--watch",), bool, help="Stay, and work whenever a trigger says so, beside any agents."),
+        Param("log", ("--log",), bool, help="Show what the runs did."),
+        Param("pause", ("--pause",), bool, help="Let the run under way end after its call, and hold every trigger."),
+        Param("resume", ("--resume",), bool, help="Go on with the run that was paused."),
+        Param("stop", ("--stop",), bool, help="Let the run under way end after its call, and drop it."),
+        Param("state", ("--state",), bool, help="Print whether it is idle, running, paused or stopped."),
+        Param(
+            "autonomy",
+            ("--autonomy",),
+            default="collaborative",
+            choices=("manual", "collaborative", "autonomous"),
+            help="The most it may do without approval; the tract's own holds, too.",
+        ),
+        Param(
+            "profile",
+            ("--profile",),
+            default="self",
+            choices=("read", "self", "supervisor", "full"),
+            help="Which operations a model has.",
+        ),
+        Param("on_commit_count", ("--on-commit-count",), int, metavar="N", help="Run after N messages (20); 0: never."),
+        Param(
+            "on_token_threshold",
+            ("--on-token-threshold",),
+            metavar="SHARE",
+            help="Run when that share of the budget is used (0.7); 0: never.",
+        ),
+        Param("interval", ("--interval",), int, default=5, metavar="SECONDS", help="With --watch: how often to look."),
+        Param("max_steps", ("--max-steps",), int, default=10, metavar="N", help="Questions to the model, at most."),
+        Param("max_tool_calls", ("--max-tool-calls",), int, default=30, metavar="N", help="Calls, at most."),
+        Param("max_tokens", ("--max-tokens",), int, metavar="N", help="Tokens of the model's, at most."),
+        Param("max_seconds", ("--max-seconds",), int, metavar="N", help="Seconds, at most."),
+        Param("limit", ("-n", "--max-count"), int, default=20, metavar="N", help="With --log: how many runs."),
+        *MODEL_PARAMS,
+        Param("json", ("--json",), bool, help="Print a JSON document for each run, one on a line."),
+    ),
+    """
+Without --provider or --model no model is asked: the rule planner hides outputs that are of no more use and sums the oldest messages up.
+What needs approval is asked at the terminal, or waits: 'tract proposals'.
+
+  $ tract orchestrate
+  $ tract orchestrate --log
+  $ tract orchestrate --pause
+""",
+    pages=False,
+)
