@@ -393,7 +393,7 @@ def test_a_child_has_its_parent_s_autonomy_and_a_session_may_only_lower_it(sessi
 
 
 def test_a_collapse_is_a_commit_for_policies_and_a_child_has_its_parent_s(session: Session) -> None:
-    class Counting:
+    class CountingFamilies:
         name, priority, trigger = "counting", 100, "commit"
         seen: ClassVar[list[str]] = []
 
@@ -401,13 +401,13 @@ def test_a_collapse_is_a_commit_for_policies_and_a_child_has_its_parent_s(sessio
             self.seen.append(tract.tract_id)
 
     lead = session.create_tract("lead")
-    lead.configure_policies([Counting()])
+    lead.configure_policies([CountingFamilies()])
     lead.user("one")
     child = lead.spawn("look", name="x")
     child.assistant("first")
     lead.collapse(child, content="it")
     assert ["counting"] == [one.name for one in child.policies()]
-    assert ["lead", "lead"] == [name for name in Counting.seen if name == "lead"]
+    assert ["lead", "x", "lead"] == CountingFamilies.seen
 
 
 def test_what_a_model_says_of_itself_is_kept_with_the_message(session: Session) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tract.agents.proposals import OnProposal, Proposal
     from tract.agents.settings import AgentSettings
     from tract.curation.listing import MessageInfo
+    from tract.repo import Repository
     from tract.revision import Revision
 
 _FIRING: ContextVar[bool] = ContextVar("tract firing", default=False)
@@ -297,6 +298,14 @@ class Policing(Acting):
         if self._engine is not None and not self._closed and not self._lock.is_lost:
             self._engine.save_look(self._repo)
         super().close()
+
+    def _beside(self, repo: Repository) -> Self:
+        """A handle on another tract of the store, with the policies and the callback that were given to this one: a child's settings name them."""
+        other = super()._beside(repo)
+        if self._engine is not None and (self._engine.own or self._engine.on_proposal is not None):
+            engine = other._engine_here()
+            engine.own, engine.on_proposal = dict(self._engine.own), self._engine.on_proposal
+        return other
 
     def _engine_here(self) -> PolicyEngine:
         from tract.agents.firing import PolicyEngine
