@@ -125,6 +125,8 @@ _HOMES = {
     "tract.remote.pull": ("FetchResult", "PullResult"),
     "tract.remote.push": ("PushResult",),
     "tract.remote.remotes": ("RemoteInfo",),
+    "tract.adapters.exporting": ("ExportResult",),
+    "tract.adapters.importing": ("ImportResult",),
     "tract.adapters.recording": ("RecordResult",),
     "tract.adapters.wrapping": ("wrap",),
     "tract.errors": (
@@ -150,6 +152,7 @@ _HOMES = {
         "GCError",
         "HistoryCutError",
         "DivergedError",
+        "ExportError",
         "ImportFormatError",
         "InvalidBranchNameError",
         "KeyConflictError",

@@ -26,6 +26,7 @@
     │   ├── RemoteMovedError         a branch there is not where a push expects it
     │   └── RemoteRefusedError       it cannot be pushed to: its store does not keep writers apart, or a secret was found
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
+    ├── ExportError                  a file that cannot be written, or is there already
     ├── ImportFormatError            a file that is no conversation tract can read
     ├── ClosedError                  a Tract, or a model's client, used after close()
     ├── ConfigError                  a configuration tract does not understand
@@ -344,6 +345,10 @@ class LLMResponseError(LLMError):
         self.is_transient = is_transient
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class ExportError(TractError):
+    """A file that cannot be exported to: it is there already, or cannot be written."""
 
 
 class ImportFormatError(TractError):

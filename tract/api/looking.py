@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike, fspath, getcwd
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
@@ -19,6 +20,7 @@ from tract.writing.drafts import check_key
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tract.adapters.exporting import ExportFormat, ExportResult
     from tract.agents.health import Health, HealthTable
     from tract.agents.operation import Profile
     from tract.agents.planner import Plan
@@ -60,6 +62,21 @@ class Looking(Handle):
 
         with self._looking() as space:
             return compile_at(space, **options)
+
+    def export(
+        self, path: str | PathLike[str] | None = None, *, format: ExportFormat, at: Revision | None = None
+    ) -> ExportResult:
+        """The context at *at* (HEAD where None) as a file of another program: its text, and, with *path*, that written to a new file.
+
+        ``claude-code``, ``codex`` and ``gemini-cli`` are sessions that the program goes on from; ``losses`` of the result are what the format cannot carry.
+        ExportError where something is at *path* already: nothing is written over.
+        """
+        from tract.adapters.exporting import export_context, write_export  # few export
+        from tract.compile.compiled import compile_at
+
+        with self._looking() as space:
+            exported = export_context(compile_at(space, at_commit=at), format, folder=getcwd())
+        return exported if path is None else write_export(exported, fspath(path))
 
     def sent(self, revision: Revision) -> CompiledContext:
         """What the model was shown to produce that commit: its parent's context, with the notes as they were then.

@@ -51,6 +51,9 @@ GROUPS = (
             "bisect": Entry("tract.cli.porcelain.bisect", "Find the commit that turned the context bad"),
             "reflog": Entry("tract.cli.porcelain.reflog", "Show where HEAD or another ref has been"),
             "compile": Entry("tract.cli.porcelain.compile", "Print the context as a model is sent it"),
+            "export": Entry(
+                "tract.cli.porcelain.export", "Write the context as a session or a file of another program"
+            ),
             "verify": Entry("tract.cli.porcelain.verify", "Rebuild a recorded request, and compare its bytes"),
             "health": Entry("tract.cli.porcelain.health", "Show where the tokens go, and what could be done about it"),
             "usage": Entry("tract.cli.porcelain.usage", "Add up the tokens that providers counted"),

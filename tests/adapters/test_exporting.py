@@ -1,0 +1,146 @@
+"""Exports: what another program reads is what the context is, in a new file of its own."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.making import make_tract
+from tract import ContentValidationError, ExportError, Tract
+from tract.adapters.exporting import EXPORT_FORMATS, session_place
+from tract.adapters.exporting.sessions import project_key
+from tract.adapters.importing import import_conversation
+from tract.adapters.transcripts import read_transcript
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at":1}'}}
+TALK: list[dict[str, Any]] = [
+    {"role": "user", "content": "How hot is tea?"},
+    {"role": "assistant", "content": None, "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "90"},
+    {"role": "assistant", "content": "Hot."},
+    {"role": "user", "content": "Sure?"},
+]
+BACK = ("openai", "responses", "anthropic", "gemini", "claude-code", "codex", "gemini-cli", "jsonl", "sharegpt")
+
+
+def talk(*more: dict[str, Any]) -> Tract:
+    t = make_tract()
+    t.extend([*more, *TALK])
+    return t
+
+
+def said(t: Tract) -> list[Any]:
+    """Role and text of each message, calls and results by name: what is the same in every format."""
+    found: list[Any] = []
+    for message in t.compile().to_openai():
+        content = message.get("content")
+        text = content if isinstance(content, str) or content is None else "".join(part["text"] for part in content)
+        role = "system" if message["role"] == "developer" else message["role"]
+        if text:
+            found.append((role, text))
+        found += [("call", c["function"]["name"], json.loads(c["function"]["arguments"])) for c in message.get("tool_calls") or ()]  # fmt: skip
+    return found
+
+
+def imported(path: Path) -> Tract:
+    t = make_tract()
+    reading = read_transcript(path)
+    assert reading.problems == ()
+    import_conversation(t.repository, reading.conversations[0], place="here")
+    return t
+
+
+@pytest.mark.parametrize("format", BACK)
+def test_an_import_of_an_export_is_the_same_context(tmp_path, format):
+    t = talk()
+    name = f"out.{'jsonl' if format in ('jsonl', 'claude-code', 'codex') else 'json'}"
+
+    exported = t.export(tmp_path / name, format=format)
+
+    assert said(t) == said(imported(tmp_path / name))
+    assert exported.messages == len(TALK)
+    assert exported.text == (tmp_path / name).read_text()
+
+
+def test_what_was_curated_is_what_is_exported(tmp_path):
+    t = talk()
+    t.edit("HEAD:4", {"role": "assistant", "content": "Lukewarm."})
+    t.annotate("HEAD:5", "skip")
+
+    t.export(tmp_path / "out.jsonl", format="claude-code")
+
+    assert ("assistant", "Lukewarm.") == said(imported(tmp_path / "out.jsonl"))[-1]
+
+
+def test_instructions_go_where_the_format_has_them_or_are_told(tmp_path):
+    t = talk({"role": "system", "content": "Be brief."})
+
+    losses = {format: t.export(format=format).losses for format in EXPORT_FORMATS}
+
+    assert {format for format, told in losses.items() if any("instructions" in one for one in told)} == {
+        "claude-code",
+        "codex",
+        "gemini-cli",
+    }
+    t.export(tmp_path / "out.jsonl", format="codex")
+    assert ("system", "Be brief.") == said(imported(tmp_path / "out.jsonl"))[0]
+
+
+def test_a_file_is_new_and_its_owners_alone(tmp_path):
+    t = talk()
+    path = tmp_path / "deep" / "out.json"
+
+    t.export(path, format="openai")
+
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    with pytest.raises(ExportError, match="is there already, and nothing is written over it"):
+        t.export(path, format="openai")
+
+
+def test_each_session_is_a_new_one():
+    t = talk()
+
+    one, other = (t.export(format="claude-code") for _ in range(2))
+
+    assert one.session_id != other.session_id
+    records = [json.loads(line) for line in one.text.splitlines()]
+    assert {one.session_id} == {record["sessionId"] for record in records}
+    assert [None, *(record["uuid"] for record in records[:-1])] == [record["parentUuid"] for record in records]
+    answers = [record["message"] for record in records if record["type"] == "assistant"]
+    assert len(answers) == len({message["id"] for message in answers})
+    assert all(message["model"] and isinstance(message["content"], list) for message in answers)
+    assert sorted(record["timestamp"] for record in records) == [record["timestamp"] for record in records]
+
+
+def test_a_rollout_begins_with_its_session():
+    first, *items = [json.loads(line) for line in talk().export(format="codex").text.splitlines()]
+
+    assert {"id", "timestamp", "cwd", "originator", "cli_version"} == first["payload"].keys()
+    assert ["message", "function_call", "function_call_output", "message", "message"] == [
+        item["payload"]["type"] for item in items
+    ]
+
+
+def test_markdown_has_every_message_under_its_number():
+    text = talk().export(format="markdown").text
+
+    assert "## 1 user\n\nHow hot is tea?\n" in text
+    assert "## 4 assistant\n\nHot.\n" in text
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(ContentValidationError, match="unknown format 'word'; known are openai"):
+        talk().export(format="word")
+
+
+def test_a_session_goes_where_its_program_looks():
+    assert "/c/projects/-w-my-app/id.jsonl" == session_place("claude-code", "id", "/w/my.app", "/h", {"CLAUDE_CONFIG_DIR": "/c"})  # fmt: skip
+    assert session_place("codex", "id", "/w", "/h", {}).startswith("/h/.codex/sessions/")
+    assert "/w/gemini-session-id.json" == session_place("gemini-cli", "id", "/w", "/h", {})
+    long = project_key("/" + "x" * 300)
+    assert long.startswith("-" + "x" * 199 + "-")
+    assert len(long) < 215

@@ -1,0 +1,89 @@
+"""A session for the Gemini command line, as ``gemini --session-file FILE`` takes it.
+
+    {"sessionId", "projectHash", "startTime", "lastUpdated", "kind": "main", "messages": [message, …]}
+    {"id", "timestamp", "type": "user" | "gemini", "content", "model", "toolCalls": [{"id", "name", "args", "result", "status", "timestamp"}]}
+
+Results stand with their calls. The program has its own instructions; those of the context are reported.
+Tried against gemini-cli 0.61.0 with texts; calls are written as its own sessions have them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+
+from tract.adapters.exporting.session import Session, model_of, new_id
+from tract.compile.compiled import CompiledContext
+from tract.objects.message_format import JSON
+
+
+def write_gemini_cli(context: CompiledContext, session: Session) -> str:
+    """The session's file."""
+    model = model_of(list(context.generation_configs), "gemini-2.5-pro")
+    moments = session.moments()
+    began = next(moments)
+    listed = context.to_openai()
+    results = {one["tool_call_id"]: one for one in listed if one["role"] == "tool"}
+    messages = [
+        {"id": new_id(), "timestamp": next(moments), **message}
+        for one in listed
+        for message in _messages(one, results, model, began, session)
+    ]
+    whole = {
+        "sessionId": session.id,
+        "projectHash": hashlib.sha256(session.folder.encode()).hexdigest(),
+        "startTime": began,
+        "lastUpdated": messages[-1]["timestamp"] if messages else began,
+        "kind": "main",
+        "messages": messages,
+    }
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def _messages(
+    one: Mapping[str, JSON], results: Mapping[str, Mapping[str, JSON]], model: str, time: str, session: Session
+) -> Iterator[dict[str, JSON]]:
+    role = one["role"]
+    if role in ("system", "developer"):
+        session.lost("the instructions: the program has its own")
+    elif role == "user":
+        yield {"type": "user", "content": _text(one.get("content"), session)}
+    elif role == "assistant":
+        text = _text(one.get("content"), session)
+        calls = one.get("tool_calls") or ()
+        if text or not calls:
+            yield {"type": "gemini", "content": text, "thoughts": [], "model": model}
+        if calls:
+            made = [_call(call, results.get(call["id"]), time, session) for call in calls]
+            yield {"type": "gemini", "content": "", "thoughts": [], "model": model, "toolCalls": made}
+
+
+def _call(call: Mapping[str, JSON], result: Mapping[str, JSON] | None, time: str, session: Session) -> dict[str, JSON]:
+    function = call.get("function") or call.get("custom") or {}
+    try:
+        args = json.loads(function.get("arguments") or "{}")
+    except ValueError:
+        args = {"input": function.get("arguments")}
+    output = "" if result is None else _text(result.get("content"), session)
+    response = {"id": call["id"], "name": function.get("name"), "response": {"output": output}}
+    return {
+        "id": call["id"],
+        "name": function.get("name"),
+        "args": args,
+        "result": [{"functionResponse": response}],
+        "status": "success",
+        "timestamp": time,
+    }
+
+
+def _text(content: JSON, session: Session) -> str:
+    if isinstance(content, str) or content is None:
+        return content or ""
+    texts = []
+    for part in content:
+        if isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        else:
+            session.lost(f"a part of type '{part.get('type')}'")
+    return "\n".join(texts)

@@ -1,0 +1,43 @@
+"""A new session that is being written."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import count
+
+from tract.objects.message_format import JSON
+
+
+class Session:
+    """The *id* of the session, the working *folder* it is of, and what its format cannot carry."""
+
+    def __init__(self, id: str, folder: str, now: datetime) -> None:
+        self.id = id
+        self.folder = folder
+        self.now = now
+        self.losses: list[str] = []
+
+    def moments(self) -> Iterator[str]:
+        """Times that rise by a millisecond, as programs write them."""
+        for number in count():
+            moment = self.now + timedelta(milliseconds=number)
+            yield moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+    def lost(self, what: str) -> None:
+        """Note that the format cannot carry *what*."""
+        self.losses.append(what)
+
+
+def new_id() -> str:
+    """A uuid."""
+    return str(uuid.uuid4())
+
+
+def model_of(configs: Sequence[JSON], default: str = "unknown") -> str:
+    """The model of the last answer that says one."""
+    for config in reversed(configs):
+        if isinstance(config, dict) and isinstance(config.get("model"), str) and config["model"]:
+            return str(config["model"])
+    return default
