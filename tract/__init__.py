@@ -181,6 +181,7 @@ _HOMES = {
         "RemoteError",
         "RemoteMovedError",
         "RemoteRefusedError",
+        "RoleWarning",
         "SemanticSafetyError",
         "SessionError",
         "SpawnError",

@@ -47,6 +47,7 @@
     TractWarning (a UserWarning)
     ├── BudgetWarning                a commit over a WARN budget
     ├── RecordWarning                a call of a wrapped client that could not be recorded
+    ├── RoleWarning                  a message whose role no provider knows
     └── PolicyWarning                a policy that failed, or is not known here
 
 Messages are one line, lower case, no full stop: what failed, on which subject, what was found.
@@ -75,6 +76,10 @@ class BudgetWarning(TractWarning):
 
 class RecordWarning(TractWarning):
     """What a wrapped client was asked, or answered, could not be recorded; its caller has the answer all the same."""
+
+
+class RoleWarning(TractWarning):
+    """A message was committed whose role is none of its provider's, and is sent as another."""
 
 
 class PolicyWarning(TractWarning):

@@ -23,6 +23,7 @@ from tract import (
     InstructionContent,
     MessageContent,
     Priority,
+    RoleWarning,
     SessionContent,
     TagExistsError,
     TimeArgumentError,
@@ -717,3 +718,27 @@ def test_a_dataclass_needs_not_say_its_content_type():
 
     assert Remark("hm") == t.get_content("HEAD")
     assert "remark" == t.log()[0].content_type
+
+
+def test_a_role_that_no_provider_knows_is_warned_of_when_it_is_committed_and_in_what_is_compiled():
+    t = make_tract()
+    with pytest.warns(RoleWarning, match="no provider knows the role 'ipython': the message is sent as 'user'"):
+        t.commit({"role": "ipython", "content": "4"})
+    with pytest.warns(RoleWarning, match="'model': the message is sent as 'assistant'"):
+        t.extend([{"role": "model", "content": "4"}])
+
+    assert ["unknown_role", "unknown_role"] == [warning.kind for warning in t.compile().warnings]
+    t.commit({"role": "function", "name": "f", "content": "4"})
+
+
+@pytest.mark.parametrize(
+    ("message", "nearest"),
+    [
+        ({"role": "user", "parts": [{"text": "hi"}]}, "nearest is gemini, which has 'parts'"),
+        ({"role": "user", "text": "hi"}, "nearest is openai, which has 'content'"),
+        ({"role": "tool", "call_id": "c", "output": "4"}, "nearest is responses"),
+    ],
+)
+def test_a_message_with_its_text_under_another_key_is_told_the_nearest_format(message, nearest):
+    with pytest.raises(ContentValidationError, match=nearest):
+        make_tract().commit(message)

@@ -130,7 +130,7 @@ def test_the_status_names_the_calls_that_wait_for_a_result():
     assert ["x", "y"] == [call.call_id for call in t.status().open_calls]
     t.tool_result("x", "found")
     [waiting] = t.status().open_calls
-    assert (called.commit_hash, "y", "look") == waiting
+    assert (called.commit_hash, "y", "look", "{}") == waiting
 
     t.annotate(called.commit_hash, Priority.SKIP)
     assert () == t.status().open_calls

@@ -215,3 +215,22 @@ def test_a_message_of_a_rendering_that_somebody_changed_is_found(format):
 
     with pytest.raises(TractError, match=f"what is sent to {format} was changed"):
         rendered()
+
+
+def test_what_is_known_of_a_context_can_be_read_after_its_tract_was_closed(tmp_path):
+    with make_tract("one", "two", path=tmp_path) as t:
+        t.assistant("three", usage={"input_tokens": 9, "output_tokens": 2})
+        head, context = t.head, t.compile()
+
+    assert (head, 3, 11, "api:11+0") == (
+        context.commit_hash,
+        context.commit_count,
+        context.token_count,
+        context.token_source,
+    )
+    assert [5, 5, 5] == context.token_counts
+    assert head == context.commit_hashes[-1]
+    assert (1, 2, 3) == context.numbers
+    assert () == context.warnings
+    assert context.request_tokens({"tools": []}).total == 11
+    assert make_tract().compile().commit_hash is None

@@ -117,6 +117,16 @@ def test_the_sdks_types_take_it_and_find_no_key_that_they_have_not(target: str, 
         assert sent == accepted(TYPES[target], sent)
 
 
+@settings(CALM, max_examples=60)
+@given(HISTORIES)
+def test_googles_own_types_take_it_and_find_no_key_that_they_have_not(messages: list[Message]) -> None:
+    google = pytest.importorskip("google.genai.types")
+    value = render(messages, "gemini").value
+
+    for content in [*value["contents"], *([value["system_instruction"]] if "system_instruction" in value else [])]:
+        google.Content.model_validate(content)  # which forbids what it does not know
+
+
 OWN = {
     "openai": (
         {

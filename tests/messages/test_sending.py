@@ -358,3 +358,31 @@ def test_more_calls_than_a_message_takes_become_several_each_with_its_results():
     assert ["look", None, None] == [message["content"] for message in calls]
     assert ["calls_parted"] == [warning.kind for warning in rendered.warnings]
     assert 300 == len(render(messages, "openai", rules=1).value[0]["tool_calls"])
+
+
+SERVER_USE = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+SERVER_RESULT = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+SAID = {"type": "text", "text": "so"}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "sent"),
+    [
+        ([SERVER_USE, SERVER_RESULT, SAID], [SERVER_USE, SERVER_RESULT, SAID]),
+        ([SERVER_RESULT, SERVER_USE, SAID], [SAID]),
+        ([SERVER_USE, SAID], [SAID]),
+        ([SERVER_RESULT, SAID], [SAID]),
+        ([SERVER_USE, SERVER_RESULT, SERVER_RESULT, SAID], [SERVER_USE, SERVER_RESULT, SAID]),
+        ([SERVER_USE, SERVER_USE, SERVER_RESULT, SAID], [SERVER_USE, SERVER_RESULT, SAID]),
+    ],
+)
+def test_a_providers_own_call_keeps_the_result_behind_it(blocks, sent):
+    raws = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": blocks},
+        {"role": "user", "content": "?"},
+    ]
+    assert (
+        sent
+        == render([message_from_raw(raw, "anthropic") for raw in raws], "anthropic").value["messages"][1]["content"]
+    )

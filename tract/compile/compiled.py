@@ -77,6 +77,12 @@ class CompiledContext:
         return self.snapshot.columns.messages[: self.snapshot.length]
 
     @property
+    def commit_hash(self) -> str | None:
+        """The commit whose context this is; None where there was none yet."""
+        commit = self.snapshot.key.commit
+        return None if commit is None else commit.hex()
+
+    @property
     def commit_hashes(self) -> Sequence[str]:
         """The commit that introduced each message."""
         return View(self.snapshot.columns.commits, self.snapshot.length, bytes.hex)

@@ -9,7 +9,7 @@ docs/sending.md has the rules (10 to 17 and 20).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,12 +210,18 @@ def _fit_in_result(block: JSON, is_error: bool, index: int, notes: Notes) -> JSO
 def fit_turn(turn: Sequence[Said], notes: Notes, *, is_last: bool) -> list[Said]:
     """What an assistant says between two others, as the API takes it; *is_last* when nothing comes behind it yet."""
     if any(_is_of_server(block) for said in turn for block in items_of(said.content)):
-        blocks = [block for said in turn for block in said.blocks()]
-        answered = {str(block.get("tool_use_id")) for block in blocks if _is_server_result(block)}
-        called: set[str] = set()
+        lost = _torn_server_tools([block for said in turn for block in said.blocks()], is_last=is_last)
+        at = 0
         for said in turn:
-            left = list(_whole_server_tools(said, called, answered, notes, is_last=is_last))
-            if len(left) < len(said.blocks()):
+            blocks = said.blocks()
+            left = [block for number, block in enumerate(blocks, at) if number not in lost]
+            for number in sorted(lost & set(range(at, at + len(blocks)))):
+                block = blocks[number - at]
+                lacks = "result" if str(block.get("type")) in _SERVER_USES else "call"
+                id = block.get("id") if lacks == "result" else block.get("tool_use_id")
+                notes.add(said.index, "part_left_out", f"{block.get('type')} {id!r}, which has no {lacks}")
+            at += len(blocks)
+            if len(left) < len(blocks):
                 said.set_blocks(left)
     return _without_last_thoughts([said for said in turn if said.content], notes)
 
@@ -248,17 +254,22 @@ def _is_server_result(block: JSON) -> bool:
     return kind.endswith("_tool_result")
 
 
-def _whole_server_tools(
-    said: Said, called: set[str], answered: set[str], notes: Notes, *, is_last: bool
-) -> Iterator[JSON]:
-    for block in said.blocks():
-        kind = str(block.get("type"))
-        if kind in _SERVER_USES:
-            if str(block.get("id")) not in answered and not is_last:
-                notes.add(said.index, "part_left_out", f"{kind} {block.get('id')!r}, which has no result")
-                continue
-            called.add(str(block.get("id")))
-        elif _is_server_result(block) and str(block.get("tool_use_id")) not in called:
-            notes.add(said.index, "part_left_out", f"{kind} {block.get('tool_use_id')!r}, which has no call")
-            continue
-        yield block
+def _torn_server_tools(blocks: Sequence[Mapping[str, JSON]], *, is_last: bool) -> set[int]:
+    """The places of the calls of a provider's own tools that have no result behind them, and of results that have no call before them.
+
+    In the last answer a call may wait for its result.
+    """
+    lost: set[int] = set()
+    waiting: dict[str, int] = {}
+    seen: set[str] = set()
+    for at, block in enumerate(blocks):
+        if str(block.get("type")) in _SERVER_USES:
+            id = str(block.get("id"))
+            if id in seen:
+                lost.add(at)
+            else:
+                seen.add(id)
+                waiting[id] = at
+        elif _is_server_result(block) and waiting.pop(str(block.get("tool_use_id")), None) is None:
+            lost.add(at)
+    return lost if is_last else lost | set(waiting.values())

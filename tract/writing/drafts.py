@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from tract.compile.workspace import Workspace, current_blob
-from tract.errors import ContentValidationError, EditTargetError
+from tract.errors import ContentValidationError, EditTargetError, RoleWarning
 from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
 from tract.messages import compact_json
+from tract.messages.parts import known_role
 from tract.objects.content import MessageContent, RecordContent, plain_json, to_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
@@ -75,6 +76,7 @@ def draft(
     else:
         value = to_value(content, space.types)
         _check_sendable(value)
+        _check_role(space, value)
     refs: tuple[ObjectId, ...] = ()
     if value["content_type"] == RecordContent.content_type:
         if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
@@ -222,7 +224,35 @@ def _check_sendable(value: Mapping[str, Any]) -> None:
         if "content" in message and message["role"] == "assistant":
             return  # an answer may be empty
         keys = ", ".join(map(str, message))
-        raise ContentValidationError(f"a message of role '{message['role']}' needs content (keys: {keys[:80]})")
+        nearest = _nearest_format(message, value["format"])
+        raise ContentValidationError(
+            f"a message of role '{message['role']}' needs content (keys: {keys[:80]}); nearest is {nearest}"
+        )
+
+
+def _nearest_format(message: Mapping[str, Any], format: str) -> str:
+    """The format that *message* looks most like, with the key under which it has what is said."""
+    if "parts" in message:
+        return "gemini, which has 'parts' and is not taken as a message"
+    if any(key in message for key in ("arguments", "output", "summary", "call_id")):
+        return "responses, whose items have a 'type'"
+    return f"{format}, which has 'content'"
+
+
+_ROLES = {
+    "openai": frozenset({"system", "developer", "user", "assistant", "tool", "function"}),
+    "responses": frozenset({"system", "developer", "user", "assistant", "tool"}),
+    "anthropic": frozenset({"system", "user", "assistant"}),
+}
+
+
+def _check_role(space: Workspace, value: Mapping[str, Any]) -> None:
+    """Warn of a message whose role is none of its provider's: it is sent as another (rule 16 of docs/sending.md)."""
+    message, roles = value.get("message"), _ROLES.get(str(value.get("format")))
+    if roles is None or not isinstance(message, dict) or "role" not in message or message["role"] in roles:
+        return
+    known = known_role(message["role"], calls=bool(message.get("tool_calls")))
+    space.warn(RoleWarning(f"no provider knows the role {message['role']!r:.40}: the message is sent as {known!r}"))
 
 
 def _check_text(what: str, value: object) -> None:
