@@ -129,7 +129,7 @@ def git_pushes(texts: list[str], folder: Path, each: int) -> None:
 def contended(writers: int, seconds: float, latency: float) -> None:
     """Writers on one branch, each in a store of its own, that append what the others have not seen."""
     store = MemoryTransport()
-    landed = [0] * writers
+    landed, requests = [0] * writers, [0] * writers
     waits: list[float] = []
     folder = tempfile.mkdtemp()
     end = time.monotonic() + seconds
@@ -138,13 +138,14 @@ def contended(writers: int, seconds: float, latency: float) -> None:
         from tract.remote.sync import Sync
 
         with Tract.open(os.path.join(folder, str(number)), durability="process", on_moved="append") as t:
-            sync = Sync(t.repository, linked(t, Far(store, latency)), "commit")
-            sync.refresh(t.repository)
+            t._sync = Sync(t.repository, linked(t, Far(store, latency)), "commit")
+            t._sync.refresh(t.repository)
             while time.monotonic() < end:
                 began = time.monotonic()
                 t.user(f"{number}-{landed[number]}")
                 waits.append(time.monotonic() - began)
                 landed[number] += 1
+            requests[number] = t._sync.link.traffic.requests
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
     began = time.monotonic()
@@ -154,9 +155,13 @@ def contended(writers: int, seconds: float, latency: float) -> None:
         one.join()
     took = time.monotonic() - began
     waits.sort()
+    with Tract.open(":memory:") as looking:
+        known = linked(looking, store).look("root", "main")
+    swaps = 0 if known is None else known.head.gen
     print(
         f"{writers} writers on one branch, {1000 * latency:.0f} ms a conditional put: {sum(landed) / took:.1f} commits/s,"
-        f" p99 {waits[int(len(waits) * 0.99) - 1]:.2f} s, from {min(landed)} to {max(landed)} each"
+        f" p99 {waits[int(len(waits) * 0.99) - 1]:.2f} s, from {min(landed)} to {max(landed)} each;"
+        f" {sum(landed) / swaps:.1f} commits a swap, {sum(requests) / sum(landed):.1f} requests a commit"
     )
     shutil.rmtree(folder)
 

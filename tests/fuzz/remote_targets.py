@@ -15,6 +15,7 @@ from tract.opening import memory_repository
 from tract.remote.address import head_key, parse_address
 from tract.remote.fetch import Asked, fetch
 from tract.remote.head import Head, HeadNote, NoteList, PackName, decode_head, encode_head
+from tract.remote.intents import Wish, decode_intent, encode_intent
 from tract.remote.link import Link
 from tract.remote.packs import NewPack, decode_index, encode_pack, read_pack
 from tract.remote.transport import MemoryTransport
@@ -95,6 +96,10 @@ def _head_there(body: bytes) -> None:
     fetch(link, repo, Asked(None, as_clone=True))
 
 
+def _intent() -> bytes:
+    return encode_intent(b"i" * 16, [Wish({"content_type": "freeform", "payload": 1}, "ann", 5, None, {}, ())])
+
+
 def _empty_head() -> bytes:
     return _body_of(encode_head(Head(tract="a b", branch="x/y", gen=1, by="ann")), 16)
 
@@ -105,6 +110,7 @@ TARGETS = (
     Target("remote head, fetched", _head_there, lambda: (_empty_head(),), weight=4, form=MSGPACK),
     Target("remote pack", _pack, lambda: (_packed(),)),
     Target("remote pack's index", _index_of_body, lambda: (_index_body(),), form=MSGPACK),
+    Target("remote intent", lambda data: decode_intent(data, "key"), lambda: (_intent(),)),
     Target(
         "remote address",
         lambda data: str(parse_address(data.decode("utf-8", "replace"))),

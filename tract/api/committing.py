@@ -266,7 +266,7 @@ class Committing(Handle):
         try:
             if space.repo.config.token_budget is not None:
                 check_budget(space, self._unknown(space, drafts))
-            made = again_after_remote(lambda: make_commits(space.repo, drafts, expected=self._expected_by_commit))
+            made = self._make(space, drafts)
         except (BudgetExceededError, RefMovedError) as exc:
             known = self._known(space, drafts)
             if drafts and len(known) == len(drafts):
@@ -286,6 +286,17 @@ class Committing(Handle):
         ):
             infos = [replace(info, landed_on=infos[0].parent_hash) for info in infos]
         return infos
+
+    def _make(self, space: Workspace, drafts: list[Draft]) -> list[tuple[ObjectId, Commit]]:
+        """Make the commits of *drafts*, here or, where the store lives in a remote and others commit there, with theirs."""
+
+        def attempt() -> list[tuple[ObjectId, Commit]]:
+            return make_commits(space.repo, drafts, expected=self._expected_by_commit)
+
+        if self._sync is None or self._on_moved != "append" or self._open_batch() is not None:
+            return again_after_remote(attempt)
+        made = again_after_remote(lambda: self._sync.commit(space.repo, drafts, attempt))  # type: ignore[union-attr]
+        return [(one, space.repo.commit(one)) if isinstance(one, bytes) else one for one in made]
 
     def _unknown(self, space: Workspace, drafts: list[Draft]) -> list[Draft]:
         """Those of *drafts* that a budget has to have room for: the branch has none of them under its key."""

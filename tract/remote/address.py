@@ -3,6 +3,7 @@
     <root>/v1/remote                                  what the remote is: format, id
     <root>/v1/tracts/<hh>/<tract>/heads/<branch>      heads: the only keys that change
     <root>/v1/tracts/<hh>/<tract>/meta                what of a tract belongs to no branch
+    <root>/v1/tracts/<hh>/<tract>/intents/<branch>/…  what waits to be appended to a branch
     <root>/v1/packs/<hh>/<32 digits>                  packs: written once under a name that is never used again
     <root>/v1/gc/…                                    a collector's lease, and what it condemned
 
@@ -27,6 +28,8 @@ TRACTS = ROOT + "tracts/"
 PACKS = ROOT + "packs/"
 GC = ROOT + "gc/"
 PROBES = ROOT + "probe/"
+INTENTS = "/intents/"
+"""Stands in the keys of what waits beside a head (tract/remote/intents.py), and in no other."""
 
 SCHEMES = ("file", "memory", "s3", "gs", "az")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")

@@ -11,7 +11,7 @@ A head carries the notes about the commits that come with it, so no reader sees 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -108,6 +108,8 @@ class TractPush:
         self._known_notes: set[ObjectId] = set()
         self._plans: list[tuple[Wanted, KnownHead | None]] = []
         self.done = Sending()
+        self.beside: Callable[[Head], dict[str, Any]] | None = None
+        """What a new head says beside all else, by the head before it."""
 
     def plan(self, wanted: Sequence[Wanted]) -> None:
         """Look whether branches may move; RemoteMovedError for the first that must not, before anything is sent."""
@@ -307,6 +309,7 @@ class TractPush:
             packs=tuple(packs),
             notes=(*base.notes, *notes),
             cuts={**base.cuts, **need.cuts},
+            more=base.more if self.beside is None else self.beside(base),
         )
 
     def _landed(self, one: Wanted, first: ObjectId | None, notes: Iterable[HeadNote]) -> None:

@@ -24,7 +24,7 @@ from tract.objects.model import Object, read_node
 from tract.objects.note import read_event
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, TAGS, branch_ref, check_ref, tract_prefix
 from tract.refs.store import RefEdit
-from tract.remote.address import TRACTS, tract_key
+from tract.remote.address import INTENTS, TRACTS, tract_key
 from tract.remote.branches import tracking_ref
 from tract.remote.head import Head, HeadNote
 from tract.remote.link import KnownHead, Link, MissingPackError
@@ -112,6 +112,8 @@ def find_heads(link: Link, asked: Asked) -> list[Head]:
     for start in starts:
         listed = link.patiently(lambda start=start: list(link.transport.list(start)))  # type: ignore[misc]
         for one in listed:
+            if INTENTS in one.key:
+                continue
             found[one.key.partition(_LOG)[0]] = "" if _LOG in one.key else one.version
     heads = _look_at_all(link, found)
     if asked.branches is not None:

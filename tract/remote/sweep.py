@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from tract.errors import RemoteError, RemoteRefusedError
 from tract.objects.id import Kind, ObjectId
-from tract.remote.address import GC, PACKS, TRACTS
+from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed
 from tract.remote.fetch import Asked, fetch, nobody, roots_of
 from tract.remote.head import Head
@@ -104,7 +104,7 @@ def sweep(link: Link, *, grace: float = GRACE, wait: float = WAIT) -> SweepPlan:
 
 def all_heads(link: Link) -> list[Head]:
     """Every head, read now: RemoteError where one cannot be, for then nobody knows what it names."""
-    keys = dict.fromkeys(one.key.partition("/log/")[0] for one in _list(link, TRACTS))
+    keys = dict.fromkeys(one.key.partition("/log/")[0] for one in _list(link, TRACTS) if INTENTS not in one.key)
     known = [link.look_at(key) for key in keys]
     return [one.head for one in known if one is not None]
 

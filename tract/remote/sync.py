@@ -9,23 +9,33 @@ Where no answer came nobody knows yet: RemoteError with ``landed`` None, and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from tract.errors import RefMovedError, RemoteMovedError
+from tract.history.commit import Draft
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
 from tract.remote.branches import TractPush, Wanted
 from tract.remote.fetch import Asked, fetch
+from tract.remote.head import Head
+from tract.remote.intents import can_wait, commit_together, is_waiting
 from tract.remote.link import Link
 from tract.remote.meta import LINKS, push_meta
 from tract.remote.notes import note_lists
 from tract.remote.push import PushRequest, push
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction
+
+_Made = TypeVar("_Made")
+
+_BETWEEN_LOOKS = 0.25
+"""Seconds between two looks for what others left, of a writer that is never in their way."""
 
 SyncMode = Literal["manual", "commit", "close"]
 SYNC_MODES = ("manual", "commit", "close")
@@ -41,6 +51,9 @@ class Sync:
         self.link = link
         self.mode = mode
         self._is_busy = False
+        self._naming: list[Callable[[Head], dict[str, Any]]] = []
+        self._is_contended = False
+        self._looked = time.monotonic()
         if mode == "commit":
             repo.gates.append(self.pass_on)
 
@@ -50,6 +63,39 @@ class Sync:
             repo.gates.remove(self.pass_on)
         if self.mode == "close":
             push(repo, self.link.name, PushRequest(everything=True), link=self.link)
+
+    def commit(self, repo: Repository, drafts: Sequence[Draft], attempt: Callable[[], _Made]) -> _Made | list[ObjectId]:
+        """What *attempt* makes of *drafts*; where others are faster on the branch, they are left for whoever swaps next, and the commits that they became are given."""
+        if not self._is_contended or not can_wait(drafts):
+            try:
+                made = attempt()
+                self._look_for_others(repo)
+                return made
+            except RefMovedError as exc:
+                if exc.remote is None or not can_wait(drafts):
+                    raise
+        self._is_contended = True
+        return commit_together(self, repo, drafts)
+
+    def _look_for_others(self, repo: Repository) -> None:
+        """Know, now and then, whether others wait: a writer that is always first would starve them."""
+        now = time.monotonic()
+        if now - self._looked >= _BETWEEN_LOOKS:
+            self._looked = now
+            self._is_contended = is_waiting(self.link, repo)
+
+    def carried(self, number: int) -> None:
+        """Know how many intents were carried at once: where it is one, nobody else is there."""
+        self._is_contended = number != 1
+
+    @contextmanager
+    def naming(self) -> Iterator[list[Callable[[Head], dict[str, Any]]]]:
+        """For a transaction inside: what is put into the list says what its head says beside."""
+        self._naming = []
+        try:
+            yield self._naming
+        finally:
+            self._naming = []
 
     def pass_on(self, tx: Transaction) -> None:
         """Bring what a transaction does to the remote, before it lands here; RefMovedError, and nothing of it, where others moved a branch there."""
@@ -80,6 +126,7 @@ class Sync:
         if not wanted and not beside and not tips:
             return
         one = TractPush(self.link, own, note_lists(own, self.link.name, tips), force="lease")
+        one.beside = self._naming[0] if self._naming else None
         try:
             one.plan([branch for branch in wanted if branch.tip is not None or self._is_there(own, branch)])
             one.run()

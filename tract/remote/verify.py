@@ -14,7 +14,7 @@ from tract.objects.id import ObjectId
 from tract.objects.note import read_event
 from tract.opening import memory_repository
 from tract.refs.names import NOTES, check_ref
-from tract.remote.address import GC, MARKER, PACKS, PROBES, ROOT, TRACTS, head_key, is_pack_key
+from tract.remote.address import GC, INTENTS, MARKER, PACKS, PROBES, ROOT, TRACTS, head_key, is_pack_key
 from tract.remote.fetch import nobody, roots_of
 from tract.remote.head import Head, PackName
 from tract.remote.link import Link
@@ -63,7 +63,7 @@ def verify_remote(link: Link, told: Callable[[int, int], None] = nobody) -> Remo
     """Read all of a remote, and say what is wrong with it."""
     report = RemoteReport(remote=link.name)
     listed = {one.key: one for one in link.patiently(lambda: list(link.transport.list(ROOT)))}
-    keys = dict.fromkeys(key.partition("/log/")[0] for key in listed if key.startswith(TRACTS))
+    keys = dict.fromkeys(key.partition("/log/")[0] for key in listed if key.startswith(TRACTS) and INTENTS not in key)
     heads = [head for key in keys if (head := _head(link, key, report)) is not None]
     named = {pack.key: pack for head in heads for pack in head.packs}
     _check_keys(report, listed, named)
