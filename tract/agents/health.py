@@ -5,6 +5,7 @@ No model is asked. On a handle that has looked before it costs what was added si
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
-from tract.agents.measures import Call, Measures, Share
+from tract.agents.measures import Measures, Share
 from tract.agents.rules import KEPT_TURNS
 from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
@@ -206,18 +207,15 @@ def _fragmentation(snapshot: Snapshot, measures: Measures) -> Fragmentation:
 
 
 def _repeated(measures: Measures) -> tuple[RepeatedOutput, ...]:
-    found = [_repeated_output(call, measures) for call in measures.repeated]
-    return tuple(sorted(found, key=lambda one: (-one.tokens, one.tool, one.arguments))[:_FOUND])
-
-
-def _repeated_output(call: Call, measures: Measures) -> RepeatedOutput:
-    earlier = measures.repeated[call]
-    return RepeatedOutput(call.tool, excerpt(call.arguments), len(earlier) + 1, sum(one.tokens for one in earlier))
+    most = heapq.nsmallest(_FOUND, measures.repeated.items(), key=lambda one: (-one[1][1], one[0]))
+    return tuple(
+        RepeatedOutput(call.tool, excerpt(call.arguments), times + 1, tokens) for call, (times, tokens) in most
+    )
 
 
 def _old_outputs(measures: Measures) -> OldOutputs:
     old = measures.outputs_before(measures.turn_before(KEPT_TURNS))
-    return OldOutputs(len(old), sum(one.tokens for one in old), KEPT_TURNS)
+    return OldOutputs(len(old), measures.output_tokens[len(old)], KEPT_TURNS)
 
 
 def _open_calls(measures: Measures) -> tuple[OpenCall, ...]:

@@ -75,7 +75,7 @@ class Output:
 class Measures:
     """The figures of the first *rows* rows of *columns*.
 
-    *outputs* are all messages with results, in order; *repeated* has for each call that was made again its outputs but the last.
+    *outputs* are all messages with results, in order, and *output_tokens* the tokens of the first so many of them; *repeated* has for each call that was made again how many outputs it gave but the last, and their tokens.
     *outputs_at* has them by the rows of the calls and the results that are theirs; *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
     *turns* are the rows with which the model's turns begin, *requests* those of what users said.
     What the messages are that *before* has too, the figures of other columns, is taken from there.
@@ -88,7 +88,8 @@ class Measures:
         self.pairing = Pairing()
         self.outputs: list[Output] = []
         self.outputs_at: dict[int, list[Output]] = {}
-        self.repeated: dict[Call, list[Output]] = {}
+        self.repeated: dict[Call, tuple[int, int]] = {}
+        self.output_tokens: list[int] = [0]
         self.superseded: list[Output] = []
         self.turns: list[int] = []
         self.requests: list[int] = []
@@ -150,6 +151,7 @@ class Measures:
         for call, _ in pairs:
             self._answer(output, call, self._calls.pop(call, Call("", "")))
         self.outputs.append(output)
+        self.output_tokens.append(self.output_tokens[-1] + tokens)
         for at in {row, *output.call_rows}:
             self.outputs_at.setdefault(at, []).append(output)
 
@@ -161,7 +163,8 @@ class Measures:
         earlier = self._last.get(call)
         if earlier is not None and call.tool and earlier is not output:
             earlier.standing -= 1
-            self.repeated.setdefault(call, []).append(earlier)
+            times, tokens = self.repeated.get(call, (0, 0))
+            self.repeated[call] = times + 1, tokens + earlier.tokens
             if earlier.is_superseded:
                 self.superseded.append(earlier)
         self._last[call] = output
