@@ -131,6 +131,8 @@ def test_a_model_does_not_leave_its_instructions_by_switching() -> None:
     assert "which profile 'self' leaves" in str(run.execute("switch", {"name": "free"}).error)
     assert run.execute("branch", {"name": "aside", "switch": True}).success
     assert run.execute("switch", {"name": "main"}).success
+    away = run.execute("branch", {"name": "away", "source": "HEAD:1", "switch": True})
+    assert "which profile 'self' leaves" in str(away.error)
 
 
 @pytest.mark.parametrize("wrong", [{"profile": "all"}, {"autonomy": "free"}])
@@ -242,6 +244,46 @@ def test_a_model_shows_again_what_it_hid_itself_but_not_what_somebody_else_hid(s
     assert [None, "tool"] == [t.get_annotations(f"HEAD:{number}")[-1].origin for number in (3, 2)]
 
 
+def test_the_words_of_what_somebody_else_hid_are_not_shown_below_supervisor() -> None:
+    t = conversation()
+    t.branch("before")
+    t.user("my card is 4111")
+    t.edit("HEAD:4", "my card is 4111 1111")
+    secret = t.get_commit("HEAD:4").commit_hash
+    t.annotate(secret, "skip", reason="a number of a credit card", origin="pii")
+    t.user("and now?")
+
+    for name, arguments in (
+        ("compile", {}),
+        ("log", {}),
+        ("show", {"target": 4}),
+        ("show", {"target": 4, "version": 0}),
+        ("show", {"target": secret}),
+        ("show", {"target": "HEAD~1"}),
+        ("diff", {"a": "before"}),
+        ("search", {"text": "4111"}),
+        ("search", {"text": "card"}),
+        ("blame", {}),
+        ("status", {}),
+        ("health", {}),
+    ):
+        hidden = ToolExecutor(t).execute(name, arguments)
+        assert "4111" not in f"{hidden.output} {hidden.data}", name
+        if name in ("compile", "show", "search", "diff"):
+            shown = ToolExecutor(t, profile="supervisor").execute(name, arguments)
+            assert "4111" in shown.output, name
+    t.annotate(secret, "normal")
+    assert "4111" in ToolExecutor(t).execute("show", {"target": 4}).output
+
+
+def test_what_a_model_hid_itself_it_may_read() -> None:
+    t = conversation()
+    run = ToolExecutor(t)
+    run.execute("annotate", {"target": [2], "priority": "skip"})
+
+    assert "one two three" in run.execute("show", {"target": 2}).output
+
+
 # Hostile arguments
 
 WORDS = [
@@ -335,7 +377,8 @@ def test_no_arguments_raise_loop_or_cost_a_model_its_instructions(profile: Any) 
                 done += result.success
         if profile == "self":
             kept = [one for one in t.messages() if one.is_protected and not one.is_hidden]
-            assert ["be terse", "one two three"] == [one.text for one in kept if one.role in ("system", "user")][:2]
+            assert "be terse" == kept[0].text
+            assert t.current_branch != "main" or "one two three" in [one.text for one in kept]
     assert done > 150
 
 

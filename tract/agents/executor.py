@@ -20,6 +20,8 @@ from tract.agents.proposals import ProposalTable
 from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
+from tract.history.notes import PRIORITY, NoteTable, note_tip
+from tract.history.priority import Priority
 from tract.objects.json import parse_json
 from tract.repo import Repository
 
@@ -31,7 +33,7 @@ _LONGEST_OUTPUT = 60_000
 _ORIGIN = "tool"
 
 _FREE: Profile = "supervisor"
-"""The least profile that may touch instructions and pins."""
+"""The least profile that may touch instructions and pins, and see what somebody else hid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class ToolResult:
 class ToolExecutor:
     """Runs the tools that ``as_tools`` offers on *tract*.
 
-    Only what *profile* has is run. Below ``supervisor`` nothing touches instructions or pins.
+    Only what *profile* has is run. Below ``supervisor`` nothing touches instructions or pins, nor shows the words of what somebody else hid.
     *autonomy* may only lower the tract's own: what it does not allow is proposed, and waits for approval.
     """
 
@@ -63,6 +65,7 @@ class ToolExecutor:
         self._profile = profile
         self._autonomy = check_autonomy(autonomy)
         self._settings = SettingsTable()
+        self._priorities = NoteTable()
 
     def __repr__(self) -> str:
         return f"ToolExecutor({self._tract!r}, profile={self._profile!r})"
@@ -97,7 +100,20 @@ class ToolExecutor:
     def _carry_out(self, action: Action, _: Risk) -> ActionResult:
         if operation_named(action.name).moves:
             return self._moved(action)
-        return execute(self._tract, action, origin=_ORIGIN)
+        return execute(self._tract, action, origin=_ORIGIN, withheld=self._withheld())
+
+    def _withheld(self) -> frozenset[str]:
+        """The messages that somebody else hid, whose words the profile may not see."""
+        if includes(self._profile, _FREE):
+            return frozenset()
+        repo, notes = self._tract.repository, self._priorities
+        notes.advance(repo, note_tip(repo, PRIORITY))
+        said = ((commit, notes.get(repo, commit) or {}) for commit in notes.targets())
+        return frozenset(
+            commit.hex()
+            for commit, body in said
+            if body.get("priority") == Priority.SKIP and body.get("origin") != _ORIGIN
+        )
 
     def _moved(self, action: Action) -> ActionResult:
         """Run an action after which the context may be another one; the answer that asks for it goes along, or its result would answer nothing there."""

@@ -35,9 +35,17 @@ def _switch(tract: TractLike, name: str, create: bool = False) -> ActionResult:
 
 def _left_by_switch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
     """The instructions of the context that the other branch does not have."""
-    if arguments.get("create"):
-        return ()
-    there = {one.commit_hash for one in tract.messages(arguments["name"]) if one.kind == "instruction"}
+    return () if arguments.get("create") else _left_behind(tract, arguments["name"])
+
+
+def _left_by_branch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
+    """The same for a new branch, where HEAD goes there."""
+    goes = arguments.get("switch") and "source" in arguments
+    return _left_behind(tract, arguments["source"]) if goes else ()
+
+
+def _left_behind(tract: TractLike, revision: str) -> list[MessageInfo]:
+    there = {one.commit_hash for one in tract.messages(revision) if one.kind == "instruction"}
     return [one for one in tract.messages() if one.kind == "instruction" and one.commit_hash not in there]
 
 
@@ -168,6 +176,7 @@ MOVING: Sequence[Operation] = (
         summary="Make a branch of the conversation.",
         risk="high",
         function=_branch,
+        touched=_left_by_branch,
         moves=True,
         profile="self",
         arguments=(

@@ -139,6 +139,7 @@ class Operation:
 
     *risk* is that of a usual call; *risk_of*, where there is one, says that of a call by its tract, its arguments and what asks for it, and *riskier* in words when that is ``high``.
     *moves*: the context may be another one afterwards.
+    *shows_words*: the function shows words of messages, and is told of which it must not, as ``withheld``.
     *tells_origin*: the function is told what asks for the call, as ``origin``.
     *touched* gives the messages of the context at HEAD whose words a call would change, or that the model would no longer see.
     """
@@ -151,6 +152,7 @@ class Operation:
     profile: Profile = "read"
     risk_of: Callable[..., Risk] | None = None
     riskier: str = ""
+    shows_words: bool = False
     tells_origin: bool = False
     moves: bool = False
     touched: Callable[..., Sequence[MessageInfo]] | None = None

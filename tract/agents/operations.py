@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult, Risk
 from tract.agents.changing import CHANGING
+from tract.agents.looking import LOOKING
 from tract.agents.moving import MOVING
 from tract.agents.operation import PROFILES, Operation, Profile, includes
 from tract.agents.reading import READING
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
 
-OPERATIONS: tuple[Operation, ...] = (*READING, *CHANGING, *MOVING)
+OPERATIONS: tuple[Operation, ...] = (*LOOKING, *READING, *CHANGING, *MOVING)
 
 _BY_NAME = {one.name: one for one in OPERATIONS}
 
@@ -79,14 +80,17 @@ def settled(tract: TractLike, action: Action) -> Action:
     return Action(action.name, arguments, action.reason, action.autonomy)
 
 
-def execute(tract: TractLike, action: Action, *, origin: str | None = None) -> ActionResult:
+def execute(
+    tract: TractLike, action: Action, *, origin: str | None = None, withheld: frozenset[str] = frozenset()
+) -> ActionResult:
     """Run *action* on *tract*, whatever its risk: what came of it, or the error that it ended in, as a value.
 
-    *origin* is what asks for it where that is no person: ``tool``, or a policy's name. Only a handle that was closed raises.
+    *origin* is what asks for it where that is no person: ``tool``, or a policy's name; *withheld* are messages whose words it is not shown. Only a handle that was closed raises.
     """
     try:
         call = checked(action)
-        told = {"origin": origin} if call.operation.tells_origin else {}
+        told: dict[str, Any] = {"origin": origin} if call.operation.tells_origin else {}
+        told |= {"withheld": withheld} if call.operation.shows_words else {}
         return call.operation.function(tract, **call.arguments, **told)
     except ClosedError:
         raise
