@@ -509,3 +509,41 @@ def test_an_undo_takes_back_what_a_policy_did_and_the_log_stays() -> None:
 
     assert texts(t, policies=False) == ["a", "b", "c", "d"]
     assert outcomes(t) == [("wants", "executed")]
+
+
+def test_what_a_policy_did_and_its_entry_are_one_operation() -> None:
+    t = make_tract("a", "b", "c")
+    policy = Wants(lambda t: Action("compress", {"content": "s", "keep_recent": 1}) if len(t.messages()) > 3 else None)
+    t.configure_policies([policy], autonomy="autonomous")
+    t.user("d")
+
+    operations = [{change.name for change in one.changes} for _, one in t.repository.refs.history()]
+    (firing,) = [names for names in operations if "refs/notes/policy-log" in names]
+    assert {"refs/heads/main", "refs/notes/policy-log"} <= firing
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+def test_a_firing_or_a_decision_that_does_not_land_has_not_happened() -> None:
+    t = make_tract("a", "b", "c", "d")
+    one = t.propose(Action("compress", {"content": "s", "keep_recent": 1}))
+
+    original = t.repository.refs.land
+
+    def land(edits: Any, **options: Any) -> Any:
+        if options["reason"].startswith("compress"):
+            raise Cut
+        return original(edits, **options)
+
+    t.repository.refs.land = land  # type: ignore[method-assign]
+    with pytest.raises(Cut):
+        t.approve_proposal(one.id)
+    t.repository.refs.land = original  # type: ignore[method-assign]
+
+    assert [p.status for p in t.proposals("all")] == ["pending"]
+    assert len(texts(t)) == 4
+    assert t.approve_proposal().status == "executed"
+    operations = [{change.name for change in op.changes} for _, op in t.repository.refs.history()]
+    assert any({"refs/heads/main", "refs/notes/proposals"} <= names for names in operations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, RunInfo, State, Status, StatusTable
     from tract.agents.run import Run, Target
     from tract.llm.types import LLMClient
+    from tract.objects.model import RefValue
 
 
 class Orchestrating(Policing):
@@ -27,6 +29,7 @@ class Orchestrating(Policing):
     _run: Run | None = None
     _run_lock: threading.Lock | None = None
     _is_due: str | None = None
+    _quiet: tuple[RefValue | None, float, float] = (None, 0, 0)
     _is_ending: Callable[[], bool] | None = None
 
     def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
@@ -128,10 +131,29 @@ class Orchestrating(Policing):
     def _fire(self, trigger: Literal["commit", "compile"]) -> None:
         """Ask the policies, then the triggers."""
         super()._fire(trigger)
-        if _FIRING.get() or self._repo.refs.read(self._orchestrator_ref) is None or self._repo.read_only:
+        told = self._repo.refs.read(self._orchestrator_ref)
+        if told is None or (trigger == "commit" and told == self._quiet[0] and self._is_early(*self._quiet[1:])):
             return
-        if self._open_batch() is None:
+        if not _FIRING.get() and not self._repo.read_only and self._open_batch() is None:
             self._trigger(trigger)
+            self._quiet = self._quiet_until()
+
+    def _is_early(self, generation: float, tokens: float) -> bool:
+        """Whether no trigger can say anything after a commit, told without a look at the context: HEAD is not at *generation* yet, and has fewer *tokens*."""
+        used, tip = self._own.budget_used, self._repo.head()[1]
+        if tip is None or self._repo.commit(tip).generation >= generation:
+            return False
+        return tokens == math.inf or (used is not None and used < tokens)
+
+    def _quiet_until(self) -> tuple[RefValue | None, float, float]:
+        """The status that was looked at, and from which generation and how many tokens on a trigger may say something."""
+        status = self._status()
+        triggers, budget = status.triggers, self._repo.config.budget
+        count, share = triggers.on_commit_count, triggers.on_token_threshold
+        tokens = math.inf if share is None or budget is None else share * budget.max_tokens
+        generation = math.inf if count is None else status.generation + count
+        known = self._repo.refs.read(self._orchestrator_ref)
+        return known, 0 if status.is_above else generation, tokens
 
     def _trigger(self, trigger: Literal["commit", "compile"]) -> None:
         why = self._is_due if trigger == "compile" and self._is_due is not None else self._why_due(trigger)
@@ -173,6 +195,7 @@ class Orchestrating(Policing):
         status = self._status()
         triggers, repo = status.triggers, self._repo
         branch, tip = repo.head()
+        known, self._own.budget_used = self._own.budget_used, None
         if status.state in ("paused", "running") or branch is None or tip is None:
             return None
         if trigger == "compile" and triggers.on_compile:
@@ -184,7 +207,7 @@ class Orchestrating(Policing):
                 return f"{came} messages came since the last run"
         if triggers.on_token_threshold is not None and repo.config.budget is not None:
             most = repo.config.budget.max_tokens
-            used = self._token_total()
+            used = self._token_total() if known is None or trigger != "commit" else known
             if used >= triggers.on_token_threshold * most:
                 return None if status.is_above else f"the context has {used:,} of {most:,} tokens ({used / most:.0%})"
             if status.is_above:

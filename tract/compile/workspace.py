@@ -48,6 +48,9 @@ class Workspace:
     """The figures of contexts that were worked out before."""
     lock: ThreadLock = field(default_factory=ThreadLock)
     """For one thread at a time: results count their tokens when they are first asked to."""
+    budget_used: int | None = None
+    """The tokens that the context has with the last commit, as the budget's check worked them out; None where it did not."""
+
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)

@@ -106,6 +106,7 @@ def _is_answer(space: Workspace, id: ObjectId) -> bool:
 
 
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
+    space.budget_used = current + added
     if current + added <= budget.max_tokens:
         return
     if budget.action is BudgetAction.REJECT:

@@ -27,9 +27,17 @@ def run(console: Console, args: Args) -> int:
         console.error("--sent says all: it goes with --format, --cache, --extras and --json only")
         return USAGE
     asked = _asked(args)
+    if args.fire:
+        with console.open_tract() as tract:
+            tract.compile()  # what policies do about HEAD's context lands here
     if args.json:  # shows tokens, which are counted
         with console.open_tract() as tract:
-            _print(console, args, format, tract.compile(**asked) if args.sent is None else tract.sent(args.sent))
+            _print(
+                console,
+                args,
+                format,
+                tract.compile(policies=False, **asked) if args.sent is None else tract.sent(args.sent),
+            )
     else:
         with console.open_workspace() as space:
             _print(console, args, format, compile_at(space, **asked) if args.sent is None else _sent(space, args.sent))
@@ -117,6 +125,7 @@ COMMAND = Command(
             metavar="REVISION",
             help="Put this message first; repeat it to put several first, in that order. The other messages follow as they were.",
         ),
+        Param("fire", ("--fire",), bool, help="Let the policies work first, as before the context is sent."),
         Param("edited", ("--edited",), bool, help="Add ' [edited]' to the text of edited messages."),
         Param(
             "cache",
