@@ -108,6 +108,17 @@ def edit(scene: Scene) -> None:
     scene.acknowledge("edit")
 
 
+def with_child(scene: Scene) -> None:
+    open_handle(scene)
+    scene.handle.spawn("to look", name="scout").assistant("what it found")
+
+
+def collapse(scene: Scene) -> None:
+    scene.unsure.add("scout (to look):\nit found it")
+    scene.handle.collapse("scout", content="it found it")
+    scene.acknowledge("scout (to look):\nit found it")
+
+
 def export_import(scene: Scene) -> None:
     stream = command(scene.folder, "fast-export", "--all")
     other = scene.folder.parent / "imported"
@@ -146,6 +157,9 @@ ACTS = (
     Act("switch", lambda scene: command(scene.folder, "symbolic-ref", "HEAD", "refs/heads/unborn"), nothing),
     Act("delete a tag", lambda scene: command(scene.folder, "update-ref", "-d", "refs/tags/v1"), nothing),
     Act("log", lambda scene: command(scene.folder, "log"), nothing),
+    Act("spawn", lambda scene: scene.handle.spawn("to look", name="scout", message="go", config=CONFIG)),
+    Act("collapse", collapse, with_child),
+    Act("expand", lambda scene: scene.handle.expand("HEAD"), lambda scene: (with_child(scene), collapse(scene))),
     Act("fast-export and fast-import", export_import, lambda scene: (scene.folder.parent / "imported").mkdir()),
     Act("close", lambda scene: scene.handle.close(), lambda scene: (open_handle(scene), close(scene))),
 )
