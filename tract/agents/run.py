@@ -372,7 +372,7 @@ class _Hands(ToolExecutor):
 
     def _carry_out(self, action: Action, risk: Risk) -> ActionResult:
         self.action, self.is_change = action, risk != "read"
-        return execute(self._tract, action, origin="tool")
+        return execute(self._tract, action, origin="tool", withheld=self._withheld())
 
     def _propose(self, action: Action) -> ActionResult:
         self.action, self.is_change = action, True
