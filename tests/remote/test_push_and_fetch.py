@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.making import make_tract, texts
-from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Tract
+from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Session, Tract, TractConfig
 from tract.errors import ConfigError
 from tract.maintenance.fsck.check import check_repository
+from tract.remote.fetch import tract_names
 from tract.remote.remotes import open_link
 
 
@@ -293,3 +297,42 @@ def test_a_clone_without_history_has_the_whole_context_and_says_where_history_en
         other.gc(orphan_retention_days=0)
         assert texts(t) == texts(other)
     assert not [one for one in check_repository(str(tmp_path / "two" / ".tract")).problems if one.severity != "note"]
+
+
+def test_what_does_not_fit_in_memory_is_proved_in_quarantine(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/remote"
+    t = make_tract("a", path=tmp_path / "one")
+    for _ in range(4):
+        t.user(os.urandom(1_500_000).hex())
+    t.add_remote("origin", url)
+    t.push()
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert texts(t) == texts(other)
+        assert not [name for name in os.listdir(tmp_path / "two" / ".tract" / "objects") if name.startswith("import-")]
+    assert not check_repository(str(tmp_path / "two" / ".tract")).problems
+
+
+def test_settings_and_names_of_tracts_travel(url: str, tmp_path: Path) -> None:
+    name, long = "user/42: holiday ü", "x" * 200
+    with Session.open(tmp_path / "one", config=TractConfig(token_budget=5000, author="ann")) as session:
+        session.get_tract("root").user("a")
+        session.create_tract(name, config=TractConfig(token_budget=700)).user("b")
+        session.create_tract(long).user("c")
+        root = session.get_tract("root")
+        root.add_remote("origin", url)
+        root.push(all_tracts=True)
+        assert sorted(["root", name, long]) == tract_names(open_link(root.repository, "origin"))
+    Tract.clone(url, tmp_path / "two").close()
+    with Session.open(tmp_path / "two") as session:
+        budgets = [session.get_tract(one).config.budget for one in ("root", name)]
+        assert [5000, 700] == [one.max_tokens for one in budgets if one is not None]
+        assert ["a", "b", "c"] == [texts(session.get_tract(one))[0] for one in ("root", name, long)]
+        assert ["origin"] == [one.name for one in session.get_tract("root").remotes()]
+        assert "ann" != session.get_tract("root").config.author
+
+
+def test_commands_without_a_remote_do_not_load_it(tmp_path: Path) -> None:
+    make_tract("a", path=tmp_path).close()
+    program = "import sys, tract; from tract.cli.main import main; main(['log']); t = tract.Tract.open(); t.user('b'); t.close(); print([m for m in sys.modules if m.startswith(('tract.remote', 'obstore'))])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+    assert "[]" == done.stdout.splitlines()[-1]

@@ -96,6 +96,21 @@ def key_part(text: str) -> str:
     return part
 
 
+def part_name(part: str) -> str | None:
+    """The text that *part* stands for; None where it was cut, and only a head can tell."""
+    if "==" in part:
+        return None
+    head, *escaped = part.split("=")
+    try:
+        data = head.encode("ascii")
+        for one in escaped:
+            data += bytes.fromhex(one[:2]) + one[2:].encode("ascii")
+        name = data.decode()
+    except ValueError:
+        return None
+    return name if key_part(name) == part else None
+
+
 def tract_key(tract: str) -> str:
     """What the keys of the tract *tract* begin with."""
     return f"{TRACTS}{blake3(tract.encode()).hexdigest()[:2]}/{key_part(tract)}/"

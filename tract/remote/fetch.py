@@ -8,6 +8,7 @@ A pack that is missing is first taken for one that a compaction replaced: the he
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,14 +18,14 @@ from typing import Literal, NamedTuple
 from tract.config import from_table
 from tract.errors import ConfigError, ObjectCorruptError, RemoteError, TractError
 from tract.history.notes import noted_entries
-from tract.history.tracts import write_settings
+from tract.history.tracts import CONFIG_FILE, write_settings
 from tract.history.walk import is_ancestor
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object, read_node
 from tract.objects.note import read_event
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, TAGS, branch_ref, check_ref, tract_prefix
 from tract.refs.store import RefEdit
-from tract.remote.address import INTENTS, TRACTS, tract_key
+from tract.remote.address import INTENTS, TRACTS, part_name, tract_key
 from tract.remote.branches import tracking_ref
 from tract.remote.head import Head, HeadNote
 from tract.remote.link import KnownHead, Link, MissingPackError
@@ -32,6 +33,7 @@ from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
 from tract.remote.shallow import RemoteObjects, shallow_objects
 from tract.repo import Repository
+from tract.settings import read_config, write_config
 from tract.storage.shallow import Cut, write_shallow
 from tract.transaction import Transaction, transaction
 
@@ -119,6 +121,22 @@ def find_heads(link: Link, asked: Asked) -> list[Head]:
     if asked.branches is not None:
         heads = [head for head in heads if head.branch is None or head.branch in asked.branches]
     return _checked(link, heads)
+
+
+def tract_names(link: Link) -> list[str]:
+    """The names of the tracts there, in order; from the listing alone, but for those whose keys are cut."""
+    keys: dict[str, str] = {}
+    for one in link.patiently(lambda: list(link.transport.list(TRACTS))):
+        part = one.key.removeprefix(TRACTS).split("/")[1:2]
+        if part and INTENTS not in one.key:
+            keys.setdefault(part[0], one.key.partition(_LOG)[0])
+    names = [part_name(part) or _name_at(link, key) for part, key in keys.items()]
+    return sorted(name for name in names if name is not None)
+
+
+def _name_at(link: Link, key: str) -> str | None:
+    known = link.look_at(key)
+    return None if known is None else known.head.tract
 
 
 def _look_at_all(link: Link, listed: Mapping[str, str]) -> list[Head]:
@@ -331,7 +349,7 @@ def _land(
                 tx.edits.append(edit)
         if asked.as_clone:
             _own_branches(tx, heads)
-        _begin_tract(tx, heads)
+        _begin_tract(tx, heads, as_clone=asked.as_clone)
         found.notes += _join(link, tx, notes.get(tract, ()))
 
 
@@ -398,7 +416,7 @@ def _own_branches(tx: Transaction, heads: Iterable[Head]) -> None:
             tx.move(HEADS + head.branch, head.commit, None)
 
 
-def _begin_tract(tx: Transaction, heads: Sequence[Head]) -> None:
+def _begin_tract(tx: Transaction, heads: Sequence[Head], *, as_clone: bool) -> None:
     """Give a tract that is new here its HEAD and its settings."""
     repo = tx.repo
     meta = next((head for head in heads if head.branch is None), None)
@@ -410,9 +428,15 @@ def _begin_tract(tx: Transaction, heads: Sequence[Head]) -> None:
     is_new = here is None or (isinstance(here, str) and tx.ref(here) is None and not repo.local_refs(HEADS))
     if is_new and (here is None or names) and here != branch_ref(default):
         tx.edits.append(RefEdit(repo.prefix + HEAD, branch_ref(default), here))
-    if here is None and meta is not None and meta.settings:
-        with suppress(ConfigError):  # a later tract's setting
-            write_settings(repo, repo.prefix, from_table({**meta.settings}))
+    if meta is None or not meta.settings:
+        return
+    with suppress(ConfigError):  # a later tract's setting
+        settings = from_table({**meta.settings})
+        if here is None:
+            write_settings(repo, repo.prefix, settings)
+        elif as_clone and not repo.prefix and repo.path is not None:
+            own = os.path.join(repo.path, CONFIG_FILE)
+            write_config(own, replace(settings, remotes=read_config(own).remotes, author=None))
 
 
 def _join(link: Link, tx: Transaction, notes: Sequence[HeadNote]) -> int:

@@ -6,7 +6,7 @@ from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import RemoteConfig
 from tract.refs.names import HEADS, ROOT, tract_prefix
-from tract.remote.fetch import Asked, find_heads
+from tract.remote.fetch import Asked, find_heads, tract_names
 from tract.remote.link import Link
 from tract.remote.remotes import as_marked, open_link
 from tract.repo import Repository
@@ -15,6 +15,14 @@ from tract.repo import Repository
 def run(console: Console, args: Args) -> int:
     with console.open_repository() as repo:
         link = as_marked(_open(repo, args.remote))
+        if args.tracts:
+            names = tract_names(link)
+            for name in names:
+                if args.json:
+                    console.print_json({"tract": name})
+                else:
+                    console.line(name)
+            return DONE if names else NEGATIVE
         heads = find_heads(link, Asked(None))
     rows: list[tuple[str, str, str, str]] = []
     for head in heads:
@@ -40,6 +48,9 @@ COMMAND = Command(
     (
         Param(
             "remote", metavar="REMOTE", default="origin", help="The remote, or an address; origin where none is named."
+        ),
+        Param(
+            "tracts", ("--tracts",), bool, help="List only the names of the tracts: a request for each thousand keys."
         ),
         Param("json", ("--json",), bool, help="Print JSON, a ref a line."),
     ),
