@@ -138,7 +138,11 @@ class Importer:
             if head is None:
                 return None
             words = child.purpose.strip() or child.conversation.name
-            write_spawn(repo, NewChild(name, EMPTY, (), words, "selective", call=child.call_id), head=head)
+            write_spawn(
+                repo,
+                NewChild(name=name, context=EMPTY, purpose=words, inheritance="selective", call=child.call_id),
+                head=head,
+            )
         inner = in_tract(repo, name)
         writer = LineWriter(inner, child.conversation.metadata, self._blobs.on(inner), count=self._count)
         taken = {repo.config.default_branch.casefold()}

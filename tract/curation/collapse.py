@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, cast
@@ -130,7 +130,7 @@ def find_link(repo: Repository, child: str, *, force: bool) -> Link:
     if not force:
         whose = ", and its parent was deleted" if found.is_orphan else f" but of '{found.parent}'"
         raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}'{whose}")
-    return found._replace(collapse=None, last=None, is_stranger=True) if link is None else link
+    return replace(found, collapse=None, last=None, is_stranger=True) if link is None else link
 
 
 def plan_collapse(child: Workspace, link: Link, *, up_to: ObjectId | None = None) -> Plan:

@@ -113,9 +113,17 @@ def spawn(
     if first is not None:
         _check_budget(space, first, items, config)
     name = _new_name(repo) if name is None else name
-    call = calls[0] if len(calls) == 1 else None
-    has_history = inheritance == "full_clone"
-    child = NewChild(name, context, tuple(new), purpose, inheritance, has_history, call, config, first)
+    child = NewChild(
+        name=name,
+        context=context,
+        new=tuple(new),
+        purpose=purpose,
+        inheritance=inheritance,
+        has_history=inheritance == "full_clone",
+        call=calls[0] if len(calls) == 1 else None,
+        config=config,
+        first=first,
+    )
     write_spawn(repo, child, head=head)
     return name
 

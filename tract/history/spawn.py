@@ -10,8 +10,8 @@ It borrows the context of c, its target, so that it costs the same however long 
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tract.config import TractConfig
 from tract.errors import SessionError, SpawnError
@@ -38,7 +38,8 @@ SPAWN = "spawn"
 _DIGITS = 16
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
     """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
 
     *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None as long as it did not, and *last* the commit that gave that its words.
@@ -61,7 +62,8 @@ class Link(NamedTuple):
     is_orphan: bool = False
 
 
-class NewChild(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChild:
     """A child still to be made: it begins with *context*, with the *new* nodes in it, or with that of a commit; *has_history* lets it have its parent's history too.
 
     *first* is its own first message.
@@ -69,7 +71,7 @@ class NewChild(NamedTuple):
 
     name: str
     context: Context | ObjectId
-    new: tuple[NewObject, ...]
+    new: tuple[NewObject, ...] = ()
     purpose: str
     inheritance: str
     has_history: bool = False
@@ -131,7 +133,7 @@ def parent_of(repo: Repository) -> Link | None:
     link = _read(repo, spawn, repo.tract)
     holder = _holder(repo, link)
     if holder is None:
-        return link._replace(is_orphan=True)
+        return replace(link, is_orphan=True)
     return _told(link, holder.tract, _body(holder, _notes_of_children(holder), spawn))
 
 
@@ -160,7 +162,7 @@ def children_of(repo: Repository) -> list[Link]:
             name = names.get(spawn)
         body = _body(repo, notes, spawn)
         told = _told(link, repo.tract, body)
-        found.append(told._replace(child=link.child if name is None else name, is_deleted=name is None))
+        found.append(replace(told, child=link.child if name is None else name, is_deleted=name is None))
     return sorted(found, key=lambda link: (link.created, link.spawn))
 
 
@@ -174,7 +176,8 @@ def _told(link: Link, holder: str, body: dict[str, Any]) -> Link:
     """The link with what the note of the tract *holder* says of it."""
     collapse = body.get("collapse")
     is_stranger = bool(body.get("stranger"))
-    return link._replace(
+    return replace(
+        link,
         parent=link.parent if is_stranger else holder,
         collapse=collapse,
         last=body.get("last", collapse),
@@ -187,14 +190,14 @@ def _read(repo: Repository, spawn: ObjectId, child: str | None = None) -> Link:
     about: dict[str, Any] = (commit.metadata or {}).get(SPAWN) or {}
     at, call = about.get("commit"), about.get("call")
     return Link(
-        str(about.get("parent")),
-        at if isinstance(at, str) and parse_id(at) else None,
-        str(about.get("child")) if child is None else child,
-        spawn,
-        commit.message or "",
-        str(about.get("inheritance")),
-        commit.time,
-        call if isinstance(call, str) else None,
+        parent=str(about.get("parent")),
+        commit=at if isinstance(at, str) and parse_id(at) else None,
+        child=str(about.get("child")) if child is None else child,
+        spawn=spawn,
+        purpose=commit.message or "",
+        inheritance=str(about.get("inheritance")),
+        created=commit.time,
+        call=call if isinstance(call, str) else None,
     )
 
 
@@ -240,7 +243,7 @@ class Parents:
                 value: tract_name(split_tract(name)[0]) for name, value in refs if isinstance(value, bytes)
             }
         found = self._by_child.get(spawn)
-        return link._replace(parent=found) if found is not None else link._replace(is_orphan=True)
+        return replace(link, parent=found) if found is not None else replace(link, is_orphan=True)
 
 
 def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:
