@@ -190,14 +190,17 @@ def test_what_stood_beside_is_kept_as_metadata():
     assert last.metadata is None
 
 
-def test_usage_becomes_a_note_that_counts(tmp_path):
+@pytest.mark.parametrize("count", [True, False])
+def test_usage_becomes_a_note_that_counts(tmp_path, count):
     store = str(tmp_path / ".tract")
     create_repository(store, TractConfig())
     repo = open_repository(store)
     usage = {"prompt_tokens": 100, "completion_tokens": 20}
     line = Branch("main", (turn("question"), turn("answer", "assistant", usage=usage), turn("more")))
 
-    import_conversation(repo, conversation(line), place="here")
+    importer = Importer(repo, count=count)
+    importer.take(conversation(line), place="here")
+    importer.finish()
     repo.close()
 
     with Tract.open(tmp_path) as t:

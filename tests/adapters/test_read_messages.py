@@ -97,7 +97,7 @@ def test_a_key_names_where_the_messages_are(write, name, value, key):
 
 def test_what_stands_beside_the_messages_is_kept_if_it_is_small(write):
     tools = [{"type": "function", "function": {"name": "add", "description": "x" * 5000}}]
-    path = write("a.json", {"messages": [USER], "tools": tools, "id": "c7", "dump": "y" * 5000})
+    path = write("a.json", {"messages": [USER], "tools": tools, "id": "c7", "dump": "y" * 50_000})
 
     assert read_transcript(path).conversations[0].metadata == {"tools": tools, "id": "c7"}
 
@@ -215,10 +215,10 @@ def test_the_answer_of_a_logged_request_is_the_last_turn(write):
 
 
 def test_what_is_too_large_to_keep_beside_the_messages_is_told(write):
-    reading = read_transcript(write("a.json", {"messages": [USER], "dump": "y" * 5000}))
+    reading = read_transcript(write("a.json", {"messages": [USER], "dump": "y" * 50_000}))
 
     assert [note.detail for note in reading.notes] == [
-        "messages: 'dump' beside the messages is left out: 5002 characters"
+        "messages: 'dump' beside the messages is left out: 50002 characters"
     ]
 
 

@@ -167,11 +167,11 @@ def test_a_refusal_names_the_file_once_and_says_what_would_help(run, tmp_path):
 
 
 def test_a_note_is_no_failure(run, tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}], "log": "x" * 3000}))
+    (tmp_path / "a.json").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}], "log": "x" * 30_000}))
 
     outcome = run("import", "a.json")
 
-    assert (0, "a.json: messages: 'log' beside the messages is left out: 3002 characters\n") == (
+    assert (0, "a.json: messages: 'log' beside the messages is left out: 30002 characters\n") == (
         outcome.status,
         outcome.err,
     )

@@ -32,6 +32,9 @@ from tract.tokens.usage import read_usage, usage_body
 from tract.transaction import transaction
 from tract.writing.drafts import checked_config
 
+UNCOUNTED = "none"
+"""In the place of a counter's name, where nobody counted yet."""
+
 CLEARED = "[Old tool result content cleared]"
 """What Claude Code sends in the place of a result that a microcompaction took out."""
 
@@ -187,8 +190,7 @@ class LineWriter:
     def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
         """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
         drafts: list[tuple[Draft, NewObject] | None] = []
-        is_counted = bool(turns) and (self._count or any(turn.usage is not None for turn in turns))
-        running = _RunningTotal(repo, self._blobs) if is_counted else None
+        running = _RunningTotal(repo, self._blobs) if turns and self._count else None
         time: int | None = None
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
@@ -208,9 +210,8 @@ class LineWriter:
                 drafts.append(None)
                 continue
             self._beside = {}
-            if running is not None:
-                draft = self._with_usage(draft, turn, running.add(blob.id, draft.value))
-            drafts.append((draft, blob))
+            tokens = None if running is None else running.add(blob.id, draft.value)
+            drafts.append((self._with_usage(draft, turn, tokens), blob))
         return drafts
 
     def _metadata(self, turn: Turn) -> dict[str, Any] | None:
@@ -220,8 +221,11 @@ class LineWriter:
             metadata["conversation"] = self._beside
         return metadata or None
 
-    def _with_usage(self, draft: Draft, turn: Turn, tokens: int) -> Draft:
-        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata."""
+    def _with_usage(self, draft: Draft, turn: Turn, tokens: int | None) -> Draft:
+        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata.
+
+        Where the context's *tokens* are not known, no counter's figure is in the note: who asks counts the context as it was then.
+        """
         if turn.usage is None:
             return draft
         try:
@@ -234,7 +238,8 @@ class LineWriter:
         except ContentValidationError as exc:
             self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
             return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
-        return draft._replace(usage=usage_body(usage, answer=True, counter=self._blobs.counter.name, estimate=tokens))
+        counter = UNCOUNTED if tokens is None else self._blobs.counter.name
+        return draft._replace(usage=usage_body(usage, answer=True, counter=counter, estimate=tokens or 0))
 
     # Compactions
 

@@ -112,10 +112,10 @@ class Report:
     def note(self, line: int | None, detail: str) -> None:
         self.notes.append(Problem(self._file, line, detail))
 
-    def note_once(self, line: int | None, detail: str) -> None:
-        """A note that is true of many places of the file, told of the first."""
-        if detail not in self._once:
-            self._once.add(detail)
+    def note_once(self, line: int | None, detail: str, about: str | None = None) -> None:
+        """A note that is true of many places of the file, told of the first: of the first that is *about* the same, where that is said."""
+        if (about or detail) not in self._once:
+            self._once.add(about or detail)
             self.note(line, detail)
 
 

@@ -17,7 +17,7 @@ from tract.adapters.transcripts.readers.answers import answer_turns
 from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat
 
-_LARGE = 2000
+_LARGE = 20_000
 """Characters of JSON up to which something beside the messages is kept; tools are kept whatever their size."""
 
 _ANSWERS = ("response", "output", "completion", "choices", "response_body")
@@ -85,7 +85,7 @@ def keep_beside(
         elif key == "tools" or (size := len(json.dumps(value))) <= limit:
             kept[key] = value
         else:
-            report.note_once(line, f"{where} is left out: {size} characters")
+            report.note_once(line, f"{where} is left out: {size} characters", f"beside {key}")
     return kept
 
 
