@@ -351,6 +351,16 @@ def test_a_session_that_was_rewound_since_gets_a_branch_from_there():
     assert (["a", "b"], ["a", "x"]) == (texts(repo, "talk"), texts(repo, "talk-2"))
 
 
+def test_a_rewound_line_never_takes_the_current_branch_with_it(tmp_path):
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", keyed("a", "b"))), place="here")
+        result = import_conversation(t.repository, conversation(Branch("main", keyed("a", "x"))), place="here")
+
+    assert [("talk", 1, 1)] == [(b.name, b.messages, b.shared) for b in result.branches]
+    with Tract.open(tmp_path) as t:
+        assert ["a", "b"] == shown(t)
+
+
 def test_an_agent_is_a_child_with_its_call(tmp_path):
     use = {"type": "tool_use", "id": "x", "name": "Task", "input": {}}
     main = Branch("main", (turn("a", key="1"), Turn({"role": "assistant", "content": [use]}, "anthropic", key="2")))

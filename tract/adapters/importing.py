@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
@@ -108,7 +109,7 @@ class Importer:
         )  # fmt: skip
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
-                writer.write(line, head.removeprefix(HEADS))
+                writer.write(line, head.removeprefix(HEADS), partial(free_branch_name, wanted, taken))
             else:
                 writer.write(line, free_branch_name(_line_name(wanted, number, line), taken))
         children = [self._take_child(writer, child) for child in conversation.children]
@@ -148,7 +149,7 @@ class Importer:
         taken = {repo.config.default_branch.casefold()}
         for at, line in enumerate(child.conversation.branches):
             own = repo.config.default_branch if at == 0 else free_branch_name(line.name, taken)
-            writer.write(line, own)
+            writer.write(line, own, partial(free_branch_name, line.name, taken))
         parent.refused += writer.refused
         return name
 

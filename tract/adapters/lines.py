@@ -7,7 +7,7 @@ compaction      the summary takes the place of what it stands for, which the his
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -82,12 +82,17 @@ class LineWriter:
         self.calls: dict[str, ObjectId] = {}
         """The commits of the calls that were written, by their ids."""
 
-    def write(self, line: Branch, name: str) -> None:
-        """Make the commits of *line* that are not there yet, on the branch *name*, or on the one that has it already."""
+    def write(self, line: Branch, name: str, other: Callable[[], str] | None = None) -> None:
+        """Make the commits of *line* that are not there yet, on the branch *name*, or on the one that has it already.
+
+        A line that leaves the branch *name* somewhere before its end gets one that is called what *other* says.
+        """
         known = self._known(line)
+        start = known.tips[-1] if known.tips else None
         if known.branch is not None:
             name = known.branch
-        start = known.tips[-1] if known.tips else None
+        elif start is not None and other is not None and self.repo.ref(branch_ref(name)) is not None:
+            name = other()
         repo = self._on_branch(branch_ref(name), None if known.branch is not None else start)
         tips = list(known.tips)
         before = repo.head()[1]

@@ -30,6 +30,7 @@ GROUPS = (
             "import": Entry(
                 "tract.cli.porcelain.import_", "Import conversations from files of chat logs and agent transcripts"
             ),
+            "hooks": Entry("tract.cli.porcelain.hooks", "Let coding agents record their sessions as they go"),
         },
     ),
     Group(

@@ -1,0 +1,190 @@
+"""``tract hooks``: coding agents that record their sessions as they go."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import stat
+import subprocess
+import sys
+
+from tract.adapters.hooks import PROGRAMS, Change, installed, read_event, record_session, with_hooks, without_hooks
+from tract.adapters.hooks.settings import settings_path
+from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
+from tract.cli.console import Console, is_terminal
+from tract.errors import ConfigError, TractError
+from tract.storage import files
+
+_LOG = "hooks.log"
+_MOST_LOGGED = 64 << 10
+
+
+def run(console: Console, args: Args) -> int:
+    if args.action == "run":
+        return _run(console, args)
+    if args.action != "status" and args.program is None:
+        console.error(f"'tract hooks {args.action}' takes a program: {', '.join(PROGRAMS)}")
+        return USAGE
+    return _status(console, args) if args.action == "status" else _change(console, args)
+
+
+def _change(console: Console, args: Args) -> int:
+    path = _path(console, args.program)
+    text = _text(path)
+    if args.action == "install":
+        with console.open_repository() as repo:
+            folder = os.path.dirname(repo.path or console.path("."))
+        command = shlex.join([sys.executable, "-m", "tract", "-C", folder, "hooks", "run", args.program])
+        change = with_hooks(args.program, path, text, command)
+    else:
+        change = without_hooks(path, text)
+    if change.before == change.after:
+        console.line(f"Nothing to do: {path} is so already")
+        return DONE
+    _show(console, change)
+    if not args.yes:
+        if not is_terminal(console.stdin):
+            console.error("nothing was changed")
+            console.hint("'--yes' makes the change that is shown")
+            return NEGATIVE
+        console.note("Make this change? [y/N]")
+        if next(console.stdin_lines(), "").strip().lower() not in ("y", "yes"):
+            console.note("nothing was changed")
+            return NEGATIVE
+    _write(change)
+    console.line(f"{'Installed' if args.action == 'install' else 'Removed'} in {path}")
+    if args.program == "codex" and args.action == "install":
+        console.hint("Codex runs a hook only after it was trusted once in its own window")
+    return DONE
+
+
+def _show(console: Console, change: Change) -> None:
+    lines = difflib.unified_diff(
+        change.before.splitlines(), change.after.splitlines(), change.path, change.path, lineterm=""
+    )
+    for line in lines:
+        console.line(console.paint(line, "green" if line[:1] == "+" else "red" if line[:1] == "-" else "dim"))
+
+
+def _write(change: Change) -> None:
+    """Write the settings as a whole, with the mode that the file has."""
+    mode = stat.S_IMODE(os.stat(change.path).st_mode) if os.path.exists(change.path) else None
+    try:
+        files.make_directories(os.path.dirname(change.path))
+        files.write_file(change.path, change.after.encode("utf-8"), sync=True)
+        if mode is not None:
+            os.chmod(change.path, mode)
+    except OSError as exc:
+        raise ConfigError(f"cannot write '{change.path}': {(exc.strerror or str(exc)).lower()}") from exc
+
+
+def _status(console: Console, args: Args) -> int:
+    found = []
+    for program in [args.program] if args.program else PROGRAMS:
+        path = _path(console, program)
+        events = installed(program, path, _text(path))
+        found.append({"program": program, "path": path, "events": list(events)})
+        if not args.json:
+            console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
+    last = _last_failure(console)
+    if args.json:
+        console.print_json({"programs": found, "last_failure": last})
+    elif last:
+        console.warn(f"what could not be recorded last: {last}")
+    return DONE
+
+
+def _run(console: Console, args: Args) -> int:
+    """Record a session; whatever happens, the program that calls is not disturbed."""
+    text = console.read_stdin()
+    if not args.now:
+        _hand_over(console, args, text)
+        return DONE
+    try:
+        with console.open_repository() as repo:
+            recorded = record_session(repo, read_event(text), PROGRAMS[args.program or "claude-code"].format)
+        if args.json:
+            console.print_json({"tract": recorded.tract, "messages": recorded.messages, "problems": recorded.problems})
+    except (TractError, OSError) as exc:
+        _log_failure(console, str(exc))
+    return DONE
+
+
+def _hand_over(console: Console, args: Args, text: str) -> None:
+    """Let a process of its own record it: the program waits for none of that."""
+    command = [sys.executable, "-m", "tract", "-C", console.path("."), "hooks", "run", args.program or "claude-code", "--now"]  # fmt: skip
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(text.encode("utf-8", "replace"))
+        process.stdin.close()
+    except OSError as exc:
+        _log_failure(console, str(exc))
+
+
+def _path(console: Console, program: str) -> str:
+    home = console.environ.get("HOME") or os.path.expanduser("~")
+    return settings_path(program, os.path.abspath(console.path(".")), home, console.environ)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"cannot read '{path}': {exc}") from exc
+
+
+def _log_path(console: Console) -> str:
+    return os.path.join(console.store(), "cache", _LOG)
+
+
+def _log_failure(console: Console, text: str) -> None:
+    """Remember what failed, for ``tract hooks status``: nobody sees what a hook prints."""
+    try:
+        path = _log_path(console)
+        with open(path, "a", encoding="utf-8") as file:
+            if file.tell() > _MOST_LOGGED:
+                file.truncate(0)
+            file.write(text.replace("\n", " ")[:500] + "\n")
+    except (TractError, OSError):
+        pass  # there is no store to say it in
+
+
+def _last_failure(console: Console) -> str | None:
+    try:
+        with open(_log_path(console), encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except (TractError, OSError):
+        return None
+    return lines[-1] if lines else None
+
+
+COMMAND = Command(
+    run,
+    (
+        Param("action", required=True, choices=("install", "remove", "status", "run"), help="What to do."),
+        Param("program", choices=tuple(PROGRAMS), help="The coding agent."),
+        Param("yes", ("-y", "--yes"), bool, help="Make the change without asking; it is shown all the same."),
+        Param("now", ("--now",), bool, help="With run: record in this process, instead of handing over."),
+        Param("json", ("--json",), bool, help="Print a JSON document."),
+    ),
+    """
+With hooks, a coding agent's session is recorded into this store while it goes on: when a turn has ended, and before a compaction hides what it hides.
+A session is a tract of its own, named by its id; 'tract tracts' lists them.
+'install' and 'remove' show the change to the program's settings before they make it, and leave all else in them alone.
+'run' is what the program calls: it reads an event on standard input, hands it over, and never fails the program; 'status' says what could not be recorded.
+
+  $ tract hooks install claude-code --yes
+  $ tract hooks status
+""",
+)
