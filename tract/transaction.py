@@ -198,8 +198,9 @@ class Transaction:
         first, tip, before = self._note_list(namespace)
         if replaces is None:
             replaces = self._events_about(namespace, target, before)
-        blob = self.blob(new_event(namespace, target, time, self.repo.author, replaces, body))
-        return self._append_note(namespace, target, blob, first, tip, before, time, message, refs)
+        event = new_blob(new_event(namespace, target, time, self.repo.author, replaces, body), body)
+        self.objects.append(event)
+        return self._append_note(namespace, target, event.id, first, tip, before, time, message, refs)
 
     def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
         """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
@@ -228,15 +229,24 @@ class Transaction:
         message: str | None,
         refs: Refs | None = None,
     ) -> ObjectId:
-        made = self.commit(
-            CommitOperation.NOTE,
-            append_entry(self.repo, before, (target, blob), self.objects, "notes"),
-            parents=() if tip is None else (tip,),
-            content=blob,
-            target=target,
-            time=time,
-            message=message,
-            refs=refs,
+        repo = self.repo
+        notes = append_entry(repo, before, (target, blob), self.objects, "notes")
+        parents, generation = ((), 1) if tip is None else ((tip,), 1 + repo.commit(tip).generation)
+        made = self.add(
+            Commit(
+                CommitOperation.NOTE,
+                parents,
+                blob,
+                target,
+                notes.tree,
+                notes.open,
+                generation,
+                time,
+                repo.author,
+                message,
+                None,
+                refs,
+            )
         )
         self._notes[namespace] = first, made
         self._noted.add((namespace, target))

@@ -97,6 +97,7 @@ class KeysOfCommits:
         self._made: dict[str, tuple[ObjectId, Commit, Any, ObjectId | None]] = {}
         self._sources: dict[str, ObjectId] = {}
         self._tables: dict[str, NoteTable] = {}
+        self._index = tx.repo.keys
         self._begun_at = _asking(tx.repo, lambda index: index.tip)
 
     def known(self, draft: Draft) -> ObjectId | None:
@@ -150,8 +151,7 @@ class KeysOfCommits:
 
     def landed(self) -> None:
         """Bring the index up to the notes that have landed now; nothing of them need be read."""
-        repo = self._tx.repo
-        index = repo.keys
+        repo, index = self._tx.repo, self._index
         if index.tip != self._begun_at:
             return
         for key, (id, commit, _, note) in self._made.items():
@@ -194,15 +194,16 @@ def save_index(repo: Repository) -> None:
 
 def _asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
     """What *ask* says of the index as it is with all notes."""
+    index = repo.keys
     for _ in range(_MOST_TRIES):
         try:
-            _advance(repo, repo.keys)
-            return ask(repo.keys)
+            _advance(repo, index)
+            return ask(index)
         except IndexReplacedError:
             continue  # other processes merged runs; or one is damaged, and is left out from now on
-    repo.keys.clear()
-    _advance(repo, repo.keys)
-    return ask(repo.keys)
+    index.clear()
+    _advance(repo, index)
+    return ask(index)
 
 
 def _find(

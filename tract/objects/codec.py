@@ -58,13 +58,16 @@ class _RefusedError(Exception):
         self.path: list[str] = []
 
 
-def encode(value: Any) -> bytes:
-    """The canonical encoding of *value*.
+def encode(value: Any, part: Any = None) -> bytes:
+    """The canonical encoding of *value*; where only a *part* of it, one level down, came from outside, nothing else is checked.
 
     ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
     try:
-        _check(value, MAX_DEPTH)
+        if part is None:
+            _check(value, MAX_DEPTH)
+        else:
+            _check(part, MAX_DEPTH - 1)
         data = _packer.pack(value)
     except _RefusedError as exc:
         _refuse(exc)
@@ -124,7 +127,7 @@ def _no_extension(code: int, _data: bytes) -> NoReturn:
 def _check(value: Any, depth: int) -> None:
     """Raise _RefusedError where *value* has what no payload can have."""
     kind = type(value)
-    if kind is str or kind is bool or value is None or kind is bytes:
+    if kind is str or value is None or kind is bool or kind is bytes:
         return
     if kind is dict:
         _check_map(value, depth)

@@ -73,7 +73,7 @@ class RefStore(Protocol):
 
     @property
     def note_moves(self) -> int:
-        """A number that stays the same as long as no ref of notes moves, that is known here."""
+        """A number that stays the same as long as no ref of notes moves, that is known here; but for those of keys, which nothing shows."""
         ...
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:

@@ -103,10 +103,13 @@ class _Tract:
         self.names: NameTable | None = None  # made when the first new name is checked
 
 
+_KEYS = NOTES + "key"
+
+
 class RefTable:
     """Where every ref of a store is. The refs of other tracts than the root are read from their chunks, by *load*, when they are first asked for.
 
-    As long as *note_moves* is the same number, no ref of notes moved.
+    As long as *note_moves* is the same number, no ref of notes moved but those of keys, which nothing shows.
     """
 
     def __init__(
@@ -189,9 +192,9 @@ class RefTable:
         """Take in the changes of an operation made at *time*; those of a tract whose chunk is not read yet wait until it is."""
         for change in changes:
             name, old, new = change
-            if NOTES in name:
+            if NOTES in name and not name.endswith(_KEYS):
                 self.note_moves += 1
-            elif old is not None and new is not None and not name.startswith(TRACTS):
+            if old is not None and new is not None and not name.startswith(TRACTS):
                 root = self.root if self.root.owner is self._owner else self._own("")
                 root.refs[name] = new  # as with most commits: no name comes or goes
                 root.changed = root.changed if time is None else time

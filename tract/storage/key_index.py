@@ -31,6 +31,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -44,12 +45,14 @@ _HEADER = struct.Struct("<16s32s32sQQI")
 _NUMBER = struct.Struct("<I")
 _BLOCK_HEAD = struct.Struct("<HI")
 _ROW = struct.Struct(">16s16s16sII")
+_PLACE = struct.Struct(f">Q{_ROW.size - 8}x")
+"""The beginning of a row's name, as a number."""
 _BLOCK = 4096
 _ROWS = (_BLOCK - _BLOCK_HEAD.size) // _ROW.size
 _NAME = 16
 _NONE = bytes(32)
 _HALF = bytes(_NAME)
-_MOST_IN_MEMORY = 64
+_MOST_IN_MEMORY = 192
 _MERGED_TOGETHER = 4
 _BITS_A_ROW = 16
 _MOST_LINKS = 8192
@@ -68,6 +71,7 @@ class Link(NamedTuple):
     merges: int
 
 
+@lru_cache(maxsize=64)
 def name_of_key(key: str) -> bytes:
     """The name of a key's rows."""
     return bytes(blake3(b"key\0" + key.encode()).digest(_NAME))
@@ -111,7 +115,8 @@ class KeyIndex:
 
     @property
     def tip(self) -> ObjectId | None:
-        self._load()
+        if self._runs is None:
+            self._begin_again()
         return self._tip
 
     def beside(self) -> KeyIndex:
@@ -159,7 +164,8 @@ class KeyIndex:
 
     def advanced(self, tip: ObjectId | None) -> None:
         """Say that what was added goes up to the notes' *tip*."""
-        self._load()
+        if self._runs is None:
+            self._begin_again()
         self._tip = tip
 
     def clear(self) -> None:
@@ -169,25 +175,26 @@ class KeyIndex:
         self._runs, self._tip = [], None
 
     def _rows(self, name: bytes) -> list[bytes]:
-        self._load()
+        if self._runs is None:
+            self._begin_again()
         try:
             found = [] if self._base is None else self._base._rows(name)
         except IndexReplacedError:
             self._begin_again()
             raise
+        place = int.from_bytes(name[:8], "big")
         for run in self._runs or ():
+            bit = place % (8 * len(run.filter))
+            if not run.filter[bit >> 3] >> (bit & 7) & 1:
+                continue
             try:
-                found += _rows_of(run, name)
+                found += _rows_of(run, name, place)
             except (_DamagedRunError, FileNotFoundError) as exc:
                 if isinstance(exc, _DamagedRunError):
                     self._ignored.add(run.path)
                 self._begin_again()
                 raise IndexReplacedError from exc
         return found + self._added.get(name, [])
-
-    def _load(self) -> None:
-        if self._runs is None:
-            self._begin_again()
 
     def _begin_again(self) -> None:
         """Have what is on disk, and nothing else."""
@@ -277,8 +284,9 @@ def _encoded(rows: list[bytes], start: bytes, end: bytes) -> bytes:
     """A run of *rows*, which are in order."""
     size = -(-len(rows) * _BITS_A_ROW // (8 * _BLOCK)) * _BLOCK
     filter = bytearray(size)
-    for row in rows:
-        at = int.from_bytes(row[:8], "big") % (8 * size)
+    bits = 8 * size
+    for (place,) in _PLACE.iter_unpack(b"".join(rows)):
+        at = place % bits
         filter[at >> 3] |= 1 << (at & 7)
     head = _HEADER.pack(_MAGIC, start, end, len(rows), size, zlib.crc32(filter))
     parts = [(head + _NUMBER.pack(zlib.crc32(head))).ljust(_BLOCK, b"\0"), bytes(filter)]
@@ -311,12 +319,8 @@ def _read_run(path: str) -> _Run | None:
         files.close(fd)
 
 
-def _rows_of(run: _Run, name: bytes) -> list[bytes]:
-    """The rows of *name* in a run: names are hashes, so where a row lies follows from its name nearly always."""
-    place = int.from_bytes(name[:8], "big")
-    bit = place % (8 * len(run.filter))
-    if not run.filter[bit >> 3] >> (bit & 7) & 1:
-        return []
+def _rows_of(run: _Run, name: bytes, place: int) -> list[bytes]:
+    """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that nearly always."""
     fd = files.open_read(run.path)
     try:
         at = min(run.blocks - 1, place * run.blocks >> 64)

@@ -32,8 +32,8 @@ HEADER_SIZE = HEADER.size
 _RAW = 0
 _ZSTD = 1
 
-# Below this a frame's own overhead eats what it saves; ids, which commits and trees are made of, do not shrink at all.
-_WORTH_COMPRESSING = 96
+# Below this a frame saves a tenth at most, and takes longer than all else that a record costs; ids, which commits and trees are made of, do not shrink at all.
+_WORTH_COMPRESSING = 256
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
 
