@@ -84,7 +84,7 @@ KNOWN = {
 def test_what_is_sent_by_a_number_never_changes(rules, target):
     """Where this fails because a rule was changed, RULES grows, and the old number goes on rendering as it did."""
     sent = []
-    for format, raws in HISTORIES.values():
+    for format, raws in [*HISTORIES.values()][:31]:  # new ones come behind these
         sent.append(render([message_from_raw(raw, format) for raw in raws], target, rules=rules).value)
     sent.append(
         render([message_of(ReasoningContent("hm")), message_from_raw(SAID, "responses")], target, rules=rules).value

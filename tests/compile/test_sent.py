@@ -226,3 +226,24 @@ def test_the_command_line_says_whether_a_request_is_the_one_that_was_sent(tmp_pa
     assert 0 == main(["-C", str(tmp_path), "verify", "--sent", "HEAD~1"])
     assert 1 == main(["-C", str(tmp_path), "verify", "--sent", "HEAD", "--json"])
     assert '"is_same": false' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [{"cache": "auto"}, {"extras": "drop"}, {"cache": "auto", "extras": "drop"}])
+@pytest.mark.parametrize("format", ["openai", "anthropic"])
+def test_the_options_of_rendering_are_found_by_the_hash(format, options):
+    t = make_tract("one")
+    t.commit({"role": "assistant", "content": "so", "reasoning_content": "hm"})
+    t.user("two")
+    context = t.compile()
+    rendered = {"messages": context.to_openai(**options)} if format == "openai" else context.to_anthropic(**options)
+    body = {"model": "m", **rendered, "temperature": 0}
+    request = {**body, "provider": format, "body_hash": blake3(bytes_of(body)).hexdigest()}
+    id = t.assistant("three", request=request).commit_hash
+
+    assert body == t.sent(id).request(format)
+    assert t.verify_sent(id)
+
+
+def test_an_option_that_there_is_not_is_refused():
+    with pytest.raises(TypeError, match=r"to_openai\(\) got an unexpected keyword argument 'copies'"):
+        make_tract("one").compile().to_openai(copies=True)

@@ -233,6 +233,7 @@ class CompiledContext:
     def _render(self, format: str, **options: Unpack[RenderOptions]) -> JSON:
         from tract.compile.requests import check_request, checked_form, target_format
 
+        check_keywords("to_openai_responses" if format == "responses" else f"to_{format}", options, RenderOptions)
         form = checked_form(target_format(format), options.get("extras", "keep"), options.get("rules", self._rules))
         rendered = self._sent(form, options.get("cache"))
         check_request(rendered, form.target, self._complete(rendered.warnings) if self._strict else (), len(self))

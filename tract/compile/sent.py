@@ -20,7 +20,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from tract.compile.compiled import CompiledContext, compiled, sent_context
+from tract.compile.compiled import CompiledContext, RenderOptions, compiled, sent_context
 from tract.compile.sent_request import SentRequest, hidden_by, sent_request
 from tract.compile.tables import ConfigTable, NoteTables
 from tract.compile.workspace import Workspace, context_commit
@@ -160,60 +160,77 @@ def sent(space: Workspace, revision: Revision) -> CompiledContext:
     return compiled(space, space.compiler.compile(request.context, tables), request=request)
 
 
+_WAYS: tuple[RenderOptions, ...] = (
+    {},
+    {"cache": "auto"},
+    {"extras": "drop"},
+    {"cache": "auto", "extras": "drop"},
+)
+"""The ways in which messages may have been rendered, the likeliest first."""
+
+
 def rebuilt(context: CompiledContext, request: SentRequest, format: str) -> dict[str, Any]:
-    """The body of a request in *format*: its settings with the messages in their place, behind the model where none is known."""
-    return next(_bodies(context, request, format))
+    """The body of a request in *format*: its settings with the messages in their place, behind the model where none is known.
+
+    Of the ways in which the messages may have been rendered it is the one that has the hash that was recorded; the plainest where none has.
+    """
+    bodies = _bodies(context, request, format)
+    first = next(bodies)
+    if request.body_hash is None or _has_hash(first, request):
+        return first
+    return next((body for body in bodies if _has_hash(body, request)), first)
+
+
+def _has_hash(body: Mapping[str, Any], request: SentRequest) -> bool:
+    return any(blake3(data).hexdigest() == request.body_hash for data in _written(body))
 
 
 def _bodies(context: CompiledContext, request: SentRequest, format: str) -> Iterator[dict[str, Any]]:
-    """The body with the messages at every place where they may have stood, the likeliest first."""
+    """The body with the messages rendered in every way, at every place where they may have stood, the likeliest first."""
     if format not in MESSAGES:
         raise ContentValidationError(f"format must be one of {', '.join(MESSAGES)}, not {format!r}")
     settings = dict(request.settings)
-    parts = _rendered(context, format)
-    if MESSAGES[format] in settings:
-        missing = {key: value for key, value in parts.items() if key not in settings}
-        yield {
-            **{key: parts.get(key) if value is None and key in parts else value for key, value in settings.items()},
-            **missing,
-        }
-        return
-    items = list(settings.items())
-    new = [(key, value) for key, value in parts.items() if key not in settings]
-    places = sorted(range(len(items) + 1), key=lambda at: (at != 1, at))
-    for at in places if items else [0]:
-        yield dict([*items[:at], *new, *items[at:]])
+    for way in _WAYS:
+        parts = _rendered(context, format, way)
+        if MESSAGES[format] in settings:
+            missing = {key: value for key, value in parts.items() if key not in settings}
+            filled = {
+                key: parts.get(key) if value is None and key in parts else value for key, value in settings.items()
+            }
+            yield {**filled, **missing}
+            continue
+        items = list(settings.items())
+        new = [(key, value) for key, value in parts.items() if key not in settings]
+        places = sorted(range(len(items) + 1), key=lambda at: (at != 1, at))
+        for at in places if items else [0]:
+            yield dict([*items[:at], *new, *items[at:]])
 
 
-def _rendered(context: CompiledContext, format: str) -> dict[str, Any]:
+def _rendered(context: CompiledContext, format: str, way: RenderOptions) -> dict[str, Any]:
     """The messages, and the instructions where a format has them apart, by their keys in a request."""
     match format:
         case "openai":
-            return {"messages": context.to_openai()}
+            return {"messages": context.to_openai(**way)}
         case "responses":
-            return {"input": context.to_openai_responses()}
+            return {"input": context.to_openai_responses(**way)}
         case "anthropic":
-            return dict(context.to_anthropic())
+            return dict(context.to_anthropic(**way))
         case _:
-            return dict(context.to_gemini())
+            return dict(context.to_gemini(**way))
 
 
 def verify_sent(space: Workspace, revision: Revision) -> bool:
     """Whether the request rebuilt for the answer *revision* has the BLAKE3 that was recorded when it was sent.
 
-    Tried are the places where the messages may have stood and the ways in which clients write JSON.
+    Tried are the places where the messages may have stood, the options with which they may have been rendered, and the ways in which clients write JSON.
     CommitNotFoundError where no request, or no hash, was recorded.
     """
     context = sent(space, revision)
     request = context.sent_request
     if request is None or request.body_hash is None:
         raise CommitNotFoundError(revision_text(revision), "no request was recorded with it, or no hash of its bytes")
-    formats = _formats_of(request)
     return any(
-        blake3(data).hexdigest() == request.body_hash
-        for format in formats
-        for body in _bodies(context, request, format)
-        for data in _written(body)
+        _has_hash(body, request) for format in _formats_of(request) for body in _bodies(context, request, format)
     )
 
 
