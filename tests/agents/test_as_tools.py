@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.making import make_tract
-from tract import EstimateTokenCounter, operations
+from tract import EstimateTokenCounter, ToolExecutor, operations
 from tract.errors import ActionError
 
 READ = {"status", "health", "log", "show", "compile", "diff", "blame", "search"}
@@ -85,3 +85,38 @@ def test_definitions_stay_within_their_size() -> None:
     assert sizes["read"] < 1000
     assert sizes["self"] < 2200
     assert sizes["full"] < 3200
+
+
+def test_a_prefix_stands_before_each_name_and_the_executor_takes_it_off() -> None:
+    t = make_tract("a")
+    names = set(named(t.as_tools(prefix="tract_")))
+    run = ToolExecutor(t, prefix="tract_")
+
+    assert {"tract_" + name for name in SELF} == names
+    assert run.execute("tract_status").success
+    assert "all begin with 'tract_'" in str(run.execute("status").error)
+    assert "tract_status" == run.execute("tract_status").tool_name
+    for wrong in ("a b", "1x", "é", "x" * 50):
+        with pytest.raises(ActionError):
+            t.as_tools(prefix=wrong)
+        with pytest.raises(ActionError):
+            ToolExecutor(t, prefix=wrong)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_sdks_own_types_take_the_definitions(profile: Any) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    chat, responses = pytest.importorskip("openai.types.chat"), pytest.importorskip("openai.types.responses")
+    anthropic, genai = pytest.importorskip("anthropic.types"), pytest.importorskip("google.genai.types")
+    t = make_tract()
+    formats: dict[Any, Any] = {
+        "openai": chat.ChatCompletionToolParam,
+        "responses": responses.FunctionToolParam,
+        "anthropic": anthropic.ToolParam,
+    }
+
+    for format, kind in formats.items():
+        for tool in t.as_tools(profile=profile, format=format):
+            assert tool == pydantic.TypeAdapter(kind).validate_python(tool)
+    (tool,) = t.as_tools(profile=profile, format="gemini")
+    assert len(PROFILES[profile]) == len(genai.Tool.model_validate(tool).function_declarations)

@@ -17,6 +17,7 @@ from tract.agents.actions import Action, ActionResult, Autonomy, Risk, check_aut
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
 from tract.agents.proposals import ProposalTable
+from tract.agents.schemas import check_prefix
 from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ClosedError, TractError
@@ -56,11 +57,15 @@ class ToolExecutor:
     """Runs the tools that ``as_tools`` offers on *tract*.
 
     Only what *profile* has is run. Below ``supervisor`` nothing touches instructions or pins, nor shows the words of what somebody else hid.
-    *autonomy* may only lower the tract's own: what it does not allow is proposed, and waits for approval.
+    *prefix* is that of the tools' names, where ``as_tools`` was given one. *autonomy* may only lower the tract's own: what it does not allow is proposed, and waits for approval.
     """
 
-    def __init__(self, tract: TractLike, *, profile: Profile = "self", autonomy: Autonomy | None = None) -> None:
+    def __init__(
+        self, tract: TractLike, *, profile: Profile = "self", autonomy: Autonomy | None = None, prefix: str = ""
+    ) -> None:
         check_profile(profile)
+        check_prefix(prefix)
+        self._prefix = prefix
         self._tract = tract
         self._profile = profile
         self._autonomy = check_autonomy(autonomy)
@@ -78,7 +83,7 @@ class ToolExecutor:
         """
         shown = name if isinstance(name, str) else repr(name)[:40]
         try:
-            result = self._run(name, arguments, reason)
+            result = self._run(self._own_name(name), arguments, reason)
         except ClosedError:
             raise
         except TractError as exc:
@@ -87,6 +92,14 @@ class ToolExecutor:
             _LOG.exception("tool %r failed", shown)
             result = ActionResult(error=f"{shown}: it failed inside tract with {type(exc).__name__}")
         return _tool_result(shown, result)
+
+    def _own_name(self, name: str) -> str:
+        """The operation's name, without the prefix; ActionError for a name without it."""
+        if not self._prefix or not isinstance(name, str):
+            return name
+        if not name.startswith(self._prefix):
+            raise ActionError(f"there is no tool {name!r:.40}; all begin with '{self._prefix}'")
+        return name.removeprefix(self._prefix)
 
     def _run(self, name: str, arguments: Mapping[str, Any] | str | None, reason: str) -> ActionResult:
         operation = operation_named(name, self._profile)

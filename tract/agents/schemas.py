@@ -13,7 +13,9 @@ Gemini's schemas have no ``additionalProperties``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from tract.agents.operation import Operation, Profile
@@ -25,11 +27,14 @@ TOOL_FORMATS: tuple[ToolFormat, ...] = get_args(ToolFormat)
 
 
 def tool_definitions(
-    profile: Profile, format: ToolFormat = "openai", overrides: Mapping[str, str | None] | None = None
+    profile: Profile,
+    format: ToolFormat = "openai",
+    overrides: Mapping[str, str | None] | None = None,
+    prefix: str = "",
 ) -> list[dict[str, Any]]:
     """The tools that *profile* has, as a provider takes them.
 
-    *overrides* has other descriptions for tools by name, and None for one to leave out; ActionError for a name that the profile does not have.
+    *overrides* has other descriptions for tools by name, and None for one to leave out; ActionError for a name that the profile does not have. *prefix* stands before each name.
     """
     if format not in TOOL_FORMATS:
         raise ActionError(f"unknown tool format {format!r:.40}; known are {', '.join(TOOL_FORMATS)}")
@@ -39,10 +44,21 @@ def tool_definitions(
         if name not in offered:
             raise ActionError(f"profile '{profile}' has no operation {name!r:.40}")
         descriptions[name] = description
-    chosen = [(one, text) for name, one in offered.items() if (text := descriptions[name]) is not None]
+    check_prefix(prefix)
+    chosen = [
+        (replace(one, name=prefix + name), text)
+        for name, one in offered.items()
+        if (text := descriptions[name]) is not None
+    ]
     if format == "gemini":
         return [{"functionDeclarations": [_gemini(one, text) for one, text in chosen]}] if chosen else []
     return [_WRITERS[format](one, text) for one, text in chosen]
+
+
+def check_prefix(prefix: str) -> None:
+    """ActionError for what no provider takes at the beginning of a tool's name."""
+    if not isinstance(prefix, str) or not re.fullmatch("(?:[A-Za-z_][A-Za-z0-9_-]{0,39})?", prefix):
+        raise ActionError(f"a prefix is up to 40 letters, digits, - and _, not {prefix!r:.60}")
 
 
 def strict_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -299,16 +299,17 @@ class Looking(Handle):
         profile: Profile = "self",
         format: ToolFormat = "openai",
         overrides: Mapping[str, str | None] | None = None,
+        prefix: str = "",
     ) -> list[dict[str, Any]]:
         """The operations as tool definitions that a model is given; :class:`ToolExecutor` runs what it calls.
 
         *profile* ``read`` looks, ``self`` is for an agent that looks after its own context, ``supervisor`` for one that corrects another's, and ``full`` has all.
-        *overrides* has other descriptions for tools by name, and None for one to leave out. ActionError for an unknown profile, format or name.
+        *overrides* has other descriptions for tools by name, and None for one to leave out; *prefix* stands before each name, for an agent that has an ``edit`` already. ActionError for an unknown profile, format or name.
         """
         from tract.agents.schemas import tool_definitions
 
         self._check_open()
-        return tool_definitions(profile, format, overrides)
+        return tool_definitions(profile, format, overrides, prefix)
 
     def health(self, branch: str | None = None) -> Health:
         """What the context of HEAD, or of *branch*, is made of, what of it is of no more use, and what could be done about it; no model is asked.
