@@ -96,12 +96,13 @@ def test_near_the_budget_half_of_it_is_the_target() -> None:
     assert t.compile().token_count <= 1100
 
 
-def test_a_plan_of_many_outputs_has_several_steps_and_comes_as_it_was_said() -> None:
-    t = working(reads=450, files=3)
+def test_a_plan_of_many_outputs_has_several_steps_and_comes_as_it_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tract.agents.advice._MOST_TARGETS", 20)
+    t = working(reads=50, files=3)
 
     plan = t.plan()
 
-    assert [200, 200, 47] == [len(step.action.arguments["target"]) for step in plan.steps]
+    assert [20, 20, 7] == [len(step.action.arguments["target"]) for step in plan.steps]
     assert check(t) > 0.4
 
 
