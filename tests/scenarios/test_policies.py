@@ -39,9 +39,8 @@ def talk(count: int, seed: int = 1) -> list[dict[str, Any]]:
     if path.exists():
         talks = [one["traj"][1:] for one in json.loads(path.read_text())]
         messages = [{**m, "content": (m.get("content") or "")[:600]} for one in talks for m in one]
-        return [m for m in messages if m["role"] in ("user", "assistant") and not m.get("tool_calls") and m["content"]][
-            :count
-        ]
+        said = [m for m in messages if m["role"] in ("user", "assistant") and not m.get("tool_calls") and m["content"]]
+        return (said * (1 + count // len(said)))[:count]
     chance = random.Random(seed)
     words = [
         "flight",

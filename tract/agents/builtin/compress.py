@@ -26,6 +26,9 @@ _LEAST_SUMMARY = 64
 _SHARE_OF_SUMMARY = 0.3
 """The part of the target that a model's summary may have, where it is not told."""
 
+_UNDER = 0.95
+"""The part of the threshold to come down to at the least."""
+
 _GROWN = 1.02
 """By how much the context must grow before it is looked at again, where nothing could be done."""
 
@@ -97,12 +100,20 @@ class CompressPolicy:
             raise
 
     def _by_rule(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float, reason: str) -> Action:
-        found = select(messages, used - goal, self.keep_recent)
+        found = select(messages, self._excess(messages, used, goal, limit), self.keep_recent)
         left = used - found.tokens + found.note_tokens
         if not found.commits or left >= limit:
             raise PolicySkip(f"{reason}, and no more than {max(0, used - left):,} tokens can go: {found.why_not}")
         arguments = {"commits": list(found.commits), "content": found.note}
         return Action("compress", arguments, f"{reason}: {_told(found)}")
+
+    def _excess(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float) -> float:
+        """How many tokens are to go.
+
+        What a provider counted has tools and the like in it, which no compression takes out: then the messages come down to their share of the target, or as far as brings all under the threshold.
+        """
+        own = sum(one.token_count for one in messages if not one.is_hidden)
+        return min(used - goal, max(own * (1 - self.target / self.threshold), used - _UNDER * limit))
 
     def _by_text(
         self, tract: _Compressing, messages: Sequence[MessageInfo], used: int, goal: float, limit: float, reason: str
