@@ -29,6 +29,9 @@ _SHARE_OF_SUMMARY = 0.3
 _UNDER = 0.95
 """The part of the threshold to come down to at the least."""
 
+_NEARLY_ALL = 0.9
+"""From which part of the tokens on the messages are all that counts."""
+
 _GROWN = 1.02
 """By how much the context must grow before it is looked at again, where nothing could be done."""
 
@@ -113,6 +116,8 @@ class CompressPolicy:
         What a provider counted has tools and the like in it, which no compression takes out: then the messages come down to their share of the target, or as far as brings all under the threshold.
         """
         own = sum(one.token_count for one in messages if not one.is_hidden)
+        if own >= _NEARLY_ALL * used:
+            return used - goal
         return min(used - goal, max(own * (1 - self.target / self.threshold), used - _UNDER * limit))
 
     def _by_text(
