@@ -43,6 +43,16 @@ def test_the_sample_has_of_everything_one() -> None:
     assert list((SAMPLE / "objects").glob("[0-9a-f][0-9a-f]/*"))
 
 
+def land_beside(t: Tract, folder: Path, chance: random.Random) -> None:
+    """Let a batch with a request in it land behind what another handle committed meanwhile."""
+    options = {"tract_id": t.tract_id, "on_moved": "append"}
+    with Tract.open(folder, **options) as one, Tract.open(folder, **options) as other, one.batch():
+        one.user(f"asked {chance.random()}")
+        one.compile()
+        one.assistant("answered", request={"model": "m", "messages": []}, key=f"b{chance.randrange(10**9)}")
+        other.user(f"between {chance.random()}")
+
+
 def grow(folder: Path, chance: random.Random) -> None:
     """Do some of what can be done to a store."""
     tract_id = chance.choice([None, None, "a/b"])
@@ -58,6 +68,15 @@ def grow(folder: Path, chance: random.Random) -> None:
                 t.annotate(message, chance.choice(["skip", "normal", "pinned"]), reason=str(n))
             else:
                 t.user(f"said {n} {chance.random()}")
+        if t.head is not None and chance.random() < 0.5:
+            how = chance.choice(["head_snapshot", "full_clone"])
+            child = t.spawn("look", name=f"c{chance.randrange(10**9)}", inheritance=how, message="Look there.")
+            child.user("found", key=f"k{chance.randrange(10**9)}")
+            child.commit(RecordContent("seen", 1, [child.head]))
+            if chance.random() < 0.7:
+                t.collapse(child, content="It was found.")
+        if chance.random() < 0.5:
+            land_beside(t, folder, chance)
         if len(t.compile()) > 12 and chance.random() < 0.5:
             t.compress(content=f"summed up {chance.random()}", keep_recent=4)
         if chance.random() < 0.5:
