@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -161,6 +162,37 @@ def test_a_mistake_of_tracts_own_is_an_answer_and_logged(
 
     assert "status: it failed inside tract with ZeroDivisionError" == result.error
     assert "tool 'status' failed" in caplog.text
+
+
+def test_what_no_model_means_is_refused_before_anything_is_looked_for() -> None:
+    t = conversation()
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+
+    assert "1001 messages; 1000 are the most" in str(
+        executor(t).execute("annotate", {"target": [1] * 1001, "priority": "skip"}).error
+    )
+    assert "must be a text, not a list of many levels" in str(executor(t).execute("commit", {"content": deep}).error)
+    assert "must be a text, not" in str(executor(t).execute("commit", {"content": [["x"] * 10**5]}).error)
+
+
+def test_the_calls_of_one_answer_may_be_run_in_threads() -> None:
+    t = conversation()
+    t.annotate("HEAD:2", "skip")
+    run = executor(t)
+    calls = [
+        ("compile", {}),
+        ("commit", {"content": "x"}),
+        ("annotate", {"target": 3, "priority": "skip"}),
+        ("status", {}),
+    ] * 10
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda call: run.execute(*call), calls))
+
+    assert [] == [one.error for one in results if not one.success]
+    assert 10 == sum(one.text == "x" for one in t.messages())
 
 
 # Autonomy

@@ -8,6 +8,7 @@ Whatever a model sends, it gets an answer that it can read; what the profile doe
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +31,8 @@ _LOG = logging.getLogger("tract.agents")
 
 _LONGEST_OUTPUT = 60_000
 """Characters; no operation gives more where its arguments are as its schema says."""
+
+_LONGEST_LIST = 1000
 
 _ORIGIN = "tool"
 
@@ -71,6 +74,7 @@ class ToolExecutor:
         self._autonomy = check_autonomy(autonomy)
         self._settings = SettingsTable()
         self._priorities = NoteTable()
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"ToolExecutor({self._tract!r}, profile={self._profile!r})"
@@ -104,6 +108,7 @@ class ToolExecutor:
     def _run(self, name: str, arguments: Mapping[str, Any] | str | None, reason: str) -> ActionResult:
         operation = operation_named(name, self._profile)
         call = Call(operation, operation.read_arguments(_read(name, arguments)))
+        _check_length(call)
         self._check_protected(call)
         action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
         autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
@@ -120,8 +125,9 @@ class ToolExecutor:
         if includes(self._profile, _FREE):
             return frozenset()
         repo, notes = self._tract.repository, self._priorities
-        notes.advance(repo, note_tip(repo, PRIORITY))
-        said = ((commit, notes.get(repo, commit) or {}) for commit in notes.targets())
+        with self._lock:  # frameworks run the calls of one answer in threads
+            notes.advance(repo, note_tip(repo, PRIORITY))
+            said = [(commit, notes.get(repo, commit) or {}) for commit in notes.targets()]
         return frozenset(
             commit.hex()
             for commit, body in said
@@ -191,6 +197,15 @@ def own_autonomy(repo: Repository, table: SettingsTable | None = None) -> Autono
     """The tract's autonomy; the default where what is set came from another store."""
     settings = (table or SettingsTable()).read(repo)
     return DEFAULT_AUTONOMY if is_foreign(repo, settings) else settings.autonomy
+
+
+def _check_length(call: Call) -> None:
+    """ActionError for a list that no model means."""
+    for name, value in call.arguments.items():
+        if isinstance(value, list) and len(value) > _LONGEST_LIST:
+            raise ActionError(
+                f"{call.operation.name}: argument '{name}' has {len(value)} messages; {_LONGEST_LIST} are the most"
+            )
 
 
 def _means(one: Action, other: Action) -> bool:

@@ -128,9 +128,7 @@ class Argument:
         return text
 
     def _wrong(self, what: str, given: Any) -> ActionError:
-        shown = repr(given)
-        shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
-        return ActionError(f"argument '{self.name}' {what}, not {shown}")
+        return ActionError(f"argument '{self.name}' {what}, not {_shown(given)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +204,15 @@ class Operation:
 def includes(profile: Profile, least: Profile) -> bool:
     """Whether *profile* has what *least* has."""
     return PROFILES.index(profile) >= PROFILES.index(least)
+
+
+def _shown(given: Any) -> str:
+    """The beginning of a wrong value."""
+    try:
+        shown = repr(given[: _SHOWN + 1] if isinstance(given, str) else given)
+    except RecursionError:
+        return f"a {type(given).__name__} of many levels"
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -33,6 +33,8 @@ _LENGTH = 8000
 
 _LONGEST = 50_000
 _FEW = 20
+_VERSIONS = 10
+"""So often is a message edited at most that somebody hid, as far as a search goes on behind it."""
 
 
 def _compile(tract: TractLike, start: int = 1, count: int = LISTED, withheld: frozenset[str] = NONE) -> ActionResult:
@@ -115,8 +117,9 @@ def _search(
     withheld: frozenset[str] = NONE,
 ) -> ActionResult:
     repo = tract.repository
-    # Not even whether a text is in a message that is not to be shown.
-    found = search(repo, text, tract=tract.tract_id, role=role, tool=tool, limit=None if withheld else limit)
+    # Not even whether a text is in a message that is not to be shown, in any of its versions.
+    most = limit + _VERSIONS * len(withheld)
+    found = search(repo, text, tract=tract.tract_id, role=role, tool=tool, limit=most)
     hits = [hit for hit in found if not withheld or not is_withheld(tract.get_commit(hit.commit_hash), withheld)][
         :limit
     ]
