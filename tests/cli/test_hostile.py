@@ -72,6 +72,21 @@ LINES: dict[str, list[str | list[str]]] = {
     "symbolic-ref": ["symbolic-ref HEAD", ["symbolic-ref", "HEAD", "refs/heads/" + HOSTILE]],
     "update-ref": ["update-ref --stdin", ["update-ref", "refs/heads/" + HOSTILE, "HEAD"]],
     "verify-pack": ["verify-pack -v", ["verify-pack", HOSTILE]],
+    "health": ["health", "health --json", "health --plan 10", "health --apply 1", ["health", "--branch", HOSTILE]],
+    "tools": ["tools", "tools call log {}", "tools call compile {}", 'tools call show {"message":"1"}', ["tools", "call", HOSTILE, "{}"], ["tools", "call", "commit", HOSTILE], ["tools", "call", "edit", '{"message": "2", "text": "x\u001b"}', "--reason", HOSTILE], "tools call diff {}"],
+    "proposals": [["tools", "call", "compress", '{"content": "x\u001b\u202e"}', "--reason", HOSTILE, "--autonomy", "manual"], "proposals", "proposals --json", "proposals --all"],
+    "approve": [["tools", "call", "compress", '{"content": "x\u001b\u202e"}', "--reason", HOSTILE, "--autonomy", "manual"], "approve -n", ["approve", "-m", HOSTILE, "--set", HOSTILE + "=1"], ["approve", HOSTILE]],
+    "reject": [["tools", "call", "compress", '{"content": "x\u001b\u202e"}', "--reason", HOSTILE, "--autonomy", "manual"], ["reject", HOSTILE], ["reject", "-m", HOSTILE], "proposals --all"],
+    "policy": ["policy", "policy add PinPolicy", ["policy", "add", HOSTILE], ["policy", "add", "CompressPolicy", "--set", HOSTILE], "policy test PinPolicy", "policy log", "policy list --json", ["policy", "remove", HOSTILE]],
+    "orchestrate": ["orchestrate", "orchestrate --json", "orchestrate --log", "orchestrate --state"],
+    "export": [["export", "--to", each] for each in ("openai", "anthropic", "gemini", "responses", "markdown")],
+    "hooks": ["hooks status claude-code", ["hooks", "status", HOSTILE], "hooks run claude-code --now"],
+    "remote": [["remote", "add", "origin", "there" + HOSTILE.replace("/", "")], "remote", "remote --json", "push --no-scan", "remote verify origin", "remote gc origin -n", ["remote", "add", HOSTILE, "x"], ["remote", "remove", HOSTILE], ["remote", "add", "web", "s3://" + HOSTILE]],
+    "push": [["remote", "add", "origin", "there"], "push", "push --no-scan --all", ["push", "origin", HOSTILE], ["push", HOSTILE], "push --json"],
+    "fetch": [["remote", "add", "origin", "there"], "push --no-scan --all", "fetch", "fetch --json", ["fetch", "origin", HOSTILE], ["fetch", HOSTILE]],
+    "pull": [["remote", "add", "origin", "there"], "push --no-scan --all", "pull", ["pull", HOSTILE]],
+    "ls-remote": [["remote", "add", "origin", "there"], "push --no-scan --all", "ls-remote", "ls-remote --json", ["ls-remote", HOSTILE]],
+    "clone": [["remote", "add", "origin", "there"], "push --no-scan --all", "clone there copied", "-C copied log", ["clone", HOSTILE], ["clone", "there", HOSTILE.replace("/", "")]],
 }  # fmt: skip
 
 

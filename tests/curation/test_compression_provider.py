@@ -40,9 +40,16 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that give up soon and ask once: the command line takes a client as it is."""
-    defaults = OpenAIClient.__init__.__kwdefaults__ | {"read_timeout": 0.3}
-    monkeypatch.setattr(OpenAIClient.__init__, "__kwdefaults__", defaults)
-    monkeypatch.setattr(OpenAIClient.__init__, "__defaults__", (None, None, "gpt-test", 0.6, 0))
+    real = OpenAIClient.__init__
+
+    def init(self: OpenAIClient, *args: Any, **options: Any) -> None:
+        real(
+            self,
+            *args,
+            **{"default_model": "gpt-test", "timeout": 0.6, "max_retries": 0, "read_timeout": 0.3} | options,
+        )
+
+    monkeypatch.setattr(OpenAIClient, "__init__", init)
 
 
 def opened(folder: Path) -> Tract:

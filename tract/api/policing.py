@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -227,6 +226,8 @@ class Policing(Acting):
             with self._handle_apart() as other:
                 job(other)
         except Exception:
+            import logging  # where something failed, which few see
+
             logging.getLogger("tract.policies").exception("what was done apart failed")
         finally:
             _FIRING.reset(token)

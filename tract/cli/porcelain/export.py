@@ -25,7 +25,7 @@ def run(console: Console, args: Args) -> int:
     elif exported.session_id is not None and args.output is None:
         exported = write_export(exported, _place(console, exported))
     if exported.path is None and not args.json:
-        console.write_bytes(exported.text.encode("utf-8"))
+        _print(console, exported.text)
     for loss in exported.losses:
         console.warn(f"not as it is in the context: {loss}")
     if args.json:
@@ -36,6 +36,14 @@ def run(console: Console, args: Args) -> int:
     if hint is not None and exported.path is not None:
         console.hint(hint.format(id=exported.session_id, path=exported.path))
     return DONE
+
+
+def _print(console: Console, text: str) -> None:
+    """Print *text* to the byte, but on a terminal, which nothing in it may drive."""
+    if console.is_terminal:
+        console.body(text)
+    else:
+        console.write_bytes(text.encode("utf-8"))
 
 
 def _place(console: Console, exported: ExportResult) -> str:
