@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 from tract.errors import BlobNotFoundError, CompressionError, HistoryCutError, SessionError
 from tract.history.commit import Change, Draft, add_commit, check_size
-from tract.history.context import context_at, entries, find_entry
+from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG
 from tract.history.records import build_refs
 from tract.history.spawn import CHILDREN, Link, link_now
+from tract.history.tree_diff import diff_contexts
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, CommitOperation, Entry, new_blob
@@ -65,9 +66,10 @@ class NewCollapse(NamedTuple):
 
 
 def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Work:
-    """What a child did since its first commit *spawn*; SessionError where that is nothing."""
-    before = dict(entries(repo, context_at(repo, spawn)))
-    now = entries(repo, context_at(repo, head))
+    """What a child did since its first commit *spawn*, which costs what it did, however long its context is; SessionError where that is nothing."""
+    changes = list(diff_contexts(repo, context_at(repo, spawn), context_at(repo, head)))
+    before = dict(entry for change in changes for entry in change.old)
+    now = [entry for change in changes for entry in change.new]
     own = tuple(entry for entry in now if entry[0] not in before)
     edited = tuple(entry for entry in now if before.get(entry[0], entry[1]) != entry[1])
     if head is None or not (own or edited):
