@@ -21,7 +21,8 @@ from typing import Any
 from benchmarks.text import messages
 from tract import Tract
 from tract.config import RemoteConfig
-from tract.remote.fetch import Asked, fetch
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
 from tract.remote.sweep import repack

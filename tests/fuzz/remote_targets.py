@@ -13,7 +13,8 @@ from tract.errors import RemoteError
 from tract.objects.model import new_blob
 from tract.opening import memory_repository
 from tract.remote.address import head_key, parse_address
-from tract.remote.fetch import Asked, fetch
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
 from tract.remote.head import Head, HeadNote, NoteList, PackName, decode_head, encode_head
 from tract.remote.intents import Wish, decode_intent, encode_intent
 from tract.remote.link import Link

@@ -14,7 +14,8 @@ from tract import Tract
 from tract.config import RemoteConfig, TractConfig
 from tract.errors import ObjectCorruptError
 from tract.history.commit import Draft
-from tract.remote.fetch import Asked, fetch
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
 from tract.remote.intents import (
     Wish,
     carry,

@@ -14,10 +14,16 @@ from tests.making import make_tract, texts
 from tests.remote.lying import Lying
 from tract import RemoteError, RemoteRefusedError, Tract
 from tract.config import RemoteConfig
-from tract.remote.fetch import Asked, fetch
+from tract.remote.address import head_key
+from tract.remote.closure import needed, read_all
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
+from tract.remote.head import Head, encode_head
 from tract.remote.link import Link
+from tract.remote.packs import encode_pack
 from tract.remote.probe import probe
 from tract.remote.push import PushRequest, push
+from tract.remote.sending import send_pack
 from tract.remote.sweep import plan_sweep, repack, sweep
 from tract.remote.transport import MemoryTransport, Transport
 from tract.remote.verify import verify_remote
@@ -291,3 +297,42 @@ def test_a_clone_through_a_lying_store_is_whole_or_an_error() -> None:
         assert t.head == other.get_commit("origin/main").commit_hash
         done += 1
     assert done
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"refs": {"refs/heads/evil": b"x" * 32}}, "does not travel"),
+        ({"refs": {"HEAD": b"x" * 32}}, "does not travel"),
+        ({"refs": {"refs/tags/../../x": b"x" * 32}}, "not a ref name"),
+        ({"branch": "../../x", "commit": b"x" * 32}, "not a branch name"),
+        ({"branch": "main", "commit": b"x" * 32}, "is in none of the packs"),
+        ({"tract": "", "branch": "main"}, "not a tract name"),
+    ],
+)
+def test_what_a_stranger_put_there_moves_nothing_here(changes: dict[str, Any], said: str) -> None:
+    store = MemoryTransport()
+    head = Head(**{"tract": "root", "branch": None, "gen": 1, **changes})
+    store.create(head_key(head.tract, head.branch), encode_head(head))
+    t = make_tract("a")
+    before = t.repository.refs.list()
+
+    with pytest.raises(RemoteError, match=said):
+        fetch(linked(t, store), t.repository, Asked(None, as_clone=True))
+    assert before == t.repository.refs.list()
+
+
+def test_a_branch_that_is_a_note_there_is_refused() -> None:
+    store = MemoryTransport()
+    t = make_tract("a")
+    t.annotate("HEAD", "pinned")
+    note = t.repository.ref("refs/notes/priority")
+    assert isinstance(note, bytes)
+    need = needed(t.repository, [(note, "commit")], lambda _: False)
+    link = linked(t, store)
+    pack = send_pack(link, encode_pack(read_all(t.repository, need.objects)), 5)
+    head = Head(tract="root", branch="main", gen=1, commit=note, packs=(pack,))
+    store.create(head_key("root", "main"), encode_head(head))
+
+    with pytest.raises(RemoteError, match="is at a note"):
+        fetch(linked(make_tract(), store), make_tract().repository, Asked(None))

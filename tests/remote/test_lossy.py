@@ -14,7 +14,8 @@ from tract import RemoteError, RemoteMovedError, Tract
 from tract.config import RemoteConfig
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.remote.fetch import Asked, fetch
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
 from tract.remote.transport import MemoryTransport, Transport

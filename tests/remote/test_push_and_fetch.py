@@ -14,7 +14,7 @@ from tests.making import make_tract, texts
 from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Session, Tract, TractConfig
 from tract.errors import ConfigError
 from tract.maintenance.fsck.check import check_repository
-from tract.remote.fetch import tract_names
+from tract.remote.finding import tract_names
 from tract.remote.remotes import open_link
 
 

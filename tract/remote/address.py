@@ -31,6 +31,9 @@ PROBES = ROOT + "probe/"
 INTENTS = "/intents/"
 """Stands in the keys of what waits beside a head (tract/remote/intents.py), and in no other."""
 
+LINKS = "refs/archive/"
+"""The refs between a tract and those spawned from it; beside tags, all that travels with no branch."""
+
 SCHEMES = ("file", "memory", "s3", "gs", "az")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _LONGEST_PART = 120

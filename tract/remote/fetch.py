@@ -10,28 +10,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.config import from_table
 from tract.errors import ConfigError, ObjectCorruptError, RemoteError, TractError
 from tract.history.notes import noted_entries
 from tract.history.tracts import CONFIG_FILE, write_settings
 from tract.history.walk import is_ancestor
-from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Object, read_node
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.objects.note import read_event
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, TAGS, branch_ref, check_ref, tract_prefix
 from tract.refs.store import RefEdit
-from tract.remote.address import INTENTS, TRACTS, part_name, tract_key
 from tract.remote.branches import tracking_ref
+from tract.remote.finding import Asked, find_heads, roots_of
 from tract.remote.head import Head, HeadNote
-from tract.remote.link import KnownHead, Link, MissingPackError
+from tract.remote.link import Link, MissingPackError
 from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
-from tract.remote.shallow import RemoteObjects, shallow_objects
+from tract.remote.shallow import RemoteObjects, notes_of_head, shallow_objects
 from tract.repo import Repository
 from tract.settings import read_config, write_config
 from tract.storage.shallow import Cut, write_shallow
@@ -39,9 +38,7 @@ from tract.transaction import Transaction, transaction
 
 FetchStatus = Literal["new", "updated", "forced", "deleted", "rejected"]
 
-_AT_ONCE = 16
 _ATTEMPTS = 4
-_LOG = "/log/"
 _FOR_EVER = 2**62
 _NO_COMMIT = bytes(32)
 
@@ -58,18 +55,6 @@ class FetchedRef:
     old: str | None
     new: str | None
     status: FetchStatus
-
-
-class Asked(NamedTuple):
-    """What to fetch: *tracts* by name, None for all; *branches* by name, None for all, and then what belongs to none too.
-
-    With *as_clone* the branches and settings become the store's own. *depth* leaves out what is behind the last so many commits of each branch.
-    """
-
-    tracts: Sequence[str] | None
-    branches: Sequence[str] | None = None
-    as_clone: bool = False
-    depth: int | None = None
 
 
 @dataclass(slots=True)
@@ -100,71 +85,6 @@ def fetch(link: Link, repo: Repository, asked: Asked, told: Callable[[int, int],
                 raise
             heads = now
     return found
-
-
-def find_heads(link: Link, asked: Asked) -> list[Head]:
-    """The heads that are asked for, as they are now."""
-    if asked.tracts is not None and asked.branches is not None:
-        names = [(tract, branch) for tract in asked.tracts for branch in asked.branches]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            known = list(pool.map(lambda name: link.look(*name), names))
-        return _checked(link, [one.head for one in known if one is not None])
-    starts = [TRACTS] if asked.tracts is None else [tract_key(tract) for tract in asked.tracts]
-    found: dict[str, str] = {}
-    for start in starts:
-        listed = link.patiently(lambda start=start: list(link.transport.list(start)))  # type: ignore[misc]
-        for one in listed:
-            if INTENTS in one.key:
-                continue
-            found[one.key.partition(_LOG)[0]] = "" if _LOG in one.key else one.version
-    heads = _look_at_all(link, found)
-    if asked.branches is not None:
-        heads = [head for head in heads if head.branch is None or head.branch in asked.branches]
-    return _checked(link, heads)
-
-
-def tract_names(link: Link) -> list[str]:
-    """The names of the tracts there, in order; from the listing alone, but for those whose keys are cut."""
-    keys: dict[str, str] = {}
-    for one in link.patiently(lambda: list(link.transport.list(TRACTS))):
-        part = one.key.removeprefix(TRACTS).split("/")[1:2]
-        if part and INTENTS not in one.key:
-            keys.setdefault(part[0], one.key.partition(_LOG)[0])
-    names = [part_name(part) or _name_at(link, key) for part, key in keys.items()]
-    return sorted(name for name in names if name is not None)
-
-
-def _name_at(link: Link, key: str) -> str | None:
-    known = link.look_at(key)
-    return None if known is None else known.head.tract
-
-
-def _look_at_all(link: Link, listed: Mapping[str, str]) -> list[Head]:
-    """The heads under the keys *listed*; those whose version is the one that is remembered are not asked for."""
-
-    def look(key: str) -> KnownHead | None:
-        known = link.remembered_at(key)
-        version = listed[key].strip('"')
-        if known is not None and version and known.version.strip('"') == version:
-            return known
-        return link.look_at(key)
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [known.head for known in pool.map(look, listed) if known is not None]
-
-
-def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:
-    """*heads*, whose names can be names here."""
-    for head in heads:
-        try:
-            tract_prefix(head.tract)
-            if head.branch is not None:
-                check_ref(branch_ref(head.branch))
-            for name in head.refs:
-                check_ref(name)
-        except TractError as exc:
-            raise RemoteError(f"remote '{link.name}': {exc}") from exc
-    return list(heads)
 
 
 def _bring(
@@ -238,7 +158,9 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
         for new in shallow_objects(objects, tips, depth, has, cuts):
             incoming.add(new)
         for head in heads:
-            notes = [note for note in _said(objects, head) if incoming.has(note.target) or note.target == _NO_COMMIT]
+            notes = [
+                note for note in notes_of_head(objects, head) if incoming.has(note.target) or note.target == _NO_COMMIT
+            ]
             for note in notes:
                 blob = objects.get(note.blob)
                 if blob is not None and not has(note.blob):
@@ -254,27 +176,6 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
         _land_all(link, repo, kept, cuts, incoming, asked, found)
 
 
-def _said(objects: RemoteObjects, head: Head) -> Iterator[HeadNote]:
-    """All notes of a head, those in its lists too."""
-    for namespace, folded in head.folded.items():
-        level = [folded.tree] if folded.tree is not None else []
-        while level:
-            objects.read_many(level)
-            below: list[ObjectId] = []
-            for id in level:
-                new = objects.get(id)
-                node = None if new is None else read_node(id, Object("tree", new.payload))
-                if node is not None and node.level:
-                    below += node.items[::2]
-                elif node is not None:
-                    rows = zip(node.items[::2], node.items[1::2], strict=True)
-                    yield from (HeadNote(namespace, target, blob) for target, blob in rows)
-            level = below
-        rows = zip(folded.open[::2], folded.open[1::2], strict=True)
-        yield from (HeadNote(namespace, target, blob) for target, blob in rows)
-    yield from head.notes
-
-
 def _is_news(link: Link, repo: Repository, head: Head) -> bool:
     """Whether a head may say something that this store has not taken in."""
     own = replace(repo, tract=head.tract, prefix=tract_prefix(head.tract), branch=None)
@@ -284,22 +185,6 @@ def _is_news(link: Link, repo: Repository, head: Head) -> bool:
         return True
     known = {blob for _, tip in own.local_refs(f"{REMOTE_NOTES}{link.name}/") for _, blob in noted_entries(own, tip)}  # type: ignore[arg-type]
     return not known.issuperset(note.blob for note in head.notes)
-
-
-def roots_of(head: Head) -> Iterator[tuple[ObjectId, Kind]]:
-    """What a head names, all of which must be in its packs."""
-    if head.commit is not None:
-        yield head.commit, "commit"
-    for note in head.notes:
-        yield note.blob, "blob"
-    for found in head.folded.values():
-        if found.tree is not None:
-            yield found.tree, "tree"
-        for blob in found.open[1::2]:
-            yield blob, "blob"
-    for id in head.refs.values():
-        if id is not None:
-            yield id, "commit"
 
 
 def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, list[HeadNote]]:
@@ -343,6 +228,7 @@ def _land(
         _take_cuts(own, incoming, cuts)
         incoming.land(tx)
         refs = [*_branch_edits(link, tx, heads), *_tag_edits(tx, heads)]
+        _check_targets(link, tx, heads)
         for ref, edit in refs:
             found.refs.append(ref)
             if edit is not None:
@@ -351,6 +237,15 @@ def _land(
             _own_branches(tx, heads)
         _begin_tract(tx, heads, as_clone=asked.as_clone)
         found.notes += _join(link, tx, notes.get(tract, ()))
+
+
+def _check_targets(link: Link, tx: Transaction, heads: Iterable[Head]) -> None:
+    """RemoteError where a branch, a tag or a link there is at what is none, as at a note."""
+    for head in heads:
+        at = [(HEADS + (head.branch or ""), head.commit), *head.refs.items()]
+        for name, id in at:
+            if id is not None and tx.repo.commit(id).operation is CommitOperation.NOTE:
+                raise RemoteError(f"remote '{link.name}': '{name}' of tract '{head.tract}' is at a note")
 
 
 def _take_cuts(repo: Repository, incoming: Incoming, cuts: Mapping[ObjectId, Cut]) -> None:

@@ -16,6 +16,7 @@ from tract.history.spawn import CHILDREN
 from tract.history.tracts import settings_in
 from tract.objects.id import Kind, ObjectId
 from tract.refs.names import HEAD, HEADS, REMOTES, tract_name
+from tract.remote.address import LINKS
 from tract.remote.branches import Force, TractPush
 from tract.remote.closure import needed
 from tract.remote.head import Head, HeadNote, PackName
@@ -26,9 +27,6 @@ from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_ne
 from tract.repo import Repository
 
 _DEFAULT = "main"
-
-LINKS = "refs/archive/"
-"""The refs between a tract and those spawned from it."""
 
 TRACT = bytes(32)
 """What a note is about that was made before the first commit: the tract itself."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Node, Object, named_by, read_commit, read_node
-from tract.remote.head import PackName
+from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import Link, MissingPackError
 from tract.remote.packs import FrameRow, PackIndex, read_frame
 from tract.storage.shallow import Cut, kept_part
@@ -145,3 +145,24 @@ def _all_needed(
                     cuts.setdefault(named, Cut("parents", day))
                 following.append((named, named_kind, named in whole))
         level = following
+
+
+def notes_of_head(objects: RemoteObjects, head: Head) -> Iterator[HeadNote]:
+    """All notes of a head, those in its lists too."""
+    for namespace, folded in head.folded.items():
+        level = [folded.tree] if folded.tree is not None else []
+        while level:
+            objects.read_many(level)
+            below: list[ObjectId] = []
+            for id in level:
+                new = objects.get(id)
+                node = None if new is None else read_node(id, Object("tree", new.payload))
+                if node is not None and node.level:
+                    below += node.items[::2]
+                elif node is not None:
+                    rows = zip(node.items[::2], node.items[1::2], strict=True)
+                    yield from (HeadNote(namespace, target, blob) for target, blob in rows)
+            level = below
+        rows = zip(folded.open[::2], folded.open[1::2], strict=True)
+        yield from (HeadNote(namespace, target, blob) for target, blob in rows)
+    yield from head.notes

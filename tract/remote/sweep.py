@@ -20,7 +20,8 @@ from tract.errors import RemoteError, RemoteRefusedError
 from tract.objects.id import Kind, ObjectId
 from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed
-from tract.remote.fetch import Asked, fetch, nobody, roots_of
+from tract.remote.fetch import fetch, nobody
+from tract.remote.finding import Asked, roots_of
 from tract.remote.head import Head
 from tract.remote.link import GRACE, KnownHead, Link
 from tract.remote.sending import Sent, land_head, send_needed

@@ -21,12 +21,14 @@ from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
+from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted
-from tract.remote.fetch import Asked, fetch
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
 from tract.remote.head import Head
 from tract.remote.intents import can_wait, commit_together, is_waiting
 from tract.remote.link import Link
-from tract.remote.meta import LINKS, push_meta
+from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
 from tract.remote.push import PushRequest, push
 from tract.repo import Repository

@@ -6,7 +6,7 @@ from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import RemoteConfig
 from tract.refs.names import HEADS, ROOT, tract_prefix
-from tract.remote.fetch import Asked, find_heads, tract_names
+from tract.remote.finding import Asked, find_heads, tract_names
 from tract.remote.link import Link
 from tract.remote.remotes import as_marked, open_link
 from tract.repo import Repository
