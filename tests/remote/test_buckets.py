@@ -26,6 +26,9 @@ from tract.remote.verify import verify_remote
 pytest.importorskip("obstore", reason="obstore is not installed: pip install 'tract-ai[remote]'")
 
 
+SECRET = "testing-secret-that-nobody-may-see"
+
+
 class Bucket(NamedTuple):
     url: str
     options: dict[str, str]
@@ -81,16 +84,25 @@ def azurite_port() -> Iterator[int]:
         process.wait()
 
 
-@pytest.fixture(params=["s3", "azure"])
+@pytest.fixture(scope="module")
+def ceph_port() -> int:
+    """A Ceph that ``scripts/remote-ceph`` started."""
+    port = os.environ.get("TRACT_CEPH")
+    if port is None:
+        pytest.skip("no Ceph: scripts/remote-ceph starts one, and runs these tests")
+    return int(port)
+
+
+@pytest.fixture(params=["s3", "azure", "ceph"])
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     name = f"b{os.urandom(6).hex()}"
-    if request.param == "s3":
-        port = request.getfixturevalue("moto_port")
+    if request.param in ("s3", "ceph"):
+        port = request.getfixturevalue("moto_port" if request.param == "s3" else "ceph_port")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret-that-nobody-may-see")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         make_s3_bucket(port, name)
         options = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "allow_http": "true"}
-        return Bucket(f"s3://{name}/team", options, "if-match")
+        return Bucket(f"s3://{name}/team", options, "if-match" if request.param == "s3" else "if-match-bare")
     port = request.getfixturevalue("azurite_port")
     account = "devstoreaccount1"
     # The key that azurite's own pages give, for this account and no other.
@@ -103,9 +115,27 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
 
 
 def make_s3_bucket(port: int, name: str) -> None:
+    """A bucket, by a request signed as S3 wants it: obstore makes none."""
+    import hashlib
+    import hmac
+    from datetime import UTC, datetime
+
     import httpx
 
-    done = httpx.put(f"http://127.0.0.1:{port}/{name}", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"})  # fmt: skip
+    now, host = datetime.now(UTC), f"127.0.0.1:{port}"
+    day, moment, empty = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}", hashlib.sha256(b"").hexdigest()
+    signed = "host;x-amz-content-sha256;x-amz-date"
+    headers = f"host:{host}\nx-amz-content-sha256:{empty}\nx-amz-date:{moment}\n"
+    asked = f"PUT\n/{name}\n\n{headers}\n{signed}\n{empty}"
+    scope = f"{day}/us-east-1/s3/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(asked.encode()).hexdigest()}"
+    key = f"AWS4{SECRET}".encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    mark = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    who = f"AWS4-HMAC-SHA256 Credential=testing/{scope}, SignedHeaders={signed}, Signature={mark}"
+    sent = {"Authorization": who, "x-amz-date": moment, "x-amz-content-sha256": empty}
+    done = httpx.put(f"http://{host}/{name}", headers=sent)
     assert done.status_code == 200, done.text
 
 
