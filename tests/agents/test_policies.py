@@ -301,6 +301,16 @@ def test_a_change_by_one_process_holds_in_another_at_once(tmp_path: Path) -> Non
         assert texts(t) == ["a", "bad again"]
 
 
+def test_other_parameters_that_another_process_sets_hold_here_too(tmp_path: Path) -> None:
+    with make_tract(path=tmp_path) as t, make_tract(path=tmp_path) as other:
+        t.configure_policies([Skip("bad")])
+        t.user("bad")
+        other.configure_policies([Skip("worse")])
+        t.user("bad again")
+        t.user("worse")
+        assert texts(t) == ["bad again"]
+
+
 class Unknown(Skip):
     """Is not known to other processes."""
 

@@ -11,7 +11,7 @@ from tract import Tract
 from tract.agents.acting import Wish, act
 from tract.agents.actions import Action
 from tract.agents.proposals import Proposal, Verdict, decide
-from tract.errors import ActionError, ProposalError
+from tract.errors import ActionError, MergeConflictError, ProposalError
 
 COMPRESS = Action("compress", {"content": "s", "keep_recent": 2}, "too long")
 
@@ -253,3 +253,19 @@ def test_a_compression_that_waits_for_its_review_is_in_the_list() -> None:
 def test_a_proposal_that_is_not_there_is_named(id: str | None, error: str) -> None:
     with pytest.raises(ProposalError, match=error):
         make().approve_proposal(id)
+
+
+def test_a_merge_that_waits_is_in_the_list_and_is_given_up_or_gone_on_with() -> None:
+    t = make_tract("a")
+    t.branch("side")
+    t.edit("HEAD:1", "main's")
+    t.switch("side")
+    t.edit("HEAD:1", "side's")
+    t.merge("main", keep=True)
+
+    (one,) = t.proposals()
+    assert (one.origin, one.context_summary) == ("merge", "open conflicts: 1")
+    with pytest.raises(MergeConflictError):
+        t.approve_proposal(one.id)
+    assert t.reject_proposal(one.id, "later").status == "rejected"
+    assert t.proposals() == []

@@ -5,15 +5,27 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.agents.test_builtin_drift import FLIGHTS, NAMING, say
 from tests.agents.test_orchestrator import scripted
 from tests.cli.conftest import Terminal, runner
 from tests.making import call, make_tract, texts
-from tract import OrchestratorConfig, Tract, TractConfig, TriggerConfig, cli_prompt
+from tract import (
+    BranchPolicy,
+    CompressPolicy,
+    GCPolicy,
+    OrchestratorConfig,
+    PinPolicy,
+    Tract,
+    TractConfig,
+    TriggerConfig,
+    cli_prompt,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
 
@@ -115,3 +127,97 @@ def test_a_supervisor_corrects_a_price_in_the_middle(tmp_path: Path) -> None:
 
         assert "The licence costs 120 francs a month." in texts(t, policies=False)
         assert len(t.orchestrator_runs(limit=None)) > 3
+
+
+@pytest.mark.parametrize("turns", [pytest.param(100, id="sample"), pytest.param(1000, marks=pytest.mark.slow)])
+def test_an_agent_beside_the_orchestrator_loses_no_answer(tmp_path: Path, turns: int) -> None:
+    """The agent has a default handle, and a model that takes its time; the orchestrator works in a thread of its own."""
+    with agent(tmp_path, budget=2500) as t:
+        t.configure_policies(autonomy="autonomous")
+        t.configure_orchestrator(
+            OrchestratorConfig(
+                triggers=TriggerConfig(on_commit_count=20, on_token_threshold=None),
+                autonomy_ceiling="autonomous",
+                background=True,
+            )
+        )
+        answers: list[str] = []
+        for number in range(turns):
+            t.user(f"question {number} " + "word " * 8)
+            t.compile()
+            time.sleep(0.002)  # the model
+            answers.append(t.assistant(f"answer {number} " + "word " * 8).commit_hash)
+        if t._apart is not None:
+            t._apart.join(20)
+
+        known = {one.commit_hash for one in t.log(None)}
+        assert set(answers) <= known
+        assert len(t.orchestrator_runs(limit=None)) > turns // 100
+        assert any("compress" in step for run in t.orchestrator_runs(limit=None) for step in run.steps)
+
+
+def test_drift_is_steered_back_to_the_subject(tmp_path: Path) -> None:
+    """X.1: BranchPolicy branches the tangent; the orchestrator finds it stalled, sums it up and brings the paragraph to main."""
+    with agent(tmp_path, budget=100_000) as t:
+        t.configure_policies([BranchPolicy()], autonomy="autonomous")
+        say(t, FLIGHTS, 20)
+        main = texts(t, policies=False)
+        say(t, NAMING, 12)
+        tangent = str(t.current_branch)
+        assert tangent.startswith("tangent/")
+
+        first = next(one for one in t.messages() if one.number == len(main) + 1)
+        supervisor = scripted(
+            (
+                "the tangent has stalled: its messages become a paragraph",
+                (
+                    "compress",
+                    {"content": "Names were discussed; nothing was decided.", "from_commit": first.commit_hash},
+                ),
+            ),
+            ("it belongs on main", ("switch", {"name": "main"}), ("merge", {"source_branch": tangent})),
+            "done",
+        )
+        done = t.orchestrate(
+            config=OrchestratorConfig(autonomy_ceiling="autonomous", profile="supervisor"), llm_callable=supervisor
+        )
+
+        assert [one.action.name for one in done.steps] == ["compress", "switch", "merge"]
+        assert all(one.result.error is None for one in done.steps), done
+        assert t.current_branch == "main"
+        seen = texts(t)
+        assert seen[: len(main)] == main
+        assert seen[len(main)] == "Names were discussed; nothing was decided."
+        assert len(seen) < len(main) + 12
+
+
+def test_an_alert_that_is_critical_survives_a_day_of_compressions(tmp_path: Path) -> None:
+    """X.4 in small: CompressPolicy and GCPolicy alone; disk and context stay flat."""
+    with agent(tmp_path, budget=1500) as t:
+        t.configure_policies(
+            [
+                CompressPolicy(0.8),
+                PinPolicy(patterns=[{"text": r"severity: critical"}]),
+                GCPolicy(min_garbage=0, orphan_retention_days=0, archive_retention_days="0h"),
+            ],
+            autonomy="autonomous",
+        )
+        sizes: list[int] = []
+        for number in range(400):
+            severity = "critical" if number % 100 == 50 else "low"
+            t.user(f"alert {number}, severity: {severity}: " + "disk " * 10)
+            if number % 100 == 99:
+                if t._apart is not None:
+                    t._apart.join(20)
+                sizes.append(t.repository.objects.stats().size)  # type: ignore[attr-defined]
+
+        assert [one[:9] for one in texts(t) if "critical" in str(one)] == [
+            "alert 50,",
+            "alert 150",
+            "alert 250",
+            "alert 350",
+        ]
+        entries = t.policy_log(limit=None)
+        assert len([one for one in entries if one.policy == "compress"]) >= 4
+        assert {one.outcome for one in entries if one.policy == "gc"} == {"executed"}
+        assert sizes[-1] < 3 * sizes[0]

@@ -30,7 +30,7 @@ from tract.agents.policies import Policy, PolicySkip, build_policy, is_builtin
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, add_log_entry
 from tract.agents.preview import concerned
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable, Verdict, decide, first_difference
-from tract.agents.settings import AgentSettings, SettingsTable, is_foreign
+from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.errors import PolicyConfigError, PolicyExecutionError, TractError
 from tract.history.notes import POLICIES, PRIORITY, note_tip
@@ -71,8 +71,8 @@ class PolicyEngine:
         self.log = PolicyLog()
         self.proposals = ProposalTable()
         self.on_proposal: OnProposal | None = None
-        self.own: dict[str, Policy] = {}
-        """Policies that were given to this handle as objects."""
+        self._known: dict[str, tuple[PolicySetting, Policy]] = {}
+        """The policies by name, each with what the store says of it; those that were given to this handle are the objects themselves."""
 
         self.policies: tuple[Policy, ...] = ()
         self.problems: dict[str, str] = {}
@@ -102,14 +102,17 @@ class PolicyEngine:
         """Be as the store says now; policies that did not change stay the objects that they are."""
         settings = self.settings.read(repo)
         self.tip = note_tip(repo, POLICIES)
-        known = {policy.name: policy for policy in self.policies} | self.own
         made: list[Policy] = []
         self.problems = {}
+        known, self._known = self._known, {}
         for one in settings.policies:
             try:
-                made.append(known.get(one.name) or build_policy(one))
+                policy = known[one.name][1] if one.name in known and known[one.name][0] == one else build_policy(one)
             except PolicyConfigError as exc:
                 self.problems[one.name] = str(exc)
+                continue
+            self._known[one.name] = one, policy
+            made.append(policy)
         order = {one.name: at for at, one in enumerate(settings.policies)}
         self.policies = tuple(sorted(made, key=lambda policy: (policy.priority, order[policy.name])))
         foreign = is_foreign(repo, settings)
@@ -117,6 +120,15 @@ class PolicyEngine:
         self.required = next(iter(self.problems.values()), None) if settings.required and not foreign else None
         self.warnings += [] if foreign else list(self.problems.values())
         return settings
+
+    def give(self, setting: PolicySetting, policy: Policy) -> None:
+        """Let *policy* be what *setting* means in this handle."""
+        self._known[setting.name] = setting, policy
+
+    def take_over(self, other: PolicyEngine) -> None:
+        """Know the callback of *other*, and the policies of a user's that were given to it; tract's own remember a context each."""
+        self.on_proposal = other.on_proposal
+        self._known = {name: pair for name, pair in other._known.items() if not is_builtin(pair[1])}
 
     def read_look(self, repo: Repository) -> None:
         """Know at which commit a handle before this one asked, as long as the settings are those of then."""

@@ -1,8 +1,9 @@
-"""Compressions and collapses that wait for their review, as proposals of the same list."""
+"""Compressions, collapses and a merge that wait for their review, as proposals of the same list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,7 +13,10 @@ from tract.compile.workspace import Workspace
 from tract.curation.collapse import CollapseResult, PendingCollapse, forget_collapse, kept_collapse, kept_collapses
 from tract.curation.compress.result import CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression, kept_compressions, reject
-from tract.errors import ActionError
+from tract.curation.merge.store import STATE as MERGE
+from tract.curation.merge.store import merge_state
+from tract.curation.under_way import abort_command
+from tract.errors import ActionError, ObjectCorruptError
 from tract.history.state import states
 from tract.history.times import moment
 from tract.refs.names import HEADS
@@ -23,6 +27,7 @@ class _Approving(Protocol):
     def approve_compression(
         self, pending: PendingCompression | str | None = None, *, force: bool = False
     ) -> CompressResult: ...
+    def continue_command(self) -> object: ...
     def approve_collapse(
         self, pending: PendingCollapse | str | None = None, *, content: str | None = None
     ) -> CollapseResult: ...
@@ -30,10 +35,30 @@ class _Approving(Protocol):
 
 def reviews(repo: Repository) -> list[Proposal]:
     """The compressions and the collapses that wait, as proposals."""
-    if not any(name.startswith(("compress-", "collapse-")) for name in states(repo)):
+    if not any(name == MERGE or name.startswith(("compress-", "collapse-")) for name in states(repo)):
         return []
     collapses = [_proposal_of_collapse(repo, one) for one in kept_collapses(repo)]
-    return [*(_proposal_of(repo, one) for one in kept_compressions(repo)), *collapses]
+    return [*(_proposal_of(repo, one) for one in kept_compressions(repo)), *collapses, *_merge_under_way(repo)]
+
+
+def _merge_under_way(repo: Repository) -> list[Proposal]:
+    """The merge that waits for its conflicts to be resolved, or to be committed; none that is damaged, which its own commands tell of."""
+    with suppress(ObjectCorruptError):
+        state = merge_state(repo)
+        if state is not None:
+            open_ = f"open conflicts: {len(state.conflicts)}"
+            return [
+                Proposal(
+                    id=state.theirs.hex()[:10],
+                    origin=MERGE,
+                    action=Action("merge", {"source_branch": state.source}),
+                    context_summary=open_,
+                    branch=state.branch.removeprefix(HEADS),
+                    head_hash=state.ours.hex(),
+                    created_at=moment(repo.commit(state.theirs).time),
+                )
+            ]
+    return []
 
 
 def review_named(repo: Repository, id: str | None) -> Proposal | None:
@@ -74,6 +99,12 @@ def _proposal_of_collapse(repo: Repository, one: PendingCollapse) -> Proposal:
 
 def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any] | None, reason: str) -> Proposal:
     """Commit a compression or a collapse that waited, where *arguments* have a ``content`` with that as its summary."""
+    if one.origin == MERGE:
+        if arguments:
+            raise ActionError("a merge that waits takes no other arguments: its conflicts are resolved in their file")
+        merged = tract.continue_command()
+        made = getattr(merged, "merge_commit_hash", None) or getattr(merged, "commit_hash", None)
+        return _decided(replace(one, executed_action=one.action, result_commit=made), "executed", reason)
     given = dict(arguments or {})
     text = given.pop("content", None)
     if given:
@@ -95,7 +126,9 @@ def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any
 
 def reject_review(space: Workspace, one: Proposal, reason: str) -> Proposal:
     """Forget a compression or a collapse that waited."""
-    if one.origin == "collapse":
+    if one.origin == MERGE:
+        abort_command(space, MERGE)
+    elif one.origin == "collapse":
         forget_collapse(space.repo, kept_collapse(space.repo, one.id))
     else:
         reject(space, one.id)

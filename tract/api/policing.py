@@ -65,7 +65,8 @@ class Policing(Acting):
             given = [check_policy(one) for one in policies]
             check_names(given)
             changes["policies"] = tuple(setting_of(one) for one in given)
-            self._engine_here().own = {one.name: one for one in given}
+            for setting, one in zip(changes["policies"], given, strict=True):
+                self._engine_here().give(setting, one)
         if autonomy is not None:
             changes["autonomy"] = check_autonomy(autonomy)
         if cooldown_seconds is not None:
@@ -91,7 +92,7 @@ class Policing(Acting):
         if any(other.name == one.name for other in known):
             raise PolicyConfigError(f"there is a policy named '{one.name}' already")
         setting = setting_of(one)
-        self._engine_here().own[one.name] = one
+        self._engine_here().give(setting, one)
         self._change_settings(policies=(*known, setting))
 
     def unregister_policy(self, name: str) -> None:
@@ -100,7 +101,6 @@ class Policing(Acting):
         left = tuple(one for one in known if one.name != name)
         if len(left) == len(known):
             raise PolicyConfigError(f"there is no policy named {name!r:.60}")
-        self._engine_here().own.pop(name, None)
         self._change_settings(policies=left)
 
     def policies(self) -> list[PolicyInfo]:
@@ -303,9 +303,8 @@ class Policing(Acting):
     def _beside(self, repo: Repository) -> Self:
         """A handle on another tract of the store, with the policies and the callback that were given to this one: a child's settings name them."""
         other = super()._beside(repo)
-        if self._engine is not None and (self._engine.own or self._engine.on_proposal is not None):
-            engine = other._engine_here()
-            engine.own, engine.on_proposal = dict(self._engine.own), self._engine.on_proposal
+        if self._engine is not None:
+            other._engine_here().take_over(self._engine)
         return other
 
     def _engine_here(self) -> PolicyEngine:
