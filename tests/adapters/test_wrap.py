@@ -12,6 +12,7 @@ from tests.llm.asking import KEY
 from tests.llm.server import llm_process, llm_server, text  # noqa: F401  # fixtures
 from tests.making import make_tract
 from tract import ConfigError, RecordWarning, Tract, wrap
+from tract.adapters.litellm import TractLogger
 
 openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
@@ -213,3 +214,36 @@ def test_items_of_the_responses_api_go_on_from_the_response_before(llm_server): 
     assert ["Be brief.", "How hot is tea?", "Hot.", "Sure?", "Very."] == said
     assert t.commit_for_key("msg_r2").commit_hash == t.head
     assert 9 == t.log(limit=1)[0].usage.input_tokens
+
+
+def logged(**more: Any) -> dict[str, Any]:
+    """What LiteLLM hands its loggers; the key stands at the top of it."""
+    completion = {"id": "r", "choices": [{"message": {"role": "assistant", "content": "Hot."}}], "model": "gpt-x"}
+    usage = {"prompt_tokens": 12, "completion_tokens": 2}
+    about = {"messages": QUESTION, "response": {**completion, "usage": usage}, "model": "gpt-x"}
+    settings = {"model_parameters": {"temperature": 0.5, "stream": False}}
+    return {"api_key": "sk-" + "a1" * 20, "standard_logging_object": {**about, **settings, **more}}
+
+
+def test_a_call_of_litellms_is_recorded_and_its_key_is_not():
+    t = make_tract()
+    logger = TractLogger(t)
+
+    logger.log_success_event(logged(), None, None, None)
+    asyncio.run(logger.async_log_success_event(logged(), None, None, None))
+
+    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == raws(t)
+    assert {"model": "gpt-x", "temperature": 0.5} == t.log(limit=1)[0].generation_config
+    assert 12 == t.log(limit=1)[0].usage.input_tokens
+    blobs = [t.repository.objects.read(id).payload for id, kind in t.repository.objects.ids() if kind == "blob"]
+    assert not any(b"a1a1a1a1" in payload for payload in blobs)
+
+
+def test_a_call_of_litellms_that_failed_leaves_a_record():
+    t = make_tract()
+
+    TractLogger(t).log_failure_event(logged(error_information={"error_class": "RateLimitError", "error_code": "429"}), None, None, None)  # fmt: skip
+
+    (record,) = t.records("llm_error")
+    assert {"error_class": "RateLimitError", "error_code": "429"} == t.get_content(record).payload
+    assert [("user", "How hot is tea?")] == raws(t)

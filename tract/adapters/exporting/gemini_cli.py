@@ -4,7 +4,7 @@
     {"id", "timestamp", "type": "user" | "gemini", "content", "model", "toolCalls": [{"id", "name", "args", "result", "status", "timestamp"}]}
 
 Results stand with their calls. The program has its own instructions; those of the context are reported.
-Tried against gemini-cli 0.61.0 with texts; calls are written as its own sessions have them.
+Tried against gemini-cli 0.61.0, with texts, calls and results.
 """
 
 from __future__ import annotations

@@ -85,6 +85,15 @@ class Exchange:
         """The call gave an exception."""
         self.guarded(lambda: self._fail(error))
 
+    def failed_as(self, about: Mapping[str, Any]) -> None:
+        """The call failed, as *about* says."""
+
+        def record() -> None:
+            self._record(None)
+            self._recorder.tract.commit(RecordContent(ERROR, dict(about)))
+
+        self.guarded(record)
+
     def _read(self, options: Mapping[str, Any]) -> None:
         key = _MESSAGES[self._format]
         extra = options.get("extra_body")

@@ -1,0 +1,71 @@
+"""LiteLLM's calls, recorded: ``litellm.callbacks = [TractLogger(t)]``.
+
+Only the standard logging object is read; what else LiteLLM hands over (``kwargs``) has the key in it, and is never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from tract.adapters.wrapping.exchange import Recorder, Records
+
+if TYPE_CHECKING:
+
+    class _Base:
+        """What LiteLLM calls."""
+else:
+    try:
+        from litellm.integrations.custom_logger import CustomLogger as _Base
+    except ImportError:  # it is the user's to install
+        _Base = object
+
+_ERROR = ("error_class", "error_code", "error_message", "llm_provider")
+
+
+class TractLogger(_Base):
+    """Records in *t* what LiteLLM was asked and answered: each call once, also one that was streamed; failures as records of kind ``llm_error``.
+
+    What cannot be recorded is a RecordWarning, or with *on_failure* ``raise`` its error, which LiteLLM logs.
+    """
+
+    def __init__(self, t: Records, *, on_failure: Literal["warn", "raise"] = "warn") -> None:
+        super().__init__()
+        self._recorder = Recorder(t, "litellm", raises=on_failure == "raise")
+
+    def log_success_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:  # LiteLLM's names
+        """A call was answered."""
+        self._take(kwargs)
+
+    async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """A call of asyncio's was answered."""
+        self._take(kwargs)
+
+    def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """A call failed."""
+        self._take(kwargs, failed=True)
+
+    async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """A call of asyncio's failed."""
+        self._take(kwargs, failed=True)
+
+    def _take(self, kwargs: Any, *, failed: bool = False) -> None:
+        logged = kwargs.get("standard_logging_object") if isinstance(kwargs, Mapping) else None
+        if not isinstance(logged, Mapping):
+            return
+        settings = logged.get("model_parameters")
+        model = {"model": logged.get("model")} if logged.get("model") else {}
+        body = {
+            **(settings if isinstance(settings, Mapping) else {}),
+            **model,
+            "messages": logged.get("messages") or [],
+        }
+        exchange = self._recorder.begin("openai", body)
+        if not failed:
+            exchange.answered(logged.get("response"))
+            return
+        told = logged.get("error_information")
+        about = {name: told[name] for name in _ERROR if told.get(name)} if isinstance(told, Mapping) else {}
+        exchange.failed_as(about or {"error_message": str(logged.get("error_str"))[:1000]})
