@@ -195,6 +195,48 @@ def test_the_calls_of_one_answer_may_be_run_in_threads() -> None:
     assert 10 == sum(one.text == "x" for one in t.messages())
 
 
+def test_where_nothing_can_be_committed_the_model_is_told_so() -> None:
+    t = conversation()
+    run = executor(t, "full")
+    t.checkout("HEAD~1")
+
+    for name, arguments in (
+        ("commit", {"content": "x"}),
+        ("edit", {"target": 2, "content": "x"}),
+        ("compress", {"content": "x", "keep_recent": 0}),
+    ):
+        assert "HEAD" in str(run.execute(name, arguments).error), name
+    assert run.execute("show", {"target": 2}).success
+    assert run.execute("switch", {"name": "main"}).success
+    with t.batch():
+        assert "inside a batch" in str(run.execute("reset", {"target": "HEAD~1"}).error)
+        assert run.execute("commit", {"content": "y"}).success
+    assert "y" in texts(t)
+
+
+def test_a_branch_that_another_handle_moved_is_told_of_once(tmp_path: Any) -> None:
+    t = make_tract("a", path=tmp_path)
+    run = executor(t)
+    with make_tract(path=tmp_path) as other:
+        other.user("meanwhile")
+
+        assert "meanwhile" not in str(run.execute("commit", {"content": "b"}).output)
+        assert run.execute("commit", {"content": "b"}).success
+
+    assert ["a", "meanwhile", "b"] == texts(t)
+    t.close()
+
+
+def test_a_store_that_is_only_read_is_not_written_to(tmp_path: Any) -> None:
+    make_tract("a", path=tmp_path).close()
+    with make_tract(path=tmp_path, read_only=True, config=None) as t:
+        run = ToolExecutor(t)
+
+        assert run.execute("compile").success
+        assert not run.execute("commit", {"content": "b"}).success
+        assert not run.execute("edit", {"target": 1, "content": "b"}).success
+
+
 # Autonomy
 
 
