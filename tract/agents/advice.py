@@ -69,9 +69,9 @@ def unused_outputs(subject: Subject) -> Iterator[Output]:
     if not start:
         return
     in_use = _paths_from(subject, start)
-    for one in measures.outputs_before(start):
-        if one.is_superseded or one.is_mixed:
-            continue
+    for one in measures.standing.values():
+        if one.row >= start:
+            return
         if all(in_use.isdisjoint(paths_in(call.arguments)) for call in one.calls):
             yield one
 

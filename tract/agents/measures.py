@@ -76,7 +76,7 @@ class Measures:
     """The figures of the first *rows* rows of *columns*.
 
     *outputs* are all messages with results, in order, and *output_tokens* the tokens of the first so many of them; *repeated* has for each call that was made again how many outputs it gave but the last, and their tokens.
-    *outputs_at* has them by the rows of the calls and the results that are theirs; *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
+    *superseded* are those that were given again, in that order, *standing* the others that are nothing but results, by their rows; *outputs_at* has all by the rows of the calls and the results that are theirs; *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
     *turns* are the rows with which the model's turns begin, *requests* those of what users said.
     What the messages are that *before* has too, the figures of other columns, is taken from there.
     """
@@ -91,6 +91,7 @@ class Measures:
         self.repeated: dict[Call, tuple[int, int]] = {}
         self.output_tokens: list[int] = [0]
         self.superseded: list[Output] = []
+        self.standing: dict[int, Output] = {}
         self.turns: list[int] = []
         self.requests: list[int] = []
         self.summaries: list[int] = []
@@ -151,6 +152,8 @@ class Measures:
         for call, _ in pairs:
             self._answer(output, call, self._calls.pop(call, Call("", "")))
         self.outputs.append(output)
+        if not output.is_mixed:
+            self.standing[row] = output
         self.output_tokens.append(self.output_tokens[-1] + tokens)
         for at in {row, *output.call_rows}:
             self.outputs_at.setdefault(at, []).append(output)
@@ -167,6 +170,7 @@ class Measures:
             self.repeated[call] = times + 1, tokens + earlier.tokens
             if earlier.is_superseded:
                 self.superseded.append(earlier)
+                self.standing.pop(earlier.row, None)
         self._last[call] = output
         _count(self._by_tool, call.tool or "(no name)", output.tokens if len(output.calls) == 1 else 0)
 

@@ -138,8 +138,10 @@ def _staying(subject: Subject, stop: int) -> set[int]:
 def _note_of(subject: Subject, passage: Passage) -> str:
     """A note in the place of what goes: what was asked, which tools were called on what, and what was said last."""
     measures = subject.measures
-    asked = [row for row in measures.requests[: bisect_left(measures.requests, passage.stop)] if passage.has(row)]
     stays = set(passage.stays)
+    requests = bisect_left(measures.requests, passage.stop)
+    asked = list(islice((row for row in measures.requests[:requests] if row not in stays), _ASKED))
+    more = requests - len(asked) - sum(row < passage.stop and measures.kinds[row] == "user" for row in stays)
     going = [
         one for one in measures.outputs_before(passage.stop) if one.row not in stays and not subject.is_hidden(one.row)
     ]
@@ -152,8 +154,8 @@ def _note_of(subject: Subject, passage: Passage) -> str:
         for row in measures.summaries
         if row < passage.stop and passage.has(row)
     ]
-    lines += [f"asked: {excerpt(_text_of(subject, row), _SHOWN)}" for row in asked[:_ASKED]]
-    lines += [f"and {len(asked) - _ASKED} more times"] if len(asked) > _ASKED else []
+    lines += [f"asked: {excerpt(_text_of(subject, row), _SHOWN)}" for row in asked]
+    lines += [f"and {more} more times"] if more else []
     lines += [f"tools: {', '.join(f'{name} ×{count}' for name, count in tools.most_common(_FEW))}"] if tools else []
     lines += [f"files: {', '.join(paths)}"] if paths else []
     lines += [f"last said: {excerpt(said, _LAST_WORDS)}" for said in _last_said(subject, passage)]
