@@ -336,3 +336,41 @@ def test_a_branch_that_is_a_note_there_is_refused() -> None:
 
     with pytest.raises(RemoteError, match="is at a note"):
         fetch(linked(make_tract(), store), make_tract().repository, Asked(None))
+
+
+def test_a_store_without_its_history_repacks_nothing() -> None:
+    store = MemoryTransport()
+    t = pushed(store, *"abcdef")
+    shallow = make_tract()
+    link = linked(shallow, store)
+    fetch(link, shallow.repository, Asked(None, as_clone=True, depth=1))
+    before = dict(store._keys)
+
+    with pytest.raises(RemoteRefusedError, match="history is cut in this store"):
+        repack(link, shallow.repository)
+    assert before == store._keys
+    shallow.user("g")
+    push(shallow.repository, "origin", PushRequest(), link=link)
+    assert verify_remote(linked(make_tract(), store)).is_clean
+    other = make_tract()
+    fetch(linked(other, store), other.repository, Asked(None, as_clone=True))
+    assert 7 == len(other.log(100))
+    assert t.head == other.get_commit("HEAD~1").commit_hash
+
+
+def test_a_repack_keeps_notes_that_were_folded() -> None:
+    store = MemoryTransport()
+    t = pushed(store, "a")
+    link = linked(t, store)
+    for number in range(70):
+        t.assistant(f"b{number}", generation_config={"n": number})
+        if number % 10 == 0:
+            push(t.repository, "origin", PushRequest(), link=link)
+    push(t.repository, "origin", PushRequest(), link=link)
+    assert 1 == len(repack(linked(t, store), t.repository))
+    assert [] == repack(linked(t, store), t.repository)
+
+    other = make_tract()
+    fetch(linked(other, store), other.repository, Asked(None, as_clone=True))
+    assert [{"n": n} for n in reversed(range(70))] == [one.generation_config for one in other.log(70)]
+    assert verify_remote(linked(make_tract(), store)).is_clean

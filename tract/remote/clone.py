@@ -11,9 +11,9 @@ from tract.config import RemoteConfig, TractConfig
 from tract.errors import ConfigError, RemoteError
 from tract.opening import create_repository, open_repository, store_path
 from tract.remote.address import parse_address
-from tract.remote.fetch import Fetched, fetch, nobody
+from tract.remote.fetch import Fetched, fetch
 from tract.remote.finding import Asked
-from tract.remote.link import Link
+from tract.remote.link import Link, nobody
 from tract.remote.remotes import add_remote, as_marked
 from tract.storage import files
 

@@ -27,7 +27,7 @@ from tract.refs.store import RefEdit
 from tract.remote.branches import tracking_ref
 from tract.remote.finding import Asked, find_heads, roots_of
 from tract.remote.head import Head, HeadNote
-from tract.remote.link import Link, MissingPackError
+from tract.remote.link import Link, MissingPackError, nobody
 from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
 from tract.remote.shallow import RemoteObjects, notes_of_head, shallow_objects
@@ -64,10 +64,6 @@ class Fetched:
     refs: list[FetchedRef]
     objects: int = 0
     notes: int = 0
-
-
-def nobody(done: int, total: int) -> None:
-    """Told how far something is, does nothing."""
 
 
 def fetch(link: Link, repo: Repository, asked: Asked, told: Callable[[int, int], None] = nobody) -> Fetched:

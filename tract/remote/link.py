@@ -100,6 +100,10 @@ class Counted:
         self._transport.delete(key)
 
 
+def nobody(done: int, total: int) -> None:
+    """Told how far something is, does nothing."""
+
+
 def open_transport(remote: RemoteConfig) -> Transport:
     """The transport to *remote*; RemoteError where what it needs is not installed."""
     address = parse_address(remote.url)
@@ -123,6 +127,9 @@ class Link:
         self.plain = transport or open_transport(remote)
         self.grace = grace
         self.scans = scans(remote)
+        self.told: Callable[[int, int], None] = nobody
+        """Told how many objects of how many are sent."""
+
         self.name = remote.name
         self.traffic = Traffic()
         self.transport: Transport = Counted(self.plain, self.traffic)
@@ -135,14 +142,15 @@ class Link:
     # Asking again
 
     def patiently(self, ask: Callable[[], _T]) -> _T:
-        """What *ask* gives, asked again a few times where the remote fails; only for what may be asked twice."""
+        """What *ask* gives, asked again a few times where the remote fails, within its timeout; only for what may be asked twice."""
+        deadline = time.monotonic() + self.remote.timeout
         for number in range(_TRIES):
             try:
                 return ask()
             except (RemoteAuthError, MissingPackError):
                 raise
             except RemoteError:
-                if number + 1 == _TRIES:
+                if number + 1 == _TRIES or time.monotonic() > deadline:
                     raise
                 self.pause(number)
         raise AssertionError

@@ -12,9 +12,9 @@ from tract.errors import DetachedHeadError, RemoteError, RemoteMovedError
 from tract.history.walk import is_ancestor
 from tract.refs.names import HEADS, branch_ref
 from tract.remote.branches import tracking_ref
-from tract.remote.fetch import FetchedRef, fetch, nobody
+from tract.remote.fetch import FetchedRef, fetch
 from tract.remote.finding import Asked
-from tract.remote.link import Link
+from tract.remote.link import Link, nobody
 from tract.remote.remotes import as_marked, open_link
 from tract.repo import Repository
 from tract.report.text import Shown, count_of

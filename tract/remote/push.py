@@ -5,6 +5,7 @@ What there is to refuse is refused before anything is sent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
@@ -51,12 +52,21 @@ class PushResult(Shown):
         return f"PushResult({self.remote!r}: {count_of(len(moved), 'ref')} moved, {count_of(self.objects, 'object')})"
 
 
-def push(repo: Repository, name: str, request: PushRequest, *, link: Link | None = None) -> PushResult:
+def push(
+    repo: Repository,
+    name: str,
+    request: PushRequest,
+    *,
+    link: Link | None = None,
+    told: Callable[[int, int], None] | None = None,
+) -> PushResult:
     """Push to the remote *name* what is asked for.
 
     RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
+    if told is not None:
+        link.told = told
     if request.scan is not None:
         link.scans = request.scan
     pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []

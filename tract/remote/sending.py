@@ -48,6 +48,7 @@ def send_needed(
         for pack in _packs_of(read_all(repo, rows)):
             sent.packs.append(send_pack(link, pack, repo.clock()))
             sent.ids.update(pack.ids)
+            link.told(len(sent.ids), len(rows))
     return [*packs, *sent.packs]
 
 

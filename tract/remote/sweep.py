@@ -13,21 +13,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tract.errors import RemoteError, RemoteRefusedError
-from tract.objects.id import Kind, ObjectId
+from tract.refs.buffered import BufferedObjects
 from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed
-from tract.remote.fetch import fetch, nobody
+from tract.remote.fetch import fetch
 from tract.remote.finding import Asked, roots_of
-from tract.remote.head import Head
-from tract.remote.link import GRACE, KnownHead, Link
+from tract.remote.head import Head, NoteList
+from tract.remote.link import GRACE, KnownHead, Link, nobody
+from tract.remote.notes import by_namespace
 from tract.remote.sending import Sent, land_head, send_needed
+from tract.remote.shallow import RemoteObjects, notes_of_head
 from tract.remote.transport import Listed, Stored
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
+from tract.tree import build_list
 
 WAIT = 24 * 3600.0
 """Seconds between condemning a pack and deleting it, at the least."""
@@ -194,6 +197,7 @@ class Repacked:
 def repack(link: Link, repo: Repository, told: Callable[[int, int], None] = nobody) -> list[Repacked]:
     """Write the packs of every head anew, with what it needs and nothing else; the old ones are for ``sweep``.
 
+    RemoteRefusedError where history was cut here that is whole there: it would be lost.
     All of it is fetched first: what is packed is what this store has proved. A head that others move meanwhile stays as it is.
     """
     fetch(link, repo, Asked(None), told)
@@ -210,19 +214,23 @@ def repack(link: Link, repo: Repository, told: Callable[[int, int], None] = nobo
 
 def _repack_one(link: Link, repo: Repository, known: KnownHead) -> Repacked | None:
     head = known.head
-    roots: list[tuple[ObjectId, Kind]] = list(roots_of(head))
     before = {id for pack in head.packs for id in link.ids(pack)}
-    missing = [id for id, kind in roots if kind == "tree" and not repo.objects.contains(id)]
-    if missing:
-        return None  # a folded list that this store does not have
-    need = needed(repo, roots, lambda _: False)
+    made = BufferedObjects(repo.objects)
+    own = replace(repo, objects=made)
+    notes = by_namespace(notes_of_head(RemoteObjects(link, head.packs), head))
+    folded = {name: NoteList(*build_list(own, rows, made.new, "notes")) for name, rows in notes.items()}
+    new = replace(head, folded=folded, notes=())
+    need = needed(own, roots_of(new), lambda _: False)
+    if not need.cuts.keys() <= head.cuts.keys():
+        raise RemoteRefusedError(
+            f"remote '{link.name}' cannot be repacked from here: history is cut in this store that is whole there"
+        )
     ids = {id for id, _ in need.objects}
     if len(head.packs) == 1 and ids == before:
         return None
-    sent = Sent()
-    packs = send_needed(link, repo, need.objects, (), sent)
+    packs = send_needed(link, own, need.objects, (), Sent())
     push = os.urandom(16)
-    new = head.after(push, by=repo.author, time=repo.clock(), packs=tuple(packs))
+    new = new.after(push, by=repo.author, time=repo.clock(), packs=tuple(packs))
     landed, _ = land_head(link, new, push, known.version)
     if not landed:
         return None

@@ -15,10 +15,9 @@ from tract.objects.note import read_event
 from tract.opening import memory_repository
 from tract.refs.names import NOTES, check_ref
 from tract.remote.address import GC, INTENTS, MARKER, PACKS, PROBES, ROOT, TRACTS, head_key, is_pack_key
-from tract.remote.fetch import nobody
 from tract.remote.finding import roots_of
 from tract.remote.head import Head, PackName
-from tract.remote.link import Link
+from tract.remote.link import Link, nobody
 from tract.remote.notes import read_list
 from tract.remote.receive import Incoming, receive
 from tract.remote.transport import Listed

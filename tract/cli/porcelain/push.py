@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.progress import Progress
 from tract.cli.rendering import SHORT
 from tract.refs.names import HEADS
 from tract.remote.branches import PushedRef
@@ -28,8 +29,8 @@ def run(console: Console, args: Args) -> int:
         force="yes" if args.force else "lease" if args.force_with_lease else "no",
         scan=False if args.no_scan else None,
     )
-    with console.open_repository() as repo:
-        result = push(repo, args.remote, request)
+    with console.open_repository() as repo, Progress(console, f"pushing to {args.remote}") as progress:
+        result = push(repo, args.remote, request, told=progress.show)
     if args.json:
         console.print_json(result)
         return DONE
