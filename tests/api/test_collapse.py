@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.making import Words, call, texts
-from tract import CompressionError, LLMConfigError, Priority, Session, SessionError, Tract, TractError
+from tract import CompressionError, LLMConfigError, MessageContent, Priority, Session, SessionError, Tract, TractError
 from tract.maintenance.fsck.check import check_repository
 
 
@@ -276,6 +276,38 @@ def test_three_parallel_calls_get_three_answers_in_any_order(session: Session) -
         other.assistant("x")
         with pytest.raises(SessionError, match=problem):
             lead.collapse(other, call_id=id, content="x")
+
+
+ANTHROPIC = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": one, "name": "f", "input": {}} for one in "ab"],
+}
+
+
+@pytest.mark.parametrize("format", ["anthropic", "responses"])
+def test_calls_of_any_provider_are_answered_as_it_wants_them_sent(session: Session, format: str) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask")
+    if format == "anthropic":
+        lead.commit(MessageContent(ANTHROPIC, format="anthropic"))
+    else:
+        item = {"type": "function_call", "name": "f", "arguments": "{}"}
+        lead.extend([{**item, "call_id": one} for one in "ab"], format="responses")
+    for id in "ba":
+        child = lead.spawn("do it", name=id)
+        child.assistant("done")
+        lead.collapse(child, call_id=id, content=f"answer {id}")
+    child.assistant("more")
+    lead.collapse(child, content="answer a, again")
+
+    expected = {"a": "answer a, again", "b": "answer b"}
+    if format == "anthropic":
+        sent = lead.compile().to_anthropic()["messages"][-1]["content"]
+        assert expected == {one["tool_use_id"]: one["content"] for one in sent}
+    else:
+        items = lead.compile().to_openai_responses()[-2:]
+        assert expected == {one["call_id"]: one["output"] for one in items}
+    assert () == lead.compile().warnings
 
 
 def test_a_call_that_was_answered_otherwise_is_not_answered_twice(session: Session) -> None:

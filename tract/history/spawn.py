@@ -88,6 +88,11 @@ def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectI
     with transaction(repo, f"spawn: {child.name}", moves="refs") as tx:
         prefix = free_prefix(tx, child.name)
         lender = child.context if isinstance(child.context, bytes) else None
+        for needed in (head, *(() if lender is None else (lender,))):
+            # It was looked at before anybody was locked out: a hard reset and a gc may have come since.
+            if not repo.objects.contains(needed):
+                raise SpawnError(f"cannot spawn: commit {needed.hex()[:16]} is not kept any more")
+            repo.check_whole(needed, "cannot spawn")
         about = {"parent": repo.tract, "commit": head.hex(), "child": child.name, "inheritance": child.inheritance}
         tx.objects += child.new
         id = tx.commit(

@@ -71,11 +71,16 @@ def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterat
         parent = info.parent_tract_id
         has_parent = parent is not None and not info.is_orphan and parent in known
         children.setdefault(parent if has_parent else None, []).append(info)
-    stack = [(info, 0) for info in reversed(children.get(None, []) if first is None else [known[first]])]
+    told: set[str] = set()
+    # Behind the families, whatever says that it comes from itself, as only a foreign store can.
+    starts = [*children.get(None, []), *known.values()] if first is None else [known[first]]
+    stack = [(info, 0) for info in reversed(starts)]
     while stack:
         info, depth = stack.pop()
-        yield info, depth
-        stack += [(child, depth + 1) for child in reversed(children.get(info.tract_id, []))]
+        if info.tract_id not in told:
+            told.add(info.tract_id)
+            yield info, depth
+            stack += [(child, depth + 1) for child in reversed(children.get(info.tract_id, []))]
 
 
 def spenders(infos: Iterable[TractInfo], first: str | None = None) -> list[str]:
