@@ -252,6 +252,9 @@ def test_a_spawn_that_fails_leaves_no_folder_and_no_settings(tmp_path: Path) -> 
             {"max_tokens": 1},
             {"display_name": 5},
             {"message": 5},
+            {"config": 5},
+            {"inheritance": "selective", "select": "HEAD"},
+            {"inheritance": "selective", "select": 5},
         ):
             with pytest.raises((TractError, ZeroDivisionError, TypeError, ValueError)):
                 lead.spawn("look", **options)  # type: ignore[arg-type]
@@ -272,3 +275,25 @@ def test_a_message_that_stands_for_no_child_is_not_expanded(tmp_path: Path) -> N
         lead.edit("HEAD", "by hand")
         lead.expand("HEAD:4")
         assert "first" == texts(lead)[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"role": "tool"}, "role of a collapse must be user, assistant or system, not 'tool'"),
+        ({"target_tokens": 0}, "target_tokens must be a positive whole number, not 0"),
+        ({"content": 5}, "content of a collapse must be text, not int"),
+        ({"instructions": 5}, "instructions of a collapse must be text, not int"),
+        ({"call_id": "z"}, "tool call 'z' of tract 'lead' is not in the context"),
+        ({"child": None}, "a child is a tract or its name, not NoneType"),
+        ({"child": "nobody"}, "there is no tract named 'nobody'"),
+        ({"child": "lead"}, "tract 'lead' was not spawned"),
+    ],
+)
+def test_a_collapse_that_makes_no_sense_says_what_of_it(options: dict[str, Any], said: str) -> None:
+    with Session.open(":memory:", tokenizer=Words()) as session:
+        lead, child = family(session, "first")
+        given: dict[str, Any] = {"child": child, "content": "it", **options}
+        with pytest.raises(TractError, match=said):
+            lead.collapse(given.pop("child"), **given)
+        assert ["open"] == [one.status for one in lead.children()]

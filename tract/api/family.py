@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from tract.api.committing import Committing
+from tract.config import TractConfig
 from tract.errors import CompressionError, LLMConfigError, SessionError, SpawnError
+from tract.repo import Repository
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.compile.workspace import Workspace
-    from tract.config import TractConfig
     from tract.curation.collapse import CollapseResult, CollapseRole, PendingCollapse, Plan, Said
     from tract.curation.compress.summariser import Summariser
     from tract.curation.spawn import Inheritance, Select, SpawnInfo
@@ -51,6 +52,8 @@ class Family(Committing):
         with self._access() as space:
             if self._open_batch() is not None:
                 raise SpawnError("cannot spawn inside a batch")
+            if config is not None and not isinstance(config, TractConfig):
+                raise SpawnError(f"config must be a TractConfig, not {type(config).__name__}")
             if config is None:
                 config = own_settings(space.repo, space.repo.prefix)
             if display_name is not None:
@@ -113,7 +116,12 @@ class Family(Committing):
         from tract.curation.collapse import Said, ask_for_summary, find_link, plan_collapse, said_by_model
         from tract.curation.compress.ask import forget_pieces
 
-        _check_text(content)
+        _check_text("content", content)
+        _check_text("instructions", instructions)
+        if role not in (None, "user", "assistant", "system"):
+            raise CompressionError(f"the role of a collapse must be user, assistant or system, not {role!r:.40}")
+        if target_tokens is not None and (type(target_tokens) is not int or target_tokens < 1):
+            raise CompressionError(f"target_tokens must be a positive whole number, not {target_tokens!r:.40}")
         name, branch = self._named(child)
         with self._outside_batch("collapse") as space:
             link = find_link(space.repo, name, force=force)
@@ -146,7 +154,7 @@ class Family(Committing):
         """
         from tract.curation.collapse import Said, forget_collapse, kept_collapse, link_of_pending, plan_collapse
 
-        _check_text(content)
+        _check_text("content", content)
         with self._outside_batch("collapse") as space:
             one = kept_collapse(space.repo, pending)
             link = link_of_pending(space.repo, one)
@@ -221,12 +229,16 @@ class Family(Committing):
         """The name of a child, and the ref of the branch that it was given on; SessionError for one of another store."""
         if isinstance(child, str):
             return child, None
-        repo = child.repository
+        repo = getattr(child, "repository", None)
+        if not isinstance(repo, Repository):
+            raise SessionError(f"a child is a tract or its name, not {type(child).__name__}")
         if repo.path != self._repo.path or (repo.path is None and repo.refs is not self._repo.refs):
             raise SessionError(f"tract '{repo.tract}' is of another store")
         return repo.tract, repo.branch
 
 
-def _check_text(content: str | None) -> None:
-    if content is not None and (not isinstance(content, str) or not content.strip()):
-        raise CompressionError("the content of a collapse is empty")
+def _check_text(what: str, text: str | None) -> None:
+    if text is not None and not isinstance(text, str):
+        raise CompressionError(f"the {what} of a collapse must be text, not {type(text).__name__}")
+    if text is not None and not text.strip():
+        raise CompressionError(f"the {what} of a collapse is empty")

@@ -277,7 +277,7 @@ class Session:
         In another tract only where *into* names it and *force* is said; the result's warnings say so.
         """
         with self._using() as repo:
-            name = child if isinstance(child, str) else child.tract_id
+            name = child if isinstance(child, str) else self._given(child).tract_id
             found = parent_of(in_tract(repo, name))
             if found is None:
                 raise SessionError(f"tract '{name}' was not spawned, so it has no parent to collapse into")
@@ -323,6 +323,8 @@ class Session:
         """The tract that was named, or given as a handle: that itself where it is the session's, which may be on a branch."""
         if isinstance(tract, str):
             return self._handle(tract)
+        if not isinstance(tract, Tract):
+            raise SessionError(f"a tract is given by its name or as it was opened, not as {type(tract).__name__}")
         repo = tract.repository
         if repo.path != self._repo.path or (repo.path is None and repo.refs is not self._repo.refs):
             raise SessionError(f"tract '{repo.tract}' is of another store")

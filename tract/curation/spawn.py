@@ -92,6 +92,10 @@ def spawn(
         raise SpawnError(f"inheritance must be head_snapshot, full_clone or selective, not {inheritance!r:.40}")
     if (select is None) == (inheritance == "selective"):
         raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
+    if (select is not None and not (isinstance(select, (Priority, Sequence)) or callable(select))) or type(
+        select
+    ) is str:
+        raise SpawnError(f"select must be a function, a list of revisions or a Priority, not {select!r:.40}")
     if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
         raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
     if message is not None and (not isinstance(message, str) or not message.strip()):
@@ -175,7 +179,7 @@ def _chosen(
     units = view.units()
     places = set(range(len(view) if waiting is None else waiting))
     if select is not None:
-        wanted = {at for at in places if _is_selected(view, at, select)}
+        wanted = places & _selected(view, select)
         places &= {one for at in wanted for one in units.of.get(at, (at,))}
     if max_tokens is not None:
         places = _fitting(view, places, units.of, max_tokens)
@@ -184,12 +188,13 @@ def _chosen(
     return [view.items[at] for at in sorted(places)]
 
 
-def _is_selected(view: ContextView, at: int, select: Select) -> bool:
+def _selected(view: ContextView, select: Select) -> set[int]:
+    """The places of the messages that *select* chooses."""
     if isinstance(select, Priority):
-        return view.priority(at) is select
+        return {at for at in range(len(view)) if view.priority(at) is select}
     if callable(select):
-        return bool(select(view.message(at)))
-    return at in {view.place_of(revision, SpawnError) for revision in select}
+        return {at for at in range(len(view)) if select(view.message(at))}
+    return {view.place_of(revision, SpawnError) for revision in select}
 
 
 def _fitting(view: ContextView, places: set[int], units: dict[int, tuple[int, ...]], room: int) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from tract.api.tract import Tract
-from tract.cli.command import DONE, ROLES, USAGE, Args, Command, Param
+from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, given_text, open_client, summary_text
 from tract.cli.rendering import SHORT
@@ -102,7 +102,12 @@ COMMAND = Command(
             "instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."
         ),
         *MODEL_PARAMS,
-        Param("role", ("--role", "-r"), choices=ROLES, help="Whose message it is; the user's if not given."),
+        Param(
+            "role",
+            ("--role", "-r"),
+            choices=("user", "assistant", "system"),
+            help="Whose message it is; the user's if not given.",
+        ),
         Param("auto_commit", ("--auto-commit",), bool, help="Commit what a model says at once."),
         Param("review", ("--review",), bool, help="Let it wait for its review, whoever wrote it."),
         Param("list", ("--list",), bool, help="List those that wait."),
