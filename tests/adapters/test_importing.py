@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tract import Tract
+from tract import ImportFormatError, Tract
 from tract.adapters.importing import Importer, import_conversation
 from tract.adapters.transcripts import Branch, Child, Conversation, Turn
 from tract.config import TractConfig
@@ -384,3 +384,22 @@ def test_a_tract_is_called_what_the_program_calls_the_session(tmp_path):
         import_conversation(t.repository, named, place="tract")
     with Tract.open(tmp_path) as t, Tract.open(tmp_path, tract_id="talk") as other:
         assert "Tea (s-1)" == t.config.display_name == other.config.display_name
+
+
+def test_a_file_is_imported_through_an_open_tract(tmp_path):
+    file = tmp_path / "chats.jsonl"
+    file.write_text(
+        '{"messages": [{"role": "user", "content": "a"}]}\n{"messages": [{"role": "user", "content": "b"}]}\n5\n'
+    )
+    one = tmp_path / "one.json"
+    one.write_text('[{"role": "user", "content": "c"}]')
+    with Tract.open(tmp_path) as t:
+        single, many = t.import_transcript(one), t.import_transcript(file)
+        assert ["c"] == shown(t)
+        t.user("d")
+
+    assert (["main"], ["chats-1", "chats-2"]) == ([b.name for b in single.branches], [b.name for b in many.branches])
+    assert [3] == [refused.line for refused in many.refused]
+    (tmp_path / "none.txt").write_text("nothing")
+    with Tract.open(tmp_path) as t, pytest.raises(ImportFormatError):
+        t.import_transcript(tmp_path / "none.txt")

@@ -242,6 +242,21 @@ def test_what_is_no_list_of_messages_is_refused(messages, format, says):
         make_tract().record(messages, format=format)
 
 
+def test_what_no_payload_can_keep_costs_itself_only_and_is_known_again():
+    t = make_tract()
+    messages = [user("cut \ud83d here"), {**answer("b"), "seed": 2**70, "p": float("nan")}]
+
+    first, again = t.record(messages), t.record(messages)
+
+    assert ("appended", "unchanged") == (first.kind, again.kind)
+    assert "cut \ufffd here" == t.compile().messages[0].content
+    assert [
+        "message [0].content: half a surrogate pair in a text; U+FFFD stands in its place",
+        f"message [1].seed: a number that cannot be kept; the text '{2**70}' stands in its place",
+        "message [1].p: a number that cannot be kept; the text 'nan' stands in its place",
+    ] == [*first.warnings]
+
+
 def test_keys_are_as_many_as_messages():
     with pytest.raises(ContentValidationError, match="keys must be as many as messages: 1 for 2"):
         make_tract().record([user("a"), user("b")], keys=["k"])

@@ -175,3 +175,22 @@ def test_a_note_is_no_failure(run, tmp_path):
         outcome.status,
         outcome.err,
     )
+
+
+KEY = "sk-ant-api03-" + "Ab3dEf6hIj9lMn2pQr5tUv8x" * 2
+
+
+@pytest.mark.parametrize(
+    ("scan", "status", "said"), [("list", 1, KEY), ("replace", 1, "[secret: "), ("refuse", 128, None)]
+)
+def test_secrets_are_looked_for_where_that_is_asked(run, tmp_path, scan, status, said):
+    file = write_chat(tmp_path / "chat.json", "a", f"use {KEY} please")
+
+    outcome = run("import", "--scan", scan, file)
+
+    assert status == outcome.status
+    assert "what looks like a secret" in outcome.err
+    assert KEY not in outcome.err
+    assert (said is None) == ("No commits yet" in run("status").out)
+    if said is not None:
+        assert said in texts(run, "main")[1]

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
-from tract.adapters.transcripts import Branch, Child, Conversation
+from tract.adapters.transcripts import Branch, Child, Conversation, read_transcript
+from tract.errors import ImportFormatError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
 from tract.history.spawn import NewChild, write_spawn
@@ -32,7 +33,7 @@ from tract.tokens.counts import BlobCache
 from tract.transaction import transaction
 from tract.tree import EMPTY
 
-__all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "import_conversation"]
+__all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "import_conversation", "import_file"]
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
@@ -66,6 +67,42 @@ def import_conversation(
     result = importer.take(conversation, place=place, name=name)
     importer.finish()
     return result
+
+
+def import_file(
+    repo: Repository,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    key: str | None = None,
+    place: Place | None = None,
+    name: str | None = None,
+) -> ImportResult:
+    """Every conversation of the file *path*, in one result: their branches, and as ``refused`` all that could not be read or kept.
+
+    Without *place* a single conversation goes to the current branch where that is empty, else each gets a branch of its own.
+    ImportFormatError for a file in which there is none.
+    """
+    reading = read_transcript(path, format=format, key=key)
+    importer = Importer(repo, count=False)
+    many = len(reading.conversations) > 1
+    results: list[ImportResult] = []
+    for number, conversation in enumerate(reading.conversations, 1):
+        wanted = f"{name}-{number}" if name and many else name
+        here: Place = "here" if not many and name is None and repo.head()[1] is None and repo.head()[0] else "branch"
+        results.append(importer.take(conversation, place=place or here, name=wanted))
+    importer.finish()
+    told = tuple(Refused(problem.line, problem.detail) for problem in reading.problems)
+    if not results:
+        why = "; ".join(one.detail for one in told[:3]) or "there is no conversation in it"
+        raise ImportFormatError(f"'{path}': {why}", os.fspath(path))
+    return ImportResult(
+        results[0].wanted,
+        results[0].tract,
+        tuple(branch for result in results for branch in result.branches),
+        (*told, *(refused for result in results for refused in result.refused)),
+        tuple(child for result in results for child in result.children),
+    )
 
 
 class Importer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle, again_after_remote
@@ -28,6 +29,7 @@ from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, check_key
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
+    from tract.adapters.importing import ImportResult, Place
     from tract.adapters.recording import RecordOptions, RecordResult
     from tract.compile.compiled import CompiledContext
     from tract.compile.workspace import Workspace
@@ -111,6 +113,27 @@ class Committing(Handle):
                 exc.content = given
                 raise
             self._look_after(() if result.kind in ("unchanged", "branched") else given)
+        return result
+
+    def import_transcript(
+        self,
+        path: str | PathLike[str],
+        *,
+        format: str | None = None,
+        key: str | None = None,
+        place: Place | None = None,
+        name: str | None = None,
+    ) -> ImportResult:
+        """Commit the conversations of a file that another program wrote, each in one operation.
+
+        *format* and *key* say what the file does not say itself; *place* is ``here``, ``branch`` or ``tract``: an empty current branch, or a new branch, where None.
+        ImportFormatError for a file that is no conversation; what of it could not be read is in ``refused``.
+        """
+        from tract.adapters.importing import import_file  # few import
+
+        with self._writing(path) as space:
+            result = import_file(space.repo, path, format=format, key=key, place=place, name=name)
+            self._look_after(())
         return result
 
     def commit_for_key(self, key: str) -> CommitInfo | None:

@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from tract.adapters.importing import Importer, ImportResult
+from tract.adapters.scanning import without_secrets
 from tract.adapters.transcripts import read_transcript
 from tract.errors import ContentValidationError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch
@@ -45,15 +46,18 @@ def read_event(text: str) -> HookEvent:
     return HookEvent(session, os.path.expanduser(transcript), str(value.get("hook_event_name") or ""))
 
 
-def record_session(repo: Repository, event: HookEvent, format: str) -> Recorded:
+def record_session(repo: Repository, event: HookEvent, format: str, *, scan: bool = False) -> Recorded:
     """Commit what is new in the event's transcript to the tract named by the session, which is made where it is not there.
+
+    With *scan* a mark takes the place of what looks like a secret.
 
     Another process that records the same session at the same time is let go first; what it wrote is not written again.
     """
     reading = read_transcript(event.transcript, format=format)
     name = cleaned_name(event.session)
     messages = 0
-    for conversation in reading.conversations:
+    for read in reading.conversations:
+        conversation = without_secrets(read) if scan else read
         for left in range(_MOST_TRIES - 1, -1, -1):
             try:
                 is_there = repo.refs.read(tract_prefix(name) + HEAD) is not None

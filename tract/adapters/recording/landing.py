@@ -37,7 +37,7 @@ class RecordResult:
     """What was committed for the context to be the list.
 
     *commits* are all that were made, in order. *edited*, *dropped* and *moved* are messages, by the commits that introduced them.
-    *branch* is the branch that has the list now.
+    *branch* is the branch that has the list now. *warnings* say what of the list no payload can keep, and what stands in its place.
     """
 
     kind: Literal["unchanged", "appended", "edited", "branched"]
@@ -46,6 +46,7 @@ class RecordResult:
     edited: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         numbers = ((len(self.edited), "edited"), (len(self.dropped), "dropped"), (len(self.moved), "moved"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
 from tract.adapters.recording.landing import About, OnDivergence, Plan, RecordResult, land
 from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece, pieces_of
+from tract.adapters.transcripts.strictjson import mended
 from tract.compile.requests import RecordedAnswers
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, compile_head
@@ -59,8 +61,17 @@ def record(
     if on_divergence not in ("edit", "branch", "error"):
         raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
     given = given_items(messages, format, keys)
-    plan = _planned(space, given)
-    return land(space, plan, About(usage, generation_config, request, metadata), on_divergence, expected)
+    about = About(usage, generation_config, request, metadata)
+    try:
+        return land(space, _planned(space, given), about, on_divergence, expected)
+    except ContentValidationError:
+        told: list[str] = []
+        items = mended(given.items, lambda place, what: told.append(f"message {place}: {what}"))
+        if not told:
+            raise
+        # What no payload can keep costs itself only; the next list has it again, and is the same.
+        result = land(space, _planned(space, replace(given, items=items)), about, on_divergence, expected)
+        return replace(result, warnings=tuple(told))
 
 
 def _planned(space: Workspace, given: Given) -> Plan:

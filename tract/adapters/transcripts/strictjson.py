@@ -6,6 +6,7 @@ So one bad number, or half an emoji, costs itself only, and not the message it s
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,6 +79,9 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> 
             return value
         report(place, "half a surrogate pair in a text; U+FFFD stands in its place")
         return _HALF.sub("\ufffd", value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not _is_kept(value):
+        report(place, f"a number that cannot be kept; the text '{str(value)[:40]}' stands in its place")
+        return str(value)
     if isinstance(value, list):
         return [mended(item, report, f"{place}[{at}]") for at, item in enumerate(value)]
     if isinstance(value, Refused) and not value.is_lost:
@@ -91,6 +95,10 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> 
             for key, item in value.items()
         }
     return value
+
+
+def _is_kept(number: float) -> bool:
+    return -(2**63) <= number < 2**64 if isinstance(number, int) else math.isfinite(number)
 
 
 def flaw(value: JSON) -> str | None:

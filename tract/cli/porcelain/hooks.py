@@ -35,7 +35,19 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         with console.open_repository() as repo:
             folder = os.path.dirname(repo.path or console.path("."))
-        command = shlex.join([sys.executable, "-m", "tract", "-C", folder, "hooks", "run", args.program])
+        command = shlex.join(
+            [
+                sys.executable,
+                "-m",
+                "tract",
+                "-C",
+                folder,
+                "hooks",
+                "run",
+                args.program,
+                *(["--scan"] if args.scan else []),
+            ]
+        )
         change = with_hooks(args.program, path, text, command)
     else:
         change = without_hooks(path, text)
@@ -103,7 +115,9 @@ def _run(console: Console, args: Args) -> int:
         return DONE
     try:
         with console.open_repository() as repo:
-            recorded = record_session(repo, read_event(text), PROGRAMS[args.program or "claude-code"].format)
+            recorded = record_session(
+                repo, read_event(text), PROGRAMS[args.program or "claude-code"].format, scan=args.scan
+            )
         if args.json:
             console.print_json({"tract": recorded.tract, "messages": recorded.messages, "problems": recorded.problems})
     except (TractError, OSError) as exc:
@@ -113,7 +127,7 @@ def _run(console: Console, args: Args) -> int:
 
 def _hand_over(console: Console, args: Args, text: str) -> None:
     """Let a process of its own record it: the program waits for none of that."""
-    command = [sys.executable, "-m", "tract", "-C", console.path("."), "hooks", "run", args.program or "claude-code", "--now"]  # fmt: skip
+    command = [sys.executable, "-m", "tract", "-C", console.path("."), "hooks", "run", args.program or "claude-code", "--now", *(["--scan"] if args.scan else [])]  # fmt: skip
     try:
         process = subprocess.Popen(
             command,
@@ -176,6 +190,9 @@ COMMAND = Command(
         Param("program", choices=tuple(PROGRAMS), help="The coding agent."),
         Param("yes", ("-y", "--yes"), bool, help="Make the change without asking; it is shown all the same."),
         Param("now", ("--now",), bool, help="With run: record in this process, instead of handing over."),
+        Param(
+            "scan", ("--scan",), bool, help="With install and run: put a mark in the place of what looks like a secret."
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tract.adapters.importing import Importer, ImportResult, Place
+from tract.adapters.scanning import SCANS, find_in_conversation, without_secrets
 from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
 from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
@@ -70,6 +71,14 @@ def _import_all(
     with Progress(console, f"importing {file}") as progress:
         for number, conversation in enumerate(reading.conversations, 1):
             name = f"{args.name}-{number}" if args.name and many else args.name
+            if args.scan is not None:
+                found = [replace(one, file=file) for one in find_in_conversation(conversation)]
+                for one in found:
+                    _report(console, one, problems)
+                if found and args.scan == "refuse":
+                    _report(console, Problem(file, _line_of(conversation), "not imported: secrets in it"), problems)
+                    continue
+                conversation = without_secrets(conversation) if args.scan == "replace" else conversation
             try:
                 result = importer.take(conversation, place=_place(repo, args, many), name=name)
             except TractError as exc:
@@ -189,6 +198,12 @@ COMMAND = Command(
             "place", ("--as",), choices=("branch", "tract"), help="Import each conversation as a branch or as a tract."
         ),
         Param("name", ("--name",), metavar="NAME", help="The name of the branch or tract. Default: that of the file."),
+        Param(
+            "scan",
+            ("--scan",),
+            choices=SCANS,
+            help="Look for keys, tokens and passwords: list them, replace them by a mark, or refuse a conversation with one.",
+        ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

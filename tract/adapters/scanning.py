@@ -1,0 +1,75 @@
+"""Looking for secrets in what is about to be imported: listed with where they are, and replaced or refused as asked.
+
+Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` stands where the secret was, in the message and in what is kept beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias
+
+from tract.adapters.transcripts import Branch, Child, Conversation, Problem, Turn
+from tract.messages.secrets import find_secrets, secrets_in
+from tract.objects.message_format import JSON
+
+Scan: TypeAlias = Literal["list", "replace", "refuse"]
+SCANS: tuple[Scan, ...] = ("list", "replace", "refuse")
+
+
+def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:
+    """What in *conversation* looks like a secret, each with its line."""
+    for branch in conversation.branches:
+        for turn in branch.turns[branch.shared :]:
+            for place, value in (("message", turn.message), ("metadata", turn.metadata)):
+                for secret in secrets_in(value):
+                    detail = f"{place}.{secret.path}: what looks like a secret ({secret.kind}: {secret.shown})"
+                    yield Problem("", turn.line, detail)
+    for secret in secrets_in(conversation.metadata):
+        yield Problem("", None, f"{secret.path} beside the messages: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
+    for child in conversation.children:
+        yield from find_in_conversation(child.conversation)
+
+
+def without_secrets(conversation: Conversation) -> Conversation:
+    """*conversation* with a mark in the place of each secret."""
+    return replace(
+        conversation,
+        branches=tuple(_clean_branch(branch) for branch in conversation.branches),
+        metadata=_clean(conversation.metadata),
+        children=tuple(
+            Child(without_secrets(one.conversation), one.purpose, one.call_id) for one in conversation.children
+        ),
+    )
+
+
+def _clean_branch(branch: Branch) -> Branch:
+    return replace(branch, turns=tuple(_clean_turn(turn) for turn in branch.turns))
+
+
+def _clean_turn(turn: Turn) -> Turn:
+    return replace(turn, message=_clean(turn.message), metadata=_clean(turn.metadata))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _clean_field(key, item) for key, item in value.items()}
+    return value
+
+
+def _clean_field(key: str, value: JSON) -> JSON:
+    """A text under its key: one whose key says that it is a secret goes whole."""
+    if isinstance(value, str) and not find_secrets(value):
+        named = [secret for secret in secrets_in({key: value}) if secret.path == key]
+        return f"[secret: {named[0].kind}]" if named else value
+    return _clean(value)
+
+
+def _clean_text(text: str) -> str:
+    for secret in reversed(find_secrets(text)):
+        text = f"{text[: secret.start]}[secret: {secret.kind}]{text[secret.end :]}"
+    return text
