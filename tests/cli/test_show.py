@@ -52,7 +52,7 @@ def test_an_edit_names_what_it_edits_and_the_original_is_still_there(run):
     run("edit", "HEAD", "first")
 
     assert "Edits:    " in run("show").out
-    assert run("show", "HEAD~1").out.endswith("    fist\n")
+    assert "    fist\n\nedited since: first\n" in run("show", "HEAD~1").out
 
 
 def test_json_has_the_content_as_it_was_committed(run):
@@ -110,3 +110,13 @@ def test_the_context_at_a_commit_is_shown_as_a_model_is_sent_it(run):
 
     assert (0, "--- 1 user\none\n") == (shown.status, shown.out)
     assert 2 == run("show", "--compiled", "--json").status
+
+
+def test_a_message_that_was_edited_since_says_so(run):
+    run("commit", "60 days")
+    run("edit", "HEAD", "30 days")
+
+    shown = run("show", "HEAD:1")
+    assert "    60 days\n\nedited since: 30 days\n" in shown.out
+    assert "tract show --history" in shown.err
+    assert "edited since" not in run("show", "HEAD").out

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from tests.making import Words
+from tests.making import Words, make_tract
 from tract import ContextCompiler, NullTokenCounter, TokenCounter, Tract
 from tract.report.text import escaped, excerpt
 
@@ -83,3 +83,16 @@ def test_what_could_drive_a_terminal_is_shown_as_an_escape() -> None:
 def test_protocols_can_be_asked_for() -> None:
     assert isinstance(NullTokenCounter(), TokenCounter)
     assert not isinstance(object(), TokenCounter | ContextCompiler)
+
+
+def test_contexts_messages_and_blame_are_printed_for_people():
+    t = make_tract("hello\x1b[2J", "there")
+    t.edit("HEAD", "THERE")
+
+    assert "--- 1 user\nhello\\x1b[2J\n\n--- 2 user\nTHERE" == str(t.compile())
+    assert "Message(user: 'THERE')" == repr(t.compile()[1])
+    first, second = str(t.blame()).splitlines()
+    assert first.endswith(" 1) user: hello\\x1b[2J")
+    assert " 2) user [edit of " in second
+    assert "+there" in str(t.show("HEAD~1"))
+    assert "no messages" == str(make_tract().blame())

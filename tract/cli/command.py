@@ -28,7 +28,7 @@ class Param(NamedTuple):
     With *flags* it is an option, without them a positional argument.
     *type* is ``str`` or ``int``, or ``bool`` for a flag that takes no value.
     *many*: the option may be given several times, or the argument takes all that is left; its value is a tuple.
-    *required* is for arguments; an optional one that is not given has *default*.
+    *required* is mostly for arguments; an optional one that is not given has *default*.
     *choices* are the only values allowed.
     *bare* is the value of an option whose value may be left out; one that is given follows an ``=``.
     *verbatim* is for an argument that takes all that is left: where the first argument is one of these, it takes even what looks like an option.
@@ -107,6 +107,8 @@ def parse(command: Command, argv: Sequence[str]) -> Args:
         raise UnreadableError
     values: dict[str, Any] = {param.name: _absent(param) for param in command.params}
     last = {param.name: text for param, text in words.options}
+    if any(param.required and param.flags and param.name not in last for param in command.params):
+        raise UnreadableError
     for param, text in words.options:
         if param.many:
             values[param.name] = (*values[param.name], _converted(param, text))

@@ -159,7 +159,8 @@ def _say(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> 
     console.body(out.getvalue())
     _, wrong, error = ("\n" + err.getvalue()).partition("\nError: ")
     if wrong:
-        console.error(error[:1].lower() + error[1:].rstrip("\n"))
+        said = " ".join(error.replace("Value error, ", "").split())
+        console.error(said[:1].lower() + said[1:])
         console.hint(f"'{name} --help' says what it takes")
     return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
@@ -96,7 +97,7 @@ def _editor(console: Console) -> list[str] | None:
     return None if found is None else [found]
 
 
-def summary_text(console: Console, args: Args, about: str) -> str | None:
+def summary_text(console: Console, args: Args, about: Callable[[], str]) -> str | None:
     """The summary that *args* has, or that is piped in; on a terminal, where no model is named and no key is set, the one written in the editor, and None where a model writes it.
 
     TractError for one that was left empty.
@@ -105,7 +106,9 @@ def summary_text(console: Console, args: Args, about: str) -> str | None:
         return given_text(console, args.content)
     if args.provider or args.model or any(console.environ.get(key) for key in _KEYS.values()):
         return None
-    text = edited_text(console, "", about)
+    if _editor(console) is None:
+        return None
+    text = edited_text(console, "", about())
     if text is not None and not text.strip():
         raise TractError("the summary is empty; nothing was changed")
     return text

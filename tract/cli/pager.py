@@ -54,6 +54,10 @@ class _Held(io.StringIO):
         return True
 
 
+_LINES = 24
+"""Of a terminal that does not say how many it has."""
+
+
 class _Paged:
     """A stream to *terminal* that starts the pager as soon as it has more lines than the terminal."""
 
@@ -70,7 +74,7 @@ class _Paged:
         if self._process is None:
             self._held.append(text)
             self._lines += text.count("\n") + len(text) // max(self._size.columns, 1)
-            if self._lines >= self._size.lines:
+            if self._lines >= (self._size.lines or _LINES):
                 self._start()
         elif self._process.stdin is not None:
             self._process.stdin.write(text)

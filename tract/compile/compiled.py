@@ -13,6 +13,7 @@ from tract.compile.totals import TokenCount, request_total, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.config import check_keywords
 from tract.errors import ContentValidationError
+from tract.escape import escaped
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
@@ -276,6 +277,10 @@ class CompiledContext:
         commit = self.snapshot.key.commit
         at = commit.hex()[:16] if commit is not None else "the beginning"
         return f"CompiledContext({self.snapshot.length} messages at {at})"
+
+    def __str__(self) -> str:
+        """The messages as text, as ``tract compile --format text`` prints them."""
+        return escaped(self.to_text()).rstrip("\n")
 
 
 def _copy_of(message: Message) -> Message:

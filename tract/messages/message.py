@@ -13,7 +13,10 @@ from tract.objects.message_format import JSON, MESSAGE_FORMATS, MessageFormat
 _ROLES = {"additional_tools": "developer", "configuration_update": "developer", "mcp_approval_response": "user"}
 
 
-@dataclass(frozen=True, slots=True)
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Message:
     """A message as its own provider format has it.
 
@@ -30,6 +33,11 @@ class Message:
     raw: Mapping[str, JSON]
     is_error: bool = False
     is_thought: bool = False
+
+    def __repr__(self) -> str:
+        said = self.content if isinstance(self.content, str) else self.raw
+        text = repr(said)
+        return f"Message({self.role}: {text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
 
 
 @dataclass(frozen=True, slots=True)

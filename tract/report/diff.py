@@ -348,12 +348,15 @@ def _config_changes(diffs: Sequence[MessageDiff]) -> Iterator[ConfigChange]:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitDetails:
+class CommitDetails(Shown):
     """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
 
     commit: CommitInfo
     content: Any
     changes: DiffResult
+
+    def __str__(self) -> str:
+        return f"{self.commit}\n{self.commit.author}, {self.commit.created_at:%Y-%m-%d %H:%M:%S %Z}\n\n{self.changes}"
 
 
 def details(space: Workspace, id: ObjectId) -> CommitDetails:

@@ -12,6 +12,7 @@ from tract.compile.compiled import CompiledContext, compile_at
 from tract.compile.tables import ConfigTable
 from tract.compile.workspace import Workspace, ask_store, context_commit
 from tract.errors import BisectError, EditTargetError
+from tract.escape import escaped
 from tract.history.blame import Blamed, blame_entries
 from tract.history.commit import Draft, message_named
 from tract.history.compression import sources_by_summary
@@ -25,6 +26,7 @@ from tract.objects.message_format import JSON
 from tract.objects.model import COLLAPSE, Commit, CommitOperation, Entry
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe, rebuilt_with_count
+from tract.report.text import Shown, excerpt, short
 from tract.revision import Revision, resolve_revision, revision_texts
 
 if TYPE_CHECKING:
@@ -100,6 +102,19 @@ class BlameEntry:
         return f"BlameEntry({self.number} {self.commit_hash[:16]} {self.role}{change}: {self.text[:40]!r})"
 
 
+class BlameList(list[BlameEntry], Shown):
+    """The messages of a context, first to last; printed, a line each."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(_line, self)) or "no messages"
+
+
+def _line(entry: BlameEntry) -> str:
+    change = f" [edit of {short(entry.commit_hash)}]" if entry.is_changed else ""
+    who = f"{escaped(entry.changed.author)} {entry.changed.created_at:%Y-%m-%d %H:%M}"
+    return f"{short(entry.changed_hash)} ({who} {entry.number}) {escaped(entry.role)}{change}: {excerpt(entry.text)}"
+
+
 def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> list[BlameEntry]:
     """Where each message of the context at *revision* comes from, first to last; none where there is no commit yet.
 
@@ -107,7 +122,7 @@ def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> 
     """
     repo = space.repo
     if revision == "HEAD" and repo.head()[1] is None:
-        return []
+        return BlameList()
     tip = context_commit(repo, revision)
     rows = entries(repo, context_at(repo, tip))
     chosen = range(len(rows))[places]
@@ -116,9 +131,9 @@ def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> 
         configs.sort_out(repo, {commit for commit, _ in rows}.__contains__)
     blamed = blame_entries(repo, tip, rows[places])
     sources = sources_by_summary(repo, (row.commit for row in blamed))
-    return [
+    return BlameList(
         _entry(space, at + 1, row, configs, sources.get(row.commit, ())) for at, row in zip(chosen, blamed, strict=True)
-    ]
+    )
 
 
 def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sources: Sequence[Entry]) -> BlameEntry:

@@ -62,7 +62,7 @@ def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable
 
     added = sum(space.made_tokens(message) for commit, message in new if is_shown(commit))
     added -= sum(space.message_tokens(blob) for commit, blob in gone if is_shown(commit))
-    if added > 0:  # what makes a context that is over it smaller is never in the way
+    if added > 0:
         _check_total(space, budget, token_total(space, before).total, added)
 
 
@@ -107,7 +107,7 @@ def _is_answer(space: Workspace, id: ObjectId) -> bool:
 
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
     space.budget_used = current + added
-    if current + added <= budget.max_tokens:
+    if current + added <= budget.max_tokens or added < 0:  # what makes a context smaller is never in the way
         return
     if budget.action is BudgetAction.REJECT:
         raise BudgetExceededError(current, added, budget.max_tokens)

@@ -27,7 +27,7 @@ def run(console: Console, args: Args) -> int:
         if args.approve is not None:
             content = None if args.content is None else given_text(console, args.content)
             return _report(console, parent.approve_collapse(args.approve, content=content), args)
-        content = summary_text(console, args, f"What '{args.child}' did, as one message.")
+        content = summary_text(console, args, lambda: f"What '{args.child}' did, as one message.")
         with ExitStack() as stack:
             if content is None:
                 parent.configure_llm(stack.enter_context(open_client(console, args)))

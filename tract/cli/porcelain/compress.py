@@ -16,8 +16,7 @@ from tract.curation.compress.facts import Fact
 from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression
 from tract.errors import CompressionError
-
-_ABOUT = "A summary, to take the place of messages; 'tract compress --dry-run' says of which, 'tract blame' shows them."
+from tract.messages import message_text
 
 _REVIEWS = ("approve", "reject", "edit", "show")
 
@@ -36,7 +35,8 @@ def run(console: Console, args: Args) -> int:
 
 
 def _compress(console: Console, tract: Tract, args: Args) -> int:
-    content = None if args.dry_run and args.content is None else summary_text(console, args, _ABOUT)
+    is_asked = args.content is not None or not args.dry_run
+    content = summary_text(console, args, lambda: _about(tract, args)) if is_asked else None
     patterns = [_pattern(one) for one in args.must_match]
     with ExitStack() as stack:
         if content is None and not args.dry_run:
@@ -65,6 +65,26 @@ def _compress(console: Console, tract: Tract, args: Args) -> int:
         )
     _report(console, args, found)
     return DONE
+
+
+def _about(tract: Tract, args: Args) -> str:
+    """What somebody who writes the summary has to know: the messages that it is to take the place of."""
+    plan = tract.compress(
+        commits=args.commits or None,
+        from_commit=args.from_commit,
+        to_commit=args.to_commit,
+        keep_recent=args.keep_recent,
+        preserve=args.preserve,
+        dry_run=True,
+    )
+    context = tract.compile()
+    places = list(context.commit_hashes)
+    first, last = places.index(plan.parts[0].first), places.index(plan.parts[-1].last)
+    kept = set(plan.kept)
+    gone = [at for at in range(first, last + 1) if places[at] not in kept]
+    lines = [f"A summary, to take the place of {_count(plan.messages)}:", ""]
+    lines += [f"{context.numbers[at]} {context[at].role}: {one_line(message_text(context[at]), 200)}" for at in gone]
+    return "\n".join(lines)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -22,8 +22,9 @@ from tract.cli.rendering import (
 from tract.compile.workspace import Workspace
 from tract.history.collapse import collapse_told_by, kept_messages_of
 from tract.history.compression import is_summary, sources_by_summary
+from tract.history.context import context_at, find_entry
 from tract.history.priority import PriorityAnnotation, annotation_history
-from tract.messages import compact_json
+from tract.messages import compact_json, message_text
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.revision import resolve_revision
@@ -79,6 +80,21 @@ def show_commit(console: Console, space: Workspace, id: ObjectId, *, stat: bool 
     line = read_line(space, id)
     _print_header(console, line, names_by_commit(space.repo).get(line.id), annotation_history(space.repo, id))
     _print_body(console, space, id, line, stat=stat)
+    _print_change(console, space, id)
+
+
+def _print_change(console: Console, space: Workspace, id: ObjectId) -> None:
+    """That the message says something else by now, where it does in the context at HEAD."""
+    repo = space.repo
+    commit = repo.commit(id)
+    if commit.operation is not CommitOperation.APPEND or commit.content is None or repo.head()[1] is None:
+        return
+    now = find_entry(repo, context_at(repo, repo.head()[1]), id)
+    if now is not None and now != commit.content:
+        console.line("")
+        text = message_text(space.blobs.message(now))
+        console.line("edited since: ", one_line(text, max(20, console.width - len("edited since: "))))
+        console.hint(f"'tract show --history {id.hex()[:SHORT]}' lists what it said")
 
 
 def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *, stat: bool) -> None:
