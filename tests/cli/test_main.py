@@ -384,7 +384,7 @@ OPENED = (
 EVERYDAY = (
     (("log",), (), 98),
     (("status",), ("tract.report.status",), 96),
-    (("show",), ("tract.history.commit",), 100),
+    (("show",), ("tract.history.commit",), 102),
     (("branch",), (), 97),
     (("switch", "-c", "other"), (), 97),
     (("tag",), (), 95),
