@@ -45,6 +45,7 @@ SEEDED: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "white space stays": (anthropic_body, "_trim_end", no),
     "marks are not counted": (anthropic_body, "fit_anthropic_marks", first),
     "calls are not signed": (gemini, "_sign", no),
+    "a provider's own calls are torn": (fit_anthropic, "_torn_server_tools", lambda *_, **__: set()),
     "parts of an answer are lost": (writing, "one_answer", lambda messages: messages[0]),
 }
 QUICK = settings(

@@ -189,6 +189,20 @@ ANTHROPIC = st.builds(
     st.sampled_from([{}, {"id": "msg_1", "type": "message", "usage": {}, "stop_reason": None}]),
 )
 
+# A call and what answers it, with other words before and behind: what random messages seldom come to.
+ANSWERED = st.builds(
+    lambda ids, before, behind: [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "f", "input": {}} for id in ids]},
+        {
+            "role": "user",
+            "content": [*before, *({"type": "tool_result", "tool_use_id": id, "content": "4"} for id in ids), *behind],
+        },
+    ],
+    st.lists(IDS, min_size=1, max_size=3),
+    st.lists(BLOCK, max_size=1),
+    st.lists(BLOCK, max_size=1),
+)
+
 ANY = st.one_of(
     CHAT.map(lambda raw: message_from_raw(raw, "openai")),
     ITEM.map(lambda raw: message_from_raw(raw, "responses")),
@@ -199,6 +213,9 @@ HISTORIES = st.one_of(
     st.lists(ITEM.map(lambda raw: message_from_raw(raw, "responses")), max_size=10),
     st.lists(ANTHROPIC.map(lambda raw: message_from_raw(raw, "anthropic")), max_size=8),
     st.lists(ANY, max_size=10),
+    st.lists(ANSWERED | ANTHROPIC.map(lambda raw: [raw]), max_size=5).map(
+        lambda turns: [message_from_raw(raw, "anthropic") for turn in turns for raw in turn]
+    ),
 )
 
 
