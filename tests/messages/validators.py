@@ -171,7 +171,11 @@ def _items(items: Sequence[Raw]) -> Iterator[str]:
         for key, value in item.items():
             if value is None:
                 yield f"[{at}] {key} is null"
-        if kind in BEGINNINGS and "id" in item and not re.fullmatch(BEGINNINGS[kind] + r"[a-zA-Z0-9_-]*", item["id"]):
+        if (
+            kind in BEGINNINGS
+            and "id" in item
+            and not re.fullmatch(BEGINNINGS[kind] + r"[a-zA-Z0-9_-]*", str(item["id"]))
+        ):
             yield f"[{at}] invalid id {item['id']!r} of a {kind}"
         if kind == "message":
             yield from _item_message(at, item)

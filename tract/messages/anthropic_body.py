@@ -50,8 +50,11 @@ class AnthropicWriter(Writer):
         start = len(self.items)
         self.items += fit_turn(self._said(step.answer, notes), notes, is_last=is_last)
         self.items += self._said(step.rest, notes)
-        for at in range(start, len(self.items)) if self.form.rules > 1 else ():
-            self._pictures.add(at, self.items[at])
+        for at in range(start, len(self.items)):
+            if not isinstance(self.items[at].content, str):
+                self._assembly.may_have_marks.add(at)
+                if self.form.rules > 1:
+                    self._pictures.add(at, self.items[at])
 
     def _said(self, pieces: Sequence[Piece], notes: Notes) -> list[Said]:
         said: list[Said] = []

@@ -44,7 +44,7 @@ class Assembly(Generic[_T]):
 
     *role* gives an item's role, *joined* the messages that neighbours of one role are.
     *stays* says whether an item of role ``system`` is a message between the role before it and the item behind, None where there is none; *is_marked* whether a message has cache marks.
-    Without these two no such item is one, and no message has marks.
+    Without these two no such item is one, and no message has marks. Only the items whose numbers are in ``may_have_marks`` are asked for them.
     """
 
     def __init__(
@@ -54,27 +54,29 @@ class Assembly(Generic[_T]):
         joined: Callable[[Sequence[_T]], Sequence[JSON]],
         *,
         stays: Callable[[_T, str, _T | None], bool] | None = None,
-        is_marked: Callable[[JSON], bool] | None = None,
+        is_marked: Callable[[JSON], bool] = bool,
     ) -> None:
         self._items, self._role, self._joined = items, role, joined
         self._stays, self._is_marked = stays, is_marked
+        self.may_have_marks: set[int] = set()
         self._done = Assembled([], [], [], [])
         self._points = [_BEGINNING]
-        self._next = _BEGINNING  # the open group begins here
+        self._start, self._before = 0, _BEGINNING.before  # the open group begins here, behind one of that role
 
     def take_back(self, items: int) -> None:
         """Be as before the items from number *items* on, which are there no more."""
-        if self._next.start + 1 < items or not self._next.start:
+        self.may_have_marks.difference_update(range(items, len(self._items)))
+        if self._start + 1 < items or not self._start:
             return  # the groups before are over all the same
         while self._points[-1].start + 1 >= items and len(self._points) > 1:
             self._points.pop()
-        self._next = self._points[-1]
-        for done, length in zip(self._done, self._next.lengths, strict=True):
+        self._start, self._before, lengths = self._points[-1]
+        for done, length in zip(self._done, lengths, strict=True):
             del done[length:]
 
     def assembled(self) -> Assembled:
         """All that there is now."""
-        start, before, _ = self._next
+        start, before = self._start, self._before
         members: list[_T] = []
         system: list[_T] = []
         moved: list[_T] = []
@@ -87,15 +89,23 @@ class Assembly(Generic[_T]):
                 if before is not None:
                     moved.append(one)
                 continue
-            if members and role != before:
-                if at == last and role == "system":
-                    return self._with((members, system, moved), ([one], [], []))  # what comes behind it may move it
-                self._add(self._done, members, system, moved)
-                self._go_on(at, before)
-                members, system, moved = [], [], []
-            members.append(one)
+            if role != before and members:
+                if at == last and role == "system":  # what comes behind it may move it
+                    found = self._with(start, at, members, system, moved)
+                    self._add(found, at, at + 1, [one], [], [])
+                    return found
+                self._add(self._done, start, at, members, system, moved)
+                if system:
+                    system, moved = [], []
+                start = self._start = at
+                self._before = before
+                if len(self._done.messages) - self._points[-1].lengths[0] >= _APART:
+                    self._points.append(_Point(at, before, tuple(map(len, self._done))))
+                members = [one]
+            else:
+                members.append(one)
             before = role
-        return self._with((members, system, moved))
+        return self._with(start, last + 1, members, system, moved)
 
     def _is_message(self, at: int, before: str | None) -> bool:
         """Whether item *at*, which is an instruction, is a message."""
@@ -104,22 +114,18 @@ class Assembly(Generic[_T]):
         behind = self._items[at + 1] if at + 1 < len(self._items) else None
         return self._stays(self._items[at], before, behind)
 
-    def _go_on(self, at: int, before: str | None) -> None:
-        """Begin a group with item *at*: all before are over."""
-        self._next = _Point(at, before, ())
-        if len(self._done.messages) - self._points[-1].lengths[0] >= _APART:
-            self._points.append(_Point(at, before, tuple(map(len, self._done))))
-
-    def _with(self, *groups: tuple[list[_T], list[_T], list[_T]]) -> Assembled:
+    def _with(self, start: int, stop: int, members: list[_T], system: list[_T], moved: list[_T]) -> Assembled:
         found = Assembled(*(part[:] for part in self._done))
-        for group in groups:
-            self._add(found, *group)
+        self._add(found, start, stop, members, system, moved)
         return found
 
-    def _add(self, to: Assembled, members: list[_T], system: list[_T], moved: list[_T]) -> None:
-        messages = self._joined(members) if members else ()
-        if self._is_marked is not None:
-            to.marked.extend(at for at, message in enumerate(messages, len(to.messages)) if self._is_marked(message))
-        to.messages.extend(messages)
-        to.system.extend(system)
-        to.moved.extend(moved)
+    def _add(self, to: Assembled, start: int, stop: int, members: list[_T], system: list[_T], moved: list[_T]) -> None:
+        """Join the *members* of a group, which are among the items *start* to *stop*."""
+        if members:
+            messages = self._joined(members)
+            if self.may_have_marks and not self.may_have_marks.isdisjoint(range(start, stop)):
+                to.marked.extend(at for at, one in enumerate(messages, len(to.messages)) if self._is_marked(one))
+            to.messages.extend(messages)
+        if system:
+            to.system.extend(system)
+            to.moved.extend(moved)
