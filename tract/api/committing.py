@@ -76,7 +76,7 @@ class Committing(Handle):
             with self._writing(answer) as space:
                 made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         else:
-            about = (options.get("response_to"), options.get("usage"), options.get("key")) if options else ()
+            about = (options.get("response_to"), options.get("usage"), options.get("request")) if options else ()
             with self._writing(*about) as space:
                 made = self._write(space, [draft(space, content, operation, **options)], content)[0]
         self._fire("commit")
@@ -90,7 +90,7 @@ class Committing(Handle):
         *keys* has a key for each message, as for :meth:`commit`: only those are written that the branch has not.
         """
         self._check_required()
-        with self._writing(keys) as space:
+        with self._writing() as space:
             given = as_tuple(messages)
             made = self._write(space, drafts(space, given, format, keys), given)
         self._fire("commit")

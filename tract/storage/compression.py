@@ -8,6 +8,7 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from tract.objects.codec import MAX_SIZE
@@ -19,6 +20,7 @@ _FRAME_SLACK = 1024  # a frame is longer than what it unpacks to by less than th
 RECORD_LEVEL = 3
 
 
+@cache
 def _zstd() -> Any:
     """The library, which is loaded when something is compressed or was: many commands read neither a pack nor a long message."""
     import zstandard
