@@ -96,6 +96,7 @@ def test_a_file_that_is_read_again_and_again_is_repeated_output() -> None:
     advice = named(found, "annotate")
     assert 4 == len(advice.action.arguments["target"])
     assert "4 outputs of tools that a later call gave again" == advice.reason
+    assert repr(advice).startswith("Advice(1. annotate: 4 outputs of tools")
 
 
 def test_outputs_of_the_same_tool_for_other_files_are_not_repeated() -> None:

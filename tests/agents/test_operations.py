@@ -149,6 +149,7 @@ def test_every_operation_is_whole() -> None:
     for one in operations():
         assert one.summary.endswith("."), one.name
         assert one.parameters["additionalProperties"] is False
+        assert repr(one).startswith(f"Operation({one.name}("), one.name
         assert (one.risk_of is None) == (one.riskier == ""), one.name
 
 

@@ -53,7 +53,7 @@ def test_compile_lists_numbers_kinds_tokens_marks_and_first_words_a_page_at_a_ti
 
     assert lines[0].startswith("3 messages, ")
     assert lines[1].startswith("1 ")
-    assert lines[1].endswith("instruction 6 tokens [pinned]: be terse")
+    assert lines[1].endswith(" system 6 tokens [pinned]: be terse")
     assert lines[2].endswith("user 7 tokens [skip]: one two three")
     assert lines[3] == "1 more from start=3 on"
     assert run(t, "compile", start=3).data[0]["kind"] == "answer"

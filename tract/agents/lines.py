@@ -18,6 +18,8 @@ WORDS = 100
 """The characters of a message that a list shows."""
 
 WITHHELD = "(somebody hid this)"
+_USUAL = {"instruction": "system", "user": "user", "answer": "assistant", "tool_result": "tool"}
+
 NONE: frozenset[str] = frozenset()
 
 
@@ -38,7 +40,12 @@ def message_line(one: MessageInfo, withheld: frozenset[str] = NONE) -> str:
     """A message, as lists show it."""
     words = WITHHELD if one.commit_hash in withheld else excerpt(one.text, WORDS)
     marks = "".join(f" [{mark}]" for mark in one.marks)
-    return f"{one.number} {short(one.commit_hash)} {one.kind} {one.token_count} tokens{marks}: {words}"
+    return f"{one.number} {short(one.commit_hash)} {_label(one)} {one.token_count} tokens{marks}: {words}"
+
+
+def _label(one: MessageInfo) -> str:
+    """The role of a message, and what it is where the role does not say that."""
+    return one.role if _USUAL.get(one.kind) == one.role else f"{one.role} {one.kind}"
 
 
 def message_data(one: MessageInfo) -> dict[str, Any]:

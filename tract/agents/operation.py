@@ -131,7 +131,7 @@ class Argument:
         return ActionError(f"argument '{self.name}' {what}, not {_shown(given)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Operation:
     """An operation of tract's.
 
@@ -154,6 +154,9 @@ class Operation:
     tells_origin: bool = False
     moves: bool = False
     touched: Callable[..., Sequence[MessageInfo]] | None = None
+
+    def __repr__(self) -> str:
+        return f"Operation({self.name}({', '.join(one.name for one in self.arguments)}), {self.risk}: {self.summary})"
 
     @property
     def parameters(self) -> dict[str, Any]:

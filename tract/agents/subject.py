@@ -14,7 +14,7 @@ from tract.history.priority import Priority, priority_of
 from tract.report.text import count_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Advice:
     """An action that would help; *saves_tokens* of the context, *prefix* is what it costs a provider's cache."""
 
@@ -27,6 +27,9 @@ class Advice:
     def reason(self) -> str:
         """Why."""
         return self.action.reason
+
+    def __repr__(self) -> str:
+        return f"Advice({self})"
 
     def __str__(self) -> str:
         saving = f"; saves {self.saves_tokens:,} tokens" if self.saves_tokens else ""
