@@ -560,6 +560,17 @@ def test_an_undone_spawn_takes_its_child_along_unless_that_did_something(session
     assert ["x"] == [one.child_tract_id for one in lead.children()]
 
 
+def test_a_spawn_whose_child_was_renamed_is_not_undone_by_half(session: Session) -> None:
+    lead, _ = family(session)
+    session.rename_tract("x", "y")
+    with pytest.raises(TractError, match="its tract is called 'y' by now"):
+        lead.undo()
+    assert ["y"] == [one.child_tract_id for one in lead.children()]
+    session.rename_tract("y", "x")
+    lead.undo()
+    assert ([], ["lead", "root"]) == (lead.children(), sorted(one.tract_id for one in session.list_tracts()))
+
+
 # On another machine
 
 

@@ -273,9 +273,12 @@ def _changes_now(repo: Repository, direction: Direction, step: _Step) -> list[Re
     held = {name: value for name, value in repo.refs.list(child) if split_tract(name)[0] == child}
     made = {change.name: change.new for change in step.changes if split_tract(change.name)[0] == child}
     rest = [change for change in step.changes if change.name not in made]
-    if not held:  # it was deleted since, or is to be made again
-        return rest if direction == "undo" else list(step.changes)
     failed = f"'{step.operation.reason}' cannot be {direction}ne"
+    if not held:  # it was deleted since, or is to be made again
+        for name, value in repo.refs.list():
+            if value == made.get(child + SPAWN_REF) and split_tract(name)[1] == SPAWN_REF:
+                raise TractError(f"{failed}: its tract is called '{tract_name(split_tract(name)[0])}' by now")
+        return rest if direction == "undo" else list(step.changes)
     if direction == "redo":
         raise TractError(f"{failed}: there is another tract '{tract_name(child)}'")
     if _told(held) != _told(made):
