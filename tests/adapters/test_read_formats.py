@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tract import ImportFormatError
 from tract.adapters.transcripts import FORMATS, Branch, Reading, Turn, read_transcript
 
 JSON = Any
@@ -316,6 +318,42 @@ def test_another_programs_database_is_a_problem(tmp_path):
 
     assert reading.conversations == ()
     assert reading.problems[0].detail.startswith("no log of the command llm")
+
+
+def test_an_export_is_read_from_the_archive_that_it_came_in(tmp_path):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("user.json", "{}")
+        archive.writestr("data/conversations.json", json.dumps([CHATGPT]))
+
+    assert "chatgpt" == read_transcript(path).format
+
+
+def test_an_archive_without_conversations_is_refused(tmp_path):
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.json", "{}")
+        archive.writestr("b.json", "{}")
+
+    with pytest.raises(ImportFormatError, match="2 files of JSON in it"):
+        read_transcript(path)
+
+
+@pytest.mark.parametrize(
+    ("format", "values", "broken"),
+    [
+        ("langchain", LANGCHAIN, {"type": "ai", "content": "x", "tool_calls": 5}),
+        ("codex", CODEX, codex("compacted", message="x", replacement_history=[{"role": 5, "content": 3}])),
+        ("gemini-cli", [GEMINI_SESSION, *GEMINI_MESSAGES], {"type": "gemini", "id": "9", "content": "", "toolCalls": 7}),
+        ("pydantic-ai", next(value for format, _, value, _ in SAMPLES if format == "pydantic-ai"), {"kind": "response", "parts": [{"part_kind": "text", "content": 7}, {"part_kind": "tool-call", "args": {1: 2}}]}),
+    ],
+)  # fmt: skip
+def test_a_broken_value_among_good_ones_costs_itself_only(read, format, values, broken):
+    whole, torn = read(values, "a.jsonl"), read([*values[:1], broken, *values[1:]], "a.jsonl")
+
+    assert format == torn.format == whole.format
+    kept = lines(torn)[0]
+    assert [one for one in lines(whole)[0] if one not in kept] == []
 
 
 def test_a_value_of_another_kind_than_the_format_has_is_a_problem(read):

@@ -214,12 +214,34 @@ class _Reader:
                 said = conversation.branches[0].turns[0].format if conversation.branches[0].turns else format.name
                 self._found_format = said if format.name in MESSAGE_FORMATS else format.name
 
-    def _conversations_in(self, name: str, found: Found, format: Format) -> Iterator[Conversation]:
-        """What the format's reader gives; a value that is of another kind than the format has is a problem."""
+    def _conversations_in(self, name: str, found: Found, format: Format) -> list[Conversation]:
+        """What the format's reader gives; a value that is of another kind than the format has costs itself only."""
+        told = Report(str(self.path))
         try:
-            yield from format.read(name, found, self.report)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
-            self.report(found.line(0), f"{found.place or name}: not as {format.name} has it: {str(exc)[:80]}")
+            made = list(format.read(name, found, told))
+        except _BROKEN as exc:
+            whole = self._without_broken(name, found, format)
+            if whole is None:
+                self.report(found.line(0), f"{found.place or name}: not as {format.name} has it: {str(exc)[:80]}")
+                return []
+            return self._conversations_in(name, whole, format)
+        self.report.problems += told.problems
+        self.report.notes += told.notes
+        return made
+
+    def _without_broken(self, name: str, found: Found, format: Format) -> Found | None:
+        """What was found without the values that cannot be read by themselves, which are reported; None where all or none is left."""
+        kept: list[int] = []
+        for index, value in enumerate(found.values if format.scope in ("messages", "records") else ()):
+            try:
+                list(format.read(name, replace(found, values=[value], lines=[found.line(index)]), Report()))
+            except _BROKEN:
+                self.report(found.line(index), f"{found.place}[{index}]: not as {format.name} has it")
+            else:
+                kept.append(index)
+        if not kept or len(kept) == len(found.values):
+            return None
+        return replace(found, values=[found.values[at] for at in kept], lines=[found.line(at) for at in kept])
 
     def _mostly_json_lines(self, file: BinaryIO) -> bool:
         """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""
@@ -261,6 +283,9 @@ class _Reader:
             formats=FORMATS,
         )
 
+
+_BROKEN = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading raises of a value that is a text where the format has an object, and the like."""
 
 # What a problem in a document begins with: ``[3]: …``, ``messages[3].content: …``.
 _PLACE = re.compile(r"((?:[^\s:\[\].]+)?(?:\[\d+\]|\.[^\s:\[\].]+)*\[\d+\])[^\s:]*: ")
