@@ -147,11 +147,10 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
     cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
     objects = RemoteObjects(link, packs)
     tips = [head.commit for head in heads if head.commit is not None]
-    has = repo.objects.contains
     kept: list[Head] = []
     with receiving(repo, sum(pack.size for pack in packs)) as incoming:
         depth = asked.depth or _FOR_EVER
-        for new in shallow_objects(objects, tips, depth, has, cuts):
+        for new in shallow_objects(objects, tips, depth, incoming.was_here, cuts):
             incoming.add(new)
         for head in heads:
             notes = [
@@ -159,7 +158,7 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
             ]
             for note in notes:
                 blob = objects.get(note.blob)
-                if blob is not None and not has(note.blob):
+                if blob is not None and not incoming.was_here(note.blob):
                     incoming.add(blob)
             refs = {name: id for name, id in head.refs.items() if id is None or incoming.has(id)}
             kept.append(replace(head, folded={}, notes=tuple(notes), refs=refs))

@@ -73,6 +73,11 @@ class Incoming:
         """Whether an object is in the store, or came."""
         return id in self._ids or self._repo.objects.contains(id)
 
+    def was_here(self, id: ObjectId) -> bool:
+        """Whether an object is in the store, without a second look for what other processes packed meanwhile: a no may be wrong, and costs nothing."""
+        store = self._repo.objects
+        return store.was_seen(id) if isinstance(store, Database) else store.contains(id)
+
     def lacking(self, roots: Iterable[tuple[ObjectId, Kind]], cuts: Mapping[ObjectId, Cut]) -> list[ObjectId]:
         """What *roots* need that is neither here nor came; RemoteError where something that came is not what it must be.
 
@@ -189,7 +194,7 @@ def receive(
                 ids = [new.id for new in objects] if index is None else [index.id(n) for n in range(len(index))]
                 link.remember_pack(one.pack.key, ids)
                 for new in objects:
-                    if not incoming.has(new.id):
+                    if is_new or not incoming.was_here(new.id):
                         incoming.add(new)
                 done += one.pack.size
                 told(done, total)
@@ -204,9 +209,13 @@ def _rows(
     rows = [
         row
         for row in index.frames
-        if not all(incoming.has(index.id(number)) for number in range(row.first, row.first + row.number))
+        if not all(_is_had(incoming, index.id(number)) for number in range(row.first, row.first + row.number))
     ]
     return index, rows if 2 * sum(row.size for row in rows) < pack.size else None
+
+
+def _is_had(incoming: Incoming, id: ObjectId) -> bool:
+    return id in incoming or incoming.was_here(id)
 
 
 class _Part(NamedTuple):
