@@ -229,7 +229,7 @@ def test_a_remote_is_undone_neither_by_undo_nor_seen_by_it(url: str, tmp_path: P
 
 
 def test_many_notes_are_folded_and_many_packs_merged(url: str, tmp_path: Path) -> None:
-    t = pushed(url, "a")
+    t = pushed(url, "a", path=tmp_path / "one")
     for number in range(80):
         t.assistant(f"b{number}", generation_config={"n": number}, key=f"k{number}")
         assert 2 == t.push().requests
@@ -249,6 +249,9 @@ def test_many_notes_are_folded_and_many_packs_merged(url: str, tmp_path: Path) -
     assert known is not None
     assert len(known.head.packs) <= 33
     assert len(known.head.notes) <= 64
+    if t.path is not None:
+        kept = [name for name in os.listdir(t.path / "cache") if name.startswith("remote-pack-")]
+        assert len(kept) <= len(known.head.packs) + 2
 
 
 def test_status_says_how_far_a_branch_and_the_remotes_are_apart(url: str, tmp_path: Path) -> None:

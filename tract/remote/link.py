@@ -209,8 +209,13 @@ class Link:
         return self.remember(key, head, found.data, found.version)
 
     def remember(self, key: str, head: Head, data: bytes, version: str) -> KnownHead:
-        """Keep what a head is now."""
+        """Keep what a head is now, and no longer what was in packs that it does not name any more."""
+        before = self.remembered_at(key)
         known = self._known[key] = KnownHead(head, version)
+        named = {pack.key for pack in head.packs}
+        for pack in () if before is None else before.head.packs:
+            if pack.key not in named:
+                self.forget_pack(pack.key)
         self.keep(self._name_of(key), encode([version, data]))
         return known
 

@@ -91,8 +91,9 @@ def remove_remote(repo: Repository, name: str) -> None:
     _save(repo, lambda found: tuple(one for one in found if one.name != name))
     if repo.path is not None:
         cache = os.path.join(repo.path, "cache")
+        starts = (f"remote-{name}-", *(() if remotes(repo) else ("remote-pack-",)))
         for file in files.list_directory(cache):
-            if file.startswith(f"remote-{name}-"):
+            if file.startswith(starts):
                 files.unlink(os.path.join(cache, file))
 
 
