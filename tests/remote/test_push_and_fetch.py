@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 
 from tests.making import make_tract, texts
 from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Session, Tract, TractConfig
-from tract.errors import ConfigError
+from tract.cli.console import Console
+from tract.cli.main import main
+from tract.errors import BranchNotFoundError, ConfigError
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.finding import tract_names
 from tract.remote.remotes import open_link
@@ -339,3 +342,21 @@ def test_commands_without_a_remote_do_not_load_it(tmp_path: Path) -> None:
     program = "import sys, tract; from tract.cli.main import main; main(['log']); t = tract.Tract.open(); t.user('b'); t.close(); print([m for m in sys.modules if m.startswith(('tract.remote', 'obstore'))])"
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
     assert "[]" == done.stdout.splitlines()[-1]
+
+
+def test_a_branch_that_a_remote_has_is_switched_to_and_listed(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", path=tmp_path / "one")
+    with Tract.clone(url, tmp_path / "two") as other:
+        other.switch("draft", create=True)
+        other.user("b")
+        other.push()
+    t.fetch()
+    t.switch("draft")
+    assert ["a", "b"] == texts(t)
+    with pytest.raises(BranchNotFoundError):
+        t.switch("nobody")
+    t.close()
+    out = io.StringIO()
+    console = Console(stdout=out, stderr=io.StringIO(), environ={}, folder=str(tmp_path / "one"))
+    assert 0 == main(("branch", "-r"), console=console)
+    assert ["origin/draft", "origin/main"] == out.getvalue().split()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tract.errors import BranchNotFoundError
-from tract.history.branch import moving_reason, switch_branch
+from tract.history.branch import create_branch, moving_reason, switch_branch
 from tract.history.moves import check_target
 from tract.objects.id import ObjectId
 from tract.objects.model import Operation, RefValue
 from tract.reflog import is_renaming, renamed_from
-from tract.refs.names import HEAD, HEADS, name_problem
+from tract.refs.names import HEAD, HEADS, REMOTES, name_problem
 from tract.repo import Repository
 from tract.revision import resolve_revision
 from tract.transaction import transaction
@@ -36,12 +36,28 @@ def checkout(repo: Repository, target: str) -> None:
 def switch(repo: Repository, name: str) -> None:
     """Let HEAD be on branch *name*; ``-`` is where it was before, be that a branch or not.
 
-    BranchNotFoundError when there is no such branch.
+    A branch that only one remote is known to have is made where it is there. BranchNotFoundError when there is no such branch.
     """
     if name == PREVIOUS:
         checkout(repo, PREVIOUS)
-    else:
+        return
+    there = None if is_branch(repo, name) else branch_of_remote(repo, name)
+    if there is None:
         switch_branch(repo, name)
+    else:
+        create_branch(repo, name, there, switch=True)
+
+
+def branch_of_remote(repo: Repository, name: str) -> ObjectId | None:
+    """Where the one remote that is known to have a branch *name* has it; None where none has, or several."""
+    if not isinstance(name, str) or name_problem(name) is not None:
+        return None
+    found = [
+        value
+        for ref, value in repo.local_refs(REMOTES)
+        if ref.removeprefix(REMOTES).partition("/")[2] == name and isinstance(value, bytes)
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:

@@ -11,7 +11,7 @@ from tract.cli.rendering import SHORT
 from tract.compile.workspace import Workspace
 from tract.history.branch import create_branch, delete_branches, list_branches, rename_branch
 from tract.objects.id import ObjectId, parse_id
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, REMOTES
 from tract.repo import Repository
 from tract.revision import resolve_revision
 
@@ -19,7 +19,7 @@ from tract.revision import resolve_revision
 def run(console: Console, args: Args) -> int:
     deletes, renames = args.delete or args.force_delete, args.move or args.force_move
     puts_aside = args.archive + args.archived + args.unarchive
-    lists = args.list or args.all or args.show_current or args.verbose or is_filtered(args)
+    lists = args.list or args.all or args.remotes or args.show_current or args.verbose or is_filtered(args)
     if deletes + renames + lists + puts_aside > 1:
         console.error("listing, deleting, archiving and renaming exclude each other")
         return USAGE
@@ -114,7 +114,7 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
     passes, patterns = read_filters(repo, args, args.names)
     head, tip = repo.head()
     current = None if head is None else head.removeprefix(HEADS)
-    found = matching(list_branches(repo), passes, patterns)
+    found = matching(_of_remotes(repo) if args.remotes else list_branches(repo), passes, patterns)
     if args.all:
         found |= _of_other_tracts(repo, passes, patterns)
     if args.json:
@@ -130,6 +130,11 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
         shown = console.paint(name, "green") if name == current else name
         console.line("* " if name == current else "  ", shown, _beside(console, space, args, name, commit, width))
     return DONE
+
+
+def _of_remotes(repo: Repository) -> dict[str, str]:
+    """The branches of remotes, as they were when they were last looked at."""
+    return {name.removeprefix(REMOTES): at.hex() for name, at in repo.local_refs(REMOTES) if isinstance(at, bytes)}
 
 
 def _of_other_tracts(repo: Repository, passes: Callable[[ObjectId], bool], patterns: Sequence[str]) -> dict[str, str]:
@@ -166,6 +171,7 @@ COMMAND = Command(
         Param(
             "all", ("-a", "--all"), bool, help="List the branches of the store's other tracts too, as TRACT::BRANCH."
         ),
+        Param("remotes", ("-r", "--remotes"), bool, help="List the branches of remotes, as they were last seen."),
         Param("verbose", ("-v", "--verbose"), bool, help="List each branch with its commit."),
         *FILTERS,
         Param(
