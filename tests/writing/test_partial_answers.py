@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.making import make_tract, texts
-from tract import MessageStream, ObjectCorruptError, RefMovedError, TractWarning
+from tract import ContentValidationError, MessageStream, ObjectCorruptError, RefMovedError, TractWarning
 
 STREAMING = """
 import sys, time
@@ -136,3 +136,23 @@ def test_what_is_left_harms_neither_fsck_nor_gc_and_the_command_line_names_it(tm
     with make_tract(path=tmp_path) as t:
         t.commit_partial(*t.partial_answers())
         t.user("go on")
+
+
+def test_a_partial_answer_is_committed_where_it_was_to_go(tmp_path):
+    with make_tract("hi", path=tmp_path):
+        pass
+    killed(tmp_path, signal.SIGKILL)
+    with make_tract(path=tmp_path) as t:
+        [left] = t.partial_answers()
+        assert "main" == left.branch
+        t.branch("side", switch=True)
+        with pytest.raises(ContentValidationError, match="the partial answer is of branch 'main', and this is 'side'"):
+            t.commit_partial(left)
+        t.switch("main")
+        t.user("are you there?")
+        with pytest.raises(RefMovedError):
+            t.commit_partial(left)
+        assert (left,) == t.partial_answers()
+    with make_tract(path=tmp_path, on_moved="append") as t:
+        t.commit_partial(left)
+        assert "Once upon a time, \U0001f600" == texts(t)[-1]

@@ -211,10 +211,15 @@ class Committing(Handle):
             return partial_answers(space.repo)
 
     def commit_partial(self, answer: PartialAnswer) -> CommitInfo:
-        """Commit what came of a streamed message, with ``{"partial": true}`` in its metadata, as the stream would have where an exception cut it short."""
-        from tract.history.partial import drop_partial
+        """Commit what came of a streamed message, with ``{"partial": true}`` in its metadata, as the stream would have where an exception cut it short.
+
+        RefMovedError where the branch has other messages since, and the handle was not opened with ``on_moved="append"``; ContentValidationError on another branch: it would be an answer to what it never saw.
+        """
+        from tract.history.partial import check_partial, drop_partial
         from tract.writing.stream import PARTIAL
 
+        with self._access() as space:
+            check_partial(space.repo, answer, may_have_moved=self._on_moved == "append")
         info = self.commit(
             DialogueContent(cast("Role", answer.role), answer.text),
             message=answer.message,

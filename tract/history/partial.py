@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tract.errors import DurabilityError, ObjectCorruptError, TractError
+from tract.errors import ContentValidationError, DurabilityError, ObjectCorruptError, RefMovedError, TractError
+from tract.history.moves import adds_no_word
+from tract.objects.id import parse_id
+from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.storage import files
 from tract.transaction import STATES
@@ -167,7 +170,7 @@ def _read(repo: Repository, name: str) -> PartialAnswer | None:
             id=name.removeprefix(_BEGINNING).removesuffix(_END),
             role=str(header["role"]),
             text=_text(lines[1:]),
-            branch=header["branch"],
+            branch=None if header["branch"] is None else str(header["branch"]).removeprefix(HEADS),
             head_hash=header["head"],
             started_at=datetime.fromisoformat(header["started"]),
             message=header["message"],
@@ -186,6 +189,20 @@ def _text(lines: Sequence[bytes]) -> str:
         for line in lines:
             pieces.append("" + json.loads(line))
     return "".join(pieces)
+
+
+def check_partial(repo: Repository, answer: PartialAnswer, *, may_have_moved: bool) -> None:
+    """Refuse to commit *answer* where it would answer what it never saw: on another branch, or behind other messages unless *may_have_moved*."""
+    ref, tip = repo.head()
+    branch = None if ref is None else ref.removeprefix(HEADS)
+    if branch != answer.branch:
+        raise ContentValidationError(f"the partial answer is of branch '{answer.branch}', and this is '{branch}'")
+    now = None if tip is None else tip.hex()
+    if now == answer.head_hash or may_have_moved:
+        return
+    was = None if answer.head_hash is None else parse_id(answer.head_hash)
+    if not (was is not None and tip is not None and repo.objects.contains(was) and adds_no_word(repo, was, tip)):
+        raise RefMovedError(ref or "HEAD", answer.head_hash, now)
 
 
 def drop_partial(repo: Repository, id: str) -> None:
