@@ -99,6 +99,16 @@ def test_a_file_that_is_read_again_and_again_is_repeated_output() -> None:
     assert repr(advice).startswith("Advice(1. annotate: 4 outputs of tools")
 
 
+def test_a_model_is_told_which_messages_an_advice_is_about_and_can_do_it() -> None:
+    t = working(budget=2000, reads=40, files=36)
+
+    said = execute(t, Action("health")).text
+
+    assert "the target of advice 1: [4, 6, 8, 10]" in said
+    assert "from_commit=3 to_commit=" in said
+    assert execute(t, Action("annotate", {"target": [4, 6, 8, 10], "priority": "skip"})).error is None
+
+
 def test_outputs_of_the_same_tool_for_other_files_are_not_repeated() -> None:
     assert () == working(reads=5, files=5).health().repeated
 

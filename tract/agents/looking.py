@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tract.agents.actions import ActionResult
 from tract.agents.lines import NONE, WITHHELD, WORDS, commit_line, is_withheld
 from tract.agents.operation import Argument, Operation
+from tract.agents.subject import Advice
 from tract.agents.target import TractLike
 from tract.report.text import count_of, excerpt, short
 
@@ -58,7 +59,19 @@ def _health(tract: TractLike) -> ActionResult:
             for one in found.advice
         ],
     }
-    return ActionResult(text=str(found), data=data)
+    numbers = [_places(tract, one) for one in found.advice]
+    return ActionResult(text="\n".join([str(found), *(line for line in numbers if line)]), data=data)
+
+
+def _places(tract: TractLike, advice: Advice) -> str:
+    """Which messages an advice is about, so that a model can name them."""
+    given = advice.action.arguments
+    if "target" in given:
+        return f"the target of advice {advice.number}: {[one.number for one in tract.messages(only=given['target'])]}"
+    if "from_commit" in given:
+        first, last = tract.messages(only=[given["from_commit"], given["to_commit"]])
+        return f"advice {advice.number} is from_commit={first.number} to_commit={last.number}"
+    return ""
 
 
 def _log(tract: TractLike, limit: int = 20, start: str = "HEAD", withheld: frozenset[str] = NONE) -> ActionResult:
