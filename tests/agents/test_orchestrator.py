@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -422,3 +426,22 @@ def test_a_message_that_gives_orders_is_data(tmp_path: Path) -> None:
     assert texts(t)[0] == "be brief"
     assert all(one.result.error for one in done.steps)
     assert time.monotonic() > 0
+
+
+def test_a_run_whose_process_was_killed_is_in_nobody_s_way(tmp_path: Path) -> None:
+    script = (
+        "import sys, os, signal\n"
+        "from tract import Tract, OrchestratorConfig\n"
+        "def model(_):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with Tract.open(sys.argv[1]) as t:\n"
+        "    t.orchestrate(llm_callable=model)\n"
+    )
+    with make(path=tmp_path) as t:
+        t.user("one")
+        for _ in range(2):
+            killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, env={**os.environ})
+            assert killed.returncode == -signal.SIGKILL
+            assert t.orchestrator_state == "idle"
+        assert t.orchestrate().stopped_because == "nothing is left to do"
+        assert texts(t) == ["be brief", "one"]

@@ -189,7 +189,9 @@ def test_undo_takes_back_what_was_done_and_not_the_decision() -> None:
     t.undo()
 
     assert len(texts(t)) == 6
-    assert [p.status for p in t.proposals("all")] == ["executed"]
+    assert [(p.status, p.undone_by) for p in t.proposals("all")] == [("executed", "tester")]
+    t.redo()
+    assert [(p.status, p.undone_by) for p in t.proposals("all")] == [("executed", None)]
 
 
 def test_an_action_runs_or_waits_by_its_risk_and_the_autonomy() -> None:

@@ -26,7 +26,9 @@ from tract.history.context import context_at, entries
 from tract.history.notes import PRIORITY, PROPOSALS, NoteTable, note_tip
 from tract.history.priority import priority_of
 from tract.history.times import moment
+from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
+from tract.reflog import undone_by
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.report.text import Shown, excerpt, short
@@ -271,6 +273,23 @@ def proposal_named(found: Mapping[str, Proposal], id: str | None) -> Proposal:
     if len(matching) != 1:
         raise ProposalError(f"'{id:.40}' {'names several proposals' if matching else 'is no proposal'}")
     return matching[0]
+
+
+def with_undo(repo: Repository, one: Proposal) -> Proposal:
+    """*one* with who took back what it did, where somebody has, and it was not done again."""
+    if one.result_commit is None or one.branch is None or one.decided_at is None:
+        return one
+    made, ref = bytes.fromhex(one.result_commit), HEADS + one.branch
+    tip = repo.ref(ref)
+    if not repo.objects.contains(made) or (isinstance(tip, bytes) and is_ancestor(repo, made, tip)):
+        return one
+    for _, operation in repo.refs.history():
+        if moment(operation.time) < one.decided_at:
+            break
+        left = [change.old for change in operation.changes if change.name == repo.prefix + ref]
+        if undone_by(operation) > 0 and any(isinstance(old, bytes) and is_ancestor(repo, made, old) for old in left):
+            return replace(one, undone_by=operation.actor)
+    return one
 
 
 # What a proposal is about

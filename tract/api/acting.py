@@ -26,14 +26,14 @@ class Acting(Compressing):
 
         A compression or a collapse that waits for its review is among them.
         """
-        from tract.agents.proposals import STATUSES, ProposalTable
+        from tract.agents.proposals import STATUSES, ProposalTable, with_undo
         from tract.agents.reviews import reviews
 
         if status not in (*STATUSES, "all"):
             raise ProposalError(f"unknown status {status!r:.40}; known are all, {', '.join(STATUSES)}")
         with self._access() as space:
             found = [*ProposalTable().read(space.repo).values(), *reviews(space.repo)]
-        chosen = [one for one in found if status in ("all", one.status)]
+            chosen = [with_undo(space.repo, one) for one in found if status in ("all", one.status)]
         return sorted(chosen, key=lambda one: one.created_at, reverse=True)
 
     def propose(
