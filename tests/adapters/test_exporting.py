@@ -144,3 +144,21 @@ def test_a_session_goes_where_its_program_looks():
     long = project_key("/" + "x" * 300)
     assert long.startswith("-" + "x" * 199 + "-")
     assert len(long) < 215
+
+
+def test_a_session_that_went_on_in_its_program_comes_back_behind_what_was_exported(tmp_path):
+    t = talk()
+    t.edit("HEAD:4", {"role": "assistant", "content": "Lukewarm."})
+    path = tmp_path / "session.jsonl"
+    t.export(path, format="claude-code")
+    last = json.loads(path.read_text().splitlines()[-1])
+    more = {"type": "assistant", "uuid": "new-1", "parentUuid": last["uuid"], "sessionId": last["sessionId"]}
+    message = {"id": "m", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "Quite."}]}
+    path.write_text(path.read_text() + json.dumps({**more, "message": message}) + "\n")
+
+    first = t.import_transcript(path)
+    again = t.import_transcript(path)
+
+    assert [("main", 1), ("main", 0)] == [(b.name, b.messages) for r in (first, again) for b in r.branches]
+    assert [("assistant", "Lukewarm."), ("user", "Sure?"), ("assistant", "Quite.")] == said(t)[-3:]
+    assert 6 == len(t.compile())

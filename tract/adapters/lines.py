@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from tract.adapters.exporting.session import id_of_commit
 from tract.adapters.transcripts import Branch, Turn
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, write_commits
@@ -114,18 +115,32 @@ class LineWriter:
         shared = [] if line.parent is None else self._tips[line.parent][: line.shared]
         keys = [turn.key for turn in line.turns]
         last = next((at for at in range(len(keys) - 1, -1, -1) if self._is_said(keys[at])), None)
+        if last is None and (found := self._exported(keys)) is not None:
+            at, ref, tip = found
+            return _Known([tip] * (at + 1), ref.removeprefix(HEADS))
         if last is None or last < len(shared) - 1:
             return _Known(shared, None)
         own = {key for key in keys if key is not None}
         start: ObjectId | None = None
         for ref, tip in self._branches():
-            found = find_key(self.repo, keys[last] or "", tip)
-            if found is None:
+            known = find_key(self.repo, keys[last] or "", tip)
+            if known is None:
                 continue
-            start = found.commit
-            if not self._has_others(tip, found.commit, own):
+            start = known.commit
+            if not self._has_others(tip, known.commit, own):
                 return _Known(self._tips_up_to(keys, last, tip), ref.removeprefix(HEADS))
         return _Known(shared, None) if start is None else _Known([*[start] * last, start], None)
+
+    def _exported(self, keys: Sequence[str | None]) -> tuple[int, str, ObjectId] | None:
+        """The turn that is the end of an export of a branch of this tract, with that branch; None where there is none."""
+        if not any(key is not None and key[14:15] == "5" for key in keys):  # a uuid that is made of something
+            return None
+        for ref, tip in self._branches():
+            own = {id_of_commit(commit.hex()) for commit, _ in entries(self.repo, context_at(self.repo, tip))}
+            for at in range(len(keys) - 1, -1, -1):
+                if keys[at] in own:
+                    return at, ref, tip
+        return None
 
     def _is_said(self, key: str | None) -> bool:
         return key is not None and bool(commits_said(self.repo, key))

@@ -3,13 +3,14 @@
     {"type", "message", "uuid", "parentUuid", "timestamp", "sessionId", "cwd", "version", "isSidechain", "userType"}
 
 An answer's message has a ``model`` and an ``id`` of its own: without the one the program waits for ever, without the other it joins all answers into one.
+The last record's ``uuid`` is made of the commit of the context's last message: so an import of the session, when it has gone on, goes on behind that.
 The program has its own instructions; those of the context have no place in a session, and are reported.
 Tried against Claude Code 2.1.197 and 2.1.332, which resume it.
 """
 
 from __future__ import annotations
 
-from tract.adapters.exporting.session import Session, model_of, new_id
+from tract.adapters.exporting.session import Session, id_of_commit, model_of, new_id
 from tract.compile.compiled import CompiledContext
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -26,11 +27,12 @@ def write_claude_code(context: CompiledContext, session: Session) -> str:
     moments = session.moments()
     lines: list[str] = []
     parent: str | None = None
-    for message in body["messages"]:
+    last = id_of_commit(context.commit_hashes[-1]) if len(context) else None
+    for number, message in enumerate(body["messages"], 1):
         if message["role"] not in ("user", "assistant"):
             session.lost(f"a message of role '{message['role']}' in the middle")
             continue
-        uuid = new_id()
+        uuid = last if last is not None and number == len(body["messages"]) else new_id()
         record: dict[str, JSON] = {
             "parentUuid": parent,
             "isSidechain": False,
