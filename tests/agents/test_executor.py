@@ -350,12 +350,15 @@ def test_the_words_of_what_somebody_else_hid_are_not_shown_below_supervisor() ->
     assert "4111" in ToolExecutor(t).execute("show", {"target": 4}).output
 
 
-def test_what_a_model_hid_itself_it_may_read() -> None:
+@pytest.mark.parametrize("origin", ["tool", "health", "orchestrator"])
+def test_what_was_hidden_for_its_tokens_a_model_may_read_and_show_again(origin: str) -> None:
     t = conversation()
+    t.annotate("HEAD:2", "skip", origin=origin)
     run = ToolExecutor(t)
-    run.execute("annotate", {"target": [2], "priority": "skip"})
 
     assert "one two three" in run.execute("show", {"target": 2}).output
+    assert run.execute("annotate", {"target": [2], "priority": "normal"}).proposal_id is None
+    assert "one two three" in texts(t)
 
 
 # Hostile arguments

@@ -210,7 +210,7 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
             stale.append(str(exc))
             raise
 
-    result, landed = carry_out(tract, action, guarded)
+    result, landed = carry_out(tract, action, guarded, origin=one.origin)
     if landed:
         return _now(repo, one.id)
     if stale:

@@ -20,6 +20,9 @@ Autonomy: TypeAlias = Literal["manual", "collaborative", "autonomous"]
 
 AUTONOMIES: tuple[Autonomy, ...] = get_args(Autonomy)
 
+FOR_ROOM = frozenset({"tool", "health", "orchestrator"})
+"""The origins that hide messages to save tokens, not to keep them from a model: it may see and show those again."""
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

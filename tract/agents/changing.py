@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tract.agents.actions import ActionResult, Risk
+from tract.agents.actions import FOR_ROOM, ActionResult, Risk
 from tract.agents.operation import Argument, Operation
 from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
@@ -59,15 +59,16 @@ def _risk_of_annotate(tract: TractLike, arguments: Mapping[str, Any], origin: st
     for one in tract.messages(only=arguments["target"]):
         if arguments["priority"] != "pinned" and one.is_protected:
             return "high"
-        if arguments["priority"] != "skip" and one.priority is Priority.SKIP and _who_hid(tract, one) != origin:
+        if arguments["priority"] != "skip" and one.priority is Priority.SKIP and not _may_show(tract, one, origin):
             return "high"
     return "low"
 
 
-def _who_hid(tract: TractLike, one: MessageInfo) -> str:
-    """What asked for the message to be hidden; "" for a person."""
+def _may_show(tract: TractLike, one: MessageInfo, origin: str | None) -> bool:
+    """Whether the message was hidden for its tokens, or by *origin* itself, and so may be shown again without asking."""
     noted = tract.get_annotations(one.commit_hash)
-    return (noted[-1].origin or "") if noted else ""
+    who = noted[-1].origin if noted else None
+    return who is not None and (who == origin or who in FOR_ROOM)
 
 
 def _touched_by_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:

@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.agents.acting import Wish, pinned_down, propose
-from tract.agents.actions import Action, ActionResult, Autonomy, Risk, check_autonomy, least_autonomy, needs_approval
+from tract.agents.actions import (
+    FOR_ROOM,
+    Action,
+    ActionResult,
+    Autonomy,
+    Risk,
+    check_autonomy,
+    least_autonomy,
+    needs_approval,
+)
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
 from tract.agents.proposals import ProposalTable
@@ -121,7 +130,7 @@ class ToolExecutor:
         return execute(self._tract, action, origin=_ORIGIN, withheld=self._withheld())
 
     def _withheld(self) -> frozenset[str]:
-        """The messages that somebody else hid, whose words the profile may not see."""
+        """The messages that somebody hid for another reason than their tokens, whose words the profile may not see."""
         if includes(self._profile, _FREE):
             return frozenset()
         repo, notes = self._tract.repository, self._priorities
@@ -131,7 +140,7 @@ class ToolExecutor:
         return frozenset(
             commit.hex()
             for commit, body in said
-            if body.get("priority") == Priority.SKIP and body.get("origin") != _ORIGIN
+            if body.get("priority") == Priority.SKIP and body.get("origin") not in FOR_ROOM
         )
 
     def _moved(self, action: Action) -> ActionResult:
