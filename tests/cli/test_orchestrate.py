@@ -88,3 +88,17 @@ def test_a_sidecar_works_beside_an_agent_until_it_is_told_to_end(run: Run, tmp_p
         assert t.orchestrator_state == "idle"
         assert "nothing is left to do" in out
     assert run("fsck").status == 0
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
+def test_one_command_looks_after_all_tracts_that_need_it(run: Run, tmp_path: Path) -> None:
+    for name in ("full", "small"):
+        with Tract.open(tmp_path, tract_id=name, config=TractConfig(token_budget=800)) as t:
+            fill(t, 30 if name == "full" else 2)
+
+    assert [one["tract_id"] for one in run("tracts", "--over-budget", "--json").json_lines] == ["full"]
+    assert run("tracts", "--stale", "1d").out == ""
+    done = run("orchestrate", "--all", "--over-budget", "--autonomy", "autonomous")
+    assert (done.status, "full" in done.out, "small" in done.out) == (0, True, False)
+    limited = run("orchestrate", "--all", "--max-tokens", "1", "--max-seconds", "0")
+    assert limited.status != 0

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, TriggerConfig
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
+from tract.cli.fleet import FILTERS, chosen_tracts
 from tract.cli.inputs import MODEL_PARAMS, open_client
 from tract.cli.prompting import cli_prompt
 from tract.errors import TractError
@@ -19,7 +22,7 @@ from tract.errors import TractError
 if TYPE_CHECKING:
     from tract.api.tract import Tract
 
-_MODES = ("watch", "log", "pause", "resume", "stop", "state")
+_MODES = ("all", "watch", "log", "pause", "resume", "stop", "state")
 
 
 def run(console: Console, args: Args) -> int:
@@ -27,6 +30,8 @@ def run(console: Console, args: Args) -> int:
     if len(modes) > 1:
         console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
         return USAGE
+    if args.all:
+        return _all(console, args)
     with console.open_tract() as tract, ExitStack() as stack:
         if args.log:
             return _print_log(console, tract, args)
@@ -47,6 +52,38 @@ def run(console: Console, args: Args) -> int:
             found = tract.resume_orchestrator(config=config)
             return DONE if found is None else _print(console, found, args)
         return _print(console, tract.orchestrate(config=config), args)
+
+
+def _all(console: Console, args: Args) -> int:
+    """One run after the other in each tract that is asked for, as long as the limits of all together last."""
+    with console.open_repository() as repo:
+        names = [info.tract_id for info in chosen_tracts(console, repo, args)]
+    begun, used, status = time.monotonic(), 0, DONE
+    own = console.tract
+    with ExitStack() as stack:
+        client = stack.enter_context(open_client(console, args)) if args.model or args.provider else None
+        for at, name in enumerate(names):
+            seconds = None if args.max_seconds is None else args.max_seconds - (time.monotonic() - begun)
+            tokens = None if args.max_tokens is None else args.max_tokens - used
+            if (seconds is not None and seconds <= 0) or (tokens is not None and tokens <= 0):
+                console.warn(f"the limits are reached: {len(names) - at} of {len(names)} tracts were not looked after")
+                status = NEGATIVE
+                break
+            console.tract = name
+            try:
+                with console.open_tract() as tract:
+                    tract.configure_llm(client)
+                    found = tract.orchestrate(config=replace(_config(args), max_seconds=seconds, max_tokens=tokens))
+            except TractError as exc:
+                console.error(f"tract '{name}': {exc}")
+                status = NEGATIVE
+                continue
+            used += found.tokens_used
+            if not args.json:
+                console.line(console.paint(name, "bold"))
+            status = _print(console, found, args) or status
+    console.tract = own
+    return status
 
 
 def _config(args: Args) -> OrchestratorConfig:
@@ -125,6 +162,13 @@ def _told_to_end(ending: threading.Event) -> Iterator[None]:
 COMMAND = Command(
     run,
     (
+        Param(
+            "all",
+            ("--all",),
+            bool,
+            help="Run once in each tract of the store, one after the other; the limits on tokens and seconds are those of all together.",
+        ),
+        *FILTERS,
         Param("watch", ("--watch",), bool, help="Stay, and work whenever a trigger says so, beside any agents."),
         Param("log", ("--log",), bool, help="Show what the runs did."),
         Param("pause", ("--pause",), bool, help="Let the run under way end after its call, and hold every trigger."),
@@ -166,6 +210,7 @@ Without --provider or --model no model is asked: the rule planner hides outputs 
 What needs approval is asked at the terminal, or waits: 'tract proposals'.
 
   $ tract orchestrate
+  $ tract orchestrate --all --over-budget --max-seconds 600
   $ tract orchestrate --log
   $ tract orchestrate --pause
 """,

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.looking import looking_workspace
+from tract.cli.fleet import FILTERS, chosen_tracts
 from tract.cli.rendering import SHORT
-from tract.compile.workspace import Workspace
 from tract.history.spawn import delete_tract
 from tract.history.tracts import (
     copy_tract,
     create_tract,
-    in_tract,
     rename_tract,
     restore_tract,
-    settings_in,
 )
-from tract.repo import Repository
-from tract.report.tracts import TractInfo, family_order, list_tracts
+from tract.report.tracts import TractInfo, family_order
 
 _ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
     "create": (create_tract, 1, "Made tract"),
@@ -58,14 +52,8 @@ def _list(console: Console, args: Args) -> int:
         console.error("'tract tracts list' takes no name")
         return USAGE
 
-    @contextmanager
-    def workspace_in(repo: Repository) -> Iterator[Workspace]:
-        inside = in_tract(repo, repo.tract)
-        yield looking_workspace(replace(inside, config=settings_in(inside)), console.warn)
-
     with console.open_repository() as repo:
-        infos = list_tracts(repo, workspace_in=workspace_in if args.counts else None)
-        for info, depth in family_order(infos):
+        for info, depth in family_order(chosen_tracts(console, repo, args, counts=args.counts)):
             if args.json:
                 console.print_json(info)
             else:
@@ -104,6 +92,7 @@ COMMAND = Command(
     (
         Param("action", metavar="ACTION", choices=("list", *_ACTIONS), help="What to do; without it, list."),
         Param("names", many=True, metavar="NAME", help="The tract; for rename and copy, the old one and the new name."),
+        *FILTERS,
         Param("counts", ("--counts",), bool, help="List how many messages and tokens each has, too."),
         Param("force", ("--force", "-f"), bool, help="Delete a tract even if others were spawned from it: they stay."),
         Param("json", ("--json",), bool, help="Print JSON, a tract a line."),
@@ -117,6 +106,7 @@ A deleted tract can be restored as long as gc keeps what it had.
   $ tract tracts create 'user/42: holiday'
   $ tract commit --tract 'user/42: holiday' --role user 'Where to?'
   $ tract diff main 'user/42: holiday::HEAD'
+  $ tract tracts --over-budget --stale 1d
   $ tract tracts rename 'user/42: holiday' done
 """,
 )
