@@ -363,3 +363,10 @@ def test_a_search_is_of_what_was_said_not_of_how_it_is_kept(session: Session) ->
     session.create_tract("a").user("hello")
     assert [] == session.search("content_type")
     assert [] == session.search("dialogue")
+
+
+def test_a_new_tract_has_the_settings_that_it_is_given_and_else_the_root_tracts(tmp_path):
+    with Session.open(tmp_path, config=TractConfig(token_budget=50_000, author="ann")) as session:
+        helper = session.create_tract("helper", config=TractConfig(author="bob"))
+
+        assert ("bob", 50_000) == (helper.config.author, helper.config.budget.max_tokens)

@@ -124,10 +124,11 @@ class Session:
     ) -> Tract:
         """Make a tract and open it; without *name* it gets one of its own. SessionError where there is one of that name.
 
-        Without *config* it has the root tract's settings.
+        It has the root tract's settings, but for those that *config* was given.
         """
         with self._using() as repo:
             name = f"tract-{os.urandom(4).hex()}" if name is None else name
+            config = config if config is None else repo.config.changed(config)
             if display_name is not None:
                 config = replace(config or repo.config, display_name=display_name)
             create_tract(repo, name, config)

@@ -128,7 +128,7 @@ class MessageContent(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordContent:
+class RecordContent(Kind):
     """Something kept beside the conversation: hashed, in its history, and never compiled or counted.
 
     *kind* says whose it is and what; *payload* is any JSON value.
