@@ -169,3 +169,31 @@ def test_usage_of_what_was_compressed_since_counts_no_more():
     t.assistant("e", usage={"input_tokens": 50, "output_tokens": 3})
     assert "api:53+0" == t.compile().token_source
     assert "api:1003+0" == t.compile(at_commit="HEAD~3").token_source
+
+
+def test_usage_counts_for_what_the_provider_saw_and_not_for_what_others_said_meanwhile(tmp_path):
+    t = make_tract("one", path=tmp_path, on_moved="append")
+    t.compile()
+    with make_tract(path=tmp_path) as other:
+        other.user("five words that nobody saw")
+    t.assistant("x", usage={"input_tokens": 100, "output_tokens": 5})
+
+    assert "api:105+9" == t.compile().token_source == t.status().token_source
+
+
+def test_usage_counts_for_a_message_that_was_hidden_while_the_model_answered():
+    t = make_tract("one", "four words to hide")
+    t.compile()
+    t.annotate("HEAD", "skip")
+    t.assistant("x", usage={"input_tokens": 100, "output_tokens": 5})
+
+    assert "api:105-8" == t.compile().token_source
+
+
+def test_usage_counts_for_what_was_said_since_somebody_looked():
+    t = make_tract("one")
+    t.compile()
+    t.user("two")
+    t.assistant("x", usage={"input_tokens": 100, "output_tokens": 5})
+
+    assert "api:105+0" == t.compile().token_source

@@ -74,10 +74,13 @@ class Committing(Handle):
             answer = given_answer(content, self._space.types)
         if answer is not None:
             with self._writing(answer) as space:
+                space.seen = self._seen_tip()
                 made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         else:
             about = (options.get("response_to"), options.get("usage"), options.get("request")) if options else ()
             with self._writing(*about) as space:
+                if about:
+                    space.seen = self._seen_tip()
                 made = self._write(space, [draft(space, content, operation, **options)], content)[0]
         self._fire("commit")
         return made
@@ -325,6 +328,12 @@ class Committing(Handle):
             return again_after_remote(attempt)
         made = again_after_remote(lambda: self._sync.commit(space.repo, drafts, attempt))  # type: ignore[union-attr]
         return [(one, space.repo.commit(one)) if isinstance(one, bytes) else one for one in made]
+
+    def _seen_tip(self) -> ObjectId | None:
+        """Where this handle saw the branch last."""
+        sight = self._sight
+        tip = sight.tips.get(sight.place) if isinstance(sight.place, str) else None
+        return tip if isinstance(tip, bytes) else None
 
     def _unknown(self, space: Workspace, drafts: list[Draft]) -> list[Draft]:
         """Those of *drafts* that a budget has to have room for: the branch has none of them under its key."""

@@ -59,6 +59,9 @@ class Workspace:
     compressed_seen: tuple[ObjectId | None, ObjectId | None, bool] = (None, None, False)
     """The last answer to whether messages were compressed between two commits: the later, the earlier, the answer."""
 
+    seen: ObjectId | None = None
+    """Where whoever commits saw the branch last, None where that is not known: what a provider was sent has nothing that came since."""
+
     requests: NoteTable = field(default_factory=NoteTable)
     """What was said of requests."""
     shown: tuple[ObjectId | None, ObjectId | None, ObjectId | None] | None = None

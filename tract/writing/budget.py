@@ -7,15 +7,17 @@ from typing import Any
 
 from tract.compile.compiled import CompiledContext, compiled
 from tract.compile.snapshot import Snapshot
+from tract.compile.tables import tables_at
 from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
 from tract.errors import BudgetExceededError, BudgetWarning, ConfigError
 from tract.history.commit import Draft
 from tract.history.context import context_at
-from tract.history.notes import USAGE, NewNote, write_note
+from tract.history.notes import CONFIG, USAGE, NewNote, note_tip, write_note
 from tract.history.priority import Priority
 from tract.history.tree_diff import Change, diff_contexts
+from tract.history.walk import is_ancestor
 from tract.messages.message import Message, message_in
 from tract.objects.codec import unpack
 from tract.objects.id import ObjectId
@@ -26,10 +28,23 @@ from tract.tokens.usage import TokenUsage, read_usage, usage_body
 
 
 def usage_of_answer(space: Workspace, answer: Draft, usage: TokenUsage) -> dict[str, Any]:
-    """The usage note of an answer about to be committed."""
-    before = compile_head(space)
+    """The usage note of an answer about to be committed: the provider counted what whoever commits it saw, not what others did since."""
+    before = _seen_context(space)
     tokens = estimated_total(before, space) + _added_tokens(space, before, [answer])
     return usage_body(usage, answer=True, counter=space.blobs.counter.name, estimate=tokens)
+
+
+def _seen_context(space: Workspace) -> Snapshot:
+    """The context that was sent, as far as that is known: without commits of others since, and with the messages that were hidden then."""
+    repo = space.repo
+    head = repo.head()[1]
+    seen, shown = space.seen, space.shown
+    if seen is not None and head is not None and seen != head and is_ancestor(repo, seen, head):
+        return space.compiler.compile(seen)
+    priorities = space.compiler.advance_notes().priorities.tip
+    if shown is not None and shown[0] == head and shown[1] != priorities:
+        return space.compiler.compile(head, tables_at(repo, shown[1], note_tip(repo, CONFIG)))
+    return compile_head(space)
 
 
 def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
