@@ -14,7 +14,7 @@ from tests.making import call, make_tract, texts
 from tract import ToolExecutor, ToolResult, Tract, operations
 from tract.agents.operation import Argument, Operation
 from tract.agents.settings import set_autonomy
-from tract.errors import ActionError, ClosedError
+from tract.errors import ActionError, CherryPickError, ClosedError
 
 
 def conversation() -> Tract:
@@ -235,6 +235,24 @@ def test_a_store_that_is_only_read_is_not_written_to(tmp_path: Any) -> None:
         assert run.execute("compile").success
         assert not run.execute("commit", {"content": "b"}).success
         assert not run.execute("edit", {"target": 1, "content": "b"}).success
+
+
+def test_where_the_answer_cannot_go_along_that_is_told_and_what_was_asked_for_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    t = conversation()
+    t.branch("aside")
+    t.commit(call("c1"))
+
+    def refuse(*_: Any) -> None:
+        raise CherryPickError("it cannot be")
+
+    monkeypatch.setattr(t, "cherry_pick", refuse)
+    result = executor(t).execute("switch", {"name": "aside"})
+
+    assert result.success
+    assert "warning: the answer under way did not come along: it cannot be" in result.output
+    assert "aside" == t.current_branch
 
 
 # Autonomy

@@ -150,8 +150,12 @@ class ToolExecutor:
             action = replace(action, arguments={**action.arguments, **self._without_answer(action, under_way)})
         result = execute(self._tract, action, origin=_ORIGIN)
         missing = [] if result.error is not None else [id for id in under_way if not self._is_here(id)]
-        if missing:
+        if not missing:
+            return result
+        try:
             self._tract.cherry_pick(missing)
+        except TractError as exc:  # what was asked for is done all the same
+            return replace(result, text=f"{result.text}\nwarning: the answer under way did not come along: {exc}")
         return result
 
     def _without_answer(self, action: Action, under_way: Sequence[str]) -> dict[str, Any]:
