@@ -197,3 +197,13 @@ def test_usage_counts_for_what_was_said_since_somebody_looked():
     t.assistant("x", usage={"input_tokens": 100, "output_tokens": 5})
 
     assert "api:105+0" == t.compile().token_source
+
+
+def test_pictures_that_a_provider_counted_are_no_estimates():
+    t = make_tract()
+    t.commit({"role": "user", "content": [openai(png(9, 9))]})
+    t.assistant("x", usage={"input_tokens": 300, "output_tokens": 5})
+    assert "api:305+0" == t.compile().token_source == t.status().token_source
+    t.commit({"role": "user", "content": [openai(png(9, 9))]})
+    expected = "api:305+259, 1 picture or file estimated"
+    assert expected == t.compile().token_source == t.status().token_source

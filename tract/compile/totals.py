@@ -78,18 +78,23 @@ def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: in
     counter = space.blobs.counter.name
     found = newest_usage(space, commit)
     if found is None or _is_compressed_since(space, commit, found[0]):
-        said = (
-            ""
-            if not media
-            else f", {media} picture{'' if media == 1 else 's'} or file{'' if media == 1 else 's'} estimated"
-        )
-        return TokenCount(total, f"{counter}{said}")
+        return TokenCount(total, f"{counter}{_estimated(media)}")
     recorded_at, body = found
     then = estimated_tokens(body)
     if body.get("counter") != counter:
         then = estimated_total(space.compiler.compile(recorded_at), space)
+    if media:  # those that the provider saw it counted
+        before = space.compiler.compile(recorded_at)
+        media -= before.columns.media(before.length, space)
     counted = counted_tokens(body)
-    return TokenCount(max(0, counted + total - then), f"api:{counted}{total - then:+d}")
+    return TokenCount(max(0, counted + total - then), f"api:{counted}{total - then:+d}{_estimated(media)}")
+
+
+def _estimated(media: int) -> str:
+    """What a source says of so many pictures and files that no provider counted."""
+    if media <= 0:
+        return ""
+    return f", {media} picture or file estimated" if media == 1 else f", {media} pictures or files estimated"
 
 
 def newest_usage(space: Workspace, commit: ObjectId | None) -> tuple[ObjectId, Mapping[str, Any]] | None:
