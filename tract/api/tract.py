@@ -30,6 +30,7 @@ from tract.history.branch import on_branch
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tract.agents.target import TractLike
     from tract.compile.compiler import ContextCompiler
     from tract.config import TractConfig
     from tract.remote.sync import SyncMode
@@ -99,3 +100,9 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining):
         except BaseException:
             repo.close()
             raise
+
+
+if TYPE_CHECKING:  # so that a type checker says where the two have parted
+
+    def _is_acted_on(tract: Tract) -> TractLike:
+        return tract
