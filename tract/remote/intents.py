@@ -139,9 +139,9 @@ def commit_together(sync: Sync, repo: Repository, drafts: Sequence[Draft]) -> li
     began = time.monotonic()
     link.patiently(lambda: link.transport.create(key, data))
     took = time.monotonic() - began
-    patience, pause = max(_PATIENCE, _PUTS * took), max(_PAUSE, took / 2)
+    patience, pause = max(_PATIENCE, _PUTS * took), max(_PAUSE, took)
     deadline = time.monotonic() + link.remote.timeout
-    quiet_since, seen, is_news = time.monotonic(), None, True
+    quiet_since, seen, rank = time.monotonic(), None, None
     while True:
         known = link.look(repo.tract, branch)
         ids = None if known is None else landed_in(known.head).get(id)
@@ -149,15 +149,17 @@ def commit_together(sync: Sync, repo: Repository, drafts: Sequence[Draft]) -> li
             sync.refresh(repo, [branch])
             return ids
         if known is None or known.version != seen:
-            seen, quiet_since, is_news = None if known is None else known.version, time.monotonic(), True
-        if (is_news and _leads(link, start, key)) or time.monotonic() - quiet_since > patience:
+            seen, quiet_since, rank = None if known is None else known.version, time.monotonic(), None
+        if rank is None:
+            rank = _rank(link, start, key)
+        if time.monotonic() - quiet_since >= patience * rank:
             sync.carried(carry(sync, repo))
-            quiet_since = time.monotonic()
+            quiet_since, rank = time.monotonic(), None
         elif time.monotonic() > deadline:
             raise RemoteError(f"what waits for '{branch}' has not landed in remote '{link.name}'", landed=None)
         else:
-            is_news = False
             time.sleep(pause)
+            pause = min(1.5 * pause, patience / 2)
 
 
 def _branch(repo: Repository) -> str:
@@ -178,10 +180,9 @@ def _wish(repo: Repository, draft: Draft) -> Wish:
     )
 
 
-def _leads(link: Link, start: str, key: str) -> bool:
-    """Whether the intent under *key* is the oldest that waits."""
-    first = link.patiently(lambda: next(iter(link.transport.list(start)), None))
-    return first is None or first.key >= key
+def _rank(link: Link, start: str, key: str) -> int:
+    """How many older intents wait than the one under *key*: the oldest leads, and the next after a while each, should those before be dead."""
+    return sum(one.key < key for one in link.patiently(lambda: list(link.transport.list(start))))
 
 
 def is_waiting(link: Link, repo: Repository) -> bool:
