@@ -41,6 +41,7 @@ from tract.objects.model import (
     read_node,
     read_operation,
     read_ref_chunk,
+    shown,
 )
 
 Document = dict[str, JSON]
@@ -96,13 +97,8 @@ def _ref_documents(items: Sequence[Any]) -> list[Document]:
     return [{kind: id.hex()} for id, kind in _pairs(items)]
 
 
-def ref_text(value: RefValue | None) -> str | None:
-    """A ref's value as people and JSON have it: an id in hexadecimal, or the name of a ref."""
-    return value.hex() if isinstance(value, bytes) else value
-
-
 def ref_value(text: JSON) -> RefValue:
-    """What :func:`ref_text` made a text of."""
+    """What :func:`shown` made a text of."""
     if not isinstance(text, str):
         raise ContentValidationError(f"{text!r:.80} is no value of a ref")
     return parse_id(text) or text
@@ -182,7 +178,7 @@ def _write_operation(id: ObjectId, obj: Object) -> Document:
         "time": operation.time,
         "actor": operation.actor,
         "reason": operation.reason,
-        "changes": [{"ref": one.name, "old": ref_text(one.old), "new": ref_text(one.new)} for one in operation.changes],
+        "changes": [{"ref": one.name, "old": shown(one.old), "new": shown(one.new)} for one in operation.changes],
         "refs": None if refs is None else _write_refs(refs),
         "steps": None if steps is None else [step._asdict() for step in steps],
         "chunks": [chunk.hex() for chunk in operation.chunks],
@@ -190,7 +186,7 @@ def _write_operation(id: ObjectId, obj: Object) -> Document:
 
 
 def _write_refs(refs: Iterable[tuple[str, RefValue]]) -> JSON:
-    return [{"ref": name, "value": ref_text(value)} for name, value in refs]
+    return [{"ref": name, "value": shown(value)} for name, value in refs]
 
 
 def _write_tract(tract: TractRefs) -> JSON:

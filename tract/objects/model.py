@@ -180,6 +180,11 @@ class Node(NamedTuple):
         return len(self.items) // 2 if self.level == 0 else sum(self.items[1::2])
 
 
+def shown(value: RefValue | None) -> str | None:
+    """A ref's value as people read it: an id in hexadecimal, or the name of another ref."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
 class RefChange(NamedTuple):
     """One ref's move in an operation; None stands for no ref."""
 

@@ -35,6 +35,7 @@ from tract.objects.model import (
     read_operation,
     read_ref_chunk,
 )
+from tract.objects.model import shown as shown
 from tract.refs.names import TRACTS, check_ref
 from tract.refs.store import ANY, RefEdit
 from tract.refs.table import RefTable
@@ -170,10 +171,6 @@ class OperationRefs:
                 self._doubtful = doubtful
                 return
             doubtful.update(change.name for change in operation.changes)
-            if operation.refs is not None:
-                # What was changed before it cannot be told any more.
-                doubtful.update(name for name, _ in operation.refs)
-                break
         self._doubtful |= doubtful
 
     def _is_shown(self, change: RefChange | None) -> bool:
@@ -371,8 +368,3 @@ def unfold_operation(operation: Operation) -> Iterator[Operation]:
         start = end - step.number
         yield Operation(None, step.time, step.actor, step.reason, operation.changes[start:end])
         end = start
-
-
-def shown(value: RefValue | None) -> str | None:
-    """A ref's value as people read it."""
-    return value.hex() if isinstance(value, bytes) else value

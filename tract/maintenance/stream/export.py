@@ -18,11 +18,11 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
-from tract.objects.document import document_of, ref_text
+from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId
 from tract.objects.json import ascii_json
 from tract.objects.message_format import JSON
-from tract.objects.model import RefValue, named_by, read_operation
+from tract.objects.model import RefValue, named_by, read_operation, shown
 from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range
@@ -220,7 +220,7 @@ def write_stream(
         if progress is not None:
             progress(done, len(plan.objects))
     for name, value in plan.refs:
-        put({"ref": name, "value": ref_text(value)})
+        put({"ref": name, "value": shown(value)})
     if plan.last is not None:
         put({"operations": plan.last.hex()})
     end = ascii_json({"end": check.hexdigest()[:CHECK_DIGITS]})

@@ -16,7 +16,7 @@ from tract.history.moves import check_beside, check_is_for
 from tract.maintenance.fsck.refs import replay
 from tract.maintenance.stream.export import CHECK_DIGITS, STREAM
 from tract.objects.codec import MAX_SIZE
-from tract.objects.document import object_of, ref_text, ref_value
+from tract.objects.document import object_of, ref_value
 from tract.objects.id import Kind, ObjectId, parse_id
 from tract.objects.json import parse_kept_json
 from tract.objects.message_format import JSON
@@ -33,6 +33,7 @@ from tract.objects.model import (
     read_commit,
     read_node,
     read_operation,
+    shown,
 )
 from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, HEADS, check_ref, split_tract
@@ -355,7 +356,7 @@ def _edits(repo: Repository, refs: dict[str, RefValue], *, force: bool) -> list[
         if current == value:
             continue
         if current is not None and not force and not _is_unborn(repo, name, current):
-            here, there = (str(ref_text(one))[:40] for one in (current, value))
+            here, there = (str(shown(one))[:40] for one in (current, value))
             raise StorageError(f"ref '{name}' is at {here}, and in the stream at {there}; nothing was changed")
         edits.append(RefEdit(name, value, current))
     check_beside(dict.fromkeys([*(name for name, _ in repo.refs.list()), *refs]))
