@@ -386,6 +386,13 @@ def test_a_tract_is_called_what_the_program_calls_the_session(tmp_path):
         assert "Tea (s-1)" == t.config.display_name == other.config.display_name
 
 
+def test_a_session_without_a_title_is_called_by_its_id(tmp_path):
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, Conversation("talk", (Branch("main", talk("a")),), id="s-1"), place="here")
+    with Tract.open(tmp_path) as t:
+        assert "s-1" == t.config.display_name
+
+
 def test_a_file_is_imported_through_an_open_tract(tmp_path):
     file = tmp_path / "chats.jsonl"
     file.write_text(

@@ -204,9 +204,10 @@ def _tip_of(writer: LineWriter) -> ObjectId | None:
 
 def _call_tract(repo: Repository, conversation: Conversation) -> None:
     """Call the tract what the program calls the conversation, where it has no such name yet."""
-    named = " ".join(part for part in (conversation.title, conversation.id and f"({conversation.id})") if part)
+    title, id = conversation.title, conversation.id
+    named = f"{title} ({id})" if title and id else title or id
     config = settings_in(repo)
-    if not named or repo.path is None or config.display_name is not None:
+    if not named or named == repo.tract or repo.path is None or config.display_name is not None:
         return
     folder = make_tract_folder(repo.path, repo.prefix) if repo.prefix else repo.path
     write_config(os.path.join(folder, CONFIG_FILE), replace(config, display_name=named[:200]))

@@ -4,9 +4,11 @@
 
     claude-code   .claude/settings.json in the project           Stop SubagentStop PreCompact SessionEnd
     codex         hooks.json in ~/.codex                          Stop
-    gemini        .gemini/settings.json in the project            AfterAgent PreCompress SessionEnd
+    gemini        .gemini/settings.json in the project            AfterAgent PreCompress
 
 Before a compaction is the moment to record what it hides.
+Gemini's program ends before a hook of its end has run, and calls that a failure; what is said was recorded when the turn ended.
+Tried with Claude Code 2.1.197, codex-cli 0.171.0 and gemini-cli 0.61.0.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ PROGRAMS: dict[str, Program] = {
         "claude-code", ".claude/settings.json", ("Stop", "SubagentStop", "PreCompact", "SessionEnd")
     ),
     "codex": Program("codex", ".codex/hooks.json", ("Stop",), is_users=True),
-    "gemini": Program("gemini-cli", ".gemini/settings.json", ("AfterAgent", "PreCompress", "SessionEnd")),
+    "gemini": Program("gemini-cli", ".gemini/settings.json", ("AfterAgent", "PreCompress")),
 }
 
 _MARK = " hooks run "
