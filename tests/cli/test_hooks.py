@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tract import Tract
-from tract.adapters.hooks import PROGRAMS
+from tract.adapters.hooks.settings import PROGRAMS
 
 SAMPLE = (Path(__file__).resolve().parents[2] / "docs" / "samples" / "claude-code.jsonl").read_text().splitlines(True)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from tract.adapters.exporting.session import id_of_commit
+from tract.adapters.exported_ids import id_of_commit
 from tract.adapters.transcripts import Branch, Turn
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, write_commits

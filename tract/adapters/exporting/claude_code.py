@@ -10,7 +10,8 @@ Tried against Claude Code 2.1.197 and 2.1.332, which resume it.
 
 from __future__ import annotations
 
-from tract.adapters.exporting.session import Session, id_of_commit, model_of, new_id
+from tract.adapters.exported_ids import id_of_commit
+from tract.adapters.exporting.session import Session, model_of, new_id
 from tract.compile.compiled import CompiledContext
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON

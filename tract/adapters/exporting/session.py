@@ -30,14 +30,6 @@ class Session:
         self.losses.append(what)
 
 
-_OF_COMMITS = uuid.UUID("6b1f5d8e-2a37-4c19-9d0a-7f4e1c5b8a62")
-
-
-def id_of_commit(commit: str) -> str:
-    """The uuid of the message that *commit* introduced, where it ends a session: an import of the session when it has gone on knows it again."""
-    return str(uuid.uuid5(_OF_COMMITS, commit))
-
-
 def new_id() -> str:
     """A uuid."""
     return str(uuid.uuid4())

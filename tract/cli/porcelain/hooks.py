@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import shlex
 import stat
 import subprocess
 import sys
 
-from tract.adapters.hooks import PROGRAMS, Change, installed, read_event, record_session, with_hooks, without_hooks
-from tract.adapters.hooks.settings import settings_path
+from tract.adapters.hooks.settings import PROGRAMS, Change, installed, settings_path, with_hooks, without_hooks
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
 from tract.errors import ConfigError, TractError
@@ -35,6 +32,8 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         with console.open_repository() as repo:
             folder = os.path.dirname(repo.path or console.path("."))
+        import shlex  # as below
+
         command = shlex.join(
             [
                 sys.executable,
@@ -72,6 +71,8 @@ def _change(console: Console, args: Args) -> int:
 
 
 def _show(console: Console, change: Change) -> None:
+    import difflib  # the programs' calls need none of these
+
     lines = difflib.unified_diff(
         change.before.splitlines(), change.after.splitlines(), change.path, change.path, lineterm=""
     )
@@ -113,6 +114,8 @@ def _run(console: Console, args: Args) -> int:
     if not args.now:
         _hand_over(console, args, text)
         return DONE
+    from tract.adapters.hooks.sessions import read_event, record_session  # who hands over waits for none of that
+
     try:
         with console.open_repository() as repo:
             recorded = record_session(
