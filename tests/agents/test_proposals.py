@@ -11,7 +11,8 @@ from tract import Tract
 from tract.agents.acting import Wish, act
 from tract.agents.actions import Action
 from tract.agents.proposals import Proposal, Verdict, decide
-from tract.errors import ActionError, MergeConflictError, ProposalError
+from tract.errors import ActionError, MergeConflictError, MergeError, ProposalError
+from tract.history.state import write_state
 
 COMPRESS = Action("compress", {"content": "s", "keep_recent": 2}, "too long")
 
@@ -271,3 +272,27 @@ def test_a_merge_that_waits_is_in_the_list_and_is_given_up_or_gone_on_with() -> 
         t.approve_proposal(one.id)
     assert t.reject_proposal(one.id, "later").status == "rejected"
     assert t.proposals() == []
+
+
+def test_inside_a_batch_and_during_a_merge_nothing_is_approved_and_it_waits_on() -> None:
+    t = make()
+    t.propose(COMPRESS)
+
+    with t.batch(), pytest.raises(ProposalError, match="cannot be approved inside a batch"):
+        t.approve_proposal()
+    write_state(t.repository, "merge", {"source": "x", "conflicts": []})
+    with pytest.raises(MergeError, match="a merge is under way"):
+        t.approve_proposal()
+
+    assert [one.status for one in t.proposals("all") if one.origin == "user"] == ["pending"]
+
+
+def test_with_a_detached_head_a_proposal_is_carried_out_on_its_branch() -> None:
+    t = make()
+    t.propose(COMPRESS)
+    t.checkout("HEAD~1")
+
+    assert t.approve_proposal().status == "executed"
+    assert t.is_detached
+    t.switch("main")
+    assert texts(t) == ["s", "word 4", "word 5"]

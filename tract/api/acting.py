@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from tract.api.compressing import Compressing
 from tract.errors import ProposalError
 from tract.history.branch import on_branch
+from tract.transaction import check_idle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -71,10 +72,14 @@ class Acting(Compressing):
         from tract.agents.acting import Answer, approve, waiting
         from tract.agents.reviews import approve_review, review_named
 
+        if self._open_batch() is not None:
+            raise ProposalError("a proposal cannot be approved inside a batch")
         with self._looking() as space:
             review = review_named(space.repo, id)
             one = waiting(space.repo, id) if review is None else review
         target = self._for_branch(one.branch)
+        if review is None:
+            check_idle(target._repo)  # it waits on, and is no failure
         if review is not None:
             return approve_review(cast("Any", target), review, arguments, reason)
         return approve(target._as_target(), one.id, Answer(arguments, reason))
