@@ -12,9 +12,7 @@ from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.errors import BranchNotFoundError, ContentValidationError
 from tract.history.notes import USAGE, note_history
-from tract.history.spawn import parent_of
 from tract.history.times import microseconds, moment
-from tract.history.tracts import in_tract
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.note import NoteEvent
@@ -163,6 +161,9 @@ class _Adding:
 
 def _inherited(repo: Repository) -> set[_Key]:
     """The notes about usage that a tract that was spawned has from its parent: of those said before the spawn, what the parent has too, or what is about commits before it."""
+    from tract.history.spawn import parent_of  # most ask about one tract
+    from tract.history.tracts import in_tract
+
     link = parent_of(repo)
     if link is None:
         return set()

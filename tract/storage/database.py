@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError, ReadOnlyError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
@@ -13,12 +14,13 @@ from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import create_journal
 from tract.storage.pack import Pack
-from tract.storage.pack_writer import Group, Packing, write_pack, write_packing
-from tract.storage.quarantine import remove_quarantines
 from tract.storage.reader import EVIDENCE, ObjectReader
 from tract.storage.record import LOOSE_LIMIT
 from tract.storage.store import Durability
 from tract.storage.threads import ThreadLock
+
+if TYPE_CHECKING:
+    from tract.storage.pack_writer import Packing
 
 JOURNAL_LIMIT = 4 * 1024 * 1024
 """A journal that is larger, in bytes, is sealed into a pack."""
@@ -213,6 +215,8 @@ class Database(ObjectReader):
 
     def _write_pack(self, objects: Sequence[NewObject]) -> None:
         """Write a pack of *objects*, apart by kind, each kind in the order given: like compresses best beside like."""
+        from tract.storage.pack_writer import Group, write_pack  # a journal becomes a pack once in many commands
+
         by_kind = {kind: [new for new in objects if new.kind == kind] for kind in KINDS}
         groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
         write_pack(self._pack_path, groups, [new.payload for found in by_kind.values() for new in found])
@@ -318,6 +322,8 @@ class Database(ObjectReader):
         What does not hash to its id after all is a GCError, and the pack is removed: a disk may lie, and a compressor be wrong.
         *written* is the time to give it, in nanoseconds since 1970, for objects that are no younger for being copied.
         """
+        from tract.storage.pack_writer import write_packing
+
         path = write_packing(self._pack_path, packing, level=level, dictionary=dictionary)
         name = os.path.basename(path).removesuffix(".pack") + ".idx"
         if written is not None:
@@ -381,6 +387,8 @@ class Database(ObjectReader):
             is_pack = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
             if is_pack or name.startswith(".tmp-"):
                 files.unlink(os.path.join(self._pack_path, name))
+        from tract.storage.quarantine import remove_quarantines  # as above
+
         remove_quarantines(self.path)
         folders = [self.path, *(os.path.join(self.path, f"{byte:02x}") for byte in range(256))]
         for folder in folders:

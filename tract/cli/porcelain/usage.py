@@ -8,13 +8,10 @@ from dataclasses import replace
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
-from tract.cli.inputs import read_json
 from tract.cli.looking import looking_workspace
 from tract.compile.workspace import Workspace
-from tract.history.tracts import in_tract, settings_in
 from tract.repo import Repository
 from tract.report.spending import UsageReport, UsageRow, usage_of_tracts, usage_report
-from tract.report.tracts import list_tracts, spenders
 from tract.tokens.usage import GROUPINGS
 
 _COLUMNS = ("calls", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
@@ -35,6 +32,8 @@ def run(console: Console, args: Args) -> int:
     by = _groups(args.by, ("tract", "model") if several else GROUPINGS)
     with console.open_repository() as repo:
         if several:
+            from tract.report.tracts import list_tracts, spenders  # most ask about one tract
+
             names = spenders(list_tracts(repo), repo.tract if args.family else None)
             spaces = (_workspace(console, repo, name) for name in names)
             report = usage_of_tracts(spaces, since=args.since, until=args.until, by=by)
@@ -57,6 +56,8 @@ def _groups(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
 
 @contextmanager
 def _workspace(console: Console, repo: Repository, name: str) -> Iterator[Workspace]:
+    from tract.history.tracts import in_tract, settings_in
+
     inside = in_tract(repo, name)
     yield looking_workspace(replace(inside, config=settings_in(inside)), console.warn)
 
@@ -72,6 +73,8 @@ def _record(console: Console, args: Args) -> int:
     ):
         console.error("--record goes with --at and --json only")
         return USAGE
+    from tract.cli.inputs import read_json
+
     usage = read_json(args.record, "--record")
     with console.open_tract() as tract:
         context = tract.record_usage(usage, head_hash=args.at)
