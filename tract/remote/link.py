@@ -38,6 +38,7 @@ _T = TypeVar("_T")
 _TRIES = 6
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
+_BETWEEN_SAVES = 2.0
 
 
 class KnownHead(NamedTuple):
@@ -138,6 +139,11 @@ class Link:
         self._known: dict[str, KnownHead] = {}
         self._memory = repo.remembered
         self._packs: dict[str, Ids] = {}
+        self.is_lasting = False
+        """Whether the link stays open for many pushes, and keeps what it remembers now and then instead of each time."""
+
+        self._unsaved: dict[str, bytes] = {}
+        self._saved = time.monotonic()
 
     # Asking again
 
@@ -262,6 +268,8 @@ class Link:
         """Do not keep any longer what is in a pack, which is gone."""
         self._packs.pop(key, None)
         self._memory.pop(_pack_name(key), None)
+        if self._unsaved.pop(_pack_name(key), None) is not None:
+            return  # no file has it
         if self._folder is not None:
             with suppress(OSError):
                 files.unlink(os.path.join(self._folder, _pack_name(key)))
@@ -293,6 +301,8 @@ class Link:
 
     def recall(self, name: str) -> bytes | None:
         """What was kept as *name*; None where it is not any more."""
+        if name in self._unsaved:
+            return self._unsaved[name]
         if self._folder is None:
             return self._memory.get(name)
         try:
@@ -305,6 +315,22 @@ class Link:
         if self._folder is None:
             self._memory[name] = data
             return
+        if self.is_lasting:
+            self._unsaved[name] = data
+            if time.monotonic() - self._saved > _BETWEEN_SAVES:
+                self.save()
+            return
+        self._write(name, data)
+
+    def save(self) -> None:
+        """Write what was kept and is not written yet."""
+        unsaved, self._unsaved = self._unsaved, {}
+        self._saved = time.monotonic()
+        for name, data in unsaved.items():
+            self._write(name, data)
+
+    def _write(self, name: str, data: bytes) -> None:
+        assert self._folder is not None
         with suppress(OSError, StorageError):  # it is only remembered
             files.write_file(os.path.join(self._folder, name), data, sync=False)
 

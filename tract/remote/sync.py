@@ -51,6 +51,7 @@ class Sync:
 
     def __init__(self, repo: Repository, link: Link, mode: SyncMode) -> None:
         self.link = link
+        link.is_lasting = True
         self.mode = mode
         self._is_busy = False
         self._naming: list[Callable[[Head], dict[str, Any]]] = []
@@ -63,8 +64,11 @@ class Sync:
         """Let go of the store: what is left to be sent is sent now, where that was to be done at the end."""
         if self.pass_on in repo.gates:
             repo.gates.remove(self.pass_on)
-        if self.mode == "close":
-            push(repo, self.link.name, PushRequest(everything=True), link=self.link)
+        try:
+            if self.mode == "close":
+                push(repo, self.link.name, PushRequest(everything=True), link=self.link)
+        finally:
+            self.link.save()
 
     def commit(self, repo: Repository, drafts: Sequence[Draft], attempt: Callable[[], _Made]) -> _Made | list[ObjectId]:
         """What *attempt* makes of *drafts*; where others are faster on the branch, they are left for whoever swaps next, and the commits that they became are given."""
