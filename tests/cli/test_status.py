@@ -177,3 +177,9 @@ def test_a_request_says_what_it_would_cost(run, tmp_path):
     value = run("status", "--json", "--request", '{"model": "other"}').json["prefix"]
     assert ("model_changed", value["previous_tokens"]) == (value["reason"], value["invalidated_tokens"])
     assert 128 == run("status", "--request", "[]").status
+
+
+def test_a_request_with_none_to_compare_it_with_is_told_so(run):
+    run("commit", "hello")
+
+    assert "no request was recorded with an answer here" in run("status", "--request", '{"model": "m"}').err

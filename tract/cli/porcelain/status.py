@@ -78,6 +78,8 @@ def run(console: Console, args: Args) -> int:
     with console.open_workspace() as space:
         request = None if args.request is None else _given_request(console, args.request)
         state = _read(console, space, request)
+        if request is not None and state.change is None:
+            console.warn("no request was recorded with an answer here, so there is none to compare with")
         space.estimates.flush()
         space.totals.flush()
         if args.json:
