@@ -177,8 +177,9 @@ class _Reader:
         found: list[Place | NotFound] = []
         lines: list[int | None] = []
         for line, value in records:
-            here = list(self._shapes.conversations(value))
             message = self._shapes.message_in(value)
+            is_alone = message is not None and not self._shapes.may_hold(value)
+            here = [] if is_alone else list(self._shapes.conversations(value))
             if message is not None and all(isinstance(each, NotFound) for each in here):
                 loose.append(message)
                 loose_lines.append(line)

@@ -15,14 +15,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tract.adapters.transcripts.formats import is_message
+from tract.adapters.transcripts.formats import ROLES, among, is_message
 from tract.adapters.transcripts.model import Format, Found
 from tract.adapters.transcripts.strictjson import Refused
 from tract.objects.message_format import JSON
 
 _KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples")
+_HOLDERS = frozenset({*_KEYS, "input", "output", "request", "response", "body", "mapping", "chosen", "prompt"})
 _LOOKED_AT = 50
 """How many items of a list say whether they are messages."""
+
+
+_SAYING_MORE = frozenset({"tool_calls", "parts", "from", "kind", "type"})
+"""What some format's message of text has besides, and tells it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,21 @@ class Shapes:
 
     def format_of(self, items: Sequence[JSON]) -> Format | None:
         """The format that one of *items* can only be a message of."""
+        special = [item for item in items if not _is_plain(item)]
         for format in self._lists:
-            if any(map(format.detect, items)):
+            if any(map(format.detect, items if format is self._lists[-1] else special)):
                 return format
         return None
 
     def message_in(self, value: JSON) -> JSON:
         """The message that *value* is, or has under the key; None where there is none."""
         chosen = dig(value, self._key) if self._key is not None else value
-        return chosen if any(format.detect(chosen) for format in self._lists) else None
+        is_one = bool(self._lists) and self._lists[-1].detect(chosen)
+        return chosen if is_one or any(format.detect(chosen) for format in self._lists) else None
+
+    def may_hold(self, value: JSON) -> bool:
+        """Whether *value*, which is a message, may be an object with messages as well."""
+        return self._key is not None or not isinstance(value, dict) or not _HOLDERS.isdisjoint(value)
 
     def _each(self, values: list[JSON], place: str) -> Iterator[Place | NotFound]:
         for index, item in enumerate(values):
@@ -130,6 +141,16 @@ class Shapes:
     def _without_key(self) -> Shapes:
         """The same for values in which the key has been followed."""
         return self if self._key is None else Shapes([*self._objects, *self._lists], None)
+
+
+def _is_plain(item: JSON) -> bool:
+    """Whether *item* is a message of text alone, which says nothing of its format."""
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("content"), str)
+        and among(item.get("role"), ROLES)
+        and _SAYING_MORE.isdisjoint(item)
+    )
 
 
 def dig(value: JSON, key: str) -> JSON:
