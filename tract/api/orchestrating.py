@@ -207,7 +207,7 @@ class Orchestrating(Policing):
                 return f"{came} messages came since the last run"
         if triggers.on_token_threshold is not None and repo.config.budget is not None:
             most = repo.config.budget.max_tokens
-            used = self._token_total() if known is None or trigger != "commit" else known
+            used = self.token_total() if known is None or trigger != "commit" else known
             if used >= triggers.on_token_threshold * most:
                 return None if status.is_above else f"the context has {used:,} of {most:,} tokens ({used / most:.0%})"
             if status.is_above:
@@ -228,12 +228,6 @@ class Orchestrating(Policing):
             if count > 10 * most:
                 break
         return count
-
-    def _token_total(self) -> int:
-        from tract.compile.totals import token_total
-
-        with self._access() as space:
-            return token_total(space, space.compiler.compile(space.repo.head()[1])).total
 
     def _work(self, run: Run) -> OrchestratorResult:
         with self._one_at_a_time():

@@ -183,6 +183,13 @@ class Policing(Acting):
         """Whether a model is configured."""
         return self._client is not None
 
+    def token_total(self) -> int:
+        """The tokens of the context at HEAD; after one more message it costs that message."""
+        from tract.compile.totals import token_total
+
+        with self._access() as space:
+            return token_total(space, space.compiler.compile(space.repo.head()[1])).total
+
     def autonomy_in_force(self) -> Autonomy:
         """The least of the tract's and the session's."""
         from tract.agents.actions import least_autonomy

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from tract.compile.snapshot import is_shown
 from tract.compile.workspace import Workspace
 from tract.errors import EditTargetError, TractError
 from tract.history.commit import message_named
-from tract.history.context import context_at, entries
+from tract.history.context import context_at, count_entries, entries, entry_at, index_of
 from tract.history.priority import Priority, priority_of
 from tract.messages import ToolUnits, tool_units
 from tract.messages.message import Message
 from tract.objects.id import ObjectId
+from tract.objects.model import Entry
 from tract.revision import Revision, revision_text
 
 INSTRUCTIONS = ("system", "developer")
@@ -18,17 +21,33 @@ INSTRUCTIONS = ("system", "developer")
 
 
 class ContextView:
-    """The context at a commit, place by place, with the priority of each message now."""
+    """The context at a commit, place by place, with the priority of each message now.
+
+    All of it is read when all is asked for; single messages are looked up.
+    """
 
     def __init__(self, space: Workspace, head: ObjectId) -> None:
         self.space = space
-        self.items = entries(space.repo, context_at(space.repo, head))
-        self.index = {commit: at for at, (commit, _) in enumerate(self.items)}
+        self._context = context_at(space.repo, head)
         self._snapshot = space.compiler.compile(head)
         self._notes = space.compiler.advance_notes()
 
+    @cached_property
+    def items(self) -> list[Entry]:
+        """Every entry, in order."""
+        return entries(self.space.repo, self._context)
+
+    @cached_property
+    def index(self) -> dict[ObjectId, int]:
+        """The place of each message by its commit."""
+        return {commit: at for at, (commit, _) in enumerate(self.items)}
+
     def __len__(self) -> int:
-        return len(self.items)
+        return count_entries(self.space.repo, self._context)
+
+    def entry(self, at: int) -> Entry:
+        """The entry at a place."""
+        return self.items[at] if "items" in self.__dict__ else entry_at(self.space.repo, self._context, at)
 
     def place_of(self, revision: Revision, error: type[TractError]) -> int:
         """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
@@ -37,21 +56,21 @@ class ContextView:
             commit = message_named(repo, revision)
         except EditTargetError as exc:
             raise error(f"'{revision_text(revision)}' is no message: {exc}") from exc
-        at = self.index.get(commit)
+        at = self.index.get(commit) if "index" in self.__dict__ else index_of(repo, self._context, commit)
         if at is None:
             raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")
         return at
 
     def is_hidden(self, at: int) -> bool:
         """Whether the model is not shown the message: it is skipped, or the other half of its tool pair is."""
-        commit = self.items[at][0]
+        commit = self.entry(at)[0]
         if self._notes.is_skipped(self.space.repo, commit):
             return True
         return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
 
     def priority(self, at: int) -> Priority:
         """The message's priority."""
-        commit, blob = self.items[at]
+        commit, blob = self.entry(at)
         note = self._notes.priorities.get(self.space.repo, commit)
         return priority_of(note, self.space.repo.blob(blob))
 
@@ -61,11 +80,11 @@ class ContextView:
 
     def raw_message(self, at: int) -> Message:
         """The message as its content says it."""
-        return self.space.blobs.message(self.items[at][1])
+        return self.space.blobs.message(self.entry(at)[1])
 
     def message(self, at: int) -> Message:
         """The message as the model is shown it."""
-        commit = self.items[at][0]
+        commit = self.entry(at)[0]
         row = self._snapshot.columns.place(commit)
         if row is None or not is_shown(self._snapshot, commit):
             return self.raw_message(at)
@@ -73,16 +92,16 @@ class ContextView:
 
     def tokens(self, at: int) -> int:
         """The message's tokens, framing included."""
-        columns, commit = self._snapshot.columns, self.items[at][0]
+        columns, commit = self._snapshot.columns, self.entry(at)[0]
         row = columns.place(commit)
         if row is None or not is_shown(self._snapshot, commit):
-            return self.space.message_tokens(self.items[at][1])
+            return self.space.message_tokens(self.entry(at)[1])
         return columns.total(row + 1, self.space) - columns.total(row, self.space)
 
     def tokens_around(self, at: int) -> tuple[int, int]:
         """The tokens shown in front of the message at *at*, and from it on."""
         columns, length = self._snapshot.columns, self._snapshot.length
-        row = columns.place(self.items[at][0])
+        row = columns.place(self.entry(at)[0])
         total = columns.total(length, self.space)
         before = total if row is None or row >= length else columns.total(row, self.space)
         return before, total - before

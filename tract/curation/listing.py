@@ -92,7 +92,7 @@ def list_messages(
 
 
 def _message(view: ContextView, at: int) -> MessageInfo:
-    commit, blob = view.items[at]
+    commit, blob = view.entry(at)
     repo, message = view.space.repo, view.message(at)
     content_type = repo.blob(blob).get("content_type")
     return MessageInfo(

@@ -20,7 +20,6 @@ from tract.config import TractConfig
 from tract.curation.compress.result import CompressResult
 from tract.curation.listing import MessageInfo
 from tract.errors import CompressionError, PolicyConfigError
-from tract.report.status import StatusInfo
 
 _LEAST_SUMMARY = 64
 _SHARE_OF_SUMMARY = 0.3
@@ -41,7 +40,7 @@ class _Compressing(Protocol):
     def config(self) -> TractConfig: ...
     @property
     def has_model(self) -> bool: ...
-    def status(self) -> StatusInfo: ...
+    def token_total(self) -> int: ...
     def messages(self) -> list[MessageInfo]: ...
     def compress(self, *, dry_run: bool = False, **options: Any) -> CompressResult: ...
 
@@ -84,7 +83,7 @@ class CompressPolicy:
         budget = tract.config.budget
         if budget is None:
             raise PolicyConfigError("a threshold needs a token budget, and the tract has none")
-        used, limit = tract.status().token_count, self.threshold * budget.max_tokens
+        used, limit = tract.token_total(), self.threshold * budget.max_tokens
         if used < limit:
             self._stuck_at = 0.0
             return None
