@@ -23,6 +23,7 @@ from tract.remote.link import Link
 from tract.remote.packs import encode_pack
 from tract.remote.probe import probe
 from tract.remote.push import PushRequest, push
+from tract.remote.remotes import begin_remote
 from tract.remote.sending import send_pack
 from tract.remote.sweep import plan_sweep, repack, sweep
 from tract.remote.transport import MemoryTransport, Transport
@@ -93,6 +94,19 @@ def test_a_store_that_keeps_no_writers_apart_is_read_and_not_pushed_to(tmp_path:
         t.fetch()
         with pytest.raises(RemoteRefusedError, match="cannot be pushed to"):
             t.push()
+
+
+def test_how_heads_are_kept_is_what_the_first_said_and_never_changed_by_another_probe() -> None:
+    store = MemoryTransport()
+    t = make_tract("a")
+    logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
+
+    assert "if-match" == begin_remote(linked(t, store)).remote.conditions
+    with pytest.raises(RemoteRefusedError, match="its heads are swapped"):
+        begin_remote(Link(make_tract().repository, logged, store))
+    other = MemoryTransport()
+    assert "create-only" == begin_remote(Link(make_tract().repository, logged, other)).remote.conditions
+    assert "create-only" == begin_remote(linked(make_tract(), other)).remote.conditions
 
 
 def test_heads_that_are_logs_do_as_well() -> None:

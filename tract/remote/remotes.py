@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from blake3 import blake3
+
 from tract.config import Conditions, RemoteConfig, TractConfig, from_table, to_table
-from tract.errors import RemoteError
+from tract.errors import RemoteError, RemoteRefusedError
 from tract.messages.values import compact_json
 from tract.objects.json import parse_json
 from tract.refs.names import REMOTE_NOTES, REMOTES, ROOT
@@ -105,15 +107,23 @@ def open_link(repo: Repository, name: str) -> Link:
 def begin_remote(link: Link) -> Link:
     """The link, where the place is a remote: the first that pushes to it says so, and how its heads are kept.
 
-    RemoteError where it is one of another version.
+    RemoteError where it is one of another version; RemoteRefusedError where its heads are kept as this probe found that they cannot be.
     """
-    name = f"remote-{link.name}-marker"
-    if link.recall(name) is None:
+    if link.recall(_marker_name(link)) is None:
         word = "logged" if link.remote.conditions == "create-only" else "swapped"
         data = _FORMAT + f"{os.urandom(16).hex()}\n{word}\n".encode()
         if read_marker(link) is None:
             link.patiently(lambda: link.transport.create(MARKER, data))
-    return as_marked(link)
+    marked = as_marked(link)
+    if link.remote.conditions == "create-only" and marked.remote.conditions != "create-only":
+        raise RemoteRefusedError(
+            f"remote '{link.name}' cannot be pushed to: its heads are swapped, and its store was found not to keep writers apart so"
+        )
+    return marked
+
+
+def _marker_name(link: Link) -> str:
+    return f"remote-{link.name}-marker-{blake3(link.remote.url.encode()).hexdigest()[:16]}"
 
 
 def read_marker(link: Link) -> bytes | None:
@@ -128,7 +138,7 @@ def read_marker(link: Link) -> bytes | None:
 
 def as_marked(link: Link) -> Link:
     """The link, with heads as the place keeps them; RemoteError where it is no remote."""
-    name = f"remote-{link.name}-marker"
+    name = _marker_name(link)
     data = link.recall(name) or read_marker(link)
     if data is None:
         raise RemoteError(f"there is no tract remote at '{link.remote.url}': nothing was ever pushed there")
