@@ -72,6 +72,7 @@ def test_what_a_policy_wants_is_done_and_logged_and_it_is_asked_again() -> None:
 
     t.extend([{"role": "user", "content": text} for text in ("bad 1", "good", "bad 2")])
 
+    assert [one.outcome for one in t.last_firing()] == ["executed"] * 2
     assert texts(t) == ["good"]
     assert outcomes(t) == [("skip", "executed")] * 2
     assert t.policy_log()[0].reason == "it says bad"

@@ -17,7 +17,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -164,11 +163,6 @@ class PolicyEngine:
                     return
         finally:
             self._busy.release()
-
-    @property
-    def is_firing(self) -> bool:
-        """Whether a firing is under way."""
-        return self._busy.locked()
 
     def _round(self, tract: Target, trigger: Trigger) -> None:
         repo = tract.repository
@@ -495,8 +489,3 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     if wanted is not None and not isinstance(wanted, Action):
         return None, f"it gave a {type(wanted).__name__}, not an Action"
     return wanted, None
-
-
-def with_reason(action: Action, reason: str) -> Action:
-    """*action* for another reason."""
-    return replace(action, reason=reason)
