@@ -181,7 +181,11 @@ def test_a_tag_that_is_another_here_stays(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("refs", "message"),
-    [(("nobody",), "no branch or tag 'nobody'"), (("a:b",), "same name on both sides")],
+    [
+        (("nobody",), "no branch or tag 'nobody'"),
+        (("a:b",), "same name on both sides"),
+        ((":nobody",), "no branch 'nobody' to delete"),
+    ],
 )
 def test_what_cannot_be_pushed_is_named(url: str, refs: tuple[str, ...], message: str) -> None:
     t = pushed(url, "a")

@@ -115,6 +115,12 @@ class TractPush:
         """Look whether branches may move; RemoteMovedError for the first that must not, before anything is sent."""
         self._plans = [(one, self._checked(one, self._known(one.branch))) for one in wanted]
 
+    def missing(self) -> list[str]:
+        """The branches that were planned to be deleted, and are not there."""
+        return [
+            one.branch for one, known in self._plans if one.tip is None and (known is None or known.head.commit is None)
+        ]
+
     def run(self) -> None:
         """Push what was planned, each branch by itself."""
         while self._plans:

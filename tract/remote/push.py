@@ -77,6 +77,8 @@ def push(
         one = TractPush(link, own, note_lists(own, name), force=force)
         pushes.append((one, tags, force))
         one.plan(branches)
+        for branch in one.missing():
+            raise RemoteError(f"remote '{name}' has no branch '{branch}' to delete")
     try:
         for one, _, _ in pushes:
             one.run()
