@@ -387,7 +387,7 @@ def make_directories(path: str) -> None:
     sync_directory(os.path.realpath(parent))
 
 
-def write_file(path: str, data: bytes, *, sync: bool) -> None:
+def write_file(path: str, data: bytes | memoryview, *, sync: bool) -> None:
     """Put *data* at *path* as a whole: a reader sees the old file or the new one, never a part.
 
     With *sync* it is on the disk, under its name, when this returns.
