@@ -9,7 +9,7 @@ import pytest
 from tests.making import make_repo, say
 from tract.errors import AmbiguousPrefixError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.notes import NewNote, write_note
+from tract.history.notes import NewNote, NoteTable, write_note
 from tract.history.tags import create_tag
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, new_commit
@@ -112,9 +112,10 @@ def test_a_prefix_must_have_four_digits_and_name_one_commit() -> None:
 
 def test_a_note_makes_no_message_ambiguous() -> None:
     repo, ids = make_repo(*map(str, range(250)))
-    notes = {}
+    notes, table = {}, NoteTable()
     for n in range(4000):
-        write_note(repo, "priority", NewNote(ids[0], {"priority": "normal", "reason": str(n)}, n), reason="note")
+        note = NewNote(ids[0], {"priority": "normal", "reason": str(n)}, n)
+        write_note(repo, "priority", note, reason="note", table=table)
         notes[repo.ref("refs/notes/priority").hex()[:4]] = n  # type: ignore[union-attr]
     of_messages = [id.hex()[:4] for id in ids]
     # Two messages that begin alike are ambiguous, whatever notes there are.
