@@ -20,7 +20,7 @@ from tract.errors import ContentValidationError, MergeError
 from tract.history.merge import MergePlan, plan_merge
 from tract.history.priority import Priority, priority_of
 from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended
-from tract.messages import chat_excerpt, message_text, render_text
+from tract.messages import message_text, render_text
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.content import plain_json
 from tract.objects.id import ObjectId
@@ -239,6 +239,8 @@ def _as_chat(messages: Sequence[Message]) -> ChatMessage | None:
 
 def chat_message(message: Message) -> ChatMessage:
     """One message in OpenAI's chat form, for a model to read about; its text where it has no such form of its own."""
+    from tract.messages import chat_excerpt  # brings all that is sent along, and most merges ask nobody
+
     rendered = chat_excerpt([message])
     if len(rendered) == 1:
         found: ChatMessage = rendered[0]
