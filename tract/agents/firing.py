@@ -15,8 +15,8 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from blake3 import blake3
 
 from tract.agents.acting import Acted, Wish, act, pinned_down
 from tract.agents.actions import Action, Autonomy
+from tract.agents.asking import Asking, needs_model, only_looking, runs_apart
 from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import Policy, PolicySkip, build_policy, is_builtin
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, add_log_entry
@@ -200,10 +201,10 @@ class PolicyEngine:
         self, tract: Target, asked: Sequence[Policy], seconds: float
     ) -> tuple[int, Action | None, str | PolicySkip | None] | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
-        state = _Asking()
+        state = Asking()
 
         def job() -> Any:
-            with _only_looking(tract.repository, state):
+            with only_looking(tract.repository, state):
                 for at, policy in enumerate(asked):
                     state.at, state.name = at, policy.name
                     wanted = policy.evaluate(tract)
@@ -401,35 +402,11 @@ class PolicyEngine:
         self.last += self.log.read(repo, 1)
 
 
-class _Asking:
-    """Which policy is asked, and in which thread."""
-
-    def __init__(self) -> None:
-        self.at = 0
-        self.name = ""
-        self.thread = 0
-
-    def __call__(self, tx: Transaction) -> None:
-        if threading.get_ident() == self.thread:
-            raise PolicyExecutionError(f"policy '{self.name}' tried to change the tract while it looked: {tx.reason}")
-
-
 def _look_path(repo: Repository) -> str | None:
     if repo.path is None:
         return None
     name = blake3(f"{repo.prefix} {repo.branch or ''}".encode()).hexdigest()[:8]
     return os.path.join(repo.path, "cache", f"policies-{name}")
-
-
-@contextmanager
-def _only_looking(repo: Repository, state: _Asking) -> Iterator[None]:
-    """Inside, nothing that this thread does changes the tract."""
-    state.thread = threading.get_ident()
-    repo.riders.append(state)
-    try:
-        yield
-    finally:
-        repo.riders.remove(state)
 
 
 class _State(NamedTuple):
@@ -461,31 +438,3 @@ def _can_fire(repo: Repository) -> bool:
     except TractError:
         return False
     return True
-
-
-def needs_model(action: Action) -> bool:
-    """Whether a model is asked when *action* is carried out."""
-    if action.name in ("compress", "collapse"):
-        return action.arguments.get("content") is None
-    return action.name == "merge" and action.arguments.get("strategy") == "semantic"
-
-
-def runs_apart(action: Action, settings: AgentSettings) -> bool:
-    """Whether *action* is carried out in a thread of tract's own: a gc always, and where that is set what needs a model."""
-    return action.name == "gc" or (settings.background and needs_model(action))
-
-
-def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
-    """What *policy* wants of *tract*, or why it cannot tell."""
-    state = _Asking()
-    try:
-        with _only_looking(tract.repository, state):
-            state.name = policy.name
-            wanted = policy.evaluate(tract)
-    except PolicySkip as exc:
-        return None, str(exc)
-    except Exception as exc:  # noqa: BLE001  # a policy's error is told
-        return None, f"{type(exc).__name__}: {exc}"
-    if wanted is not None and not isinstance(wanted, Action):
-        return None, f"it gave a {type(wanted).__name__}, not an Action"
-    return wanted, None

@@ -16,14 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tract.agents.acting import Wish, act, pinned_down, propose
-from tract.agents.actions import Action, ActionResult, Autonomy, Risk, least_autonomy
-from tract.agents.executor import ToolExecutor
+from tract.agents.acting import Wish, act, pinned_down
+from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy
+from tract.agents.hands import ORIGIN, Hands, as_openai, calls_in, outcome_of, tool_format
 from tract.agents.health import Health, health_lines
-from tract.agents.operations import execute
 from tract.agents.orchestrator import (
     DONE,
     OrchestratorConfig,
@@ -37,19 +36,15 @@ from tract.agents.orchestrator import (
 from tract.agents.planner import Plan
 from tract.agents.preview import concerned
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable
-from tract.agents.schemas import ToolFormat, tool_definitions
+from tract.agents.schemas import tool_definitions
 from tract.agents.target import TractLike
 from tract.errors import ContentValidationError, LLMError, OrchestratorError, TractError
 from tract.llm.types import LLMClient, LLMResponse
-from tract.messages.message import message_from_raw
-from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
 from tract.reflog import of_run
 from tract.repo import Repository
 from tract.tokens.usage import read_usage
 from tract.transaction import Transaction
 
-ORIGIN = "orchestrator"
 _log = logging.getLogger("tract.orchestrator")
 
 _MOST_FAILED = 5
@@ -254,7 +249,7 @@ class Run:
             wish = Wish(advice, ORIGIN, advice.reason)
             acted = act(self.tract, wish, self._autonomy())
             proposal = None if acted.proposal is None else self._decided(acted.proposal)
-            result = acted.result if proposal is None else _told(proposal)
+            result = acted.result if proposal is None else outcome_of(proposal)
             self._add(
                 StepResult(
                     step=self.used.steps, action=advice, reasoning=advice.reason, result=result, proposal=proposal
@@ -296,8 +291,8 @@ class Run:
                 messages, tools=tools, model=self.config.model, temperature=self.config.temperature
             )
             self._count(answer)
-            calls = _calls_in(answer)
-            messages.append(_as_openai(answer, calls))
+            calls = calls_in(answer)
+            messages.append(as_openai(answer, calls))
             if not calls:
                 return
             others = tuple(f"{name}({arguments})"[:200] for _, name, arguments in calls[1:])
@@ -320,7 +315,7 @@ class Run:
             if one.origin == ORIGIN and one.status != "pending"
         ][-10:]
         told += ["", "What was decided about your proposals:"] if decided else []
-        told += [f"- {one.action.name}: {_told(one).error or _told(one).text}" for one in decided]
+        told += [f"- {one.action.name}: {outcome_of(one).error or outcome_of(one).text}" for one in decided]
         return "\n".join(told)
 
     def _count(self, answer: LLMResponse) -> None:
@@ -336,7 +331,14 @@ class Run:
         self.used.calls += 1
         key = f"{name} {arguments}"
         self._calls_seen[key] = self._calls_seen.get(key, 0) + 1
-        hands = _Hands(self, reasoning, others)
+        hands = Hands(
+            self.tract,
+            self.config.profile,
+            self._autonomy(),
+            decide=self._decided,
+            reasoning=reasoning,
+            others=others,
+        )
         result = hands.execute(name, arguments, reason=reasoning)
         action = hands.action or Action(str(name), {}, reasoning)
         outcome = ActionResult(
@@ -358,80 +360,8 @@ class Run:
         return result.output
 
 
-class _Hands(ToolExecutor):
-    """Runs a model's calls; what needs approval is proposed with the model's own words, and the callback is asked."""
-
-    def __init__(self, run: Run, reasoning: str, others: tuple[str, ...]) -> None:
-        super().__init__(run.tract, profile=run.config.profile, autonomy=run._autonomy())
-        self._run_of = run
-        self._reasoning = reasoning
-        self._others = others
-        self.action: Action | None = None
-        self.proposal: Proposal | None = None
-        self.is_change = False
-
-    def _carry_out(self, action: Action, risk: Risk) -> ActionResult:
-        self.action, self.is_change = action, risk != "read"
-        return execute(self._tract, action, origin="tool", withheld=self._withheld())
-
-    def _propose(self, action: Action) -> ActionResult:
-        self.action, self.is_change = action, True
-        known = ProposalTable().read(self._tract.repository)
-        made = propose(self._tract, Wish(action, ORIGIN, self._reasoning or action.reason, self._others))
-        same = [one for one in known.values() if one.status == "pending" and one.action == made.action]
-        if same:
-            return ActionResult(text=f"it waits already as proposal '{same[0].id}'", proposal_id=same[0].id)
-        self.proposal = self._run_of._decided(made)
-        return replace(_told(self.proposal), proposal_id=made.id)
-
-
-def _told(one: Proposal) -> ActionResult:
-    """What whoever proposed is told of a proposal."""
-    why = f": {one.decision_reason}" if one.decision_reason else ""
-    match one.status:
-        case "pending":
-            return ActionResult(
-                text=f"it needs approval, waits as proposal '{one.id}', and nothing has changed", proposal_id=one.id
-            )
-        case "executed":
-            is_changed = one.executed_action is not None and one.executed_action.arguments != one.action.arguments
-            how = f"approved with other arguments, {_arguments(one.executed_action)}," if is_changed else "approved"
-            return ActionResult(text=f"it was {how} and done{why}", commit_hash=one.result_commit, proposal_id=one.id)
-        case "rejected":
-            return ActionResult(text=f"it was rejected, and nothing has changed{why}", proposal_id=one.id)
-    return ActionResult(error=f"it is {one.status}{why}", proposal_id=one.id)
-
-
-def _arguments(action: Action | None) -> str:
-    if action is None:
-        return ""
-    return ", ".join(f"{name}={str(value)[:80]}" for name, value in action.arguments.items())
-
-
 def _key(action: Action) -> str:
     return f"{action.name} {sorted(action.arguments.items(), key=str)!r}"
-
-
-def tool_format(client: LLMClient) -> ToolFormat:
-    """Whose tool definitions the client takes: Anthropic's, or the chat completions' that others do."""
-    return "anthropic" if "anthropic" in type(client).__name__.casefold() else "openai"
-
-
-def _calls_in(answer: LLMResponse) -> list[tuple[str, str, str]]:
-    """The id, the name and the arguments, as JSON text, of each call in an answer."""
-    parts = turn_of(message_from_raw(answer.message, answer.format)).parts
-    return [(part.id, part.name, part.arguments) for part in parts if isinstance(part, ToolCall)]
-
-
-def _as_openai(answer: LLMResponse, calls: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """The answer as a chat message, for the next question; a client of another provider turns it into its own."""
-    if not calls:
-        return {"role": "assistant", "content": answer.text}
-    made = [
-        {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-        for id, name, arguments in calls
-    ]
-    return {"role": "assistant", "content": answer.text or None, "tool_calls": made}
 
 
 def _is_above(threshold: float | None, tokens: int, budget: int | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tract.agents.actions import Action
-from tract.agents.firing import evaluated
+from tract.agents.asking import evaluated
 from tract.agents.operations import execute
 from tract.agents.policies import Policy
 from tract.agents.policy_log import PolicyLogEntry
