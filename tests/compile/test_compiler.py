@@ -292,6 +292,7 @@ ODD = st.tuples(
 )
 
 
+@pytest.mark.filterwarnings("ignore::tract.errors.RoleWarning")
 @settings(deadline=None, max_examples=200)
 @given(st.lists(ODD, min_size=1, max_size=3))
 def test_whatever_was_accepted_can_be_compiled_counted_and_rendered(odd):
