@@ -255,6 +255,22 @@ def test_where_the_message_is_not_as_it_was_a_new_one_comes_with_a_warning(sessi
     assert (again.parent_commit_hash if is_new else message) == info.collapse_commit
 
 
+def test_neither_itself_nor_a_copy_of_its_parent_takes_a_child_s_work_as_its_own(session: Session) -> None:
+    lead, child = family(session, "first")
+    session.collapse(child, content="it")
+    child.assistant("second")
+    copy = session.copy_tract("lead", "copy")
+
+    with pytest.raises(SessionError, match="tract 'x' is no child of tract 'copy' but of 'lead'"):
+        session.collapse(child, copy, content="more")
+    done = session.collapse(child, copy, content="more", force=True)
+    assert ("tract 'copy' is not the parent of tract 'x': that is 'lead'",) == done.warnings
+    assert ("x (look):\nit", "x (look):\nmore") == (texts(lead)[-1], texts(copy)[-1])
+    with pytest.raises(SessionError, match="tract 'x' cannot be collapsed into itself"):
+        session.collapse(child, child, content="more", force=True)
+    assert ["first", "second"] == texts(child)[3:]
+
+
 def test_three_parallel_calls_get_three_answers_in_any_order(session: Session) -> None:
     lead = session.create_tract("lead")
     lead.user("ask three")
@@ -308,6 +324,20 @@ def test_calls_of_any_provider_are_answered_as_it_wants_them_sent(session: Sessi
         items = lead.compile().to_openai_responses()[-2:]
         assert expected == {one["call_id"]: one["output"] for one in items}
     assert () == lead.compile().warnings
+
+
+def test_a_collapse_that_leaves_calls_waiting_says_so(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask two")
+    lead.commit(call("a", "b"))
+    for id in "ab":
+        lead.spawn(f"do {id}", name=id).assistant("done")
+
+    assert ("it answers none of the tool calls that wait: 'a', 'b'",) == session.collapse("a", content="x").warnings
+    assert ("user", ()) == (lead.compile().messages[-1].role, session.collapse("a", content="y").warnings)
+    for id in "ba":
+        assert () == session.collapse(id, call_id=id, content=f"answer {id}").warnings
+    assert () == session.collapse("b", content="answer b, again").warnings
 
 
 def test_a_call_that_was_answered_otherwise_is_not_answered_twice(session: Session) -> None:
@@ -389,6 +419,26 @@ def test_what_waits_is_among_the_proposals_and_is_approved_or_rejected_there(ses
     decided = lead.approve_proposal(lead.proposals()[0].id, arguments={"content": "mine"})
 
     assert ("executed", "x (look):\nmine", []) == (decided.status, texts(lead)[-1], lead.proposals())
+
+
+def test_what_waits_is_approved_whatever_the_child_is_called_by_then(session: Session) -> None:
+    lead, child = family(session, "first")
+    session.collapse(child, content="it", auto_commit=False)
+    child = session.rename_tract("x", "y")
+    session.create_tract("x").user("another")
+    lead.approve_proposal()
+    assert "y (look):\nit" == texts(lead)[-1]
+    child.assistant("second")
+    waiting = [session.collapse(child, content=text, auto_commit=False).proposal_id for text in ("more", "much")]
+    with pytest.raises(TractError, match="no proposal was named, and 2 wait"):
+        lead.approve_proposal()
+    lead.reject_proposal(waiting[0])
+    session.delete_tract("y")
+    with pytest.raises(SessionError, match="there is no tract named 'y'"):
+        lead.approve_proposal()
+    session.restore_tract("y")
+    lead.approve_proposal()
+    assert ("y (look):\nmuch", []) == (texts(lead)[-1], lead.proposals())
 
 
 def test_what_waits_is_refused_when_the_child_was_collapsed_since(session: Session) -> None:
@@ -513,6 +563,15 @@ def test_to_delete_what_others_came_from_is_refused_without_force(session: Sessi
     assert ["deleted"] == [one.status for one in lead.children()]
     lead.expand(done.parent_commit_hash or "")
     assert "first" == texts(lead)[-1]
+
+
+def test_the_root_tract_is_not_deleted_whatever_came_from_it(session: Session) -> None:
+    root = session.get_tract("root")
+    root.user("one")
+    root.spawn("look")
+    for force in (False, True):
+        with pytest.raises(SessionError, match="the root tract cannot be deleted"):
+            session.delete_tract("root", force=force)
 
 
 # Taking it back

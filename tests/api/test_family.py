@@ -349,3 +349,13 @@ def test_a_timeline_and_a_moment_tell_what_each_knew(session: Session) -> None:
     assert (["one", "three"], ["one", "two"]) == (
         texts(session.compile_at("lead", at_time=at(3))), texts(session.compile_at("x", at_commit="HEAD~1")),
     )  # fmt: skip
+
+
+def test_what_a_full_clone_shares_is_its_parent_s_in_the_timeline_whenever_that_got_its_name(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("one")
+    lead.spawn("look", name="x", inheritance="full_clone").user("two")
+
+    assert ["lead", "x", "x"] == [info.tract_id for info in session.timeline()]
+    session.rename_tract("lead", "boss")
+    assert ["boss", "x", "x"] == [info.tract_id for info in session.timeline()]

@@ -15,6 +15,7 @@ from tract import (
     ClosedError,
     CommitNotFoundError,
     ConfigError,
+    ContentValidationError,
     Session,
     SessionContent,
     SessionError,
@@ -357,6 +358,11 @@ def test_a_tract_without_a_commit_is_listed_and_opened_again(tmp_path: Path) -> 
         assert ["root", "empty"] == [info.tract_id for info in session.list_tracts()]
         empty = session.get_tract("empty")
         assert (None, 0) == (empty.head, len(empty.compile()))
+
+
+def test_what_is_searched_for_is_text(session: Session) -> None:
+    with pytest.raises(ContentValidationError, match="what is searched for must be text, not int"):
+        session.search(5)  # type: ignore[arg-type]
 
 
 def test_a_search_is_of_what_was_said_not_of_how_it_is_kept(session: Session) -> None:

@@ -118,6 +118,8 @@ def test_a_tract_with_children_is_deleted_by_force(lead: Run) -> None:
         (("collapse", "x", "--list"), 2),
         (("collapse", "x", "--review", "--auto-commit"), 2),
         (("collapse", "--approve", "x"), 128),
+        (("commit", "--tract", "", "x"), 2),
+        (("--tract", "", "commit", "x"), 2),
     ],
 )
 def test_what_cannot_be_is_refused(lead: Run, argv: tuple[str, ...], status: int) -> None:

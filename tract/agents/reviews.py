@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
-from tract.agents.proposals import Proposal, Status, Subject
+from tract.agents.proposals import Proposal, ProposalTable, Status, Subject
 from tract.compile.workspace import Workspace
 from tract.curation.collapse import CollapseResult, PendingCollapse, forget_collapse, kept_collapse, kept_collapses
 from tract.curation.compress.result import CompressResult, PendingCompression
@@ -16,7 +16,7 @@ from tract.curation.compress.store import kept_compression, kept_compressions, r
 from tract.curation.merge.store import STATE as MERGE
 from tract.curation.merge.store import merge_state
 from tract.curation.under_way import abort_command
-from tract.errors import ActionError, ObjectCorruptError
+from tract.errors import ActionError, ObjectCorruptError, ProposalError
 from tract.history.state import states
 from tract.history.times import moment
 from tract.refs.names import HEADS
@@ -62,8 +62,18 @@ def _merge_under_way(repo: Repository) -> list[Proposal]:
 
 
 def review_named(repo: Repository, id: str | None) -> Proposal | None:
-    """The waiting compression or collapse that *id*, or a beginning of it, names, or None; without *id* none."""
-    found = [] if not isinstance(id, str) or not id else [one for one in reviews(repo) if one.id.startswith(id)]
+    """The waiting compression, collapse or merge that *id*, or a beginning of it, names, else None; without *id* the one that is all that waits.
+
+    ProposalError without *id* where others wait beside it.
+    """
+    if id is None:
+        found = reviews(repo)
+        others = [one for one in ProposalTable().read(repo).values() if one.status == "pending"] if found else []
+        if found and len(found) + len(others) > 1:
+            ids = ", ".join(one.id for one in (*found, *others))
+            raise ProposalError(f"no proposal was named, and {len(found) + len(others)} wait: {ids}")
+    else:
+        found = [one for one in reviews(repo) if one.id.startswith(id)] if isinstance(id, str) and id else []
     return found[0] if len(found) == 1 else None
 
 

@@ -30,7 +30,7 @@ from tract.history.tracts import (
     with_settings,
 )
 from tract.refs.names import ROOT
-from tract.report.tracts import TractInfo, by_age, list_tracts, spenders
+from tract.report.tracts import TractInfo, by_age, family_order, list_tracts, spenders
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.threads import ThreadLock
 
@@ -202,10 +202,10 @@ class Session:
     def timeline(self, *, limit: int | None = None, since: datetime | str | None = None) -> list[CommitInfo]:
         """The commits on all branches of all tracts in order of time, the oldest first; the newest *limit* of them.
 
-        A commit that several tracts have in their history is of the first of them that was made.
+        A commit that several tracts have in their history is of the one that they were spawned from, else of the first of them that was made.
         """
         found: dict[str, CommitInfo] = {}
-        for info in by_age(self.list_tracts()):
+        for info, _ in family_order(by_age(self.list_tracts())):
             with self._using():
                 tract = self._opened(self._inside(info.tract_id))
             for commit in tract.log(limit, all_refs=True, since=since) if info.head_hash else ():

@@ -97,6 +97,8 @@ def _dispatch(argv: list[str], console: Console) -> int:
         from tract.cli.help import explain  # typer takes longer to load than most commands to run
 
         return _paged(console, lambda: explain(console, name, command, argv))
+    if args.tract == "":
+        return _usage_error(console, "--tract takes a name, not an empty one")
     if args.tract is not None:
         console.tract = args.tract
     if getattr(args, "on_branch", None) is not None:
@@ -154,6 +156,8 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         console.folder = os.path.join(console.folder, value)
         os.listdir(console.folder)  # a folder that is not there is better found here than in a message about stores
     elif option == "--tract":
+        if not value:
+            return _usage_error(console, "--tract takes a name, not an empty one")
         console.tract = value
     elif option == "--branch":
         console.branch = value

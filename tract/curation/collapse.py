@@ -20,11 +20,12 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.blocks import blocks_of
 from tract.curation.compress.summariser import Requirements, Summariser
+from tract.curation.spawn import open_calls
 from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
 from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry
 from tract.history.notes import PRIORITY, note_tip
-from tract.history.spawn import Link, child_named, parent_of
+from tract.history.spawn import Link, child_named, name_now, parent_of
 from tract.history.state import clear_state, read_state_as, states, write_state
 from tract.history.times import moment
 from tract.history.tracts import in_tract
@@ -122,7 +123,7 @@ class Said(NamedTuple):
 def find_link(repo: Repository, child: str, *, force: bool) -> Link:
     """The link of the tract *child* to this one, its parent; with *force* of a tract that was spawned from another. SessionError where there is none."""
     link = child_named(repo, child)
-    if link is not None and (force or not link.is_stranger):
+    if link is not None and child != repo.tract and (force or not link.is_stranger):
         return link
     found = parent_of(in_tract(repo, child))
     if found is None:
@@ -130,6 +131,8 @@ def find_link(repo: Repository, child: str, *, force: bool) -> Link:
     if not force:
         whose = ", and its parent was deleted" if found.is_orphan else f" but of '{found.parent}'"
         raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}'{whose}")
+    if child == repo.tract:
+        raise SessionError(f"tract '{child}' cannot be collapsed into itself")
     return replace(found, collapse=None, last=None, is_stranger=True) if link is None else link
 
 
@@ -274,6 +277,10 @@ def _message(space: Workspace, link: Link, said: Said, target: Entry | None, war
             return tool_message(link.call, said.text)
         if link.collapse is None and not link.is_stranger:
             warnings.append(f"tool call '{link.call}', under which the child was spawned, does not wait any more")
+    if target is None and said.role is None:
+        waiting = open_calls(space, context_at(space.repo, space.repo.head()[1]))[1]
+        if waiting:
+            warnings.append(f"it answers none of the tool calls that wait: {', '.join(map(repr, waiting))}")
     return DialogueContent(cast("Role", said.role or "user"), f"{link.child} ({link.purpose}):\n{said.text}")
 
 
@@ -325,8 +332,9 @@ def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
 
 
 def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
-    """The link of the child as it was when the summary was made; SessionError where the child was collapsed since."""
-    link = find_link(repo, pending.child, force=pending.force)
+    """The link of the child as it was when the summary was made, whatever it is called now; SessionError where the child was collapsed since."""
+    name = name_now(repo, bytes.fromhex(pending.spawn))
+    link = find_link(repo, pending.child if name is None else name, force=pending.force)
     if link.spawn.hex() != pending.spawn:
         raise SessionError(f"collapse '{pending.id}' is stale: tract '{pending.child}' is another one by now")
     if link.last != pending.last:

@@ -102,7 +102,7 @@ def spawn(
         raise SpawnError(f"a spawn's message must be text, not {message!r:.40}")
     repo = space.repo
     head = check_head(repo)
-    waiting, calls = _open_calls(space, context_at(repo, head))
+    waiting, calls = open_calls(space, context_at(repo, head))
     context: Context | ObjectId | None = None
     if select is None and max_tokens is None:
         context = head if waiting is None else _commit_before(repo, head, waiting)
@@ -160,7 +160,7 @@ def _commit_before(repo: Repository, head: ObjectId, place: int) -> ObjectId | N
     return None
 
 
-def _open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str]]:
+def open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str]]:
     """The place of the first of the last messages that holds a call without its result, and the ids of such calls."""
     start = max(0, count_entries(space.repo, context) - _TAIL)
     messages = [space.blobs.message(blob) for _, blob in entries_from(space.repo, context, start)]

@@ -17,7 +17,7 @@ from tract.config import TractConfig
 from tract.errors import SessionError, SpawnError
 from tract.history.commit import Change, Draft, add_commit, check_size
 from tract.history.notes import ORCHESTRATOR, POLICY_LOG, PROPOSALS, RUNS, NoteTable, note_tip
-from tract.history.tracts import drop_tract, free_prefix, in_tract, write_settings
+from tract.history.tracts import drop_tract, free_prefix, in_tract, refuse_root, write_settings
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue, new_blob
 from tract.refs.names import CHILD_REFS, HEAD, NOTES, SPAWN_REF, branch_ref, split_tract, tract_name, tract_prefix
@@ -149,7 +149,10 @@ def child_named(repo: Repository, name: str) -> Link | None:
         return None
     body = _body(repo, _notes_of_children(repo), spawn)
     is_child = repo.ref(_child_ref(spawn)) == spawn
-    return _told(_read(repo, spawn, name), repo.tract, body) if is_child or body else None
+    if not is_child and not body:
+        return None
+    # A copy of the parent has its notes, but did not spawn the child.
+    return _told(_read(repo, spawn, name), repo.tract, body if is_child else {**body, "stranger": True})
 
 
 def children_of(repo: Repository) -> list[Link]:
@@ -266,6 +269,7 @@ def delete_tract(repo: Repository, name: str, *, force: bool = False) -> None:
 
     SessionError where it has children, unless *force*: they stay, and all that they need.
     """
+    refuse_root(name, "deleted")
     children = [link.child for link in children_of(in_tract(repo, name)) if not link.is_deleted]
     if children and not force:
         more = f" and {len(children) - 1} more" if len(children) > 1 else ""

@@ -99,7 +99,7 @@ def copy_tract(repo: Repository, source: str, name: str) -> None:
 
 def rename_tract(repo: Repository, old: str, name: str) -> None:
     """Call the tract *old* *name*; its settings go along. SessionError for the root tract, and while a command waits in it."""
-    _refuse_root(old, "renamed")
+    refuse_root(old, "renamed")
     with transaction(_root(repo), f"rename-tract: {old} to {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, old)
         waiting = states(replace(repo, tract=old, prefix=prefix))
@@ -115,7 +115,7 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
 
 def drop_tract(repo: Repository, name: str) -> None:
     """Delete all refs of the tract *name*, whoever was spawned from it: as long as gc keeps what they were at, ``restore_tract`` brings it back."""
-    _refuse_root(name, "deleted")
+    refuse_root(name, "deleted")
     with transaction(_root(repo), f"delete-tract: {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, name)
         for ref, value in refs:
@@ -151,7 +151,7 @@ def _root(repo: Repository) -> Repository:
     return replace(repo, tract=ROOT, prefix="")
 
 
-def _refuse_root(name: str, done: str) -> None:
+def refuse_root(name: str, done: str) -> None:
     if name == ROOT:
         raise SessionError(f"the root tract cannot be {done}")
 

@@ -76,6 +76,8 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     since, limit = options.get("since"), options.get("limit")
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")
+    if not isinstance(text, str):
+        raise ContentValidationError(f"what is searched for must be text, not {type(text).__name__}")
     pattern = _pattern(text, regex=regex, case=case)
     test = _prefilter(_words_of(text) if regex else re.findall(r"\w+", text), case=case)
     holding = None if test is None else repo.objects.holding(test)
