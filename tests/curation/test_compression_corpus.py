@@ -74,7 +74,9 @@ def test_a_real_conversation_compressed_three_times_over(tmp_path: Path) -> None
 
 
 def summary_of(request: SummaryRequest) -> str:
-    return f"{len(request.messages)} messages, the first by the {request.messages[0]['role']}"
+    """How many messages, and words of theirs: a summary that has nothing of its sources waits for its review."""
+    words = " ".join(str(one.get("content")) for one in request.messages).split()
+    return f"{len(request.messages)} messages, the first by the {request.messages[0]['role']}: {' '.join(words[:150])[:900]}"
 
 
 def test_the_script_prints_what_is_left_message_by_message() -> None:
