@@ -122,6 +122,8 @@ class Family(Committing):
             raise CompressionError(f"the role of a collapse must be user, assistant or system, not {role!r:.40}")
         if target_tokens is not None and (type(target_tokens) is not int or target_tokens < 1):
             raise CompressionError(f"target_tokens must be a positive whole number, not {target_tokens!r:.40}")
+        if auto_commit not in (None, True, False):
+            raise CompressionError(f"auto_commit must be True, False or None, not {auto_commit!r:.40}")
         name, branch = self._named(child)
         with self._outside_batch("collapse") as space:
             link = find_link(space.repo, name, force=force)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from tract.api.family import Autonomy
 from tract.api.opening import check_before_creating, check_is_opened, open_or_create, storage_errors
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
     from tract.compile.compiled import CompiledContext
     from tract.config import TractConfig
-    from tract.curation.collapse import CollapseResult
+    from tract.curation.collapse import CollapseOptions, CollapseResult
+    from tract.curation.spawn import SpawnOptions
     from tract.repo import Repository
     from tract.report.info import CommitInfo
     from tract.report.search import SearchHit, SearchOptions
@@ -263,7 +264,9 @@ class Session:
             copy_tract(repo, source, name)
             return self._handle(name)
 
-    def spawn(self, parent: Tract | str, *, purpose: str, name: str | None = None, **options: Any) -> Tract:
+    def spawn(
+        self, parent: Tract | str, *, purpose: str, name: str | None = None, **options: Unpack[SpawnOptions]
+    ) -> Tract:
         """Make a tract from the context of *parent*, and open it; the options are those of ``Tract.spawn``."""
         with self._using():
             made = self._given(parent).spawn(purpose, name=name, **options)
@@ -271,7 +274,12 @@ class Session:
             return made
 
     def collapse(
-        self, child: Tract | str, into: Tract | str | None = None, *, force: bool = False, **options: Any
+        self,
+        child: Tract | str,
+        into: Tract | str | None = None,
+        *,
+        force: bool = False,
+        **options: Unpack[CollapseOptions],
     ) -> CollapseResult:
         """Make one message of what *child* did, in its parent; the options are those of ``Tract.collapse``.
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
@@ -45,6 +45,18 @@ _PREFIX = "collapse-"
 _ID = re.compile(r"[0-9a-f]{10}")
 _SHORT = 64
 """Tokens that a summary may have however little the child did."""
+
+
+class CollapseOptions(TypedDict, total=False):
+    """What ``Tract.collapse`` takes beside the child."""
+
+    content: str | None
+    call_id: str | None
+    target_tokens: int | None
+    instructions: str | None
+    summariser: Summariser | None
+    auto_commit: bool | None
+    role: CollapseRole | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

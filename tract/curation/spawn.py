@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
@@ -26,16 +26,28 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject
 from tract.refs.names import LONGEST_NAME
 from tract.repo import Repository
+from tract.revision import Revision
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tree import Context, build_context, nodes_of
 from tract.writing.budget import check_budget, check_budget_of_new
 from tract.writing.drafts import draft
 
 Inheritance = Literal["head_snapshot", "full_clone", "selective"]
-Select = Callable[[Message], bool] | Sequence[str] | Priority
+Select = Callable[[Message], bool] | Sequence[Revision] | Priority
 
 _TAIL = 64
 """How many of the last messages are looked at for calls that wait for their results."""
+
+
+class SpawnOptions(TypedDict, total=False):
+    """What ``Tract.spawn`` takes beside purpose and name."""
+
+    inheritance: Inheritance
+    select: Select | None
+    max_tokens: int | None
+    message: str | None
+    display_name: str | None
+    config: TractConfig | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
