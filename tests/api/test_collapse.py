@@ -294,6 +294,22 @@ def test_three_parallel_calls_get_three_answers_in_any_order(session: Session) -
             lead.collapse(other, call_id=id, content="x")
 
 
+def test_an_expanded_result_leaves_its_call_waiting_and_says_so(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask")
+    lead.commit(call("a"))
+    child = lead.spawn("do it", name="x")
+    child.assistant("done")
+    done = session.collapse(child, content="it")
+
+    assert ("tool call 'a' waits for its result again",) == lead.expand(done).warnings
+    assert ["a"] == [one.call_id for one in lead.status().open_calls]
+    lead.undo()
+    assert ((), ["tool"]) == (lead.status().open_calls, [one.role for one in lead.compile().messages[2:]])
+    lead.compress(from_commit="HEAD:1", content="short")
+    assert () == lead.expand("HEAD").warnings
+
+
 ANTHROPIC = {
     "role": "assistant",
     "content": [{"type": "tool_use", "id": one, "name": "f", "input": {}} for one in "ab"],

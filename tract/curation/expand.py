@@ -8,9 +8,10 @@ from tract.compile.workspace import Workspace
 from tract.errors import CompressionError, EditTargetError
 from tract.history.commit import edit_target
 from tract.history.compression import summaries_of
-from tract.history.context import context_at, entries
-from tract.history.expansion import plan_expansion, write_expansion
+from tract.history.context import context_at, entries, find_entry
+from tract.history.expansion import Expansion, plan_expansion, write_expansion
 from tract.history.tree_diff import Change
+from tract.messages import tool_ids
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
@@ -21,12 +22,16 @@ from tract.writing.budget import check_budget_of_changes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExpandResult:
-    """A summary that was expanded: *commit_hash*, on *branch*, has the messages *message_hashes* again and the summary no more."""
+    """A summary that was expanded: *commit_hash*, on *branch*, has the messages *message_hashes* again and the summary no more.
+
+    *warnings* name the tool calls whose result the summary was, as that of a child's work may be: they wait again.
+    """
 
     commit_hash: str
     branch: str
     summary_hash: str
     message_hashes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"ExpandResult({len(self.message_hashes)} messages back on {self.branch!r}, at {self.commit_hash[:16]})"
@@ -43,9 +48,20 @@ def expand(space: Workspace, revision: str, *, branch: str | None = None, expect
     if branch is None and repo.config.budget is not None:
         before = entries(repo, context_at(repo, expansion.head))
         check_budget_of_changes(space, [Change(0, tuple(before), 0, expansion.context)])
+    warnings = _calls_that_wait(space, expansion)
     id = write_expansion(repo, expansion, branch=branch, expected=expected)
     on = branch if branch is not None else (repo.head()[0] or "").removeprefix(HEADS)
-    return ExpandResult(id.hex(), on, summary.hex(), tuple(commit.hex() for commit, _ in expansion.sources))
+    return ExpandResult(id.hex(), on, summary.hex(), tuple(commit.hex() for commit, _ in expansion.sources), warnings)
+
+
+def _calls_that_wait(space: Workspace, expansion: Expansion) -> tuple[str, ...]:
+    """What there is to say of the calls whose results go with the summary."""
+    blob = find_entry(space.repo, context_at(space.repo, expansion.head), expansion.summary)
+    gone = [] if blob is None else tool_ids(space.blobs.message(blob))[1]
+    if not gone:
+        return ()
+    back = {id for _, source in expansion.sources for id in tool_ids(space.blobs.message(source))[1]}
+    return tuple(f"tool call '{id}' waits for its result again" for id in gone if id not in back)
 
 
 def summary_named(space: Workspace, revision: str) -> ObjectId:

@@ -10,6 +10,8 @@ from tract.cli.rendering import SHORT
 def run(console: Console, args: Args) -> int:
     with console.open_tract() as tract:
         done = tract.expand(args.summary, branch=args.branch)
+    for warning in done.warnings:
+        console.warn(warning)
     if args.json:
         console.print_json(done)
         return DONE
