@@ -193,6 +193,19 @@ def commits(t: Tract) -> None:
     t.user("inside")
 
 
+def ends(_: Tract) -> None:
+    raise SystemExit(3)
+
+
+class WordlessError(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def raises_without_words(_: Tract) -> None:
+    raise WordlessError
+
+
 @pytest.mark.parametrize(
     ("wanted", "error"),
     [
@@ -202,6 +215,12 @@ def commits(t: Tract) -> None:
         (Action("annotate", {"target": ["HEAD:1"], "priority": "loud"}), "argument 'priority' must be one of"),
         (Action("annotate", {"target": ["HEAD:9"], "priority": "skip"}), "HEAD:9"),
         (commits, "tried to change the tract while it looked"),
+        (ends, "it tried to end the program: SystemExit(3)"),
+        (raises_without_words, "WordlessError"),
+        (Action("annotate", None), "the arguments of its action are a NoneType, not a map"),  # type: ignore[arg-type]
+        (Action("annotate", {"target": object()}), "the arguments of its action are not JSON"),
+        (Action("annotate", autonomy="god"), "unknown autonomy 'god'"),  # type: ignore[arg-type]
+        (Action("annotate", reason=b"no text"), "the reason of its action is a bytes, not text"),  # type: ignore[arg-type]
     ],
 )
 def test_what_fails_is_told_and_the_commit_stands(wanted: Any, error: str) -> None:
@@ -265,6 +284,11 @@ def test_an_action_that_changes_nothing_is_done_once_for_one_state() -> None:
 def test_what_is_no_policy_is_refused(policy: Any, error: str) -> None:
     with pytest.raises(PolicyConfigError, match=error):
         make_tract().configure_policies([policy])
+
+
+def test_one_policy_alone_is_no_list_of_them() -> None:
+    with pytest.raises(PolicyConfigError, match="policies must be a list of them, not a Skip"):
+        make_tract().configure_policies(Skip())  # type: ignore[arg-type]
 
 
 def test_names_are_unique() -> None:
@@ -398,6 +422,18 @@ def test_a_callback_that_raises_is_told_and_the_proposal_waits() -> None:
         t.user("d")
 
     assert len(t.proposals()) == 1
+
+
+@pytest.mark.parametrize("decision", [Decision("modify"), Decision("approve", {"content": "t"})])
+def test_a_decision_whose_arguments_do_not_fit_is_told_and_the_proposal_waits(decision: Decision) -> None:
+    t = make_tract("a", "b", "c")
+    wants = Wants(Action("compress", {"content": "s", "keep_recent": 1}))
+    t.configure_policies([wants], on_proposal=lambda _: decision)
+
+    with pytest.warns(PolicyWarning, match=f"a decision to {decision.action} "):
+        t.user("d")
+
+    assert [one.status for one in t.proposals("all")] == ["pending"]
 
 
 def test_a_callback_may_answer_late_from_another_thread() -> None:

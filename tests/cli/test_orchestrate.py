@@ -49,6 +49,9 @@ def test_it_is_paused_resumed_and_stopped(long: Run) -> None:
     assert long("orchestrate", "--resume").status == 0
     assert long("orchestrate", "--stop").out == "stopped\n"
     assert long("orchestrate", "--watch", "--log").status == 2
+    assert long("orchestrate", "--watch", "--interval", "-1").status == 2
+    wrong = long("orchestrate", "--on-token-threshold", "abc")
+    assert (wrong.status, "on_token_threshold must be a share of the budget, not 'abc'" in wrong.err) == (128, True)
 
 
 def test_a_sidecar_works_beside_an_agent_until_it_is_told_to_end(run: Run, tmp_path: Path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from tests.cli.conftest import Terminal
 from tests.making import make_tract, texts
 from tract import Action, Tract, cli_prompt
+from tract.cli.porcelain.orchestrate import told_to_end
 
 
 class Typing(Terminal):
@@ -45,6 +50,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, typed: str, *, terminal: bool = True)
         ("^C\n", "pending", ["a", "b", "c", "d"], ""),
         ("r\n", "pending", ["a", "b", "c", "d"], ""),
         ("m\ncontent=t\n", "pending", ["a", "b", "c", "d"], ""),
+        ("m\n\n", "pending", ["a", "b", "c", "d"], ""),
+        ("m\n\nr\nno\n", "rejected", ["a", "b", "c", "d"], "no"),
     ],
 )
 def test_the_answer_is_done(
@@ -57,6 +64,29 @@ def test_the_answer_is_done(
     assert "why: context at 85 %" in shown
     assert "would do: 2 messages" in shown
     assert "[a]pprove, [r]eject, [m]odify?" in shown
+
+
+class Killed(Terminal):
+    """A terminal at which nobody answers until the process is told to end."""
+
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        return "a\n"
+
+
+def test_a_watch_that_is_told_to_end_waits_for_no_answer_and_the_proposal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    t = make_tract("a", "b", "c", "d")
+    monkeypatch.setattr(sys, "stdin", Killed(""))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    one = t.propose(Action("compress", {"content": "s", "keep_recent": 2}))
+    ending = threading.Event()
+
+    with told_to_end(ending):
+        t.decide_proposal(one, cli_prompt)
+
+    assert ending.is_set()
+    assert [one.status for one in t.proposals("all")] == ["pending"]
 
 
 def test_without_a_terminal_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

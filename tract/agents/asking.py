@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tract.agents.actions import Action
-from tract.agents.policies import Policy, PolicySkip
+from tract.agents.actions import Action, check_autonomy
+from tract.agents.policies import Policy, PolicySkip, is_builtin
 from tract.agents.settings import AgentSettings
-from tract.errors import PolicyExecutionError
+from tract.errors import ActionError, PolicyExecutionError
 from tract.repo import Repository
 from tract.transaction import Transaction
 
@@ -57,11 +58,46 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     try:
         with only_looking(tract.repository, state):
             state.name = policy.name
-            wanted = policy.evaluate(tract)
+            wanted = ask_one(policy, tract)
     except PolicySkip as exc:
         return None, str(exc)
     except Exception as exc:  # noqa: BLE001  # a policy's error is told
-        return None, f"{type(exc).__name__}: {exc}"
-    if wanted is not None and not isinstance(wanted, Action):
-        return None, f"it gave a {type(wanted).__name__}, not an Action"
-    return wanted, None
+        return None, told(exc)
+    wrong = None if wanted is None else wrong_with(wanted)
+    return (wanted, None) if wrong is None else (None, wrong)
+
+
+def ask_one(policy: Policy, tract: Any) -> Any:
+    """What *policy* gives; that it ends the program is an error of its own, where it is a user's and so in a thread of its own."""
+    if is_builtin(policy):
+        return policy.evaluate(tract)
+    try:
+        return policy.evaluate(tract)
+    except SystemExit as exc:
+        raise PolicyExecutionError(f"it tried to end the program: SystemExit({exc.code!r:.40})") from exc
+
+
+def wrong_with(value: Any) -> str | None:
+    """Why *value*, which a policy gave, is no action that can be kept; None where it is one."""
+    if not isinstance(value, Action):
+        return f"it gave a {type(value).__name__}, not an Action"
+    if not isinstance(value.arguments, Mapping):
+        return f"the arguments of its action are a {type(value.arguments).__name__}, not a map"
+    if not isinstance(value.reason, str):
+        return f"the reason of its action is a {type(value.reason).__name__}, not text"
+    try:
+        check_autonomy(value.autonomy)
+        json.dumps(dict(value.arguments), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        return f"the arguments of its action are not JSON: {exc}"
+    except ActionError as exc:
+        return str(exc)
+    return None
+
+
+def told(exc: Exception) -> str:
+    """*exc* in words, also where it has none."""
+    try:
+        return f"{type(exc).__name__}: {exc}"
+    except Exception:  # noqa: BLE001  # the user's own code
+        return type(exc).__name__

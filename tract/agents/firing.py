@@ -24,7 +24,7 @@ from blake3 import blake3
 
 from tract.agents.acting import Acted, Wish, act, pinned_down
 from tract.agents.actions import Action, Autonomy
-from tract.agents.asking import Asking, needs_model, only_looking, runs_apart
+from tract.agents.asking import Asking, ask_one, needs_model, only_looking, runs_apart, told, wrong_with
 from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import Policy, PolicySkip, build_policy, is_builtin
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, add_log_entry
@@ -207,7 +207,7 @@ class PolicyEngine:
             with only_looking(tract.repository, state):
                 for at, policy in enumerate(asked):
                     state.at, state.name = at, policy.name
-                    wanted = policy.evaluate(tract)
+                    wanted = ask_one(policy, tract)
                     if wanted is not None:
                         return wanted
             return None
@@ -219,12 +219,11 @@ class PolicyEngine:
         except PolicySkip as exc:
             return state.at, None, exc
         except Exception as exc:  # noqa: BLE001  # a policy's error is told, and harms nobody
-            return state.at, None, f"{type(exc).__name__}: {exc}" if not isinstance(exc, TractError) else str(exc)
+            return state.at, None, str(exc) if isinstance(exc, TractError) else told(exc)
         if value is None:
             return None
-        if not isinstance(value, Action):
-            return state.at, None, f"it gave a {type(value).__name__}, not an Action"
-        return state.at, value, None
+        wrong = wrong_with(value)
+        return (state.at, value, None) if wrong is None else (state.at, None, wrong)
 
     def _is_held(self, policy: Policy) -> bool:
         left, size = self._held.get(policy.name, (0, 0))
@@ -331,7 +330,7 @@ class PolicyEngine:
         try:
             tract.decide_proposal(proposal, self.on_proposal)
         except Exception as exc:  # noqa: BLE001  # the user's own code
-            self._failed(tract, policy, trigger, proposal.action, f"on_proposal: {type(exc).__name__}: {exc}")
+            self._failed(tract, policy, trigger, proposal.action, f"on_proposal: {told(exc)}")
 
     def _was_proposed(self, tract: Target, policy: Policy, action: Action) -> bool:
         """Whether this policy's proposal of the same waits already, or was rejected; one that is stale is told so first."""

@@ -62,6 +62,8 @@ class Policing(Acting):
 
         changes: dict[str, Any] = {}
         if policies is not None:
+            if not isinstance(policies, Iterable):
+                raise PolicyConfigError(f"policies must be a list of them, not a {type(policies).__name__}")
             given = [check_policy(one) for one in policies]
             check_names(given)
             changes["policies"] = tuple(setting_of(one) for one in given)
@@ -212,6 +214,9 @@ class Policing(Acting):
             return proposal
         if not isinstance(decision, Decision) or decision.action not in ("approve", "reject", "modify"):
             raise PolicyExecutionError(f"a decision is a Decision or None, not {decision!r:.60}")
+        if (decision.action == "modify") != (decision.arguments is not None):
+            what = "takes no arguments" if decision.arguments is not None else "names the arguments that change"
+            raise PolicyExecutionError(f"a decision to {decision.action} {what}")
         if decision.action == "reject":
             return self.reject_proposal(proposal.id, decision.reason)
         arguments = decision.arguments if decision.action == "modify" else None

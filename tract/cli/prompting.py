@@ -12,6 +12,14 @@ from tract.errors import ActionError
 _QUESTION = "[a]pprove, [r]eject, [m]odify? "
 
 
+_is_asking = False
+
+
+def is_asking() -> bool:
+    """Whether a person is asked in this moment: a signal's handler raises KeyboardInterrupt then, so that nobody is waited for."""
+    return _is_asking
+
+
 class _NobodyError(Exception):
     """Nobody answers: the input is at its end."""
 
@@ -19,7 +27,7 @@ class _NobodyError(Exception):
 def cli_prompt(proposal: Proposal) -> Decision | None:
     """Show a proposal and ask what to do about it; None, so that it stays pending, without a terminal, at the end of the input and after Ctrl-C.
 
-    A rejection is asked for its reason; a change for lines of ``key=value`` until an empty one.
+    A rejection is asked for its reason; a change for lines of ``key=value`` until an empty one, and without any the question is asked again.
     """
     if not is_terminal(sys.stdin):
         return None
@@ -41,7 +49,8 @@ def _ask(console: Console) -> Decision:
             return Decision("reject", reason=_line("reason: ").strip())
         if answer in ("m", "modify"):
             changes = _changes(console)
-            return Decision("modify", changes, _line("reason: ").strip()) if changes else Decision("approve")
+            if changes:
+                return Decision("modify", changes, _line("reason: ").strip())
 
 
 def _changes(console: Console) -> dict[str, object]:
@@ -57,7 +66,12 @@ def _changes(console: Console) -> dict[str, object]:
 def _line(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
-    line = sys.stdin.readline()
+    global _is_asking
+    _is_asking = True
+    try:
+        line = sys.stdin.readline()
+    finally:
+        _is_asking = False
     if not line:
         raise _NobodyError
     return line

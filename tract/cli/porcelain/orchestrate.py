@@ -16,8 +16,8 @@ from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.fleet import FILTERS, chosen_tracts
 from tract.cli.inputs import MODEL_PARAMS, open_client
-from tract.cli.prompting import cli_prompt
-from tract.errors import TractError
+from tract.cli.prompting import cli_prompt, is_asking
+from tract.errors import OrchestratorError, TractError
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract
@@ -29,6 +29,9 @@ def run(console: Console, args: Args) -> int:
     modes = [name for name in _MODES if getattr(args, name)]
     if len(modes) > 1:
         console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
+        return USAGE
+    if args.interval < 1:
+        console.error(f"--interval must be a whole number of seconds from 1 on, not {args.interval}")
         return USAGE
     if args.all:
         return _all(console, args)
@@ -102,7 +105,10 @@ def _config(args: Args) -> OrchestratorConfig:
 
 
 def _share(text: str) -> float | None:
-    return float(text) or None
+    try:
+        return float(text) or None
+    except ValueError:
+        raise OrchestratorError(f"on_token_threshold must be a share of the budget, not {text!r:.40}") from None
 
 
 def _print(console: Console, found: OrchestratorResult, args: Args) -> int:
@@ -130,7 +136,7 @@ def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Arg
     ending = threading.Event()
     tract.end_runs_when(ending.is_set)
     failed: str | None = None
-    with tract.watching(), _told_to_end(ending):
+    with tract.watching(), told_to_end(ending):
         while not ending.is_set():
             try:
                 found = tract.orchestrate_if_due("watch")
@@ -147,9 +153,13 @@ def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Arg
 
 
 @contextmanager
-def _told_to_end(ending: threading.Event) -> Iterator[None]:
+def told_to_end(ending: threading.Event) -> Iterator[None]:
+    """Inside, SIGTERM and Ctrl-C set *ending*, and nobody is waited for who is asked in that moment."""
+
     def end(_: int, __: FrameType | None) -> None:
         ending.set()
+        if is_asking():  # what was asked stays pending
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
