@@ -294,6 +294,21 @@ def test_three_parallel_calls_get_three_answers_in_any_order(session: Session) -
             lead.collapse(other, call_id=id, content="x")
 
 
+def test_a_call_is_answered_though_its_id_was_another_call_s_before(session: Session) -> None:
+    lead = session.create_tract("lead")
+    lead.user("ask")
+    for at in range(2):
+        lead.commit(call("call_0"))
+        child = lead.spawn("do it", name=f"x{at}")
+        child.assistant("done")
+        assert () == session.collapse(child, content=f"answer {at}").warnings
+        lead.assistant("thanks")
+
+    sent = lead.compile().to_openai()
+    assert ["answer 0", "answer 1"] == [one["content"] for one in sent if one["role"] == "tool"]
+    assert () == lead.status().open_calls
+
+
 def test_an_expanded_result_leaves_its_call_waiting_and_says_so(session: Session) -> None:
     lead = session.create_tract("lead")
     lead.user("ask")

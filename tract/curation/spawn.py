@@ -179,8 +179,12 @@ def open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str
     waiting = tool_units(messages).waiting
     if not waiting:
         return None, []
-    answered = {id for message in messages for id in tool_ids(message)[1]}
-    return start + waiting[0], [id for at in waiting for id in tool_ids(messages[at])[0] if id not in answered]
+    open_ids: list[str] = []
+    for at in waiting:
+        # Only what came behind it answers a call: some servers give every turn's calls the same ids.
+        answered = {id for message in messages[at + 1 :] for id in tool_ids(message)[1]}
+        open_ids += [id for id in tool_ids(messages[at])[0] if id not in answered]
+    return start + waiting[0], open_ids
 
 
 def _chosen(
