@@ -171,8 +171,9 @@ class Orchestrating(Policing):
         try:
             with self._as_itself():
                 result = self.orchestrate(reason=why)
-        except TractError as exc:
-            self._own.warn(PolicyWarning(f"the orchestrator failed: {exc}"))
+        except Exception as exc:  # noqa: BLE001  # the user's own model
+            what = str(exc) if isinstance(exc, TractError) else f"{type(exc).__name__}: {exc}"
+            self._own.warn(PolicyWarning(f"the orchestrator failed: {what}"))
             return
         finally:
             _FIRING.reset(token)
