@@ -148,3 +148,19 @@ def test_the_parameters_are_kept(tmp_path: Path) -> None:
         (one,) = t.policies()
         assert one.problem is None
         assert (one.parameters["target"], one.parameters["keep_recent"]) == (0.3, 4)
+
+
+def test_a_note_by_rule_tells_of_the_messages_of_the_range_that_was_approved() -> None:
+    t = Tract.open(":memory:", config=TractConfig(token_budget=1000))
+    t.configure_policies([CompressPolicy(0.8)])
+    for at in range(10):
+        t.user(f"question {at} " + "word " * 60)
+        t.assistant(f"answer {at} " + "blah " * 60)
+    proposal = t.proposals()[-1]
+
+    t.approve_proposal(proposal.id, arguments={"to_commit": "HEAD:3"})
+
+    note = t.messages()[0].text
+    assert note.startswith("[3 messages were left out here")
+    assert "question 1" in note
+    assert "question 2" not in note

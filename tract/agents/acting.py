@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
+from tract.agents.builtin.selection import is_note, note_of_range
 from tract.agents.operations import checked, execute, risk_of, settled
 from tract.agents.preview import concerned, preview
 from tract.agents.proposals import (
@@ -240,7 +241,12 @@ def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> 
         merged.pop("commits", None)  # a range takes the place of the list
         if "commits" not in arguments and "from_commit" not in arguments and "to_commit" in arguments:
             merged["from_commit"] = action.arguments.get("commits", [None])[0]
-    return settled(tract, replace(action, arguments={k: v for k, v in merged.items() if v is not None}))
+    changed = settled(tract, replace(action, arguments={k: v for k, v in merged.items() if v is not None}))
+    if action.name == "compress" and "content" not in arguments and is_note(merged.get("content")):
+        # A rule said what went: of other messages it says something else.
+        note = note_of_range(tract.messages(), changed.arguments)
+        changed = replace(changed, arguments={**changed.arguments, "content": note})
+    return changed
 
 
 def reject(repo: Repository, id: str, answer: Answer) -> Proposal:

@@ -6,9 +6,11 @@ The note names the tools that were called, what the user asked, and the files th
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tract.curation.compress.facts import facts_in
 from tract.curation.listing import MessageInfo
@@ -84,6 +86,27 @@ def _selected(messages: Sequence[MessageInfo], excess: float, keep: int) -> Sele
         note=note,
         why_not=f"{len(messages) - len(gone)} messages are pinned, instruct, decide, wait for a result or are the newest",
     )
+
+
+def is_note(text: object) -> bool:
+    """Whether *text* is a note that a rule wrote in the place of messages, by this room's or the planner's."""
+    return isinstance(text, str) and re.match(r"\[\d[\d,]* messages? (were )?left out here", text) is not None
+
+
+def note_of_range(messages: Sequence[MessageInfo], arguments: Mapping[str, Any]) -> str:
+    """The note that a rule writes for what a compression with *arguments*, whose messages are named by ids, takes out of *messages*."""
+    at_of = {one.commit_hash: at for at, one in enumerate(messages)}
+    first = at_of.get(arguments.get("from_commit", ""), 0)
+    last = at_of.get(arguments.get("to_commit", ""), len(messages) - 1 - (arguments.get("keep_recent") or 0))
+    named = arguments.get("commits")
+    rows = range(first, last + 1) if named is None else sorted(at_of[one] for one in named if one in at_of)
+    kept = {*arguments.get("preserve", ())}
+    places = [
+        at
+        for at in rows
+        if not (messages[at].is_hidden or messages[at].is_protected or messages[at].commit_hash in kept)
+    ]
+    return _note(messages, places, sum(messages[at].token_count for at in places))
 
 
 def _note_room(count: int) -> int:
