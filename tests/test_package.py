@@ -14,22 +14,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILT_FROM = ("tract", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+BUILT_FROM = ("tract", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of the checkout, built without the package index."""
-    setuptools = pytest.importorskip("setuptools", minversion="77", reason="a wheel is built with setuptools 77")
+    pytest.importorskip(
+        "hatch_fancy_pypi_readme", reason="a wheel is built with hatchling and its plugin for the README"
+    )
     source = tmp_path_factory.mktemp("source")
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source / name)
-    program = "from setuptools.build_meta import build_wheel; build_wheel('.')"
+    program = "from hatchling.build import build_wheel; build_wheel('.')"
     done = subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, (setuptools.__version__, done.stderr)
+    assert 0 == done.returncode, done.stderr
     return next(source.glob("*.whl"))
 
 
