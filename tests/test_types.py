@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [page for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]) if blocks_of(page)]
 CHECKERS = (
     ("mypy", "--strict", "--config-file=", f"--cache-dir={ROOT}/.mypy_cache/pages", "--no-error-summary"),
-    ("pyright",),
+    ("pyright", "--pythonpath", sys.executable),
 )
 
 USED = """\

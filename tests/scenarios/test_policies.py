@@ -140,7 +140,7 @@ def test_the_same_policies_at_another_autonomy_by_one_call(tmp_path: Path) -> No
 
 
 @dataclass
-class NoPersonalData:
+class NoEmailAddress:
     """Hides what has personal data in it."""
 
     name: str = "no-personal-data"
@@ -157,7 +157,7 @@ class NoPersonalData:
 
 
 @dataclass
-class NoOldToolOutput:
+class FreshToolOutput:
     """Hides tool calls and results that are older than so many turns."""
 
     turns: int = 10
@@ -183,7 +183,7 @@ ANTHROPIC = [
 @pytest.mark.parametrize("format", ["openai", "anthropic"])
 def test_personal_data_never_reaches_a_model_and_old_tool_output_goes(format: Any) -> None:
     t = make_tract()
-    t.configure_policies([NoPersonalData(), NoOldToolOutput(3)])
+    t.configure_policies([NoEmailAddress(), FreshToolOutput(3)])
     t.system("You help the staff of a clinic.")
     t.user("Mia Wilson, 123-45-6789, needs an appointment.")
     t.user("Which slots are free?")
