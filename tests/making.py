@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tract import CompiledContext, Tract
+from tract import CompiledContext, Session, Tract
 from tract.config import TractConfig
 from tract.history.commit import Draft, write_commits
 from tract.objects.id import ObjectId
@@ -65,3 +65,14 @@ def make_repo(*said: str) -> tuple[Repository, list[ObjectId]]:
 def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
     """Commit *text* as the user's; *fields* are those of :class:`Draft`."""
     return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text}, **fields)])[-1]
+
+
+def family(session: Session, *work: str) -> tuple[Tract, Tract]:
+    """A parent of three messages and a child that did *work*."""
+    lead = session.create_tract("lead")
+    for text in ("one", "two", "three"):
+        lead.user(text)
+    child = lead.spawn("look", name="x")
+    for text in work:
+        child.assistant(text)
+    return lead, child

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.making import Words, call, texts
+from tests.making import Words, call, family, texts
 from tract import CompressionError, LLMConfigError, MessageContent, Priority, Session, SessionError, Tract, TractError
 from tract.maintenance.fsck.check import check_repository
 
@@ -20,17 +20,6 @@ def session(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]
         yield found
         if request.param == "disk":
             assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)
-
-
-def family(session: Session, *work: str) -> tuple[Tract, Tract]:
-    """A parent of three messages and a child that did *work*."""
-    lead = session.create_tract("lead")
-    for text in ("one", "two", "three"):
-        lead.user(text)
-    child = lead.spawn("look", name="x")
-    for text in work:
-        child.assistant(text)
-    return lead, child
 
 
 # Expanding

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, call, texts
+from tests.making import Words, call, family, texts
 from tract import (
     CompressionError,
     MergeError,
@@ -29,16 +29,6 @@ def open_session(path: Path, **options: Any) -> Session:
 
 def check(path: Path) -> None:
     assert () == tuple(check_repository(str(path / ".tract")).problems)
-
-
-def family(session: Session, *work: str) -> tuple[Tract, Tract]:
-    lead = session.create_tract("lead")
-    for text in ("one", "two", "three"):
-        lead.user(text)
-    child = lead.spawn("look", name="x")
-    for text in work:
-        child.assistant(text)
-    return lead, child
 
 
 def test_nothing_is_spawned_from_a_deleted_tract(tmp_path: Path) -> None:

@@ -53,11 +53,8 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.skip("the server did not start in time")
 
 
-@pytest.fixture(scope="module")
-def moto_port() -> Iterator[int]:
-    pytest.importorskip("moto.server", reason="moto is not installed: pip install 'tract-ai[remote-test]'")
-    port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+def serving(port: int, command: list[str]) -> Iterator[int]:
+    """The port, while the server that *command* starts answers there."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)
@@ -65,6 +62,14 @@ def moto_port() -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def moto_port() -> Iterator[int]:
+    pytest.importorskip("moto.server", reason="moto is not installed: pip install 'tract-ai[remote-test]'")
+    port = free_port()
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    yield from serving(port, command)
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +80,7 @@ def azurite_port() -> Iterator[int]:
     port = free_port()
     command = [program, "--silent", "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     command += ["--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, process)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
+    yield from serving(port, command)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ Both are notes of one namespace, so they travel together; what may hold a messag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from tract.history.notes import note_tip, noted_entries, notes_between
+from tract.history.notes import NoteTable, note_tip, noted_entries, notes_between
 from tract.objects.id import ObjectId
 from tract.objects.note import NoteEvent, read_event
 from tract.repo import Repository
@@ -21,6 +21,30 @@ TRACT = bytes(32)
 """What an entry is about that was made before the first commit: the tract itself."""
 
 _READ_TOGETHER = 256
+
+T = TypeVar("T")
+
+
+class TractNote(Generic[T]):
+    """What the notes of *namespace* say of the tract itself as it is now, or the default where they say nothing; to ask again costs a look at one ref."""
+
+    def __init__(self, namespace: str, default: T, parse: Callable[[Mapping[str, Any]], T]) -> None:
+        self._namespace = namespace
+        self._default = default
+        self._parse = parse
+        self._tip: ObjectId | None = None
+        self._found = default
+
+    def read(self, repo: Repository) -> T:
+        """The value of the newest note."""
+        tip = note_tip(repo, self._namespace)
+        if tip != self._tip:
+            notes = NoteTable()
+            notes.advance(repo, tip)
+            body = notes.get(repo, TRACT)
+            self._found = self._default if body is None else self._parse(body)
+            self._tip = tip
+        return self._found
 
 
 class Entry(NamedTuple):

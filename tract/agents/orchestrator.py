@@ -19,15 +19,14 @@ from blake3 import blake3
 
 from tract.agents.actions import Action, ActionResult, Autonomy
 from tract.agents.health import Health
-from tract.agents.ledger import TRACT, Ledger, write_entry
+from tract.agents.ledger import TRACT, Ledger, TractNote, write_entry
 from tract.agents.operation import Profile
 from tract.agents.operations import check_profile
 from tract.agents.proposals import OnProposal, Proposal
 from tract.agents.settings import check_autonomy
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
-from tract.history.notes import ORCHESTRATOR, RUNS, NoteTable, note_tip
+from tract.history.notes import ORCHESTRATOR, RUNS
 from tract.history.times import moment
-from tract.objects.id import ObjectId
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.storage import files
@@ -176,23 +175,11 @@ class Status:
     is_above: bool = False
 
 
-class StatusTable:
-    """The status as it is now; to ask again costs a look at one ref."""
+class StatusTable(TractNote[Status]):
+    """The status as it is now; idle, without triggers, where nothing was ever said."""
 
     def __init__(self) -> None:
-        self._tip: ObjectId | None = None
-        self._status = Status()
-
-    def read(self, repo: Repository) -> Status:
-        """The status; idle, without triggers, where nothing was ever said."""
-        tip = note_tip(repo, ORCHESTRATOR)
-        if tip != self._tip:
-            notes = NoteTable()
-            notes.advance(repo, tip)
-            body = notes.get(repo, TRACT)
-            self._status = Status() if body is None else _read(body)
-            self._tip = tip
-        return self._status
+        super().__init__(ORCHESTRATOR, Status(), _read)
 
 
 def change_status(repo: Repository, **changes: Any) -> Status:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tract.agents.actions import AUTONOMIES, Autonomy
-from tract.agents.ledger import TRACT
+from tract.agents.ledger import TRACT, TractNote
 from tract.errors import ObjectCorruptError, PolicyConfigError
-from tract.history.notes import POLICIES, NoteTable, note_tip
-from tract.objects.id import ObjectId
+from tract.history.notes import POLICIES
 from tract.opening import read_format
 from tract.repo import Repository
 from tract.transaction import transaction
@@ -52,23 +51,11 @@ class AgentSettings:
     store: str = ""
 
 
-class SettingsTable:
-    """The settings of a tract as they are now; to ask again costs a look at one ref."""
+class SettingsTable(TractNote[AgentSettings]):
+    """The settings of a tract as they are now; the defaults where none were made."""
 
     def __init__(self) -> None:
-        self._tip: ObjectId | None = None
-        self._settings = AgentSettings()
-
-    def read(self, repo: Repository) -> AgentSettings:
-        """The settings; the defaults where none were made."""
-        tip = note_tip(repo, POLICIES)
-        if tip != self._tip:
-            notes = NoteTable()
-            notes.advance(repo, tip)
-            body = notes.get(repo, TRACT)
-            self._settings = AgentSettings() if body is None else _read(body)
-            self._tip = tip
-        return self._settings
+        super().__init__(POLICIES, AgentSettings(), _read)
 
 
 def write_settings(repo: Repository, settings: AgentSettings) -> None:
