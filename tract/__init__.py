@@ -35,10 +35,10 @@ _HOMES = {
         "OrchestratorCallbacks",
         "OrchestratorConfig",
         "OrchestratorResult",
-        "RunInfo",
         "StepResult",
         "TriggerConfig",
     ),
+    "tract.agents.runs": ("RunInfo",),
     "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
@@ -224,7 +224,6 @@ if TYPE_CHECKING:
     from tract.agents.orchestrator import OrchestratorCallbacks as OrchestratorCallbacks
     from tract.agents.orchestrator import OrchestratorConfig as OrchestratorConfig
     from tract.agents.orchestrator import OrchestratorResult as OrchestratorResult
-    from tract.agents.orchestrator import RunInfo as RunInfo
     from tract.agents.orchestrator import StepResult as StepResult
     from tract.agents.orchestrator import TriggerConfig as TriggerConfig
     from tract.agents.planner import Plan as Plan
@@ -235,6 +234,7 @@ if TYPE_CHECKING:
     from tract.agents.policy_log import PolicyLogEntry as PolicyLogEntry
     from tract.agents.proposals import Decision as Decision
     from tract.agents.proposals import Proposal as Proposal
+    from tract.agents.runs import RunInfo as RunInfo
     from tract.agents.subject import Advice as Advice
     from tract.api.session import Session as Session
     from tract.api.tract import Tract as Tract

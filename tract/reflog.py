@@ -42,6 +42,9 @@ RELEASED = "gc: archives"
 RENOTED = "gc: notes"
 """The reason of one in which gc writes notes anew, without those about what is gone."""
 
+RUN_RECORD = "orchestrator: run "
+"""What the reason of an operation begins with that puts the record of a run on a branch."""
+
 _UNDO = re.compile(r"(undo|redo)(?: (\d{1,9}))?: ")
 """What the reason of an undo or a redo begins with: how many operations it is about, where that is not one."""
 
@@ -166,6 +169,11 @@ def is_of_gc(operation: Operation) -> bool:
 def is_of_fetch(operation: Operation) -> bool:
     """Whether *operation* took in what a remote has."""
     return operation.reason.startswith(FETCHED)
+
+
+def is_of_run_record(operation: Operation) -> bool:
+    """Whether *operation* put the record of a run of the orchestrator on a branch."""
+    return operation.reason.startswith(RUN_RECORD)
 
 
 def is_renaming(operation: Operation) -> bool:

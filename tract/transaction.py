@@ -422,3 +422,12 @@ def check_idle(repo: Repository) -> None:
     for name, error in UNDER_WAY.items():
         if repo.prefix + name in repo.states or (repo.path is not None and files.exists(f"{folder}/{name}")):
             raise error(f"a {name} is under way in tract '{repo.tract}'")
+
+
+def is_idle(repo: Repository) -> bool:
+    """Whether nothing is under way that :func:`check_idle` refuses."""
+    try:
+        check_idle(repo)
+    except TractError:
+        return False
+    return True

@@ -40,7 +40,7 @@ from tract.objects.model import RefValue
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.storage import files
-from tract.transaction import Transaction, check_idle, transaction
+from tract.transaction import Transaction, is_idle, transaction
 
 MOST_ACTIONS = 100
 """The most actions of one policy in one firing."""
@@ -430,10 +430,4 @@ def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:
 def _can_fire(repo: Repository) -> bool:
     """Whether HEAD is on a branch with a commit, nothing is under way and the store may be written."""
     branch, tip = repo.head()
-    if branch is None or tip is None or repo.read_only:
-        return False
-    try:
-        check_idle(repo)
-    except TractError:
-        return False
-    return True
+    return branch is not None and tip is not None and not repo.read_only and is_idle(repo)

@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from tract.history.notes import NoteTable, note_tip, noted_entries, notes_between
 from tract.objects.id import ObjectId
+from tract.objects.model import Refs
 from tract.objects.note import NoteEvent, read_event
 from tract.repo import Repository
 from tract.transaction import Transaction
@@ -106,8 +107,9 @@ def write_entry(
     texts: Mapping[str, Any],
     *,
     replaces: tuple[ObjectId, ...] = (),
+    refs: Refs | None = None,
 ) -> None:
-    """Write an entry about *key*; *texts* is all in it that may hold a message's words."""
+    """Write an entry about *key*; *texts* is all in it that may hold a message's words, *refs* what it keeps from gc."""
     about = tx.tip or TRACT
     body = {"id": key, **fields}
     if texts:
@@ -115,4 +117,4 @@ def write_entry(
         words = tx.repo.commit(made).content
         assert words is not None
         body["texts"] = words.hex()
-    tx.note(namespace, about, body, replaces=replaces)
+    tx.note(namespace, about, body, replaces=replaces, refs=refs)

@@ -1,7 +1,8 @@
-"""The orchestrator: what it is told, what it gives back, and what the store keeps of it.
+"""The orchestrator: what it is told, what it gives back, and what the store keeps of its state.
 
 refs/notes/orchestrator    about the tract: idle, running, paused or stopped; the triggers, and where they last fired
-refs/notes/runs            an entry a run: why it began, its steps, how it ended; what may quote a message is in a note of its own
+
+What runs did is in runs.py beside this.
 """
 
 from __future__ import annotations
@@ -12,21 +13,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from typing import Any, Literal, TypeAlias, get_args
 
 from blake3 import blake3
 
 from tract.agents.actions import Action, ActionResult, Autonomy
 from tract.agents.health import Health
-from tract.agents.ledger import TRACT, Ledger, TractNote, write_entry
+from tract.agents.ledger import TRACT, TractNote
 from tract.agents.operation import Profile
 from tract.agents.operations import check_profile
 from tract.agents.proposals import OnProposal, Proposal
 from tract.agents.settings import check_autonomy
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
-from tract.history.notes import ORCHESTRATOR, RUNS
-from tract.history.times import moment
+from tract.history.notes import ORCHESTRATOR
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.storage import files
@@ -182,10 +181,11 @@ class StatusTable(TractNote[Status]):
         super().__init__(ORCHESTRATOR, Status(), _read)
 
 
-def change_status(repo: Repository, **changes: Any) -> Status:
-    """Keep the status with *changes*, on what other processes made of it."""
+def change_status(repo: Repository, change: Callable[[Status], Status] | None = None, **changes: Any) -> Status:
+    """Keep the status with *changes*, on what other processes made of it; *change* is asked first, and what it raises prevents all."""
     with transaction(repo, f"orchestrator: {changes.get('state', 'configured')}", moves="refs") as tx:
-        found = replace(StatusTable().read(tx.repo), **changes)
+        found = StatusTable().read(tx.repo)
+        found = replace(found if change is None else change(found), **changes)
         tx.note(ORCHESTRATOR, TRACT, {**asdict(found), "used": dict(found.used)})
     return found
 
@@ -259,82 +259,3 @@ def _lock_path(repo: Repository, work: Work) -> str | None:
     if repo.path is None:
         return None
     return os.path.join(repo.path, "locks", f"{work}-{blake3(repo.prefix.encode()).hexdigest()[:8]}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class RunInfo(Shown):
-    """A run as the store keeps it: why it began, its steps as lines, and how it ended."""
-
-    run_id: str
-    reason: str
-    state: State
-    steps: tuple[str, ...]
-    tokens_before: int
-    tokens_after: int
-    total_tool_calls: int
-    tokens_used: int
-    stopped_because: str
-    branch: str | None
-    ended_at: datetime
-    by: str
-
-    def __repr__(self) -> str:
-        return f"RunInfo({self.run_id}: {self.stopped_because})"
-
-    def __str__(self) -> str:
-        head = f"{self.run_id} {self.ended_at:%Y-%m-%d %H:%M} on {self.branch}: {self.reason}"
-        figures = f"  {self.tokens_before:,} tokens to {self.tokens_after:,}; {count_of(self.total_tool_calls, 'call')}, {self.tokens_used:,} tokens of the model's"
-        return "\n".join([head, *(f"  {step}" for step in self.steps), figures, f"  ended: {self.stopped_because}"])
-
-
-def write_run(repo: Repository, result: OrchestratorResult, *, branch: str | None, before: int, after: int) -> None:
-    """Keep what a run did."""
-    steps = [
-        {
-            "operation": one.action.name,
-            "commit": one.result.commit_hash,
-            "proposal": None if one.proposal is None else one.proposal.id,
-            "failed": one.result.error is not None,
-        }
-        for one in result.steps
-    ]
-    fields = {
-        "state": result.state,
-        "branch": branch,
-        "steps": steps,
-        "tokens": [before, after],
-        "calls": result.total_tool_calls,
-        "used": result.tokens_used,
-    }
-    texts = {
-        "reason": result.reason,
-        "steps": [str(one) for one in result.steps],
-        "reasoning": [one.reasoning for one in result.steps],
-        "ended": result.stopped_because,
-    }
-    with transaction(repo, f"orchestrator: run {result.run_id}", moves="refs") as tx:
-        write_entry(tx, RUNS, result.run_id, fields, texts)
-
-
-def read_runs(repo: Repository, limit: int | None = None) -> list[RunInfo]:
-    """The runs, the newest first; of one that was paused and went on, each part."""
-    ledger = Ledger(RUNS)
-    ledger.advance(repo)
-    found = ledger.entries[::-1]
-    return [
-        RunInfo(
-            run_id=one.key,
-            reason=str(one.texts.get("reason", "")),
-            state=one.body.get("state", "idle"),
-            steps=tuple(one.texts.get("steps", ())),
-            tokens_before=one.body["tokens"][0],
-            tokens_after=one.body["tokens"][1],
-            total_tool_calls=one.body["calls"],
-            tokens_used=one.body["used"],
-            stopped_because=str(one.texts.get("ended", "")),
-            branch=one.body.get("branch"),
-            ended_at=moment(one.event.time),
-            by=one.event.author,
-        )
-        for one in (found if limit is None else found[: max(0, limit)])
-    ]

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tract.agents.acting import Wish, act, pinned_down
@@ -28,14 +28,15 @@ from tract.agents.orchestrator import (
     OrchestratorConfig,
     OrchestratorResult,
     State,
+    Status,
     StatusTable,
     StepResult,
     change_status,
-    write_run,
 )
 from tract.agents.planner import Plan
 from tract.agents.preview import concerned
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable
+from tract.agents.runs import write_run
 from tract.agents.schemas import tool_definitions
 from tract.agents.target import TractLike
 from tract.errors import ContentValidationError, LLMError, OrchestratorError, TractError
@@ -121,6 +122,9 @@ class Run:
     used: Used = field(default_factory=Used)
     steps: list[StepResult] = field(default_factory=list)
     status: StatusTable = field(default_factory=StatusTable)
+    goes_on: bool = False
+    """Whether the run was paused, and goes on."""
+
     is_ending: Callable[[], bool] = lambda: False
     """Whether the process is to end: the call under way is finished, and the next one that looks finds the triggers as they were."""
 
@@ -131,7 +135,7 @@ class Run:
     def work(self) -> OrchestratorResult:
         """Do it, write down what was done, and say so; a failure of a model's ends the run, and is told."""
         repo = self.tract.repository
-        change_status(repo, state="running", run=self.id, reason=self.reason, used=self.used.as_map())
+        change_status(repo, self._beginning, state="running", run=self.id, reason=self.reason, used=self.used.as_map())
         assessment = self.tract.health()
         state: State = "idle"
         try:
@@ -163,7 +167,14 @@ class Run:
             reason=self.reason,
         )
         now = self.tract.status()
-        write_run(repo, result, branch=now.branch_name, before=assessment.token_count, after=now.token_count)
+        write_run(
+            repo,
+            result,
+            branch=now.branch_name,
+            after=now.token_count,
+            seconds=self.used.seconds,
+            cost=self.used.cost,
+        )
         is_kept = state == "paused"
         tip = repo.head()[1]
         where: dict[str, Any] = {}
@@ -174,15 +185,24 @@ class Run:
                 "generation": 0 if tip is None else repo.commit(tip).generation,
                 "is_above": _is_above(share, now.token_count, now.token_budget_max),
             }
-        change_status(
-            repo,
-            state=state,
-            run=self.id if is_kept else None,
-            used=self.used.as_map() if is_kept else {},
-            reason=self.reason if is_kept else "",
-            **where,
-        )
+        run = self.id if is_kept else None
+        used = self.used.as_map() if is_kept else {}
+
+        def ended(found: Status) -> Status:
+            # Who paused while the last call came to its end holds the triggers; nothing is left to go on with.
+            now = "paused" if found.state == "paused" else state
+            return replace(found, state=now, run=run, used=used, reason=self.reason if is_kept else "")
+
+        change_status(repo, ended, **where)
         return result
+
+    def _beginning(self, found: Status) -> Status:
+        """The status, where a run may begin on it."""
+        if not self.goes_on:
+            check_free(found.state, found.run)
+        elif found.state != "paused":
+            raise OrchestratorError(f"the orchestrator is not paused but {found.state}")
+        return found
 
     # Limits
 

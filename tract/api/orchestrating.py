@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tract.api.policing import _FIRING, Policing
 from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
+from tract.history.moves import adds_no_word
+from tract.refs.store import ANY
+from tract.transaction import check_idle, is_idle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, RunInfo, State, Status, StatusTable
+    from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, State, Status, StatusTable
     from tract.agents.run import Run, Target
+    from tract.agents.runs import RunInfo
     from tract.llm.types import LLMClient
     from tract.objects.model import RefValue
 
@@ -30,6 +34,7 @@ class Orchestrating(Policing):
     _run_lock: threading.Lock | None = None
     _is_due: str | None = None
     _quiet: tuple[RefValue | None, float, float] = (None, 0, 0)
+    _quiet_since: int = 0
     _is_ending: Callable[[], bool] | None = None
 
     def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
@@ -58,13 +63,14 @@ class Orchestrating(Policing):
     ) -> OrchestratorResult:
         """Run the orchestrator until nothing is left to do or a limit is reached, and say what it did.
 
-        OrchestratorError where a run is under way, in any process, or paused; PolicyConfigError and others of a wrong *config*.
+        OrchestratorError where it is paused, and for a *config* that is none; LockTimeoutError where a run is under way, in any process; MergeError and its like where such a command is.
         """
         from tract.agents.run import Run, check_free
         from tract.llm.callables import as_client
 
         status = self._status()
         check_free(status.state, status.run)
+        check_idle(self._repo)
         client = as_client(llm_callable) if llm_callable is not None else self._client_of_runs or self._client
         return self._work(Run(cast("Target", self), self._config_here(config), client, reason))
 
@@ -84,7 +90,13 @@ class Orchestrating(Policing):
             return None
         client = self._client_of_runs or self._client
         run = Run(
-            cast("Target", self), self._config_here(config), client, status.reason, status.run, Used.of(status.used)
+            cast("Target", self),
+            self._config_here(config),
+            client,
+            status.reason,
+            status.run,
+            Used.of(status.used),
+            goes_on=True,
         )
         return self._work(run)
 
@@ -98,8 +110,8 @@ class Orchestrating(Policing):
         return self._status().state
 
     def orchestrator_runs(self, *, limit: int | None = 20) -> list[RunInfo]:
-        """What the runs did, the newest first."""
-        from tract.agents.orchestrator import read_runs
+        """What the runs did, the newest first; each is a record in the history, by its ``commit_hash``."""
+        from tract.agents.runs import read_runs
 
         with self._access() as space:
             return read_runs(space.repo, limit)
@@ -141,7 +153,7 @@ class Orchestrating(Policing):
     def _is_early(self, generation: float, tokens: float) -> bool:
         """Whether no trigger can say anything after a commit, told without a look at the context: HEAD is not at *generation* yet, and has fewer *tokens*."""
         used, tip = self._own.budget_used, self._repo.head()[1]
-        if tip is None or self._repo.commit(tip).generation >= generation:
+        if tip is None or not self._quiet_since <= self._repo.commit(tip).generation < generation:
             return False
         return tokens == math.inf or (used is not None and used < tokens)
 
@@ -152,6 +164,7 @@ class Orchestrating(Policing):
         count, share = triggers.on_commit_count, triggers.on_token_threshold
         tokens = math.inf if share is None or budget is None else share * budget.max_tokens
         generation = math.inf if count is None else status.generation + count
+        self._quiet_since = status.generation
         known = self._repo.refs.read(self._orchestrator_ref)
         return known, 0 if status.is_above else generation, tokens
 
@@ -197,8 +210,12 @@ class Orchestrating(Policing):
         triggers, repo = status.triggers, self._repo
         branch, tip = repo.head()
         known, self._own.budget_used = self._own.budget_used, None
-        if status.state in ("paused", "running") or branch is None or tip is None:
+        if status.state in ("paused", "running") or branch is None or tip is None or not is_idle(repo):
             return None
+        if repo.commit(tip).generation < status.generation:  # HEAD went back, or elsewhere: it is counted from here on
+            from tract.agents.orchestrator import change_status
+
+            status = change_status(repo, looked_at=tip.hex(), generation=repo.commit(tip).generation)
         if trigger == "compile" and triggers.on_compile:
             return "the context is to be sent"
         count = triggers.on_commit_count
@@ -241,6 +258,15 @@ class Orchestrating(Policing):
             finally:
                 _FIRING.reset(token)
                 self._run = None
+                self._look_after_run()
+
+    def _look_after_run(self) -> None:
+        """See where the branch is now, where it brought no word that this handle has not seen: a run's own record is no reason to refuse what comes next."""
+        with self._access() as space:
+            branch, tip = space.repo.head()
+            seen = self._sight.tips.get(branch or "", ANY)
+            if (seen is None or isinstance(seen, bytes)) and adds_no_word(space.repo, seen, tip):
+                self._look()
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
@@ -262,15 +288,15 @@ class Orchestrating(Policing):
             return found
 
     def _set_state(self, state: State) -> None:
-        from tract.agents.orchestrator import change_status
+        from tract.agents.orchestrator import change_status, is_done
 
-        known = self._status()
+        def changed(found: Status) -> Status:
+            is_under_way = found.state == "running" and is_done(self._repo, "run")
+            keeps = is_under_way or (state == "paused" and found.state == "paused")
+            return found if keeps else replace(found, run=None, used={}, reason="")
+
         with self._access() as space:
-            keeps = state == "paused" and known.run is not None
-            is_under_way = known.state == "running"
-            run = known.run if keeps or is_under_way else None
-            used = known.used if keeps or is_under_way else {}
-            change_status(space.repo, state=state, run=run, used=used)
+            change_status(space.repo, changed, state=state)
 
     def _config_here(self, config: OrchestratorConfig | None) -> OrchestratorConfig:
         from tract.agents.orchestrator import OrchestratorConfig

@@ -95,8 +95,10 @@ def adds_no_word(repo: Repository, old: ObjectId | None, new: ObjectId | None) -
 
     Those compress, expand, reorder or record, or they only take messages away; what brings, edits or restores one is none of them.
     """
-    if old is None or new is None:
-        return old == new
+    if new is None:
+        return old is None
+    if old is None:
+        return all(commit.operation is CommitOperation.RECORD for _, commit in first_parents(repo, new))
     least = repo.commit(old).generation
     for id, commit in first_parents(repo, new):
         if id == old:

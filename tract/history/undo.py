@@ -6,22 +6,24 @@
 
 An undo is an operation too; what was undone, and not redone, before something else was done can be redone no more.
 What gc and fetches did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
+The record of a run of the orchestrator is bookkeeping too: where the branch goes back behind it, it is put on it again.
 A spawn is its parent's: undone, the child goes with it, as long as it has done nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
+from tract.history.commit import context_before
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment
-from tract.objects.model import Operation, RefChange, RefValue
-from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, run_of, undo_reason, undone_by
+from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit
+from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, is_of_run_record, run_of, undo_reason, undone_by
 from tract.refs.names import (
     CHILD_REFS,
     HEAD,
@@ -66,22 +68,47 @@ class UndoPlan:
     moves: tuple[UndoMove, ...]
     _edits: tuple[RefEdit, ...] = field(compare=False)
     _hard: str = field(compare=False)
+    _carried: Carried = field(compare=False)
 
     def __repr__(self) -> str:
         moves = ", ".join(f"{move.ref} {_short(move.now)} -> {_short(move.then)}" for move in self.moves)
         return f"UndoPlan({self.direction} {self.reason!r}: {moves})"
 
 
+class Carried(NamedTuple):
+    """The commits that put records of runs on other tips than before, and the nodes that these need."""
+
+    nodes: list[NewObject]
+    commits: list[Commit]
+
+    def put(self, repo: Repository, records: Iterable[RefValue | None], tip: RefValue | None) -> RefValue | None:
+        """Put *records* on *tip*, and give back where that leads; where no commit is, nothing is put."""
+        if not isinstance(tip, bytes):
+            return tip
+        context, generation = context_before(repo, tip, self.nodes), repo.commit(tip).generation
+        for record in records:
+            if not isinstance(record, bytes) or not repo.objects.contains(record):
+                continue  # gc took it: a hard reset had let go of it
+            generation += 1
+            commit = repo.commit(record)._replace(
+                parents=(tip,), tree=context.tree, open=context.open, generation=generation
+            )
+            self.commits.append(commit)
+            tip = new_commit(commit).id
+        return tip
+
+
 class _Step(NamedTuple):
     """An operation that can be undone or redone, and those of its changes that are; not where its priorities are *renoted*.
 
-    *child* is the prefix of the tract that it spawned, "" where it is no spawn.
+    *child* is the prefix of the tract that it spawned, "" where it is no spawn. *records* are where refs were put by records of runs since, the newest first.
     """
 
     operation: Operation
     changes: tuple[RefChange, ...] = ()
     renoted: bool = False
     child: str = ""
+    records: Sequence[RefChange] = ()
 
 
 def undo(repo: Repository, steps: int = 1, *, dry_run: bool = False, expected: Expected = ANY) -> UndoPlan:
@@ -151,6 +178,9 @@ def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> N
         return
     reason = undo_reason(plan.direction, len(plan.reasons), plan._hard or plan.reason)
     with transaction(repo, reason, moves="head", expected=expected) as tx:
+        tx.objects += plan._carried.nodes
+        for commit in plan._carried.commits:
+            tx.add(commit)
         tx.edits += plan._edits
 
 
@@ -199,6 +229,7 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
     """The tract's operations, undos among them, newest first, back to its making; without what is passed over."""
     passed: set[str] = set()
     by_gc: set[str] = set()
+    records: tuple[RefChange, ...] = ()
     priorities = repo.prefix + NOTES + PRIORITY
     for _, operation in repo.refs.history():
         changes = [change for change in operation.changes if _is_own(repo, change.name)]
@@ -210,13 +241,15 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
             passed |= names
         elif undone_by(operation):
             yield _Step(operation)
+        elif is_of_run_record(operation):
+            records += tuple(change for change in changes if _is_branch(change.name) and isinstance(change.new, bytes))
         elif child := _spawned_by(repo, operation, names):
             kept = tuple(change for change in changes if change.name not in passed)
             made = tuple(change for change in operation.changes if split_tract(change.name)[0] == child)
-            yield _Step(operation, (*kept, *made), child=child)
+            yield _Step(operation, (*kept, *made), child=child, records=records)
         elif any(_counts(split_tract(name)[1]) for name in names):
             kept = tuple(change for change in changes if change.name not in passed)
-            yield _Step(operation, kept, renoted=priorities in names & by_gc)
+            yield _Step(operation, kept, renoted=priorities in names & by_gc, records=records)
         else:
             passed |= names
 
@@ -237,6 +270,10 @@ def _is_own(repo: Repository, name: str) -> bool:
     return prefix == repo.prefix and local not in BOOKKEEPING and not local.startswith((REMOTES, REMOTE_NOTES))
 
 
+def _is_branch(name: str) -> bool:
+    return split_tract(name)[1].startswith((HEAD, HEADS))
+
+
 def _counts(name: str) -> bool:
     """Whether a ref of that name is part of what a model sees, or of which branches and tags there are."""
     return name == HEAD or name.startswith((HEADS, TAGS)) or name == NOTES + PRIORITY
@@ -251,6 +288,12 @@ def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPla
             before, after = (new, old) if direction == "undo" else (old, new)
             now.setdefault(name, before)
             then[name] = after
+    carried = Carried([], [])
+    for name in now if steps[-1].records else ():
+        records = [change.new for change in steps[-1].records if change.name == name]
+        if records:
+            now[name] = repo.refs.read(name)
+            then[name] = carried.put(repo, records[::-1], then[name])
     moved = [name for name in now if now[name] != then[name]]
     last = steps[-1].operation
     reasons = tuple(step.operation.reason for step in steps)
@@ -264,6 +307,7 @@ def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPla
         moves=tuple(UndoMove(name.removeprefix(repo.prefix), shown(now[name]), shown(then[name])) for name in moved),
         _edits=tuple(RefEdit(name, then[name], now[name]) for name in moved),
         _hard=hard[-1] if hard else "",
+        _carried=carried,
     )
 
 
@@ -302,7 +346,7 @@ def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:
     if is_taken or not all(repo.objects.contains(value) for _, value in there):
         raise TractError(f"{failed}: gc took the commits to go back to")
     for name, value in there:
-        if split_tract(name)[1].startswith((HEAD, HEADS)):
+        if _is_branch(name):
             repo.check_whole(value, failed)
 
 

@@ -26,7 +26,7 @@ from tract.history.context import context_at, find_entry
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.messages import compact_json, message_text
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry
+from tract.objects.model import Commit, CommitOperation, Entry
 from tract.revision import resolve_revision
 from tract.tokens.usage import TokenUsage
 
@@ -102,7 +102,7 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
     commit = space.repo.commit(id)
     if commit.content is not None and not stat:
         console.line("")
-        console.body(line.text, "    ")
+        console.body(_run_text(space, id, commit) or line.text, "    ")
     if commit.operation is CommitOperation.COMPRESS:
         _print_dropped(console, space, id)
     sources = _sources(space, id)
@@ -124,6 +124,16 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
         console.line(
             "no message of the context differs from the first parent's" if commit.parents else "the context is empty"
         )
+
+
+def _run_text(space: Workspace, id: ObjectId, commit: Commit) -> str | None:
+    """What a run of the orchestrator did, where the commit is the record of one."""
+    if commit.operation is not CommitOperation.RECORD:
+        return None
+    from tract.agents.runs import run_at, run_lines  # few commits are records
+
+    run = run_at(space.repo, id)
+    return None if run is None else "\n".join(run_lines(run, full=True))
 
 
 def _print_dropped(console: Console, space: Workspace, id: ObjectId) -> None:
