@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "tract.agents.actions": ("Action", "ActionResult", "PolicyAction"),
+    "tract.agents.actions": ("Action", "ActionResult", "Autonomy", "PolicyAction"),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.subject": ("Advice",),
     "tract.agents.branches": ("BranchHealth",),
@@ -204,6 +204,7 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # the names are texts; ruff cannot
 if TYPE_CHECKING:
     from tract.agents.actions import Action as Action
     from tract.agents.actions import ActionResult as ActionResult
+    from tract.agents.actions import Autonomy as Autonomy
     from tract.agents.actions import PolicyAction as PolicyAction
     from tract.agents.branches import BranchHealth as BranchHealth
     from tract.agents.builtin.archive import ArchivePolicy as ArchivePolicy

@@ -366,6 +366,8 @@ class _Opened(AbstractContextManager[Transaction]):
     def __enter__(self) -> Transaction:
         repo = self._transaction.repo
         if repo.read_only:
+            for rider in repo.riders:  # who may know a better reason
+                rider(self._transaction)
             raise ReadOnlyError(repo.path or "")
         refs = repo.refs
         self._lock = lock = refs.lock()

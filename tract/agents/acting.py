@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
-from tract.agents.builtin.selection import is_note, note_of_range
+from tract.agents.builtin.selection import note_of_range
 from tract.agents.operations import checked, execute, risk_of, settled
 from tract.agents.preview import concerned, preview
 from tract.agents.proposals import (
@@ -30,8 +30,10 @@ from tract.agents.proposals import (
     already_decided,
     decide,
     first_difference,
+    overtaken,
     proposal_named,
     subjects_at,
+    tell_stale,
 )
 from tract.agents.settings import store_id
 from tract.agents.target import TractLike
@@ -102,6 +104,8 @@ def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposa
     )
     with transaction(repo, f"propose: {action.name}", moves="refs") as tx:
         id = add_proposal(tx, new, store_id(repo))
+        for one in overtaken(ProposalTable().read(tx.repo).values(), new):
+            add_decision(tx, one.id, Verdict("stale", f"proposal '{id}' takes its place", wish.origin))
         if rider is not None:
             rider(tx, id)
     return ProposalTable().read(repo)[id]
@@ -120,6 +124,12 @@ def pinned_down(tract: TractLike, action: Action) -> Action:
 
 
 # Carrying out
+
+
+def branch_commit(tx: Transaction) -> str | None:
+    """The commit at which *tx* puts a branch of its tract; None where it moves none. A spawned child's branch is another tract's."""
+    made = [edit.new for edit in tx.edits if edit.name.startswith(tx.repo.prefix + HEADS)]
+    return next((new.hex() for new in made if isinstance(new, bytes)), None)
 
 
 class _Ride:
@@ -197,10 +207,8 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
         changed = None if is_changed else first_difference(tx.repo, one)
         if changed is not None:
             raise _StaleError(changed)
-        made = [edit.new for edit in tx.edits if edit.name.startswith(tx.repo.prefix + HEADS)]
-        result = next((new.hex() for new in made if isinstance(new, bytes)), None)
         arguments = action.arguments if is_changed else None
-        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, result))
+        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, branch_commit(tx)))
 
     stale: list[str] = []
 
@@ -213,6 +221,7 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
 
     result, landed = carry_out(tract, action, guarded, origin=one.origin)
     if landed:
+        tell_stale(repo, ProposalTable(), one.branch, answer.by)
         return _now(repo, one.id)
     if stale:
         return _write(repo, one, Verdict("stale", stale[0], answer.by))
@@ -242,8 +251,9 @@ def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> 
         if "commits" not in arguments and "from_commit" not in arguments and "to_commit" in arguments:
             merged["from_commit"] = action.arguments.get("commits", [None])[0]
     changed = settled(tract, replace(action, arguments={k: v for k, v in merged.items() if v is not None}))
-    if action.name == "compress" and "content" not in arguments and is_note(merged.get("content")):
-        # A rule said what went: of other messages it says something else.
+    if "content" in arguments:
+        return replace(changed, content_by=None)
+    if changed.content_by == "rule":
         note = note_of_range(tract.messages(), changed.arguments)
         changed = replace(changed, arguments={**changed.arguments, "content": note})
     return changed

@@ -31,12 +31,14 @@ class Action:
     """One of tract's operations, by name, with its arguments as JSON.
 
     *reason* is in the words of whoever wants it; *autonomy* may only lower the one that is in force.
+    *content_by* is ``rule`` where the argument ``content`` is a note that a rule wrote about the messages that the action names: of others it would say something else.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     reason: str = ""
     autonomy: Autonomy | None = None
+    content_by: Literal["rule"] | None = None
 
 
 PolicyAction = Action

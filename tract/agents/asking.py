@@ -11,27 +11,38 @@ from typing import Any
 from tract.agents.actions import Action, check_autonomy
 from tract.agents.policies import Policy, PolicySkip, is_builtin
 from tract.agents.settings import AgentSettings
-from tract.errors import ActionError, PolicyExecutionError
+from tract.errors import ActionError, PolicyExecutionError, TractError
 from tract.repo import Repository
 from tract.transaction import Transaction
 
 
 class Asking:
-    """Which policy is asked, and in which thread."""
+    """Which policy is asked, and in which thread; *changed* says what it tried to change, caught or not."""
 
     def __init__(self) -> None:
         self.at = 0
         self.name = ""
         self.thread = 0
+        self.changed: str | None = None
+        self.is_over = False
+        """Nobody waits for an answer any more."""
 
     def __call__(self, tx: Transaction) -> None:
         if threading.get_ident() == self.thread:
-            raise PolicyExecutionError(f"policy '{self.name}' tried to change the tract while it looked: {tx.reason}")
+            self.refuse(tx)
+
+    def refuse(self, tx: Transaction) -> None:
+        """Prevent *tx*, which a policy began."""
+        self.changed = f"it tried to change the tract while it looked: {tx.reason}"
+        raise PolicyExecutionError(f"policy '{self.name}' may only look, and tried to change the tract: {tx.reason}")
 
 
 @contextmanager
 def only_looking(repo: Repository, state: Asking) -> Iterator[None]:
-    """Inside, nothing that this thread does changes the tract."""
+    """Inside, nothing that this thread does through a handle on *repo* changes the tract.
+
+    Other threads may: they work for others than the policy, which has a handle of its own that refuses all of them.
+    """
     state.thread = threading.get_ident()
     repo.riders.append(state)
     try:
@@ -58,11 +69,13 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     try:
         with only_looking(tract.repository, state):
             state.name = policy.name
-            wanted = ask_one(policy, tract)
+            wanted = ask_one(policy, tract if is_builtin(policy) else tract.only_looking(state.refuse))
     except PolicySkip as exc:
         return None, str(exc)
     except Exception as exc:  # noqa: BLE001  # a policy's error is told
-        return None, told(exc)
+        return None, state.changed or told(exc)
+    if state.changed is not None:
+        return None, state.changed
     wrong = None if wanted is None else wrong_with(wanted)
     return (wanted, None) if wrong is None else (None, wrong)
 
@@ -96,8 +109,8 @@ def wrong_with(value: Any) -> str | None:
 
 
 def told(exc: Exception) -> str:
-    """*exc* in words, also where it has none."""
+    """*exc* in words, also where it has none; an error of tract's says all itself."""
     try:
-        return f"{type(exc).__name__}: {exc}"
+        return str(exc) if isinstance(exc, TractError) else f"{type(exc).__name__}: {exc}"
     except Exception:  # noqa: BLE001  # the user's own code
         return type(exc).__name__

@@ -5,6 +5,7 @@ Action ──▸ operation_named ──▸ read_arguments ──▸ function ─
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult, Risk
@@ -77,7 +78,7 @@ def settled(tract: TractLike, action: Action) -> Action:
             arguments[one.name] = tract.messages(only=[given])[0].commit_hash
         elif one.type == "revision" and given.startswith(("HEAD", "@")):
             arguments[one.name] = tract.get_commit(given).commit_hash
-    return Action(action.name, arguments, action.reason, action.autonomy)
+    return replace(action, arguments=arguments)
 
 
 def execute(

@@ -9,8 +9,10 @@ from typing import Any, Literal, TypeAlias
 
 from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
+from tract.errors import PolicyConfigError
 from tract.history.notes import POLICY_LOG
 from tract.history.times import moment
+from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.report.text import Shown, excerpt
 from tract.transaction import Transaction, transaction
@@ -23,7 +25,7 @@ Outcome: TypeAlias = Literal["executed", "proposed", "skipped", "error"]
 class PolicyLogEntry(Shown):
     """What a policy wanted, and what came of it: *outcome*, with the *error* where there was one.
 
-    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that waits instead.
+    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that waits instead, *branch* the one HEAD was on.
     """
 
     policy: str
@@ -34,6 +36,7 @@ class PolicyLogEntry(Shown):
     error: str | None = None
     commit_hash: str | None = None
     proposal_id: str | None = None
+    branch: str | None = None
     created_at: datetime
 
     def __repr__(self) -> str:
@@ -66,10 +69,12 @@ class PolicyLog:
         self._ledger = Ledger(POLICY_LOG)
 
     def read(self, repo: Repository, limit: int | None = None) -> list[PolicyLogEntry]:
-        """The entries, the newest first."""
+        """The entries, the newest first; all of them without a *limit*."""
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise PolicyConfigError(f"limit must be a number of entries, not {limit!r:.40}")
         self._ledger.advance(repo)
         found = self._ledger.entries[::-1]
-        return [_entry_of(one) for one in (found if limit is None else found[: max(0, limit)])]
+        return [_entry_of(one) for one in (found if limit is None else found[:limit])]
 
     def last_of(self, repo: Repository, policy: str) -> PolicyLogEntry | None:
         """The newest entry about *policy*."""
@@ -94,6 +99,7 @@ def _entry_of(entry: Entry) -> PolicyLogEntry:
         error=None if error is None else str(error),
         commit_hash=body.get("commit"),
         proposal_id=body.get("proposal"),
+        branch=body.get("branch"),
         created_at=moment(entry.event.time),
     )
 
@@ -110,6 +116,7 @@ def add_log_entry(tx: Transaction, new: NewLogEntry) -> None:
         "trigger": new.trigger,
         "operation": None if new.action is None else new.action.name,
         "outcome": new.outcome,
+        "branch": None if tx.branch is None else tx.branch.removeprefix(HEADS),
         "commit": new.commit or tip,
         "proposal": new.proposal,
     }

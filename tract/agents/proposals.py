@@ -14,7 +14,8 @@ It is decided once: the decision lands in the transaction that carries it out, o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
@@ -36,6 +37,9 @@ from tract.transaction import Transaction, transaction
 
 Status: TypeAlias = Literal["pending", "approved", "rejected", "modified", "executed", "failed", "stale", "expired"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+PERSON = "user"
+"""The origin of what somebody proposes through the API."""
 
 _DONE = ("executed", "failed")
 
@@ -144,7 +148,13 @@ def _made(entry: Entry) -> Proposal:
     return Proposal(
         id=entry.key,
         origin=str(body.get("origin")),
-        action=_action_of(str(body.get("operation")), texts, str(texts.get("reason", "")), body.get("autonomy")),
+        action=Action(
+            str(body.get("operation")),
+            dict(texts.get("arguments", {})),
+            str(texts.get("reason", "")),
+            body.get("autonomy"),
+            "rule" if body.get("content_by") == "rule" else None,
+        ),
         reasoning=str(texts.get("reasoning", "")),
         alternatives=tuple(texts.get("alternatives", ())),
         context_summary=str(texts.get("summary", "")),
@@ -162,7 +172,9 @@ def _decided(made: Proposal, entry: Entry) -> Proposal:
     status: Status = body["status"] if body.get("status") in STATUSES else "failed"
     done = None
     if status in ("approved", "modified", "executed", "failed"):
-        done = _action_of(made.action.name, texts, made.action.reason, None) if "arguments" in texts else made.action
+        done = made.action
+        if "arguments" in texts:
+            done = replace(done, arguments=dict(texts["arguments"]), autonomy=None, content_by=None)
     return replace(
         made,
         status=status,
@@ -172,10 +184,6 @@ def _decided(made: Proposal, entry: Entry) -> Proposal:
         executed_action=done,
         result_commit=body.get("result"),
     )
-
-
-def _action_of(name: str, texts: Mapping[str, Any], reason: str, autonomy: Any) -> Action:
-    return Action(name, dict(texts.get("arguments", {})), reason, autonomy)
 
 
 class NewProposal(NamedTuple):
@@ -200,6 +208,7 @@ def add_proposal(tx: Transaction, new: NewProposal, store: str) -> str:
         "origin": new.origin,
         "operation": new.action.name,
         "autonomy": new.action.autonomy,
+        "content_by": new.action.content_by,
         "branch": new.branch,
         "head": None if tx.tip is None else tx.tip.hex(),
         "store": store,
@@ -290,6 +299,36 @@ def with_undo(repo: Repository, one: Proposal) -> Proposal:
         if undone_by(operation) > 0 and any(isinstance(old, bytes) and is_ancestor(repo, made, old) for old in left):
             return replace(one, undone_by=operation.actor)
     return one
+
+
+# Which proposals still stand
+
+
+def overtaken(known: Iterable[Proposal], new: NewProposal) -> list[Proposal]:
+    """Those of *known* that wait and in whose place *new* comes: of the same origin, operation and branch, about messages that *new* is about as well; of compressions any of them, for one takes the others' messages away.
+
+    What a person proposes stands beside what it proposed before, to choose from.
+    """
+    if new.origin == PERSON:
+        return []
+    about = {subject.commit for subject in new.about}
+    found = []
+    for one in known:
+        was = {subject.commit for subject in one.about}
+        is_other = (one.origin, one.action.name, one.branch) != (new.origin, new.action.name, new.branch)
+        if one.status != "pending" or is_other or not was:
+            continue
+        if was <= about or (new.action.name == "compress" and not was.isdisjoint(about)):
+            found.append(one)
+    return found
+
+
+def tell_stale(repo: Repository, table: ProposalTable, branch: str | None, by: str | None) -> None:
+    """Decide those of *table* about *branch* that wait for messages which are not as they were: they are stale."""
+    for one in tuple(table.read(repo).values()):
+        if one.status == "pending" and one.branch == branch and (problem := first_difference(repo, one)) is not None:
+            with suppress(ProposalError):  # somebody else has decided meanwhile
+                decide(repo, one.id, Verdict("stale", problem, by))
 
 
 # What a proposal is about

@@ -67,7 +67,8 @@ def compressing(subject: Subject, target: int, why: str) -> Advice | None:
         **({"preserve": preserved} if preserved else {}),
     }
     reason = f"{why}; {count_of(passage.size, 'message')} of {subject.snapshot.length} are summed up by rule"
-    return Advice(0, Action("compress", arguments, reason), going - written, subject.cost(first, going - written))
+    action = Action("compress", arguments, reason, content_by="rule")
+    return Advice(0, action, going - written, subject.cost(first, going - written))
 
 
 class Passage(NamedTuple):

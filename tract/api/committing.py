@@ -108,6 +108,7 @@ class Committing(Handle):
         """
         from tract.adapters.recording import record  # most programs commit message by message
 
+        self._check_required()
         given = messages if isinstance(messages, Mapping) else as_tuple(messages)
         with self._writing(given) as space:
             try:
@@ -116,6 +117,8 @@ class Committing(Handle):
                 exc.content = given
                 raise
             self._look_after(() if result.kind in ("unchanged", "branched") else given)
+        if result.kind != "unchanged":
+            self._fire("commit")
         return result
 
     def import_transcript(
@@ -134,9 +137,14 @@ class Committing(Handle):
         """
         from tract.adapters.importing import import_file  # few import
 
+        self._check_required()
         with self._writing(path) as space:
+            before = space.repo.head()
             result = import_file(space.repo, path, format=format, key=key, place=place, name=name)
             self._look_after(())
+            is_here = space.repo.head() != before
+        if is_here:
+            self._fire("commit")
         return result
 
     def commit_for_key(self, key: str) -> CommitInfo | None:

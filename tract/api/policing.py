@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tract.curation.listing import MessageInfo
     from tract.repo import Repository
     from tract.revision import Revision
+    from tract.transaction import Transaction
 
 _FIRING: ContextVar[bool] = ContextVar("tract firing", default=False)
 """Whether this is inside of a firing, which begins no other."""
@@ -37,6 +38,8 @@ class Policing(Acting):
 
     _engine: PolicyEngine | None = None
     _apart: threading.Thread | None = None
+    _watched: Self | None = None
+    """This handle as policies are given it."""
 
     def configure_policies(
         self,
@@ -68,7 +71,7 @@ class Policing(Acting):
             check_names(given)
             changes["policies"] = tuple(setting_of(one) for one in given)
             for setting, one in zip(changes["policies"], given, strict=True):
-                self._engine_here().give(setting, one)
+                self._engine_here().roster.give(setting, one)
         if autonomy is not None:
             changes["autonomy"] = check_autonomy(autonomy)
         if cooldown_seconds is not None:
@@ -94,7 +97,7 @@ class Policing(Acting):
         if any(other.name == one.name for other in known):
             raise PolicyConfigError(f"there is a policy named '{one.name}' already")
         setting = setting_of(one)
-        self._engine_here().give(setting, one)
+        self._engine_here().roster.give(setting, one)
         self._change_settings(policies=(*known, setting))
 
     def unregister_policy(self, name: str) -> None:
@@ -114,8 +117,8 @@ class Policing(Acting):
             engine = self._engine_here()
             settings = engine.load(space.repo)
             foreign = is_foreign(space.repo, settings)
-        engine.warnings.clear()
-        made = {policy.name: policy for policy in engine.policies}
+        engine.take_warnings()
+        made = {policy.name: policy for policy in engine.roster.policies}
         kept = {one.name: one for one in settings.policies}
         why = "it came from another store, and is not trusted here" if foreign else None
         why = why or ("policies are paused" if settings.is_paused else None)
@@ -129,7 +132,7 @@ class Policing(Acting):
                     priority=None if policy is None else policy.priority,
                     trigger=None if policy is None else policy.trigger,
                     parameters=one.parameters,
-                    problem=engine.problems.get(name) or why,
+                    problem=engine.roster.problems.get(name) or why,
                 )
             )
         return found
@@ -155,7 +158,7 @@ class Policing(Acting):
 
     def last_firing(self) -> list[PolicyLogEntry]:
         """What the last firing of this handle did, in its order."""
-        return [] if self._engine is None else list(self._engine.last)
+        return [] if self._engine is None else list(self._engine.telling.last)
 
     def new_messages(self) -> list[MessageInfo]:
         """The messages that came, or were edited, since the policies of this handle were last asked: for policies, which so cost what is new and not the length of the context."""
@@ -222,6 +225,18 @@ class Policing(Acting):
         arguments = decision.arguments if decision.action == "modify" else None
         return self.approve_proposal(proposal.id, arguments=arguments, reason=decision.reason)
 
+    def only_looking(self, watch: Callable[[Transaction], None]) -> Self:
+        """This handle as a policy is given it: with all that was read and counted, and changing nothing, in whatever thread, now or later; *watch* is told what is tried, and may say why it is refused."""
+        known = self._watched
+        if known is None or known.is_closed:
+            known = object.__new__(type(self))
+            known.__dict__.update(self.__dict__, _watched=None, _sync=None, _is_owner=False, _batches=set())
+            known._repo = replace(self._repo, read_only=True, riders=[watch])
+            known._own = self._own.on(known._repo)
+            self._watched = known
+        known._seen = self._seen.copy()
+        return known
+
     def run_apart(self, job: Callable[[Any], None]) -> None:
         """Run *job* in a thread, with a handle of its own on this branch; one at a time, and where one is under way not at all.
 
@@ -266,21 +281,20 @@ class Policing(Acting):
         engine = self._engine
         if tip is None or _FIRING.get():
             return
-        if engine is None or engine.tip != tip:
+        if engine is None or engine.roster.tip != tip:
             with self._access() as space:
                 engine = self._engine_here()
                 engine.load(space.repo)
-        if (engine.is_off and not engine.warnings) or self._open_batch() is not None:
+        if engine.is_quiet or self._open_batch() is not None:
             return
         token = _FIRING.set(True)
         try:
-            if not engine.is_off:
+            if not engine.roster.is_off:
                 with self._as_itself():
                     engine.fire(cast("Target", self), trigger)
         finally:
             _FIRING.reset(token)
-        told, engine.warnings = engine.warnings, []
-        for text in dict.fromkeys(told):
+        for text in engine.take_warnings():
             self._own.warn(PolicyWarning(text))
 
     def _check_required(self) -> None:
@@ -288,11 +302,11 @@ class Policing(Acting):
         if self._repo.refs.read(self._policies_ref) is None or _FIRING.get():
             return
         engine = self._engine_here()
-        if engine.tip != self._repo.refs.read(self._policies_ref):
+        if engine.roster.tip != self._repo.refs.read(self._policies_ref):
             with self._access() as space:
                 engine.load(space.repo)
-        if engine.required is not None:
-            raise PolicyConfigError(f"{engine.required}, and it is required")
+        if engine.roster.required is not None:
+            raise PolicyConfigError(f"{engine.roster.required}, and it is required")
 
     @contextmanager
     def _as_itself(self) -> Iterator[None]:
@@ -329,17 +343,16 @@ class Policing(Acting):
 
     def _settings(self) -> AgentSettings:
         with self._access() as space:
-            return self._engine_here().settings.read(space.repo)
+            return self._engine_here().roster.settings.read(space.repo)
 
     def _change_settings(self, **changes: Any) -> None:
         from tract.agents.settings import write_settings
 
         with self._access() as space:
             engine = self._engine_here()
-            write_settings(space.repo, replace(engine.settings.read(space.repo), **changes))
+            write_settings(space.repo, replace(engine.roster.settings.read(space.repo), **changes))
             engine.load(space.repo)
-            told, engine.warnings = engine.warnings, []
-        for text in told:
+        for text in engine.take_warnings():
             self._own.warn(PolicyWarning(text))
 
     def _trial_handle(self, repo: Any) -> Any:

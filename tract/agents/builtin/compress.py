@@ -107,7 +107,7 @@ class CompressPolicy:
         if not found.commits or left >= limit:
             raise PolicySkip(f"{reason}, and no more than {max(0, used - left):,} tokens can go: {found.why_not}")
         arguments = {"commits": list(found.commits), "content": found.note}
-        return Action("compress", arguments, f"{reason}: {_told(found)}")
+        return Action("compress", arguments, f"{reason}: {_told(found)}", content_by="rule")
 
     def _excess(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float) -> float:
         """How many tokens are to go.

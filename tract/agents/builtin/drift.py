@@ -93,6 +93,7 @@ class BranchPolicy:
         except Exception as exc:
             raise PolicyConfigError(f"prefix {self.prefix!r:.40} cannot begin the name of a branch: {exc}") from exc
         self._talk: _Talk | None = None
+        self._origin_of: tuple[str, str] | None = None
 
     def evaluate(self, tract: _Branching) -> Action | None:
         """Divert what is about something else; or go back where a tangent was merged."""
@@ -185,11 +186,11 @@ class BranchPolicy:
 
     def _origin(self, tract: _Branching, branch: str) -> str:
         """The branch that a tangent left; the default one where nobody knows."""
-        for entry in tract.policy_log(limit=None):
-            action = entry.action
-            if action is not None and action.name == "divert" and action.arguments.get("name") == branch:
-                return str(action.arguments.get("from", tract.config.default_branch))
-        return tract.config.default_branch
+        if self._origin_of is None or self._origin_of[0] != branch:
+            diverts = (one for one in tract.policy_log(limit=None) if one.action and one.action.name == "divert")
+            found = (one.branch for one in diverts if one.action and one.action.arguments.get("name") == branch)
+            self._origin_of = branch, next(found, None) or tract.config.default_branch
+        return self._origin_of[1]
 
     def _is_merged(self, tract: _Branching, tangent: str, into: str) -> bool:
         repo = tract.repository

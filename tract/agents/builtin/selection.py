@@ -6,7 +6,6 @@ The note names the tools that were called, what the user asked, and the files th
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -86,11 +85,6 @@ def _selected(messages: Sequence[MessageInfo], excess: float, keep: int) -> Sele
         note=note,
         why_not=f"{len(messages) - len(gone)} messages are pinned, instruct, decide, wait for a result or are the newest",
     )
-
-
-def is_note(text: object) -> bool:
-    """Whether *text* is a note that a rule wrote in the place of messages, by this room's or the planner's."""
-    return isinstance(text, str) and re.match(r"\[\d[\d,]* messages? (were )?left out here", text) is not None
 
 
 def note_of_range(messages: Sequence[MessageInfo], arguments: Mapping[str, Any]) -> str:

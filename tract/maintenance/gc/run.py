@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tract.config import FOR_EVER
-from tract.errors import DurabilityError, RefMovedError
+from tract.errors import DurabilityError, ReadOnlyError, RefMovedError
 from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.full_disk import collect_in_pieces, make_room
@@ -97,6 +97,8 @@ def collect(
 
     Without *policies* the settings of all tracts say what is kept.
     """
+    if repo.read_only and not dry_run:
+        raise ReadOnlyError(repo.path or "")
     started = time.monotonic()
     with database(repo).maintenance(looks=dry_run):
         if dry_run:

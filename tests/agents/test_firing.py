@@ -1,0 +1,240 @@
+"""When policies are asked, what they are asked with, and what stands of what they proposed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.test_policies import Skip, Wants, outcomes
+from tests.making import make_tract, texts
+from tract import Action, Tract
+from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning, ReadOnlyError
+
+SAID = [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]
+
+
+def imports(t: Tract, path: Path) -> None:
+    file = path / "said.json"
+    file.write_text(json.dumps(SAID))
+    t.import_transcript(file)
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        lambda t, _: t.extend(SAID),
+        lambda t, _: t.record(SAID),
+        imports,
+        lambda t, _: [t.commit(one) for one in SAID],
+    ],
+    ids=["extend", "record", "import", "commit"],
+)
+def test_whatever_commits_asks_the_policies(commit: Callable[[Tract, Path], Any], tmp_path: Path) -> None:
+    t = make_tract()
+    t.configure_policies([Skip()])
+
+    commit(t, tmp_path)
+
+    assert outcomes(t) == [("skip", "executed")]
+    assert texts(t, policies=False) == ["good"]
+
+
+def test_a_list_that_is_recorded_already_asks_nobody() -> None:
+    t = make_tract()
+    t.record(SAID)
+    policy = Wants(None)
+    t.configure_policies([policy])
+
+    assert t.record(SAID).kind == "unchanged"
+
+    assert policy.asked == 0
+
+
+# What a policy is given
+
+
+def in_a_thread(act: Callable[[], object]) -> list[BaseException]:
+    """What *act* raises in a thread of its own."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as exc:  # noqa: BLE001  # the test looks at it
+            raised.append(exc)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+    return raised
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.user("inside"),
+        lambda t: t.annotate("HEAD", "skip"),
+        lambda t: t.tag("x"),
+        lambda t: t.branch("x"),
+        lambda t: t.reset("HEAD~1"),
+        lambda t: t.undo(),
+        lambda t: t.compress(content="s", auto_commit=False),
+        lambda t: t.spawn("x"),
+        lambda t: t.propose(Action("tag", {"name": "x"})),
+        lambda t: t.pause_policies(),
+        lambda t: t.gc(orphan_retention_days=0),
+        lambda t: t.archive_branch("other"),
+    ],
+)
+def test_a_policy_changes_nothing_in_a_thread_of_its_own_either(change: Callable[[Tract], Any], tmp_path: Path) -> None:
+    raised: list[BaseException] = []
+    with make_tract("a", "b", path=tmp_path) as t:
+        t.branch("other")
+        t.configure_policies([Wants(lambda given: raised.extend(in_a_thread(lambda: change(given))))])
+        before = [name for name, _ in t.repository.local_refs("refs/heads/")]
+
+        t.user("c")
+
+        assert [type(one) for one in raised] in ([PolicyExecutionError], [ReadOnlyError])
+        assert texts(t, policies=False) == ["a", "b", "c"]
+        assert [name for name, _ in t.repository.local_refs("refs/heads/")] == before
+        assert t.pending_compressions() == []
+
+
+def test_what_a_policy_was_given_refuses_also_when_it_was_asked_long_ago() -> None:
+    t = make_tract("a")
+    kept: list[Tract] = []
+    t.configure_policies([Wants(kept.append)])
+    t.user("b")
+
+    (late,) = in_a_thread(lambda: kept[0].user("late"))
+
+    assert "may only look" in str(late)
+    assert texts(t) == ["a", "b"]
+
+
+def test_other_threads_go_on_committing_through_the_handle_while_a_policy_looks() -> None:
+    t = make_tract("a")
+    once = iter([True])
+
+    def look(_: Tract) -> None:
+        if next(once, False):
+            assert in_a_thread(lambda: t.user("another's")) == []
+
+    t.configure_policies([Wants(look)])
+    t.user("b")
+
+    assert texts(t, policies=False) == ["a", "b", "another's"]
+    assert t.policy_log() == []
+
+
+@pytest.mark.parametrize("run", [in_a_thread, lambda act: act()], ids=["in a thread", "itself"])
+def test_a_change_that_a_policy_tries_and_catches_is_told(run: Callable[[Callable[[], object]], object]) -> None:
+    t = make_tract("a")
+
+    def tries(given: Tract) -> None:
+        with suppress(PolicyExecutionError):
+            run(lambda: given.user("inside"))
+
+    t.configure_policies([Wants(tries)])
+    with pytest.warns(PolicyWarning, match="it tried to change the tract while it looked: commit"):
+        t.user("b")
+
+
+def test_a_policy_sees_what_was_just_committed_and_what_its_firing_did() -> None:
+    t = make_tract()
+    seen: list[list[str]] = []
+    t.configure_policies(
+        [Skip(), Wants(lambda given: seen.append([str(m) for m in texts(given)]), "sees", priority=20)]
+    )
+
+    t.user("bad")
+    t.user("fine")
+
+    assert seen == [[], ["fine"]]
+
+
+# What stands of what was proposed
+
+
+def compresses(first: int, last: int) -> Action:
+    return Action(
+        "compress", {"from_commit": f"HEAD:{first}", "to_commit": f"HEAD:{last}", "content": f"{first} to {last}"}
+    )
+
+
+def test_a_newer_compression_takes_the_place_of_the_ones_it_overlaps() -> None:
+    t = make_tract(*"abcdefgh")
+    wanted = [compresses(1, 2), compresses(2, 6), compresses(7, 8)]
+    t.configure_policies([Wants(lambda t: wanted[max(0, len(t.messages()) - 9)])])
+
+    for text in "ijk":
+        t.user(text)
+
+    waiting, others = t.proposals(), t.proposals("stale")
+    assert [one.action.arguments["content"] for one in waiting] == ["7 to 8", "2 to 6"]
+    assert [one.decision_reason for one in others] == [f"proposal '{waiting[1].id}' takes its place"]
+
+
+def test_proposals_of_a_policy_that_is_not_answered_do_not_pile_up() -> None:
+    t = make_tract(*"abcd")
+
+    def everything(_: Tract) -> Action:
+        return Action("compress", {"content": "s", "keep_recent": 2})
+
+    t.configure_policies([Wants(everything)])
+    for number in range(100):
+        t.user(str(number))
+
+    assert len(t.proposals()) == 1
+    assert len(t.proposals("all")) <= 8
+
+
+def test_approving_one_makes_those_that_are_overtaken_stale() -> None:
+    t = make_tract(*"abcdefgh")
+    first = t.propose(compresses(1, 4))
+    t.propose(compresses(3, 6))
+    apart = t.propose(compresses(7, 8))
+
+    assert t.approve_proposal(first.id).status == "executed"
+
+    assert [one.id for one in t.proposals()] == [apart.id]
+    assert "is not in the context of 'main' any more" in t.proposals("stale")[0].decision_reason
+    assert t.approve_proposal(apart.id).status == "executed"
+
+
+def test_what_a_policy_does_by_itself_makes_older_proposals_stale() -> None:
+    t = make_tract(*"abcdefgh")
+    t.propose(compresses(2, 3))
+    once = iter([compresses(1, 6)])
+    t.configure_policies([Wants(lambda _: next(once, None))], autonomy="autonomous")
+
+    t.user("i")
+
+    assert (len(t.proposals()), len(t.proposals("stale"))) == (0, 1)
+
+
+@pytest.mark.parametrize("limit", ["x", -1, 1.5, True])
+def test_a_limit_that_is_none_is_refused(limit: Any) -> None:
+    with pytest.raises(PolicyConfigError, match="limit must be a number of entries"):
+        make_tract().policy_log(limit=limit)
+
+
+def test_the_log_names_the_branch_and_not_a_child_s_commit() -> None:
+    t = make_tract("a")
+    once = iter([Action("spawn", {"purpose": "look"})])
+    t.configure_policies([Wants(lambda _: next(once, None))], autonomy="autonomous")
+
+    t.user("b")
+
+    (entry,) = t.policy_log()
+    assert entry.branch == "main"
+    assert entry.commit_hash in {one.commit_hash for one in t.log()}

@@ -1,0 +1,48 @@
+"""Whether a proposal stands already, for what a policy wants again and again.
+
+proposed    1 2 3 4 5 6            a compression of these waits
+again       1 2 3 4 5 6 7          more than half of it waits already: nothing new is proposed
+again       1 2 3 4 5 6 … 13       the new one is proposed, and takes the place of the one that waits
+"""
+
+from __future__ import annotations
+
+from tract.agents.acting import pinned_down
+from tract.agents.actions import Action
+from tract.agents.preview import concerned
+from tract.agents.proposals import Proposal, ProposalTable, Verdict, decide, first_difference
+from tract.agents.target import TractLike
+from tract.errors import TractError
+
+
+def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Action) -> bool:
+    """Whether the policy's proposal of the same waits already, or was rejected; one that is stale is told so first."""
+    repo = tract.repository
+    known = [
+        one
+        for one in table.read(repo).values()
+        if one.origin == policy and one.action.name == action.name and one.status in ("pending", "rejected")
+    ]
+    if not known:
+        return False
+    try:
+        settled = pinned_down(tract, action)
+        about = set(concerned(settled))
+    except TractError:
+        return False  # what is wrong with it is told when it is tried
+    for one in known:
+        if not _is_same(one, settled, about):
+            continue
+        if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
+            decide(repo, one.id, Verdict("stale", problem, policy))
+            continue
+        return True
+    return False
+
+
+def _is_same(one: Proposal, action: Action, about: set[str]) -> bool:
+    """Whether *one* is about most of what *action* is about."""
+    was = {subject.commit for subject in one.about}
+    if not was or not about:
+        return action.arguments == one.action.arguments
+    return len(was & about) * 2 > len(about)

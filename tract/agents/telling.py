@@ -1,0 +1,105 @@
+"""Telling what became of what policies wanted: entries of the policy log, and warnings.
+
+The same failure is told once, and a policy whose actions fail is left alone for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import NamedTuple
+
+from tract.agents.actions import Action
+from tract.agents.policies import PolicySkip
+from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
+from tract.errors import TractError
+from tract.repo import Repository
+
+_MOST_HELD = 64
+"""A policy whose actions fail is asked again after 1, 2, 4 and so on firings, and at most so many."""
+
+_log = logging.getLogger("tract.policies")
+
+
+class Want(NamedTuple):
+    """What the policy of that name wants, and when it was asked; no *action* where it failed before it had one."""
+
+    policy: str
+    trigger: Trigger
+    action: Action | None
+
+    def entry(
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        *,
+        error: str | None = None,
+        commit: str | None = None,
+        proposal: str | None = None,
+    ) -> NewLogEntry:
+        """The entry of the log that says what came of it."""
+        return NewLogEntry(
+            policy=self.policy,
+            trigger=self.trigger,
+            action=self.action,
+            outcome=outcome,
+            reason=reason or ("" if self.action is None else self.action.reason),
+            error=error,
+            commit=commit,
+            proposal=proposal,
+        )
+
+
+class Telling:
+    """What one handle told of its firings."""
+
+    def __init__(self) -> None:
+        self.log = PolicyLog()
+        self.last: list[PolicyLogEntry] = []
+        """The entries of the last firing."""
+
+        self.warnings: list[str] = []
+        self._told: dict[str, str] = {}
+        self._held: dict[str, tuple[int, int]] = {}
+
+    def is_held(self, name: str) -> bool:
+        """Whether the policy *name*, which failed, is left alone this time."""
+        left, size = self._held.get(name, (0, 0))
+        if left > 0:
+            self._held[name] = left - 1, size
+        return left > 0
+
+    def done(self, repo: Repository, want: Want, *, is_written: bool) -> None:
+        """Tell that what was wanted is done or proposed; the entry was written with it, or is written now."""
+        if is_written:
+            self.last += self.log.read(repo, 1)
+        else:
+            self._write(repo, want.entry("executed"))
+        self._told.pop(want.policy, None)
+        self._held.pop(want.policy, None)
+
+    def failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
+        """Tell what went wrong, once as long as it is the same; the policy is left alone for a while."""
+        is_skip = isinstance(error, PolicySkip)
+        text = str(error)
+        if not is_skip:
+            size = min(_MOST_HELD, 2 * self._held.get(want.policy, (0, 0))[1] or 1)
+            self._held[want.policy] = size, size
+        same = re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "#", text)  # ids and counts differ each time
+        if self._told.get(want.policy) == same:
+            return
+        self._told[want.policy] = same
+        if is_skip:
+            self._write(repo, want.entry("skipped", text))
+            return
+        self._write(repo, want.entry("error", error=text))
+        self.warnings.append(f"policy '{want.policy}': {text}")
+
+    def _write(self, repo: Repository, new: NewLogEntry) -> None:
+        try:
+            write_log_entry(repo, new)
+        except TractError as exc:
+            self.warnings.append(f"the policy log cannot be written: {exc}")
+            _log.warning("policy %s: the log cannot be written: %s", new.policy, exc)
+            return
+        self.last += self.log.read(repo, 1)
