@@ -1,7 +1,10 @@
-"""``tract``, and ``python -m tract``: nothing is loaded before an interrupt is ours to answer."""
+"""``tract``, and ``python -m tract``: nothing is loaded before an interrupt is ours to answer, nor while a program waits for its hook."""
 
 import gc
 import os
+import sys
+
+from tract.adapters.hooks.parting import is_hook, take_event
 
 _YOUNG = 250_000
 """New objects between two looks for garbage: what is loaded at the start stays, and looking through it again and again takes a fifteenth of a short command."""
@@ -11,6 +14,8 @@ def main() -> None:
     """Run the command line; the exit status is 130 where it is interrupted, however early."""
     gc.set_threshold(_YOUNG)
     try:
+        if is_hook(sys.argv) and not take_event():
+            os._exit(0)
         from tract.cli.main import entry  # takes most of the start-up
 
         entry()

@@ -154,7 +154,7 @@ class Importer:
         if all(line.tip is not None for line in writer.done):
             self._last = repo.refs.last
         if place != "branch":
-            _call_tract(repo, conversation)
+            call_tract(repo, conversation)
         return ImportResult(
             wanted, repo.tract, tuple(writer.done), tuple(writer.refused), tuple(name for name in children if name)
         )
@@ -202,7 +202,7 @@ def _tip_of(writer: LineWriter) -> ObjectId | None:
     return next((bytes.fromhex(line.tip) for line in writer.done if line.tip is not None), None)
 
 
-def _call_tract(repo: Repository, conversation: Conversation) -> None:
+def call_tract(repo: Repository, conversation: Conversation) -> None:
     """Call the tract what the program calls the conversation, where it has no such name yet."""
     title, id = conversation.title, conversation.id
     named = f"{title} ({id})" if title and id else title or id

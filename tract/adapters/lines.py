@@ -96,6 +96,10 @@ class LineWriter:
             name = other()
         repo = self._on_branch(branch_ref(name), None if known.branch is not None else start)
         tips = list(known.tips)
+        for turn, commit in zip(line.turns, tips, strict=False):
+            self._note_calls(turn, commit)
+        if tips:
+            self._beside = {}  # the first commit of the conversation has it
         before = repo.head()[1]
         made = self._write_turns(repo, line.turns[len(tips) :], tips, before)
         self._tips.append(tips)

@@ -1,21 +1,32 @@
-"""A session under way becomes commits: its transcript is read, and what the session's tract has not yet is written."""
+"""A session under way becomes commits: what is new in its transcript is read, and what the session's tract has not yet is written."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from tract.adapters.importing import Importer, ImportResult
-from tract.adapters.scanning import without_secrets
-from tract.adapters.transcripts import read_transcript
-from tract.errors import ContentValidationError, RefMovedError
+from tract.adapters.hooks.following import End, Mark, Reading, follow, load_mark, save_mark
+from tract.adapters.hooks.kinds import kind_of
+from tract.adapters.importing import Importer, ImportResult, call_tract
+from tract.adapters.transcripts.model import Conversation
+from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch
+from tract.history.keys import commits_said
 from tract.history.tracts import in_tract
 from tract.objects.json import NotJsonError, parse_json
 from tract.refs.names import HEAD, HEADS, tract_prefix
 from tract.repo import Repository
+from tract.storage import files
 
 _MOST_TRIES = 8
+_LONGEST_WAIT = 60.0
+"""Seconds that a hook's own process waits for the one before it; nobody waits for that process."""
+
+_FOLDER = os.path.join("cache", "hooks")
+_OVER = "SessionEnd"
+_TURN_ENDS = frozenset({"Stop", "AfterAgent", _OVER})
 
 
 class HookEvent(NamedTuple):
@@ -25,13 +36,19 @@ class HookEvent(NamedTuple):
     transcript: str
     name: str
 
+    @property
+    def end(self) -> End:
+        """What the event says of the transcript's end. One of no name says that a turn is done, as most do."""
+        return End(is_over=self.name == _OVER, waits=bool(self.name) and self.name not in _TURN_ENDS)
+
 
 class Recorded(NamedTuple):
-    """What was recorded of a session: its tract, and how many messages are new; what could not be read."""
+    """What was recorded of a session: its tract, and how many messages are new; what could not be read; how many bytes of the transcript were."""
 
     tract: str
     messages: int
     problems: int
+    read: int = 0
 
 
 def read_event(text: str) -> HookEvent:
@@ -40,10 +57,11 @@ def read_event(text: str) -> HookEvent:
         value = parse_json(text)
     except NotJsonError as exc:
         raise ContentValidationError(f"a hook's event is a JSON object: {exc}") from None
-    session, transcript = (value.get(key) if isinstance(value, dict) else None for key in ("session_id", "transcript_path"))  # fmt: skip
+    told = value if isinstance(value, dict) else {}
+    session, transcript = told.get("session_id"), told.get("transcript_path")
     if not isinstance(session, str) or not session or not isinstance(transcript, str) or not transcript:
         raise ContentValidationError("a hook's event names a session_id and a transcript_path")
-    return HookEvent(session, os.path.expanduser(transcript), str(value.get("hook_event_name") or ""))
+    return HookEvent(session, os.path.abspath(os.path.expanduser(transcript)), str(told.get("hook_event_name") or ""))
 
 
 def record_session(repo: Repository, event: HookEvent, format: str, *, scan: bool = False) -> Recorded:
@@ -51,33 +69,126 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: boo
 
     With *scan* a mark takes the place of what looks like a secret.
 
-    Another process that records the same session at the same time is let go first; what it wrote is not written again.
+    One process records a session at a time, and one more waits: a third has nothing to do, for the second reads all that is there.
+    Another process that writes to the same tract is let go first; what it wrote is not written again.
     """
-    reading = read_transcript(event.transcript, format=format)
     name = cleaned_name(event.session)
-    messages = 0
-    for read in reading.conversations:
-        conversation = without_secrets(read) if scan else read
-        for left in range(_MOST_TRIES - 1, -1, -1):
-            try:
-                is_there = repo.refs.read(tract_prefix(name) + HEAD) is not None
-                at = in_tract(repo, name) if is_there else repo
-                importer = Importer(at, count=False)
-                result: ImportResult = importer.take(conversation, place="here" if is_there else "tract", name=name)
-                importer.finish()
-                messages += result.messages
-                _follow(repo, name, result)
-                break
-            except RefMovedError:
-                if not left:
-                    raise
-                repo.refs.refresh()
-    return Recorded(name, messages, len(reading.problems))
+    if repo.path is None:
+        return _record(repo, event, format, name, None, scan=scan)
+    folder = os.path.join(repo.path, _FOLDER)
+    files.make_directories(folder)
+    with _turn(os.path.join(folder, name), leaves=not event.end.is_over) as is_mine:
+        if not is_mine:
+            return Recorded(name, 0, 0)
+        return _record(repo, event, format, name, os.path.join(folder, f"{name}.json"), scan=scan)
 
 
-def _follow(repo: Repository, name: str, result: ImportResult) -> None:
+@contextmanager
+def _turn(path: str, *, leaves: bool) -> Iterator[bool]:
+    """This process's turn to record; False where another waits for its turn already, and this one *leaves* it to that."""
+    now, next_one = files.FileLock(f"{path}.now"), files.FileLock(f"{path}.next")
+    try:
+        try:
+            next_one.acquire(timeout=0 if leaves else _LONGEST_WAIT)
+        except LockTimeoutError:
+            if not leaves:
+                raise
+            yield False
+            return
+        try:
+            now.acquire(timeout=_LONGEST_WAIT)
+        finally:
+            next_one.release()
+        yield True
+    finally:
+        now.close()
+        next_one.close()
+
+
+def _record(repo: Repository, event: HookEvent, format: str, name: str, state: str | None, *, scan: bool) -> Recorded:
+    mark = load_mark(state) if state is not None else None
+    for left in range(_MOST_TRIES - 1, -1, -1):
+        repo.refs.refresh()
+        at = in_tract(repo, name) if repo.refs.read(tract_prefix(name) + HEAD) is not None else None
+        reading = _new_in(at, event, format, mark)
+        try:
+            messages = _land(repo, at, reading.conversation, name, scan=scan)
+            break
+        except RefMovedError:
+            if not left:
+                raise
+    if state is not None and reading.mark != mark:
+        save_mark(state, reading.mark)
+    return Recorded(name, messages, reading.problems, reading.read)
+
+
+def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
+    """What is to be recorded: what stands behind *mark*, where the tract *at* has what that follows; else all that the transcript says."""
+    kind = kind_of(format)
+    if at is not None and mark is not None:
+        reading = _followed(at, event, format, mark)
+        if reading is not None:
+            return reading
+    try:
+        whole = follow(event.transcript, format, kind, None, event.end)
+    except OSError as exc:
+        raise ImportFormatError(f"cannot read '{event.transcript}': {(exc.strerror or str(exc)).lower()}") from None
+    return whole if whole is not None else _document(event.transcript, format)
+
+
+def _followed(at: Repository, event: HookEvent, format: str, mark: Mark) -> Reading | None:
+    try:
+        reading = follow(event.transcript, format, kind_of(format), mark, event.end)
+    except (OSError, AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None  # what is wrong with it is said where it is read whole
+    if reading is None or (reading.conversation is not None and not _goes_on(at, reading.conversation)):
+        return None
+    return reading
+
+
+def _goes_on(at: Repository, conversation: Conversation) -> bool:
+    """Whether the tract has the beginning of every line of *conversation*, and of what comes behind it nothing."""
+    if any(branch.parent is None or not branch.shared for branch in conversation.branches[1:]):
+        return False
+    if any(child.call_id is None and not _has_child(at, child.conversation.name) for child in conversation.children):
+        return False  # its call stands further up
+    keys = [turn.key for turn in conversation.branches[0].turns if turn.key is not None]
+    known = [bool(commits_said(at, key)) for key in keys]
+    return any(known) and known == sorted(known, reverse=True)
+
+
+def _has_child(at: Repository, name: str) -> bool:
+    return at.refs.read(tract_prefix(f"{at.tract}/{name}") + HEAD) is not None
+
+
+def _document(path: str, format: str) -> Reading:
+    """What stands in a transcript that is one document, or has lines that its format's reader trips over."""
+    from tract.adapters.transcripts.reader import read_transcript  # most programs write lines
+
+    found = read_transcript(path, format=format)
+    conversation = found.conversations[0] if found.conversations else None
+    return Reading(conversation, None, len(found.problems), os.path.getsize(path))
+
+
+def _land(repo: Repository, at: Repository | None, conversation: Conversation | None, name: str, *, scan: bool) -> int:
+    """Commit what the tract *at* has not; it is made where it is None. How many messages are new."""
+    if conversation is None:
+        return 0
+    if scan:
+        from tract.adapters.scanning import without_secrets  # few ask for it
+
+        conversation = without_secrets(conversation)
+    importer = Importer(at or repo, count=False)
+    result = importer.take(conversation, place="tract" if at is None else "branch", name=name)
+    importer.finish()
+    if at is not None:
+        call_tract(at, conversation)
+    _follow(in_tract(repo, name), result)
+    return result.messages
+
+
+def _follow(tract: Repository, result: ImportResult) -> None:
     """Put HEAD of the session's tract on the line that the program is on: a rewound turn begins a new one."""
-    tract = in_tract(repo, name)
     branch = result.branches[0]
     if branch.tip is not None and tract.head()[0] != HEADS + branch.name:
         switch_branch(tract, branch.name)

@@ -13,8 +13,25 @@ Readers are pure: a file goes in, values come out, and nothing here knows tract'
     unpacking     files that are compressed
 """
 
+from typing import TYPE_CHECKING
+
 from tract.adapters.transcripts.model import Branch, Child, Conversation, Problem, Reading, Turn
-from tract.adapters.transcripts.reader import read_transcript
-from tract.adapters.transcripts.table import FORMATS
+
+if TYPE_CHECKING:
+    from tract.adapters.transcripts.reader import read_transcript
+    from tract.adapters.transcripts.table import FORMATS
 
 __all__ = ["FORMATS", "Branch", "Child", "Conversation", "Problem", "Reading", "Turn", "read_transcript"]
+
+
+def __getattr__(name: str) -> object:
+    """What needs the readers of all formats is loaded when it is first asked for: a hook reads one."""
+    if name == "read_transcript":
+        from tract.adapters.transcripts.reader import read_transcript
+
+        return read_transcript
+    if name == "FORMATS":
+        from tract.adapters.transcripts.table import FORMATS
+
+        return FORMATS
+    raise AttributeError(f"module 'tract.adapters.transcripts' has no attribute {name!r}")

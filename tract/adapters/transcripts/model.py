@@ -125,6 +125,7 @@ class Found:
 
     *values* are the messages of a list, one object that is a conversation, the records of a file, or the file itself, open to be read.
     *lines* has the line of each value where each has one; a single one is the line of them all.
+    *first* is the number of the first value in its file, where those before it are not given.
     """
 
     place: str
@@ -132,6 +133,7 @@ class Found:
     beside: dict[str, JSON] = field(default_factory=dict)
     lines: Sequence[int | None] = ()
     path: Path | None = None
+    first: int = 0
 
     def line(self, index: int) -> int | None:
         """The line of value *index*."""

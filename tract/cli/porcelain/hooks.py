@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 
+from tract.adapters.hooks.parting import part_from_caller
 from tract.adapters.hooks.settings import PROGRAMS, Change, installed, settings_path, with_hooks, without_hooks
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
@@ -111,38 +111,28 @@ def _status(console: Console, args: Args) -> int:
 def _run(console: Console, args: Args) -> int:
     """Record a session; whatever happens, the program that calls is not disturbed."""
     text = console.read_stdin()
-    if not args.now:
-        _hand_over(console, args, text)
-        return DONE
-    from tract.adapters.hooks.sessions import read_event, record_session  # who hands over waits for none of that
-
-    try:
-        with console.open_repository() as repo:
-            recorded = record_session(
-                repo, read_event(text), PROGRAMS[args.program or "claude-code"].format, scan=args.scan
-            )
-        if args.json:
-            console.print_json({"tract": recorded.tract, "messages": recorded.messages, "problems": recorded.problems})
-    except (TractError, OSError) as exc:
-        _log_failure(console, str(exc))
+    if args.now:
+        _record(console, args, text)
+    elif part_from_caller():
+        try:
+            _record(console, args, text)
+        finally:
+            os._exit(DONE)
     return DONE
 
 
-def _hand_over(console: Console, args: Args, text: str) -> None:
-    """Let a process of its own record it: the program waits for none of that."""
-    command = [sys.executable, "-m", "tract", "-C", console.path("."), "hooks", "run", args.program or "claude-code", "--now", *(["--scan"] if args.scan else [])]  # fmt: skip
+def _record(console: Console, args: Args, text: str) -> None:
+    from tract.adapters.hooks.sessions import read_event, record_session  # settings are changed without it
+
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(text.encode("utf-8", "replace"))
-        process.stdin.close()
-    except OSError as exc:
+        with console.open_repository() as repo:
+            done = record_session(
+                repo, read_event(text), PROGRAMS[args.program or "claude-code"].format, scan=args.scan
+            )
+        if args.json:
+            found = {"tract": done.tract, "messages": done.messages, "problems": done.problems, "bytes": done.read}
+            console.print_json(found)
+    except (TractError, OSError) as exc:
         _log_failure(console, str(exc))
 
 

@@ -192,6 +192,8 @@ class _Entries:
         last = self._above.get(named) if isinstance(named, str) else _previous(self._entries, sidechain=False)
         message = {"role": "user", "content": text}
         kept = {key: value for key, value in record.items() if key in (*_KEPT, "timestamp")}
+        before = {} if last is None else self._entries[last].record
+        kept["key"] = f"{before.get('uuid') or before.get('key')}/{record.get('timestamp')}"  # it has no uuid
         self._entries.append(_Entry(line, {**kept, "type": "user", "message": message, "queued": True}, last))
         at = len(self._entries) - 1
         uuid = record.get("uuid")
@@ -336,7 +338,7 @@ def _turn(entry: _Entry, with_usage: bool, report: Report) -> Turn:
     metadata |= {key: value for key, value in (("message", about), ("compactMetadata", entry.compaction)) if value}
     if record.get("queued"):
         metadata["queued"] = True
-    uuid = record.get("uuid")
+    uuid = record.get("uuid") or record.get("key")
     if (problem := flaw(metadata)) is not None:
         report(entry.line, f"beside the message: {problem}")
         metadata = {}

@@ -9,7 +9,7 @@ The call that began an agent is the one whose result says its id (``toolUseResul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -70,12 +70,21 @@ def inline_child(branch: Branch, calls: AgentCalls) -> Child:
     return _child(conversation, calls)
 
 
-def agents_beside(path: Path, session: str | None, calls: AgentCalls, report: Report, read: Read) -> list[Child]:
-    """The agents of the session that have files of their own beside *path*."""
+def agent_files(path: Path) -> list[Path]:
+    """The files beside *path* that may be of its agents: those of its folder are, of the others some."""
+    folder = path.parent / path.stem / "subagents"
+    found = [*sorted(folder.glob("agent-*.jsonl")), *sorted(path.parent.glob("agent-*.jsonl"))]
+    return [file for file in found if file != path]
+
+
+def agents_beside(
+    path: Path, session: str | None, calls: AgentCalls, report: Report, read: Read, only: Collection[Path] | None = None
+) -> list[Child]:
+    """The agents of the session that have files of their own beside *path*; *only* those files are looked at, where it is given."""
     found: list[Child] = []
     folder = path.parent / path.stem / "subagents"
-    for file in [*sorted(folder.glob("agent-*.jsonl")), *sorted(path.parent.glob("agent-*.jsonl"))]:
-        if file == path:
+    for file in agent_files(path):
+        if only is not None and file not in only:
             continue
         told = Report(str(file))
         records = _records(file, told)

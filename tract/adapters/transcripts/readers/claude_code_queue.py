@@ -6,13 +6,12 @@
     {"type": "queue-operation", "operation": "popAll"}                       all go back to where they were typed
     {"type": "attachment", "attachment": {"type": "queued_command", "prompt": text}}   the words as they went to the model
 
-Where a record of the user says the same words, that record is the message; where none does, the words are one where they went.
+Where a record of the user behind it says the same words, that record is the message; where none does, the words are one where they went.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from tract.adapters.transcripts.model import Found, Report
 from tract.objects.message_format import JSON
@@ -27,8 +26,11 @@ class Queue:
     def __init__(self, found: Found, report: Report) -> None:
         self._found = found
         self._report = report
-        self._waiting: list[tuple[int | None, str]] = []
-        self._said = Counter(text for record in found.values for text in _texts(record))
+        self._waiting: list[tuple[int, str]] = []
+        self._said: dict[str, list[int]] = {}
+        for at, record in enumerate(found.values):
+            for text in _texts(record):
+                self._said.setdefault(text, []).append(at)
 
     def handed_on(self, at: int, record: dict[str, JSON]) -> str | None:
         """The words that record number *at* hands to the model, and that no other record says; None for none."""
@@ -38,16 +40,17 @@ class Queue:
             return None
         operation, content = record.get("operation"), record.get("content")
         if operation == "enqueue" and isinstance(content, str) and content:
-            self._waiting.append((self._found.line(at), content))
+            self._waiting.append((at, content))
         elif operation == "popAll":
-            for line, text in self._waiting:
-                self._report.note(line, f"typed while the model worked, and taken back: {text[:80]!a}")
+            for since, text in self._waiting:
+                self._report.note(
+                    self._found.line(since), f"typed while the model worked, and taken back: {text[:80]!a}"
+                )
             self._waiting.clear()
         elif operation in ("dequeue", "remove") and self._waiting:
             which = next((n for n, (_, text) in enumerate(self._waiting) if text == content), 0)
-            _, text = self._waiting.pop(which)
-            if self._said[text]:
-                self._said[text] -= 1
+            since, text = self._waiting.pop(which)
+            if self._is_said(text, since):
                 return None
             if _COMMAND.match(text):
                 self._report.note(self._found.line(at), f"a command for the program, and left out: {text[:80]!a}")
@@ -57,11 +60,18 @@ class Queue:
 
     def end(self) -> None:
         """Say what still waits."""
-        for line, text in self._waiting:
-            if self._said[text]:
-                self._said[text] -= 1
-            else:
-                self._report.note(line, f"typed while the model worked, and never handed to it: {text[:80]!a}")
+        for since, text in self._waiting:
+            if not self._is_said(text, since):
+                detail = f"typed while the model worked, and never handed to it: {text[:80]!a}"
+                self._report.note(self._found.line(since), detail)
+
+    def _is_said(self, text: str, since: int) -> bool:
+        """Whether a record behind number *since* says *text*, and says it for no other."""
+        places = self._said.get(text, [])
+        which = next((n for n, at in enumerate(places) if at > since), None)
+        if which is not None:
+            del places[which]
+        return which is not None
 
 
 def _attached(record: dict[str, JSON]) -> str | None:

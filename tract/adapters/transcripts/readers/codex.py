@@ -59,17 +59,18 @@ class _Reading:
             self._report(line, record.reason if isinstance(record, Refused) else describe_kind(record))
             return
         kind, payload = record.get("type"), record.get("payload")
+        number = self._found.first + at
         if not among(kind, _TYPES):  # an older rollout
             if is_responses_item(record):
-                self._item(record, line, None, f"{at}")
+                self._item(record, line, None, f"{number}")
             return
         if not isinstance(payload, dict):
             self._report(line, f"'payload' must be an object, found {describe_kind(payload)}")
             return
-        key = f"{self.meta.get('id')}:{at}"
+        key = f"{self.meta.get('id')}:{number}"
         match kind:
             case "session_meta":
-                self._session(payload)
+                self._session(payload, record.get("timestamp"))
             case "turn_context":
                 self._config = model_config(payload.get("model"), reasoning_effort=payload.get("effort"))
             case "response_item":
@@ -79,14 +80,15 @@ class _Reading:
             case "event_msg":
                 self._event(payload)
 
-    def _session(self, payload: dict[str, JSON]) -> None:
+    def _session(self, payload: dict[str, JSON], time: JSON) -> None:
         if not self.meta:
             self.meta = {
                 key: value for key, value in payload.items() if key not in ("instructions", "base_instructions")
             }
         instructions = payload.get("instructions")
         if isinstance(instructions, str) and instructions and not self.turns:
-            self.turns.append(Turn({"role": "system", "content": instructions}, "responses", metadata={"beside": "instructions"}))  # fmt: skip
+            said = {"role": "system", "content": instructions}
+            self.turns.append(Turn(said, "responses", time=read_time(time), metadata={"beside": "instructions"}))
 
     def _item(self, item: dict[str, JSON], line: int | None, time: JSON, key: str) -> None:
         if among(item.get("type"), _PASSED):

@@ -24,6 +24,8 @@ from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
 _TYPES = frozenset({"user", "gemini", "info", "error", "warning"})
+_CHANGING = frozenset({"lastUpdated", "summary"})
+"""What a session says of itself that is another with each turn: a commit of its beginning has none of it."""
 
 
 def is_gemini_session(value: JSON) -> bool:
@@ -60,9 +62,8 @@ def read_gemini_cli(name: str, found: Found, report: Report) -> Iterator[Convers
         report(found.line(0), "no message in it")
         return
     title = session.get("summary")
-    yield linear(
-        name, turns, session, title=title if isinstance(title, str) else None, id=own or None
-    )  # fmt: skip
+    about = {key: value for key, value in session.items() if key not in _CHANGING}
+    yield linear(name, turns, about, title=title if isinstance(title, str) else None, id=own or None)
 
 
 def _add(messages: dict[str, tuple[int | None, dict[str, JSON]]], new: JSON, line: int | None) -> None:

@@ -1,0 +1,169 @@
+"""Claude Code's transcripts, read from the middle.
+
+What is new hangs off the last step that was recorded, or off what comes behind it; a turn that was rewound hangs off something further up.
+While a turn goes on, its last step may get more of the answer it is: it is recorded when another follows, so that its records stand in the order in which the whole transcript has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tract.adapters.hooks.following import End, Records, Stamps, name_of
+from tract.adapters.transcripts.model import Conversation, Found, Report, Turn
+from tract.adapters.transcripts.readers.claude_code import read_claude_code
+from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside
+from tract.objects.message_format import JSON
+
+_SAID = ("user", "assistant")
+_DONE = ("end_turn", "stop_sequence", "max_tokens", "refusal")
+
+
+class ClaudeCode:
+    """A tree of records, and the files of agents beside it."""
+
+    has_head = False
+
+    def leans_back(self, values: Sequence[JSON]) -> bool:
+        known: set[str] = set()
+        is_met = False  # the first message follows what stands before
+        for record in values:
+            if not isinstance(record, dict):
+                continue
+            named = record.get("parentUuid") or record.get("logicalParentUuid")
+            is_said = record.get("type") in _SAID
+            if record.get("isSidechain") is True or _keeps_what_is_above(record, known):
+                return True
+            if is_met and (named not in known if isinstance(named, str) else is_said and "parentUuid" in record):
+                return True
+            known.add(str(record.get("uuid")))
+            is_met = is_met or is_said
+        return False
+
+    def ready(self, values: Sequence[JSON], *, is_over: bool) -> int:
+        """All up to the last message: what is typed while the model works is on its way until a message comes behind it."""
+        if is_over:
+            return len(values)
+        last = (at for at in range(len(values) - 1, -1, -1) if _is_said(values[at]))
+        return next(last, -1) + 1
+
+    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+        """The conversation, its agents' files left out."""
+        conversation = next(read_claude_code(name_of(found), replace(found, path=None), report), None)
+        return without_open_step(conversation) if waits and conversation is not None else conversation
+
+    def with_agents(
+        self, conversation: Conversation, found: Found, report: Report, known: Stamps, end: End
+    ) -> tuple[Conversation, Stamps]:
+        """An agent is recorded with its call, and waits where that does; of one that is under way, a step that may not be done waits."""
+        path = found.path
+        if path is None:
+            return conversation, known
+        stamps: dict[str, Sequence[int]] = {str(file): _stamp(file) for file in agent_files(path)}
+        calls = agent_calls(found.values)
+        wait = {call.id for call in calls.calls}.difference(*map(calls_in, conversation.branches[0].turns))
+        answered = {id for turn in conversation.branches[0].turns for id in _ids(turn, "tool_result", "tool_use_id")}
+        children = list(conversation.children)
+        for name, stamp in [*stamps.items()]:
+            if known.get(name) == stamp:
+                continue
+            for child in agents_beside(path, conversation.id, calls, report, read_claude_code, {Path(name)}):
+                is_over = end.is_over or child.call_id in answered
+                done = child.conversation if is_over else without_open_step(child.conversation)
+                if done is not child.conversation or child.call_id in wait:
+                    stamps.pop(name)
+                if done is not None and child.call_id not in wait:
+                    children.append(replace(child, conversation=done))
+        return replace(conversation, children=tuple(children)), stamps
+
+    def restart(self, conversation: Conversation, records: Records) -> int:
+        turns = conversation.branches[0].turns
+        lines = [turn.line for turn in turns[_last_step(turns) :] if turn.line is not None]
+        at = records.place(min(lines)) if lines else 0
+        waiting = _first_that_waits(records.values)
+        return at if waiting is None else min(at, waiting)
+
+    def context(self, values: Sequence[JSON]) -> list[JSON]:
+        return []
+
+
+def without_open_step(conversation: Conversation) -> Conversation | None:
+    """*conversation* without the step at the end of its main line, where more of it may come; None where nothing is left."""
+    main = conversation.branches[0]
+    start = _last_step(main.turns)
+    if not _is_open(main.turns[start:]):
+        return conversation
+    if start == 0:
+        return None
+    if any(one.shared > start for one in conversation.branches[1:]):  # a line leaves it in the middle of that
+        return conversation
+    return replace(conversation, branches=(replace(main, turns=main.turns[:start]), *conversation.branches[1:]))
+
+
+def calls_in(turn: Turn) -> set[str]:
+    """The ids of the calls in *turn*."""
+    return _ids(turn, "tool_use", "id")
+
+
+def _ids(turn: Turn, kind: str, key: str) -> set[str]:
+    content = turn.message.get("content")
+    blocks = content if isinstance(content, list) else []
+    return {str(block.get(key)) for block in blocks if isinstance(block, dict) and block.get("type") == kind}
+
+
+def _is_open(step: Sequence[Turn]) -> bool:
+    """Whether more of the answer that *step* is may come, or a result of its tools: it was not said that it is done."""
+    about = step[-1].metadata.get("message")
+    if _ids(step[-1], "tool_result", "tool_use_id"):
+        return True
+    is_done = isinstance(about, dict) and about.get("stop_reason") in _DONE
+    return step[-1].message.get("role") == "assistant" and not is_done
+
+
+def _stamp(file: Path) -> Sequence[int]:
+    found = file.stat()
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _last_step(turns: Sequence[Turn]) -> int:
+    """Where the last answer begins, which its results follow; the last turn where no answer is before it but one that it does not belong to."""
+    at = len(turns) - 1
+    while at > 0 and _ids(turns[at], "tool_result", "tool_use_id"):
+        at -= 1
+    id = _answer_id(turns[at]) if at >= 0 else None
+    while at > 0 and id is not None and _answer_id(turns[at - 1]) == id:
+        at -= 1
+    return max(at, 0)
+
+
+def _answer_id(turn: Turn) -> JSON:
+    about = turn.metadata.get("message")
+    return about.get("id") if isinstance(about, dict) and turn.message.get("role") == "assistant" else None
+
+
+def _is_said(value: JSON) -> bool:
+    return isinstance(value, dict) and value.get("type") in _SAID
+
+
+def _keeps_what_is_above(record: Mapping[str, JSON], known: Collection[str]) -> bool:
+    """Whether the record is of a compaction that lets messages stand that are not among the *known*."""
+    about = record.get("compactMetadata")
+    segment = about.get("preservedSegment") if isinstance(about, dict) else None
+    return isinstance(segment, dict) and str(segment.get("headUuid")) not in known
+
+
+def _first_that_waits(values: Sequence[JSON]) -> int | None:
+    """The record by which the first of the words came that were typed while the model worked, and still wait."""
+    waiting: list[tuple[int, JSON]] = []
+    for at, record in enumerate(values):
+        if not isinstance(record, dict) or record.get("type") != "queue-operation":
+            continue
+        operation, content = record.get("operation"), record.get("content")
+        if operation == "enqueue":
+            waiting.append((at, content))
+        elif operation == "popAll":
+            waiting.clear()
+        elif operation in ("dequeue", "remove") and waiting:
+            waiting.pop(next((n for n, (_, text) in enumerate(waiting) if text == content), 0))
+    return waiting[0][0] if waiting else None

@@ -1,0 +1,73 @@
+"""The transcripts of the programs that have hooks, as they are read from the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tract.adapters.hooks.following import End, Kind, Records, Stamps, name_of
+from tract.adapters.transcripts.model import Conversation, Found, Report
+from tract.objects.message_format import JSON
+
+
+def kind_of(format: str) -> Kind:
+    """What the transcripts of *format* need; each is loaded where it is wanted."""
+    if format == "claude-code":
+        from tract.adapters.hooks.claude_code import ClaudeCode
+
+        return ClaudeCode()
+    return _Codex() if format == "codex" else _GeminiCli()
+
+
+class _Lines:
+    """Lines of which each says one thing, the last thing said last."""
+
+    has_head = True
+
+    def ready(self, values: Sequence[JSON], *, is_over: bool) -> int:
+        return len(values)
+
+    def with_agents(
+        self, conversation: Conversation, found: Found, report: Report, known: Stamps, end: End
+    ) -> tuple[Conversation, Stamps]:
+        return conversation, known
+
+    def restart(self, conversation: Conversation, records: Records) -> int:
+        return records.place(conversation.branches[0].turns[-1].line)
+
+
+class _Codex(_Lines):
+    """A rollout: records one after the other; what they are called by is their number in the file."""
+
+    def leans_back(self, values: Sequence[JSON]) -> bool:
+        return False
+
+    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+        from tract.adapters.transcripts.readers.codex import read_codex
+
+        return next(read_codex(name_of(found), found, report), None)
+
+    def context(self, values: Sequence[JSON]) -> list[JSON]:
+        """The model of the turn that is under way."""
+        turns = [one for one in values if isinstance(one, dict) and one.get("type") == "turn_context"]
+        if not turns or not isinstance(payload := turns[-1].get("payload"), dict):
+            return turns[-1:]
+        return [{"type": "turn_context", "payload": {key: payload.get(key) for key in ("model", "effort")}}]
+
+
+class _GeminiCli(_Lines):
+    """A session's lines; one that changes what was said before, or takes it back, needs all of them."""
+
+    def leans_back(self, values: Sequence[JSON]) -> bool:
+        for one in values:
+            patch = one.get("$set") if isinstance(one, dict) else None
+            if isinstance(one, dict) and ("$rewindTo" in one or (isinstance(patch, dict) and "messages" in patch)):
+                return True
+        return False
+
+    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+        from tract.adapters.transcripts.readers.gemini_cli import read_gemini_cli
+
+        return next(read_gemini_cli(name_of(found), found, report), None)
+
+    def context(self, values: Sequence[JSON]) -> list[JSON]:
+        return []
