@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from blake3 import blake3
@@ -48,7 +49,7 @@ class Mark(NamedTuple):
     seen: int
     check: str
     context: Sequence[JSON] = ()
-    agents: Stamps = {}
+    agents: Stamps = MappingProxyType({})
 
 
 class Records(NamedTuple):
@@ -223,4 +224,8 @@ def save_mark(path: str, mark: Mark | None) -> None:
     if mark is None:
         files.unlink(path)
         return
-    files.write_file(path, compact_json({"version": _VERSION, **mark._asdict()}).encode("utf-8"), sync=False)
+    files.write_file(
+        path,
+        compact_json({"version": _VERSION, **mark._asdict(), "agents": dict(mark.agents)}).encode("utf-8"),
+        sync=False,
+    )
