@@ -198,7 +198,7 @@ class Transaction:
         first, tip, before = self._note_list(namespace)
         if replaces is None:
             replaces = self._events_about(namespace, target, before)
-        event = new_blob(new_event(namespace, target, time, self.repo.author, replaces, body), body)
+        event = new_blob(new_event(namespace, target, time, self.repo.author, replaces, body), "body")
         self.objects.append(event)
         return self._append_note(namespace, target, event.id, first, tip, before, time, message, refs)
 

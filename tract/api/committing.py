@@ -328,6 +328,8 @@ class Committing(Handle):
 
     def _make(self, space: Workspace, drafts: list[Draft]) -> list[tuple[ObjectId, Commit]]:
         """Make the commits of *drafts*, here or, where the store lives in a remote and others commit there, with theirs."""
+        if self._sync is None and not space.repo.gates:
+            return make_commits(space.repo, drafts, expected=self._expected_by_commit)
 
         def attempt() -> list[tuple[ObjectId, Commit]]:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)

@@ -261,6 +261,10 @@ class Handle:
     def _fire(self, trigger: Literal["commit", "compile"]) -> None:
         """Ask the policies; a handle alone has none."""
 
+    def _is_silent(self) -> bool:
+        """Whether the tract has neither policies nor an orchestrator that could be asked; a handle alone has none."""
+        return True
+
     def _check_required(self) -> None:
         """Refuse to go on where a policy is missing that is required; a handle alone has none."""
 

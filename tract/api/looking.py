@@ -55,11 +55,14 @@ class Looking(Handle):
         Messages are read from packs when they are sent or looked at: where one is damaged, that raises ObjectCorruptError.
         For HEAD as it is now the policies are asked before, but not with *policies* false.
         """
-        if policies and _NOT_TO_SEND.isdisjoint(options):
-            self._check_required()
-            self._fire("compile")
         from tract.compile.compiled import compile_at
 
+        with self._access() as space:
+            if not policies or self._is_silent() or not _NOT_TO_SEND.isdisjoint(options):
+                self._look()
+                return compile_at(space, **options)
+        self._check_required()
+        self._fire("compile")
         with self._looking() as space:
             return compile_at(space, **options)
 

@@ -35,6 +35,8 @@ class Orchestrating(Policing):
     _is_due: str | None = None
     _quiet: tuple[RefValue | None, float, float] = (None, 0, 0)
     _quiet_since: int = 0
+    _silent_at = -1
+    """The moves of notes' refs at which the tract had neither policies nor an orchestrator."""
     _is_ending: Callable[[], bool] | None = None
 
     def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
@@ -142,6 +144,8 @@ class Orchestrating(Policing):
 
     def _fire(self, trigger: Literal["commit", "compile"]) -> None:
         """Ask the policies, then the triggers."""
+        if self._is_silent():
+            return
         super()._fire(trigger)
         told = self._repo.refs.read(self._orchestrator_ref)
         if told is None or (trigger == "commit" and told == self._quiet[0] and self._is_early(*self._quiet[1:])):
@@ -149,6 +153,15 @@ class Orchestrating(Policing):
         if not _FIRING.get() and not self._repo.read_only and self._open_batch() is None:
             self._trigger(trigger)
             self._quiet = self._quiet_until()
+
+    def _is_silent(self) -> bool:
+        refs = self._repo.refs
+        moves = refs.note_moves
+        if moves != self._silent_at:
+            if refs.read(self._policies_ref) is not None or refs.read(self._orchestrator_ref) is not None:
+                return False
+            self._silent_at = moves
+        return True
 
     def _is_early(self, generation: float, tokens: float) -> bool:
         """Whether no trigger can say anything after a commit, told without a look at the context: HEAD is not at *generation* yet, and has fewer *tokens*."""

@@ -273,10 +273,7 @@ class Policing(Acting):
         return other
 
     def _fire(self, trigger: Trigger) -> None:
-        """Ask the policies, where there are any, and warn of what failed."""
-        if trigger == "compile":  # a commit has looked at what other processes did
-            with self._access():
-                pass
+        """Ask the policies, where there are any, and warn of what failed; who calls has looked at what other processes did."""
         tip = self._repo.refs.read(self._policies_ref)
         engine = self._engine
         if tip is None or _FIRING.get():

@@ -108,7 +108,7 @@ def make_commits(
     RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
     """
     if blobs is None:
-        blobs = [new_blob(draft.value) for draft in drafts]
+        blobs = [_new_blob(draft.value) for draft in drafts]
     _check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
@@ -138,6 +138,11 @@ def make_commits(
     if keys is not None:
         keys.landed()
     return made
+
+
+def _new_blob(value: dict[str, Any]) -> NewObject:
+    """A draft's value as a blob; of a provider's message only that can be wrong, for what is around it is the store's own."""
+    return new_blob(value, "message" if value["content_type"] == "message" else None)
 
 
 def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:

@@ -58,8 +58,8 @@ class _RefusedError(Exception):
         self.path: list[str] = []
 
 
-def encode(value: Any, part: Any = None) -> bytes:
-    """The canonical encoding of *value*; where only a *part* of it, one level down, came from outside, nothing else is checked.
+def encode(value: Any, part: str | None = None) -> bytes:
+    """The canonical encoding of *value*; of a map of which only the *part* under that key came from outside, nothing else is checked.
 
     ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
@@ -67,9 +67,11 @@ def encode(value: Any, part: Any = None) -> bytes:
         if part is None:
             _check(value, MAX_DEPTH)
         else:
-            _check(part, MAX_DEPTH - 1)
+            _check(value[part], MAX_DEPTH - 1)
         data = _packer.pack(value)
     except _RefusedError as exc:
+        if part is not None:
+            exc.path.append(f".{part}")
         _refuse(exc)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None

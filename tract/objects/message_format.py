@@ -60,6 +60,8 @@ def detect_format(message: Mapping[str, JSON]) -> MessageFormat | None:
         return "responses" if str(message.get("type")) in ITEM_TYPES else None
     if role in ("tool", "function") or not _CHAT_KEYS.isdisjoint(message):
         return "openai"
+    if isinstance(message.get("content"), str) and "type" not in message:
+        return "openai"  # as most are
     blocks = _blocks(message.get("content"))
     kinds = {str(block.get("type")) for block in blocks}
     if kinds & _RESPONSES_PARTS or str(message.get("type")) in ITEM_TYPES:

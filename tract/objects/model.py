@@ -332,8 +332,8 @@ def new_object(kind: Kind, payload: bytes) -> NewObject:
     return NewObject(object_id(kind, payload), kind, payload)
 
 
-def new_blob(value: Any, part: Any = None) -> NewObject:
-    """*value*, a map or the bytes of a raw one, as a blob; ContentValidationError when it, or the *part* of it that came from outside, cannot be kept."""
+def new_blob(value: Any, part: str | None = None) -> NewObject:
+    """*value*, a map or the bytes of a raw one, as a blob; ContentValidationError when it, or the *part* of it that came from outside, by its key, cannot be kept."""
     return new_object("blob", encode(value, part))
 
 

@@ -148,7 +148,7 @@ class Database(ObjectReader):
             raise DurabilityError(str(exc), visible=False) from exc
         self._journal.append(kept, sync=self._sync, keyframe=keyframe, is_first=not self._packs)
         self._write_mark()
-        self._remember(kept)
+        self._remember(objects)
 
     def _write_mark(self) -> None:
         """Say beside the journal how far it goes now; a mark that cannot be written is only behind."""
@@ -159,11 +159,12 @@ class Database(ObjectReader):
 
     def _remember(self, objects: Sequence[NewObject]) -> None:
         """Keep the last blobs that were written: whoever commits a message mostly counts or compiles it next."""
-        for id, kind, payload in objects:
+        latest = self._latest
+        for id, kind, payload in objects[-_LATEST_KEPT:]:
             if kind == "blob" and len(payload) <= _LATEST_SIZE:
-                self._latest[id] = Object(kind, payload)
-                if len(self._latest) > _LATEST_KEPT:
-                    del self._latest[next(iter(self._latest))]
+                latest[id] = Object(kind, payload)
+        while len(latest) > _LATEST_KEPT:
+            del latest[next(iter(latest))]
 
     def _write_ahead(self, objects: Sequence[NewObject], operation: NewObject) -> list[NewObject]:
         """Write what does not belong in the journal, and give back what does."""

@@ -75,8 +75,8 @@ def draft(
         value = _edit_value(space, content, target)
     else:
         value = to_value(content, space.types)
-        _check_sendable(value)
-        _check_role(space, value)
+        if value["content_type"] == MessageContent.content_type:
+            _check_message(space, value["message"], value["format"])
     refs: tuple[ObjectId, ...] = ()
     if value["content_type"] == RecordContent.content_type:
         if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
@@ -215,19 +215,24 @@ def _is_text(block: Mapping[str, Any]) -> bool:
 _ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
 
 
-def _check_sendable(value: Mapping[str, Any]) -> None:
-    """ContentValidationError for a message in which there is nothing to send."""
-    message = value.get("message")
-    if value.get("format") not in ("openai", "anthropic") or not isinstance(message, dict) or "role" not in message:
-        return
-    if message.get("content") is None and not any(message.get(key) for key in _ASSISTANTS):
-        if "content" in message and message["role"] == "assistant":
-            return  # an answer may be empty
-        keys = ", ".join(map(str, message))
-        nearest = _nearest_format(message, value["format"])
-        raise ContentValidationError(
-            f"a message of role '{message['role']}' needs content (keys: {keys[:80]}); nearest is {nearest}"
-        )
+def _check_message(space: Workspace, message: Mapping[str, Any], format: str) -> None:
+    """ContentValidationError for a message in which there is nothing to send; a warning of one whose role is none of its provider's: it is sent as another (rule 16 of docs/sending.md)."""
+    if "role" not in message:
+        return  # an item of the Responses API
+    role = message["role"]
+    if message.get("content") is None and format != "responses":
+        _check_sendable(message, role, format)
+    if role not in _ROLES[format]:
+        known = known_role(role, calls=bool(message.get("tool_calls")))
+        space.warn(RoleWarning(f"no provider knows the role {role!r:.40}: the message is sent as {known!r}"))
+
+
+def _check_sendable(message: Mapping[str, Any], role: str, format: str) -> None:
+    if any(message.get(key) for key in _ASSISTANTS) or ("content" in message and role == "assistant"):
+        return  # an answer may be empty
+    keys = ", ".join(map(str, message))
+    nearest = _nearest_format(message, format)
+    raise ContentValidationError(f"a message of role '{role}' needs content (keys: {keys[:80]}); nearest is {nearest}")
 
 
 def _nearest_format(message: Mapping[str, Any], format: str) -> str:
@@ -244,15 +249,6 @@ _ROLES = {
     "responses": frozenset({"system", "developer", "user", "assistant", "tool"}),
     "anthropic": frozenset({"system", "user", "assistant"}),
 }
-
-
-def _check_role(space: Workspace, value: Mapping[str, Any]) -> None:
-    """Warn of a message whose role is none of its provider's: it is sent as another (rule 16 of docs/sending.md)."""
-    message, roles = value.get("message"), _ROLES.get(str(value.get("format")))
-    if roles is None or not isinstance(message, dict) or "role" not in message or message["role"] in roles:
-        return
-    known = known_role(message["role"], calls=bool(message.get("tool_calls")))
-    space.warn(RoleWarning(f"no provider knows the role {message['role']!r:.40}: the message is sent as {known!r}"))
 
 
 def _check_text(what: str, value: object) -> None:
