@@ -293,6 +293,14 @@ class Transaction:
         if expected is not ANY and self.tip != expected:
             raise RefMovedError(self.branch or HEAD, shown(expected), shown(self.tip))
 
+    def take_over(self, other: Transaction) -> None:
+        """Land what *other* made and moves, which was made without the lock: where the refs are not where it saw them, this is a RefMovedError."""
+        self.objects += other.objects
+        self.edits += other.edits
+        self._made |= other._made
+        self._notes |= other._notes
+        self._noted |= other._noted
+
     def begin(self, moves: Moves, expected: Expected | Asked) -> None:
         """Look at HEAD, and refuse what :func:`transaction` says; only for the holder of the lock."""
         repo = self.repo

@@ -68,6 +68,9 @@ class Lying:
             return data[:at] + bytes([data[at] ^ (1 << self._random.randrange(8))]) + data[at + 1 :]
         return data
 
+    def put(self, key: str, data: bytes) -> None:
+        self._ask(self._way("refused", "lost", "twice", "slow"), lambda: self._transport.put(key, data))
+
     def create(self, key: str, data: bytes) -> str | None:
         return self._ask(self._way("refused", "lost", "twice", "slow"), lambda: self._transport.create(key, data))
 

@@ -29,6 +29,15 @@ pytest.importorskip("obstore", reason="obstore is not installed: pip install 'tr
 SECRET = "testing-secret-that-nobody-may-see"
 
 
+# One request after the other: moto looks and then puts, and on a busy machine two of its threads both find nothing.
+MOTO = """
+import sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+"""
+
+
 class Bucket(NamedTuple):
     url: str
     options: dict[str, str]
@@ -68,8 +77,7 @@ def serving(port: int, command: list[str]) -> Iterator[int]:
 def moto_port() -> Iterator[int]:
     pytest.importorskip("moto.server", reason="moto is not installed: pip install 'tract-ai[remote-test]'")
     port = free_port()
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    yield from serving(port, command)
+    yield from serving(port, [sys.executable, "-W", "ignore", "-c", MOTO, str(port)])
 
 
 @pytest.fixture(scope="module")

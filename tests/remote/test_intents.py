@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,7 @@ from tract.errors import ObjectCorruptError
 from tract.history.commit import Draft
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked
-from tract.remote.intents import (
-    Wish,
-    carry,
-    commit_together,
-    decode_intent,
-    encode_intent,
-    intents_start,
-)
+from tract.remote.intents import Wish, decode_intent, encode_intent, intents_start
 from tract.remote.link import Link
 from tract.remote.sync import Sync
 from tract.remote.transport import MemoryTransport, Transport
@@ -104,7 +98,7 @@ def test_authors_times_and_notes_are_those_of_who_left_the_intent(tmp_path: Path
         t.user("a")
         wishes = [Wish(say("b").value, "bob", 1_700_000_000_000_000, "why", {"k": 1}, (("config", {"m": 1}),))]
         store.create(intents_start("root", "main") + f"{5:020}-{'ab' * 16}", encode_intent(b"\xab" * 16, wishes))
-        assert 1 == carry(t._sync, t.repository)  # type: ignore[arg-type]
+        t._sync.carry_left(t.repository)  # type: ignore[union-attr]
         other.user("c")
         assert ["a", "b", "c"] == texts(other)
         info = other.log()[1]
@@ -124,12 +118,12 @@ def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: 
             dying = Sync(other.repository, Link(other.repository, REMOTE, Dying(store, requests, lands=True)), "commit")
             done = True
             try:
-                commit_together(dying, other.repository, [say("b")])
+                dying.append(other.repository, [say("b")], nullcontext)
             except Dying.Dead:
                 done = False
             dying.stop(other.repository)
         with living(tmp_path / f"{requests}-three", store) as third:
-            carry(third._sync, third.repository)  # type: ignore[arg-type]
+            third._sync.carry_left(third.repository)  # type: ignore[union-attr]
             third.user("c")
             assert texts(third) in (["a", "b", "c"], *([] if done or requests else [["a", "c"]]))
             assert texts(third) == texts(there(store))
@@ -151,5 +145,5 @@ def test_what_is_no_intent_is_left_alone(tmp_path: Path) -> None:
         t.user("a")
         store.create(intents_start("root", "main") + f"{5:020}-{'ab' * 16}", good[:-1])
         store.create(intents_start("root", "main") + "something else", good)
-        assert 0 == carry(t._sync, t.repository)  # type: ignore[arg-type]
+        t._sync.carry_left(t.repository)  # type: ignore[union-attr]
         assert ["a"] == texts(t)

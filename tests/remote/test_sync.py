@@ -203,7 +203,7 @@ def test_no_answer_is_an_error_that_says_so_and_the_next_commit_finds_out(tmp_pa
 
         def __getattribute__(self, name: str) -> Any:
             found = object.__getattribute__(self, name)
-            if name in ("get", "create", "swap", "list", "get_range"):
+            if name in ("get", "put", "create", "swap", "list", "get_range"):
                 inner = getattr(store, name)
 
                 def ask(*args: Any, **named: Any) -> Any:

@@ -334,10 +334,14 @@ class Committing(Handle):
         def attempt() -> list[tuple[ObjectId, Commit]]:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)
 
-        if self._sync is None or self._on_moved != "append" or self._open_batch() is not None:
+        sync, repo = self._sync, space.repo
+        is_alone = sync is None or self._on_moved != "append" or self._open_batch() is not None
+        if sync is None or is_alone or not sync.takes(repo, drafts):
             return again_after_remote(attempt)
-        made = again_after_remote(lambda: self._sync.commit(space.repo, drafts, attempt))  # type: ignore[union-attr]
-        return [(one, space.repo.commit(one)) if isinstance(one, bytes) else one for one in made]
+        self._expected_by_commit(*repo.head())
+        ids = sync.append(repo, drafts, self._lock.let_go)
+        self._check_open()  # another thread may have closed the handle meanwhile; what was committed is there
+        return [(id, repo.commit(id)) for id in ids]
 
     def _seen_tip(self) -> ObjectId | None:
         """Where this handle saw the branch last."""

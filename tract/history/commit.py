@@ -65,7 +65,7 @@ def check_size(repo: Repository, blob: NewObject) -> None:
         )
 
 
-def _check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
+def check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
     """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
     config = repo.config
     for blob in blobs:
@@ -109,7 +109,7 @@ def make_commits(
     """
     if blobs is None:
         blobs = [_new_blob(draft.value) for draft in drafts]
-    _check_limits(repo, drafts, blobs)
+    check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
         made: list[tuple[ObjectId, Commit]] = []

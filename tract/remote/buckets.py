@@ -67,6 +67,9 @@ class BucketTransport:
 
         return self._asked(key, ask)
 
+    def put(self, key: str, data: bytes) -> None:
+        self._put(key, data, "overwrite")
+
     def create(self, key: str, data: bytes) -> str | None:
         return self._put(key, data, "create")
 
@@ -82,8 +85,8 @@ class BucketTransport:
             except (errors.AlreadyExistsError, errors.PreconditionError, FileExistsError):
                 return None
             except (errors.NotFoundError, FileNotFoundError) as exc:
-                # A swap where there is nothing is answered so; a create never, but where the bucket is missing.
-                self._missing(exc, is_expected=mode != "create")
+                # A swap where there is nothing is answered so; any other put never, but where the bucket is missing.
+                self._missing(exc, is_expected=isinstance(mode, dict))
                 return None
             return found.get("e_tag") or ""
 

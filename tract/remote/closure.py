@@ -28,6 +28,7 @@ class Needed(NamedTuple):
 def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callable[[ObjectId], bool]) -> Needed:
     """What *roots* need of what is not there yet, as *has* says."""
     found: dict[ObjectId, Kind] = {}
+    had: set[ObjectId] = set()  # contexts name the same messages again and again
     generations: dict[ObjectId, int] = {}
     cuts: dict[ObjectId, Cut] = {}
     stack = [root for root in roots if not has(root[0])]
@@ -42,7 +43,11 @@ def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callab
         if kind == "commit":
             generations[id] = repo.commit(id).generation
         for named, named_kind, role in named_by(value):
-            if role != "noted" and named not in found and not has(named):
+            if role == "noted" or named in found or named in had:
+                continue
+            if has(named):
+                had.add(named)
+            else:
                 stack.append((named, named_kind))
     rows = [(id, kind) for id, kind in found.items() if kind != "commit"]
     # Like compresses best beside like, and those that follow each other in a history beside each other.

@@ -6,7 +6,6 @@ A listing only says which heads there are, and which may have changed; what a he
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from tract.errors import RemoteError, TractError
@@ -15,8 +14,8 @@ from tract.refs.names import TAGS, branch_ref, check_ref, tract_prefix
 from tract.remote.address import INTENTS, LINKS, TRACTS, part_name, tract_key
 from tract.remote.head import Head
 from tract.remote.link import KnownHead, Link
+from tract.remote.together import ask_together
 
-_AT_ONCE = 16
 _LOG = "/log/"
 
 
@@ -36,8 +35,7 @@ def find_heads(link: Link, asked: Asked) -> list[Head]:
     """The heads that are asked for, as they are now."""
     if asked.tracts is not None and asked.branches is not None:
         names = [(tract, branch) for tract in asked.tracts for branch in asked.branches]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            known = list(pool.map(lambda name: link.look(*name), names))
+        known = list(ask_together(lambda name: link.look(*name), names))
         return _checked(link, [one.head for one in known if one is not None])
     starts = [TRACTS] if asked.tracts is None else [tract_key(tract) for tract in asked.tracts]
     found: dict[str, str] = {}
@@ -79,8 +77,7 @@ def _look_at_all(link: Link, listed: Mapping[str, str]) -> list[Head]:
             return known
         return link.look_at(key)
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return [known.head for known in pool.map(look, listed) if known is not None]
+    return [known.head for known in ask_together(look, list(listed)) if known is not None]
 
 
 def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:

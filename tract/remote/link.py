@@ -40,6 +40,9 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _BETWEEN_SAVES = 2.0
 
+# What is in packs of so few objects is looked up in a set, which takes a hundredth of a search.
+_SMALL = 4096
+
 
 class KnownHead(NamedTuple):
     """A head, and its version there."""
@@ -78,6 +81,11 @@ class Counted:
         found = self._transport.get_range(key, start, length)
         self._traffic.received += len(found or b"")
         return found
+
+    def put(self, key: str, data: bytes) -> None:
+        self._traffic.requests += 1
+        self._traffic.sent += len(data)
+        self._transport.put(key, data)
 
     def create(self, key: str, data: bytes) -> str | None:
         self._traffic.requests += 1
@@ -139,6 +147,7 @@ class Link:
         self._known: dict[str, KnownHead] = {}
         self._memory = repo.remembered
         self._packs: dict[str, Ids] = {}
+        self._sets: dict[str, frozenset[ObjectId]] = {}
         self.is_lasting = False
         """Whether the link stays open for many pushes, and keeps what it remembers now and then instead of each time."""
 
@@ -233,15 +242,26 @@ class Link:
     def has(self, packs: Sequence[PackName]) -> Callable[[ObjectId], bool]:
         """Whether an object is in one of *packs*."""
         tables = [self.ids(pack) for pack in packs]
+        small = [self._set(pack.key, ids) for pack, ids in zip(packs, tables, strict=True) if len(ids) <= _SMALL]
+        large = [ids for ids in tables if len(ids) > _SMALL]
 
         def contains(id: ObjectId) -> bool:
-            for table in tables:
+            for ids in small:
+                if id in ids:
+                    return True
+            for table in large:
                 at = bisect_left(table, id)
                 if at < len(table) and table[at] == id:
                     return True
             return False
 
         return contains
+
+    def _set(self, key: str, ids: Ids) -> frozenset[ObjectId]:
+        found = self._sets.get(key)
+        if found is None:
+            found = self._sets[key] = frozenset(ids)
+        return found
 
     def ids(self, pack: PackName) -> Ids:
         """The ids in a pack, in order; asked for, in one request, where this store does not remember them."""
@@ -267,6 +287,7 @@ class Link:
     def forget_pack(self, key: str) -> None:
         """Do not keep any longer what is in a pack, which is gone."""
         self._packs.pop(key, None)
+        self._sets.pop(key, None)
         self._memory.pop(_pack_name(key), None)
         if self._unsaved.pop(_pack_name(key), None) is not None:
             return  # no file has it

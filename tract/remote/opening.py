@@ -11,7 +11,6 @@ from tract.errors import ConfigError, RemoteError
 from tract.opening import create_repository, find_repository, open_repository, store_path
 from tract.remote.address import parse_address
 from tract.remote.clone import ORIGIN, clone
-from tract.remote.intents import carry
 from tract.remote.link import Link
 from tract.remote.push import ready_link
 from tract.remote.remotes import add_remote, open_link, read_marker, remotes
@@ -86,5 +85,5 @@ def begin_sync(repo: Repository, name: str | None, mode: SyncMode) -> Sync:
     if not repo.read_only and read_marker(link) is not None:
         sync.refresh(replace(repo, branch=None))
         if mode == "commit" and repo.head()[0] is not None:
-            carry(sync, repo)  # what writers left that died
+            sync.carry_left(repo)
     return sync

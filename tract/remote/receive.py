@@ -6,7 +6,6 @@ What fits in memory waits there, and lands with the operation; more of it waits 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,11 +13,12 @@ from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, NewObject, Node, Object, named_by, read_commit, read_node
+from tract.objects.model import Commit, NewObject, Node, Object, borrows_context, named_by, read_commit, read_node
 from tract.refs.buffered import BufferedObjects
 from tract.remote.head import PackName
 from tract.remote.link import Link, MissingPackError
 from tract.remote.packs import FrameRow, PackIndex, read_frame, read_pack
+from tract.remote.together import AT_ONCE, ask_together
 from tract.remote.transport import Stored
 from tract.repo import Repository
 from tract.storage.database import Database
@@ -27,7 +27,6 @@ from tract.storage.shallow import Cut, kept_part
 from tract.transaction import Transaction
 
 _IN_MEMORY = 16 * 1024 * 1024
-_AT_ONCE = 16
 
 # A pack with fewer objects is read whole: to look at its index first would take as long.
 _LEAST_LOOKED_INTO = 64
@@ -95,6 +94,8 @@ class Incoming:
                     missing.append(id)
                 elif self._repo.objects.read(id).kind != kind:
                     raise RemoteError(f"{by} names {id.hex()[:16]} as a {kind}, which it is not")
+                else:
+                    self._reached.add(id)  # contexts name the same messages again and again
                 continue
             if found.kind != kind:
                 raise RemoteError(f"{by} names {id.hex()[:16]} as a {kind}, which is a {found.kind}")
@@ -111,7 +112,10 @@ class Incoming:
         if obj.kind == "tree":
             value = read_node(id, obj)
         else:
-            value = kept_part(read_commit(id, obj), cuts.get(id))
+            commit = read_commit(id, obj)
+            if id not in cuts and not borrows_context(commit):
+                self._repo.keep_commit(id, commit)
+            value = kept_part(commit, cuts.get(id))
             for parent in value.parents:
                 if self.has(parent) and self._generation(parent) >= value.generation:
                     raise RemoteError(f"the generation of {by} is not above that of its parent")
@@ -120,7 +124,7 @@ class Incoming:
                 yield named, kind, by
 
     def _generation(self, id: ObjectId) -> int:
-        found = self.read(id)
+        found = None if id in self._repo.decoded.commits else self.read(id)
         return self._repo.commit(id).generation if found is None else read_commit(id, found).generation
 
     def reader(self) -> Repository:
@@ -183,21 +187,20 @@ def receive(
     """
     total = sum(pack.size for pack in packs)
     done = 0
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for at in range(0, len(packs), _AT_ONCE):
-            part = packs[at : at + _AT_ONCE]
-            looked_into = [] if is_new else [pack for pack in part if pack.objects >= _LEAST_LOOKED_INTO]
-            indexes = dict(zip(looked_into, pool.map(link.index, looked_into), strict=True))
-            asked = [_Part(link, pack, *_rows(pack, indexes.get(pack), incoming)) for pack in part]
-            for one, objects in zip(asked, pool.map(_Part.read, asked), strict=True):
-                index = one.table
-                ids = [new.id for new in objects] if index is None else [index.id(n) for n in range(len(index))]
-                link.remember_pack(one.pack.key, ids)
-                for new in objects:
-                    if is_new or not incoming.was_here(new.id):
-                        incoming.add(new)
-                done += one.pack.size
-                told(done, total)
+    for at in range(0, len(packs), AT_ONCE):
+        part = packs[at : at + AT_ONCE]
+        looked_into = [] if is_new else [pack for pack in part if pack.objects >= _LEAST_LOOKED_INTO]
+        indexes = dict(zip(looked_into, ask_together(link.index, looked_into), strict=True))
+        asked = [_Part(link, pack, *_rows(pack, indexes.get(pack), incoming)) for pack in part]
+        for one, objects in zip(asked, ask_together(_Part.read, asked), strict=True):
+            index = one.table
+            ids = [new.id for new in objects] if index is None else [index.id(n) for n in range(len(index))]
+            link.remember_pack(one.pack.key, ids)
+            for new in objects:
+                if is_new or not incoming.was_here(new.id):
+                    incoming.add(new)
+            done += one.pack.size
+            told(done, total)
 
 
 def _rows(

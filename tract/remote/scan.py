@@ -5,8 +5,8 @@ Only what is new there is looked at, so a push costs what it brings, and what wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from tract.errors import RemoteRefusedError
 from tract.messages.secrets import SecretAt, secrets_in
@@ -27,10 +27,20 @@ class Found(NamedTuple):
 
 def refuse_secrets(repo: Repository, need: Needed, what: str) -> None:
     """RemoteRefusedError, with every place, where something of what is to be sent looks like a secret; *what* is pushed."""
-    found = list(look_through(repo, need))
+    _refuse(list(look_through(repo, need)), what, "a note")
+
+
+def refuse_secrets_in(values: Iterable[Any], what: str) -> None:
+    """The same for *values* that are no commits yet."""
+    _refuse([Found(None, one) for value in values for one in secrets_in(value)], what, "the message")
+
+
+def _refuse(found: Sequence[Found], what: str, beside: str) -> None:
     if not found:
         return
-    places = [f"{_where(one)} has what looks like a secret ({one.secret.kind}: {one.secret.shown})" for one in found]
+    places = [
+        f"{_where(one, beside)} has what looks like a secret ({one.secret.kind}: {one.secret.shown})" for one in found
+    ]
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     error = RemoteRefusedError(f"push of '{what}' refused: {'; '.join(places[:_NAMED])}{more}; nothing of it was sent")
     error.secrets = tuple(found)
@@ -52,6 +62,6 @@ def look_through(repo: Repository, need: Needed) -> Iterator[Found]:
             yield from (Found(None if commit is None else commit.hex(), one) for one in texts)
 
 
-def _where(found: Found) -> str:
+def _where(found: Found, beside: str) -> str:
     place = f"'{found.secret.path}'"
-    return f"{place} of a note" if found.commit is None else f"{place} of commit {found.commit[:16]}"
+    return f"{place} of {beside}" if found.commit is None else f"{place} of commit {found.commit[:16]}"

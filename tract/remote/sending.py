@@ -140,8 +140,7 @@ def send_pack(link: Link, pack: NewPack, when: int) -> PackName:
 
     def put() -> PackName:
         key = new_pack_key()
-        if link.transport.create(key, pack.data) is None:
-            raise RemoteError(f"remote '{link.name}': a new pack's name is taken")
+        link.transport.put(key, pack.data)
         return PackName(key, len(pack.ids), len(pack.data), pack.index_at, when)
 
     name = link.patiently(put)

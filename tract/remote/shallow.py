@@ -10,7 +10,6 @@ Objects are read out of the remote's packs by the frame: a pack is read whole on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from tract.errors import ObjectCorruptError, RemoteError
@@ -19,9 +18,8 @@ from tract.objects.model import Commit, NewObject, Node, Object, named_by, read_
 from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import Link, MissingPackError
 from tract.remote.packs import FrameRow, PackIndex, read_frame
+from tract.remote.together import ask_together
 from tract.storage.shallow import Cut, kept_part
-
-_AT_ONCE = 16
 
 
 class RemoteObjects:
@@ -29,8 +27,7 @@ class RemoteObjects:
 
     def __init__(self, link: Link, packs: Sequence[PackName]) -> None:
         self._link = link
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            indexes = list(pool.map(link.index, packs))
+        indexes = list(ask_together(link.index, packs))
         self._places: dict[ObjectId, tuple[PackName, PackIndex, FrameRow]] = {}
         self._kinds: dict[ObjectId, Kind] = {}
         for pack, index in zip(packs, indexes, strict=True):
@@ -49,9 +46,8 @@ class RemoteObjects:
             place = self._places.get(id)
             if place is not None and (place[0].key, place[2].offset) not in self._frames:
                 wanted[place[0].key, place[2].offset] = place
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for objects in pool.map(self._frame, wanted.values()):
-                self._read.update((new.id, new) for new in objects)
+        for objects in ask_together(self._frame, list(wanted.values())):
+            self._read.update((new.id, new) for new in objects)
         self._frames.update(wanted)
 
     def _frame(self, place: tuple[PackName, PackIndex, FrameRow]) -> list[NewObject]:

@@ -9,35 +9,30 @@ Where no answer came nobody knows yet: RemoteError with ``landed`` None, and the
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from tract.errors import RefMovedError, RemoteMovedError
-from tract.history.commit import Draft
+from tract.history.commit import Draft, check_limits
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
+from tract.objects.model import new_blob
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
 from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted
-from tract.remote.fetch import fetch
-from tract.remote.finding import Asked
-from tract.remote.head import Head
-from tract.remote.intents import can_wait, commit_together, is_waiting
+from tract.remote.carrying import bring, check_not_parted
+from tract.remote.courier import courier_for, leave
+from tract.remote.intents import can_wait, list_intents, wish_of
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
 from tract.remote.push import PushRequest, push
+from tract.remote.scan import refuse_secrets_in
 from tract.repo import Repository
-from tract.transaction import Transaction, transaction
-
-_Made = TypeVar("_Made")
-
-_BETWEEN_LOOKS = 0.25
-"""Seconds between two looks for what others left, of a writer that is never in their way."""
+from tract.transaction import Transaction, check_idle
 
 SyncMode = Literal["manual", "commit", "close"]
 SYNC_MODES = ("manual", "commit", "close")
@@ -54,9 +49,6 @@ class Sync:
         link.is_lasting = True
         self.mode = mode
         self._is_busy = False
-        self._naming: list[Callable[[Head], dict[str, Any]]] = []
-        self._is_contended = False
-        self._looked = time.monotonic()
         if mode == "commit":
             repo.gates.append(self.pass_on)
 
@@ -64,44 +56,43 @@ class Sync:
         """Let go of the store: what is left to be sent is sent now, where that was to be done at the end."""
         if self.pass_on in repo.gates:
             repo.gates.remove(self.pass_on)
+        leave(id(self))
         try:
             if self.mode == "close":
                 push(repo, self.link.name, PushRequest(everything=True), link=self.link)
         finally:
             self.link.save()
 
-    def commit(self, repo: Repository, drafts: Sequence[Draft], attempt: Callable[[], _Made]) -> _Made | list[ObjectId]:
-        """What *attempt* makes of *drafts*; where others are faster on the branch, they are left for whoever swaps next, and the commits that they became are given."""
-        if not self._is_contended or not can_wait(drafts):
-            try:
-                made = attempt()
-                self._look_for_others(repo)
-                return made
-            except RefMovedError as exc:
-                if exc.remote is None or not can_wait(drafts):
-                    raise
-        self._is_contended = True
-        return commit_together(self, repo, drafts)
+    def takes(self, repo: Repository, drafts: Sequence[Draft]) -> bool:
+        """Whether *drafts* can be appended wherever the branch is by then, with what others of this process append: nobody has to be asked, and nothing else lands with them."""
+        is_plain = self.mode == "commit" and not repo.riders and repo.gates == [self.pass_on]
+        return is_plain and can_wait(drafts) and repo.head()[0] is not None
 
-    def _look_for_others(self, repo: Repository) -> None:
-        """Know, now and then, whether others wait: a writer that is always first would starve them."""
-        now = time.monotonic()
-        if now - self._looked >= _BETWEEN_LOOKS:
-            self._looked = now
-            self._is_contended = is_waiting(self.link, repo)
+    def append(
+        self, repo: Repository, drafts: Sequence[Draft], let_go: Callable[[], AbstractContextManager[None]]
+    ) -> list[ObjectId]:
+        """The commits that *drafts* became, which the remote has, and this store too; *let_go* lets other threads in while it answers.
 
-    def carried(self, number: int) -> None:
-        """Know how many intents were carried at once: where it is one, nobody else is there."""
-        self._is_contended = number != 1
+        RemoteError with ``landed`` None where that is not known within the remote's timeout.
+        """
+        check_idle(repo)
+        check_limits(repo, drafts, [new_blob(draft.value) for draft in drafts])
+        wishes = [wish_of(repo, draft) for draft in drafts]
+        if self.link.scans:
+            values = [part for wish in wishes for part in (wish.value, *(body for _, body in wish.notes))]
+            refuse_secrets_in(values, _short(repo))
+        waiting = courier_for(repo, self.link, id(self)).append(wishes)
+        with let_go():
+            waiting.done.wait()
+        if waiting.error is not None:
+            raise waiting.error
+        repo.refs.refresh()
+        return waiting.ids
 
-    @contextmanager
-    def naming(self) -> Iterator[list[Callable[[Head], dict[str, Any]]]]:
-        """For a transaction inside: what is put into the list says what its head says beside."""
-        self._naming = []
-        try:
-            yield self._naming
-        finally:
-            self._naming = []
+    def carry_left(self, repo: Repository) -> None:
+        """Carry what writers left on HEAD's branch that died."""
+        if list_intents(self.link, repo.tract, _short(repo)):
+            courier_for(repo, self.link, id(self)).lead()
 
     def pass_on(self, tx: Transaction) -> None:
         """Bring what a transaction does to the remote, before it lands here; RefMovedError, and nothing of it, where others moved a branch there."""
@@ -131,14 +122,19 @@ class Sync:
         tips = {**tips, **{name: new for name, new in moved.items() if isinstance(new, bytes)}}
         if not wanted and not beside and not tips:
             return
-        one = TractPush(self.link, own, note_lists(own, self.link.name, tips), force="lease")
-        one.beside = self._naming[0] if self._naming else None
+        is_forward = all(self._is_forward(own, branch) for branch in wanted)
+        lists = note_lists(own, self.link.name, tips)
+        one = TractPush(self.link, own, lists, force="no" if is_forward else "lease")
         try:
             one.plan([branch for branch in wanted if branch.tip is not None or self._is_there(own, branch)])
             one.run()
             push_meta(self.link, one, beside, "lease")
         except RemoteMovedError as exc:
-            self.refresh(replace(own, objects=self.link.repo.objects))
+            plain = replace(own, objects=self.link.repo.objects)
+            self.refresh(plain)
+            if is_forward:
+                for branch in wanted:
+                    check_not_parted(self.link, plain, branch.branch)
             error = RefMovedError(own.prefix + HEADS + exc.ref, exc.expected, exc.actual)
             error.remote = self.link.name
             raise error from exc
@@ -146,38 +142,29 @@ class Sync:
         tx.objects += one.new()
         tx.edits += one.done.edits
 
+    def _is_forward(self, own: Repository, branch: Wanted) -> bool:
+        """Whether a branch only goes on from where it is here: then it must go on from where it is there, too."""
+        here = own.ref(HEADS + branch.branch)
+        return branch.tip is not None and isinstance(here, bytes) and is_ancestor(own, here, branch.tip)
+
     def _is_there(self, own: Repository, branch: Wanted) -> bool:
         return own.refs.read(f"{own.prefix}{REMOTES}{self.link.name}/{branch.branch}") is not None
 
-    def refresh(self, repo: Repository, branches: Sequence[str] | None = None) -> None:
-        """Learn what the remote has, and bring the branches here forward to it; one request where nothing is new."""
+    def refresh(self, repo: Repository, branch: str | None = None) -> None:
+        """Learn what the remote has, and bring the branches here forward to it; one request where nothing is new and it is about one *branch*."""
         self._is_busy = True
         try:
-            found = fetch(self.link, repo, Asked([repo.tract], branches))
-            if found.refs or branches is None:
-                self._follow(repo)
+            bring(self.link, repo, branch)
         finally:
             self._is_busy = False
 
     def refresh_head(self, repo: Repository) -> None:
         """The same for HEAD's branch alone."""
-        branch = repo.head()[0]
-        if branch is not None:
-            self.refresh(repo, [branch.removeprefix(HEADS)])
+        if repo.head()[0] is not None:
+            self.refresh(repo, _short(repo))
 
-    def _follow(self, repo: Repository) -> None:
-        """Move branches here to where the remote's are, if they lead there."""
-        start = f"{REMOTES}{self.link.name}/"
-        own = replace(repo, branch=None)
-        behind: list[tuple[str, ObjectId, ObjectId | None]] = []
-        for name, there in own.local_refs(start):
-            ref = HEADS + name.removeprefix(start)
-            here = own.ref(ref)
-            if not isinstance(there, bytes) or isinstance(here, str) or there == here:
-                continue
-            if here is None or is_ancestor(own, here, there):
-                behind.append((ref, there, here))
-        if behind:
-            with transaction(own, f"sync: {self.link.name}", moves="refs") as tx:
-                for ref, there, here in behind:
-                    tx.move(ref, there, here)
+
+def _short(repo: Repository) -> str:
+    branch = repo.head()[0]
+    assert branch is not None
+    return branch.removeprefix(HEADS)

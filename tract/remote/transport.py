@@ -1,6 +1,6 @@
 """What a remote must be able to do: a few operations on keys, each of which one request answers.
 
-    get   list   create (only where there is none)   swap (only where the version is that one)   delete
+    get   list   put (under a name that nobody else has)   create (only where there is none)   swap (only where the version is that one)   delete
 
 The answers ``None`` are about keys: there is none, or it is not as expected.
 Whatever else goes wrong is a RemoteError; where a write was asked for and no answer came, ``landed`` is None.
@@ -57,6 +57,10 @@ class Transport(Protocol):
         """Some bytes of what is under *key*; None where nothing is. Fewer where it ends before."""
         ...
 
+    def put(self, key: str, data: bytes) -> None:
+        """Put *data* under *key*, a name that nobody else has: no condition, so it may be asked twice."""
+        ...
+
     def create(self, key: str, data: bytes) -> str | None:
         """Put *data* under *key* where there is nothing, and give its version; None where there is something."""
         ...
@@ -93,6 +97,10 @@ class MemoryTransport:
         with self._lock:
             found = self._keys.get(key)
         return None if found is None else found[0][start : start + length]
+
+    def put(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._put(key, data)
 
     def create(self, key: str, data: bytes) -> str | None:
         with self._lock:
@@ -164,6 +172,13 @@ class FileTransport:
             return files.read_at(fd, length, start)
         finally:
             files.close(fd)
+
+    def put(self, key: str, data: bytes) -> None:
+        try:
+            self._make_folders(key)
+            files.write_file(self._path(key), data, sync=True)
+        except (OSError, DurabilityError, StorageError) as exc:
+            raise self._error(key, exc, landed=None if isinstance(exc, DurabilityError) else False) from exc
 
     def create(self, key: str, data: bytes) -> str | None:
         try:

@@ -90,6 +90,11 @@ class Database(ObjectReader):
         self.before_clearing: Callable[[], None] | None = None
         super().__init__(path, lock_path, read_only=read_only)
 
+    @property
+    def durability(self) -> Durability:
+        """When what is written survives."""
+        return "full" if self._sync else "process"
+
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
         with self.lock():

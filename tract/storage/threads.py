@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from weakref import WeakSet
 
 from tract.errors import ClosedError
@@ -36,6 +37,20 @@ class ThreadLock:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    @contextmanager
+    def let_go(self) -> Iterator[None]:
+        """Let others in while this thread waits, however often it took the lock; it has it again as often at the end."""
+        times = 0
+        with suppress(RuntimeError):  # it is not this thread's any more
+            while True:
+                self._lock.release()
+                times += 1
+        try:
+            yield
+        finally:
+            for _ in range(times):
+                self.acquire()
 
     def after_fork(self) -> None:
         """In the child: see whether the lock is free, or held by the thread that forked."""

@@ -1,0 +1,438 @@
+"""Couriers: a thread of a process that brings to a remote what its handles and threads append to one branch.
+
+    alone        what waits in this process goes in one push, while the next waits
+    following    others are faster: what waits here becomes one intent, and the head is looked at until it names it
+    leading      what waits here, and all intents that wait there, go in one push
+
+A courier that loses twice follows; it leads where it finds that others wait for it, or that nobody has moved the head for long: who led may be dead.
+No lock is held while the remote answers; callers wait for what became of theirs, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import Literal, NamedTuple
+
+from tract.errors import RemoteError, RemoteMovedError, TractError
+from tract.history.walk import first_parents
+from tract.objects.id import ObjectId
+from tract.opening import open_repository
+from tract.refs.names import HEADS
+from tract.remote.carrying import NONE_LISTED, Listing, bring, carry
+from tract.remote.intents import Intent, Landed, Wish, encode_intent, intent_key, landed_in, list_intents, read_intents
+from tract.remote.link import Link
+from tract.repo import Repository
+from tract.storage.database import Database
+
+_IDLE = 2.0
+"""Seconds without work after which the thread ends; the next that waits begins another."""
+
+_BETWEEN_LOOKS = 0.25
+"""Seconds between two looks for what others left, of a courier that nobody is in the way of."""
+
+_GATHERING = 0.003
+_SHORTEST_POLL = 0.01
+_LONGEST_POLL = 0.25
+_PATIENCE = 0.1
+_INTERVALS = 6
+_MOST_CARRIED = 256
+_QUIET = 1.0
+_LOSSES = 2
+ABANDONED = 600.0
+"""Seconds after which others remove an intent that landed: who left it is gone."""
+
+
+class Waiting:
+    """Messages of one caller, and what becomes of them."""
+
+    def __init__(self, wishes: Sequence[Wish], deadline: float) -> None:
+        self.wishes = wishes
+        self.deadline = deadline
+        self.done = threading.Event()
+        self.ids: list[ObjectId] = []
+        self.error: BaseException | None = None
+
+    def settle(self, ids: list[ObjectId]) -> None:
+        self.ids = ids
+        self.done.set()
+
+    def fail(self, error: BaseException) -> None:
+        self.error = error
+        self.done.set()
+
+
+class _Posted(NamedTuple):
+    """An intent of this process: *is_sure* says that no request for it can still be under way."""
+
+    key: str
+    waiting: tuple[Waiting, ...]
+    is_sure: bool
+
+
+class Courier:
+    """Brings what is appended to the branch of *repo*, which it opens anew for itself, over a link of its own as *link* is."""
+
+    def __init__(self, repo: Repository, link: Link) -> None:
+        self._own = _opened_anew(repo)
+        self._link = Link(self._own, link.remote, link.plain, grace=link.grace)
+        self._link.is_lasting = True
+        self._scans = link.scans
+        self._branch = (self._own.branch or "").removeprefix(HEADS)
+        self._wake = threading.Condition()
+        self._queue: list[Waiting] = []
+        self._posted: dict[bytes, _Posted] = {}
+        self._read: dict[bytes, Intent] = {}
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+        self._mode: Literal["alone", "following", "leading"] = "alone"
+        self._losses = 0
+        self._last_look = self._last_others = self._last_work = time.monotonic()
+        self._seen: str | None = None
+        self._moved: float | None = None
+        self._quiet_since = time.monotonic()
+        self._interval = 0.0
+        self._idle_pause = _SHORTEST_POLL
+        self._led = threading.Event()
+        self._took = 0.0
+        self._rank: int | None = None
+        self.traffic = self._link.traffic
+
+    # What callers do
+
+    def append(self, wishes: Sequence[Wish]) -> Waiting:
+        """Let *wishes* be brought; ``done`` of what is given is set when it is known what became of them."""
+        one = Waiting(wishes, time.monotonic() + self._link.remote.timeout)
+        with self._wake:
+            self._queue.append(one)
+            self._begin()
+            self._wake.notify()
+        return one
+
+    def lead(self) -> None:
+        """Carry what waits there now: writers left it that died."""
+        with self._wake:
+            self._mode = "leading"
+            self._last_others = time.monotonic()
+            self._led.clear()
+            self._begin()
+            self._wake.notify()
+        self._led.wait(self._link.remote.timeout)
+
+    def stop(self) -> None:
+        """Finish what waits, and let go of the store."""
+        with self._wake:
+            self._is_stopping = True
+            thread = self._thread
+            self._wake.notify()
+        if thread is not None:
+            thread.join()
+        self._link.save()
+        self._own.close()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._last_work = time.monotonic()
+            self._thread = threading.Thread(target=self._run, name="tract courier", daemon=True)
+            self._thread.start()
+
+    # The thread
+
+    def _run(self) -> None:
+        while self._rest():
+            try:
+                self._step()
+            except RemoteError:
+                time.sleep(_SHORTEST_POLL)  # those whose time is up are told
+            except BaseException as exc:  # noqa: BLE001  # whatever it is, those who wait are told
+                self._fail_all(exc)
+            finally:
+                self._led.set()
+            self._tell_late()
+
+    def _rest(self) -> bool:
+        """Wait until there may be something to do; False where the thread ends."""
+        with self._wake:
+            while True:
+                now = time.monotonic()
+                if self._queue:
+                    self._last_work = now
+                    return True
+                if self._posted:
+                    self._last_work = now
+                    self._wake.wait(self._pause())
+                    return True
+                is_idle = self._is_stopping or now - self._last_work > _IDLE
+                if is_idle and (self._mode != "leading" or self._is_stopping):
+                    self._mode, self._losses = "alone", 0
+                    self._thread = None
+                    return False
+                if self._mode == "leading":
+                    return True
+                self._wake.wait(_IDLE)
+
+    def _pause(self) -> float:
+        return min(max(self._interval / 6, _SHORTEST_POLL), _LONGEST_POLL)
+
+    def _step(self) -> None:
+        if self._mode == "alone" and self._posted:
+            self._follow_from_now()
+        if self._mode == "alone":
+            self._go_alone()
+        elif self._mode == "leading":
+            self._lead_others()
+        else:
+            self._follow_others()
+
+    def _take(self) -> list[Waiting]:
+        with self._wake:
+            own, self._queue = self._queue, []
+        return own
+
+    def _put_back(self, own: list[Waiting]) -> None:
+        with self._wake:
+            self._queue[:0] = own
+
+    def _fail_all(self, error: BaseException) -> None:
+        for one in [*self._take(), *(one for posted in self._posted.values() for one in posted.waiting)]:
+            one.fail(error)
+        self._posted.clear()
+
+    def _tell_late(self) -> None:
+        """Tell those who have waited for longer than the remote's timeout; what they posted may land all the same."""
+        now = time.monotonic()
+        text = f"what waits for '{self._branch}' has not landed in remote '{self._link.name}'"
+        for id, posted in list(self._posted.items()):
+            if now > posted.waiting[0].deadline:
+                del self._posted[id]
+                for one in posted.waiting:
+                    one.fail(RemoteError(text, landed=None))
+        with self._wake:
+            late = [one for one in self._queue if now > one.deadline]
+            self._queue = [one for one in self._queue if now <= one.deadline]
+        for one in late:
+            one.fail(RemoteError(text, landed=False))
+
+    # Alone
+
+    def _go_alone(self) -> None:
+        own = self._take()
+        if not own:
+            return
+        if not self._carry(own, NONE_LISTED):
+            self._losses += 1
+            if self._losses >= _LOSSES:
+                self._follow_from_now()
+            return
+        self._losses = 0
+        now = time.monotonic()
+        if now - self._last_look >= _BETWEEN_LOOKS:
+            self._last_look = now
+            with suppress(RemoteError):
+                if list_intents(self._link, self._own.tract, self._branch):
+                    self._mode, self._last_others = "leading", now
+
+    def _carry(self, own: list[Waiting], listing: Listing) -> bool:
+        """Carry *own* and what is listed; where another writer was first, *own* waits again."""
+        wishes = [wish for one in own for wish in one.wishes]
+        link, repo = self._link, self._own
+        known = link.remembered(repo.tract, self._branch)
+        repo.refs.refresh()
+        # What is appended was looked through before it came here; what else there is to send was not.
+        link.scans = self._scans and (known is None or known.head.commit != repo.head()[1])
+        began = time.monotonic()
+        try:
+            carried = carry(link, repo, wishes, listing)
+        except BaseException as exc:
+            for one in own:
+                one.fail(exc)
+            if isinstance(exc, RemoteMovedError):  # nothing can be appended here before somebody merges or resets
+                self._mode = "alone"
+            raise
+        self._took = time.monotonic() - began
+        if carried is None:
+            self._put_back(own)
+            return False
+        at = 0
+        for one in own:
+            one.settle(carried.own[at : at + len(one.wishes)])
+            at += len(one.wishes)
+        self._settle(carried.made)
+        return True
+
+    # Following
+
+    def _follow_from_now(self) -> None:
+        self._mode, self._rank, self._moved = "following", None, None
+        self._quiet_since = time.monotonic()
+
+    def _follow_others(self) -> None:
+        if self._queue:
+            time.sleep(_GATHERING)  # others of this process may be about to say something too
+            self._post(self._take())
+        if not self._posted:
+            self._mode, self._losses = "alone", 0
+            return
+        link, now = self._link, time.monotonic()
+        known = link.look(self._own.tract, self._branch)
+        self._see(None if known is None else known.version, now)
+        landed = {} if known is None else landed_in(known.head)
+        if not self._posted.keys().isdisjoint(landed):
+            bring(link, self._own, self._branch)
+            self._settle(landed)
+        elif now - self._quiet_since > self._patience():
+            if self._rank is None:
+                older = list_intents(link, self._own.tract, self._branch)
+                mine = min(posted.key for posted in self._posted.values())
+                self._rank = sum(one.key < mine and id not in landed for id, one in older.items())
+            if now - self._quiet_since > self._patience() * (1 + self._rank):
+                self._mode, self._last_others = "leading", now
+
+    def _see(self, version: str | None, now: float) -> None:
+        """Know how often the head moves: one that has not moved for much longer has nobody who leads."""
+        if version == self._seen:
+            return
+        if self._moved is not None:
+            since = now - self._moved
+            self._interval = 0.7 * self._interval + 0.3 * since if self._interval else since
+        self._seen, self._moved, self._quiet_since, self._rank = version, now, now, None
+
+    def _patience(self) -> float:
+        return max(_PATIENCE, _INTERVALS * self._interval, _INTERVALS * self._took)
+
+    def _post(self, own: list[Waiting]) -> None:
+        """Leave what waits here as one intent."""
+        id = os.urandom(16)
+        key = intent_key(self._own, self._branch, id)
+        data = encode_intent(id, [wish for one in own for wish in one.wishes])
+        asked = 0
+
+        def put() -> None:
+            nonlocal asked
+            asked += 1
+            self._link.transport.put(key, data)
+
+        if not self._posted:
+            self._moved, self._quiet_since = None, time.monotonic()
+        began = time.monotonic()
+        try:
+            self._link.patiently(put)
+        except BaseException as exc:
+            if isinstance(exc, RemoteError) and asked > 1:
+                exc.landed = None
+            for one in own:
+                one.fail(exc)
+            raise
+        self._took = time.monotonic() - began
+        self._posted[id] = _Posted(key, tuple(own), asked == 1)
+
+    def _settle(self, landed: dict[bytes, Landed]) -> None:
+        """Tell those whose intents landed which commits they became, and remove the intents."""
+        gone: list[_Posted] = []
+        for id in self._posted.keys() & landed.keys():
+            posted = self._posted.pop(id)
+            gone.append(posted)
+            last, number = landed[id]
+            try:
+                ids = [one for one, _ in islice(first_parents(self._own, last), number)][::-1]
+            except TractError:
+                text = f"what was appended to '{self._branch}' landed in remote '{self._link.name}', and the branch was moved away from it"
+                for one in posted.waiting:
+                    one.fail(RemoteError(text, landed=True))
+                continue
+            at = 0
+            for one in posted.waiting:
+                one.settle(ids[at : at + len(one.wishes)])
+                at += len(one.wishes)
+        for posted in gone:
+            if posted.is_sure:
+                with suppress(RemoteError):  # others remove it later
+                    self._link.transport.delete(posted.key)
+
+    # Leading
+
+    def _lead_others(self) -> None:
+        link, tract = self._link, self._own.tract
+        known = link.remembered(tract, self._branch) or link.look(tract, self._branch)
+        listed = list_intents(link, tract, self._branch)
+        done = {} if known is None else landed_in(known.head)
+        if not self._posted.keys().isdisjoint(done):
+            bring(link, self._own, self._branch)
+            self._settle(done)
+        fresh = [id for id in listed if id not in done][:_MOST_CARRIED]
+        missing = [id for id in fresh if id not in self._read]
+        self._read |= {one.id: one for one in read_intents(link, [listed[id].key for id in missing])}
+        intents = [self._read[id] for id in fresh if id in self._read]
+        now = time.monotonic()
+        if intents:
+            self._last_others = now
+        own = self._take()
+        if not own and not intents:
+            self._remove_abandoned(
+                [one.key for id, one in listed.items() if id in done and one.time < time.time() - ABANDONED]
+            )
+            if now - self._last_others > _QUIET or self._is_stopping:
+                self._mode = "alone"
+            else:
+                with self._wake:
+                    self._wake.wait(self._idle_pause)
+                self._idle_pause = min(1.5 * self._idle_pause, _LONGEST_POLL)
+            return
+        self._idle_pause = _SHORTEST_POLL
+        gen = 0 if known is None else known.head.gen
+        if self._carry(own, Listing(intents, frozenset(listed), gen)):
+            for id in self._read.keys() - listed.keys():
+                del self._read[id]
+        else:
+            self._follow_from_now()
+
+    def _remove_abandoned(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            with suppress(RemoteError):
+                self._link.transport.delete(key)
+
+
+def _opened_anew(repo: Repository) -> Repository:
+    """The store of *repo* opened once more, on its branch."""
+    assert repo.path is not None
+    durability = repo.objects.durability if isinstance(repo.objects, Database) else "full"
+    made = open_repository(repo.path, tract=repo.tract, durability=durability, author=repo.author, create_tract=False)
+    return replace(made, branch=repo.head()[0], clock=repo.clock)
+
+
+_couriers: dict[tuple[int, str, str, str, str], tuple[Courier, set[int]]] = {}
+_lock = threading.Lock()
+
+
+def courier_for(repo: Repository, link: Link, user: int) -> Courier:
+    """The courier of this process for HEAD's branch; *user* lets go of it by ``leave``."""
+    branch = repo.head()[0]
+    assert repo.path is not None
+    assert branch is not None
+    key = (os.getpid(), os.path.realpath(repo.path), link.remote.url, repo.prefix, branch)
+    with _lock:
+        found = _couriers.get(key)
+        if found is None:
+            found = _couriers[key] = Courier(repo, link), set()
+        found[1].add(user)
+        return found[0]
+
+
+def leave(user: int) -> None:
+    """Let go of all couriers of *user*; those that nobody else has finish what waits, and stop."""
+    with _lock:
+        mine = [key for key, (_, users) in _couriers.items() if user in users and key[0] == os.getpid()]
+        stopping = []
+        for key in mine:
+            courier, users = _couriers[key]
+            users.discard(user)
+            if not users:
+                del _couriers[key]
+                stopping.append(courier)
+    for courier in stopping:
+        courier.stop()
