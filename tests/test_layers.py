@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES = (
     ("escape",),
     ("errors",),
+    ("events",),
     ("config",),
     ("objects",),
     ("messages",),

@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "Autonomy", "PolicyAction"),
+    "tract.events": ("Event",),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.subject": ("Advice",),
     "tract.agents.branches": ("BranchHealth",),
@@ -272,6 +273,7 @@ if TYPE_CHECKING:
     from tract.curation.spawn import SpawnInfo as SpawnInfo
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403
+    from tract.events import Event as Event
     from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.partial import PartialAnswer as PartialAnswer
     from tract.history.priority import Priority as Priority

@@ -101,6 +101,11 @@ class Repository:
         return f"Repository({self.path or ':memory:'!r}, tract={self.tract!r})"
 
     @property
+    def place(self) -> str:
+        """What tells the store from others in this process: its folder, or a name of its own in memory."""
+        return self.path if self.path is not None else f":memory:{id(self.refs)}"
+
+    @property
     def keys(self) -> KeyIndex:
         """The index of this tract's keys."""
         from tract.storage.key_index import KeyIndex  # most programs use no keys

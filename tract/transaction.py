@@ -31,6 +31,7 @@ from tract.errors import (
     StorageError,
     TractError,
 )
+from tract.events import began, emit
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
@@ -46,7 +47,7 @@ from tract.objects.model import (
     read_blob,
 )
 from tract.objects.note import left_standing, new_event, read_event
-from tract.refs.buffered import BufferedObjects
+from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, ref_path
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
@@ -364,7 +365,7 @@ class _Opened(AbstractContextManager[Transaction]):
     Only the ``with`` statement holds this, and only this the lock: so Ctrl-C at any point lets go of it.
     """
 
-    __slots__ = ("_expected", "_lock", "_moves", "_transaction")
+    __slots__ = ("_began", "_expected", "_lock", "_moves", "_transaction")
 
     def __init__(self, transaction: Transaction, moves: Moves, expected: Expected | Asked) -> None:
         self._transaction = transaction
@@ -378,6 +379,7 @@ class _Opened(AbstractContextManager[Transaction]):
                 rider(self._transaction)
             raise ReadOnlyError(repo.path or "")
         refs = repo.refs
+        self._began = began()
         self._lock = lock = refs.lock()
         lock.__enter__()
         try:
@@ -396,6 +398,19 @@ class _Opened(AbstractContextManager[Transaction]):
                 self._transaction.land()
         finally:
             self._lock.__exit__(kind, error, trace)
+        if self._began and kind is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell of the branches that moved; of a batch's parts nobody is told before it lands."""
+        tx = self._transaction
+        if isinstance(tx.repo.refs, BufferedRefs):
+            return
+        for edit in tx.edits:
+            _, _, branch = edit.name.rpartition(HEADS)
+            if HEADS in edit.name and isinstance(edit.new, bytes):
+                command = tx.reason.partition(" ")[0].rstrip(":")
+                emit("commit", tx.repo.place, self._began, command=command, branch=branch, commit=edit.new.hex())
 
 
 def check_branch(repo: Repository, command: str, expected: Expected = ANY) -> tuple[str, ObjectId | None]:

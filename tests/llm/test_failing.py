@@ -10,6 +10,7 @@ import pytest
 from tests.llm.asking import QUESTION, ask, every_protocol, every_stream, every_way, make_client
 from tests.llm.server import body, fail, named, raw
 from tract.errors import ClosedError, LLMAuthError, LLMRateLimitError, LLMResponseError
+from tract.events import listen
 
 
 @every_protocol
@@ -65,6 +66,19 @@ def test_retry_after_is_waited_for(way, llm_server):
 
     first, second = llm_server.requests()
     assert 0.19 < second.at - first.at < 2
+
+
+@every_way
+def test_who_listens_is_told_of_what_is_asked_again(way, llm_server):
+    llm_server.script(fail(429, retry_after="0.1"), "fine")
+    told = []
+    end = listen(None, told.append)
+
+    ask(way, make_client("openai", llm_server))
+    end()
+
+    assert [("retry", {"of": "model"})] == [(one.kind, one.details) for one in told]
+    assert 0.09 < told[0].seconds < 2
 
 
 def test_retry_after_may_be_a_date_on_the_servers_clock(llm_server):

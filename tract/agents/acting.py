@@ -38,6 +38,7 @@ from tract.agents.proposals import (
 from tract.agents.settings import store_id
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ProposalError, TractError
+from tract.events import began, emit
 from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
@@ -102,12 +103,14 @@ def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposa
         summary=preview(tract, action),
         expires_in=wish.expires_in,
     )
+    since = began()
     with transaction(repo, f"propose: {action.name}", moves="refs") as tx:
         id = add_proposal(tx, new, store_id(repo))
         for one in overtaken(ProposalTable().read(tx.repo).values(), new):
             add_decision(tx, one.id, Verdict("stale", f"proposal '{id}' takes its place", wish.origin))
         if rider is not None:
             rider(tx, id)
+    emit("proposal", repo.place, since, id=id, status="pending", origin=wish.origin, operation=action.name)
     return ProposalTable().read(repo)[id]
 
 

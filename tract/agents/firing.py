@@ -12,6 +12,7 @@ A firing never begins inside another. What it writes about itself lands with wha
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +30,7 @@ from tract.agents.standing import is_standing
 from tract.agents.target import TractLike
 from tract.agents.telling import Telling, Want
 from tract.errors import PolicyExecutionError
+from tract.events import began, emit
 from tract.history.notes import PRIORITY, note_tip
 from tract.history.times import moment
 from tract.objects.id import ObjectId
@@ -110,6 +112,7 @@ class PolicyEngine:
         if not self._busy.acquire(blocking=False):
             self._again = True  # who fires looks once more
             return
+        since = began()
         try:
             self.telling.last = []
             for _ in range(_MOST_ROUNDS):
@@ -121,6 +124,10 @@ class PolicyEngine:
                     return
         finally:
             self._busy.release()
+            if self.telling.last:
+                counts = dict(Counter[str](one.outcome for one in self.telling.last))
+                names = sorted({one.policy for one in self.telling.last})
+                emit("firing", tract.repository.place, since, trigger=trigger, policies=names, **counts)
 
     def _round(self, tract: Target, trigger: Trigger) -> None:
         repo = tract.repository

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from tract.api.compressing import Compressing
 from tract.errors import ProposalError
+from tract.events import began, emit
 from tract.history.branch import on_branch
 from tract.transaction import check_idle
 
@@ -80,20 +81,29 @@ class Acting(Compressing):
         target = self._for_branch(one.branch)
         if review is None:
             check_idle(target._repo)  # it waits on, and is no failure
+        since = began()
         if review is not None:
-            return approve_review(cast("Any", target), review, arguments, reason)
-        return approve(target._as_target(), one.id, Answer(arguments, reason))
+            return self._decided(approve_review(cast("Any", target), review, arguments, reason), since)
+        return self._decided(approve(target._as_target(), one.id, Answer(arguments, reason)), since)
 
     def reject_proposal(self, id: str | None = None, reason: str = "") -> Proposal:
         """Reject a proposal, by a beginning of its id, or the only one that waits; *reason* is kept. ProposalError where it is decided already."""
         from tract.agents.acting import Answer, reject, waiting
         from tract.agents.reviews import reject_review, review_named
 
+        since = began()
         with self._access() as space:
             review = review_named(space.repo, id)
             if review is not None:
-                return reject_review(space, review, reason)
-            return reject(space.repo, waiting(space.repo, id).id, Answer(None, reason))
+                done = reject_review(space, review, reason)
+            else:
+                done = reject(space.repo, waiting(space.repo, id).id, Answer(None, reason))
+        return self._decided(done, since)
+
+    def _decided(self, one: Proposal, since: float) -> Proposal:
+        """*one*, whose decision began at *since*, when that is told."""
+        emit("proposal", self._repo.place, since, id=one.id, status=one.status, origin=one.origin, operation=one.action.name)  # fmt: skip
+        return one
 
     def _as_target(self) -> TractLike:
         return cast("TractLike", self)

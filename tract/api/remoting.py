@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tract.api.looking import Looking
 from tract.api.merging import Merging
+from tract.events import began, emit
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ class Remoting(Looking, Merging):
             force="lease" if force_with_lease else "no",
             scan=scan,
         )
+        since = began()
         with self._access() as space:
-            return push(space.repo, remote, request)
+            result = push(space.repo, remote, request)
+        emit("push", self._repo.place, since, remote=remote, refs=len(result.refs))
+        return result
 
     def fetch(self, remote: str = "origin", *refs: str, all_tracts: bool = False) -> FetchResult:
         """Learn where the remote's branches are (``origin/main``), with all that they have; *refs* names some, *all_tracts* is about every tract.
@@ -107,8 +111,11 @@ class Remoting(Looking, Merging):
         """
         from tract.remote.pull import fetch_from
 
+        since = began()
         with self._access() as space:
-            return fetch_from(space.repo, remote, refs, all_tracts=all_tracts)
+            result = fetch_from(space.repo, remote, refs, all_tracts=all_tracts)
+        emit("fetch", self._repo.place, since, remote=remote, refs=len(result.refs))
+        return result
 
     def pull(
         self, remote: str = "origin", *, strategy: Literal["ff", "merge", "rebase"] = "ff", keep: bool = False

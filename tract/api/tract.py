@@ -11,6 +11,7 @@ Tract ── Committing     commit, edit, annotate, tag …           committing
       ── Family         spawn, collapse, parent, children       family.py
       ── Remoting       push, fetch, pull, clone                remoting.py
       ── Maintaining    gc                                      maintaining.py
+      ── Observing      on_event                                observing.py
          each a Handle: the store, and what this program has seen of its branches
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Literal
 from tract.api.branching import Branching
 from tract.api.family import Family
 from tract.api.maintaining import Maintaining
+from tract.api.observing import Observing
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.api.orchestrating import Orchestrating
 from tract.api.remoting import Remoting
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from tract.tokens.counter import TokenCounter
 
 
-class Tract(Family, Remoting, Branching, Orchestrating, Maintaining):
+class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
     """A context under version control.
 
     Open one with :meth:`open`; it is a context manager, and may be shared by threads.

@@ -14,6 +14,7 @@ from typing import Self
 import httpx
 
 from tract.errors import ClosedError, LLMResponseError
+from tract.events import began, emit
 from tract.llm.flow import Flow, Head, Piece, Receive, Reply, Send, Step, Wait
 from tract.llm.types import LLMResponse
 
@@ -125,7 +126,9 @@ class LLMStream(_Answer):
                     return next(self._chunks, b"")
                 case Wait():
                     self._release()
+                    since = began()
                     time.sleep(step.seconds)
+                    emit("retry", None, since, of="model")
         return None
 
     def _release(self) -> None:
@@ -191,7 +194,9 @@ class AsyncLLMStream(_Answer):
                     return await anext(self._chunks, b"")
                 case Wait():
                     await self._release()
+                    since = began()
                     await asyncio.sleep(step.seconds)
+                    emit("retry", None, since, of="model")
         return None
 
     async def _release(self) -> None:

@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from tract.config import RemoteConfig
 from tract.errors import ContentValidationError, ObjectCorruptError, RemoteAuthError, RemoteError, StorageError
+from tract.events import began, emit
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids
@@ -172,7 +173,9 @@ class Link:
 
     def pause(self, number: int) -> None:
         """Wait before the try after try *number*, longer each time and never as long as others do."""
+        since = began()
         time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * random.uniform(0.2, 1.0))
+        emit("retry", None, since, of="remote", remote=self.remote.name)
 
     # Heads
 

@@ -20,6 +20,7 @@ from itertools import count
 from weakref import WeakSet
 
 from tract.errors import DurabilityError, LockTimeoutError, StorageError, UnsafeRepositoryError
+from tract.events import began, emit
 
 FILE_MODE = 0o600
 DIR_MODE = 0o700
@@ -686,10 +687,11 @@ class FileLock:
     So a child lets go of its copy, and opens the file anew when it first wants the lock.
     """
 
-    __slots__ = ("__weakref__", "_fd", "path")
+    __slots__ = ("__weakref__", "_fd", "_waited", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._waited = (0.0, 0.0)
         self._fd = -1  # opened when it is first wanted: who only reads needs no right to write
         _locks.add(self)
 
@@ -700,11 +702,13 @@ class FileLock:
             self._fd = open_write(self.path)
         if self._is_free(kind):
             return
+        since = began()
         deadline = time.monotonic() + timeout
         pause = 0.0002
         while True:
             time.sleep(pause)
             if self._is_free(kind):
+                self._waited = since, time.perf_counter()
                 return
             if time.monotonic() > deadline:
                 raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s")
@@ -732,6 +736,14 @@ class FileLock:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
         except OSError:
             self.close()
+        if self._waited[0]:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell that the lock was waited for, now that it is not held any more."""
+        (since, until), self._waited = self._waited, (0.0, 0.0)
+        folder, name = os.path.split(self.path)
+        emit("lock wait", os.path.dirname(folder), since, until=until, lock=name)
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from tract.config import FOR_EVER
 from tract.errors import DurabilityError, ReadOnlyError, RefMovedError
+from tract.events import began, emit
 from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
 from tract.history.state import kept_commits
 from tract.maintenance.gc.full_disk import collect_in_pieces, make_room
@@ -99,7 +100,7 @@ def collect(
     """
     if repo.read_only and not dry_run:
         raise ReadOnlyError(repo.path or "")
-    started = time.monotonic()
+    started, since = time.monotonic(), began()
     with database(repo).maintenance(looks=dry_run):
         if dry_run:
             plan = plan_gc(repo, policies, seal=False, now=now, progress=progress)
@@ -109,7 +110,8 @@ def collect(
             result = run_gc(repo, plan, aggressive=aggressive, progress=progress)
         except DurabilityError as exc:
             result = _collect_on_full_disk(repo, policies, exc, now, progress)
-        return replace(result, seconds=time.monotonic() - started)
+    emit("gc", repo.place, since, dropped=result.dropped, dropped_size=result.dropped_size)
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def _collect_on_full_disk(

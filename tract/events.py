@@ -1,0 +1,119 @@
+"""Events: what tract did, when it is done, for whoever watches: commits, firings, proposals, pushes, gc, retries, waits for a lock.
+
+    since = began()  …  emit("gc", where, since, …) ──▸ the listeners of the store at *where*
+                                                  └──▸ the log ``tract.events``, at DEBUG
+
+An event has names, ids and figures, and never a message's words.
+It is given in the thread in which it happened, when no lock of the store's is held any more; without a listener nothing is made of it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from tract.errors import TractWarning
+
+EventKind: TypeAlias = Literal["commit", "firing", "proposal", "push", "fetch", "gc", "retry", "lock wait"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that tract did: *seconds* is how long it took, *details* its names, ids and figures.
+
+    *path* is the folder of the store, None where the event is about none, such as a retry of a call to a model.
+    """
+
+    kind: EventKind
+    seconds: float
+    path: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+Listener: TypeAlias = Callable[[Event], object]
+
+_listeners: tuple[tuple[str | None, Listener], ...] = ()
+_lock = threading.Lock()
+_known_log: Any = None
+_DEBUG = 10
+"""``logging.DEBUG``."""
+
+
+class _Telling(threading.local):
+    is_inside = False
+
+
+_telling = _Telling()
+
+
+def listen(where: str | None, listener: Listener) -> Callable[[], None]:
+    """Give the events of the store at *where*, and those of none, to *listener*; what it gives back ends that."""
+    global _listeners
+    one = (where, listener)
+    with _lock:
+        _listeners = (*_listeners, one)
+
+    def end() -> None:
+        global _listeners
+        with _lock:
+            _listeners = tuple(other for other in _listeners if other is not one)
+
+    return end
+
+
+def began() -> float:
+    """The moment at which something begins that is to be told; 0 where nobody listens."""
+    return time.perf_counter() if _is_heard() else 0.0
+
+
+def emit(kind: EventKind, where: str | None, since: float, *, until: float | None = None, **details: Any) -> None:
+    """Tell of what began at *since*, as :func:`began` gave it, and was done at *until*, or is now; nothing where nobody listened then.
+
+    A listener that raises is warned of, and what it was told of stands. What a listener does itself is not told.
+    """
+    if not since or _telling.is_inside:
+        return
+    seconds = (time.perf_counter() if until is None else until) - since
+    event = Event(kind=kind, seconds=seconds, path=where, details=details)
+    _telling.is_inside = True
+    try:
+        for place, listener in _listeners:
+            if where is None or place == where:
+                _tell(listener, event)
+        _log(event)
+    finally:
+        _telling.is_inside = False
+
+
+def _tell(listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception as exc:  # noqa: BLE001  # the user's own code
+        warnings.warn(TractWarning(f"on_event: {type(exc).__name__}, told of a {event.kind}"), stacklevel=2)
+
+
+def _is_heard() -> bool:
+    return bool(_listeners) or _logger() is not None
+
+
+def _logger() -> Any:
+    """The log, where somebody reads it; programs that never loaded logging need not."""
+    global _known_log
+    if _known_log is None:
+        logging = sys.modules.get("logging")
+        if logging is None:
+            return None
+        _known_log = logging.getLogger("tract.events")
+    return _known_log if _known_log.isEnabledFor(_DEBUG) else None
+
+
+def _log(event: Event) -> None:
+    log = _logger()
+    if log is not None:
+        details = " ".join(f"{name}={value}" for name, value in event.details.items())
+        log.debug("%s in %.1f ms %s", event.kind, event.seconds * 1000, details)
