@@ -67,8 +67,9 @@ def listen(where: str | None, listener: Listener) -> Callable[[], None]:
 
 
 def began() -> float:
-    """The moment at which something begins that is to be told; 0 where nobody listens."""
-    return time.perf_counter() if _is_heard() else 0.0
+    """The moment at which something begins that is to be told; 0 where nobody listens. Every commit asks."""
+    log = _known_log or _logger()
+    return time.perf_counter() if _listeners or (log is not None and log.isEnabledFor(_DEBUG)) else 0.0
 
 
 def emit(kind: EventKind, where: str | None, since: float, *, until: float | None = None, **details: Any) -> None:
@@ -97,19 +98,13 @@ def _tell(listener: Listener, event: Event) -> None:
         warnings.warn(TractWarning(f"on_event: {type(exc).__name__}, told of a {event.kind}"), stacklevel=2)
 
 
-def _is_heard() -> bool:
-    return bool(_listeners) or _logger() is not None
-
-
 def _logger() -> Any:
-    """The log, where somebody reads it; programs that never loaded logging need not."""
+    """The log; None in a program that never loaded logging, and so reads none."""
     global _known_log
-    if _known_log is None:
-        logging = sys.modules.get("logging")
-        if logging is None:
-            return None
+    logging = sys.modules.get("logging")
+    if logging is not None:
         _known_log = logging.getLogger("tract.events")
-    return _known_log if _known_log.isEnabledFor(_DEBUG) else None
+    return _known_log
 
 
 def _log(event: Event) -> None:
