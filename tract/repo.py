@@ -108,10 +108,10 @@ class Repository:
     @property
     def keys(self) -> KeyIndex:
         """The index of this tract's keys."""
-        from tract.storage.key_index import KeyIndex  # most programs use no keys
-
         found = self.key_indexes.get(self.prefix)
         if found is None:
+            from tract.storage.key_index import KeyIndex  # most programs use no keys
+
             name = blake3(self.prefix.encode()).hexdigest()[:8]
             start = None if self.path is None else os.path.join(self.path, "cache", f"keys-{name}-")
             found = self.key_indexes[self.prefix] = KeyIndex(start, read_only=self.read_only)

@@ -46,6 +46,9 @@ _PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent, str})
 """What is committed most, and is no SDK's object."""
 
 
+_ABOUT = frozenset(("response_to", "usage", "request"))
+"""Options of a commit that are about what is there."""
+
 _COUNTED_EVERY = 4096
 """After so many commits their records are counted, while they are in memory."""
 
@@ -73,13 +76,13 @@ class Committing(Handle):
 
             answer = given_answer(content, self._space.types)
         if answer is not None:
-            with self._writing(answer) as space:
+            with self._writing(looks=True) as space:
                 space.seen = self._seen_tip()
                 made = self._write(space, answer_drafts(space, answer, operation, options), content)[-1]
         else:
-            about = (options.get("response_to"), options.get("usage"), options.get("request")) if options else ()
-            with self._writing(*about) as space:
-                if about:
+            looks = not _ABOUT.isdisjoint(options)
+            with self._writing(looks=looks) as space:
+                if looks:
                     space.seen = self._seen_tip()
                 made = self._write(space, [draft(space, content, operation, **options)], content)[0]
         self._fire("commit")
@@ -110,7 +113,7 @@ class Committing(Handle):
 
         self._check_required()
         given = messages if isinstance(messages, Mapping) else as_tuple(messages)
-        with self._writing(given) as space:
+        with self._writing(looks=True) as space:
             try:
                 result = record(space, given, expected=self._expected_by_commit, **options)
             except RefMovedError as exc:
@@ -138,7 +141,7 @@ class Committing(Handle):
         from tract.adapters.importing import import_file  # few import
 
         self._check_required()
-        with self._writing(path) as space:
+        with self._writing(looks=True) as space:
             before = space.repo.head()
             result = import_file(space.repo, path, format=format, key=key, place=place, name=name)
             self._look_after(())
@@ -193,7 +196,7 @@ class Committing(Handle):
         """
         from tract.report.forensics import restoring_draft
 
-        with self._writing(target) as space:
+        with self._writing(looks=True) as space:
             one = restoring_draft(space, target, version, message)
             made = self._write(space, [one], from_value(one.value, space.types))[0]
         self._fire("commit")

@@ -365,13 +365,13 @@ class Handle:
         """The workspace, for one thread at a time, as other processes left it."""
         return _Access(self, self._refresh)
 
-    def _writing(self, *about: object) -> AbstractContextManager[Workspace]:
+    def _writing(self, *, looks: bool = False) -> AbstractContextManager[Workspace]:
         """The same, for committing: that looks at what other processes did when it has locked them out.
 
-        It is looked at before where the commit is *about* something that is there, or there is a budget to keep.
+        With *looks* it looks before, too: where a commit is about something that is there; so it does where there is a budget to keep.
         """
-        first = any(one is not None for one in about) or self._repo.config.token_budget is not None
-        return _Access(self, self._refresh if first else self._check_open)
+        looks = looks or self._repo.config.token_budget is not None
+        return _Access(self, self._refresh if looks else self._check_open)
 
     def _refresh(self) -> None:
         self._check_open()

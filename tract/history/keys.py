@@ -116,7 +116,10 @@ class KeysOfCommits:
             known = _find(repo, index, said, tip) if said and tip is not None else None
             return known, _source(repo, said, draft.value) if said and known is None else None
 
-        known, source = _asking(repo, look)
+        try:
+            known, source = look(self._index)  # which nobody's notes can have left behind: the lock is held
+        except IndexReplacedError:
+            known, source = _asking(repo, look)
         if source is not None:
             self._sources[key] = source
         return None if known is None else _checked(repo, key, draft.value, known)
