@@ -14,8 +14,8 @@ from tests.faults.crash_recording import Life, Look, Shown
 from tract.api.tract import Tract
 from tract.curation.compress.result import PendingCompression
 from tract.history.notes import PRIORITY, note_history
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import plan_gc
-from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import run_gc
 from tract.refs.names import HEADS, TAGS
 from tract.storage.store import Durability
@@ -91,7 +91,7 @@ class _Agent:
     def collect(self, by: Tract, days: float, meanwhile: Callable[[], object]) -> None:
         """A gc of archives older than so many *days*, by another handle; something happens between its plan and its run."""
         with by.repository.objects.maintenance():  # type: ignore[attr-defined]
-            plan = plan_gc(by.repository, read_policies(by.repository, orphans=0, archives=days))
+            plan = plan_gc(by.repository, read_options(by.repository, orphans=0, archives=days))
             meanwhile()
             run_gc(by.repository, plan)
         self.life.done(by, "full")

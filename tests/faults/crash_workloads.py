@@ -9,8 +9,8 @@ from tests.faults.crash_recording import Life, moves_of
 from tract.errors import DurabilityError
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import plan_gc
-from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect, run_gc
 from tract.refs.store import ANY
 from tract.storage.store import Durability
@@ -142,7 +142,7 @@ def life_with_gc(life: Life, durability: Durability) -> None:
         switch_branch(tract.repository, "main")
         move_ref(tract.repository, "refs/heads/draft", None, expected=ANY, reason="delete")
         with other.repository.objects.maintenance():  # type: ignore[attr-defined]
-            plan = plan_gc(other.repository, read_policies(other.repository, orphans=(7, 0, 0)[turn]))
+            plan = plan_gc(other.repository, read_options(other.repository, orphans=(7, 0, 0)[turn]))
             for _ in range(3):
                 tract.user(life.text(600))
                 life.done(tract, durability)
@@ -189,7 +189,7 @@ def life_that_ends_early(life: Life) -> None:
     for _ in range(9):
         tract.user(life.text(500))
         life.done(tract, "full")
-    collect(tract.repository, read_policies(tract.repository, orphans=0))
+    collect(tract.repository, read_options(tract.repository, orphans=0))
     life.done(tract, "full")
     tract.user("the end")
 
@@ -200,7 +200,7 @@ def life_after(life: Life) -> None:
     for text in ("of one length", Life(life.recorder).text(4000), "of two length"):
         tract.user(text)
         life.done(tract, "full")
-    collect(tract.repository, read_policies(tract.repository, orphans=0))
+    collect(tract.repository, read_options(tract.repository, orphans=0))
     tract.user("the end")
     life.done(tract, "full")
     life.close(tract)

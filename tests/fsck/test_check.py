@@ -15,7 +15,7 @@ from tract import Tract
 from tract.errors import FormatVersionError, NotARepositoryError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
-from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.run import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.opening import open_repository
@@ -86,7 +86,7 @@ def sealed_journals(folder: Path) -> None:
 def collected(folder: Path) -> None:
     messages_of_all_sorts(folder)
     repo = open_repository(str(folder / ".tract"))
-    collect(repo, read_policies(repo, orphans=0))
+    collect(repo, read_options(repo, orphans=0))
     repo.close()
     with open_tract(folder) as t:
         say(t, "after")
@@ -129,7 +129,7 @@ def test_a_gc_that_takes_away_what_is_being_checked_raises_no_alarm(
         seen.append(found.layout.under("objects/pack/"))
         if len(seen) <= 2:
             with closing(open_repository(str(tmp_path / ".tract"))) as repo:
-                collect(repo, read_policies(repo, orphans=0), aggressive=len(seen) == 1)
+                collect(repo, read_options(repo, orphans=0), aggressive=len(seen) == 1)
 
     monkeypatch.setattr("tract.maintenance.fsck.check.check_format", collect_now)
 

@@ -14,9 +14,10 @@ from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfi
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY, plan_gc
-from tract.maintenance.gc.policies import read_policies
-from tract.maintenance.gc.run import GCResult, collect, run_gc
+from tract.maintenance.gc.result import GCResult
+from tract.maintenance.gc.run import collect, run_gc
 from tract.maintenance.stream.export import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.repo import Repository
@@ -40,8 +41,8 @@ def has(t: Tract, commit: str) -> bool:
 
 def gc_after(t: Tract, days: float, window: float = 1.0, **options: Any) -> GCResult:
     """A gc so many days from now that keeps archives for *window* days."""
-    policies = read_policies(repo_of(t), archives=window, **options)
-    return collect(repo_of(t), policies, now=time.time() + days * DAY)
+    options = read_options(repo_of(t), archives=window, **options)
+    return collect(repo_of(t), options, now=time.time() + days * DAY)
 
 
 def shallow_of(path: Path) -> dict[str, str]:
@@ -95,7 +96,7 @@ def test_an_archive_goes_after_its_window_and_the_context_stays_whole(tmp_path):
 def test_an_archive_is_kept_for_ever_unless_it_is_asked_for(tmp_path):
     t, ids, _ = compressed(tmp_path)
 
-    result = collect(repo_of(t), read_policies(repo_of(t), orphans=0), now=time.time() + 1000 * DAY)
+    result = collect(repo_of(t), read_options(repo_of(t), orphans=0), now=time.time() + 1000 * DAY)
 
     assert (0, ()) == (result.dropped, result.archives)
     assert all(has(t, id) for id in ids)
@@ -250,7 +251,7 @@ def test_another_handle_sees_the_cut_at_its_next_look(tmp_path):
 
 def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
     t, ids, _ = compressed(tmp_path)
-    plan = plan_gc(repo_of(t), read_policies(repo_of(t), archives=0), now=time.time() + DAY)
+    plan = plan_gc(repo_of(t), read_options(repo_of(t), archives=0), now=time.time() + DAY)
     make_tract(tmp_path).branch("saved", source=ids[3])
 
     run_gc(repo_of(t), plan)
@@ -261,7 +262,7 @@ def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
 
 def test_an_expansion_after_the_plan_saves_what_it_brings_back(tmp_path):
     t, _, _ = compressed(tmp_path)
-    plan = plan_gc(repo_of(t), read_policies(repo_of(t), archives=0), now=time.time() + DAY)
+    plan = plan_gc(repo_of(t), read_options(repo_of(t), archives=0), now=time.time() + DAY)
     other = make_tract(tmp_path)
     other.expand(other.compile().commit_hashes[0])
 

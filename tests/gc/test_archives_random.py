@@ -12,8 +12,8 @@ from tests.making import Letters
 from tract import HistoryCutError, Priority, Tract
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect
 
 
@@ -78,8 +78,8 @@ def test_collecting_archives_changes_no_context(tmp_path: Path, seed: int) -> No
             before = seen(t)
             window = chance.choice(["never", 0, 2, "0.6k"])
             days = chance.choice([0.0, 1.0, 3.0])
-            policies = read_policies(t.repository, orphans=days, archives=window)
-            collect(t.repository, policies, now=time.time() + chance.choice([0, 1, 2.5]) * DAY)
+            options = read_options(t.repository, orphans=days, archives=window)
+            collect(t.repository, options, now=time.time() + chance.choice([0, 1, 2.5]) * DAY)
             assert before == seen(t)
             t.log(None)
             t.reflog()

@@ -15,8 +15,8 @@ from tests.making import Letters
 from tract import CommitInfo, Priority, Tract
 from tract.errors import HistoryCutError, TractError
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.policies import read_policies
 from tract.maintenance.gc.run import collect
 from tract.maintenance.stream.export import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
@@ -135,7 +135,7 @@ def test_no_context_changes_whatever_gc_takes(tmp_path: Path, seed: int) -> None
             window = chance.choice(["never", 0, 0, "2k"])
             days = chance.choice([0.0, 1.0])
             now = time.time() + chance.choice([0, 2]) * DAY
-            taken += collect(t.repository, read_policies(t.repository, orphans=days, archives=window), now=now).dropped
+            taken += collect(t.repository, read_options(t.repository, orphans=days, archives=window), now=now).dropped
             assert before == everything(t)
         with opened(tmp_path) as t:
             assert before == everything(t)

@@ -20,9 +20,10 @@ from tract.history.notes import NewNote, note_history, write_note
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.catalogue import Catalogue
+from tract.maintenance.gc.notes import find_stale_notes, prune_notes
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY, plan_gc
-from tract.maintenance.gc.policies import read_policies
-from tract.maintenance.gc.run import LEVEL, collect, find_stale_notes, is_due, prune, prune_notes, run_gc
+from tract.maintenance.gc.run import LEVEL, collect, is_due, prune, run_gc
 from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
 from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
@@ -368,7 +369,7 @@ def test_the_reflog_forgets_moves_to_what_was_dropped(tmp_path):
 
 
 def planned(tract: Tract, **options):
-    return plan_gc(repo_of(tract), read_policies(repo_of(tract), orphans=0), **options)
+    return plan_gc(repo_of(tract), read_options(repo_of(tract), orphans=0), **options)
 
 
 def test_a_ref_put_on_an_old_commit_after_the_plan_saves_it(tmp_path):
@@ -807,7 +808,7 @@ def test_a_plan_holds_a_few_bytes_an_object(tmp_path, monkeypatch):
             plan = planned(t)
             plan.catalogue.release()
             gc.collect()  # what Python itself keeps of tuples that are gone
-            objects.append(plan.reachable_count)
+            objects.append(plan.result.reachable)
             held.append(tracemalloc.get_traced_memory()[0])
             tracemalloc.stop()
 

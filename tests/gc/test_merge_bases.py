@@ -20,9 +20,10 @@ from tract.errors import HistoryCutError, TractError
 from tract.history.moves import move_ref
 from tract.history.reachability import merge_bases
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.options import GCOptions, TractOptions, read_options
 from tract.maintenance.gc.plan import DAY, database, plan_gc
-from tract.maintenance.gc.policies import Policies, Policy, read_policies
-from tract.maintenance.gc.run import GCResult, collect, run_gc
+from tract.maintenance.gc.result import GCResult
+from tract.maintenance.gc.run import collect, run_gc
 from tract.refs.store import ANY
 
 
@@ -43,8 +44,8 @@ def compress(t: Tract) -> str:
 
 def gc(t: Tract, *, dry_run: bool = False, **asked: Any) -> GCResult:
     """A gc tomorrow that lets all archives go."""
-    policies = read_policies(t.repository, **{"archives": 0, **asked})
-    return collect(t.repository, policies, now=time.time() + DAY, dry_run=dry_run)
+    options = read_options(t.repository, **{"archives": 0, **asked})
+    return collect(t.repository, options, now=time.time() + DAY, dry_run=dry_run)
 
 
 def assert_clean(path: Path) -> None:
@@ -190,8 +191,8 @@ def test_a_branch_put_into_an_archive_after_the_plan_can_be_merged(tmp_path):
     say(t, "efg")
     compress(t)
     with database(t.repository).maintenance():
-        plan = plan_gc(t.repository, read_policies(t.repository, archives=0), now=time.time() + DAY)
-        assert 2 == len(plan.archives)
+        plan = plan_gc(t.repository, read_options(t.repository, archives=0), now=time.time() + DAY)
+        assert 2 == len(plan.result.archives)
         opened(tmp_path).branch("late", source=ids[1])
         run_gc(t.repository, plan)
 
@@ -245,19 +246,19 @@ def test_a_dry_run_says_what_the_run_does(tmp_path: Path, seed: int) -> None:
                     step(t, chance, number)
                 except TractError:
                     continue
-            policy = Policy(
+            options = TractOptions(
                 read_retention("", chance.choice(["0", "1d", "2d", "1k", "3k"])),
                 read_retention("", chance.choice(["never", "0", "2d", "1k", "3k"])),
                 chance.random() < 0.5,
                 chance.random() < 0.5,
             )
             now = time.time() + chance.choice([0, 1.5, 3]) * DAY
-            planned, done = (said(t, policy, now, dry_run=dry_run) for dry_run in (True, False))
-            assert planned == done, (number, policy)
+            planned, done = (said(t, options, now, dry_run=dry_run) for dry_run in (True, False))
+            assert planned == done, (number, options)
 
 
-def said(t: Tract, policy: Policy, now: float, *, dry_run: bool) -> dict[str, object]:
+def said(t: Tract, options: TractOptions, now: float, *, dry_run: bool) -> dict[str, object]:
     """What a gc says, but for what a dry run cannot know."""
-    result = asdict(collect(t.repository, Policies((policy,)), now=now, dry_run=dry_run))
+    result = asdict(collect(t.repository, GCOptions((options,)), now=now, dry_run=dry_run))
     unknown = ("seconds", "packs_after", "size_after", "dry_run")
     return {name: value for name, value in result.items() if name not in unknown}

@@ -19,9 +19,10 @@ from tract.errors import ConfigError, GCError, TractError
 from tract.history.moves import move_ref
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.policies import read_policies
-from tract.maintenance.gc.run import GCResult, collect, prune
+from tract.maintenance.gc.result import GCResult
+from tract.maintenance.gc.run import collect, prune
 from tract.refs.store import ANY
 
 
@@ -32,7 +33,7 @@ def opened(path: Path, tract: str | None = None, **settings: Any) -> Tract:
 
 
 def gc_after(t: Tract, days: float, *, dry_run: bool = False, **asked: Any) -> GCResult:
-    return collect(t.repository, read_policies(t.repository, **asked), now=time.time() + days * DAY, dry_run=dry_run)
+    return collect(t.repository, read_options(t.repository, **asked), now=time.time() + days * DAY, dry_run=dry_run)
 
 
 def has(t: Tract, *commits: str) -> list[bool]:
@@ -348,7 +349,7 @@ def test_never_does_not_become_days_in_settings_that_are_damaged(tmp_path: Path,
     for damaged in [*cuts, *flips]:
         file.write_bytes(damaged)
         with suppress(ConfigError):
-            policy = read_policies(t.repository).policies[0]
+            policy = read_options(t.repository).each[0]
             assert (FOR_EVER, FOR_EVER) == (policy.orphans, policy.archives), damaged
             read += 1
     assert 0 < read < len(flips)  # what is flipped in a comment does no harm

@@ -12,8 +12,9 @@ from tests.gc.test_archives_random import opened, seen, step
 from tract import Tract
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.policies import read_policies
-from tract.maintenance.gc.run import GCResult, collect
+from tract.maintenance.gc.options import read_options
+from tract.maintenance.gc.result import GCResult
+from tract.maintenance.gc.run import collect
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def say(t: Tract, count: int, words: str = "word") -> list[str]:
 
 
 def gc(t: Tract) -> GCResult:
-    return collect(t.repository, read_policies(t.repository, orphans=0))
+    return collect(t.repository, read_options(t.repository, orphans=0))
 
 
 def assert_clean(path: Path) -> None:
@@ -180,7 +181,7 @@ def test_no_context_changes_over_many_gcs(tmp_path: Path, seed: int) -> None:
                 with suppress(TractError):
                     step(t, chance, number)
             before = seen(t)
-            asked = read_policies(t.repository, orphans=chance.choice([0, 0, 7]))
+            asked = read_options(t.repository, orphans=chance.choice([0, 0, 7]))
             planned = collect(t.repository, asked, dry_run=True)
             known = packs(tmp_path)
             done = collect(t.repository, asked)

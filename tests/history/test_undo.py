@@ -19,7 +19,7 @@ from tract.history.reset import reset
 from tract.history.state import write_state
 from tract.history.tags import create_tag, delete_tags
 from tract.history.undo import UndoMove, plan_undo, redo, run_undo, undo
-from tract.maintenance.gc.policies import read_policies
+from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.run import collect
 from tract.objects.id import ObjectId
 from tract.opening import create_repository, memory_repository, open_repository
@@ -294,7 +294,7 @@ def test_a_hard_reset_is_undone_until_gc_took_what_it_dropped(tmp_path):
     assert b == repo.ref(MAIN)
     redo(repo)
     move_ref(repo, "refs/tags/kept", a, expected=ANY, reason="tag: kept")
-    collect(repo, read_policies(repo, orphans=0))
+    collect(repo, read_options(repo, orphans=0))
 
     undo(repo)
     assert repo.ref("refs/tags/kept") is None

@@ -8,7 +8,7 @@ from tract.api.handle import Handle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.maintenance.gc.run import GCResult
+    from tract.maintenance.gc.result import GCResult
 
 
 class Maintaining(Handle):
@@ -32,15 +32,15 @@ class Maintaining(Handle):
         None stands for each tract's own setting (7 days, never, True, True).
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
-        from tract.maintenance.gc.policies import read_policies
+        from tract.maintenance.gc.options import read_options
         from tract.maintenance.gc.run import collect
 
         with self._access() as space:
-            policies = read_policies(
+            options = read_options(
                 space.repo,
                 orphans=orphan_retention_days,
                 archives=archive_retention_days,
                 keep_pinned=keep_pinned,
                 keep_merge_bases=keep_merge_bases,
             )
-            return collect(space.repo, policies, dry_run=dry_run, aggressive=aggressive)
+            return collect(space.repo, options, dry_run=dry_run, aggressive=aggressive)

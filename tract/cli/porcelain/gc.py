@@ -9,9 +9,9 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
-from tract.maintenance.gc.plan import Archive, HeldArchive
-from tract.maintenance.gc.policies import read_policies
-from tract.maintenance.gc.run import GCResult, collect, is_due
+from tract.maintenance.gc.options import read_options
+from tract.maintenance.gc.result import Archive, GCResult, HeldArchive
+from tract.maintenance.gc.run import collect, is_due
 from tract.refs.names import HEADS, TAGS
 
 # Refs of which many part at an archive are not all named.
@@ -29,7 +29,7 @@ def run(console: Console, args: Args) -> int:
                 console.print_json(None)
             return DONE
         with Progress(console, "collecting") as progress:
-            policies = read_policies(
+            options = read_options(
                 repo,
                 orphans=args.retention,
                 archives=args.archive_retention,
@@ -38,7 +38,7 @@ def run(console: Console, args: Args) -> int:
             )
             result = collect(
                 repo,
-                policies,
+                options,
                 dry_run=args.dry_run,
                 aggressive=args.aggressive,
                 progress=None if args.quiet else lambda _, done, total: progress.show(done, total),

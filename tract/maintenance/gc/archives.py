@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeAlias
 
 from tract.config import FOR_EVER
 from tract.errors import BlobNotFoundError
+from tract.history.times import moment
 from tract.maintenance.gc.catalogue import ARCHIVED, REACHED, UNSEEN, Catalogue
-from tract.maintenance.gc.mark import Edit, Found, Marker, size_of
-from tract.maintenance.gc.policies import Policies, nanoseconds
+from tract.maintenance.gc.mark import Found, Marker, size_of
+from tract.maintenance.gc.options import GCOptions, nanoseconds
+from tract.maintenance.gc.result import Archive, HeldArchive
 from tract.objects.model import Commit, CommitOperation, borrows_context
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, REMOTE_NOTES, split_tract
 
@@ -32,19 +34,19 @@ _FORGET_ARCHIVES = bytes.maketrans(bytes([ARCHIVED]), bytes([UNSEEN]))
 
 
 class Archives:
-    """Marks what *refs* (names with numbers) need as REACHED, and the archives that expired by *policies* as ARCHIVED.
+    """Marks what *refs* (names with numbers) need as REACHED, and the archives that expired by *options* as ARCHIVED.
 
     *now* is in nanoseconds since 1970. Compress commits go by their numbers:
     *expired* are those at which the walk from the refs ended, and *all* are those whose archives go, the newest first.
     *held* are those that expired but stay, *parted* those that go, each with the branches that lead behind it another way.
     *of* has for each object the place of its archive in *all*, counted from 1; it is empty where none goes.
-    *edits* go unless their words are shown.
+    *edits* go unless their words are shown: by edit, its message and the content that it gave it.
     """
 
-    def __init__(self, marker: Marker, policies: Policies, refs: Sequence[tuple[str, int]], now: int) -> None:
+    def __init__(self, marker: Marker, options: GCOptions, refs: Sequence[tuple[str, int]], now: int) -> None:
         self._marker = marker
         self._catalogue: Catalogue = marker.catalogue
-        self._policies = policies
+        self._options = options
         self._refs = refs
         self._now = now
         self.expired: list[int] = []
@@ -52,10 +54,10 @@ class Archives:
         self.parted: dict[int, set[str]] = {}
         self.all: list[int] = []
         self.of = array("I")
-        self.edits: list[Edit] = []
+        self.edits: dict[int, tuple[int, int]] = {}
         self._judged = 0
         self._needed: dict[int, set[str]] = {}
-        self._room = [policy.archives.size for policy in policies.policies]
+        self._room = [one.archives.size for one in options.each]
         self._owners: Mapping[int, Sequence[int]] | None = None
 
     def mark(self, in_work: Sequence[int]) -> Iterator[Found]:
@@ -79,11 +81,11 @@ class Archives:
         return {
             name: number
             for name, number in self._refs
-            if split_tract(name)[1] == ORIG_HEAD and self._policies.of(name).archives != FOR_EVER
+            if split_tract(name)[1] == ORIG_HEAD and self._options.of(name).archives != FOR_EVER
         }
 
     def _walk(self, roots: Iterable[int]) -> Iterator[Found]:
-        return self._marker.walk(roots, stops=self._policies.takes_archives)
+        return self._marker.walk(roots, stops=self._options.takes_archives)
 
     def _open(self) -> Iterator[Found]:
         """Walk on behind the compress commits whose archives stay, the newest first."""
@@ -110,8 +112,9 @@ class Archives:
         """Whether an archive is young, fits into the size that is kept, or is needed."""
         owners = self._owners_of(number)
         made = self._marker.stopped[number].time * 1000
-        for policy in (self._policies.policies[owner] for owner in owners):
-            if policy.archives.days is not None and made >= self._now - nanoseconds(policy.archives.days):
+        for owner in owners:
+            days = self._options.each[owner].archives.days
+            if days is not None and made >= self._now - nanoseconds(days):
                 return True
         fits = [self._fits(number, owner) for owner in owners]  # all of them: each is a little fuller now
         return any(fits) or self._is_needed(number)
@@ -133,7 +136,7 @@ class Archives:
         return self._marker.stopped.get(number) or self._marker.commit(number)
 
     def _fits(self, number: int, owner: int) -> bool:
-        """Whether an archive fits into what is left of a policy's size, beside those that are newer."""
+        """Whether an archive fits into what is left of its tracts' size, beside those that are newer."""
         room = self._room[owner]
         if room is None or room < 0:
             return False
@@ -144,8 +147,8 @@ class Archives:
         return room >= 0
 
     def _owners_of(self, number: int) -> Sequence[int]:
-        """The policies of all tracts whose refs lead to a compress commit; all there are where only a command under way does."""
-        everybody = range(len(self._policies.policies))
+        """The indexes of the options of all tracts whose refs lead to a compress commit; all there are where only a command under way does."""
+        everybody = range(len(self._options.each))
         if len(everybody) == 1:
             return everybody
         if self._owners is None:
@@ -154,7 +157,7 @@ class Archives:
                 refs = (
                     at
                     for name, at in self._refs
-                    if NOTES not in name and REMOTE_NOTES not in name and self._policies.index_of(name) == index
+                    if NOTES not in name and REMOTE_NOTES not in name and self._options.index_of(name) == index
                 )
                 for at, is_compression in claim(self._step, refs, array("I", bytes(4 * self._catalogue.size)), 1):
                     if is_compression:
@@ -186,7 +189,7 @@ class Archives:
             self.parted = {}
             for prefix, tips in tracts.items():
                 if len(tips) > 1:
-                    found = self._needed if self._policies.of(prefix + HEAD).keep_merge_bases else self.parted
+                    found = self._needed if self._options.of(prefix + HEAD).keep_merge_bases else self.parted
                     sides = array("I", bytes(4 * self._catalogue.size))
                     for number, names in meetings(self._step, tips, frozenset(self.expired), sides).items():
                         is_changed |= found is self._needed and number not in found
@@ -198,7 +201,7 @@ class Archives:
         """Mark what lies behind the compress commits whose archives expired, the newest first."""
         marks = self._marker.marks
         marks[:] = marks.translate(_FORGET_ARCHIVES)
-        self.all, self.of, self.edits = [], array("I"), []
+        self.all, self.of, self.edits = [], array("I"), {}
         if not self.expired:
             return
         self.of.frombytes(bytes(4 * self._catalogue.size))
@@ -222,7 +225,49 @@ class Archives:
         """Add to *edits* a commit that goes, if it is one."""
         if commit.operation is CommitOperation.EDIT and commit.target is not None and commit.content is not None:
             admit = self._catalogue.admit
-            self.edits.append(Edit(number, admit(commit.target), admit(commit.content)))
+            self.edits[number] = admit(commit.target), admit(commit.content)
+
+    def place_of(self, number: int) -> int:
+        """The place of an object's archive in *all*, counted from 1; 0 where it is in none."""
+        return self.of[number] if self.of else 0
+
+    def gone(self, dropped: Iterable[int]) -> tuple[Archive, ...]:
+        """What of the objects *dropped* goes with each archive, the newest first."""
+        counts: list[Counter[str]] = [Counter() for _ in self.all]
+        for number in dropped if self.all else ():
+            if place := self.of[number]:
+                count = counts[place - 1]
+                count["objects"] += 1
+                count["size"] += size_of(self._catalogue, number)
+                if self._catalogue.kind_of(number) == "commit":
+                    count["commits"] += 1
+                    count["messages"] += self._marker.commit(number).operation is CommitOperation.APPEND
+        return tuple(
+            Archive(
+                commit=self._catalogue.id_of(number).hex(),
+                created_at=moment(self.commit(number).time),
+                commits=count["commits"],
+                messages=count["messages"],
+                objects=count["objects"],
+                size=count["size"],
+                parted=tuple(sorted(self.parted.get(number, ()))),
+            )
+            for number, count in zip(self.all, counts, strict=True)
+            if count["objects"]
+        )
+
+    def held_archives(self, gone: Sequence[Archive]) -> tuple[HeldArchive, ...]:
+        """The archives that expired but stay, the newest first: merges need them, or orphans lead there."""
+        of, catalogue = self.of, self._catalogue
+        whole = {of[n] for n in self._marker.marked(REACHED) if n < len(of) and catalogue.kind_of(n) == "commit"}
+        left = {one.commit for one in gone}
+        needed = [number for place, number in enumerate(self.all, 1) if place in whole]
+        held: dict[int, Iterable[str]] = {n: () for n in needed if catalogue.id_of(n).hex() not in left}
+        found = [
+            HeldArchive(catalogue.id_of(number).hex(), moment(self.commit(number).time), tuple(sorted(names)))
+            for number, names in {**held, **self.held}.items()
+        ]
+        return tuple(sorted(found, key=lambda one: (one.created_at, one.commit), reverse=True))
 
 
 def meetings(

@@ -10,7 +10,6 @@ Nobody can write meanwhile, for the lock is held. Killed in between, it leaves a
 from __future__ import annotations
 
 import os
-import time
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,10 +18,11 @@ from dataclasses import dataclass
 from tract.errors import DurabilityError, GCError
 from tract.history.state import kept_commits
 from tract.maintenance.gc.catalogue import ARCHIVED, MESSAGE, REACHED
-from tract.maintenance.gc.mark import Groups, size_of
-from tract.maintenance.gc.plan import GCPlan, database, operation_refs
-from tract.maintenance.gc.reflog import fold_operations, operations_after
+from tract.maintenance.gc.mark import Groups, Progress, size_of
+from tract.maintenance.gc.options import GCOptions
+from tract.maintenance.gc.plan import GCPlan, database, plan_gc
 from tract.maintenance.gc.repack import Repack, write_cuts
+from tract.maintenance.gc.result import GCResult
 from tract.objects.id import Kind
 from tract.repo import Repository
 from tract.storage import files
@@ -40,32 +40,43 @@ class _Piece:
     has_garbage: bool
 
 
-def make_room(repo: Repository) -> None:
-    """Let go of what can be made again, before anything is looked at; only for the holder of ``maintenance``."""
+def plan_on_full_disk(
+    repo: Repository, options: GCOptions, exc: DurabilityError, now: float | None, progress: Progress | None
+) -> GCPlan:
+    """What to collect where it was a full disk that *exc* told of, else raise *exc*; archives stay, for their cuts need room of their own.
+
+    What can be made again goes before anything is looked at; only for the holder of ``maintenance``.
+    """
+    if not files.is_full(exc):
+        raise exc
     store = database(repo)
     assert repo.path is not None
     with store.lock():
         store.make_room()
         for name in files.list_directory(os.path.join(repo.path, "cache")):
             files.unlink(os.path.join(repo.path, "cache", name))
+    return plan_gc(repo, options.without_archives(), seal=False, now=now, progress=progress)
 
 
-def collect_in_pieces(repo: Repository, plan: GCPlan) -> None:
+def collect_in_pieces(repo: Repository, plan: GCPlan) -> GCResult:
     """Do what *plan*, which must not have packed the journal and takes no archives, says, piece by piece.
 
     GCError with what is missing where a piece does not fit; what was done before stays done.
     """
     store = database(repo)
-    repack = Repack(repo, plan)
+    repack = Repack(repo, plan, _LEVEL)
     with store.lock():
         repo.refs.refresh()
-        repack.saved(operations_after(repo, plan.last), kept_commits(repo))
+        repack.save(kept_commits(repo))
         journal, *packs = [_piece(repack, name, numbers) for name, numbers in plan.catalogue.pieces()]
-        fresh = {_write(repo, repack, journal)}
+        _write(repo, repack, journal)
         try:
-            _begin_journal(repo, repack)
+            write_cuts(repo, {**repo.shallow.cuts, **repack.cuts()})
+            objects, keyframe = repack.journal()
+            store.begin_journal((*objects, keyframe), zeros=False)
+            repo.refs.refresh()
         except DurabilityError as exc:
-            store.drop_packs(fresh - plan.catalogue.packs.keys())
+            store.drop_packs(repack.written - plan.catalogue.packs.keys())
             if not files.is_full(exc):
                 raise
             raise _no_room(repo, journal) from exc
@@ -74,21 +85,13 @@ def collect_in_pieces(repo: Repository, plan: GCPlan) -> None:
             assert piece.name is not None
             if piece.has_garbage:
                 if any(piece.stays.values()):
-                    fresh.add(_write(repo, repack, piece))
-                if piece.name not in fresh:
+                    _write(repo, repack, piece)
+                if piece.name not in repack.written:
                     store.drop_packs([piece.name])
         store.remove_leftovers()
         store.use_room()
     store.mark_collected()
-
-
-def _begin_journal(repo: Repository, repack: Repack) -> None:
-    """Put a new journal in the place of the old one, whose objects and operations are in a pack."""
-    later = list(fold_operations(repack.later(operations_after(repo, repack.plan.last)), repack.last_operation))
-    keyframe, chunks = operation_refs(repo).keyframe(later[-1].id if later else repack.last_operation, "gc")
-    write_cuts(repo, {**repo.shallow.cuts, **repack.cuts(time.strftime("%Y-%m-%d", time.gmtime()))})
-    database(repo).begin_journal((*later, *chunks, keyframe), zeros=False)
-    repo.refs.refresh()
+    return plan.done(store)
 
 
 def _piece(repack: Repack, name: str | None, numbers: Iterable[int]) -> _Piece:
@@ -105,13 +108,13 @@ def _piece(repack: Repack, name: str | None, numbers: Iterable[int]) -> _Piece:
     return _Piece(name, dict(stays), size, has_garbage)
 
 
-def _write(repo: Repository, repack: Repack, piece: _Piece) -> str:
-    """Copy what stays of a piece, and of the journal the operations too; the name of the new pack."""
-    plan = repack.plan
+def _write(repo: Repository, repack: Repack, piece: _Piece) -> None:
+    """Copy what stays of a piece, and of the journal the operations too."""
     try:
         if piece.name is None:
-            return repack.write_pack(piece.stays, _LEVEL, repack.kept_operations())
-        return repack.write_pack(piece.stays, _LEVEL, written=plan.catalogue.packs[piece.name])
+            repack.write_pack(piece.stays, repack.kept_operations())
+        else:
+            repack.write_pack(piece.stays, written=repack.plan.catalogue.packs[piece.name])
     except DurabilityError as exc:
         if not files.is_full(exc):
             raise

@@ -37,14 +37,6 @@ class Found(NamedTuple):
     commit: Commit | None = None
 
 
-class Edit(NamedTuple):
-    """An edit, the message it is of and the content that it gave it, by number."""
-
-    edit: int
-    message: int
-    content: int
-
-
 class Marker:
     """Walks over the objects of *catalogue* and marks those it reaches.
 
@@ -185,10 +177,11 @@ class Marker:
             return []
         return [n for n in self.named if self.mark_of(n) <= ARCHIVED and self.catalogue.id_of(n) not in self.cuts]
 
-    def shown(self, edits: Iterable[Edit]) -> list[int]:
+    def shown(self, edits: Mapping[int, tuple[int, int]]) -> list[int]:
         """Those of *edits* whose message and content both stay: each stays too, for it is what gave the message those words."""
-        stays = (MESSAGE, REACHED)
-        return [one.edit for one in edits if self.mark_of(one.message) in stays and self.mark_of(one.content) in stays]
+        return [
+            edit for edit, needed in edits.items() if all(self.mark_of(one) in (MESSAGE, REACHED) for one in needed)
+        ]
 
     def keep_messages(self, numbers: Iterable[int], *, gaps: bool = False) -> Iterator[Found]:
         """Mark those of the commits *numbers* that do not stay yet as MESSAGE, and their contents as REACHED; yield both."""

@@ -15,7 +15,7 @@ from time import time_ns
 from tract.config import Retention
 from tract.maintenance.gc.catalogue import UNSEEN
 from tract.maintenance.gc.mark import Groups, Marker, PackOrder, size_of
-from tract.maintenance.gc.policies import Policies, nanoseconds
+from tract.maintenance.gc.options import GCOptions, nanoseconds
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
 from tract.reflog import kept_values, released_commits
@@ -29,15 +29,15 @@ _SIZED_DAYS = 90.0
 class Orphans:
     """The objects that *marker* has as UNSEEN, with their ages; *now* is in nanoseconds since 1970."""
 
-    def __init__(self, repo: Repository, marker: Marker, policies: Policies, now: int) -> None:
+    def __init__(self, repo: Repository, marker: Marker, options: GCOptions, now: int) -> None:
         self._repo = repo
         self._marker = marker
         self._catalogue = catalogue = marker.catalogue
-        self._policies = policies
+        self._options = options
         self._now = now
         self._ages = array("q", bytes(8 * catalogue.size))
         self._left: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        """By policy: when a ref was last at a commit."""
+        """By the index of options: when a ref was last at a commit."""
         self.there_are = False
         for number in marker.marked(UNSEEN):
             if number < catalogue.size:
@@ -78,7 +78,7 @@ class Orphans:
         number = self._catalogue.number_of(value) if isinstance(value, bytes) else None
         if number is not None and number < self._catalogue.size and self._marker.marks[number] == UNSEEN:
             self._ages[number] = max(self._ages[number], moment)
-            left = self._left[self._policies.index_of(ref)]
+            left = self._left[self._options.index_of(ref)]
             left[number] = max(left.get(number, 0), moment)
 
     def expire_hard_resets(self) -> None:
@@ -125,37 +125,37 @@ class Orphans:
         return kept
 
     def _young(self) -> Iterator[tuple[Retention, Iterable[int]]]:
-        """What each policy keeps."""
-        policies = self._policies.policies
-        owners = None if len(policies) == 1 else self._owners()
-        for index, policy in enumerate(policies):
-            if policy.orphans.size is None:
-                yield policy.orphans, self._younger(index, policy.orphans.days or 0.0, owners)
+        """What the options of each tract keep."""
+        each = self._options.each
+        owners = None if len(each) == 1 else self._owners()
+        for index, kept in enumerate(one.orphans for one in each):
+            if kept.size is None:
+                yield kept, self._younger(index, kept.days or 0.0, owners)
             else:
-                yield policy.orphans, self._newest(index, policy.orphans.size, owners)
+                yield kept, self._newest(index, kept.size, owners)
 
     def _owners(self) -> array[int]:
-        """For each object the policy that keeps it the longest; a size counts only where there is no other."""
-        policies = self._policies.policies
+        """For each object the index of the options that keep it the longest; a size counts only where there is no other."""
+        each = self._options.each
         owners = array("I", bytes(4 * self._catalogue.size))
         scratch = self._marker.copy()
-        for index in sorted(self._left, key=lambda index: -(policies[index].orphans.days or 0.0)):
+        for index in sorted(self._left, key=lambda index: -(each[index].orphans.days or 0.0)):
             for found in scratch.walk(self._left[index], gaps=True):
                 if found.number < len(owners):
                     owners[found.number] = index
         return owners
 
-    def _younger(self, policy: int, days: float, owners: array[int] | None) -> Iterator[int]:
+    def _younger(self, own: int, days: float, owners: array[int] | None) -> Iterator[int]:
         oldest = max(0, self._now - nanoseconds(days))  # what expired has the age 0
         for number in self._catalogue.in_order():
-            is_mine = owners is None or owners[number] == policy
+            is_mine = owners is None or owners[number] == own
             if is_mine and self._marker.marks[number] == UNSEEN and self._ages[number] > oldest:
                 yield number
 
-    def _newest(self, policy: int, size: int, owners: array[int] | None) -> list[int]:
+    def _newest(self, own: int, size: int, owners: array[int] | None) -> list[int]:
         """The newest orphans that fit into *size* bytes, each with what it needs that nothing else keeps; what no operation tells of comes last."""
-        left = self._left[policy]
-        mine = [number for number in self._of(policy, owners) if self._ages[number]]
+        left = self._left[own]
+        mine = [number for number in self._of(own, owners) if self._ages[number]]
         kind_of = self._catalogue.kind_of
         mine.sort(key=lambda n: (n not in left, -left.get(n, self._ages[n]), kind_of(n) != "commit"))
         scratch = self._marker.copy()
@@ -168,13 +168,13 @@ class Orphans:
                 chosen.append(number)
         return chosen
 
-    def _of(self, policy: int, owners: array[int] | None) -> Iterator[int]:
-        """The orphans of a policy's tracts, those that it shares with others too."""
+    def _of(self, own: int, owners: array[int] | None) -> Iterator[int]:
+        """The orphans of the tracts that have the options *own*, those that they share with others too."""
         scratch = self._marker.copy()
-        for found in scratch.walk(self._left[policy], gaps=True):
+        for found in scratch.walk(self._left[own], gaps=True):
             if found.number < self._catalogue.size and self._marker.marks[found.number] == UNSEEN:
                 yield found.number
-        if policy == 0:
+        if own == 0:
             for number in self._catalogue.in_order():
                 if scratch.marks[number] == UNSEEN and (owners is None or owners[number] == 0):
                     yield number

@@ -23,24 +23,22 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
 from tract.history.notes import CONFIG, PRIORITY, NoteTable, noted_entries
 from tract.history.priority import Priority
 from tract.history.state import kept_commits
-from tract.history.times import moment
 from tract.maintenance.gc.archives import Archives
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Catalogue
-from tract.maintenance.gc.mark import REPORT_EVERY, Edit, Found, Groups, Marker, PackOrder, Progress, size_of
+from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, PackOrder, Progress, size_of
+from tract.maintenance.gc.options import GCOptions, nanoseconds, read_options
 from tract.maintenance.gc.orphans import Orphans
-from tract.maintenance.gc.policies import Policies, nanoseconds, read_policies
+from tract.maintenance.gc.result import GCResult
 from tract.maintenance.gc.settled import Settled, find_settled
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import CommitOperation, RefValue
+from tract.objects.model import RefValue
 from tract.refs.names import NOTES, split_tract
 from tract.refs.operations import OperationRefs
 from tract.repo import Repository
@@ -50,70 +48,63 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
-    """What goes with the archive of one compression: *commit* is the compress commit, *size* in bytes before compression.
+class Start:
+    """A store as gc finds it: its refs and what commands under way need, as numbers of the *catalogue*, and how many *packs* and bytes it had before the journal was packed.
 
-    *parted* are branches that may have no merge base with another one any more, by their full names.
+    Ages are told from *moment*, and the reflog begins at *reflog_since*, in nanoseconds since 1970; *clock* is when gc began, of the monotonic clock.
+    *settled* packs stay as they are; *last* is the newest operation.
     """
 
-    commit: str
-    created_at: datetime
-    commits: int
-    messages: int
-    objects: int
+    clock: float
+    moment: int
+    reflog_since: int
+    catalogue: Catalogue
+    settled: tuple[Settled, ...]
+    last: ObjectId | None
+    refs: list[tuple[str, int]]
+    in_work: list[int]
+    packs: int
     size: int
-    parted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class HeldArchive:
-    """An archive that expired and stays all the same, because *branches* (full names) lead behind its compression another way.
-
-    Without *branches* orphans need it: it goes when they do.
-    """
-
-    commit: str
-    created_at: datetime
-    branches: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GCPlan:
-    """What a gc would do; ``run_gc`` does it.
+    """What a gc would do; ``run_gc`` does it, and *result* is what a dry run says of it.
 
-    Objects are numbers of the *catalogue*, times are in nanoseconds since 1970.
+    Objects are numbers of the catalogue, and *marker* has their marks.
     *kept* has the unreachable objects that stay, by the time that their pack gets.
-    *operations* are those that the reflog keeps, the newest first, *previous* is the one before them, which stays in a settled pack, and *last* is the newest of all; the reflog begins at *reflog_since*.
-    *packs* are replaced, and *loose* objects too unless they are written again meanwhile; *settled* packs stay as they are.
+    *operations* are those that the reflog keeps, the newest first, and *previous* is the one before them, which stays in a settled pack.
+    *loose* objects go, unless they are written again meanwhile, and so do all packs that are not settled.
     *tips* are the commits that refs name and nothing else, *files* the reachable objects that stay loose.
     *expired* are the compress commits whose archives go, *released* the refs that would keep one and are deleted.
-    *edits* go unless their words are shown.
+    *edits* go unless their words are shown: by edit, its message and the content that it gave it.
     """
 
+    start: Start
+    marker: Marker
+    result: GCResult
     reachable: Groups
     kept: Mapping[int, Groups]
     dropped: array[int]
-    reachable_count: int
-    kept_count: int
-    dropped_size: int
-    archives: tuple[Archive, ...]
-    held: tuple[HeldArchive, ...]
-    packs_before: int
-    size_before: int
-    packs: tuple[str, ...] = field(repr=False)
-    settled: tuple[Settled, ...] = field(repr=False)
-    tips: frozenset[ObjectId] = field(repr=False)
-    files: frozenset[ObjectId] = field(repr=False)
-    loose: Mapping[ObjectId, int] = field(repr=False)
-    operations: array[int] = field(repr=False)
-    previous: ObjectId | None = field(repr=False)
-    last: ObjectId | None = field(repr=False)
-    reflog_since: int = field(repr=False)
-    expired: tuple[int, ...] = field(repr=False)
-    released: tuple[tuple[str, ObjectId], ...] = field(repr=False)
-    edits: tuple[Edit, ...] = field(repr=False)
-    catalogue: Catalogue = field(repr=False, compare=False)
-    marker: Marker = field(repr=False, compare=False)
+    operations: array[int]
+    previous: ObjectId | None
+    loose: Mapping[ObjectId, int]
+    tips: frozenset[ObjectId]
+    files: frozenset[ObjectId]
+    expired: tuple[int, ...]
+    released: tuple[tuple[str, ObjectId], ...]
+    edits: Mapping[int, tuple[int, int]]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The objects by number."""
+        return self.start.catalogue
+
+    @property
+    def packs(self) -> Iterator[str]:
+        """The packs that new ones replace."""
+        settled = {one.pack for one in self.start.settled}
+        return (name for name in self.catalogue.packs if name not in settled)
 
     def drops(self, number: int) -> bool:
         """Whether the object goes."""
@@ -136,6 +127,11 @@ class GCPlan:
         number = self.catalogue.number_of(value) if isinstance(value, bytes) else None
         return ABSENT if number is None or number >= self.catalogue.size else self.marker.marks[number]
 
+    def done(self, store: Database) -> GCResult:
+        """What is said when the plan was done."""
+        packs, size, seconds = len(store.packs()), store.stats().size, time.monotonic() - self.start.clock
+        return replace(self.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)
+
     def dropped_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
         """The objects that go, with their kinds."""
         return ((self.catalogue.id_of(number), self.catalogue.kind_of(number)) for number in self.dropped)
@@ -143,50 +139,34 @@ class GCPlan:
 
 def plan_gc(
     repo: Repository,
-    policies: Policies | None = None,
+    options: GCOptions | None = None,
     *,
     seal: bool = True,
     now: float | None = None,
     progress: Progress | None = None,
 ) -> GCPlan:
-    """Find what a gc keeps and drops by *policies*, by default what the settings of all tracts say.
+    """Find what a gc keeps and drops by *options*, by default what the settings of all tracts say.
 
     Nothing is removed; with *seal* the journal's objects are brought into a pack first.
     Ages are told from *now*, in seconds since 1970, by default this moment.
     Only for the holder of the store's ``maintenance``.
     A store in which something reachable is missing or damaged is not collected: the error says what.
     """
-    policies = policies or read_policies(repo)
-    start = _begin(repo, policies, now, seal=seal)
-    planner = _Planner(repo, policies, start, progress)
+    options = options or read_options(repo)
+    start = _begin(repo, options, now, seal=seal)
+    planner = _Planner(repo, options, start, progress)
     if not planner.mark_live():
-        planner = _Planner(repo, policies, _begin(repo, policies, now, seal=seal, whole=True), progress)
+        planner = _Planner(repo, options, _begin(repo, options, now, seal=seal, whole=True), progress)
         planner.mark_live()
     return planner.plan()
 
 
-class _Start(NamedTuple):
-    """A store as gc finds it: its refs and what commands under way need, as numbers, and how many *packs* and bytes it had before the journal was packed.
-
-    Ages are told from *moment*; both times in nanoseconds since 1970.
-    """
-
-    moment: int
-    reflog_since: int
-    catalogue: Catalogue
-    settled: tuple[Settled, ...]
-    last: ObjectId | None
-    refs: list[tuple[str, int]]
-    in_work: list[int]
-    packs: int
-    size: int
-
-
-def _begin(repo: Repository, policies: Policies, now: float | None, *, seal: bool, whole: bool = False) -> _Start:
+def _begin(repo: Repository, options: GCOptions, now: float | None, *, seal: bool, whole: bool = False) -> Start:
     """Look at the store while nobody writes to it; with *whole* no pack is taken for settled."""
+    clock = time.monotonic()
     store = database(repo)
     moment = time.time_ns() if now is None else int(now * 1e9)
-    reflog_since = moment - nanoseconds(policies.reflog_days)
+    reflog_since = moment - nanoseconds(options.reflog_days)
     with nullcontext() if store.read_only else store.lock():
         repo.refs.refresh()
         repo.look_at_shallow()
@@ -194,11 +174,22 @@ def _begin(repo: Repository, policies: Policies, now: float | None, *, seal: boo
         if seal and store.has_new_objects():
             store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
             repo.refs.refresh()
-        settled = () if whole or policies.takes_archives or repo.shallow.cuts else find_settled(repo, reflog_since)
+        settled = () if whole or options.takes_archives or repo.shallow.cuts else find_settled(repo, reflog_since)
         catalogue = Catalogue(store, [one.pack for one in settled])
         refs = [(name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)]
         in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
-    return _Start(moment, reflog_since, catalogue, settled, repo.refs.last, refs, in_work, packs, size)
+    return Start(
+        clock=clock,
+        moment=moment,
+        reflog_since=reflog_since,
+        catalogue=catalogue,
+        settled=settled,
+        last=repo.refs.last,
+        refs=refs,
+        in_work=in_work,
+        packs=packs,
+        size=size,
+    )
 
 
 def database(repo: Repository) -> Database:
@@ -218,18 +209,18 @@ def operation_refs(repo: Repository) -> OperationRefs:
 class _Planner:
     """Makes one plan; the methods stand in the order in which they are called."""
 
-    def __init__(self, repo: Repository, policies: Policies, start: _Start, progress: Progress | None) -> None:
+    def __init__(self, repo: Repository, options: GCOptions, start: Start, progress: Progress | None) -> None:
         self._repo = repo
-        self._policies = policies
+        self._options = options
         self._start = start
         self._progress = progress
         self._done = 0
         self._catalogue = start.catalogue
         self._marks = start.catalogue.marks()
-        takes_archives = policies.takes_archives
+        takes_archives = options.takes_archives
         self._marker = Marker(start.catalogue, self._marks, repo.shallow.cuts, takes_archives=takes_archives)
         self._order = PackOrder(start.catalogue)
-        self._archives = Archives(self._marker, policies, start.refs, start.moment)
+        self._archives = Archives(self._marker, options, start.refs, start.moment)
 
     def mark_live(self) -> bool:
         """Mark what refs and commands under way need; False where something of the settled packs may not be reachable any more."""
@@ -251,7 +242,7 @@ class _Planner:
         reachable = marks.count(REACHED)
         packed_loose = {id for id in catalogue.loose if self._is_packed(id)}
         files = frozenset(id for id in catalogue.loose if self._marker.stays(id)) - packed_loose
-        orphans = Orphans(self._repo, self._marker, self._policies, self._start.moment)
+        orphans = Orphans(self._repo, self._marker, self._options, self._start.moment)
         operations, unsettled = orphans.read_history(self._start.reflog_since)
         orphans.expire_hard_resets()
         orphans.expire([*self._marker.named, *self._kept_before()])  # their messages stay without that, or go
@@ -259,36 +250,46 @@ class _Planner:
         kept_count = marks.count(REACHED) - reachable
         self._keep_messages(live)
         groups = self._order.groups(number for _, number in self._start.refs)
-        dropped, size, gone = self._count()
+        dropped = array("I", (n for one in (UNSEEN, ARCHIVED) for n in self._marker.marked(one) if n < catalogue.size))
         stay_loose = catalogue.loose.keys() - packed_loose
         previous = None
         if not dropped and unsettled < len(operations):  # else all are written anew, without what is dropped
             previous, operations = catalogue.id_of(operations[unsettled]), operations[:unsettled]
         return GCPlan(
+            start=self._start,
+            marker=self._marker,
+            result=self._result(kept_count, dropped),
             reachable=self._without(groups, stay_loose),
             kept={written: self._without(some, stay_loose) for written, some in kept.items()},
             dropped=dropped,
-            reachable_count=marks.count(REACHED) + marks.count(MESSAGE) - kept_count,
-            kept_count=kept_count,
-            dropped_size=size,
-            archives=gone,
-            held=self._held(gone),
-            packs_before=self._start.packs,
-            size_before=self._start.size,
-            packs=tuple(catalogue.packs.keys() - {one.pack for one in self._start.settled}),
-            settled=self._start.settled,
-            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
-            files=files,
-            loose={id: at for id, at in catalogue.loose.items() if id in packed_loose or not self._marker.stays(id)},
             operations=operations,
             previous=previous,
-            last=self._start.last,
-            reflog_since=self._start.reflog_since,
+            loose={id: at for id, at in catalogue.loose.items() if id in packed_loose or not self._marker.stays(id)},
+            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
+            files=files,
             expired=tuple(archives.expired),
             released=released,
-            edits=tuple(archives.edits),
-            catalogue=catalogue,
-            marker=self._marker,
+            edits=archives.edits,
+        )
+
+    def _result(self, kept: int, dropped: array[int]) -> GCResult:
+        """What is said of the plan; the size of what is dropped is that of archives and of orphans."""
+        start, archives = self._start, self._archives
+        gone = archives.gone(dropped)
+        orphans = sum(size_of(self._catalogue, number) for number in dropped if not archives.place_of(number))
+        return GCResult(
+            reachable=self._marks.count(REACHED) + self._marks.count(MESSAGE) - kept,
+            kept=kept,
+            dropped=len(dropped),
+            packs_before=start.packs,
+            packs_after=start.packs,
+            size_before=start.size,
+            size_after=None,
+            seconds=time.monotonic() - start.clock,
+            dry_run=True,
+            dropped_size=orphans + sum(one.size for one in gone),
+            archives=gone,
+            held=archives.held_archives(gone),
         )
 
     def _add(self, found: Iterable[Found]) -> None:
@@ -333,7 +334,7 @@ class _Planner:
         if self._archives.all or marker.cuts:
             pins = {number for number in self._pinned() if self._is_cut_message(number)}
             self._add(marker.keep_messages(sorted(pins)))
-            self._add(marker.keep_messages(one.edit for one in edits if one.message in pins))
+            self._add(marker.keep_messages(edit for edit, (message, _) in edits.items() if message in pins))
         if UNSEEN in self._marks:
             self._add_noted_edits()
         self._add(marker.keep_messages(marker.shown(edits)))
@@ -347,7 +348,7 @@ class _Planner:
     def _pinned(self) -> Iterator[int]:
         """The messages that were pinned, and not unpinned since, in any tract that keeps what it pinned."""
         for name, number in self._start.refs:
-            if split_tract(name)[1] == NOTES + PRIORITY and self._policies.of(name).keep_pinned:
+            if split_tract(name)[1] == NOTES + PRIORITY and self._options.of(name).keep_pinned:
                 table = NoteTable()
                 table.advance(self._repo, self._catalogue.id_of(number))
                 for target in table.targets():
@@ -363,47 +364,3 @@ class _Planner:
                     if at is not None and at < self._catalogue.size and self._marks[at] == UNSEEN:
                         with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
                             self._archives.add_edit(at, self._marker.commit(at))
-
-    def _count(self) -> tuple[array[int], int, tuple[Archive, ...]]:
-        """What goes, its size in bytes, and what of it goes with each archive."""
-        dropped = array("I")
-        sizes = 0
-        counts = [[0, 0, 0, 0] for _ in self._archives.all]
-        for number in range(self._catalogue.size):
-            if self._marks[number] <= ARCHIVED:
-                dropped.append(number)
-                size = size_of(self._catalogue, number)
-                sizes += size
-                if self._archives.of and self._archives.of[number]:
-                    count = counts[self._archives.of[number] - 1]
-                    commit = self._marker.commit(number) if self._catalogue.kind_of(number) == "commit" else None
-                    is_message = commit is not None and commit.operation is CommitOperation.APPEND
-                    for at, amount in enumerate((commit is not None, is_message, 1, size)):
-                        count[at] += amount
-        archives = (self._archive(*one) for one in zip(self._archives.all, counts, strict=True) if one[1][2])
-        return dropped, sizes, tuple(archives)
-
-    def _archive(self, number: int, counts: list[int]) -> Archive:
-        commits, messages, objects, size = counts
-        return Archive(
-            commit=self._catalogue.id_of(number).hex(),
-            created_at=moment(self._archives.commit(number).time),
-            commits=commits,
-            messages=messages,
-            objects=objects,
-            size=size,
-            parted=tuple(sorted(self._archives.parted.get(number, ()))),
-        )
-
-    def _held(self, gone: tuple[Archive, ...]) -> tuple[HeldArchive, ...]:
-        """The archives that expired but stay, the newest first: merges need them, or orphans lead there."""
-        of, catalogue = self._archives.of, self._catalogue
-        whole = {of[n] for n in self._marker.marked(REACHED) if n < len(of) and catalogue.kind_of(n) == "commit"}
-        left = {one.commit for one in gone}
-        numbers = [number for place, number in enumerate(self._archives.all, 1) if place in whole]
-        held = {number: () for number in numbers if catalogue.id_of(number).hex() not in left}
-        found = [
-            HeldArchive(catalogue.id_of(number).hex(), moment(self._archives.commit(number).time), tuple(sorted(names)))
-            for number, names in {**held, **self._archives.held}.items()
-        ]
-        return tuple(sorted(found, key=lambda one: (one.created_at, one.commit), reverse=True))

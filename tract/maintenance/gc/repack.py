@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
-from tract.maintenance.gc.plan import GCPlan, database
-from tract.maintenance.gc.reflog import ReflogFilter, fold_operations, operations_since
+from tract.maintenance.gc.plan import GCPlan, database, operation_refs
+from tract.maintenance.gc.reflog import ReflogFilter, fold_operations, operations_after, operations_since
 from tract.maintenance.gc.settled import Settled
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, read_commit
@@ -29,47 +30,79 @@ _MOST_SAMPLES = 8000
 _MOST_SAMPLE_BYTES = 8 * 1024 * 1024
 _LONGEST_SAMPLE = 4096
 
+# What happened while the packs were written is followed without the lock until this little is left, or so often.
+_FEW_OPERATIONS = 64
+_MOST_ROUNDS = 8
+
 
 class Repack:
     """A plan that is being done: its marks, with what was reached again since, and the operations that were written anew."""
 
-    def __init__(self, repo: Repository, plan: GCPlan) -> None:
+    def __init__(self, repo: Repository, plan: GCPlan, level: int) -> None:
         self._repo = repo
         self._store = database(repo)
+        self._level = level
         self.plan = plan
         self.marker = plan.marker.copy()
         # What was missing may have been written since.
         self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
         self._filter = ReflogFilter(plan.drops_history)
-        self.last_operation = plan.previous
-        self.settled = plan.settled
+        self._seen = plan.start.last
+        self._last_operation = plan.previous
+        self.settled = plan.start.settled
+        self.written: set[str] = set()
 
-    def write_packs(self, level: int, progress: Progress | None) -> set[str]:
-        """Write the pack with everything that is reachable, and those of what is kept for a while; their names."""
+    def write_packs(self, progress: Progress | None) -> None:
+        """Write the pack with everything that is reachable, and those of what is kept for a while."""
         plan = self.plan
-        names: set[str] = set()
         operations = self.kept_operations()
         first = next(operations, None)
         if first is not None or any(plan.reachable.values()):
             dictionary = _train(plan.catalogue, plan.reachable["blob"])
             rest = chain([] if first is None else [first], operations)
-            name = self.write_pack(plan.reachable, level, rest, dictionary=dictionary, progress=progress)
-            names.add(name)
-            self.settled = (*plan.settled, Settled(name, plan.tips, plan.files))
+            name = self.write_pack(plan.reachable, rest, dictionary=dictionary, progress=progress)
+            self.settled = (*self.settled, Settled(name, plan.tips, plan.files))
         for written, groups in plan.kept.items():
             if any(groups.values()):
-                names.add(self.write_pack(groups, level, written=written))
-        return names
+                self.write_pack(groups, written=written)
+
+    def catch_up(self) -> None:
+        """Write what others did meanwhile, without the lock, until little is left."""
+        for _ in range(_MOST_ROUNDS):
+            self._repo.refs.refresh()
+            since = self._since()
+            if len(since) <= _FEW_OPERATIONS:
+                break
+            self._seen = self._repo.refs.last
+            self.write_pack(self._saved(since), self._later(since))
+
+    def write_saved(self, in_work: Iterable[ObjectId]) -> None:
+        """Write what the last operations and the commits *in_work* need of what was to go; only for the holder of the lock."""
+        saved = self.save(in_work)
+        if saved:
+            self.write_pack(saved)
+
+    def save(self, in_work: Iterable[ObjectId]) -> Groups:
+        """Mark the same, and give it back."""
+        return self._saved(self._since(), in_work)
+
+    def journal(self) -> tuple[list[NewObject], NewObject]:
+        """What a new journal begins with: the operations that are in no pack, where refs are, and the keyframe of both."""
+        head = list(fold_operations(self._later(self._since()), self._last_operation))
+        keyframe, chunks = operation_refs(self._repo).keyframe(head[-1].id if head else self._last_operation, "gc")
+        return [*head, *chunks], keyframe
+
+    def _since(self) -> list[Operation]:
+        return operations_after(self._repo, self._seen)
 
     def kept_operations(self) -> Iterator[Operation]:
         """The operations that the reflog keeps, oldest first, without what goes."""
         ids = map(self.plan.catalogue.id_of, reversed(self.plan.operations))
-        return self._filter.kept(operations_since(self._repo, ids, self.plan.reflog_since))
+        return self._filter.kept(operations_since(self._repo, ids, self.plan.start.reflog_since))
 
     def write_pack(
         self,
         groups: Groups,
-        level: int,
         operations: Iterable[Operation] = (),
         *,
         dictionary: bytes = b"",
@@ -77,13 +110,14 @@ class Repack:
         progress: Progress | None = None,
     ) -> str:
         """Write a pack of *groups* and *operations*, which go on from those that were written before; its name."""
-        folded = fold_operations(operations, self.last_operation)
+        folded = fold_operations(operations, self._last_operation)
         contents = _PackContents(self.plan.catalogue, groups, folded, progress)
-        name = self._store.write_pack(contents.packing(), level=level, dictionary=dictionary, written=written)
-        self.last_operation = contents.last_operation or self.last_operation
+        name = self._store.write_pack(contents.packing(), level=self._level, dictionary=dictionary, written=written)
+        self._last_operation = contents.last_operation or self._last_operation
+        self.written.add(name)
         return name
 
-    def saved(self, since: Sequence[Operation], in_work: Iterable[ObjectId] = ()) -> Groups:
+    def _saved(self, since: Sequence[Operation], in_work: Iterable[ObjectId] = ()) -> Groups:
         """What is needed again of all that was to be dropped: by the operations *since*, and by commands under way.
 
         A ref was put on an old commit, or a text was said once more. The walk costs what is new.
@@ -119,7 +153,7 @@ class Repack:
         commits = (read_commit(catalogue.id_of(number), catalogue.read(number)) for number in self.plan.expired)
         return [catalogue.admit(parent) for commit in commits for parent in commit.parents]
 
-    def later(self, since: Sequence[Operation]) -> list[Operation]:
+    def _later(self, since: Sequence[Operation]) -> list[Operation]:
         """The operations *since* the plan as the reflog keeps them: without moves away from archives that go."""
         if not self.plan.released:
             return list(since)
@@ -155,8 +189,8 @@ class Repack:
         found = ((catalogue.id_of(number), number) for number in self.plan.expired)
         return [(id, read_commit(id, catalogue.read(number))) for id, number in found if self.marker.stays(id)]
 
-    def cuts(self, date: str) -> dict[ObjectId, Cut]:
-        """What ``shallow`` says when all is gone that does not stay; *date* is that of new cuts.
+    def cuts(self) -> dict[ObjectId, Cut]:
+        """What ``shallow`` says when all is gone that does not stay; new cuts are of today.
 
         A commit is in it when, and only when, something that it names is not kept whole.
         """
@@ -166,6 +200,7 @@ class Repack:
             id: read_commit(id, catalogue.read(number)) for number in numbers if stays(id := catalogue.id_of(number))
         }
         alone = {id for id, commit in commits.items() if not all(map(stays, _context_and_target(commit)))}
+        date = time.strftime("%Y-%m-%d", time.gmtime())
         cuts: dict[ObjectId, Cut] = {}
         for id, commit in commits.items():
             is_whole = all(stays(parent) and parent not in alone for parent in commit.parents)

@@ -3,7 +3,7 @@
     config.toml               of the root tract, and of every tract that has none of its own
     tracts/<name>/config.toml of another
 
-Tracts that use the same file share one policy: a size is for all of them together.
+Tracts that use the same file share their options: a size is for all of them together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
@@ -21,12 +21,12 @@ from tract.repo import Repository
 from tract.settings import read_config
 
 _WEEK = Retention(days=7.0)
-_THREE_MONTHS = Retention(days=90.0)
+_REFLOG_DAYS = 90.0
 _LONGEST = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class TractOptions:
     """How long unreachable objects (*orphans*) and what compressions replaced (*archives*) are kept.
 
     *keep_pinned* keeps pinned messages of an archive that expires, *keep_merge_bases* the archives that merges need.
@@ -39,43 +39,43 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Policies:
-    """The different policies of a store. The first is the root tract's; *own* has the index of the policy of every tract that has settings of its own, by prefix.
+class GCOptions:
+    """The different options of a store's tracts: *each* begins with the root tract's; *own* has the index of those of every tract that has settings of its own, by prefix."""
 
-    The reflog reaches back as far as *reflog* says, or as the longest retention of orphans.
-    """
-
-    policies: Sequence[Policy] = (Policy(),)
+    each: Sequence[TractOptions] = (TractOptions(),)
     own: Mapping[str, int] = field(default_factory=dict)
-    reflog: Retention = _THREE_MONTHS
 
     def index_of(self, ref: str) -> int:
-        """The index of the policy for the ref *ref*, which is a full name."""
+        """The index of the options for the ref *ref*, which is a full name."""
         return self.own.get(split_tract(ref)[0], 0) if self.own else 0
 
-    def of(self, ref: str) -> Policy:
-        """The policy for the ref *ref*."""
-        return self.policies[self.index_of(ref)]
+    def of(self, ref: str) -> TractOptions:
+        """The options for the ref *ref*."""
+        return self.each[self.index_of(ref)]
 
     @property
     def reflog_days(self) -> float:
-        """How many days the operations are kept."""
-        return max(one.days or 0.0 for one in (self.reflog, *(policy.orphans for policy in self.policies)))
+        """How many days the operations are kept: three months, or as long as any orphan."""
+        return max(_REFLOG_DAYS, *(one.orphans.days or 0.0 for one in self.each))
 
     @property
     def takes_archives(self) -> bool:
         """Whether any archive may expire."""
-        return any(policy.archives != FOR_EVER for policy in self.policies)
+        return any(one.archives != FOR_EVER for one in self.each)
+
+    def without_archives(self) -> GCOptions:
+        """The same, but that no archive expires."""
+        return replace(self, each=[replace(one, archives=FOR_EVER) for one in self.each])
 
 
-def read_policies(
+def read_options(
     repo: Repository,
     *,
     orphans: float | str | None = None,
     archives: float | str | None = None,
     keep_pinned: bool | None = None,
     keep_merge_bases: bool | None = None,
-) -> Policies:
+) -> GCOptions:
     """What the settings of all tracts say now; an argument that is not None holds for all of them instead.
 
     GCError for an argument that is no retention; ConfigError where settings cannot be read, because nothing says then what to keep.
@@ -83,31 +83,31 @@ def read_policies(
     asked_orphans = _asked("orphan retention", orphans)
     asked_archives = _asked("archive retention", archives)
 
-    def policy_of(config: TractConfig) -> Policy:
+    def options_of(config: TractConfig) -> TractOptions:
         kept = config.archive_retention_days
-        return Policy(
+        return TractOptions(
             asked_orphans or read_retention("orphan_retention_days", config.orphan_retention_days),
             asked_archives or (FOR_EVER if kept is None else read_retention("archive_retention_days", kept)),
             config.keep_pinned if keep_pinned is None else keep_pinned,
             config.keep_merge_bases if keep_merge_bases is None else keep_merge_bases,
         )
 
-    def is_shared(policy: Policy) -> bool:
-        """Whether tracts with these settings may share a policy: a size is for each file, unless it was asked for of the whole store."""
-        return (policy.orphans.size is None or asked_orphans is not None) and (
-            policy.archives.size is None or asked_archives is not None
+    def has_own_size(one: TractOptions) -> bool:
+        """Whether a size is that of one file of settings, and not asked for of the whole store: then equal options are not shared."""
+        return (one.orphans.size is not None and asked_orphans is None) or (
+            one.archives.size is not None and asked_archives is None
         )
 
-    policies = [policy_of(_root_settings(repo))]
+    each = [options_of(_root_settings(repo))]
     own: dict[str, int] = {}
     for prefix, config in _own_settings(repo):
-        policy = policy_of(config)
-        if policy not in policies or not is_shared(policy):
-            policies.append(policy)
-            own[prefix] = len(policies) - 1
+        one = options_of(config)
+        if one not in each or has_own_size(one):
+            each.append(one)
+            own[prefix] = len(each) - 1
         else:
-            own[prefix] = policies.index(policy)
-    return Policies(tuple(policies), own)
+            own[prefix] = each.index(one)
+    return GCOptions(tuple(each), own)
 
 
 def nanoseconds(days: float) -> int:
