@@ -21,7 +21,7 @@ from tract.repo import Repository
 from tract.settings import read_config
 
 _WEEK = Retention(days=7.0)
-_REFLOG_DAYS = 90.0
+_THREE_MONTHS = Retention(days=90.0)
 _LONGEST = 2.0**62
 
 
@@ -40,10 +40,14 @@ class TractOptions:
 
 @dataclass(frozen=True, slots=True)
 class GCOptions:
-    """The different options of a store's tracts: *each* begins with the root tract's; *own* has the index of those of every tract that has settings of its own, by prefix."""
+    """The different options of a store's tracts: *each* begins with the root tract's; *own* has the index of those of every tract that has settings of its own, by prefix.
+
+    The reflog reaches back as far as *reflog* says, or as the longest retention of orphans.
+    """
 
     each: Sequence[TractOptions] = (TractOptions(),)
     own: Mapping[str, int] = field(default_factory=dict)
+    reflog: Retention = _THREE_MONTHS
 
     def index_of(self, ref: str) -> int:
         """The index of the options for the ref *ref*, which is a full name."""
@@ -55,8 +59,8 @@ class GCOptions:
 
     @property
     def reflog_days(self) -> float:
-        """How many days the operations are kept: three months, or as long as any orphan."""
-        return max(_REFLOG_DAYS, *(one.orphans.days or 0.0 for one in self.each))
+        """How many days the operations are kept."""
+        return max(one.days or 0.0 for one in (self.reflog, *(one.orphans for one in self.each)))
 
     @property
     def takes_archives(self) -> bool:
