@@ -168,7 +168,7 @@ def _remotes_in(rows: Mapping[str, Any]) -> tuple[RemoteConfig, ...]:
     return tuple(RemoteConfig(name=name, **about) for name, about in found.items())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TractConfig:
     """The settings of a tract; to ``open``, only those that are given change what is saved.
 

@@ -182,13 +182,13 @@ def open_repository(
         repo = Repository(
             store,
             refs,
-            known,
-            path,
-            tract or ROOT,
-            prefix,
-            author,
-            now,
-            DecodedObjects(),
+            config=known,
+            path=path,
+            tract=tract or ROOT,
+            prefix=prefix,
+            author=author,
+            clock=now,
+            decoded=DecodedObjects(),
             read_only=read_only,
             shallow=shallow,
         )
@@ -213,7 +213,15 @@ def memory_repository(*, tract: str | None = None, config: TractConfig | None = 
     store.append((), first_operation(head, actor=author), keyframe=True)
     refs = OperationRefs(store, actor=author)
     repo = Repository(
-        store, refs, settings, None, tract or ROOT, tract_prefix(tract or ROOT), author, now, DecodedObjects()
+        store,
+        refs,
+        config=settings,
+        path=None,
+        tract=tract or ROOT,
+        prefix=tract_prefix(tract or ROOT),
+        author=author,
+        clock=now,
+        decoded=DecodedObjects(),
     )
     _create_head(repo)
     return repo

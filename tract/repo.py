@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,6 +80,7 @@ class Repository:
 
     objects: ObjectStore
     refs: RefStore
+    _: KW_ONLY
     config: TractConfig
     path: str | None
     tract: str = ROOT

@@ -294,7 +294,9 @@ def test_a_child_is_compiled_and_counted_as_its_parent_is() -> None:
     class Loud:
         def compile(self, entries: Any) -> Any:
             said = [entry.content.text.upper() for entry in entries]
-            return [Message("user", text, None, "openai", {"role": "user", "content": text}) for text in said]
+            return [
+                Message("user", text, None, format="openai", raw={"role": "user", "content": text}) for text in said
+            ]
 
     with Tract.open(":memory:", tokenizer=Words(), compiler=Loud()) as lead:
         lead.user("hello")

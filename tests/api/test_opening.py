@@ -147,7 +147,13 @@ def test_tracts_of_one_store_have_histories_of_their_own(tmp_path):
 
 
 def test_the_config_is_kept_and_a_given_one_replaces_it(tmp_path):
-    config = TractConfig(TokenBudgetConfig(9, BudgetAction.REJECT), "cl100k_base", "trunk", 3, 'Zoë "Z" \\ #')
+    config = TractConfig(
+        token_budget=TokenBudgetConfig(9, BudgetAction.REJECT),
+        tokenizer_encoding="cl100k_base",
+        default_branch="trunk",
+        compile_cache_maxsize=3,
+        author='Zoë "Z" \\ #',
+    )
     open_tract(tmp_path, config=config).close()
 
     with open_tract(tmp_path) as t:

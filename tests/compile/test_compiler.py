@@ -203,7 +203,7 @@ class Shouting:
 
 def message(text: str) -> Message:
     raw = {"role": "user", "content": text}
-    return Message("user", text, None, "openai", raw)
+    return Message("user", text, None, format="openai", raw=raw)
 
 
 def test_a_compiler_of_the_users_decides_what_the_messages_are():

@@ -72,7 +72,19 @@ def _ask(
     """Put one question, and answer it with these bytes; only an LLMError may say no."""
     read, assembler = provider
     is_stream = head.headers.get("content-type") == "text/event-stream"
-    flow = ask(Call("https://x/", {}, b"", is_stream, _LIMITS, Secrets(("sk-secret",)), read, assembler, "request-id"))
+    flow = ask(
+        Call(
+            url="https://x/",
+            headers={},
+            body=b"",
+            is_stream=is_stream,
+            limits=_LIMITS,
+            secrets=Secrets(("sk-secret",)),
+            read=read,
+            assembler=assembler,
+            request_id_header="request-id",
+        )
+    )
     coming = iter([*chunks, b""])
     reply: Reply = None
     given: list[str] = []

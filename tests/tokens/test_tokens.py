@@ -96,7 +96,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tiktoken.Enc
 def message(raw: dict[str, object], format: str = "openai", *, role: str | None = None) -> Message:
     """*raw* as a compiled message."""
     name = raw.get("name")
-    return Message(role or str(raw["role"]), raw.get("content"), name, format, raw)  # type: ignore[arg-type]
+    return Message(role or str(raw["role"]), raw.get("content"), name, format=format, raw=raw)  # type: ignore[arg-type]
 
 
 # The vocabularies

@@ -293,7 +293,7 @@ class LineWriter:
             value = _without_results(repo, entry, turn.clears)
             if value is not None:
                 time = None if turn.time is None else microseconds(turn.time, "time")
-                drafts.append(Draft(value, CommitOperation.EDIT, entry[0], "microcompaction", time=time))
+                drafts.append(Draft(value, CommitOperation.EDIT, entry[0], message="microcompaction", time=time))
         if drafts:
             write_commits(repo, drafts)
 

@@ -146,7 +146,14 @@ def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) 
     budget = space.repo.config.budget
     tokens = context_totals(space, tip).tokens.total
     most = None if budget is None else budget.max_tokens
-    return Subject(space, snapshot, measures, tokens, most, _archives_waiting(space, measures))
+    return Subject(
+        space,
+        snapshot,
+        measures=measures,
+        tokens=tokens,
+        budget=most,
+        archives_waiting=_archives_waiting(space, measures),
+    )
 
 
 def _place(repo: Repository, branch: str | None) -> tuple[str | None, ObjectId | None]:

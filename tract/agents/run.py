@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
 
 from tract.agents.acting import Wish, act, pinned_down
@@ -116,6 +116,7 @@ class Run:
 
     tract: Target
     config: OrchestratorConfig
+    _: KW_ONLY
     client: LLMClient | None
     reason: str
     id: str = field(default_factory=lambda: os.urandom(5).hex())

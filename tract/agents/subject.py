@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from tract.agents.actions import Action
 from tract.agents.measures import Measures
@@ -54,6 +54,7 @@ class Subject:
 
     space: Workspace
     snapshot: Snapshot
+    _: KW_ONLY
     measures: Measures
     tokens: int
     budget: int | None

@@ -119,7 +119,9 @@ class Handle:
         memo = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=compiler, verify=verify_cache)
         totals = TotalsCache(repo, counter.name)
         held = lock or ThreadLock()
-        self._own = Workspace(repo, blobs, memo, NoteTable(), _warn, Origins(repo), totals, lock=held)
+        self._own = Workspace(
+            repo, blobs, compiler=memo, usages=NoteTable(), warn=_warn, origins=Origins(repo), totals=totals, lock=held
+        )
         self._is_owner = lock is None
         self._repo = repo
         self._on_moved = on_moved

@@ -74,7 +74,7 @@ class Orchestrating(Policing):
         check_free(status.state, status.run)
         check_idle(self._repo)
         client = as_client(llm_callable) if llm_callable is not None else self._client_of_runs or self._client
-        return self._work(Run(cast("Target", self), self._config_here(config), client, reason))
+        return self._work(Run(cast("Target", self), self._config_here(config), client=client, reason=reason))
 
     def pause_orchestrator(self) -> None:
         """Let a run end after the call under way, in whatever process it is, and hold every trigger, until it is resumed or stopped."""
@@ -94,10 +94,10 @@ class Orchestrating(Policing):
         run = Run(
             cast("Target", self),
             self._config_here(config),
-            client,
-            status.reason,
-            status.run,
-            Used.of(status.used),
+            client=client,
+            reason=status.reason,
+            id=status.run,
+            used=Used.of(status.used),
             goes_on=True,
         )
         return self._work(run)

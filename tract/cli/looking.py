@@ -39,11 +39,11 @@ def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingW
     space = LookingWorkspace(
         repo,
         blobs,
-        compiler,
-        NoteTable(),
-        lambda warning: warn(str(warning)),
-        Origins(repo),
-        TotalsCache(repo, blobs.counter.name),
+        compiler=compiler,
+        usages=NoteTable(),
+        warn=lambda warning: warn(str(warning)),
+        origins=Origins(repo),
+        totals=TotalsCache(repo, blobs.counter.name),
         exact=False,
     )
     space.estimates = BlobCache(repo, EstimateTokenCounter())

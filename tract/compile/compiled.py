@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
@@ -57,6 +57,7 @@ class CompiledContext:
     """
 
     snapshot: Snapshot = field(repr=False)
+    _: KW_ONLY
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _request_total: Callable[[Mapping[str, Any]], TokenCount]
@@ -294,14 +295,14 @@ def compiled(
     """The snapshot as users see it; where *strict*, no format is rendered that needs mending."""
     return CompiledContext(
         snapshot,
-        lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
-        lambda: ask_store(space, lambda open_: token_total(open_, snapshot)),
-        lambda request: ask_store(space, lambda open_: request_total(open_, snapshot, request)),
-        partial(_prefix, space, snapshot),
-        lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
-        partial(_sent, space, snapshot),
-        strict,
-        request,
+        _counts=lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
+        _total=lambda: ask_store(space, lambda open_: token_total(open_, snapshot)),
+        _request_total=lambda request: ask_store(space, lambda open_: request_total(open_, snapshot, request)),
+        _prefix=partial(_prefix, space, snapshot),
+        _numbers=lambda: ask_store(space, lambda open_: numbers_of(open_, snapshot)),
+        _sent=partial(_sent, space, snapshot),
+        _strict=strict,
+        sent_request=request,
     )
 
 

@@ -36,7 +36,7 @@ def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -
 
 
 def _moved(warning: CompileWarning, index: int | None) -> CompileWarning:
-    return CompileWarning(warning.kind, warning.detail, index, warning.commit)
+    return CompileWarning(warning.kind, warning.detail, index=index, commit=warning.commit)
 
 
 def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> Iterator[int]:
@@ -58,7 +58,7 @@ def _kept_together(snapshot: Snapshot, asked: Sequence[int], placed: Sequence[in
     for at, row in enumerate(placed):
         if row not in asked or next(among_asked) != row:
             commit = snapshot.columns.commits[row].hex()
-            yield CompileWarning("tool_pair_kept", "it stays with its tool call or result", at, commit)
+            yield CompileWarning("tool_pair_kept", "it stays with its tool call or result", index=at, commit=commit)
 
 
 def _early_replies(repo: Repository, snapshot: Snapshot, rows: Sequence[int], moved: int) -> Iterator[CompileWarning]:
@@ -69,7 +69,7 @@ def _early_replies(repo: Repository, snapshot: Snapshot, rows: Sequence[int], mo
         to = _replies_to(repo, snapshot, commits[row])
         if to is not None and to < row and position[to] > at:
             detail = f"it replies to message {commits[to].hex()[:16]}, which comes after it"
-            yield CompileWarning("reply_before_target", detail, at, commits[row].hex())
+            yield CompileWarning("reply_before_target", detail, index=at, commit=commits[row].hex())
 
 
 def _replies_to(repo: Repository, snapshot: Snapshot, message: ObjectId) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from tract.compile.compiler import Compiler
@@ -39,6 +39,7 @@ class Workspace:
 
     repo: Repository
     blobs: BlobCache
+    _: KW_ONLY
     compiler: Compiler
     usages: NoteTable
     warn: Callable[[TractWarning], None]

@@ -181,4 +181,4 @@ def _replies_to(view: ContextView, at: int) -> int | None:
 
 
 def _warning(view: ContextView, at: int, kind: str, detail: str) -> CompileWarning:
-    return CompileWarning(kind, detail, None, view.items[at][0].hex())
+    return CompileWarning(kind, detail, index=None, commit=view.items[at][0].hex())

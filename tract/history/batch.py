@@ -136,11 +136,11 @@ class Batch:
                 commit.operation,
                 commit.content,
                 target,
-                commit.time,
-                commit.author,
-                commit.message,
-                commit.metadata,
-                refs,
+                time=commit.time,
+                author=commit.author,
+                message=commit.message,
+                metadata=commit.metadata,
+                refs=refs,
             )
             try:
                 at = anew[id] = add_commit(tx, at, change)

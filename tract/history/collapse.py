@@ -101,8 +101,8 @@ def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | A
             new.draft.operation,
             blob.id,
             None if new.target is None else new.target[0],
-            repo.clock(),
-            repo.author,
+            time=repo.clock(),
+            author=repo.author,
             metadata={COLLAPSE: about},
             refs=build_refs(repo, named.values(), tx.objects),
         )

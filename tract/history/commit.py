@@ -156,7 +156,15 @@ def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
 
 def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
     time = repo.clock() if draft.time is None else draft.time
-    return Change(draft.operation, blob, draft.target, time, repo.author, draft.message, draft.metadata)
+    return Change(
+        draft.operation,
+        blob,
+        draft.target,
+        time=time,
+        author=repo.author,
+        message=draft.message,
+        metadata=draft.metadata,
+    )
 
 
 def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectId:
@@ -179,15 +187,15 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
             operation,
             parents,
             content,
-            target,
-            before.tree,
-            before.open,
-            generation,
-            time,
-            author,
-            message,
-            metadata,
-            refs,
+            target=target,
+            tree=before.tree,
+            open=before.open,
+            generation=generation,
+            time=time,
+            author=author,
+            message=message,
+            metadata=metadata,
+            refs=refs,
         )
     )
 

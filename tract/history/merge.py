@@ -35,7 +35,7 @@ _MOST_BASES_DEEP = 16
 _SHOWN_BEFORE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergePlan:
     """What merging *source* into *branch* takes; *merged* is None where the branch only has to move forward.
 
@@ -78,7 +78,9 @@ def plan_merge(
         raise MergeError(f"cannot merge '{source}': it is a note, which has no context")
     repo.check_whole(theirs, f"cannot merge '{source}'")
     if ours is None:
-        return MergePlan(branch, None, theirs, (), source, source_ref, None)
+        return MergePlan(
+            branch=branch, ours=None, theirs=theirs, bases=(), source=source, source_ref=source_ref, merged=None
+        )
     bases = tuple(merge_bases(repo, ours, theirs))
     if bases == (theirs,):
         raise NothingToMergeError(f"nothing to merge: branch '{name}' has all of '{source}'")
@@ -89,9 +91,20 @@ def plan_merge(
             repo.check_history(cut, f"{failed} any more")
         raise MergeError(failed)
     if bases == (ours,) and not no_ff:
-        return MergePlan(branch, ours, theirs, bases, source, source_ref, None)
+        return MergePlan(
+            branch=branch, ours=ours, theirs=theirs, bases=bases, source=source, source_ref=source_ref, merged=None
+        )
     shared, merged = merged_contexts(repo, ours, theirs, bases, skipped_since(repo, bases, ours))
-    return MergePlan(branch, ours, theirs, bases, source, source_ref, merged, shared)
+    return MergePlan(
+        branch=branch,
+        ours=ours,
+        theirs=theirs,
+        bases=bases,
+        source=source,
+        source_ref=source_ref,
+        merged=merged,
+        shared=shared,
+    )
 
 
 def merged_contexts(

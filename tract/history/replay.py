@@ -72,11 +72,11 @@ class _Run:
                 step.operation,
                 step.content,
                 target,
-                source.time,
-                source.author,
-                source.message,
-                source.metadata,
-                source.refs,
+                time=source.time,
+                author=source.author,
+                message=source.message,
+                metadata=source.metadata,
+                refs=source.refs,
             )
             self.at = add_commit(self._tx, self.at, change)
         self._anew.setdefault(step.source, self.at)

@@ -94,7 +94,7 @@ Decisions: TypeAlias = Mapping[tuple[ObjectId, ObjectId], Decision]
 """Decisions by the commit that is replayed and the message it is about."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayPlan:
     """What a rebase, a cherry-pick or a revert would do; ``run_replay`` does it.
 
@@ -176,14 +176,14 @@ def plan_replay(
     for id in commits:
         planner.add(id)
     return ReplayPlan(
-        command,
-        branch,
-        old,
-        onto,
-        tuple(planner.steps),
-        tuple(planner.dropped),
-        tuple(planner.concerns),
-        tuple(planner.context.items()),
+        command=command,
+        branch=branch,
+        old=old,
+        onto=onto,
+        steps=tuple(planner.steps),
+        dropped=tuple(planner.dropped),
+        concerns=tuple(planner.concerns),
+        context=tuple(planner.context.items()),
     )
 
 
@@ -205,7 +205,16 @@ def plan_revert(
     for id in commits:
         planner.take_back(id, mainline)
     steps, concerns = tuple(planner.steps), tuple(planner.concerns)
-    return ReplayPlan("revert", branch, tip, tip, steps, (), concerns, tuple(planner.context.items()))
+    return ReplayPlan(
+        command="revert",
+        branch=branch,
+        old=tip,
+        onto=tip,
+        steps=steps,
+        dropped=(),
+        concerns=concerns,
+        context=tuple(planner.context.items()),
+    )
 
 
 class _Planner:
@@ -390,7 +399,7 @@ class _Planner:
             return
         self._note_lost_questions(id, after)
         self.context = dict(after)
-        self.steps.append(Step(id, operation, None, target, after, tuple(blobs)))
+        self.steps.append(Step(id, operation, None, target, context=after, blobs=tuple(blobs)))
 
     def _note_lost_questions(self, id: ObjectId, after: Sequence[Entry]) -> None:
         """Name the replies that stay while what they reply to goes."""

@@ -117,7 +117,7 @@ def _add_first(tx: Transaction, spawn: ObjectId, first: Draft) -> ObjectId:
     blob = new_blob(first.value)
     check_size(tx.repo, blob)
     tx.objects.append(blob)
-    return add_commit(tx, spawn, Change(first.operation, blob.id, None, tx.repo.clock(), tx.repo.author))
+    return add_commit(tx, spawn, Change(first.operation, blob.id, None, time=tx.repo.clock(), author=tx.repo.author))
 
 
 def _child_ref(spawn: ObjectId) -> str:

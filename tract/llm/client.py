@@ -31,7 +31,7 @@ from tract.llm.types import ChatMessage, ChatOptions, LLMRequest, LLMResponse
 _OURS = ("messages", "stream")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """Where a provider is, what it must be told with every question, and how it speaks."""
 

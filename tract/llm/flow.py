@@ -78,7 +78,7 @@ class Assembler(Protocol):
     def answer(self) -> LLMResponse: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One question, ready to be sent, and how its answer is read."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from tract.errors import ContentValidationError
@@ -29,6 +29,7 @@ class Message:
     role: str
     content: JSON
     name: str | None
+    _: KW_ONLY
     format: MessageFormat
     raw: Mapping[str, JSON]
     is_error: bool = False
@@ -51,6 +52,7 @@ class CompileWarning:
 
     kind: str
     detail: str
+    _: KW_ONLY
     index: int | None = None
     commit: str | None = None
     formats: tuple[str, ...] = ()
@@ -65,9 +67,11 @@ class CompileWarning:
 def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:
     """The message that a provider's own *raw* message in *format* is; it shares *raw*."""
     if format == "responses":
-        return Message(item_role(raw), _item_content(raw), None, format, raw)
+        return Message(item_role(raw), _item_content(raw), None, format=format, raw=raw)
     name = raw.get("name")
-    return Message(str(raw.get("role", "")), raw.get("content"), None if name is None else str(name), format, raw)
+    return Message(
+        str(raw.get("role", "")), raw.get("content"), None if name is None else str(name), format=format, raw=raw
+    )
 
 
 def item_role(raw: Mapping[str, JSON]) -> str:

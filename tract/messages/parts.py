@@ -146,7 +146,7 @@ class Notes:
     def warnings(self, sentences: dict[str, str]) -> tuple[CompileWarning, ...]:
         """Everything noted, by message; *sentences* gives each kind's wording, ``{}`` being the subjects."""
         return tuple(
-            CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index)
+            CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index=index)
             for index, kind, subjects in self.found()
         )
 

@@ -107,4 +107,4 @@ def left_out_warnings(message: Message, lost: Lost, index: int | None, commit: s
         names = ", ".join(dict.fromkeys(repr(tools[at].label) for at in sorted(gone)))
         if names:
             detail = f"the tool {kind} {names} is left out: its {why} is hidden"
-            yield CompileWarning(f"tool_{kind}_left_out", detail, index, commit)
+            yield CompileWarning(f"tool_{kind}_left_out", detail, index=index, commit=commit)

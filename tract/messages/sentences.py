@@ -61,7 +61,7 @@ _KINDS: dict[str, _Said] = {
 def warnings_of(notes: Notes, target: Target) -> tuple[CompileWarning, ...]:
     """What was noted while a request for *target* was written."""
     return tuple(
-        CompileWarning(kind, _sentence(kind, subjects, target), index, formats=(target,), rule=_KINDS[kind].rule)
+        CompileWarning(kind, _sentence(kind, subjects, target), index=index, formats=(target,), rule=_KINDS[kind].rule)
         for index, kind, subjects in notes.found()
     )
 
@@ -81,7 +81,14 @@ def united(warnings: Iterable[CompileWarning]) -> tuple[CompileWarning, ...]:
     for one in warnings:
         formats.setdefault((one.kind, one.detail, one.index, one.commit, one.rule), []).extend(one.formats)
     found = [
-        CompileWarning(kind, detail, index, commit, tuple(name for name in TARGETS if name in names), rule)
+        CompileWarning(
+            kind,
+            detail,
+            index=index,
+            commit=commit,
+            formats=tuple(name for name in TARGETS if name in names),
+            rule=rule,
+        )
         for (kind, detail, index, commit, rule), names in formats.items()
     ]
     return tuple(sorted(found, key=lambda one: (-1 if one.index is None else one.index, one.kind)))

@@ -86,7 +86,7 @@ class Mirror(Protocol):
 def first_operation(refs: Sequence[tuple[str, RefValue]], *, actor: str) -> NewObject:
     """The keyframe a new store begins with."""
     changes = tuple(RefChange(name, None, value) for name, value in refs)
-    return new_operation(Operation(None, now(), actor, "init", changes, tuple(refs)))
+    return new_operation(Operation(None, now(), actor, "init", changes=changes, refs=tuple(refs)))
 
 
 class OperationRefs:
@@ -243,7 +243,7 @@ class OperationRefs:
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
         keyframe = self._since_keyframe >= _KEYFRAME_EVERY and self._since_keyframe >= self._period()
-        operation = Operation(self._last, self._clock(), self._actor, reason, changes)
+        operation = Operation(self._last, self._clock(), self._actor, reason, changes=changes)
         if keyframe:
             found = self._refs.checkpoint(changes, operation.time)
             operation = operation._replace(refs=found.refs, chunks=found.chunks)
@@ -332,7 +332,9 @@ class OperationRefs:
         if reason == "gc":
             self.show_all()
         found = self._refs.checkpoint(whole=reason == "gc")
-        operation = Operation(previous, self._clock(), self._actor, reason, (), found.refs, None, found.chunks)
+        operation = Operation(
+            previous, self._clock(), self._actor, reason, changes=(), refs=found.refs, steps=None, chunks=found.chunks
+        )
         return new_operation(operation), found.new
 
     def close(self) -> None:
@@ -366,5 +368,5 @@ def unfold_operation(operation: Operation) -> Iterator[Operation]:
     end = len(operation.changes)
     for step in reversed(operation.steps or ()):
         start = end - step.number
-        yield Operation(None, step.time, step.actor, step.reason, operation.changes[start:end])
+        yield Operation(None, step.time, step.actor, step.reason, changes=operation.changes[start:end])
         end = start

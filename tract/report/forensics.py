@@ -229,7 +229,7 @@ def restoring_draft(space: Workspace, message: Revision, version: int | Revision
     blob = _blob_given(repo, chosen, repo.commit(chosen), original)
     if blob is None:
         raise EditTargetError(f"commit {chosen.hex()[:16]} is no version of message {original.hex()[:16]}")
-    return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, note)
+    return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, message=note)
 
 
 def _numbered(space: Workspace, message: Revision, number: int) -> ObjectId:

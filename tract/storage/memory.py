@@ -80,7 +80,15 @@ class MemoryStore(PlainReads):
 
     def stats(self) -> StoreStats:
         size = sum(len(obj.payload) for obj in self._objects.values())
-        return StoreStats(0, 0, 0, 0, 0, len(self._objects), size)
+        return StoreStats(
+            journal_objects=0,
+            journal_size=0,
+            packed_objects=0,
+            packs=0,
+            pack_size=0,
+            loose_objects=len(self._objects),
+            loose_size=size,
+        )
 
     def close(self) -> None:
         self._closed = True

@@ -355,13 +355,15 @@ class ObjectReader:
     def stats(self) -> StoreStats:
         self.refresh()
         packs = self._packs.values()
+        loose_objects, loose_size = self._loose.size()
         return StoreStats(
-            len(self._journal.index),
-            self._journal.size,
-            sum(pack.count for pack in packs),
-            len(packs),
-            sum(pack.size for pack in packs),
-            *self._loose.size(),
+            journal_objects=len(self._journal.index),
+            journal_size=self._journal.size,
+            packed_objects=sum(pack.count for pack in packs),
+            packs=len(packs),
+            pack_size=sum(pack.size for pack in packs),
+            loose_objects=loose_objects,
+            loose_size=loose_size,
         )
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from tract.adapters.recording.given import Given
@@ -42,6 +42,7 @@ class RecordResult:
 
     kind: Literal["unchanged", "appended", "edited", "branched"]
     branch: str
+    _: KW_ONLY
     commits: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -316,8 +317,8 @@ def _result(
     return RecordResult(
         kind,
         branch,
-        tuple(id.hex() for id in made),
-        named([row for _, row in sorted(script.edits.items())]),
-        named(script.dropped),
-        named(script.moved),
+        commits=tuple(id.hex() for id in made),
+        edited=named([row for _, row in sorted(script.edits.items())]),
+        dropped=named(script.dropped),
+        moved=named(script.moved),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class GCPolicy:
     """
 
     after: Any = "compress"
+    _: KW_ONLY
     orphan_retention_days: float | str | None = field(default=None, kw_only=True)
     archive_retention_days: float | str | None = field(default=None, kw_only=True)
     min_garbage: int | str = field(default="50M", kw_only=True)

@@ -9,7 +9,7 @@ The summary is a text that is given, or what the configured model writes; where 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
@@ -55,6 +55,7 @@ class CompressPolicy:
     """
 
     threshold: float = 0.8
+    _: KW_ONLY
     target: float = field(default=0.5, kw_only=True)
     keep_recent: int | None = field(default=None, kw_only=True)
     summary: str | None = field(default=None, kw_only=True)

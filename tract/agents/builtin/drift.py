@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol, TypeAlias
 
 from tract.agents.actions import Action
@@ -71,6 +71,7 @@ class BranchPolicy:
 
     window: int = 5
     switches: int = 4
+    _: KW_ONLY
     ignore: Sequence[str] = ("instruction", "tool_result", "reasoning", "summary")
     prefix: str = "tangent/"
     measure: Measure | None = field(default=None, metadata={"kept": False})

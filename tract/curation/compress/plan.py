@@ -297,18 +297,26 @@ def _whole_units(
         if held or waiting.intersection(unit):
             why = "a part of it is pinned or preserved" if held else "a call of it waits for its result"
             if inside - fixed:
-                yield CompileWarning("tool_pair_kept", f"the tool call and its results stay: {why}", None, first)
+                yield CompileWarning(
+                    "tool_pair_kept", f"the tool call and its results stay: {why}", index=None, commit=first
+                )
             fixed.update(inside)
         elif len(inside) < len(unit):
             if request.spares_recent:
                 chosen -= inside
                 yield CompileWarning(
-                    "tool_pair_kept", "the tool call and its results stay: they reach into the recent part", None, first
+                    "tool_pair_kept",
+                    "the tool call and its results stay: they reach into the recent part",
+                    index=None,
+                    commit=first,
                 )
             else:
                 chosen.update(unit)
                 yield CompileWarning(
-                    "tool_pair_extended", "all of the tool call and its results go, as a part of them does", None, first
+                    "tool_pair_extended",
+                    "all of the tool call and its results go, as a part of them does",
+                    index=None,
+                    commit=first,
                 )
 
 

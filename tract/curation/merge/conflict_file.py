@@ -162,4 +162,4 @@ def _resolution(conflict: MergeConflict, body: str, name: str) -> MergeResolutio
         value = value_with_text(conflict.value, body, conflict.format)
     except ContentValidationError as exc:
         raise MergeError(f"{name} cannot be the message: {exc}") from exc
-    return MergeResolution(conflict.commit_hash, "content", value)
+    return MergeResolution(conflict.commit_hash, "content", value=value)

@@ -85,12 +85,12 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
     return MergeResolution(
         conflict.commit_hash,
         "content",
-        value,
-        "resolver",
-        found.reasoning,
-        found.generation_config,
-        found.usage,
-        found.prompt,
+        value=value,
+        resolved_by="resolver",
+        reasoning=found.reasoning,
+        generation_config=found.generation_config,
+        usage=found.usage,
+        prompt=found.prompt,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.curation.editable import TextFormat, value_with_text
@@ -62,6 +62,7 @@ class MergeResolution:
 
     commit_hash: str
     taken: Taken
+    _: KW_ONLY
     value: Mapping[str, Any] | None = field(default=None, repr=False)
     resolved_by: Literal["person", "strategy", "resolver", "rule"] = "person"
     reasoning: str | None = None
@@ -144,7 +145,7 @@ class MergeResult:
             value = value_with_text(one.value, content, "text")
         else:
             value = to_value(content, self.types)
-        return self.with_resolution(MergeResolution(one.commit_hash, "content", value))
+        return self.with_resolution(MergeResolution(one.commit_hash, "content", value=value))
 
     def take(self, conflict: MergeConflict | str, side: Literal["ours", "theirs", "both", "nothing"]) -> MergeResult:
         """The same merge with one side of a conflict, with everything of both (ours where they differ), or with none of it."""

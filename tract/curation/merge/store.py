@@ -76,7 +76,14 @@ def kept_merge(space: Workspace, state: MergeState, resolver: Resolver | None = 
     """
     shared, merged = merged_contexts(space.repo, state.ours, state.theirs, state.bases, state.skipped)
     plan = MergePlan(
-        state.branch, state.ours, state.theirs, state.bases, state.source, state.source_ref, merged, shared
+        branch=state.branch,
+        ours=state.ours,
+        theirs=state.theirs,
+        bases=state.bases,
+        source=state.source,
+        source_ref=state.source_ref,
+        merged=merged,
+        shared=shared,
     )
     message = state.message
     if not state.delete_branch:

@@ -214,7 +214,9 @@ def _record(
         if before is not None and before not in known:
             subject, detail = f"operation {before.hex()}", "it is missing, and a later one follows it"
             lost = "what it did to the refs, and what the reflog says of it"
-            problems.append(Problem("operation-missing", "error", subject, "", None, detail, lost))
+            problems.append(
+                Problem("operation-missing", "error", subject, path="", offset=None, detail=detail, lost=lost)
+            )
             before = None
         while before is None and spare:
             before = spare.pop()

@@ -175,7 +175,9 @@ def _note_lost_end(journal: JournalScan, mark: Mark) -> None:
         journal.add_error("transaction-damaged", subject, journal.end, detail)
     else:
         journal.is_damaged = True
-        journal.problems.append(Problem("journal-hole", "warning", subject, journal.path, journal.end, detail))
+        journal.problems.append(
+            Problem("journal-hole", "warning", subject, path=journal.path, offset=journal.end, detail=detail)
+        )
 
 
 def check_packs(found: Examination) -> None:
@@ -203,12 +205,24 @@ def _check_index(found: Examination, pack: PackScan, name: str) -> None:
     try:
         problem = pack.check_index(found.path, name)
     except UnsafeRepositoryError:
-        problem = Problem("index-missing", "warning", "index", name, None, "it is no file, so nobody reads the pack")
+        problem = Problem(
+            "index-missing",
+            "warning",
+            "index",
+            path=name,
+            offset=None,
+            detail="it is no file, so nobody reads the pack",
+        )
     except (OSError, StorageError) as exc:
-        problem = Problem("unreadable", "error", "index", name, None, _cannot_be_read(exc))
+        problem = Problem("unreadable", "error", "index", path=name, offset=None, detail=_cannot_be_read(exc))
     if problem is not None and problem.kind == "index-missing" and all(id in found.found for id in pack.found):
         problem = Problem(
-            "leftover", "note", "pack", pack.name, None, "a killed process left it; all in it is elsewhere"
+            "leftover",
+            "note",
+            "pack",
+            path=pack.name,
+            offset=None,
+            detail="a killed process left it; all in it is elsewhere",
         )
     if problem is not None:
         found.problems.append(problem)

@@ -56,9 +56,9 @@ def conversation_problems(found: Examination) -> Iterator[Problem]:
                     "unchecked",
                     "note",
                     f"ref '{name}'",
-                    "",
-                    None,
-                    "its conversation was not looked at: too many branches differ",
+                    path="",
+                    offset=None,
+                    detail="its conversation was not looked at: too many branches differ",
                 )
                 continue
             entries = _entries(found, tip)
@@ -113,13 +113,13 @@ def _problems_at(
             place = found.found.get(blob)
             detail = f"its content is no message: {exc} (on '{name}')"
             path = place.path if place is not None else ""
-            yield Problem("content-shape", "error", f"message {commit.hex()}", path, None, detail)
+            yield Problem("content-shape", "error", f"message {commit.hex()}", path=path, offset=None, detail=detail)
     # The other half of a pair that was skipped is not sent either, so it is nothing to warn of.
     sent = repair(Snapshot(_NO_KEY, shown, len(shown), _NOTHING_HIDDEN), hidden)
     for warning in pairing_warnings(sent.columns.messages[: sent.length]):
         at = warning.index
         subject = f"message {sent.columns.commits[at].hex()}" if at is not None else f"ref '{name}'"
-        yield Problem(warning.kind, "warning", subject, "", None, f"{warning.detail} (on '{name}')")
+        yield Problem(warning.kind, "warning", subject, path="", offset=None, detail=f"{warning.detail} (on '{name}')")
 
 
 def _entries(found: Examination, tip: ObjectId, most: int | None = None) -> list[tuple[ObjectId, ObjectId]]:
@@ -173,4 +173,4 @@ def count_problems(found: Examination, counter: TokenCounter) -> Iterator[Proble
             continue
         if counted != kept:
             detail = f"blob {id.hex()[:16]} is kept with {tuple(kept)} tokens and has {tuple(counted)}"
-            yield Problem("counts-wrong", "warning", "token counts", name, None, detail)
+            yield Problem("counts-wrong", "warning", "token counts", path=name, offset=None, detail=detail)

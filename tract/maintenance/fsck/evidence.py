@@ -222,7 +222,7 @@ def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObjec
             changes = tuple(_changes(found, one, state))
             if changes:
                 previous = told[-1].id if told else None
-                told.append(new_operation(Operation(previous, one.time, one.actor, one.reason, changes)))
+                told.append(new_operation(Operation(previous, one.time, one.actor, one.reason, changes=changes)))
     return told, _last_operation(told[-1].id if told else None, state, refs)
 
 
@@ -244,7 +244,9 @@ def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], afte
     changes = tuple(
         RefChange(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     )
-    return new_operation(Operation(previous, now(), _ACTOR, "fsck: repair", changes, tuple(sorted(after.items()))))
+    return new_operation(
+        Operation(previous, now(), _ACTOR, "fsck: repair", changes=changes, refs=tuple(sorted(after.items())))
+    )
 
 
 def cuts_of(found: Examination) -> dict[ObjectId, Cut]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError
@@ -91,6 +91,7 @@ class Examination:
 
     path: str
     layout: Layout
+    _: KW_ONLY
     problems: list[Problem] = field(default_factory=list)
     found: FoundObjects = field(default_factory=FoundObjects)
     journal: JournalScan | None = None
@@ -115,7 +116,7 @@ class Examination:
     def add(
         self, kind: str, severity: Severity, subject: str, path: str, offset: int | None, detail: str, lost: str = ""
     ) -> None:
-        self.problems.append(Problem(kind, severity, subject, path, offset, detail, lost))
+        self.problems.append(Problem(kind, severity, subject, path=path, offset=offset, detail=detail, lost=lost))
 
     def words_of(self, id: ObjectId) -> str:
         """The first words of an object that cannot be read, or of a commit's message, as far as anything tells them; empty where nothing does."""

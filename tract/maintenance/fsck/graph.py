@@ -66,7 +66,9 @@ class Graph:
         place = self._found.get(bytes.fromhex(subject.split()[-1]))
         path, offset = (place.path, place.offset) if place is not None else ("", None)
         detail = f"{detail} (reached from '{self._root.name}')"
-        self.problems.append(Problem(kind, severity or self._root.severity, subject, path, offset, detail, lost))
+        self.problems.append(
+            Problem(kind, severity or self._root.severity, subject, path=path, offset=offset, detail=detail, lost=lost)
+        )
 
     def _need(self, id: ObjectId, kind: Kind, owner: str, role: str) -> bool:
         """Whether object *id* is there and of *kind*; where not, it is noted once."""

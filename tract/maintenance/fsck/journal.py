@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import NamedTuple
 
 from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
@@ -63,6 +63,7 @@ class JournalScan:
 
     path: str
     data: bytes = field(repr=False)
+    _: KW_ONLY
     records: list[FoundRecord] = field(default_factory=list)
     remains: dict[ObjectId, bytes] = field(default_factory=dict, repr=False)
     problems: list[Problem] = field(default_factory=list)
@@ -103,7 +104,7 @@ class JournalScan:
 
     def add_error(self, kind: str, subject: str, offset: int, detail: str, lost: str = "") -> None:
         self.is_damaged = True
-        self.problems.append(Problem(kind, "error", subject, self.path, offset, detail, lost))
+        self.problems.append(Problem(kind, "error", subject, path=self.path, offset=offset, detail=detail, lost=lost))
 
 
 def scan_journal(path: str, data: bytes) -> JournalScan:
@@ -135,7 +136,9 @@ def check_length(scan: JournalScan, size: int) -> None:
     """Note where the file has not the length that its writers give it."""
     if size % FIRST_STEP:
         detail = f"its length of {size} bytes is no multiple of {FIRST_STEP}: the zeros at its end were cut off"
-        scan.problems.append(Problem("journal-length", "warning", "journal", scan.path, size, detail))
+        scan.problems.append(
+            Problem("journal-length", "warning", "journal", path=scan.path, offset=size, detail=detail)
+        )
 
 
 def _find_nonce(scan: JournalScan) -> bytes:
@@ -191,7 +194,7 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
     subject = f"transaction {hole.number}"
     if following is None:
         detail = f"the journal ends in a transaction that is not whole, of {end - hole.start} bytes; {kept}"
-        scan.problems.append(Problem("torn-end", "warning", subject, scan.path, hole.start, detail))
+        scan.problems.append(Problem("torn-end", "warning", subject, path=scan.path, offset=hole.start, detail=detail))
         return
     detail = f"it is not whole, but a later one at offset {following.start} is; {kept}"
     if last_synced >= following.start or hole.start == FILE_HEADER_SIZE:
@@ -199,7 +202,9 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
     else:
         # A power cut under durability 'process' leaves the same.
         scan.is_damaged = True
-        scan.problems.append(Problem("journal-hole", "warning", subject, scan.path, hole.start, detail))
+        scan.problems.append(
+            Problem("journal-hole", "warning", subject, path=scan.path, offset=hole.start, detail=detail)
+        )
 
 
 def _salvage(scan: JournalScan, start: int, end: int) -> Iterator[FoundRecord]:

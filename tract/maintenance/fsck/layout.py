@@ -49,24 +49,41 @@ def look_over(store: str) -> Layout:
         if stat.S_ISDIR(found.st_mode):
             directories.append(name)
         elif name.startswith(ASIDE + "/"):
-            problems.append(Problem("kept-aside", "note", "file", name, None, "it was taken out of the way and kept"))
+            problems.append(
+                Problem(
+                    "kept-aside", "note", "file", path=name, offset=None, detail="it was taken out of the way and kept"
+                )
+            )
             if stat.S_ISREG(found.st_mode):
                 files.append(name)
         elif not stat.S_ISREG(found.st_mode):
             what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
-            problems.append(Problem("not-a-file", "error", "file", name, None, f"it is {what}, which nobody follows"))
+            problems.append(
+                Problem(
+                    "not-a-file", "error", "file", path=name, offset=None, detail=f"it is {what}, which nobody follows"
+                )
+            )
         else:
             files.append(name)
             if _TEMPORARY.fullmatch(name):
                 detail = "it is what a killed process left; nothing needs it"
-                problems.append(Problem("leftover", "note", "file", name, None, detail))
+                problems.append(Problem("leftover", "note", "file", path=name, offset=None, detail=detail))
             elif not _KNOWN.fullmatch(name):
-                problems.append(Problem("unknown-file", "note", "file", name, None, "it is none of the store's"))
+                problems.append(
+                    Problem("unknown-file", "note", "file", path=name, offset=None, detail="it is none of the store's")
+                )
     present = {*files, *directories}
     for name in _NEEDED:
         if name not in present:
             problems.append(
-                Problem("missing-file", "warning", "file", name, None, "it is missing; nothing is lost by it")
+                Problem(
+                    "missing-file",
+                    "warning",
+                    "file",
+                    path=name,
+                    offset=None,
+                    detail="it is missing; nothing is lost by it",
+                )
             )
     return Layout(tuple(files), tuple(directories), tuple(problems))
 
@@ -90,7 +107,7 @@ def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
 def _access_problems(name: str, found: os.stat_result, owner: int) -> Iterator[Problem]:
     if found.st_uid != owner:
         detail = f"user {found.st_uid} owns it, not the store's owner ({owner})"
-        yield Problem("owner", "error", "file", name, None, detail)
+        yield Problem("owner", "error", "file", path=name, offset=None, detail=detail)
     if not stat.S_ISLNK(found.st_mode) and found.st_mode & 0o077:
         detail = f"others may use it: its mode is {stat.S_IMODE(found.st_mode):04o}"
-        yield Problem("mode", "warning", "file", name, None, detail)
+        yield Problem("mode", "warning", "file", path=name, offset=None, detail=detail)

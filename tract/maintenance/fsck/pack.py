@@ -71,7 +71,7 @@ class PackScan(Pack):
         return any(problem.severity == "error" for problem in self.problems)
 
     def _error(self, kind: str, offset: int | None, detail: str, lost: str = "", subject: str = "pack") -> None:
-        self.problems.append(Problem(kind, "error", subject, self.name, offset, detail, lost))
+        self.problems.append(Problem(kind, "error", subject, path=self.name, offset=offset, detail=detail, lost=lost))
 
     def _open_index(self) -> None:
         """Nothing is looked for by its id here; ``check_index`` compares the index with the pack."""
@@ -88,7 +88,7 @@ class PackScan(Pack):
         name = f"pack-{seal.digest().hex()[:40]}.pack"
         if os.path.basename(self.name) != name:
             detail = f"it has another pack's name; its own is '{name}'"
-            self.problems.append(Problem("pack-name", "warning", "pack", self.name, None, detail))
+            self.problems.append(Problem("pack-name", "warning", "pack", path=self.name, offset=None, detail=detail))
 
     # Tables
 
@@ -335,7 +335,7 @@ class PackScan(Pack):
             data = files.read_file(os.path.join(store, name), self.index_size + 1)
         except FileNotFoundError:
             detail = "the pack has no index, so nobody reads it"
-            return Problem("index-missing", "warning", "index", name, None, detail)
+            return Problem("index-missing", "warning", "index", path=name, offset=None, detail=detail)
         if self.is_damaged and blake3(data[:-SEAL_SIZE]).digest() == data[-SEAL_SIZE:]:
             return None
         made = b"" if self.is_damaged else self.index()
@@ -343,7 +343,9 @@ class PackScan(Pack):
             return None
         differs = (at for at, (a, b) in enumerate(zip(data, made, strict=False)) if a != b)
         place = next(differs, min(len(data), len(made)))
-        return Problem("index-damaged", "error", "index", name, place, "it is not the index its pack has")
+        return Problem(
+            "index-damaged", "error", "index", path=name, offset=place, detail="it is not the index its pack has"
+        )
 
     def index(self) -> bytes:
         """The index this pack should have."""

@@ -108,7 +108,9 @@ def _take_keyframe(
 
 def _doubt(record: RefRecord, subject: str, detail: str, lost: str) -> None:
     record.is_whole = False
-    record.problems.append(Problem("operation-chain", "error", subject, "objects/journal", None, detail, lost))
+    record.problems.append(
+        Problem("operation-chain", "error", subject, path="objects/journal", offset=None, detail=detail, lost=lost)
+    )
 
 
 def _name_problems(refs: Mapping[str, RefValue]) -> Iterator[Problem]:
@@ -123,9 +125,9 @@ def _name_problems(refs: Mapping[str, RefValue]) -> Iterator[Problem]:
         if other != name:
             detail = f"it differs from ref '{other}' in case or normalisation only"
         if detail is not None:
-            yield Problem("ref-name", "error", f"ref '{name}'", name, None, detail)
+            yield Problem("ref-name", "error", f"ref '{name}'", path=name, offset=None, detail=detail)
     for head in sorted({_head_of(name) for name in (*refs, HEAD)} - refs.keys()):
-        yield Problem("head-missing", "error", f"ref '{head}'", head, None, "the tract has no HEAD")
+        yield Problem("head-missing", "error", f"ref '{head}'", path=head, offset=None, detail="the tract has no HEAD")
 
 
 def _head_of(name: str) -> str:
@@ -142,14 +144,16 @@ def check_ref_files(
         try:
             values[name] = parse_line(name, data)
         except ValueError as exc:
-            problems.append(Problem("ref-file-damaged", "warning", f"ref '{name}'", name, 0, str(exc)))
+            problems.append(
+                Problem("ref-file-damaged", "warning", f"ref '{name}'", path=name, offset=0, detail=str(exc))
+            )
             continue
         problem = _compare(name, *values[name], record)
         if problem is not None:
             problems.append(problem)
     for name in sorted(record.refs.keys() - lines.keys()):
         detail = "its file is missing; the operations tell what it holds"
-        problems.append(Problem("ref-file-missing", "warning", f"ref '{name}'", name, None, detail))
+        problems.append(Problem("ref-file-missing", "warning", f"ref '{name}'", path=name, offset=None, detail=detail))
     return values, problems
 
 
@@ -160,10 +164,10 @@ def _compare(name: str, value: RefValue, synced: bool, record: RefRecord) -> Pro
     if value in record.values.get(name, ()):
         now = shown(known) or "no ref any more"
         detail = f"its file holds {shown(value)}, an earlier value; it is {now}"
-        return Problem("ref-file-behind", "warning", f"ref '{name}'", name, 0, detail)
+        return Problem("ref-file-behind", "warning", f"ref '{name}'", path=name, offset=0, detail=detail)
     detail = f"its file holds {shown(value)}, which no operation says; they say {shown(known)}"
     if synced:
         lost = f"the operation that moved '{name}', which was acknowledged"
-        return Problem("ref-file-ahead", "error", f"ref '{name}'", name, 0, detail, lost)
+        return Problem("ref-file-ahead", "error", f"ref '{name}'", path=name, offset=0, detail=detail, lost=lost)
     lost = f"an operation that moved '{name}', made under durability 'process'"
-    return Problem("ref-file-ahead", "warning", f"ref '{name}'", name, 0, detail, lost)
+    return Problem("ref-file-ahead", "warning", f"ref '{name}'", path=name, offset=0, detail=detail, lost=lost)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, TypeAlias
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -22,6 +22,7 @@ class Problem:
     kind: str
     severity: Severity
     subject: str
+    _: KW_ONLY
     path: str
     offset: int | None
     detail: str

@@ -85,7 +85,9 @@ def fold_operations(operations: Iterable[Operation], previous: ObjectId | None) 
         last = some[-1]
         changes = tuple(change for operation in some for change in operation.changes)
         steps = tuple(Step(one.time, one.actor, one.reason, len(one.changes)) for one in some)
-        folded = new_operation(Operation(previous, last.time, last.actor, "fold", changes, None, steps))
+        folded = new_operation(
+            Operation(previous, last.time, last.actor, "fold", changes=changes, refs=None, steps=steps)
+        )
         yield folded
         previous = folded.id
 

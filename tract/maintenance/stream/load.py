@@ -376,7 +376,7 @@ def _take_over(repo: Repository, store: Database, last: ObjectId, refs: dict[str
     if not _is_new(repo) or any(name not in refs for name, _ in repo.refs.list()):
         return False
     state = tuple(sorted(refs.items()))
-    keyframe = Operation(last, repo.clock(), repo.author, "fast-import", (), state)
+    keyframe = Operation(last, repo.clock(), repo.author, "fast-import", changes=(), refs=state)
     store.rotate((), new_operation(keyframe), without="operation")
     repo.refs.refresh()
     if repo.path is not None:
