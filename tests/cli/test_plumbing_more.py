@@ -15,7 +15,7 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.errors import LockTimeoutError
 from tract.opening import open_repository
-from tract.storage.files import FileLock
+from tract.storage.locks import FileLock
 
 HOSTILE = "ok\x1b]52;c;ZXZpbA==\x07 \u202egnp\nsecond"
 

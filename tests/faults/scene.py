@@ -17,7 +17,7 @@ from tract import Priority, Tract, TractConfig
 from tract.cli.console import Console
 from tract.cli.main import main
 from tract.errors import TractError
-from tract.storage import files
+from tract.storage.locks import FileLock
 
 CONFIG = TractConfig(author="tester")
 LARGE = "large " * 2000
@@ -128,5 +128,5 @@ def text_of(value: dict[str, Any]) -> str:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that stays behind is found out at once."""
-    assert files.FileLock.acquire.__kwdefaults__ is not None
-    monkeypatch.setitem(files.FileLock.acquire.__kwdefaults__, "timeout", 0.5)
+    assert FileLock.acquire.__kwdefaults__ is not None
+    monkeypatch.setitem(FileLock.acquire.__kwdefaults__, "timeout", 0.5)

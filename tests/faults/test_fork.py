@@ -16,7 +16,7 @@ from tests.making import Words
 from tract import ClosedError, Tract, TractConfig
 from tract.history.walk import first_parents
 from tract.opening import create_repository, open_repository
-from tract.storage import files
+from tract.storage.locks import FileLock
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_forked_child_and_its_parent_both_commit(tract: Tract) -> None:
 
 def test_a_forked_child_waits_for_a_lock_its_parent_holds(tmp_path: Path) -> None:
     create_repository(str(tmp_path / ".tract"), TractConfig(author="tester"))
-    lock = files.FileLock(str(tmp_path / "lock"))
+    lock = FileLock(str(tmp_path / "lock"))
     lock.acquire()
     readable, writable = os.pipe()
 
@@ -96,7 +96,7 @@ def test_a_forked_child_waits_for_a_lock_its_parent_holds(tmp_path: Path) -> Non
 
 
 def test_a_forked_child_that_only_lives_keeps_no_lock_of_its_parent(tmp_path: Path) -> None:
-    lock, other = (files.FileLock(str(tmp_path / "lock")) for _ in range(2))
+    lock, other = (FileLock(str(tmp_path / "lock")) for _ in range(2))
     lock.acquire()
     readable, writable = os.pipe()
 

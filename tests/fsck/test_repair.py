@@ -18,7 +18,7 @@ from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.maintenance.gc.run import collect
 from tract.opening import open_repository
-from tract.storage.files import FileLock
+from tract.storage.locks import FileLock
 
 
 class Store:

@@ -29,6 +29,7 @@ from tract.history.notes import ORCHESTRATOR
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.storage import files
+from tract.storage.locks import FileLock, is_locked
 from tract.transaction import transaction
 
 State: TypeAlias = Literal["idle", "running", "paused", "stopped"]
@@ -226,7 +227,7 @@ def only_one(repo: Repository, work: Work) -> Iterator[None]:
         if path is not None:
             if not files.exists(path):
                 files.write_file(path, b"", sync=False)
-            lock = files.FileLock(path)
+            lock = FileLock(path)
             try:
                 lock.acquire(timeout=0.01)
             except LockTimeoutError:
@@ -246,7 +247,7 @@ def is_done(repo: Repository, work: Work) -> bool:
     if _key(repo, work) in _held:
         return True
     try:
-        return path is not None and files.is_locked(path)
+        return path is not None and is_locked(path)
     except FileNotFoundError:
         return False
 

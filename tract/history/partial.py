@@ -28,6 +28,7 @@ from tract.objects.id import parse_id
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.storage import files
+from tract.storage.locks import FileLock, is_locked
 from tract.transaction import STATES
 
 _BEGINNING, _END = "ANSWER-", ".jsonl"
@@ -63,7 +64,7 @@ class PartialFile:
     def __init__(self, repo: Repository, header: Mapping[str, Any]) -> None:
         self._repo = repo
         self._header = header
-        self._lock: files.FileLock | None = None
+        self._lock: FileLock | None = None
         self._fd = -1
         self._timer: threading.Timer | None = None
         self.failed: Exception | None = None
@@ -104,7 +105,7 @@ class PartialFile:
             except FileNotFoundError:  # who took the last file away took the folder too
                 if not left:
                     raise
-        self._lock = files.FileLock(path)
+        self._lock = FileLock(path)
         self._lock.acquire(timeout=1)
         self._fd = files.open_append(path)
         files.append(self._fd, json.dumps(header).encode() + b"\n")
@@ -157,7 +158,7 @@ def _read(repo: Repository, name: str) -> PartialAnswer | None:
     """What a file holds; None where its process is alive, or died before it had written anything."""
     path = os.path.join(_folder(repo), name)
     try:
-        if files.is_locked(path):
+        if is_locked(path):
             return None
         lines = files.read_file(path).split(b"\n")[:-1]
     except FileNotFoundError:

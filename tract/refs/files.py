@@ -23,6 +23,7 @@ from tract.objects.model import RefChange, RefValue
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS, ref_path, split_tract, tract_folder
 from tract.refs.store import RefStore
 from tract.storage import files
+from tract.storage.shared_file import SharedFile
 from tract.storage.store import Durability, ObjectStore
 
 _SYMBOLIC = "ref:"
@@ -67,7 +68,7 @@ class RefFiles:
     def __init__(self, path: str, durability: Durability) -> None:
         self.path = path
         self._durability = durability
-        self._known: dict[str, files.SharedFile] = {}
+        self._known: dict[str, SharedFile] = {}
 
     def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
         """Show the new values; nothing is synced, for the operations can tell all of it again.
@@ -112,7 +113,7 @@ class RefFiles:
             self._forget(name)
         try:
             self._check_folders(name)
-            file = files.SharedFile(self.path_of(name), writable=True)
+            file = SharedFile(self.path_of(name), writable=True)
             is_written = file.overwrite(line)
         except OSError:
             return False

@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from tract.errors import DurabilityError, RemoteError, StorageError
 from tract.storage import files
+from tract.storage.locks import FileLock
 
 _SHARDS = 256
 
@@ -191,7 +192,7 @@ class FileTransport:
         shard = blake3(key.encode()).digest()[0] % _SHARDS
         try:
             self._make_folders("locks/x")
-            lock = files.FileLock(os.path.join(self._folder, "locks", f"{shard:02x}"))
+            lock = FileLock(os.path.join(self._folder, "locks", f"{shard:02x}"))
             try:
                 lock.acquire()
                 found = self._read(key)

@@ -13,6 +13,7 @@ from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import create_journal
+from tract.storage.locks import FileLock
 from tract.storage.pack import Pack
 from tract.storage.reader import EVIDENCE, ObjectReader
 from tract.storage.record import LOOSE_LIMIT
@@ -82,7 +83,7 @@ class Database(ObjectReader):
     def __init__(self, path: str, locks: str, durability: Durability = "full", *, read_only: bool = False) -> None:
         lock_path = os.path.join(locks, "journal")
         files.check_file(lock_path)
-        self._file_lock = files.FileLock(lock_path)
+        self._file_lock = FileLock(lock_path)
         self._thread_lock = ThreadLock()
         self._held = 0
         self._sync = durability == "full"
@@ -236,7 +237,7 @@ class Database(ObjectReader):
             yield
             return
         self._check_writable()
-        lock = files.FileLock(self._gc_lock_path)
+        lock = FileLock(self._gc_lock_path)
         try:
             lock.acquire(timeout=0.0)
         except LockTimeoutError:

@@ -1,6 +1,6 @@
 """The one place that touches the disk.
 
-Everything tract writes, syncs, locks or renames goes through these functions, so one place can be made to fail in a test, and one place says which modes and flags are used.
+Everything tract writes, syncs or renames goes through these functions (``locks.py`` and ``shared_file.py`` keep what they open), so one place can be made to fail in a test, and one place says which modes and flags are used.
 Directories are 0700 and files 0600 whatever the umask says; the last component of a path is never followed when it is a symbolic link.
 """
 
@@ -12,21 +12,16 @@ import fcntl
 import mmap
 import os
 import stat
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import count
-from weakref import WeakSet
 
-from tract.errors import DurabilityError, LockTimeoutError, StorageError, UnsafeRepositoryError
-from tract.events import began, emit
+from tract.errors import DurabilityError, StorageError, UnsafeRepositoryError
 
 FILE_MODE = 0o600
 DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LARGEST = 1024 * 1024 * 1024
-_MOST_SHARED = 48  # packs and ref files that a process has open
 _numbers = count()  # a clock may stand still, or be set back
 _MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
 
@@ -507,74 +502,6 @@ class NewFile:
             unlink(self._temporary)
 
 
-class SharedFile:
-    """A file that is read, or written over, again and again.
-
-    All of them in a process share some descriptors: one that was not used for a while is closed, and opened anew when it is used.
-    FileNotFoundError then says that the file is gone.
-    """
-
-    __slots__ = ("_fd", "_writable", "path")
-
-    def __init__(self, path: str, *, writable: bool = False) -> None:
-        self.path = path
-        self._writable = writable
-        self._fd = -1
-
-    def read_at(self, size: int, offset: int) -> bytes:
-        """As the function ``read_at``."""
-        with _shared.lock:
-            return read_at(self._descriptor(), size, offset)
-
-    def size(self) -> int:
-        with _shared.lock:
-            return size_of(self._descriptor())
-
-    def overwrite(self, data: bytes) -> bool:
-        """Put *data* in the place of all that is in the file; False, and nothing done, where that has another length or the file lost its name."""
-        with _shared.lock:
-            fd = self._descriptor()
-            if not is_named_with(fd, len(data)):
-                return False
-            write_at(fd, data, 0)
-            return True
-
-    def _descriptor(self) -> int:
-        if self._fd < 0:
-            self._fd = open_write(self.path, create=False) if self._writable else open_read(self.path)
-            _shared.open[self] = None
-            if len(_shared.open) > _MOST_SHARED:
-                next(iter(_shared.open))._close()
-        else:
-            _shared.open.move_to_end(self)
-        return self._fd
-
-    def close(self) -> None:
-        with _shared.lock:
-            self._close()
-
-    def _close(self) -> None:
-        if self._fd >= 0:
-            _shared.open.pop(self, None)
-            close(self._fd)
-            self._fd = -1
-
-
-class _Shared:
-    """The shared files that are open, the one that was used last at the end. Whoever uses one holds the lock: else another thread could close it meanwhile."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.open: OrderedDict[SharedFile, None] = OrderedDict()
-
-    def after_fork(self) -> None:
-        self.lock = threading.RLock()  # another thread may have held it
-
-
-_shared = _Shared()
-os.register_at_fork(after_in_child=_shared.after_fork)
-
-
 @contextlib.contextmanager
 def mapped(path: str) -> Iterator[mmap.mmap]:
     """The bytes of *path*, which is not empty, read as they are asked for, without the hole that a sparse file may end in."""
@@ -678,97 +605,3 @@ def _is_listed(path: str, safe_directories: tuple[str, ...]) -> bool:
     listed = {os.path.realpath(one) for one in safe_directories if one}
     real = os.path.realpath(path)
     return "*" in safe_directories or not listed.isdisjoint((real, os.path.dirname(real)))
-
-
-class FileLock:
-    """An exclusive or shared flock on a permanent file; it dies with the process that holds it.
-
-    A flock belongs to the open file, which a forked child shares: child and parent would hold it both at once, and it would outlive the parent.
-    So a child lets go of its copy, and opens the file anew when it first wants the lock.
-    """
-
-    __slots__ = ("__weakref__", "_fd", "_waited", "path")
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._waited = (0.0, 0.0)
-        self._fd = -1  # opened when it is first wanted: who only reads needs no right to write
-        _locks.add(self)
-
-    def acquire(self, *, shared: bool = False, timeout: float = 30.0) -> None:
-        """Take the lock within *timeout* seconds, or raise LockTimeoutError."""
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        if self._fd < 0:
-            self._fd = open_write(self.path)
-        if self._is_free(kind):
-            return
-        since = began()
-        deadline = time.monotonic() + timeout
-        pause = 0.0002
-        while True:
-            time.sleep(pause)
-            if self._is_free(kind):
-                self._waited = since, time.perf_counter()
-                return
-            if time.monotonic() > deadline:
-                raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s")
-            pause = min(pause * 1.5, 0.001)  # longer, and who comes later is served first
-
-    def _is_free(self, kind: int) -> bool:
-        """Take the lock if nobody holds it; whether it was taken."""
-        try:
-            fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError as exc:
-            exc.filename = self.path
-            raise
-        return True
-
-    def write(self, data: bytes) -> None:
-        """Put *data*, always of one length, at the beginning of the file. Only for the holder of the lock."""
-        write_at(self._fd, data, 0)
-
-    def release(self) -> None:
-        """Let go of the lock, come what may: who cannot unlock the file closes it."""
-        try:
-            if self._fd >= 0:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
-        except OSError:
-            self.close()
-        if self._waited[0]:
-            self._tell()
-
-    def _tell(self) -> None:
-        """Tell that the lock was waited for, now that it is not held any more."""
-        (since, until), self._waited = self._waited, (0.0, 0.0)
-        folder, name = os.path.split(self.path)
-        emit("lock wait", os.path.dirname(folder), since, until=until, lock=name)
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            close(self._fd)
-            self._fd = -1
-
-
-def is_locked(path: str) -> bool:
-    """Whether somebody holds an exclusive flock on the file *path*; FileNotFoundError where there is none. Needs no right to write."""
-    fd = open_read(path)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        close(fd)
-    return False
-
-
-_locks: WeakSet[FileLock] = WeakSet()
-
-
-def _let_go_in_child() -> None:
-    for lock in list(_locks):
-        lock.close()
-
-
-os.register_at_fork(after_in_child=_let_go_in_child)

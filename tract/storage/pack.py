@@ -64,6 +64,7 @@ from tract.storage.chunks import Chunks
 from tract.storage.compression import FrameCodec
 from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
 from tract.storage.payloads import Run
+from tract.storage.shared_file import SharedFile
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
@@ -158,7 +159,7 @@ class Pack:
         self._frames: OrderedDict[int, Frame] = OrderedDict()
         # Where ids that were just unfolded are: what a tree names is read next.
         self._hints: dict[ObjectId, int] = {}
-        self._file = files.SharedFile(path)
+        self._file = SharedFile(path)
         try:
             self._read_tables()
             self._open_index()

@@ -49,6 +49,7 @@ from tract.refs.files import ref_at
 from tract.refs.names import HEAD, TAGS, TRACTS
 from tract.storage import files
 from tract.storage.counts import damaged_at, read_counts
+from tract.storage.locks import FileLock
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import decode_shallow, readable_cuts
 from tract.transaction import STATES
@@ -132,7 +133,7 @@ def _waiting(path: str, lock_name: str) -> Iterator[None]:
     lock = None
     try:
         if os.path.isfile(name):
-            lock = files.FileLock(name)
+            lock = FileLock(name)
             lock.acquire()
     except (OSError, StorageError, LockTimeoutError):
         pass  # a store that may only be read is checked too

@@ -31,6 +31,7 @@ from tract.refs.operations import shown
 from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
 from tract.storage.journal import FIRST_STEP, LONGEST, create_journal, pack_mark
+from tract.storage.locks import FileLock
 from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
 from tract.storage.shallow import NAME as SHALLOW
@@ -167,7 +168,7 @@ def run_repair(plan: RepairPlan) -> FsckReport:
         repair.make_usable(name)
     with ExitStack() as held:
         for name in ("locks/gc", "locks/journal"):
-            lock = repair.locks[name] = files.FileLock(os.path.join(plan.path, name))
+            lock = repair.locks[name] = FileLock(os.path.join(plan.path, name))
             held.callback(lock.close)
             lock.acquire()
         needed = _needed_steps(plan.path) if plan.steps else ()
@@ -189,7 +190,7 @@ class _Repair:
         self._path = path
         self._aside = f"{ASIDE}/{time.time_ns()}"
         self._refs: dict[str, RefValue] | None = None
-        self.locks: dict[str, files.FileLock] = {}
+        self.locks: dict[str, FileLock] = {}
         self.actions: dict[Action, Callable[[str], None]] = {
             "make-folder": self.make,
             "make-file": self.make,
