@@ -133,7 +133,7 @@ def _add_record(tx: Transaction, payload: dict[str, Any], texts: bytes) -> Objec
     content = tx.blob({"content_type": RecordContent.content_type, "kind": KIND, "payload": payload})
     before, after = payload["tokens"]
     message = f"run {payload['run']}: {count_of(len(payload['steps']), 'step')}, {before:,} tokens to {after:,}"
-    change = Change(CommitOperation.RECORD, content, None, tx.repo.clock(), tx.repo.author, message)
+    change = Change(CommitOperation.RECORD, content, None, time=tx.repo.clock(), author=tx.repo.author, message=message)
     return add_commit(tx, tx.tip, change._replace(refs=Refs(None, (words, "blob"))))
 
 

@@ -142,7 +142,9 @@ def follow(path: str, format: str, kind: Kind, mark: Mark | None, end: End) -> R
     context = kind.context([*before[len(head) :], *records.values[:at]])
     start = records.starts[at] if records.starts else records.end
     line = records.lines[at] - 1 if records.lines else 0
-    after = Mark(path, format, start, line, number + at, records.end, check, context, agents)
+    after = Mark(
+        path, format, start, line, number=number + at, seen=records.end, check=check, context=context, agents=agents
+    )
     return Reading(conversation, after, len(report.problems), read)
 
 

@@ -19,6 +19,7 @@ from tract.objects.json import NotJsonError, parse_json
 from tract.refs.names import HEAD, HEADS, tract_prefix
 from tract.repo import Repository
 from tract.storage import files
+from tract.storage.locks import FileLock
 
 _MOST_TRIES = 8
 _LONGEST_WAIT = 60.0
@@ -86,7 +87,7 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: boo
 @contextmanager
 def _turn(path: str, *, leaves: bool) -> Iterator[bool]:
     """This process's turn to record; False where another waits for its turn already, and this one *leaves* it to that."""
-    now, next_one = files.FileLock(f"{path}.now"), files.FileLock(f"{path}.next")
+    now, next_one = FileLock(f"{path}.now"), FileLock(f"{path}.next")
     try:
         try:
             next_one.acquire(timeout=0 if leaves else _LONGEST_WAIT)
