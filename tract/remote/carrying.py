@@ -128,7 +128,15 @@ def _commit_all(
 
 def _commit(tx: Transaction, at: ObjectId | None, wish: Wish) -> ObjectId:
     blob = tx.blob(wish.value)
-    change = Change(CommitOperation.APPEND, blob, None, wish.time, wish.author, wish.message, wish.metadata)
+    change = Change(
+        CommitOperation.APPEND,
+        blob,
+        None,
+        time=wish.time,
+        author=wish.author,
+        message=wish.message,
+        metadata=wish.metadata,
+    )
     id = add_commit(tx, at, change)
     if wish.notes:
         repo, tx.repo = tx.repo, replace(tx.repo, author=wish.author)
