@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.making import Words, make_tract, texts
+from tests.remote.places import keys_of, new_store
 from tract import RemoteError, RemoteMovedError, RemoteRefusedError, Tract
 from tract.config import RemoteConfig, TractConfig
 from tract.errors import ClosedError, ContentValidationError
@@ -22,7 +23,7 @@ from tract.remote.intents import intents_start
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
 from tract.remote.sync import Sync
-from tract.remote.transport import MemoryTransport, Transport
+from tract.remote.transport import Transport
 
 REMOTE = RemoteConfig(name="origin", url="memory://x", conditions="if-match", timeout=20)
 KEY = "sk-proj-Zx8Kq2Lw9Rt4Yv6Bn1Mc3Pd5"
@@ -31,7 +32,7 @@ KEY = "sk-proj-Zx8Kq2Lw9Rt4Yv6Bn1Mc3Pd5"
 class Slow:
     """A store whose writes take *seconds*, and of which it is counted how many there were; *hold* is called first."""
 
-    def __init__(self, store: MemoryTransport, seconds: float = 0.05) -> None:
+    def __init__(self, store: Transport, seconds: float = 0.05) -> None:
         self._store = store
         self._seconds = seconds
         self.swaps = self.puts = 0
@@ -86,7 +87,7 @@ def in_threads(*acts: Callable[[], object]) -> None:
 
 
 def test_what_threads_of_a_handle_append_while_the_remote_answers_goes_in_one_push(tmp_path: Path) -> None:
-    store = Slow(MemoryTransport())
+    store = Slow(new_store())
     with living(tmp_path, store) as t:
         t.user("begin")
         before = store.swaps
@@ -106,7 +107,7 @@ def test_what_threads_of_a_handle_append_while_the_remote_answers_goes_in_one_pu
 
 
 def test_handles_of_a_process_share_pushes_and_leave_a_sound_store(tmp_path: Path) -> None:
-    store = Slow(MemoryTransport())
+    store = Slow(new_store())
     handles = [living(tmp_path, store, author=f"a{n}") for n in range(6)]
     in_threads(*(lambda t=t, n=n: [t.user(f"{n}-{at}") for at in range(3)] for n, t in enumerate(handles)))  # type: ignore[misc]
     for t in handles:
@@ -123,7 +124,7 @@ def test_handles_of_a_process_share_pushes_and_leave_a_sound_store(tmp_path: Pat
 
 
 def test_nobody_is_locked_out_while_the_remote_answers(tmp_path: Path) -> None:
-    store = Slow(MemoryTransport(), 0)
+    store = Slow(new_store(), 0)
     answering, go_on = threading.Event(), threading.Event()
     with living(tmp_path, store) as t, Tract.open(tmp_path, durability="process", tokenizer=Words()) as beside:
         t.user("a")
@@ -146,7 +147,7 @@ def test_nobody_is_locked_out_while_the_remote_answers(tmp_path: Path) -> None:
 
 def test_a_commit_that_others_moved_the_branch_under_here_is_brought_from_there(tmp_path: Path) -> None:
     """Another process of this machine fetches what this one has just put there, before this one moves the branch here."""
-    store = Slow(MemoryTransport(), 0)
+    store = Slow(new_store(), 0)
     with living(tmp_path, store) as t, living(tmp_path, store) as beside:
         t.user("a")
         inner = store._store.swap
@@ -168,22 +169,22 @@ def test_a_commit_that_others_moved_the_branch_under_here_is_brought_from_there(
 
 
 def test_no_secret_is_left_as_an_intent(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path / "one", store) as t:
         t._sync.link.scans = True  # type: ignore[union-attr]
         t.user("a")
-        keys = set(store._keys)
+        keys = keys_of(store).keys()
         with pytest.raises(RemoteRefusedError, match="'text' of the message has what looks like a secret") as error:
             t.user(f"my key is {KEY}")
         assert KEY not in str(error.value)
-        assert keys == set(store._keys)
+        assert keys == keys_of(store).keys()
         assert ["a"] == texts(t)
         t.user("b")
     assert ["a", "b"] == texts(there(store))
 
 
 def test_what_is_too_large_is_refused_before_it_leaves(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path, store, config=TractConfig(max_message_size=200)) as t:
         t.user("a")
         with pytest.raises(ContentValidationError, match="over the limit"):
@@ -193,7 +194,7 @@ def test_what_is_too_large_is_refused_before_it_leaves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on_moved", ["append", "error"])
 def test_a_store_that_parted_from_its_remote_overwrites_nothing(tmp_path: Path, on_moved: str) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path / "one", store) as t:
         t.user("a")
     with Tract.open(tmp_path / "one", durability="process", tokenizer=Words()) as offline:
@@ -210,7 +211,7 @@ def test_a_store_that_parted_from_its_remote_overwrites_nothing(tmp_path: Path, 
 
 
 def test_commits_that_were_made_offline_go_along(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path, store) as t:
         t.user("a")
     with Tract.open(tmp_path, durability="process", tokenizer=Words()) as offline:
@@ -221,7 +222,7 @@ def test_commits_that_were_made_offline_go_along(tmp_path: Path) -> None:
 
 
 def test_a_remote_that_does_not_answer_is_told_and_what_was_asked_for_lands_never_twice(tmp_path: Path) -> None:
-    store = Slow(MemoryTransport(), 0)
+    store = Slow(new_store(), 0)
 
     def fail() -> None:
         raise RemoteError("timeout", landed=None)
@@ -237,7 +238,7 @@ def test_a_remote_that_does_not_answer_is_told_and_what_was_asked_for_lands_neve
 
 
 def test_a_handle_that_is_closed_while_a_thread_waits_finishes_what_waits(tmp_path: Path) -> None:
-    store = Slow(MemoryTransport(), 0.2)
+    store = Slow(new_store(), 0.2)
     t = living(tmp_path, store)
     t.user("a")
     told: list[BaseException | str] = []
@@ -259,7 +260,7 @@ def test_a_handle_that_is_closed_while_a_thread_waits_finishes_what_waits(tmp_pa
 
 
 def test_a_reset_and_a_push_by_another_in_between_are_told_apart(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path / "one", store) as t:
         for text in "abc":
             t.user(text)

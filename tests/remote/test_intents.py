@@ -11,6 +11,7 @@ import pytest
 
 from tests.making import Words, make_tract, texts
 from tests.remote.lying import Dying, Lying
+from tests.remote.places import new_store
 from tract import Tract
 from tract.config import RemoteConfig, TractConfig
 from tract.errors import ObjectCorruptError
@@ -20,7 +21,7 @@ from tract.remote.finding import Asked
 from tract.remote.intents import Wish, decode_intent, encode_intent, intents_start
 from tract.remote.link import Link
 from tract.remote.sync import Sync
-from tract.remote.transport import MemoryTransport, Transport
+from tract.remote.transport import Transport
 from tract.remote.verify import verify_remote
 
 REMOTE = RemoteConfig(name="origin", url="memory://x", conditions="if-match", timeout=20)
@@ -43,12 +44,12 @@ def say(text: str) -> Draft:
     return Draft({"content_type": "dialogue", "role": "user", "text": text}, config={"text": text})
 
 
-def waiting(store: MemoryTransport) -> int:
+def waiting(store: Transport) -> int:
     return len(list(store.list(intents_start("root", "main"))))
 
 
-def run(count: int, each: int, tmp_path: Path, wrap: object = lambda store, _: store) -> MemoryTransport:
-    store = MemoryTransport()
+def run(count: int, each: int, tmp_path: Path, wrap: object = lambda store, _: store) -> Transport:
+    store = new_store()
     failed: list[BaseException] = []
 
     def write(number: int) -> None:
@@ -93,7 +94,7 @@ def test_lost_answers_make_nothing_twice(tmp_path: Path) -> None:
 
 
 def test_authors_times_and_notes_are_those_of_who_left_the_intent(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     with living(tmp_path / "one", store) as t, living(tmp_path / "two", store, "bob") as other:
         t.user("a")
         wishes = [Wish(say("b").value, "bob", 1_700_000_000_000_000, "why", {"k": 1}, (("config", {"m": 1}),))]
@@ -108,7 +109,7 @@ def test_authors_times_and_notes_are_those_of_who_left_the_intent(tmp_path: Path
 
 def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: Path) -> None:
     for requests in range(0, 16, 3):
-        store = MemoryTransport()
+        store = new_store()
         with living(tmp_path / f"{requests}-one", store) as t:
             t.user("a")
         with living(tmp_path / f"{requests}-two", store, "bob") as other:
@@ -135,7 +136,7 @@ def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: 
 
 
 def test_what_is_no_intent_is_left_alone(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
     good = encode_intent(b"i" * 16, [Wish(say("x").value, "ann", 5, None, None, ())])
     assert b"i" * 16 == decode_intent(good, "key").id
     for bad in (b"", good[:-1], good[:30], b"x" * 40, good.replace(b"ann", b"bob")):

@@ -12,6 +12,7 @@ import pytest
 
 from tests.making import make_tract, texts
 from tests.remote.lying import Lying
+from tests.remote.places import change, keys_of, new_store
 from tract import RemoteError, RemoteRefusedError, Tract
 from tract.config import RemoteConfig
 from tract.remote.address import head_key
@@ -97,14 +98,14 @@ def test_a_store_that_keeps_no_writers_apart_is_read_and_not_pushed_to(tmp_path:
 
 
 def test_how_heads_are_kept_is_what_the_first_said_and_never_changed_by_another_probe() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = make_tract("a")
     logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
 
     assert "if-match" == begin_remote(linked(t, store)).remote.conditions
     with pytest.raises(RemoteRefusedError, match="its heads are swapped"):
         begin_remote(Link(make_tract().repository, logged, store))
-    other = MemoryTransport()
+    other = new_store()
     assert "create-only" == begin_remote(Link(make_tract().repository, logged, other)).remote.conditions
     assert "create-only" == begin_remote(linked(make_tract(), other)).remote.conditions
 
@@ -123,7 +124,7 @@ def test_heads_that_are_logs_do_as_well() -> None:
 
 
 def test_a_sound_remote_is_clean_and_each_damage_is_named() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "a", "b")
     t.assistant("c", generation_config={"model": "m"})
     push(t.repository, "origin", PushRequest(), link=linked(t, store))
@@ -131,41 +132,37 @@ def test_a_sound_remote_is_clean_and_each_damage_is_named() -> None:
     assert [] == report.problems
     assert (1, 2) == (report.heads, report.packs)
 
-    keys = dict(store._keys)
-    for key, (data, version, when) in keys.items():
+    for key, data in keys_of(store).items():
         for damage in (data[:-3], data[:20] + bytes([data[20] ^ 1]) + data[21:] if len(data) > 21 else data[1:], None):
-            if damage is None and "/packs/" not in key:
+            if "/remote" in key or (damage is None and "/packs/" not in key):
                 continue
-            store._keys = dict(keys)
-            if damage is None:
-                del store._keys[key]
-            else:
-                store._keys[key] = damage, version, when
-            found = verify_remote(linked(make_tract(), store)) if "/remote" not in key else None
-            assert found is None or not found.is_clean, (key, damage)
+            change(store, key, damage)
+            assert not verify_remote(linked(make_tract(), store)).is_clean, (key, damage)
+            change(store, key, data)
+    assert verify_remote(linked(make_tract(), store)).is_clean
 
 
 def test_a_pack_that_is_gone_is_damage_and_one_that_was_replaced_is_not() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "a", "b")
     reader = make_tract()
     link = linked(reader, store)
     assert link.look("root", "main") is not None  # the head as it was before
-    before = [key for key in store._keys if "/packs/" in key]
+    before = [key for key in keys_of(store) if "/packs/" in key]
     assert 1 == len(repack_all(t, store, force=True))
 
     for key in before:
-        del store._keys[key]
+        store.delete(key)
     fetch(link, reader.repository, Asked(["root"], ["main"], as_clone=True))
     assert t.head == reader.get_commit("origin/main").commit_hash
 
-    for key in [key for key in store._keys if "/packs/" in key]:
-        del store._keys[key]
+    for key in [key for key in keys_of(store) if "/packs/" in key]:
+        store.delete(key)
     with pytest.raises(RemoteError, match="is damaged: pack"):
         fetch(linked(make_tract(), store), make_tract().repository, Asked(None, as_clone=True))
 
 
-def repack_all(t: Tract, store: MemoryTransport, *, force: bool = False) -> list[Any]:
+def repack_all(t: Tract, store: Transport, *, force: bool = False) -> list[Any]:
     if force:  # so that there is something to leave out
         t.user("x")
         push(t.repository, "origin", PushRequest(), link=linked(t, store))
@@ -175,7 +172,7 @@ def repack_all(t: Tract, store: MemoryTransport, *, force: bool = False) -> list
 
 
 def test_what_no_head_names_is_condemned_and_goes_with_a_later_run() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "a")
     store.create("v1/packs/ab/" + "ab" * 16, b"what a killed push left")
     link = linked(t, store)
@@ -194,7 +191,7 @@ def counts(plan: Any) -> tuple[int, int, int]:
 
 
 def test_one_collector_at_a_time() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "a")
     store.create("v1/gc/lease", b"somebody held\n")
 
@@ -220,7 +217,7 @@ class Pausing:
 
 @pytest.mark.parametrize("seconds", [1.5, pytest.param(20.0, marks=pytest.mark.slow)])
 def test_a_collector_beside_six_writers_that_sleep_for_twice_the_grace_breaks_none(seconds: float) -> None:
-    store, grace = MemoryTransport(), 0.15
+    store, grace = new_store(), 0.15
     end = time.monotonic() + seconds
     failed: list[BaseException] = []
     deleted = []
@@ -256,7 +253,7 @@ def test_a_collector_beside_six_writers_that_sleep_for_twice_the_grace_breaks_no
 
 
 def test_a_word_is_taken_out_of_a_history_and_of_the_remote() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "hello", f"my key is {KEY}", "thanks")
     t.branch("clean", source="HEAD~2", switch=True)
     t.user("my key is …")
@@ -281,7 +278,7 @@ def test_a_word_is_taken_out_of_a_history_and_of_the_remote() -> None:
 
 
 def test_a_push_with_a_key_in_it_is_refused_with_the_place_and_without_the_key() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = make_tract("hello", f"my key is {KEY}")
     link = linked(t, store)
     link.scans = True
@@ -298,7 +295,7 @@ def test_a_push_with_a_key_in_it_is_refused_with_the_place_and_without_the_key()
 
 
 def test_a_clone_through_a_lying_store_is_whole_or_an_error() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, *[f"message {number}" for number in range(40)])
     done = 0
     for seed in range(12):
@@ -325,7 +322,7 @@ def test_a_clone_through_a_lying_store_is_whole_or_an_error() -> None:
     ],
 )
 def test_what_a_stranger_put_there_moves_nothing_here(changes: dict[str, Any], said: str) -> None:
-    store = MemoryTransport()
+    store = new_store()
     head = Head(**{"tract": "root", "branch": None, "gen": 1, **changes})
     store.create(head_key(head.tract, head.branch), encode_head(head))
     t = make_tract("a")
@@ -337,7 +334,7 @@ def test_what_a_stranger_put_there_moves_nothing_here(changes: dict[str, Any], s
 
 
 def test_a_branch_that_is_a_note_there_is_refused() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = make_tract("a")
     t.annotate("HEAD", "pinned")
     note = t.repository.ref("refs/notes/priority")
@@ -353,16 +350,16 @@ def test_a_branch_that_is_a_note_there_is_refused() -> None:
 
 
 def test_a_store_without_its_history_repacks_nothing() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, *"abcdef")
     shallow = make_tract()
     link = linked(shallow, store)
     fetch(link, shallow.repository, Asked(None, as_clone=True, depth=1))
-    before = dict(store._keys)
+    before = keys_of(store)
 
     with pytest.raises(RemoteRefusedError, match="history is cut in this store"):
         repack(link, shallow.repository)
-    assert before == store._keys
+    assert before == keys_of(store)
     shallow.user("g")
     push(shallow.repository, "origin", PushRequest(), link=link)
     assert verify_remote(linked(make_tract(), store)).is_clean
@@ -373,7 +370,7 @@ def test_a_store_without_its_history_repacks_nothing() -> None:
 
 
 def test_a_repack_keeps_notes_that_were_folded() -> None:
-    store = MemoryTransport()
+    store = new_store()
     t = pushed(store, "a")
     link = linked(t, store)
     for number in range(70):

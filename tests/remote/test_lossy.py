@@ -10,6 +10,7 @@ import pytest
 
 from tests.making import make_tract
 from tests.remote.lying import Dying, Lying
+from tests.remote.places import new_store
 from tract import RemoteError, RemoteMovedError, Tract
 from tract.config import RemoteConfig
 from tract.history.walk import is_ancestor
@@ -18,7 +19,7 @@ from tract.remote.fetch import fetch
 from tract.remote.finding import Asked
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
-from tract.remote.transport import MemoryTransport, Transport
+from tract.remote.transport import Transport
 
 
 def linked(t: Tract, transport: Transport, **options: Any) -> Link:
@@ -90,7 +91,7 @@ class Writer(threading.Thread):
 
 
 def run_writers(writers: int, branches: int, pushes: int) -> None:
-    store = MemoryTransport()
+    store = new_store()
     found = [Writer(number, store, f"b{number % branches}", pushes) for number in range(writers)]
     for writer in found:
         writer.start()
@@ -123,7 +124,7 @@ def test_a_thousand_pushes_by_eight_writers_over_four_branches() -> None:
 @pytest.mark.parametrize("lands", [True, False])
 def test_killed_between_any_two_requests_a_clone_sees_all_of_a_push_or_nothing(lands: bool) -> None:
     for requests in range(20):
-        store = MemoryTransport()
+        store = new_store()
         t = make_tract("a")
         push(t.repository, "origin", PushRequest(), link=linked(t, store))
         t.assistant("b", generation_config={"model": "m"}, key="k")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.making import Words, texts
 from tests.remote.lying import Dying
+from tests.remote.places import new_store
 from tract import Priority, RefMovedError, RemoteError, Session, Tract, TractConfig
 from tract.config import RemoteConfig
 from tract.errors import ConfigError
@@ -165,7 +166,7 @@ def test_a_spawn_is_one_push_with_all_that_the_child_needs(url: str, tmp_path: P
 @pytest.mark.parametrize("lands", [True, False])
 def test_cut_at_every_request_it_is_in_both_or_in_neither_after_the_next_opening(tmp_path: Path, lands: bool) -> None:
     for requests in range(12):
-        store = MemoryTransport()
+        store = new_store()
         path = tmp_path / f"{requests}"
         with Tract.open(path, durability="process", tokenizer=Words()) as t:
             t.user("a")
@@ -196,7 +197,7 @@ def test_cut_at_every_request_it_is_in_both_or_in_neither_after_the_next_opening
 
 
 def test_no_answer_is_an_error_that_says_so_and_the_next_commit_finds_out(tmp_path: Path) -> None:
-    store = MemoryTransport()
+    store = new_store()
 
     class Silent(MemoryTransport):
         silent = False

@@ -25,6 +25,7 @@ _DENIED = re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDo
 
 # Buckets have no end to their pages, and a listing of a million keys should not wait for the last.
 _PAGE = 1000
+_ENVIRONMENTS = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 
 
 class BucketTransport:
@@ -161,7 +162,8 @@ def open_bucket(
     seconds = timedelta(seconds=timeout)
     client: Any = {"timeout": seconds, "connect_timeout": seconds}
     config: Any = dict(options)
-    if config.pop("allow_http", "").lower() in ("1", "true", "yes"):
+    given = os.environ.get(f"{_ENVIRONMENTS[address.scheme]}_ALLOW_HTTP", "")
+    if config.pop("allow_http", given).lower() in ("1", "true", "yes"):
         client["allow_http"] = True
     retries: Any = {
         "max_retries": 4,
@@ -171,8 +173,6 @@ def open_bucket(
     try:
         store: Any
         if address.scheme == "s3":
-            env_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true"
-            client |= {"allow_http": True} if env_http else {}
             store = stores.S3Store(address.place, config=config, client_options=client, retry_config=retries)
         elif address.scheme == "gs":
             store = stores.GCSStore(address.place, config=config, client_options=client, retry_config=retries)
