@@ -19,6 +19,7 @@ from tract.errors import BranchNotFoundError, ConfigError
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.finding import tract_names
 from tract.remote.remotes import open_link
+from tract.remote.verify import verify_remote
 
 
 def pushed(url: str, *said: str, path: Any = ":memory:") -> Tract:
@@ -364,3 +365,103 @@ def test_a_branch_that_a_remote_has_is_switched_to_and_listed(url: str, tmp_path
     console = Console(stdout=out, stderr=io.StringIO(), environ={}, folder=str(tmp_path / "one"))
     assert 0 == main(("branch", "-r"), console=console)
     assert ["origin/draft", "origin/main"] == out.getvalue().split()
+
+
+def test_a_tract_is_deleted_there_and_stays_gone(url: str, tmp_path: Path) -> None:
+    with Session.open(tmp_path / "one") as session:
+        root = session.get_tract("root")
+        root.user("a")
+        child = session.create_tract("researcher")
+        child.user("b")
+        child.tag("v1")
+        root.add_remote("origin", url)
+        root.push(all_tracts=True)
+        Tract.clone(url, tmp_path / "two").close()
+        with pytest.raises(RemoteError, match="no tract 'nobody'"):
+            root.push("origin", ":nobody::")
+        session.delete_tract("researcher")
+        assert ["deleted"] == [one.status for one in root.push("origin", ":researcher::").refs]
+        with pytest.raises(RemoteError, match="no tract 'researcher'"):
+            root.push("origin", ":researcher::")
+        root.user("c")
+        root.push(all_tracts=True)
+        assert verify_remote(open_link(root.repository, "origin")).is_clean
+    Tract.clone(url, tmp_path / "three").close()
+    with Session.open(tmp_path / "three") as session:
+        assert ["root"] == [one.tract_id for one in session.list_tracts()]
+    with Session.open(tmp_path / "two") as session:
+        root = session.get_tract("root")
+        assert {"deleted", "updated"} == {one.status for one in root.fetch(all_tracts=True).refs}
+        researcher = session.get_tract("researcher")
+        assert ["b"] == texts(researcher)  # what is here stays, as a branch does in git
+        researcher.push()
+    Tract.clone(url, tmp_path / "four").close()
+    with Session.open(tmp_path / "four") as session:
+        assert ["b"] == texts(session.get_tract("researcher"))
+
+
+def test_a_tract_that_others_moved_is_deleted_by_force_only(url: str, tmp_path: Path) -> None:
+    with Session.open(tmp_path / "one") as session:
+        root = session.get_tract("root")
+        session.create_tract("x").user("b")
+        root.user("a")
+        root.add_remote("origin", url)
+        root.push(all_tracts=True)
+        Tract.clone(url, tmp_path / "two").close()
+        with Session.open(tmp_path / "two") as other:
+            moved = other.get_tract("x")
+            moved.user("c")
+            moved.push()
+        with pytest.raises(RemoteMovedError, match="never seen so from here"):
+            root.push("origin", ":x::")
+        assert ["deleted"] == [one.status for one in root.push("origin", "+:x::").refs]
+
+
+def test_later_changes_of_settings_travel_key_by_key(url: str, tmp_path: Path) -> None:
+    with Session.open(tmp_path / "one", config=TractConfig(token_budget=5000)) as session:
+        session.get_tract("root").user("a")
+        session.create_tract("child", config=TractConfig(summary_window=900)).user("b")
+        session.get_tract("root").add_remote("origin", url)
+        session.get_tract("root").push(all_tracts=True)
+    Tract.clone(url, tmp_path / "two").close()
+
+    Tract.open(
+        tmp_path / "one", config=TractConfig(token_budget=7000, display_name="talk", orphan_retention_days=0)
+    ).close()
+    Tract.open(tmp_path / "two", config=TractConfig(output_price=9.0, display_name="other")).close()
+    with Tract.open(tmp_path / "one") as t:
+        t.push()
+    with Tract.open(tmp_path / "two") as t:
+        t.fetch()
+    with Tract.open(tmp_path / "two") as t:
+        config = t.config
+        assert (7000, 9.0, "other", 7) == (
+            config.budget.max_tokens,  # type: ignore[union-attr]
+            config.output_price,
+            config.display_name,
+            config.orphan_retention_days,  # what gc takes here nobody far away decides
+        )
+        assert ["origin"] == [one.name for one in t.remotes()]
+        t.push()
+        assert 0 == t.push().requests or "up to date" == t.push().refs[0].status
+    with Tract.open(tmp_path / "one") as t:
+        t.fetch()
+    with Tract.open(tmp_path / "one") as t:
+        assert (9.0, "other", 0) == (t.config.output_price, t.config.display_name, t.config.orphan_retention_days)
+
+
+def test_a_store_that_was_never_the_remotes_takes_no_settings_from_it(url: str, tmp_path: Path) -> None:
+    with Tract.open(tmp_path / "one", config=TractConfig(token_budget=5000)) as t:
+        t.user("a")
+        t.add_remote("origin", url)
+        t.push()
+    with Tract.open(tmp_path / "two", config=TractConfig(token_budget=10)) as t:
+        t.add_remote("origin", url)
+        t.fetch()
+        t.switch("draft", create="orphan")
+        t.system("b")
+        t.push()
+    with Tract.open(tmp_path / "two") as t:
+        assert 10 == t.config.budget.max_tokens  # type: ignore[union-attr]
+    with Tract.clone(url, tmp_path / "three") as t:
+        assert 5000 == t.config.budget.max_tokens  # type: ignore[union-attr]

@@ -82,7 +82,7 @@ class Remoting(Looking, Merging):
         force_with_lease: bool = False,
         scan: bool | None = None,
     ) -> PushResult:
-        """Push branches and tags: those named in *refs* (``:gone`` deletes, ``+name`` forces), else HEAD's branch; with *everything* all of the tract, with *all_tracts* of the store.
+        """Push branches and tags: those named in *refs* (``:gone`` deletes, ``:researcher::`` deletes a tract, ``+name`` forces), else HEAD's branch; with *everything* all of the tract, with *all_tracts* of the store.
 
         What notes say about the commits travels with them. A branch moves forward only, or with *force_with_lease* anywhere from where it was last seen.
         RemoteMovedError for one that must not move: nothing was sent then. RemoteError with ``landed`` None where no answer came.

@@ -191,6 +191,14 @@ def settings_in(repo: Repository) -> TractConfig:
     return own_settings(repo, repo.prefix) or repo.config
 
 
+def change_settings(repo: Repository, prefix: str, config: TractConfig) -> None:
+    """Give a tract that is there other settings; of a store in memory the root tract's stay as they are."""
+    if repo.path is not None:
+        write_config(os.path.join(make_tract_folder(repo.path, prefix), CONFIG_FILE), config)
+    elif prefix:
+        repo.states[prefix + CONFIG_FILE] = compact_json(to_table(config)).encode()
+
+
 def write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
     """Give a new tract its settings, and take away what a deleted one of its name has left."""
     if repo.path is None:

@@ -8,16 +8,12 @@ A pack that is missing is first taken for one that a compaction replaced: the he
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tract.config import from_table
-from tract.errors import ConfigError, ObjectCorruptError, RemoteError, TractError
+from tract.errors import ObjectCorruptError, RemoteError, TractError
 from tract.history.notes import noted_entries
-from tract.history.tracts import CONFIG_FILE, write_settings
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
@@ -30,9 +26,9 @@ from tract.remote.head import Head, HeadNote
 from tract.remote.link import Link, MissingPackError, nobody
 from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
+from tract.remote.settings import begin_settings, take_settings
 from tract.remote.shallow import RemoteObjects, notes_of_head, shallow_objects
 from tract.repo import Repository
-from tract.settings import read_config, write_config
 from tract.storage.shallow import Cut, write_shallow
 from tract.transaction import Transaction, transaction
 
@@ -230,7 +226,7 @@ def _land(
                 tx.edits.append(edit)
         if asked.as_clone:
             _own_branches(tx, heads)
-        _begin_tract(tx, heads, as_clone=asked.as_clone)
+        _begin_tract(link, tx, heads, as_clone=asked.as_clone)
         found.notes += _join(link, tx, notes.get(tract, ()))
 
 
@@ -306,7 +302,7 @@ def _own_branches(tx: Transaction, heads: Iterable[Head]) -> None:
             tx.move(HEADS + head.branch, head.commit, None)
 
 
-def _begin_tract(tx: Transaction, heads: Sequence[Head], *, as_clone: bool) -> None:
+def _begin_tract(link: Link, tx: Transaction, heads: Sequence[Head], *, as_clone: bool) -> None:
     """Give a tract that is new here its HEAD and its settings."""
     repo = tx.repo
     meta = next((head for head in heads if head.branch is None), None)
@@ -316,17 +312,14 @@ def _begin_tract(tx: Transaction, heads: Sequence[Head], *, as_clone: bool) -> N
         default = "main" if "main" in names or not names else names[0]
     here = tx.ref(HEAD)
     is_new = here is None or (isinstance(here, str) and tx.ref(here) is None and not repo.local_refs(HEADS))
-    if is_new and (here is None or names) and here != branch_ref(default):
+    if here is None and not names and not (meta is not None and any(meta.refs.values())):
+        return  # it was deleted there
+    if is_new and names and here != branch_ref(default):
         tx.edits.append(RefEdit(repo.prefix + HEAD, branch_ref(default), here))
-    if meta is None or not meta.settings:
-        return
-    with suppress(ConfigError):  # a later tract's setting
-        settings = from_table({**meta.settings})
-        if here is None:
-            write_settings(repo, repo.prefix, settings)
-        elif as_clone and not repo.prefix and repo.path is not None:
-            own = os.path.join(repo.path, CONFIG_FILE)
-            write_config(own, replace(settings, remotes=read_config(own).remotes, author=None))
+    if meta is not None and (here is None or as_clone):
+        begin_settings(link, repo, meta.settings, is_new=here is None)
+    elif meta is not None:
+        take_settings(link, repo, meta.settings)
 
 
 def _join(link: Link, tx: Transaction, notes: Sequence[HeadNote]) -> int:

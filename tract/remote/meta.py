@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tract.config import to_table
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
-from tract.history.tracts import settings_in
 from tract.objects.id import Kind, ObjectId
 from tract.refs.names import HEAD, HEADS, REMOTES, tract_name
 from tract.remote.address import LINKS
@@ -24,6 +22,7 @@ from tract.remote.link import KnownHead, Link
 from tract.remote.notes import with_needed
 from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
+from tract.remote.settings import settings_here, settings_pushed, settings_to_push
 from tract.repo import Repository
 
 _DEFAULT = "main"
@@ -38,7 +37,6 @@ class MetaWanted(NamedTuple):
     refs: Mapping[str, ObjectId | None]
     notes: Sequence[HeadNote]
     default: str | None
-    settings: Mapping[str, str | float] | None
 
 
 def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], force: Force) -> None:
@@ -46,15 +44,16 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
     repo = push.repo
     known = link.remembered(repo.tract, None)
     wanted = _wanted(link, push, tags)
-    if not _is_new(wanted, None if known is None else known.head):
+    if not _is_new(link, repo, wanted, None if known is None else known.head):
         return
     token = os.urandom(16)
     known = link.look(repo.tract, None)
     sent = Sent()
     for number in range(MOST_SWAPS):
         base = known.head if known is not None else Head(tract=repo.tract, branch=None)
-        if not _is_new(wanted, base):
+        if not _is_new(link, repo, wanted, base):
             push.took(wanted.notes)
+            settings_pushed(link, repo, base.settings)
             return
         refs = _joined(wanted, base, force)
         ids = [id for id in refs.values() if id is not None]
@@ -79,12 +78,13 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             notes=(*base.notes, *said),
             cuts={**base.cuts, **need.cuts},
             default=base.default or wanted.default,
-            settings=base.settings if base.settings is not None else wanted.settings,
+            settings=settings_to_push(link, repo, base.settings),
         )
         landed, known = land_head(link, head, token, None if known is None else known.version)
         if landed and known is not None:
             keep_sent(link, repo, known, sent)
             push.took(wanted.notes)
+            settings_pushed(link, repo, head.settings)
             return
         link.pause(min(number, 4))
     raise RemoteError(f"push of what belongs to no branch of tract '{repo.tract}' did not come through")
@@ -108,8 +108,7 @@ def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) ->
             notes.append(note)
     branch = repo.head()[0] if repo.ref(HEAD) is not None else None  # a child that is being made has none yet
     default = None if branch is None else branch.removeprefix(HEADS)
-    settings = to_table(replace(settings_in(repo), remotes=(), author=None))
-    return MetaWanted(refs, with_needed(repo, notes), default if default != _DEFAULT else None, settings or None)
+    return MetaWanted(refs, with_needed(repo, notes), default if default != _DEFAULT else None)
 
 
 def _there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
@@ -131,15 +130,15 @@ def _children_there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
     return lambda id: any(test(id) for test in found)
 
 
-def _is_new(wanted: MetaWanted, base: Head | None) -> bool:
+def _is_new(link: Link, repo: Repository, wanted: MetaWanted, base: Head | None) -> bool:
     if base is None:
-        return bool(wanted.refs or wanted.notes or wanted.default or wanted.settings)
+        return bool(wanted.refs or wanted.notes or wanted.default or settings_here(repo))
     before = {note.blob for note in base.notes}
     return (
         any(base.refs.get(name, b"") != id for name, id in wanted.refs.items() if id is not None or name in base.refs)
         or any(note.blob not in before for note in wanted.notes)
         or (base.default is None and wanted.default is not None)
-        or (base.settings is None and wanted.settings is not None)
+        or settings_to_push(link, repo, base.settings) != base.settings
     )
 
 

@@ -12,6 +12,7 @@ from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, TAGS, branch_ref, tag_ref, tract_name
 from tract.remote.branches import Force, PushedRef, TractPush, Wanted
+from tract.remote.dropping import drop_tract_there, tract_to_drop
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
@@ -23,7 +24,7 @@ from tract.transaction import transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushRequest:
-    """What to push: *refs* as they were named (``draft``, a tag, ``:gone`` to delete, ``+draft`` to force); without any, HEAD's branch.
+    """What to push: *refs* as they were named (``draft``, a tag, ``:gone`` to delete, ``+draft`` to force, ``:researcher::`` to delete a tract); without any, HEAD's branch.
 
     *everything* is all branches and tags of the tract, *tags* all its tags, *all_tracts* the same for every tract. *scan* says whether to look for secrets, None for what the remote's settings say.
     """
@@ -65,12 +66,31 @@ def push(
     RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
+    dropped: list[PushedRef] = []
+    for ref in request.refs:
+        tract = tract_to_drop(ref)
+        if tract is not None:
+            force: Force = "yes" if ref.startswith("+") else request.force
+            dropped += drop_tract_there(link, repo, tract, force)
+    rest = tuple(ref for ref in request.refs if tract_to_drop(ref) is None)
+    if dropped and not rest:
+        return _result(link, name, dropped, 0)
+    return _push(link, repo, name, replace(request, refs=rest), dropped, told)
+
+
+def _push(
+    link: Link,
+    repo: Repository,
+    name: str,
+    request: PushRequest,
+    pushed: list[PushedRef],
+    told: Callable[[int, int], None] | None,
+) -> PushResult:
     if told is not None:
         link.told = told
     if request.scan is not None:
         link.scans = request.scan
     pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []
-    pushed: list[PushedRef] = []
     objects = 0
     for own in _tracts(repo, request):
         branches, tags, force = _named(own, request)
@@ -92,14 +112,17 @@ def push(
             _remember(one)
             pushed += one.done.pushed
             objects += one.done.objects
-    traffic = link.traffic
+    return _result(link, name, pushed, objects)
+
+
+def _result(link: Link, name: str, pushed: list[PushedRef], objects: int) -> PushResult:
     return PushResult(
         remote=name,
         url=link.remote.url,
         refs=tuple(pushed),
         objects=objects,
-        size=traffic.sent,
-        requests=traffic.requests,
+        size=link.traffic.sent,
+        requests=link.traffic.requests,
     )
 
 

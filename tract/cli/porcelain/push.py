@@ -59,7 +59,7 @@ COMMAND = Command(
             "refs",
             many=True,
             metavar="REF",
-            help="A branch or a tag; +NAME forces it, :NAME deletes it there. Without any, the current branch.",
+            help="A branch or a tag; +NAME forces it, :NAME deletes it there, and :TRACT:: a whole tract. Without any, the current branch.",
         ),
         Param("all", ("--all",), bool, help="Push all branches and tags."),
         Param("tags", ("--tags",), bool, help="Push all tags."),
@@ -82,6 +82,7 @@ What notes say of the commits (pins, usage, settings, keys) travels with them.
   $ tract push
   $ tract push origin draft v1
   $ tract push --delete origin draft
+  $ tract push --delete origin researcher::
   $ tract push --all-tracts
 """,
 )
