@@ -12,7 +12,7 @@ import pytest
 
 from tests.making import make_tract, texts
 from tests.remote.lying import Lying
-from tests.remote.places import change, keys_of, new_store
+from tests.remote.places import BASE, change, keys_of, new_store
 from tract import RemoteError, RemoteRefusedError, Tract
 from tract.config import RemoteConfig
 from tract.remote.address import head_key
@@ -324,6 +324,8 @@ def test_a_clone_through_a_lying_store_is_whole_or_an_error() -> None:
 def test_what_a_stranger_put_there_moves_nothing_here(changes: dict[str, Any], said: str) -> None:
     store = new_store()
     head = Head(**{"tract": "root", "branch": None, "gen": 1, **changes})
+    if BASE and not head.tract:
+        pytest.skip("buckets have no keys with an empty part")
     store.create(head_key(head.tract, head.branch), encode_head(head))
     t = make_tract("a")
     before = t.repository.refs.list()
