@@ -12,7 +12,8 @@ Names are loaded when they are first used, so that a command that needs few of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""True for who checks types; typing's own takes longer to load than all else here, and a hook waits for it."""
 
 __version__ = "0.1.0"
 

@@ -14,13 +14,25 @@ def main() -> None:
     """Run the command line; the exit status is 130 where it is interrupted, however early."""
     gc.set_threshold(_YOUNG)
     try:
-        if is_hook(sys.argv) and not take_event():
-            os._exit(0)
+        if is_hook(sys.argv[1:]):
+            _run_hook(sys.argv[1:])
         from tract.cli.main import entry  # takes most of the start-up
 
         entry()
     except KeyboardInterrupt:
         os._exit(130)
+
+
+def _run_hook(arguments: list[str]) -> None:
+    """Record what the program says in a process that it does not wait for: the command line itself is not needed."""
+    try:
+        event = take_event()
+        if event is not None:
+            from tract.adapters.hooks.running import run_hook
+
+            run_hook(arguments, event, os.environ)
+    finally:
+        os._exit(0)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import random
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tract import Tract
+from tract.adapters.hooks.parting import is_hook
 from tract.adapters.hooks.settings import PROGRAMS
 
 SAMPLE = (Path(__file__).resolve().parents[2] / "docs" / "samples" / "claude-code.jsonl").read_text().splitlines(True)
@@ -110,3 +115,200 @@ def test_a_hook_hands_over_and_returns(tmp_path):
         time.sleep(0.1)
     else:
         raise AssertionError("nothing was recorded")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"model": "m", // mine\n}', "is no JSON"),
+        ('{"model": "m"', "is no JSON"),
+        ("[1]", "holds no object"),
+        ('{"hooks": []}', "'hooks' is no object"),
+        ('{"hooks": {"Stop": {"command": "x"}}}', "'hooks.Stop' is no list"),
+        ("\ufeff{} trailing", "is no JSON"),
+    ],
+)
+@pytest.mark.parametrize("action", ["install", "remove"])
+def test_settings_that_cannot_be_changed_are_kept_to_the_byte(run, tmp_path, text, says, action):
+    path = tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text(text)
+
+    outcome = run("hooks", action, "claude-code", "--yes")
+
+    if action == "install":
+        assert 128 == outcome.status
+        assert says in outcome.err
+    assert "Traceback" not in outcome.err
+    assert text == path.read_text()
+
+
+def test_hooks_of_others_stay_in_their_order_and_a_link_stays_a_link(run, tmp_path):
+    real, path = tmp_path / "dotfiles.json", tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    other = {"matcher": "Bash", "hooks": [{"type": "command", "command": "say tract hooks", "timeout": 5}]}
+    given = {"é": 1.0, "hooks": {"Stop": [other], "PreToolUse": [other], "odd": "text"}, "last": None}
+    before = json.dumps(given, indent=2, ensure_ascii=False) + "\n"
+    real.write_text(before)
+    path.symlink_to(real)
+
+    run("hooks", "install", "claude-code", "--yes")
+    installed = json.loads(real.read_text())
+    run("hooks", "remove", "claude-code", "--yes")
+
+    assert path.is_symlink()
+    assert [other] == installed["hooks"]["Stop"][:-1]
+    assert [other] == installed["hooks"]["PreToolUse"]
+    assert before == real.read_text()
+
+
+def test_settings_that_are_read_only_are_left_alone(run, tmp_path):
+    path = tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    path.chmod(0o444)
+
+    outcome = run("hooks", "install", "claude-code", "--yes")
+
+    assert (128, "{}") == (outcome.status, path.read_text())
+    assert "is read-only" in outcome.err
+
+
+def test_settings_that_are_a_folder_are_told(run, tmp_path):
+    (tmp_path / ".claude" / "settings.json").mkdir(parents=True)
+
+    outcome = run("hooks", "install", "claude-code", "--yes")
+
+    assert 128 == outcome.status
+    assert "cannot read" in outcome.err
+
+
+def hook(folder: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "tract", "-C", str(folder), "hooks", "run", "claude-code", *more]
+
+
+def wait_for(done: Any) -> None:
+    for _ in range(300):
+        if done():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within 30 s")
+
+
+def count(folder: Path, tract: str = "s-1") -> int:
+    if not (folder / ".tract" / "tracts" / tract / "HEAD").exists():
+        return 0
+    with Tract.open(folder, tract_id=tract) as t:
+        return len(t.compile().messages)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_hook_returns_while_the_store_is_locked_and_records_when_it_is_free(tmp_path):
+    Tract.open(tmp_path).close()
+    path = tmp_path / "session.jsonl"
+    path.write_text("".join(SAMPLE[:8]))
+
+    with held(tmp_path / ".tract" / "locks" / "journal"):
+        for end in (8, 10, len(SAMPLE)):
+            path.write_text("".join(SAMPLE[:end]))
+            done = subprocess.run(hook(tmp_path), input=event(path), text=True, capture_output=True, check=False, timeout=10)  # fmt: skip
+            assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+        assert 0 == count(tmp_path)
+
+    wait_for(lambda: count(tmp_path) > 8)
+    subprocess.run(hook(tmp_path, "--now"), input=event(path), text=True, check=True)
+    with Tract.open(tmp_path) as t:
+        t.import_transcript(path, place="tract", name="whole")
+    assert hashes(tmp_path, "whole") == hashes(tmp_path, "s-1")
+
+
+def test_of_those_that_wait_for_their_turn_one_stays(tmp_path):
+    Tract.open(tmp_path).close()
+    path = tmp_path / "session.jsonl"
+    path.write_text("".join(SAMPLE))
+    hooks = tmp_path / ".tract" / "cache" / "hooks"
+    hooks.mkdir(parents=True)
+
+    with held(hooks / "s-1.now"):
+        first = subprocess.Popen(hook(tmp_path, "--now"), stdin=subprocess.PIPE, text=True)
+        first.stdin.write(event(path))
+        first.stdin.close()
+        wait_for(lambda: is_held(hooks / "s-1.next"))
+        subprocess.run(hook(tmp_path, "--now"), input=event(path), text=True, check=True, timeout=10)
+        assert 0 == count(tmp_path)
+
+    assert 0 == first.wait(30)
+    assert 0 < count(tmp_path)
+
+
+def is_held(path: Path) -> bool:
+    try:
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(60, marks=pytest.mark.slow)])
+def test_what_a_killed_hook_left_the_next_reads(tmp_path, rounds):
+    Tract.open(tmp_path).close()
+    path = tmp_path / "session.jsonl"
+    rng = random.Random(rounds)
+    begun = time.perf_counter()
+    subprocess.run(hook(tmp_path, "--now"), input=event(tmp_path / "none.jsonl"), text=True, check=True)
+    usual = time.perf_counter() - begun
+
+    for number in range(rounds):
+        path.write_text("".join(SAMPLE[: 2 + number * (len(SAMPLE) - 2) // rounds]))
+        one = subprocess.Popen(hook(tmp_path, "--now"), stdin=subprocess.PIPE, text=True)
+        one.stdin.write(event(path))
+        one.stdin.close()
+        time.sleep(usual * rng.uniform(0.3, 1.5))
+        one.kill()
+        one.wait()
+    path.write_text("".join(SAMPLE))
+    subprocess.run(hook(tmp_path, "--now"), input=event(path), text=True, check=True)
+    with Tract.open(tmp_path) as t:
+        t.import_transcript(path, place="tract", name="whole")
+
+    assert hashes(tmp_path, "whole") == hashes(tmp_path, "s-1")
+
+
+def test_a_hook_is_let_go_before_it_loads_what_it_needs():
+    program = "import sys; import tract.__main__; print(*[one for one in sys.modules if one.startswith('tract')])"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ["tract", "tract.__main__", "tract.adapters", "tract.adapters.hooks", "tract.adapters.hooks.parting"] == sorted(done.stdout.split())  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [("hooks", "run", "claude-code"), ("-C", "run", "-C", "hooks", "hooks", "run", "codex", "--scan")]
+)
+def test_a_hooks_command_line_is_known(words):
+    assert is_hook(list(words))
+
+
+@pytest.mark.parametrize("words", [("hooks", "run", "--now"), ("hooks", "status"), ("commit", "hooks", "run"), ("hooks", "run", "--help"), ("--tract", "x", "hooks", "run")])  # fmt: skip
+def test_another_command_line_is_none_of_a_hook(words):
+    assert not is_hook(list(words))
+
+
+def test_a_hook_finds_its_store_in_folders_of_any_name(tmp_path):
+    folder = tmp_path / "run" / "hooks"
+    folder.mkdir(parents=True)
+    Tract.open(folder).close()
+    path = tmp_path / "session.jsonl"
+    path.write_text("".join(SAMPLE))
+    command = [sys.executable, "-m", "tract", "-C", "run", "-C", "hooks", "hooks", "run", "claude-code"]
+
+    subprocess.run(command, cwd=tmp_path, input=event(path), text=True, check=True)
+
+    wait_for(lambda: count(folder))

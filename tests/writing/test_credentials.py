@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tract.writing.drafts import find_credential
+from tract.writing.credentials import find_credential
 
 KEY = "sk-" + "4" * 24
 

@@ -14,24 +14,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
-from tract.adapters.transcripts import Branch, Child, Conversation, read_transcript
+from tract.adapters.transcripts.model import Branch, Child, Conversation
 from tract.errors import ImportFormatError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
-from tract.history.spawn import NewChild, write_spawn
 from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
 from tract.objects.id import ObjectId
-from tract.refs.files import make_tract_folder
 from tract.refs.names import HEAD, HEADS, SPAWN_REF, branch_ref, tract_prefix
 from tract.repo import Repository
-from tract.settings import write_config
-from tract.tokens.counter import counter_named
-from tract.tokens.counts import BlobCache
 from tract.transaction import transaction
 from tract.tree import EMPTY
+
+if TYPE_CHECKING:
+    from tract.tokens.counts import BlobCache
 
 __all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "import_conversation", "import_file"]
 
@@ -83,6 +81,8 @@ def import_file(
     Without *place* a single conversation goes to the current branch where that is empty, else each gets a branch of its own.
     ImportFormatError for a file in which there is none.
     """
+    from tract.adapters.transcripts.reader import read_transcript  # what is under way is read by one format's reader
+
     reading = read_transcript(path, format=format, key=key)
     importer = Importer(repo, count=False)
     many = len(reading.conversations) > 1
@@ -114,8 +114,7 @@ class Importer:
 
     def __init__(self, repo: Repository, *, count: bool = True) -> None:
         self._repo = repo
-        self._count = count
-        self._blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
+        self._blobs = _counted(repo) if count else None
         self._taken: set[str] = set()
         self._last: ObjectId | None = None
 
@@ -141,9 +140,7 @@ class Importer:
             with transaction(batch.repo, "import", moves="refs") as tx:
                 tx.move(HEAD, branch_ref(repo.config.default_branch), None)
         head = batch.repo.ref(HEAD)
-        writer = LineWriter(
-            batch.repo, conversation.metadata, self._blobs.on(batch.repo), count=self._count
-        )  # fmt: skip
+        writer = LineWriter(batch.repo, conversation.metadata, self._blobs and self._blobs.on(batch.repo))
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
                 writer.write(line, head.removeprefix(HEADS), partial(free_branch_name, wanted, taken))
@@ -161,7 +158,8 @@ class Importer:
 
     def finish(self) -> None:
         """Write down the counts that are not on the disk yet."""
-        self._blobs.flush()
+        if self._blobs is not None:
+            self._blobs.flush()
 
     def _take_child(self, parent: LineWriter, child: Child) -> str | None:
         """Make the tract of an agent, or go on with it; its name, None where its parent has no message."""
@@ -175,6 +173,8 @@ class Importer:
             head = parent.calls.get(child.call_id or "") or repo.head()[1] or _tip_of(parent)
             if head is None:
                 return None
+            from tract.history.spawn import NewChild, write_spawn  # most conversations have no agents
+
             words = child.purpose.strip() or child.conversation.name
             write_spawn(
                 repo,
@@ -182,13 +182,20 @@ class Importer:
                 head=head,
             )
         inner = in_tract(repo, name)
-        writer = LineWriter(inner, child.conversation.metadata, self._blobs.on(inner), count=self._count)
+        writer = LineWriter(inner, child.conversation.metadata, self._blobs and self._blobs.on(inner))
         taken = {repo.config.default_branch.casefold()}
         for at, line in enumerate(child.conversation.branches):
             own = repo.config.default_branch if at == 0 else free_branch_name(line.name, taken)
             writer.write(line, own, partial(free_branch_name, line.name, taken))
         parent.refused += writer.refused
         return name
+
+
+def _counted(repo: Repository) -> BlobCache:
+    from tract.tokens.counter import counter_named  # who does not count loads no counter
+    from tract.tokens.counts import BlobCache
+
+    return BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
 
 
 def _is_of(repo: Repository, name: str) -> bool:
@@ -203,12 +210,15 @@ def _tip_of(writer: LineWriter) -> ObjectId | None:
 
 
 def call_tract(repo: Repository, conversation: Conversation) -> None:
-    """Call the tract what the program calls the conversation, where it has no such name yet."""
+    """Call the tract what the program calls the conversation, where it has no name yet, or only the program's id."""
     title, id = conversation.title, conversation.id
     named = f"{title} ({id})" if title and id else title or id
     config = settings_in(repo)
-    if not named or named == repo.tract or repo.path is None or config.display_name is not None:
+    if not named or named == repo.tract or repo.path is None or config.display_name not in (None, id):
         return
+    from tract.refs.files import make_tract_folder  # most are called something already
+    from tract.settings import write_config
+
     folder = make_tract_folder(repo.path, repo.prefix) if repo.prefix else repo.path
     write_config(os.path.join(folder, CONFIG_FILE), replace(config, display_name=named[:200]))
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tract.adapters.exported_ids import id_of_commit
-from tract.adapters.transcripts import Branch, Turn
+from tract.adapters.transcripts.model import Branch, Turn
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, write_commits
-from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
 from tract.history.context import context_at, entries
 from tract.history.keys import commits_said, find_key, keys_of
 from tract.history.notes import KEY
@@ -27,11 +25,12 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject, new_blob
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
-from tract.tokens.counted import REPLY_PRIMING
-from tract.tokens.counts import BlobCache
 from tract.tokens.usage import read_usage, usage_body
 from tract.transaction import transaction
-from tract.writing.drafts import checked_config
+from tract.writing.credentials import checked_config
+
+if TYPE_CHECKING:
+    from tract.tokens.counts import BlobCache
 
 UNCOUNTED = "none"
 """In the place of a counter's name, where nobody counted yet."""
@@ -69,14 +68,13 @@ class _Known(NamedTuple):
 
 
 class LineWriter:
-    """The lines of one conversation on their way into the batch *repo*."""
+    """The lines of one conversation on their way into the batch *repo*; tokens are counted where there are *blobs* to remember them."""
 
-    def __init__(self, repo: Repository, beside: dict[str, Any], blobs: BlobCache, *, count: bool) -> None:
+    def __init__(self, repo: Repository, beside: dict[str, Any], blobs: BlobCache | None) -> None:
         self.repo = repo
         self.done: list[ImportedBranch] = []
         self.refused: list[Refused] = []
         self._blobs = blobs
-        self._count = count
         self._beside = beside
         self._tips: list[list[ObjectId | None]] = []
         """For each line that was written, the commit it was at after each of its turns."""
@@ -139,6 +137,8 @@ class LineWriter:
         """The turn that is the end of an export of a branch of this tract, with that branch; None where there is none."""
         if not any(key is not None and key[14:15] == "5" for key in keys):  # a uuid that is made of something
             return None
+        from tract.adapters.exported_ids import id_of_commit  # hardly any session is one of tract's own
+
         for ref, tip in self._branches():
             own = {id_of_commit(commit.hex()) for commit, _ in entries(self.repo, context_at(self.repo, tip))}
             for at in range(len(keys) - 1, -1, -1):
@@ -214,7 +214,7 @@ class LineWriter:
     def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
         """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
         drafts: list[tuple[Draft, NewObject] | None] = []
-        running = _RunningTotal(repo, self._blobs) if turns and self._count else None
+        running = _RunningTotal(repo, self._blobs) if turns and self._blobs is not None else None
         time: int | None = None
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
@@ -262,13 +262,15 @@ class LineWriter:
         except ContentValidationError as exc:
             self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
             return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
-        counter = UNCOUNTED if tokens is None else self._blobs.counter.name
+        counter = UNCOUNTED if tokens is None or self._blobs is None else self._blobs.counter.name
         return draft._replace(usage=usage_body(usage, answer=True, counter=counter, estimate=tokens or 0))
 
     # Compactions
 
     def _summarise(self, repo: Repository, turn: Turn) -> bool:
         """Put *turn* in the place of what it stands for; False where there is nothing before it, or it cannot be kept."""
+        from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
+
         branch, tip = repo.head()
         now = entries(repo, context_at(repo, tip))
         kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
@@ -326,6 +328,8 @@ class _RunningTotal:
     """The tokens of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
 
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
+        from tract.tokens.counted import REPLY_PRIMING  # who does not count loads no counter
+
         self._blobs = blobs
         before = entries(repo, context_at(repo, repo.head()[1]))
         self._total = REPLY_PRIMING + sum(blobs.count(blob).message for _, blob in before)

@@ -38,7 +38,8 @@ from tract.repo import Repository
 from tract.tokens.counter import checked_count
 from tract.transaction import Asked
 from tract.writing.budget import check_budget
-from tract.writing.drafts import checked_config, draft, tool_message
+from tract.writing.credentials import checked_config
+from tract.writing.drafts import draft, tool_message
 
 CollapseRole = Literal["user", "assistant", "system"]
 _PREFIX = "collapse-"

@@ -169,8 +169,7 @@ class KeysOfCommits:
             index.add_link(id, link)
             index.advanced(note)
         if index.is_long:
-            with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
-                save_index(repo)
+            _save_locked(repo)
 
     def _table(self, namespace: str) -> NoteTable:
         table = self._tables.get(namespace)
@@ -187,6 +186,17 @@ def _source(repo: Repository, said: Iterable[tuple[ObjectId, ObjectId | None]], 
         if content is not None and same_json(repo.blob(content), value):
             return target
     return None
+
+
+def keep_index(repo: Repository) -> None:
+    """Bring the index up to the notes, and write what is new where that is much: for who ends soon, and comes back."""
+    if _asking(repo, lambda index: index.is_long):
+        _save_locked(repo)
+
+
+def _save_locked(repo: Repository) -> None:
+    with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
+        save_index(repo)
 
 
 def save_index(repo: Repository) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -19,6 +19,7 @@ from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.budget import usage_of_answer
+from tract.writing.credentials import checked_config, checked_map, without_credentials
 
 _LONGEST_KEY = 1024
 """Bytes."""
@@ -89,8 +90,8 @@ def draft(
         value,
         operation,
         target,
-        message=message,
-        metadata=_without_credentials("metadata", metadata),
+message=message,
+        metadata=without_credentials("metadata", metadata),
         config=checked_config(generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
         refs=refs,
@@ -106,12 +107,12 @@ def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any
 
     if not isinstance(request, Mapping):
         raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
-    plain = _checked_map("request", {key: None if key in _PLACES else value for key, value in request.items()})
+    plain = checked_map("request", {key: None if key in _PLACES else value for key, value in request.items()})
     for name in ("provider", "body_hash"):
         _check_text(f"request: {name}", plain.get(name))
     if plain.get("body_hash") is not None and not re.fullmatch("[0-9a-f]{64}", plain["body_hash"]):
         raise ContentValidationError("request: body_hash must be 64 hexadecimal digits")
-    _without_credentials("request", {key: value for key, value in plain.items() if key not in _PROSE})
+    without_credentials("request", {key: value for key, value in plain.items() if key not in _PROSE})
     return request_note(space, plain)
 
 
@@ -256,80 +257,3 @@ def _check_text(what: str, value: object) -> None:
         raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
     if isinstance(value, str) and not value.isascii():
         plain_json(what, value)
-
-
-def _checked_map(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ContentValidationError(f"{what} must be a dict, not {type(value).__name__}")
-    plain: dict[str, Any] = plain_json(what, dict(value))
-    return plain
-
-
-def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """*config*, unless it holds what looks like a key: what is committed cannot be taken back."""
-    return _without_credentials("generation_config", config)
-
-
-def _without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    found = _checked_map(what, value)
-    name = find_credential(found)
-    if name is not None:
-        raise ContentValidationError(f"{what}: {name!r} looks like a secret; it is never stored")
-    return found
-
-
-# Whether a map holds what looks like a key or a password: what is committed cannot be taken back.
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_LAST = frozenset(
-    ("apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "passwd", "password", "secret")
-)
-_OF_KEY = frozenset(("api", "access", "secret", "private", "subscription"))
-# A model's own vocabulary has tokens too: eos_token, pad_token.
-_OF_TOKEN = frozenset(("access", "ad", "api", "auth", "bearer", "id", "refresh", "secret", "security", "session"))
-
-# The forms that providers give their keys, and what a header or an address holds one in.
-_VALUE = re.compile(
-    r"\b(sk-[\w-]{16,}|gsk_\w{20,}|xai-\w{20,}|hf_\w{30,}|gh[opsu]_\w{30,}|AIza[\w-]{30,}|AKIA[0-9A-Z]{16}\b)"
-    r"|^(Bearer|Basic) \S{8,}$|://[^/\s:@]*:[^/\s@]+@",
-    re.ASCII,
-)
-
-
-def find_credential(value: Any) -> str | None:
-    """The first name in *value*, JSON, that says that a key is under it, or that a key is under whatever it says; None where there is none."""
-    return next(_found(value), None)
-
-
-def _found(value: Any) -> Iterator[str]:
-    stack: list[tuple[str, Any]] = [("", value)]
-    while stack:
-        name, item = stack.pop()
-        if item and not isinstance(item, (bool, int, float)) and _names_credential(name):
-            yield name
-        if isinstance(item, str):
-            if _VALUE.search(item):
-                yield name
-        elif isinstance(item, Mapping):
-            stack.extend(item.items())
-        elif isinstance(item, (list, tuple)):
-            stack.extend((one[0], one[1]) if _is_header(one) else (name, one) for one in item)
-
-
-def _is_header(value: Any) -> bool:
-    """Headers may be a list of pairs."""
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value)
-
-
-def _names_credential(name: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(name)]
-    if not words:
-        return False
-    *_, before, last = ("", *words)
-    if last == "key":
-        return before in _OF_KEY
-    if last == "token":
-        return not before or before in _OF_TOKEN
-    return last in _LAST

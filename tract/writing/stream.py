@@ -15,7 +15,8 @@ from tract.report.info import CommitInfo
 from tract.revision import Revision, revision_text
 from tract.tokens.usage import TokenUsage, read_usage
 from tract.writing.answers import Answer, answer_drafts, given_answer, read_async_stream, read_stream
-from tract.writing.drafts import checked_config, draft
+from tract.writing.credentials import checked_config
+from tract.writing.drafts import draft
 
 PARTIAL = "partial"
 """The key in a commit's metadata that is true where the message was cut short."""

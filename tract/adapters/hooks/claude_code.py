@@ -6,15 +6,19 @@ While a turn goes on, its last step may get more of the answer it is: it is reco
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tract.adapters.hooks.following import End, Records, Stamps, name_of
+from tract.adapters.hooks.following import End, Records, Stamps
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn
 from tract.adapters.transcripts.readers.claude_code import read_claude_code
 from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside
 from tract.objects.message_format import JSON
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SAID = ("user", "assistant")
 _DONE = ("end_turn", "stop_sequence", "max_tokens", "refusal")
@@ -48,27 +52,28 @@ class ClaudeCode:
         last = (at for at in range(len(values) - 1, -1, -1) if _is_said(values[at]))
         return next(last, -1) + 1
 
-    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+    def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
         """The conversation, its agents' files left out."""
-        conversation = next(read_claude_code(name_of(found), replace(found, path=None), report), None)
+        conversation = next(read_claude_code(name, found, report), None)
         return without_open_step(conversation) if waits and conversation is not None else conversation
 
     def with_agents(
-        self, conversation: Conversation, found: Found, report: Report, known: Stamps, end: End
+        self, conversation: Conversation, path: str, values: Sequence[JSON], report: Report, known: Stamps, end: End
     ) -> tuple[Conversation, Stamps]:
         """An agent is recorded with its call, and waits where that does; of one that is under way, a step that may not be done waits."""
-        path = found.path
-        if path is None:
+        if not _may_have_agents(path):
             return conversation, known
-        stamps: dict[str, Sequence[int]] = {str(file): _stamp(file) for file in agent_files(path)}
-        calls = agent_calls(found.values)
+        from pathlib import Path  # most sessions have no agents
+
+        stamps: dict[str, Sequence[int]] = {str(file): _stamp(file) for file in agent_files(Path(path))}
+        calls = agent_calls(list(values))
         wait = {call.id for call in calls.calls}.difference(*map(calls_in, conversation.branches[0].turns))
         answered = {id for turn in conversation.branches[0].turns for id in _ids(turn, "tool_result", "tool_use_id")}
         children = list(conversation.children)
         for name, stamp in [*stamps.items()]:
             if known.get(name) == stamp:
                 continue
-            for child in agents_beside(path, conversation.id, calls, report, read_claude_code, {Path(name)}):
+            for child in agents_beside(Path(path), conversation.id, calls, report, read_claude_code, {Path(name)}):
                 is_over = end.is_over or child.call_id in answered
                 done = child.conversation if is_over else without_open_step(child.conversation)
                 if done is not child.conversation or child.call_id in wait:
@@ -119,6 +124,13 @@ def _is_open(step: Sequence[Turn]) -> bool:
         return True
     is_done = isinstance(about, dict) and about.get("stop_reason") in _DONE
     return step[-1].message.get("role") == "assistant" and not is_done
+
+
+def _may_have_agents(path: str) -> bool:
+    folder, name = os.path.split(path)
+    with os.scandir(folder) as files:
+        is_beside = any(one.name.startswith("agent-") for one in files)
+    return is_beside or os.path.isdir(os.path.join(folder, os.path.splitext(name)[0], "subagents"))
 
 
 def _stamp(file: Path) -> Sequence[int]:

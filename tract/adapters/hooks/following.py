@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
 from blake3 import blake3
 
@@ -99,11 +99,11 @@ class Kind(Protocol):
     def ready(self, values: Sequence[JSON], *, is_over: bool) -> int:
         """How many of *values* can be read now; the others wait for what comes behind them, unless the session *is_over*."""
 
-    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
-        """The conversation in *found*; where it *waits*, without a step at its end that is not done."""
+    def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+        """The conversation in *found*, which is called *name*; where it *waits*, without a step at its end that is not done."""
 
     def with_agents(
-        self, conversation: Conversation, found: Found, report: Report, known: Stamps, end: End
+        self, conversation: Conversation, path: str, values: Sequence[JSON], report: Report, known: Stamps, end: End
     ) -> tuple[Conversation, Stamps]:
         """*conversation* with those agents whose files are not as they are *known*; and the files as they are now."""
 
@@ -131,13 +131,13 @@ def follow(path: str, format: str, kind: Kind, mark: Mark | None, end: End) -> R
     before = [*head, *(mark.context if mark is not None else ())]
     number = mark.number if mark is not None else 0
     lines: list[int | None] = [*[None] * len(before), *records.lines]
-    found = Found("", [*before, *records.values], lines=lines, path=_path(path), first=number - len(before))
-    conversation = kind.read(found, report, waits=end.waits) if records.values else None
+    found = Found("", [*before, *records.values], lines=lines, first=number - len(before))
+    conversation = kind.read(_name(path), found, report, waits=end.waits) if records.values else None
     read = records.end - (mark.start if mark is not None else 0)
     if conversation is None:
         return Reading(None, mark, len(report.problems), read)
     known = mark.agents if mark is not None else {}
-    conversation, agents = kind.with_agents(conversation, found, report, known, end)
+    conversation, agents = kind.with_agents(conversation, path, records.values, report, known, end)
     at = kind.restart(conversation, records)
     context = kind.context([*before[len(head) :], *records.values[:at]])
     start = records.starts[at] if records.starts else records.end
@@ -148,15 +148,9 @@ def follow(path: str, format: str, kind: Kind, mark: Mark | None, end: End) -> R
     return Reading(conversation, after, len(report.problems), read)
 
 
-def name_of(found: Found) -> str:
+def _name(path: str) -> str:
     """What the conversation of a transcript is called: its file."""
-    return found.path.stem if found.path is not None else "session"
-
-
-def _path(path: str) -> Any:
-    from pathlib import Path  # a transcript's neighbours are looked for by it
-
-    return Path(path)
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _read(file: BinaryIO, mark: Mark | None, report: Report, end: End) -> Records:

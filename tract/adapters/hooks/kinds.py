@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tract.adapters.hooks.following import End, Kind, Records, Stamps, name_of
+from tract.adapters.hooks.following import End, Kind, Records, Stamps
 from tract.adapters.transcripts.model import Conversation, Found, Report
 from tract.objects.message_format import JSON
 
@@ -27,7 +27,7 @@ class _Lines:
         return len(values)
 
     def with_agents(
-        self, conversation: Conversation, found: Found, report: Report, known: Stamps, end: End
+        self, conversation: Conversation, path: str, values: Sequence[JSON], report: Report, known: Stamps, end: End
     ) -> tuple[Conversation, Stamps]:
         return conversation, known
 
@@ -41,10 +41,10 @@ class _Codex(_Lines):
     def leans_back(self, values: Sequence[JSON]) -> bool:
         return False
 
-    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+    def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
         from tract.adapters.transcripts.readers.codex import read_codex
 
-        return next(read_codex(name_of(found), found, report), None)
+        return next(read_codex(name, found, report), None)
 
     def context(self, values: Sequence[JSON]) -> list[JSON]:
         """The model of the turn that is under way."""
@@ -64,10 +64,10 @@ class _GeminiCli(_Lines):
                 return True
         return False
 
-    def read(self, found: Found, report: Report, *, waits: bool) -> Conversation | None:
+    def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
         from tract.adapters.transcripts.readers.gemini_cli import read_gemini_cli
 
-        return next(read_gemini_cli(name_of(found), found, report), None)
+        return next(read_gemini_cli(name, found, report), None)
 
     def context(self, values: Sequence[JSON]) -> list[JSON]:
         return []

@@ -4,7 +4,9 @@ Only modules that the interpreter has loaded at its start anyway are imported he
 """
 
 import os
-import sys
+
+_MOST = 64 << 20
+"""Bytes; an event has some hundred, and a tool's answer that it may quote."""
 
 
 def part_from_caller() -> bool:
@@ -21,22 +23,19 @@ def part_from_caller() -> bool:
     return True
 
 
-def is_hook(argv: list[str]) -> bool:
-    """Whether the command line is ``tract [-C folder] hooks run … `` without ``--now``, as programs call it."""
-    at = 1
-    while argv[at : at + 1] == ["-C"]:
+def is_hook(arguments: list[str]) -> bool:
+    """Whether the command line is ``tract [-C folder] hooks run [program] [--scan]``, as the programs call it."""
+    at = 0
+    while arguments[at : at + 1] == ["-C"]:
         at += 2
-    return argv[at : at + 2] == ["hooks", "run"] and "--now" not in argv and "--help" not in argv
+    words = arguments[at + 2 :]
+    return arguments[at : at + 2] == ["hooks", "run"] and all(
+        not one.startswith("-") or one == "--scan" for one in words
+    )
 
 
-def take_event() -> bool:
-    """Read what the program says, and let it go; False in the process that it waits for, which has nothing more to do."""
+def take_event() -> str | None:
+    """What the program says, in a process of its own; None in the one that the program waits for, which has nothing more to do."""
     with open(0, "rb", closefd=False) as stream:
-        text = stream.read()
-    if not part_from_caller():
-        return False
-    import io  # the interpreter's own
-
-    sys.stdin = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", errors="surrogateescape")
-    sys.argv.append("--now")
-    return True
+        text = stream.read(_MOST)
+    return text.decode("utf-8", "replace") if part_from_caller() else None

@@ -13,7 +13,7 @@ from tract.adapters.importing import Importer, ImportResult, call_tract
 from tract.adapters.transcripts.model import Conversation
 from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch
-from tract.history.keys import commits_said
+from tract.history.keys import commits_said, keep_index
 from tract.history.tracts import in_tract
 from tract.objects.json import NotJsonError, parse_json
 from tract.refs.names import HEAD, HEADS, tract_prefix
@@ -120,6 +120,8 @@ def _record(repo: Repository, event: HookEvent, format: str, name: str, state: s
                 raise
     if state is not None and reading.mark != mark:
         save_mark(state, reading.mark)
+    if messages:
+        keep_index(at or in_tract(repo, name))
     return Recorded(name, messages, reading.problems, reading.read)
 
 
@@ -182,7 +184,7 @@ def _land(repo: Repository, at: Repository | None, conversation: Conversation | 
     importer = Importer(at or repo, count=False)
     result = importer.take(conversation, place="tract" if at is None else "branch", name=name)
     importer.finish()
-    if at is not None:
+    if at is not None and conversation.title is not None:
         call_tract(at, conversation)
     _follow(in_tract(repo, name), result)
     return result.messages

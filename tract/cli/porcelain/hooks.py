@@ -10,11 +10,8 @@ from tract.adapters.hooks.parting import part_from_caller
 from tract.adapters.hooks.settings import PROGRAMS, Change, installed, settings_path, with_hooks, without_hooks
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
-from tract.errors import ConfigError, TractError
+from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.storage import files
-
-_LOG = "hooks.log"
-_MOST_LOGGED = 64 << 10
 
 
 def run(console: Console, args: Args) -> int:
@@ -81,18 +78,25 @@ def _show(console: Console, change: Change) -> None:
 
 
 def _write(change: Change) -> None:
-    """Write the settings as a whole, with the mode that the file has."""
-    mode = stat.S_IMODE(os.stat(change.path).st_mode) if os.path.exists(change.path) else None
+    """Write the settings as a whole, with the mode that the file has; of a link, what it leads to."""
+    path = os.path.realpath(change.path)
+    mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
+    if mode is not None and not mode & stat.S_IWUSR:
+        raise ConfigError(f"'{change.path}' is read-only, and is left alone")
     try:
-        files.make_directories(os.path.dirname(change.path))
-        files.write_file(change.path, change.after.encode("utf-8"), sync=True)
+        if _text(change.path) != change.before:
+            raise ConfigError(f"'{change.path}' was changed meanwhile, and is left alone; ask again")
+        files.make_directories(os.path.dirname(path))
+        files.write_file(path, change.after.encode("utf-8"), sync=True)
         if mode is not None:
-            os.chmod(change.path, mode)
+            os.chmod(path, mode)
     except OSError as exc:
         raise ConfigError(f"cannot write '{change.path}': {(exc.strerror or str(exc)).lower()}") from exc
 
 
 def _status(console: Console, args: Args) -> int:
+    from tract.adapters.hooks.running import last_failure  # as below
+
     found = []
     for program in [args.program] if args.program else PROGRAMS:
         path = _path(console, program)
@@ -100,7 +104,10 @@ def _status(console: Console, args: Args) -> int:
         found.append({"program": program, "path": path, "events": list(events)})
         if not args.json:
             console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
-    last = _last_failure(console)
+    try:
+        last = last_failure(console.store())
+    except NotARepositoryError:
+        last = None
     if args.json:
         console.print_json({"programs": found, "last_failure": last})
     elif last:
@@ -122,18 +129,17 @@ def _run(console: Console, args: Args) -> int:
 
 
 def _record(console: Console, args: Args, text: str) -> None:
-    from tract.adapters.hooks.sessions import read_event, record_session  # settings are changed without it
+    from tract.adapters.hooks.running import record_event  # settings are changed without it
 
     try:
-        with console.open_repository() as repo:
-            done = record_session(
-                repo, read_event(text), PROGRAMS[args.program or "claude-code"].format, scan=args.scan
-            )
-        if args.json:
-            found = {"tract": done.tract, "messages": done.messages, "problems": done.problems, "bytes": done.read}
-            console.print_json(found)
-    except (TractError, OSError) as exc:
-        _log_failure(console, str(exc))
+        store = console.store()
+    except TractError:
+        return  # there is no place to say it in
+    author = console.settings.get("author")
+    done = record_event(store, args.program or "claude-code", text, console.environ, author=author, scan=args.scan)
+    if args.json and done is not None:
+        found = {"tract": done.tract, "messages": done.messages, "problems": done.problems, "bytes": done.read}
+        console.print_json(found)
 
 
 def _path(console: Console, program: str) -> str:
@@ -149,31 +155,6 @@ def _text(path: str) -> str:
         return ""
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"cannot read '{path}': {exc}") from exc
-
-
-def _log_path(console: Console) -> str:
-    return os.path.join(console.store(), "cache", _LOG)
-
-
-def _log_failure(console: Console, text: str) -> None:
-    """Remember what failed, for ``tract hooks status``: nobody sees what a hook prints."""
-    try:
-        path = _log_path(console)
-        with open(path, "a", encoding="utf-8") as file:
-            if file.tell() > _MOST_LOGGED:
-                file.truncate(0)
-            file.write(text.replace("\n", " ")[:500] + "\n")
-    except (TractError, OSError):
-        pass  # there is no store to say it in
-
-
-def _last_failure(console: Console) -> str | None:
-    try:
-        with open(_log_path(console), encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except (TractError, OSError):
-        return None
-    return lines[-1] if lines else None
 
 
 COMMAND = Command(

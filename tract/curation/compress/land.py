@@ -40,7 +40,7 @@ from tract.repo import Repository
 from tract.tokens.counter import checked_count
 from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
-from tract.writing.drafts import checked_config
+from tract.writing.credentials import checked_config
 
 
 def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> PendingCompression:

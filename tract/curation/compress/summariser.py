@@ -21,7 +21,7 @@ from tract.llm.callables import as_client, read_summary
 from tract.llm.prompts import Prompt, load_prompt
 from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Summary, SummaryRequest
 from tract.objects.content import plain_json
-from tract.writing.drafts import checked_config
+from tract.writing.credentials import checked_config
 
 PROMPT = "summary"
 ATTEMPTS = 3

@@ -22,7 +22,7 @@ from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, new_blob
 from tract.writing.budget import check_budget_of_changes, check_budget_of_moving
-from tract.writing.drafts import checked_config
+from tract.writing.credentials import checked_config
 
 
 def merge(

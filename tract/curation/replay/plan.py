@@ -41,7 +41,7 @@ from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision
 from tract.transaction import check_branch, check_idle
-from tract.writing.drafts import checked_config
+from tract.writing.credentials import checked_config
 
 Decisions = Mapping[tuple[ObjectId, ObjectId], Decision]
 Planner = Callable[[Decisions], ReplayPlan]

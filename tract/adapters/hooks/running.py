@@ -1,0 +1,77 @@
+"""What a hook does once the program that called it is let go: the store is opened, the session recorded, and a failure remembered for who asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from tract.adapters.hooks.sessions import Recorded, read_event, record_session
+from tract.adapters.hooks.settings import PROGRAMS
+from tract.errors import TractError
+from tract.opening import find_repository, open_repository, store_path
+
+_LOG = os.path.join("cache", "hooks.log")
+_MOST_LOGGED = 64 << 10
+
+
+def run_hook(arguments: list[str], text: str, environment: Mapping[str, str]) -> None:
+    """Do what ``tract [-C folder] hooks run [program] [--scan]`` is to do with the event *text*; whatever happens, nothing is raised and nothing printed."""
+    folder = os.getcwd()
+    while arguments[0] == "-C":
+        _, given, *arguments = arguments
+        folder = os.path.join(folder, given)
+    words = arguments[2:]
+    named = environment.get("TRACT_DIR")
+    store = store_path(os.path.join(folder, named)) if named else find_repository(folder)
+    program = next((word for word in words if word in PROGRAMS), "claude-code")
+    if store is not None:
+        record_event(store, program, text, environment, scan="--scan" in words)
+
+
+def record_event(
+    store: str,
+    program: str,
+    text: str,
+    environment: Mapping[str, str],
+    *,
+    author: str | None = None,
+    scan: bool = False,
+) -> Recorded | None:
+    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered."""
+    try:
+        repo = open_repository(
+            store,
+            author=author or environment.get("TRACT_AUTHOR_NAME"),
+            safe_directories=tuple(environment.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep)),
+            create_tract=False,
+        )
+        try:
+            return record_session(repo, read_event(text), PROGRAMS[program].format, scan=scan)
+        finally:
+            repo.close()
+    except (TractError, OSError) as exc:
+        _remember_failure(store, str(exc))
+    except Exception as exc:  # noqa: BLE001  # nobody sees it otherwise
+        _remember_failure(store, f"{type(exc).__name__}: {exc}")
+    return None
+
+
+def _remember_failure(store: str, text: str) -> None:
+    """Note what failed, for ``tract hooks status``: nobody sees what a hook prints."""
+    try:
+        with open(os.path.join(store, _LOG), "a", encoding="utf-8") as file:
+            if file.tell() > _MOST_LOGGED:
+                file.truncate(0)
+            file.write(text.replace("\n", " ")[:500] + "\n")
+    except OSError:
+        pass  # there is no place to say it in
+
+
+def last_failure(store: str) -> str | None:
+    """What could not be recorded last; None where all was."""
+    try:
+        with open(os.path.join(store, _LOG), encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    return lines[-1] if lines else None
