@@ -90,7 +90,7 @@ def draft(
         value,
         operation,
         target,
-message=message,
+        message=message,
         metadata=without_credentials("metadata", metadata),
         config=checked_config(generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
