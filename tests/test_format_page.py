@@ -117,3 +117,15 @@ def test_the_example_of_the_page_is_a_store(tmp_path: Path) -> None:
     with Tract.open(tmp_path) as t:
         assert ["hello"] == texts(t)
         assert f"{str(t.head)[:8]}…" in example
+
+
+def test_what_one_large_transaction_brought_is_found_too(tmp_path: Path) -> None:
+    with Tract.open(tmp_path, config=TractConfig(author="ada"), durability="process") as t:
+        t.extend([{"role": "user", "content": f"message {number} " + "word " * 50} for number in range(200)])
+        wanted = texts(t.compile())
+
+    found = answers(Store(tmp_path / ".tract"))
+
+    assert list((tmp_path / ".tract" / "objects" / "pack").glob("*.pack"))
+    assert wanted == [message["content"] for message in found["tracts"]["root"]["branches"]["main"]["openai"]]
+    assert not [one for one in check_repository(str(tmp_path / ".tract")).problems if one.severity == "error"]

@@ -20,6 +20,7 @@ from tract.errors import (
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
+    CommitOperation,
     Node,
     Outline,
     RefValue,
@@ -217,7 +218,8 @@ class Repository:
 
     def keep_commit(self, id: ObjectId, commit: Commit) -> None:
         """Remember a commit that was just made."""
-        _keep(self.decoded.commits, id, self._whole(commit), _COMMITS_KEPT)
+        whole = self._whole(commit) if commit.operation is CommitOperation.SPAWN else commit
+        _keep(self.decoded.commits, id, whole, _COMMITS_KEPT)
 
     def keep_node(self, id: ObjectId, node: Node) -> None:
         """Remember a tree node that was just made."""

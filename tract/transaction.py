@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tract.errors import (
     CherryPickError,
@@ -74,6 +74,15 @@ UNDER_WAY: dict[str, type[TractError]] = {
 """The states of commands under way that refuse any other command that moves HEAD or its branch, and the error then."""
 
 
+class _NoteList(NamedTuple):
+    """The notes of a namespace in a transaction: its ref is at *first*, and will be at *tip*, whose list and generation these are."""
+
+    first: ObjectId | None
+    tip: ObjectId | None
+    notes: Context
+    generation: int
+
+
 def transaction(
     repo: Repository,
     reason: str,
@@ -116,12 +125,12 @@ class Transaction:
         self.objects: list[NewObject] = []
         self.edits: list[RefEdit] = []
         self._made: set[ObjectId] = set()
-        self._notes: dict[str, tuple[ObjectId | None, ObjectId]] = {}
+        self._notes: dict[str, _NoteList] = {}
         self._noted: set[tuple[str, ObjectId]] = set()
 
     def note_tips(self) -> dict[str, ObjectId]:
         """The newest note of each namespace in which this transaction makes one."""
-        return {name: last for name, (_, last) in self._notes.items()}
+        return {name: made.tip for name, made in self._notes.items() if made.tip is not None}
 
     def read_own(self) -> None:
         """Let ``repo`` of this transaction read what the transaction makes as well; ``repo.commit`` does so always."""
@@ -180,6 +189,12 @@ class Transaction:
         self.repo.keep_commit(made.id, commit)
         return made.id
 
+    def take_in(self, made: Sequence[tuple[ObjectId, Commit]]) -> None:
+        """Take in commits whose objects are in ``objects`` already."""
+        self._made.update([id for id, _ in made])
+        for id, commit in made:
+            self.repo.keep_commit(id, commit)
+
     def note(
         self,
         namespace: str,
@@ -196,60 +211,83 @@ class Transaction:
         *replaces* are the ids of those notes, from a caller that knows them; else the whole list is read for them, unless the commit was just made.
         """
         time = self.repo.clock() if time is None else time
-        first, tip, before = self._note_list(namespace)
+        listed = self._note_list(namespace)
         if replaces is None:
-            replaces = self._events_about(namespace, target, before)
+            replaces = self._events_about(namespace, target, listed.notes)
         event = new_blob(new_event(namespace, target, time, self.repo.author, replaces, body), "body")
         self.objects.append(event)
-        return self._append_note(namespace, target, event.id, first, tip, before, time, message, refs)
+        return self._append_note(namespace, listed, target, event.id, time, message, refs)
+
+    def note_new(self, namespace: str, bodies: Sequence[tuple[ObjectId, Any, int]]) -> list[tuple[ObjectId, ObjectId]]:
+        """Say each body about its commit, at its time: the notes :meth:`note` makes of commits that were just made, in half the time; each with its blob.
+
+        No commit is in *bodies* twice, and nothing was said of any in this namespace.
+        """
+        repo, objects, author = self.repo, self.objects, self.repo.author
+        first, tip, notes, generation = self._note_list(namespace)
+        made: list[tuple[ObjectId, ObjectId]] = []
+        commits: list[tuple[ObjectId, Commit]] = []
+        for target, body, time in bodies:
+            event = new_blob(new_event(namespace, target, time, author, (), body), "body")
+            notes = append_entry(repo, notes, (target, event.id), objects, "notes")
+            generation += 1
+            parents = () if tip is None else (tip,)
+            commit = Commit(CommitOperation.NOTE, parents, event.id, target, *notes, generation, time, author)
+            new = new_commit(commit)
+            objects += (event, new)
+            tip = new.id
+            made.append((tip, event.id))
+            commits.append((tip, commit))
+        self.take_in(commits)
+        self._noted.update([(namespace, target) for target, _, _ in bodies])
+        self._notes[namespace] = _NoteList(first, tip, notes, generation)
+        return made
 
     def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
         """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
-        first, tip, before = self._note_list(namespace)
-        return self._append_note(namespace, target, blob, first, tip, before, self.repo.clock(), None)
+        return self._append_note(namespace, self._note_list(namespace), target, blob, self.repo.clock(), None)
 
-    def _note_list(self, namespace: str) -> tuple[ObjectId | None, ObjectId | None, Context]:
-        """Where the namespace's ref is, its newest note with those of this transaction, and the list of all."""
-        first, tip = self._notes.get(namespace) or (self.ref(NOTES + namespace),) * 2
-        assert not isinstance(first, str)
+    def _note_list(self, namespace: str) -> _NoteList:
+        """Where the namespace's ref is, and its list with the notes of this transaction."""
+        found = self._notes.get(namespace)
+        if found is not None:
+            return found
+        tip = self.ref(NOTES + namespace)
         assert not isinstance(tip, str)
         if tip is None:
-            return first, None, EMPTY
+            return _NoteList(None, None, EMPTY, 0)
         commit = self.repo.commit(tip)
-        return first, tip, Context(commit.tree, commit.open)
+        return _NoteList(tip, tip, Context(commit.tree, commit.open), commit.generation)
 
     def _append_note(
         self,
         namespace: str,
+        listed: _NoteList,
         target: ObjectId,
         blob: ObjectId,
-        first: ObjectId | None,
-        tip: ObjectId | None,
-        before: Context,
         time: int,
         message: str | None,
         refs: Refs | None = None,
     ) -> ObjectId:
-        repo = self.repo
-        notes = append_entry(repo, before, (target, blob), self.objects, "notes")
-        parents, generation = ((), 1) if tip is None else ((tip,), 1 + repo.commit(tip).generation)
+        first, tip, before, generation = listed
+        notes = append_entry(self.repo, before, (target, blob), self.objects, "notes")
         made = self.add(
             Commit(
                 CommitOperation.NOTE,
-                parents,
+                () if tip is None else (tip,),
                 blob,
                 target=target,
                 tree=notes.tree,
                 open=notes.open,
-                generation=generation,
+                generation=generation + 1,
                 time=time,
-                author=repo.author,
+                author=self.repo.author,
                 message=message,
                 metadata=None,
                 refs=refs,
             )
         )
-        self._notes[namespace] = first, made
+        self._notes[namespace] = _NoteList(first, made, notes, generation + 1)
         self._noted.add((namespace, target))
         return made
 
@@ -323,7 +361,7 @@ class Transaction:
         edits = self.edits
         if self._notes:
             start = self.repo.prefix + NOTES
-            edits = edits + [RefEdit(start + name, last, first) for name, (first, last) in self._notes.items()]
+            edits = edits + [RefEdit(start + name, made.tip, made.first) for name, made in self._notes.items()]
         if not edits:
             return
         self._check_whole(edits)
@@ -335,10 +373,13 @@ class Transaction:
 
     def _check_whole(self, edits: Sequence[RefEdit]) -> None:
         """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
+        here: set[ObjectId] | None = None
         for name, new, _ in edits:
             if new.__class__ is not bytes or new in self._made or new == self.tip:
                 continue
-            if any(one.id == new for one in self.objects):
+            if here is None:  # most transactions move a ref to what they made
+                here = {one.id for one in self.objects}
+            if new in here:
                 continue
             if self.repo.objects.contains(new):
                 kept = kept_part(self.repo.commit(new), self.repo.shallow.cuts.get(new))

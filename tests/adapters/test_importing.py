@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tract import ImportFormatError, Tract
+from tract import ImportFormatError, RefMovedError, Tract, TractError
 from tract.adapters.importing import Importer, import_conversation
 from tract.adapters.transcripts import Branch, Child, Conversation, Turn
 from tract.config import TractConfig
@@ -410,3 +411,72 @@ def test_a_file_is_imported_through_an_open_tract(tmp_path):
     (tmp_path / "none.txt").write_text("nothing")
     with Tract.open(tmp_path) as t, pytest.raises(ImportFormatError):
         t.import_transcript(tmp_path / "none.txt")
+
+
+def test_conversations_that_wait_land_together_and_nobody_sees_them_before():
+    repo = memory_repository()
+    importer = Importer(repo)
+
+    results = [
+        importer.take(conversation(Branch("main", talk(text)), name=text), lands=False) for text in ("a", "b", "a")
+    ]
+
+    assert {} == list_branches(repo)
+    importer.finish()
+    assert ["a", "a-2", "b"] == sorted(list_branches(repo))
+    assert [list_branches(repo)[result.branches[0].name] for result in results] == [
+        result.branches[0].tip for result in results
+    ]
+    assert ["import: 3 conversations"] == [one for one in operations(repo) if one.startswith("import")]
+
+
+def test_a_conversation_that_fails_leaves_nothing_and_the_others_land():
+    repo = memory_repository()
+    importer = Importer(repo)
+    importer.take(conversation(Branch("main", talk("a")), name="a"), lands=False)
+
+    bad = Branch("main", (turn("x"), turn("y", summarises=True, time=datetime(1, 1, 1))))  # a time without a zone
+    with pytest.raises(TractError):
+        importer.take(conversation(bad, name="bad"), lands=False)
+    importer.take(conversation(Branch("main", talk("c")), name="c"), lands=False)
+    importer.finish()
+
+    assert ["a", "c"] == sorted(list_branches(repo))
+
+
+def test_a_branch_that_another_process_made_meanwhile_refuses_what_waits_and_nothing_of_it_is_there(tmp_path):
+    create_repository(str(tmp_path / ".tract"), TractConfig())
+    with closing(open_repository(str(tmp_path / ".tract"))) as repo, closing(open_repository(repo.path or "")) as other:
+        importer = Importer(repo)
+        importer.take(conversation(Branch("main", talk("a")), name="a"), lands=False)
+        importer.take(conversation(Branch("main", talk("b")), name="b"), lands=False)
+        import_conversation(other, conversation(Branch("main", talk("other")), name="b"))
+
+        with pytest.raises(RefMovedError):
+            importer.finish()
+
+        assert ["b"] == list(list_branches(other))
+        importer.take(conversation(Branch("main", talk("a")), name="a"))
+        assert ["a", "b"] == sorted(list_branches(repo))
+
+
+def test_metadata_that_cannot_be_kept_costs_itself_only():
+    repo = memory_repository()
+    deep: Any = "x"
+    for _ in range(130):
+        deep = [deep]
+
+    line = Branch("main", (turn("a"), turn("b", metadata={"deep": deep}), turn("c")))
+    result = import_conversation(repo, conversation(line))
+
+    assert ["a", "b", "c"] == texts(repo, "talk")
+    assert ["nested deeper" in one.detail and "kept without" in one.detail for one in result.refused] == [True]
+
+
+def test_a_message_over_the_limit_costs_itself_only():
+    repo = memory_repository(config=TractConfig(max_message_size=1000))
+
+    result = import_conversation(repo, conversation(Branch("main", (*talk("a"), turn("x" * 2000), *talk("c")))))
+
+    assert ["a", "c"] == texts(repo, "talk")
+    assert ["over the limit" in one.detail for one in result.refused] == [True]

@@ -111,7 +111,7 @@ def replaced(target: Any, **values: Any) -> Iterator[None]:
 def small_store() -> Iterator[None]:
     """Limits so small that a short workload seals, writes loose objects, cuts a batch, reserves space and settles packs."""
     with (
-        replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _TRANSACTION_LIMIT=6000),
+        replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _MOST_BYTES=6000, _MOST_OBJECTS=16),
         replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192, MOST_ROOM=1024),
         replaced(settled, _LEAST_OBJECTS=4),
     ):

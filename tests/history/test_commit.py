@@ -359,3 +359,28 @@ def test_an_edit_stores_no_node_that_no_commit_has() -> None:
             id for commit, _ in ancestors(repo, [repo.head()[1] or b""]) for id in context_objects(repo, commit, seen)
         }
         assert stored <= named
+
+
+def test_many_appends_at_once_are_the_commits_that_one_after_the_other_make() -> None:
+    drafts = [
+        Draft(
+            {"text": f"m{number}"},
+            message=None if number % 3 else "why",
+            metadata={"n": number} if number % 4 == 0 else None,
+            config={"model": "m"} if number % 2 else None,
+            usage={"n": number} if number % 5 == 0 else None,
+            time=1000 + number,
+        )
+        for number in range(100)
+    ]
+    alone = memory_repository(config=TractConfig(author="tester"))
+    together = memory_repository(config=TractConfig(author="tester"))
+
+    ids = [write_commits(alone, [draft])[0] for draft in drafts]
+
+    assert ids == write_commits(together, drafts)
+    assert [note_of(alone, id, CONFIG) for id in ids] == [note_of(together, id, CONFIG) for id in ids]
+    assert [note_of(alone, id, USAGE) for id in ids] == [note_of(together, id, USAGE) for id in ids]
+    for namespace in (CONFIG, USAGE):
+        targets = [[event.target for event in note_history(repo, namespace)] for repo in (alone, together)]
+        assert targets[0] == targets[1]

@@ -4,7 +4,7 @@
     place          a branch for each line; a line's ref goes where it leaves the one it shares with, and grows from there
     agents         each a child of the tract, linked to the call that began it
 
-A conversation lands in one operation, or not at all.
+A conversation lands whole, or not at all; those of a file land together, in one operation for so many as a batch may hold.
 Nothing that is there is touched: what would have the name of another branch or tract gets a number.
 Where a conversation's messages have keys and a branch has them, it goes on there, and only what is new is written.
 """
@@ -35,6 +35,16 @@ __all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "im
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
 """Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
+
+
+_MOST_TOGETHER = 1000
+"""Conversations that land in one operation, at most."""
+
+_MOST_OBJECTS = 50_000
+"""Objects that wait for it, give or take those of one conversation."""
+
+_UNTITLED = Conversation("", ())
+"""In the place of a conversation after which no tract is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,9 @@ def import_file(
     for number, conversation in enumerate(reading.conversations, 1):
         wanted = f"{name}-{number}" if name and many else name
         here: Place = "here" if not many and name is None and repo.head()[1] is None and repo.head()[0] else "branch"
-        results.append(importer.take(conversation, place=place or here, name=wanted))
+        results.append(importer.take(conversation, place=place or here, name=wanted, lands=False))
+        if importer.is_full:
+            importer.land()
     importer.finish()
     told = tuple(Refused(problem.line, problem.detail) for problem in reading.problems)
     if not results:
@@ -115,51 +127,85 @@ class Importer:
     def __init__(self, repo: Repository, *, count: bool = True) -> None:
         self._repo = repo
         self._blobs = _counted(repo) if count else None
+        self._batch: Batch | None = None
         self._taken: set[str] = set()
-        self._last: ObjectId | None = None
+        self._waiting: list[tuple[Repository, Conversation]] = []
+        """What was taken and has not landed, each with the tract that is to be called after it."""
 
-    def take(self, conversation: Conversation, *, place: Place = "branch", name: str | None = None) -> ImportResult:
+    def take(
+        self, conversation: Conversation, *, place: Place = "branch", name: str | None = None, lands: bool = True
+    ) -> ImportResult:
         """Commit every line of *conversation*, all in one operation.
 
         The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
         HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
         A message that cannot be kept is left out and listed in ``refused``.
         Its title and the program's id for it become the display name of a tract that has nothing else.
+
+        Where it *lands* not yet, it does with others that were taken, in one operation, when ``land`` or ``finish`` is called: before that nobody else sees it, and where that raises it is not there.
         """
-        repo = self._repo
-        repo.refs.refresh()
-        if repo.refs.last != self._last:  # at first, when somebody else wrote, or where not every name was used
-            self._taken = taken_branch_names(repo)
-        self._last = None
-        wanted = name if name is not None else conversation.name
+        batch = self._begun()
+        with batch.part():
+            result, repo = self._write(batch, conversation, place, conversation.name if name is None else name)
+        self._waiting.append((repo, conversation) if place != "branch" else (self._repo, _UNTITLED))
+        if lands:
+            self.land(f"import: {conversation.name[:72]}")
+        return result
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what waits is so much that it should land."""
+        batch = self._batch
+        return batch is not None and (len(self._waiting) >= _MOST_TOGETHER or batch.held_back > _MOST_OBJECTS)
+
+    def land(self, reason: str | None = None) -> None:
+        """Write what was taken, in one operation; where that raises, nothing of it is there."""
+        batch, waiting = self._batch, self._waiting
+        self._batch, self._waiting = None, []
+        if batch is None or not waiting:
+            return
+        batch.land(reason=reason or f"import: {len(waiting)} conversation{'s' if len(waiting) > 1 else ''}")
+        for repo, conversation in waiting:
+            if conversation is not _UNTITLED:
+                call_tract(repo, conversation)
+
+    def finish(self) -> None:
+        """Write what waits, and the counts that are not on the disk yet."""
+        self.land()
+        if self._blobs is not None:
+            self._blobs.flush()
+
+    def _begun(self) -> Batch:
+        """The batch in which conversations wait; a new one looks at what others wrote."""
+        if self._batch is None:
+            self._repo.refs.refresh()
+            self._taken = taken_branch_names(self._repo)
+            self._batch = Batch(self._repo)
+        return self._batch
+
+    def _write(
+        self, batch: Batch, conversation: Conversation, place: Place, wanted: str
+    ) -> tuple[ImportResult, Repository]:
+        """Write the conversation's lines and children into *batch*; also the tract they are in, as it is on the disk."""
+        inner, outer = batch.repo, self._repo
         if place == "tract":
-            repo = _in_new_tract(repo, wanted)
-        taken = self._taken if place != "tract" else {repo.config.default_branch.casefold()}
-        batch = Batch(repo)
-        if place == "tract":
-            with transaction(batch.repo, "import", moves="refs") as tx:
-                tx.move(HEAD, branch_ref(repo.config.default_branch), None)
-        head = batch.repo.ref(HEAD)
-        writer = LineWriter(batch.repo, conversation.metadata, self._blobs and self._blobs.on(batch.repo))
+            inner = _in_new_tract(inner, wanted)
+            outer = replace(outer, tract=inner.tract, prefix=inner.prefix)
+            with transaction(inner, "import", moves="refs") as tx:
+                tx.move(HEAD, branch_ref(inner.config.default_branch), None)
+        taken = self._taken if place != "tract" else {inner.config.default_branch.casefold()}
+        head = inner.ref(HEAD)
+        writer = LineWriter(inner, conversation.metadata, self._blobs and self._blobs.on(inner))
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
                 writer.write(line, head.removeprefix(HEADS), partial(free_branch_name, wanted, taken))
             else:
                 writer.write(line, free_branch_name(_line_name(wanted, number, line), taken))
         children = [self._take_child(writer, child) for child in conversation.children]
-        batch.land(reason=f"import: {conversation.name[:72]}")
-        if all(line.tip is not None for line in writer.done):
-            self._last = repo.refs.last
-        if place != "branch":
-            call_tract(repo, conversation)
-        return ImportResult(
-            wanted, repo.tract, tuple(writer.done), tuple(writer.refused), tuple(name for name in children if name)
+        result = ImportResult(
+            wanted, inner.tract, tuple(writer.done), tuple(writer.refused), tuple(name for name in children if name)
         )
-
-    def finish(self) -> None:
-        """Write down the counts that are not on the disk yet."""
-        if self._blobs is not None:
-            self._blobs.flush()
+        return result, outer
 
     def _take_child(self, parent: LineWriter, child: Child) -> str | None:
         """Make the tract of an agent, or go on with it; its name, None where its parent has no message."""

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.adapters.transcripts.model import Branch, Turn
 from tract.errors import ContentValidationError
-from tract.history.commit import Draft, write_commits
+from tract.history.commit import Draft, check_limits, write_commits
 from tract.history.context import context_at, entries
 from tract.history.keys import commits_said, find_key, keys_of
 from tract.history.notes import KEY
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.codec import encode
-from tract.objects.content import MessageContent, to_value
+from tract.objects.content import message_value
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry, NewObject, new_blob
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
-from tract.tokens.usage import read_usage, usage_body
+from tract.tokens.usage import read_usage_json, usage_body
 from tract.transaction import transaction
 from tract.writing.credentials import checked_config
 
@@ -76,6 +76,7 @@ class LineWriter:
         self.refused: list[Refused] = []
         self._blobs = blobs
         self._beside = beside
+        self._configs: tuple[dict[str, Any] | None, dict[str, Any] | None] = (None, None)
         self._tips: list[list[ObjectId | None]] = []
         """For each line that was written, the commit it was at after each of its turns."""
         self.calls: dict[str, ObjectId] = {}
@@ -197,13 +198,41 @@ class LineWriter:
         self, repo: Repository, turns: Sequence[Turn], tips: list[ObjectId | None], start: ObjectId | None
     ) -> int:
         drafts = self._drafts(repo, turns)
-        made = [pair for pair in drafts if pair is not None]
-        ids = iter(write_commits(repo, [draft for draft, _ in made], blobs=[blob for _, blob in made]))
+        try:
+            ids = iter(self._commit(repo, drafts))
+        except ContentValidationError:  # hardly ever: what is beside a message is looked at when it is written
+            drafts = [self._fit(repo, turn, draft) for turn, draft in zip(turns, drafts, strict=True)]
+            ids = iter(self._commit(repo, drafts))
         for turn, draft in zip(turns, drafts, strict=True):
             tips.append(next(ids) if draft is not None else tips[-1] if tips else start)
             if draft is not None:
                 self._note_calls(turn, tips[-1])
-        return len(made)
+        return sum(draft is not None for draft in drafts)
+
+    def _commit(self, repo: Repository, drafts: Sequence[tuple[Draft, NewObject] | None]) -> list[ObjectId]:
+        made = [pair for pair in drafts if pair is not None]
+        return write_commits(repo, [draft for draft, _ in made], blobs=[blob for _, blob in made])
+
+    def _fit(
+        self, repo: Repository, turn: Turn, made: tuple[Draft, NewObject] | None
+    ) -> tuple[Draft, NewObject] | None:
+        """*made* as far as it can be kept: without the usage or the metadata that cannot, which is told; None where the message cannot."""
+        if made is None:
+            return None
+        draft, blob = made
+        try:
+            check_limits(repo, (draft,), (blob,))
+        except ContentValidationError as exc:
+            self.refused.append(Refused(turn.line, str(exc)))
+            return None
+        why = _refusal(draft.metadata) or _refusal(draft.usage)
+        if why is not None:
+            self.refused.append(Refused(turn.line, f"beside the message: {why}; it was kept without"))
+            draft = draft._replace(
+                metadata=None if _refusal(draft.metadata) else draft.metadata,
+                usage=None if _refusal(draft.usage) else draft.usage,
+            )
+        return draft, blob
 
     def _note_calls(self, turn: Turn, commit: ObjectId | None) -> None:
         content = turn.message.get("content")
@@ -219,49 +248,41 @@ class LineWriter:
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
             try:
-                draft = Draft(
-                    to_value(MessageContent(turn.message, turn.format)),
-                    metadata=self._metadata(turn),
-                    config=checked_config(turn.config),
-                    time=time,
-                    key=turn.key,
-                )
-                blob = new_blob(draft.value)
-                if draft.metadata is not None:
-                    encode(draft.metadata)
+                value = message_value(turn.message, turn.format)
+                blob = new_blob(value, "message")
+                config = None if turn.config is None else self._config(turn.config)
+                draft = Draft(value, metadata=self._metadata(turn), config=config, time=time, key=turn.key)
             except ContentValidationError as exc:
                 self.refused.append(Refused(turn.line, str(exc)))
                 drafts.append(None)
                 continue
             self._beside = {}
-            tokens = None if running is None else running.add(blob.id, draft.value)
-            drafts.append((self._with_usage(draft, turn, tokens), blob))
+            tokens = None if running is None else running.add(blob.id, value)
+            drafts.append((draft if turn.usage is None else self._with_usage(draft, turn, turn.usage, tokens), blob))
         return drafts
+
+    def _config(self, config: dict[str, Any]) -> dict[str, Any] | None:
+        """A turn's generation config, checked: mostly it is that of the turn before."""
+        if config != self._configs[0]:
+            self._configs = config, checked_config(config)
+        return self._configs[1]
 
     def _metadata(self, turn: Turn) -> dict[str, Any] | None:
         """What the file says of the turn; the conversation's first commit has what it says of the conversation as well."""
-        metadata = dict(turn.metadata)
         if self._beside:
-            metadata["conversation"] = self._beside
-        return metadata or None
+            return {**turn.metadata, "conversation": self._beside}
+        return turn.metadata or None
 
-    def _with_usage(self, draft: Draft, turn: Turn, tokens: int | None) -> Draft:
-        """*draft* with the usage note of *turn*; usage of an unknown shape is kept in the metadata.
+    def _with_usage(self, draft: Draft, turn: Turn, said: dict[str, Any], tokens: int | None) -> Draft:
+        """*draft* with a note of the usage that *turn* has *said*; usage of an unknown shape is kept in the metadata.
 
         Where the context's *tokens* are not known, no counter's figure is in the note: who asks counts the context as it was then.
         """
-        if turn.usage is None:
-            return draft
         try:
-            encode(turn.usage)
-        except ContentValidationError as exc:
-            self.refused.append(Refused(turn.line, f"usage: {exc}"))
-            return draft
-        try:
-            usage = read_usage(turn.usage)
+            usage = read_usage_json(said)
         except ContentValidationError as exc:
             self.refused.append(Refused(turn.line, f"{exc}; it was kept in the message's metadata"))
-            return draft._replace(metadata={**(draft.metadata or {}), "usage": turn.usage})
+            return draft._replace(metadata={**(draft.metadata or {}), "usage": said})
         counter = UNCOUNTED if tokens is None or self._blobs is None else self._blobs.counter.name
         return draft._replace(usage=usage_body(usage, answer=True, counter=counter, estimate=tokens or 0))
 
@@ -275,12 +296,12 @@ class LineWriter:
         now = entries(repo, context_at(repo, tip))
         kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
         sources = tuple(entry for entry in now if entry[0] not in kept)
-        if not sources or branch is None or any(_is_refused(value) for value in (turn.message, turn.metadata)):
+        if not sources or branch is None or any(_refusal(value) is not None for value in (turn.message, turn.metadata)):
             return False
         time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
         then = replace(repo, clock=lambda: time)
         facts = {"messages": len(sources), "first": sources[0][0].hex(), "last": sources[-1][0].hex()}
-        summary = NewSummary(to_value(MessageContent(turn.message, turn.format)), sources, facts)
+        summary = NewSummary(message_value(turn.message, turn.format), sources, facts)
         compression = Compression(branch, (summary,), metadata={"imported": turn.metadata} if turn.metadata else {})
         with transaction(then, compress_reason(compression)) as tx:
             made = commit_compression(tx, compression)
@@ -300,12 +321,13 @@ class LineWriter:
             write_commits(repo, drafts)
 
 
-def _is_refused(value: Any) -> bool:
+def _refusal(value: Any) -> str | None:
+    """Why *value* cannot be kept, or None where it can."""
     try:
         encode(value)
-    except ContentValidationError:
-        return True
-    return False
+    except ContentValidationError as exc:
+        return str(exc)
+    return None
 
 
 def _without_results(repo: Repository, entry: Entry, calls: frozenset[str]) -> dict[str, Any] | None:

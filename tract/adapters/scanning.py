@@ -48,7 +48,7 @@ def _clean_branch(branch: Branch) -> Branch:
 
 
 def _clean_turn(turn: Turn) -> Turn:
-    return replace(turn, message=_clean(turn.message), metadata=_clean(turn.metadata))
+    return turn._replace(message=_clean(turn.message), metadata=_clean(turn.metadata))
 
 
 def _clean(value: Any) -> Any:

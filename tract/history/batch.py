@@ -60,6 +60,11 @@ class Batch:
             self._refs.go_back(mark)
             raise
 
+    @property
+    def held_back(self) -> int:
+        """How many objects wait."""
+        return len(self._objects.new)
+
     def commits(self) -> tuple[ObjectId, ...]:
         """The commits that were made so far, without those of notes, in their order."""
         made = (new.id for new in self._objects.new if new.kind == "commit")

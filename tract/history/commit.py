@@ -12,7 +12,7 @@ from tract.history.records import build_refs, message_before
 from tract.history.tree_edit import replace_entry
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs, new_blob
+from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs, new_blob, new_commit
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision
@@ -68,8 +68,9 @@ def check_size(repo: Repository, blob: NewObject) -> None:
 def check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
     """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
     config = repo.config
-    for blob in blobs:
-        check_size(repo, blob)
+    if max([len(blob.payload) for blob in blobs], default=0) > config.max_message_size:
+        for blob in blobs:
+            check_size(repo, blob)
     if config.max_message_depth < DEEPEST:
         for draft in drafts:
             if is_deeper(draft.value, config.max_message_depth):
@@ -112,28 +113,16 @@ def make_commits(
     check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
-        made: list[tuple[ObjectId, Commit]] = []
-        new: list[tuple[Draft, ObjectId, Commit]] = []
-        at = tx.tip
-        for draft, blob in zip(drafts, blobs, strict=True):
-            known = keys.known(draft) if keys is not None else None
-            if known is not None:
-                made.append((known, repo.commit(known)))
-                continue
-            change = _change(repo, draft, blob.id)
+        is_plain = all(draft.operation is CommitOperation.APPEND and not draft.refs for draft in drafts)
+        if is_plain and (keys is None or keys.are_new(drafts)):
+            made = _append_all(tx, drafts, blobs)
+            new = [(draft, id, commit) for draft, (id, commit) in zip(drafts, made, strict=True)]
             if keys is not None:
-                change = keys.picked(draft, change)
-            tx.objects.append(blob)
-            if draft.refs:
-                change = change._replace(refs=build_refs(repo, draft.refs, tx.objects))
-            at = add_commit(tx, at, change)
-            commit = repo.commit(at)
-            made.append((at, commit))
-            new.append((draft, at, commit))
-            if keys is not None:
-                keys.add(draft, at, commit)
-        if at is not None and new:
-            tx.move_branch(at)
+                keys.add_new(new)
+        else:
+            made, new = _make_each(tx, drafts, blobs, keys)
+        if new:
+            tx.move_branch(new[-1][1])
             _add_notes(tx, new)
     if keys is not None:
         keys.landed()
@@ -143,6 +132,58 @@ def make_commits(
 def _new_blob(value: dict[str, Any]) -> NewObject:
     """A draft's value as a blob; of a provider's message only that can be wrong, for what is around it is the store's own."""
     return new_blob(value, "message" if value["content_type"] == "message" else None)
+
+
+def _make_each(
+    tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject], keys: KeysOfCommits | None
+) -> tuple[list[tuple[ObjectId, Commit]], list[tuple[Draft, ObjectId, Commit]]]:
+    """The commits of *drafts*, those that were there already in their places; and those of them that are new."""
+    repo = tx.repo
+    made: list[tuple[ObjectId, Commit]] = []
+    new: list[tuple[Draft, ObjectId, Commit]] = []
+    line = _Line(tx, tx.tip)
+    for draft, blob in zip(drafts, blobs, strict=True):
+        known = keys.known(draft) if keys is not None else None
+        if known is not None:
+            made.append((known, repo.commit(known)))
+            continue
+        change = _change(repo, draft, blob.id)
+        if keys is not None:
+            change = keys.picked(draft, change)
+        tx.objects.append(blob)
+        if draft.refs:
+            change = change._replace(refs=build_refs(repo, draft.refs, tx.objects))
+        at, commit = line.add(change)
+        made.append((at, commit))
+        new.append((draft, at, commit))
+        if keys is not None:
+            keys.add(draft, at, commit)
+    return made, new
+
+
+def _append_all(tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> list[tuple[ObjectId, Commit]]:
+    """The commits of *drafts* that only append: those that :func:`add_commit` would make one by one, in half the time."""
+    repo, objects = tx.repo, tx.objects
+    author, clock, append = repo.author, repo.clock, CommitOperation.APPEND
+    context, entry = _context_and_entry(repo, tx.tip)
+    parents, generation = ((), 0) if tx.tip is None else ((tx.tip,), repo.commit(tx.tip).generation)
+    made: list[tuple[ObjectId, Commit]] = []
+    for draft, blob in zip(drafts, blobs, strict=True):
+        content = blob.id
+        if entry is not None:
+            context = append_entry(repo, context, entry, objects)
+        generation += 1
+        time = clock() if draft.time is None else draft.time
+        commit = Commit(
+            append, parents, content, draft.target, *context, generation, time, author, draft.message, draft.metadata
+        )
+        new = new_commit(commit)
+        objects += (blob, new)
+        id = new.id
+        made.append((id, commit))
+        parents, entry = (id,), (id, content)
+    tx.take_in(made)
+    return made
 
 
 def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
@@ -172,32 +213,50 @@ def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectI
 
     EditTargetError when an edit's message is not in the context there.
     """
-    repo = tx.repo
-    nodes: list[NewObject] = []
-    before = context_before(repo, tip, nodes)
-    if change.operation is CommitOperation.EDIT:
-        before = _edited(repo, before, change.target, change.content, nodes)
-        # A chunk that closed with the last message and was then edited was no commit's at any time.
-        nodes = nodes_of(repo, before, nodes)
-    tx.objects += nodes
-    operation, content, target, time, author, message, metadata, refs = change
-    parents, generation = ((), 1) if tip is None else ((tip,), 1 + repo.commit(tip).generation)
-    return tx.add(
-        Commit(
+    return _Line(tx, tip).add(change)[0]
+
+
+class _Line:
+    """Commits on a tip, one after the other: what each says of the context is not asked of it again by the next."""
+
+    __slots__ = ("_context", "_entry", "_generation", "_tx", "tip")
+
+    def __init__(self, tx: Transaction, tip: ObjectId | None) -> None:
+        self._tx = tx
+        self.tip = tip
+        self._context, self._entry = _context_and_entry(tx.repo, tip)
+        self._generation = 0 if tip is None else tx.repo.commit(tip).generation
+
+    def add(self, change: Change) -> tuple[ObjectId, Commit]:
+        """Make one commit; see :func:`add_commit`."""
+        tx, nodes = self._tx, list[NewObject]()
+        operation, content, target, time, author, message, metadata, refs = change
+        before = self._context if self._entry is None else append_entry(tx.repo, self._context, self._entry, nodes)
+        if operation is CommitOperation.EDIT:
+            before = _edited(tx.repo, before, target, content, nodes)
+            # A chunk that closed with the last message and was then edited was no commit's at any time.
+            nodes = nodes_of(tx.repo, before, nodes)
+        tx.objects += nodes
+        parents = () if self.tip is None else (self.tip,)
+        self._generation += 1
+        commit = Commit(
             operation,
             parents,
             content,
             target=target,
             tree=before.tree,
             open=before.open,
-            generation=generation,
+            generation=self._generation,
             time=time,
             author=author,
             message=message,
             metadata=metadata,
             refs=refs,
         )
-    )
+        self.tip = id = tx.add(commit)
+        self._context = before
+        self._entry = (id, content) if operation is CommitOperation.APPEND else None
+        return id, commit
 
 
 def commit_context(
@@ -218,16 +277,22 @@ def commit_context(
 
 def context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:
     """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk; so does the last one of a context that a spawn borrowed."""
+    context, entry = _context_and_entry(repo, tip)
+    return context if entry is None else append_entry(repo, context, entry, new)
+
+
+def _context_and_entry(repo: Repository, tip: ObjectId | None) -> tuple[Context, Entry | None]:
+    """The same, with the entry that is to be put at the context's end apart; None where there is none."""
     if tip is None:
-        return EMPTY
+        return EMPTY, None
     parent = repo.commit(tip)
     before = Context(parent.tree, parent.open)
     if parent.operation is CommitOperation.APPEND and parent.content is not None:
-        return append_entry(repo, before, (tip, parent.content), new)
+        return before, (tip, parent.content)
     if parent.operation is CommitOperation.SPAWN and parent.open:
         last = parent.open[-2:]
-        return append_entry(repo, Context(parent.tree, parent.open[:-2]), (last[0], last[1]), new)
-    return before
+        return Context(parent.tree, parent.open[:-2]), (last[0], last[1])
+    return before, None
 
 
 def _edited(
@@ -266,13 +331,13 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
 
 def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
     """The notes that came with the drafts."""
-    for draft, id, commit in made:
-        if draft.config is not None:
-            tx.note(CONFIG, id, draft.config, time=commit.time)
-        if draft.usage is not None:
-            tx.note(USAGE, id, draft.usage, time=commit.time)
-        if draft.request is not None:
-            tx.note(REQUEST, id, draft.request, time=commit.time)
+    for namespace, part in ((CONFIG, _CONFIG), (USAGE, _USAGE), (REQUEST, _REQUEST)):
+        bodies = [(id, draft[part], commit.time) for draft, id, commit in made if draft[part] is not None]
+        if bodies:
+            tx.note_new(namespace, bodies)
+
+
+_CONFIG, _USAGE, _REQUEST = map(Draft._fields.index, ("config", "usage", "request"))
 
 
 def _reason(drafts: Sequence[Draft]) -> str:

@@ -89,12 +89,21 @@ def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, lis
     return wanted
 
 
+class _Made(NamedTuple):
+    """A commit that was made under a key, of the content *value*; *note* is the note that says so and its blob, None where there was one before."""
+
+    id: ObjectId
+    commit: Commit
+    value: Any
+    note: tuple[ObjectId, ObjectId] | None
+
+
 class KeysOfCommits:
     """The keys of the commits that a transaction makes."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._made: dict[str, tuple[ObjectId, Commit, Any, ObjectId | None]] = {}
+        self._made: dict[str, _Made] = {}
         self._sources: dict[str, ObjectId] = {}
         self._tables: dict[str, NoteTable] = {}
         self._index = tx.repo.keys
@@ -106,10 +115,10 @@ class KeysOfCommits:
         if key is None:
             return None
         if key in self._made:
-            id, _, value, _ = self._made[key]
-            if not same_json(value, draft.value):
-                raise KeyConflictError(key, id.hex())
-            return id
+            made = self._made[key]
+            if not same_json(made.value, draft.value):
+                raise KeyConflictError(key, made.id.hex())
+            return made.id
 
         def look(index: KeyIndex) -> tuple[Known | None, ObjectId | None]:
             said = list(_said(repo, index, key))
@@ -123,6 +132,13 @@ class KeysOfCommits:
         if source is not None:
             self._sources[key] = source
         return None if known is None else _checked(repo, key, draft.value, known)
+
+    def are_new(self, drafts: Sequence[Draft]) -> bool:
+        """Whether every draft that has a key has one of its own, which nobody said of any commit yet."""
+        keys = [draft.key for draft in drafts if draft.key is not None]
+        if self._made or len(set(keys)) < len(keys):
+            return False
+        return _asking(self._tx.repo, lambda index: not any(map(index.notes, keys)))
 
     def picked(self, draft: Draft, change: Change) -> Change:
         """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
@@ -144,7 +160,8 @@ class KeysOfCommits:
             return
         source = self._sources.get(key)
         note = None if source == id else tx.note(KEY, id, {"key": key}, time=commit.time)
-        self._made[key] = id, commit, draft.value, note
+        blob = None if note is None else tx.repo.commit(note).content
+        self._made[key] = _Made(id, commit, draft.value, None if note is None or blob is None else (note, blob))
         if source is not None and source != id:
             for namespace in (PRIORITY, *((CONFIG,) if draft.config is None else ())):
                 body = self._table(namespace).get(tx.repo, source)
@@ -152,15 +169,22 @@ class KeysOfCommits:
                     tx.note(namespace, id, dict(body), time=commit.time)
             tx.note(ORIGIN, id, {"by": "cherry-pick", "from": source.hex()}, time=commit.time)
 
+    def add_new(self, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
+        """The same of many, all of which ``are_new``."""
+        keyed = [(draft.key, draft, id, commit) for draft, id, commit in made if draft.key is not None]
+        notes = self._tx.note_new(KEY, [(id, {"key": key}, commit.time) for key, _, id, commit in keyed])
+        for (key, draft, id, commit), note in zip(keyed, notes, strict=True):
+            self._made[key] = _Made(id, commit, draft.value, note)
+
     def landed(self) -> None:
         """Bring the index up to the notes that have landed now; nothing of them need be read."""
         repo, index = self._tx.repo, self._index
         if index.tip != self._begun_at:
             return
-        for key, (id, commit, _, note) in self._made.items():
-            blob = None if note is None else repo.commit(note).content
-            if blob is None:
+        for key, (id, commit, _, said) in self._made.items():
+            if said is None:
                 continue
+            note, blob = said
             try:
                 link = _link(repo, index, commit)
             except IndexReplacedError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import Any, NoReturn
 
 import msgpack
@@ -58,8 +59,8 @@ class _RefusedError(Exception):
         self.path: list[str] = []
 
 
-def encode(value: Any, part: str | None = None) -> bytes:
-    """The canonical encoding of *value*; of a map of which only the *part* under that key came from outside, nothing else is checked.
+def encode(value: Any, part: str | int | None = None) -> bytes:
+    """The canonical encoding of *value*; of a map or list of which only the *part* under that key, or at that place, came from outside, nothing else is checked.
 
     ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
@@ -71,7 +72,7 @@ def encode(value: Any, part: str | None = None) -> bytes:
         data = _packer.pack(value)
     except _RefusedError as exc:
         if part is not None:
-            exc.path.append(f".{part}")
+            exc.path.append(f".{part}" if isinstance(part, str) else f"[{part}]")
         _refuse(exc)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None
@@ -126,10 +127,14 @@ def _no_extension(code: int, _data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
+_ALWAYS_FIT = frozenset((str, NoneType, bool, bytes))
+"""Types of which every value can be kept, but for text that is not Unicode: packing finds that."""
+
+
 def _check(value: Any, depth: int) -> None:
     """Raise _RefusedError where *value* has what no payload can have."""
     kind = type(value)
-    if kind is str or value is None or kind is bool or kind is bytes:
+    if kind in _ALWAYS_FIT:
         return
     if kind is dict:
         _check_map(value, depth)
@@ -155,7 +160,7 @@ def _check_map(value: dict[Any, Any], depth: int) -> None:
     for key, item in value.items():
         if type(key) is not str and not isinstance(key, str):
             raise _RefusedError(f"a key that is no text: {key!r:.60}")
-        if type(item) is not str:
+        if type(item) not in _ALWAYS_FIT:
             try:
                 _check(item, depth - 1)
             except _RefusedError as exc:
@@ -167,7 +172,7 @@ def _check_list(value: Sequence[Any], depth: int) -> None:
     if depth <= 0:
         raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
     for at, item in enumerate(value):
-        if type(item) is not str:
+        if type(item) not in _ALWAYS_FIT:
             try:
                 _check(item, depth - 1)
             except _RefusedError as exc:

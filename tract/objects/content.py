@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.objects.codec import MAX_DEPTH, encode, unpack
-from tract.objects.message_format import JSON, detect_format, message_format
+from tract.objects.message_format import JSON, MessageFormat, detect_format, message_format
 
 
 class Kind:
@@ -253,6 +253,12 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     )
 
 
+def message_value(message: dict[str, JSON], format: MessageFormat) -> dict[str, Any]:
+    """What a blob keeps of a provider's message that was read from JSON; as :func:`to_value` of it, without a look for what JSON cannot say."""
+    _check_message(message, format)
+    return {"content_type": "message", "format": format, "message": message}
+
+
 def check_content_type(name: str, cls: type[Any]) -> str:
     """*name*, when *cls* can be registered under it."""
     if name in BUILTIN:
@@ -274,6 +280,9 @@ def _named_by(cls: type[Any]) -> Any:
     return getattr(cls, "content_type", None) if field_ is None else field_.default
 
 
+_USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
+
+
 def _check_message(message: JSON, format: str) -> None:
     if not isinstance(message, dict):
         raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
@@ -282,6 +291,8 @@ def _check_message(message: JSON, format: str) -> None:
     if "role" not in message and not (format == "responses" and "type" in message):
         raise ContentValidationError(f"a message needs a role (keys: {', '.join(map(str, message))[:80]})")
     role = message.get("role", "")
+    if type(role) is str and role in _USUAL_ROLES:
+        return
     if not isinstance(role, str):
         raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
     if "role" in message:

@@ -18,12 +18,13 @@ KINDS: tuple[Kind, ...] = ("blob", "tree", "commit", "operation")
 ID_SIZE = 32
 HEX_SIZE = 64
 
+_HEADS = {kind: b"%s %%d\0%%s" % kind.encode() for kind in KINDS}
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 def object_id(kind: Kind, payload: bytes) -> ObjectId:
     """The id of *payload* as an object of *kind*."""
-    return blake3(b"%s %d\0%s" % (kind.encode(), len(payload), payload)).digest()
+    return blake3(_HEADS[kind] % (len(payload), payload)).digest()
 
 
 def is_hex(text: str) -> bool:

@@ -337,9 +337,12 @@ def new_blob(value: Any, part: str | None = None) -> NewObject:
     return new_object("blob", encode(value, part))
 
 
+_METADATA = Commit._fields.index("metadata")
+
+
 def new_commit(commit: Commit) -> NewObject:
     fields = commit[:11] if commit.refs is None else commit
-    return new_object("commit", pack(fields) if commit.metadata is None else encode(fields))
+    return new_object("commit", pack(fields) if commit.metadata is None else encode(fields, _METADATA))
 
 
 def new_node(node: Node) -> NewObject:

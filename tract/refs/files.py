@@ -78,9 +78,10 @@ class RefFiles:
         for change in changes:
             if change.new is None:
                 self._delete(change.name)
+        folders: set[str] = set()
         for change in changes:
             if change.new is not None:
-                self._write(change.name, change.new, self._durability if sure else "process")
+                self._write(change, self._durability if sure else "process", folders)
 
     def shows(self, change: RefChange) -> bool:
         """Whether the ref's file holds the change's new value, or there is none where the ref is gone."""
@@ -92,14 +93,20 @@ class RefFiles:
         for name, value in refs:
             files.write_file(self.path_of(name), format_line(name, value, self._durability), sync=True)
 
-    def _write(self, name: str, value: RefValue, durability: Durability) -> None:
+    def _write(self, change: RefChange, durability: Durability, folders: set[str]) -> None:
+        """Show one new value; *folders* are those that are there as they should, and gets those that this one needs."""
+        name, old, value = change
+        assert value is not None
         line = format_line(name, value, durability)
         # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
-        if isinstance(value, bytes) and self._overwrite(name, line):
+        if isinstance(value, bytes) and old is not None and self._overwrite(name, line):
             return
         self._forget(name)
         path = self.path_of(name)
-        self._make_directories(name)
+        folder = os.path.dirname(path)
+        if folder not in folders:
+            self._make_directories(name)
+            folders.add(folder)
         if "refs/" in name and files.is_directory(path):
             files.remove_tree(path)  # of refs that were under this name and are gone: none can be beside this one
         files.write_file(path, line, sync=False)
@@ -149,10 +156,10 @@ class RefFiles:
     def _check_folders(self, name: str) -> None:
         """Refuse a symbolic link in the place of a folder on the way to *name*: opening a file looks at the last part only."""
         for at, char in enumerate(name):
+            if char != "/":
+                continue
             folder = self.path_of(name[:at])
-            if char == "/" and not files.is_file(
-                folder
-            ):  # a file is that of a ref that is gone: a power cut undid its removal
+            if not files.is_file(folder):  # a file is that of a ref that is gone: a power cut undid its removal
                 files.check_directory(folder)
 
     def read(self, name: str) -> tuple[RefValue, bool] | None:

@@ -11,7 +11,7 @@ Ref files are written after it, for people and for repair; the state never comes
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from tract.errors import (
     RefNameError,
     StorageError,
 )
-from tract.objects.id import ObjectId
+from tract.objects.id import Kind, ObjectId
 from tract.objects.model import (
     NewObject,
     Operation,
@@ -47,6 +47,9 @@ _CHUNKS_AN_OPERATION = 4
 """Where a keyframe names many chunks, there is one for so many of them."""
 
 _OPERATIONS_KEPT = 1024
+
+_MANY = 4
+"""Edits for which the kinds of all objects are worth a table."""
 
 # A handle's first write looks at the files of all refs, of so many at most: gc looks at more.
 _MOST_LOOKED_AT = 256
@@ -210,6 +213,7 @@ class OperationRefs:
     def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
         changes = []
         moved: set[str] = set()
+        kinds = {new.id: new.kind for new in objects} if len(edits) > _MANY else None
         for name, new, expected in edits:
             old = self._refs.read(name)
             if expected is not ANY and old != expected:
@@ -221,14 +225,19 @@ class OperationRefs:
                 continue
             if isinstance(new, str):
                 check_ref(new)
-            elif new is not None and not self._will_be_commit(new, objects):
+            elif new is not None and not self._will_be_commit(new, objects, kinds):
                 raise CommitNotFoundError(new.hex(), f"ref '{name}' cannot be moved to it")
             changes.append(RefChange(name, old, new))
         self._check_new_names(changes)
         return tuple(changes)
 
-    def _will_be_commit(self, id: ObjectId, objects: Sequence[NewObject]) -> bool:
-        for new in reversed(objects):
+    def _will_be_commit(
+        self, id: ObjectId, objects: Sequence[NewObject], kinds: Mapping[ObjectId, Kind] | None
+    ) -> bool:
+        """Whether *id* is a commit of *objects*, whose *kinds* are known where many are asked for, or of the store."""
+        if kinds is not None and id in kinds:
+            return kinds[id] == "commit"
+        for new in reversed(objects if kinds is None else ()):
             if new.id == id:
                 return new.kind == "commit"
         return self._store.contains(id) and self._store.read(id).kind == "commit"

@@ -6,6 +6,7 @@ import mmap
 import os
 import re
 import struct
+import sys
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,10 +30,10 @@ from tract.storage.pack import (
     PLAIN,
     TRAILER,
     FrameRow,
-    prefix_of,
 )
 
 SEAL_LEVEL = 3
+QUICK_LEVEL = 1
 _INDEX_PIECE = 4096
 
 _KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
@@ -54,19 +55,20 @@ class Packing(NamedTuple):
     A payload may be folded already, for the place that it gets.
     *ids* are those of all payloads, in order; they are asked for after the last payload was taken.
     *ordinal_of* says which of them an id is, None for any other; a payload is asked about when it is written.
+    Where there is no *ordinal_of*, ids stay in the payloads: that is larger by a third, and written in a third of the time.
     """
 
     groups: Iterable[tuple[Kind, Iterable[bytes | Folded]]]
     ids: Iterable[ObjectId]
-    ordinal_of: Callable[[ObjectId], int | None]
+    ordinal_of: Callable[[ObjectId], int | None] | None
 
 
-def packing_of(groups: Sequence[Group], payloads: Iterable[bytes]) -> Packing:
+def packing_of(groups: Sequence[Group], payloads: Iterable[bytes], *, folds: bool = True) -> Packing:
     """The packing of objects whose ids are known; *payloads* are those of all groups' ids, in order."""
     ids = [id for group in groups for id in group.ids]
     rest = iter(payloads)
     parts = ((group.kind, islice(rest, len(group.ids))) for group in groups)
-    return Packing(parts, ids, {id: at for at, id in enumerate(ids)}.get)
+    return Packing(parts, ids, {id: at for at, id in enumerate(ids)}.get if folds else None)
 
 
 def write_pack(
@@ -76,9 +78,10 @@ def write_pack(
     *,
     level: int = SEAL_LEVEL,
     dictionary: bytes = b"",
+    folds: bool = True,
 ) -> str:
     """Write objects as one pack with its index, and give back the pack's path; *payloads* are those of all groups' ids, in order."""
-    return write_packing(directory, packing_of(groups, payloads), level=level, dictionary=dictionary)
+    return write_packing(directory, packing_of(groups, payloads, folds=folds), level=level, dictionary=dictionary)
 
 
 def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, dictionary: bytes = b"") -> str:
@@ -102,7 +105,7 @@ class _PackWriter:
     """Writes one pack, front to back."""
 
     def __init__(
-        self, file: files.NewFile, level: int, dictionary: bytes, ordinal_of: Callable[[ObjectId], int | None]
+        self, file: files.NewFile, level: int, dictionary: bytes, ordinal_of: Callable[[ObjectId], int | None] | None
     ) -> None:
         self._file = file
         self._hash = blake3()
@@ -150,7 +153,8 @@ class _PackWriter:
             if isinstance(payload, Folded):
                 part, length = payload
             else:
-                part = payload if kind == "blob" else fold(payload, self.count, self._ordinal_of)
+                folds = self._ordinal_of if kind != "blob" else None
+                part = payload if folds is None else fold(payload, self.count, folds)
                 length = len(payload)
             if parts and size + length > FRAME_SIZE:
                 self._write_frame(kind, parts)
@@ -165,7 +169,7 @@ class _PackWriter:
         raw = struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
         codec = self._blobs if kind == "blob" else self._plain
         frame = codec.compress(raw)
-        folded = PLAIN if kind == "blob" else FOLDED
+        folded = PLAIN if kind == "blob" or self._ordinal_of is None else FOLDED
         first = self._rows[-1].first + self._rows[-1].number if self._rows else 0
         self._rows.append(FrameRow(self._file.size, len(frame), len(raw), first, len(parts), _KIND_CODES[kind], folded))
         self._put(frame)
@@ -214,9 +218,10 @@ def _index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: b
     """The index of the *count* ids in *table* from *start* on, piece by piece."""
 
     def id_at(ordinal: int) -> ObjectId:
-        return table[start + ordinal * ID_SIZE : start + (ordinal + 1) * ID_SIZE]
+        at = start + ordinal * ID_SIZE
+        return table[at : at + ID_SIZE]
 
-    firsts = bytes(id_at(at)[0] for at in range(count))
+    firsts = table[start : start + count * ID_SIZE : ID_SIZE]
     ends = list(accumulate(firsts.count(byte) for byte in range(256)))
     order = array("I", bytes(4 * count))
     free = [0, *ends[:-1]]
@@ -230,12 +235,20 @@ def _index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: b
     head = INDEX_MAGIC + struct.pack("<II", count, 0) + pack_seal + struct.pack("<256I", *ends)
     for piece in chain(
         [head],
-        (struct.pack(f"<{len(part)}I", *[prefix_of(id_at(at)) for at in part]) for part in _parts(order)),
+        (_prefixes(id_at(at) for at in part) for part in _parts(order)),
         (struct.pack(f"<{len(part)}I", *part) for part in _parts(order)),
     ):
         seal.update(piece)
         yield piece
     yield seal.digest()
+
+
+def _prefixes(ids: Iterable[ObjectId]) -> bytes:
+    """What the index sorts by after the first byte, of each id: its next four, as a number."""
+    numbers = array("I", b"".join([id[1:5] for id in ids]))
+    if sys.byteorder == "little":
+        numbers.byteswap()  # they are big-endian in the id, so that they sort as it does
+    return struct.pack(f"<{len(numbers)}I", *numbers)
 
 
 def _parts(order: array[int]) -> Iterator[array[int]]:

@@ -64,6 +64,11 @@ def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
     return _read_dict(plain_json("usage", dict(usage)))
 
 
+def read_usage_json(usage: dict[str, Any]) -> TokenUsage:
+    """The same of a dict that was read from JSON, and that nobody changes."""
+    return _read_dict(usage)
+
+
 def _fields_of(usage: Any) -> Mapping[str, Any]:
     """The fields of an SDK's own usage object: a pydantic model's or a dataclass's."""
     dump = getattr(usage, "model_dump", None)

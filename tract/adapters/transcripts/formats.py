@@ -74,7 +74,7 @@ def decide_format(messages: Sequence[JSON]) -> MessageFormat:
 
 def message_flaw(message: JSON, format: MessageFormat) -> str | None:
     """Why *message* is none of *format*, or None when it is one."""
-    if not isinstance(message, dict):
+    if type(message) is not dict:
         return flaw(message) or f"a message must be an object, found {describe_kind(message)}"
     if (found := flaw(message)) is not None:
         return found
@@ -88,10 +88,11 @@ def message_flaw(message: JSON, format: MessageFormat) -> str | None:
         return f"'role' is {role[:40]!a}, which is none of {', '.join(sorted(ROLES))}"
     if _SAYING.isdisjoint(message):
         return f"there is no content, tool call, refusal or audio in it (keys: {', '.join(map(ascii, message))[:80]})"
-    content = message.get("content")
+    content, calls = message.get("content"), message.get("tool_calls")
+    if type(content) is str and calls is None:
+        return None
     if not (content is None or isinstance(content, str) or _is_list_of_objects(content)):
         return f"'content' must be a text or a list of objects, found {describe_kind(content)}"
-    calls = message.get("tool_calls")
     if not (calls is None or _is_list_of_objects(calls)):
         return f"'tool_calls' must be a list of objects, found {describe_kind(calls)}"
     return _part_flaw(content) if isinstance(content, list) else None
@@ -125,7 +126,9 @@ def _is_list_of_objects(value: JSON) -> bool:
 def _block_types(messages: Iterable[JSON]) -> Iterator[str]:
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
-        for block in content if isinstance(content, list) else ():
+        if type(content) is not list:
+            continue
+        for block in content:
             kind = block.get("type") if isinstance(block, dict) else None
             if isinstance(kind, str):
                 # Others have images and documents too, but only Anthropic's have a source.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One message to commit, verbatim.
 
     *time* is aware, in UTC, or None when the file does not say.
@@ -26,11 +25,10 @@ class Turn:
 
     message: dict[str, JSON]
     format: MessageFormat
-    _: KW_ONLY
     time: datetime | None = None
     usage: dict[str, JSON] | None = None
     config: dict[str, JSON] | None = None
-    metadata: dict[str, JSON] = field(default_factory=dict)
+    metadata: dict[str, JSON] = {}  # noqa: RUF012  # nobody changes what a turn has
     key: str | None = None
     line: int | None = None
     summarises: bool = False

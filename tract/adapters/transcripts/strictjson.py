@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import NoneType
 
 from tract.adapters.transcripts.places import TOO_DEEP, without_depths
 from tract.objects.json import NotJsonError, Refuse, TooDeepError, parse_kept_json
@@ -103,6 +104,8 @@ def _is_kept(number: float) -> bool:
 
 def flaw(value: JSON) -> str | None:
     """Why *value* cannot be kept, or None when it can."""
+    if _is_sound((value,), MAX_DEPTH):
+        return None
     level = [value]
     for _ in range(MAX_DEPTH):
         below: list[JSON] = []
@@ -121,6 +124,29 @@ def flaw(value: JSON) -> str | None:
             return None
         level = below
     return f"nested more than {MAX_DEPTH} levels deep"
+
+
+_ALWAYS_SOUND = frozenset((NoneType, bool, int, float))
+
+
+def _is_sound(values: Iterable[JSON], depth: int) -> bool:
+    """Whether all of *values* can be kept: quickly, and without a reason where they cannot."""
+    for item in values:
+        kind = type(item)
+        if kind is str:
+            if not item.isascii() and _has_lone_surrogate(item):
+                return False
+        elif kind is dict:
+            if not depth or not _is_sound(item.values(), depth - 1):
+                return False
+            if not "".join(item).isascii() and any(map(_has_lone_surrogate, item)):
+                return False
+        elif kind is list:
+            if not depth or not _is_sound(item, depth - 1):
+                return False
+        elif kind not in _ALWAYS_SOUND:
+            return False
+    return True
 
 
 def describe(value: JSON) -> str:

@@ -68,27 +68,61 @@ def _import_all(
 ) -> None:
     """Import every conversation of a file; those that landed are added to *results*."""
     many = len(reading.conversations) > 1
-    with Progress(console, f"importing {file}") as progress:
-        for number, conversation in enumerate(reading.conversations, 1):
-            name = f"{args.name}-{number}" if args.name and many else args.name
-            if args.scan is not None:
-                found = [replace(one, file=file) for one in find_in_conversation(conversation)]
-                for one in found:
-                    _report(console, one, problems)
-                if found and args.scan == "refuse":
-                    _report(console, Problem(file, _line_of(conversation), "not imported: secrets in it"), problems)
+    waiting: list[ImportResult] = []
+    try:
+        with Progress(console, f"importing {file}") as progress:
+            for number, read in enumerate(reading.conversations, 1):
+                conversation = _scanned(console, args, read, file, problems)
+                if conversation is None:
                     continue
-                conversation = without_secrets(conversation) if args.scan == "replace" else conversation
-            try:
-                result = importer.take(conversation, place=_place(repo, args, many), name=name)
-            except TractError as exc:
-                _report(console, Problem(file, _line_of(conversation), str(exc)), problems)
-                continue
-            for refused in result.refused:
-                _report(console, Problem(file, refused.line, refused.detail), problems)
-            if result.messages or any(branch.shared for branch in result.branches):
-                results.append(result)
-            progress.show(number, len(reading.conversations))
+                name = f"{args.name}-{number}" if args.name and many else args.name
+                try:
+                    result = importer.take(conversation, place=_place(repo, args, many), name=name, lands=False)
+                except TractError as exc:
+                    _report(console, Problem(file, _line_of(conversation), str(exc)), problems)
+                    continue
+                for refused in result.refused:
+                    _report(console, Problem(file, refused.line, refused.detail), problems)
+                if result.messages or any(branch.shared for branch in result.branches):
+                    waiting.append(result)
+                if importer.is_full:
+                    _land(console, importer, waiting, file, results, problems)
+                progress.show(number, len(reading.conversations))
+    finally:  # what an interrupt left whole lands too
+        _land(console, importer, waiting, file, results, problems)
+
+
+def _land(
+    console: Console,
+    importer: Importer,
+    waiting: list[ImportResult],
+    file: str,
+    results: list[ImportResult],
+    problems: list[Problem],
+) -> None:
+    """Write what waits, and move it to *results*; where that fails, nothing of it was imported."""
+    landing, waiting[:] = tuple(waiting), ()
+    try:
+        importer.land()
+    except TractError as exc:
+        _report(console, Problem(file, None, str(exc)), problems)
+    else:
+        results += landing
+
+
+def _scanned(
+    console: Console, args: Args, conversation: Conversation, file: str, problems: list[Problem]
+) -> Conversation | None:
+    """The conversation as it is to be imported, after a look for secrets where that was asked for; None where it is not to be."""
+    if args.scan is None:
+        return conversation
+    found = [replace(one, file=file) for one in find_in_conversation(conversation)]
+    for one in found:
+        _report(console, one, problems)
+    if found and args.scan == "refuse":
+        _report(console, Problem(file, _line_of(conversation), "not imported: secrets in it"), problems)
+        return None
+    return without_secrets(conversation) if args.scan == "replace" else conversation
 
 
 def _place(repo: Repository, args: Args, many: bool) -> Place:

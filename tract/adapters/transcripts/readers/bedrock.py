@@ -12,7 +12,6 @@ Source: the API's reference (``Message``, ``ContentBlock``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
@@ -56,12 +55,12 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
         del beside["output"]
         usage = beside.get("usage")
         turn = _turn(output["message"], found.line(0))
-        turns.append(replace(turn, usage=_usage(usage) if isinstance(usage, dict) else None))
+        turns.append(turn._replace(usage=_usage(usage) if isinstance(usage, dict) else None))
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
     if turns[-1].message["role"] == "assistant":
-        turns[-1] = replace(turns[-1], config=model_config(beside.get("modelId")))
+        turns[-1] = turns[-1]._replace(config=model_config(beside.get("modelId")))
     yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report))
 
 

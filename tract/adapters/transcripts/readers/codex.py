@@ -14,7 +14,6 @@ The shape was tried against codex-cli 0.171.0, which resumes what tract writes i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
@@ -120,4 +119,4 @@ class _Reading:
             told = {key: value for key, value in usage.items() if key in ("input_tokens", "output_tokens")}
             answers = [at for at, turn in enumerate(self.turns) if turn.config is not None or turn.message.get("role") == "assistant"]  # fmt: skip
             at = answers[-1] if answers else len(self.turns) - 1
-            self.turns[at] = replace(self.turns[at], usage={**told, "input_tokens_details": details})
+            self.turns[at] = self.turns[at]._replace(usage={**told, "input_tokens_details": details})

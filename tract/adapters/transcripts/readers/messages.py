@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tract.adapters.transcripts.formats import decide_format, message_flaw, unknown_parts
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
@@ -22,6 +21,9 @@ _LARGE = 20_000
 
 _ANSWERS = ("response", "output", "completion", "choices", "response_body")
 _TIME_KEYS = ("timestamp", "created_at", "created")
+_STATED = frozenset((*_TIME_KEYS, "usage", "model"))
+"""What a message may state of itself beside what it says."""
+
 SETTINGS = (
     "model", "temperature", "top_p", "max_tokens", "max_completion_tokens", "max_output_tokens", "reasoning_effort",
     "seed", "stop",
@@ -40,7 +42,7 @@ def read_messages(
         if (problem := message_flaw(message, format)) is not None:
             report(line, f"{found.place}[{index}]: {problem}")
             continue
-        for kind in unknown_parts(message):
+        for kind in unknown_parts(message) if type(message.get("content")) is list else ():
             report.note_once(line, f"{found.place}[{index}]: a part of type {kind[:40]!a}, which tract does not know, is kept as it is")  # fmt: skip
         turns.append(message_turn(message, format, line))
     if format == "responses" and turns:
@@ -61,6 +63,8 @@ def read_messages(
 
 def message_turn(message: dict[str, JSON], format: MessageFormat, line: int | None) -> Turn:
     """*message* as a turn, with the usage, the time and the model that it states itself."""
+    if _STATED.isdisjoint(message):  # nearly every one of a plain list
+        return Turn(message, format, line=line)
     usage, model = message.get("usage"), message.get("model")
     times = (read_time(message[key]) for key in _TIME_KEYS if key in message)
     return Turn(
@@ -80,9 +84,9 @@ def keep_beside(
     kept = {}
     for key, value in beside.items():
         where = f"{place}: '{ascii(key)[1:-1]}' beside the messages"
-        if (problem := flaw([key, value])) is not None:
+        if type(value) not in (int, float, bool) and (problem := flaw([key, value])) is not None:
             report(line, f"{where}: {problem}")
-        elif key == "tools" or (size := len(json.dumps(value))) <= limit:
+        elif key == "tools" or (size := len(json.dumps(value, ensure_ascii=False))) <= limit:
             kept[key] = value
         else:
             report.note_once(line, f"{where} is left out: {size} characters", f"beside {key}")
@@ -105,7 +109,7 @@ def _answers(beside: dict[str, JSON], turns: list[Turn], found: Found, report: R
         last = made[-1]
         usage = beside.get("usage") if last.usage is None and isinstance(beside.get("usage"), dict) else last.usage
         config = {**settings, **(last.config or {})}
-        return [*made[:-1], replace(last, config=config or None, usage=usage)]
+        return [*made[:-1], last._replace(config=config or None, usage=usage)]
     return []
 
 
@@ -134,8 +138,7 @@ def _with_response_facts(turn: Turn, beside: dict[str, JSON]) -> Turn:
     usage = beside.get("usage")
     usable = isinstance(usage, dict) and flaw(usage) is None
     model = beside.get("model")
-    return replace(
-        turn,
+    return turn._replace(
         usage=turn.usage or (usage if usable else None),
         time=turn.time or read_time(beside.get("created_at")),
         config=turn.config or ({"model": model} if isinstance(model, str) and model else None),

@@ -15,7 +15,6 @@ The shapes are those of the providers' API references, and of LiteLLM's ``Standa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tract.adapters.transcripts.formats import is_message
 from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn
@@ -76,7 +75,7 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     made = answer_turns(answer, line)
     if made and request is not None:
         settings = {name: request[name] for name in SETTINGS if request.get(name) is not None}
-        made[-1] = replace(made[-1], config={**settings, **(made[-1].config or {})} or None)
+        made[-1] = made[-1]._replace(config={**settings, **(made[-1].config or {})} or None)
     elif answer is not None and not made:
         report(line, f"{found.place or name}: its response is no answer tract can read")
     if isinstance(value.get("error"), dict):
