@@ -174,8 +174,13 @@ def _is_news(link: Link, repo: Repository, head: Head) -> bool:
         return True
     if own.refs.read(tracking_ref(own, link.name, head.branch)) != head.commit:
         return True
-    known = {blob for _, tip in own.local_refs(f"{REMOTE_NOTES}{link.name}/") for _, blob in noted_entries(own, tip)}  # type: ignore[arg-type]
-    return not known.issuperset(note.blob for note in head.notes)
+    there = note_lists(own, link.name).there
+    known = {name: link.noted.at(own, _noted_ref(link, own, name), tip) for name, tip in there.items()}
+    return any(note.blob not in known.get(note.namespace, ()) for note in head.notes)
+
+
+def _noted_ref(link: Link, repo: Repository, namespace: str) -> str:
+    return f"{repo.prefix}{REMOTE_NOTES}{link.name}/{namespace}"
 
 
 def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, list[HeadNote]]:
@@ -184,7 +189,10 @@ def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, l
     found: dict[str, list[HeadNote]] = {}
     for head in heads:
         notes = found.setdefault(head.tract, [])
+        taken = link.joined.get(head.tract, ())
         for namespace, folded in head.folded.items():
+            if folded in taken:
+                continue
             notes += [HeadNote(namespace, target, blob) for target, blob in read_list(reader, folded)]
         notes += head.notes
     for notes in found.values():
@@ -228,6 +236,7 @@ def _land(
             _own_branches(tx, heads)
         _begin_tract(link, tx, heads, as_clone=asked.as_clone)
         found.notes += _join(link, tx, notes.get(tract, ()))
+    link.joined[tract] = link.joined.get(tract, set()).union(*(head.folded.values() for head in heads))
 
 
 def _check_targets(link: Link, tx: Transaction, heads: Iterable[Head]) -> None:
@@ -333,19 +342,20 @@ def _join(link: Link, tx: Transaction, notes: Sequence[HeadNote]) -> int:
     count = 0
     for namespace in sorted({*arrived, *lists.there}):
         was, own = lists.there.get(namespace), lists.own.get(namespace)
-        known = {blob for _, blob in noted_entries(repo, was)}
+        known = link.noted.at(repo, _noted_ref(link, repo, namespace), was)
         new = [entry for entry in arrived.get(namespace, ()) if entry[1] not in known]
         tip = append_notes(repo, was, new, tx.objects) if new else was
         if tip == own:
             continue
         if tip != was:
-            tx.edits.append(RefEdit(f"{repo.prefix}{REMOTE_NOTES}{link.name}/{namespace}", tip, was))
+            tx.edits.append(RefEdit(_noted_ref(link, repo, namespace), tip, was))
         if own == was:
             tx.edits.append(RefEdit(f"{repo.prefix}{NOTES}{namespace}", tip, own))
             count += len(new)
             continue
-        mine = {blob for _, blob in noted_entries(repo, own)}
-        for target, blob in [*noted_entries(repo, was), *new]:
+        mine = set(link.noted.at(repo, f"{repo.prefix}{NOTES}{namespace}", own))
+        waiting = [] if known <= mine else list(noted_entries(repo, was))
+        for target, blob in [*waiting, *new]:
             if blob not in mine and repo.objects.contains(target):
                 mine.add(blob)
                 tx.take_note(namespace, target, blob)

@@ -25,8 +25,9 @@ from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids
 from tract.remote.address import head_key, parse_address, scans
-from tract.remote.head import Head, PackName, decode_head
+from tract.remote.head import Head, NoteList, PackName, decode_head
 from tract.remote.heads import Heads, heads_of
+from tract.remote.notes import NotedBlobs
 from tract.remote.packs import PackIndex, decode_index
 from tract.remote.transport import UNCHANGED, FileTransport, Listed, Stored, Transport, Unchanged, memory_transport
 from tract.repo import Repository
@@ -149,6 +150,10 @@ class Link:
         self._memory = repo.remembered
         self._packs: dict[str, Ids] = {}
         self._sets: dict[str, frozenset[ObjectId]] = {}
+        self.noted = NotedBlobs()
+        self.joined: dict[str, set[NoteList]] = {}
+        """The lists of notes of which all are here, by tract."""
+
         self.is_lasting = False
         """Whether the link stays open for many pushes, and keeps what it remembers now and then instead of each time."""
 

@@ -30,6 +30,25 @@ class NoteLists(NamedTuple):
     there: dict[str, ObjectId]
 
 
+class NotedBlobs:
+    """Which notes are in lists, by the names of their refs; it moves with them, and costs no more than what was added."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[ObjectId | None, set[ObjectId]]] = {}
+
+    def at(self, repo: Repository, ref: str, tip: ObjectId | None) -> set[ObjectId]:
+        """The blobs of the notes in the list at *tip*, where the ref *ref* is; not to be changed."""
+        before, blobs = self._known.get(ref, (None, set()))
+        if before != tip or tip is None:
+            steps = None if before is None else notes_between(repo, before, tip)
+            if steps is None:
+                blobs = {blob for _, blob in noted_entries(repo, tip)}
+            else:
+                blobs.update(blob for _, blob in steps)
+            self._known[ref] = tip, blobs
+        return blobs
+
+
 def note_lists(repo: Repository, remote: str, own: Mapping[str, ObjectId] | None = None) -> NoteLists:
     """The lists of this tract; *own* are its tips where they are about to move."""
     tips = {name: tip for name, tip in repo.local_refs(NOTES) if isinstance(tip, bytes)}
