@@ -342,9 +342,9 @@ class Committing(Handle):
         if sync is None or is_alone or not sync.takes(repo, drafts):
             return again_after_remote(attempt)
         self._expected_by_commit(*repo.head())
-        ids = sync.append(repo, drafts, self._lock.let_go)
+        made = sync.append(repo, drafts, self._lock.let_go)
         self._check_open()  # another thread may have closed the handle meanwhile; what was committed is there
-        return [(id, repo.commit(id)) for id in ids]
+        return made
 
     def _seen_tip(self) -> ObjectId | None:
         """Where this handle saw the branch last."""

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 from tract.errors import RemoteError, RemoteMovedError, TractError
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
+from tract.objects.model import Commit
 from tract.opening import open_repository
 from tract.refs.names import HEADS
 from tract.remote.carrying import NONE_LISTED, Listing, bring, carry
@@ -55,11 +56,11 @@ class Waiting:
         self.wishes = wishes
         self.deadline = deadline
         self.done = threading.Event()
-        self.ids: list[ObjectId] = []
+        self.made: list[tuple[ObjectId, Commit]] = []
         self.error: BaseException | None = None
 
-    def settle(self, ids: list[ObjectId]) -> None:
-        self.ids = ids
+    def settle(self, made: list[tuple[ObjectId, Commit]]) -> None:
+        self.made = made
         self.done.set()
 
     def fail(self, error: BaseException) -> None:
@@ -260,7 +261,7 @@ class Courier:
             return False
         at = 0
         for one in own:
-            one.settle(carried.own[at : at + len(one.wishes)])
+            one.settle([(id, repo.commit(id)) for id in carried.own[at : at + len(one.wishes)]])
             at += len(one.wishes)
         self._settle(carried.made)
         return True
@@ -339,7 +340,7 @@ class Courier:
             gone.append(posted)
             last, number = landed[id]
             try:
-                ids = [one for one, _ in islice(first_parents(self._own, last), number)][::-1]
+                made = list(islice(first_parents(self._own, last), number))[::-1]
             except TractError:
                 text = f"what was appended to '{self._branch}' landed in remote '{self._link.name}', and the branch was moved away from it"
                 for one in posted.waiting:
@@ -347,7 +348,7 @@ class Courier:
                 continue
             at = 0
             for one in posted.waiting:
-                one.settle(ids[at : at + len(one.wishes)])
+                one.settle(made[at : at + len(one.wishes)])
                 at += len(one.wishes)
         for posted in gone:
             if posted.is_sure:

@@ -9,8 +9,9 @@ Where no answer came nobody knows yet: RemoteError with ``landed`` None, and the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -18,9 +19,9 @@ from tract.errors import RefMovedError, RemoteMovedError
 from tract.history.commit import Draft, check_limits
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import new_blob
+from tract.objects.model import Commit, new_blob
 from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
+from tract.refs.names import HEAD, HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
 from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted
 from tract.remote.carrying import bring, check_not_parted
@@ -32,6 +33,7 @@ from tract.remote.notes import note_lists
 from tract.remote.push import PushRequest, push
 from tract.remote.scan import refuse_secrets_in
 from tract.repo import Repository
+from tract.storage import files
 from tract.transaction import Transaction, check_idle
 
 SyncMode = Literal["manual", "commit", "close"]
@@ -49,6 +51,7 @@ class Sync:
         link.is_lasting = True
         self.mode = mode
         self._is_busy = False
+        self._head_shown: tuple[int, int] | None = None
         if mode == "commit":
             repo.gates.append(self.pass_on)
 
@@ -70,11 +73,14 @@ class Sync:
 
     def append(
         self, repo: Repository, drafts: Sequence[Draft], let_go: Callable[[], AbstractContextManager[None]]
-    ) -> list[ObjectId]:
+    ) -> list[tuple[ObjectId, Commit]]:
         """The commits that *drafts* became, which the remote has, and this store too; *let_go* lets other threads in while it answers.
+
+        What others appended meanwhile is taken in by whoever looks next: a writer that never does need not read it all.
 
         RemoteError with ``landed`` None where that is not known within the remote's timeout.
         """
+        self._look_at_head(repo)
         check_idle(repo)
         check_limits(repo, drafts, [new_blob(draft.value) for draft in drafts])
         wishes = [wish_of(repo, draft) for draft in drafts]
@@ -86,8 +92,22 @@ class Sync:
             waiting.done.wait()
         if waiting.error is not None:
             raise waiting.error
-        repo.refs.refresh()
-        return waiting.ids
+        if any(wish.notes for wish in wishes):
+            repo.refs.refresh()
+        for made, commit in waiting.made:
+            repo.keep_commit(made, commit)
+        return waiting.made
+
+    def _look_at_head(self, repo: Repository) -> None:
+        """See what others did where one of them may have moved HEAD: its file tells that."""
+        if repo.branch is not None or repo.path is None:
+            return
+        shown = None
+        with suppress(OSError):
+            shown = files.size_and_time(os.path.join(repo.folder, HEAD))
+        if shown is None or shown != self._head_shown:
+            self._head_shown = shown
+            repo.refs.refresh()
 
     def carry_left(self, repo: Repository) -> None:
         """Carry what writers left on HEAD's branch that died."""
