@@ -16,8 +16,9 @@ from blake3 import blake3
 from tests.storage.conftest import blob
 from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.pack import PackScan
-from tract.storage.pack import CHECK_SIZE, FRAME, PACK_MAGIC, SEAL_SIZE, TRAILER, Pack
-from tract.storage.pack_writer import Group, index_bytes, write_pack
+from tract.storage.pack import CHECK_SIZE, FRAME, PACK_MAGIC, TRAILER, Pack
+from tract.storage.pack_index import SEAL_SIZE, index_bytes, seal_of
+from tract.storage.pack_writer import Group, write_pack
 
 IDS = [bytes([n]) * 32 for n in range(1, 41)]
 
@@ -61,7 +62,7 @@ def test_an_index_whose_fanout_leads_out_of_it_is_damage(tmp_path: Path, fanout:
     data = Path(index).read_bytes()[:-SEAL_SIZE]
     data = data[:56] + struct.pack("<256I", *fanout) + data[56 + 1024 :]
     os.chmod(index, 0o600)
-    Path(index).write_bytes(data + blake3(data).digest())
+    Path(index).write_bytes(data + seal_of(data, data[-1024:]))
 
     with pytest.raises(ObjectCorruptError, match="fanout"):
         Pack(path)

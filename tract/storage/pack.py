@@ -26,26 +26,14 @@ A folded payload has the ids in it replaced by how far back they are: commits an
 | gaps | 2 each | bytes of the rest between one id and the next |
 | rest | … | the payload without those ids |
 
-An index (the same name, ending in ``.idx``):
-
-| part | bytes | what |
-|---|---|---|
-| header | 16 | ``"tract index 1\\n"``, zero-filled |
-| count | 4 + 4 | number of objects, zero |
-| pack seal | 32 | the seal of its pack |
-| fanout | 256 x 4 | how many ids begin with a byte up to this one |
-| prefixes | 4 an object | bytes 1 to 4 of each id, in order of id, as a number |
-| ordinals | 4 an object | where in the pack, in the same order |
-| seal | 32 | BLAKE3 of everything before |
-
-The index finds, the pack's table of ids proves.
+Beside it, under the same name, ending in ``.idx``, is its index (see pack_index.py).
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -54,20 +42,19 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from tract.errors import FormatVersionError, ObjectCorruptError
+from tract.errors import ObjectCorruptError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import NewObject, Node, Object, Outline, checked_node, outlines_in, read_node
-from tract.storage import files
 from tract.storage.chunks import Chunks
 from tract.storage.compression import FrameCodec
 from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
+from tract.storage.pack_index import SEAL_SIZE, ObjectIndex, check_magic
 from tract.storage.payloads import Run
 from tract.storage.shared_file import SharedFile
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
-INDEX_MAGIC = b"tract index 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
 
 FRAME = struct.Struct("<QIIIIBB6x")
@@ -76,10 +63,7 @@ _WORDS_A_ROW = FRAME.size // 4
 _STORED, _FIRST = 2, 4
 TRAILER = struct.Struct("<IIQI12x")
 CHECK_SIZE = 16
-SEAL_SIZE = 32
 PACK_END = TRAILER.size + CHECK_SIZE + SEAL_SIZE
-_FANOUT_START = 16 + 8 + SEAL_SIZE
-_PREFIX_START = _FANOUT_START + 256 * 4
 IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
 _KEPT_BLOCKS = 512  # of 8 KiB
@@ -100,11 +84,6 @@ class FrameRow(NamedTuple):
     number: int
     kind: int
     codec: int
-
-
-def prefix_of(id: ObjectId) -> int:
-    """What the index sorts by after the first byte."""
-    return int.from_bytes(id[1:5], "big")
 
 
 class Frame(NamedTuple):
@@ -170,12 +149,12 @@ class Pack:
     @property
     def size(self) -> int:
         """Bytes on disk, of pack and index."""
-        return self._size + len(self._index)
+        return self._size + self._index.size
 
     def _read_tables(self) -> None:
         """Take in what the end of the pack says of the rest; ObjectCorruptError where that does not match its checksum."""
         size = self._size = self._file.size()
-        _check_magic(self.path, self._file.read_at(16, 0), PACK_MAGIC)
+        check_magic(self.path, self._file.read_at(16, 0), PACK_MAGIC)
         if size < 16 + PACK_END:
             raise ObjectCorruptError(self.path, "it is shorter than any pack", size)
         end = self._file.read_at(PACK_END, size - PACK_END)
@@ -207,38 +186,8 @@ class Pack:
         self._plain = FrameCodec()
         self._blobs = FrameCodec(dictionary=dictionary) if dictionary else self._plain
 
-    @property
-    def index_size(self) -> int:
-        """The bytes of the index that this pack has."""
-        count: int = self.count
-        return _PREFIX_START + 8 * count + SEAL_SIZE
-
     def _open_index(self) -> None:
-        path = self.index_path
-        count = self.count
-        length = self.index_size
-        data = files.read_file(path, length + 1)
-        size = len(data)
-        if size < _PREFIX_START + SEAL_SIZE:
-            raise ObjectCorruptError(path, "it is shorter than any index", size)
-        _check_magic(path, data[:16], INDEX_MAGIC)
-        if data[24:56] != self._seal:
-            raise ObjectCorruptError(path, "it is the index of another pack", 24)
-        if size != length:
-            raise ObjectCorruptError(path, f"its length does not fit the {count} objects of its pack", size)
-        view = memoryview(data)
-        if blake3(view[:-SEAL_SIZE]).digest() != data[-SEAL_SIZE:]:
-            raise ObjectCorruptError(path, "it does not match its checksum", size - SEAL_SIZE)
-        if int.from_bytes(data[16:20], "little") != count:
-            raise ObjectCorruptError(path, "it is the index of another pack", 16)
-        self._index = data
-        end = _PREFIX_START + 4 * count
-        self._fanout = view[_FANOUT_START:_PREFIX_START].cast("I")
-        self._prefixes = view[_PREFIX_START:end].cast("I")
-        self._ordinals = view[end : end + 4 * count].cast("I")
-        fanout = self._fanout.tolist()
-        if fanout[-1] != count or fanout != sorted(fanout):
-            raise ObjectCorruptError(path, f"its fanout does not fit its {count} objects", _FANOUT_START)
+        self._index = ObjectIndex(self.index_path, self.count, self._seal)
 
     def read(self, id: ObjectId) -> Object | None:
         """The object, or None when it is not in this pack."""
@@ -354,16 +303,9 @@ class Pack:
         ordinal = self._hints.get(id)
         if ordinal is not None:
             return ordinal
-        first = id[0]
-        low = self._fanout[first - 1] if first else 0
-        high = self._fanout[first]
-        key = prefix_of(id)
-        at = bisect_left(self._prefixes, key, low, high)
-        while at < high and self._prefixes[at] == key:
-            ordinal = self._ordinals[at]
+        for ordinal in self._index.ordinals(id):
             if self.id_at(ordinal) == id:
                 return ordinal
-            at += 1
         return None
 
     def id_at(self, ordinal: int) -> ObjectId:
@@ -407,18 +349,8 @@ class Pack:
 
     def find(self, prefix: str) -> list[ObjectId]:
         """The ids in this pack that begin with the hexadecimal digits *prefix*, of which there are two or more."""
-        first = int(prefix[:2], 16)
-        low = self._fanout[first - 1] if first else 0
-        high = self._fanout[first]
-        at = bisect_left(self._prefixes, int(prefix[2:10].ljust(8, "0"), 16), low, high)
-        last = int(prefix[2:10].ljust(8, "f"), 16)
-        result = []
-        while at < high and self._prefixes[at] <= last:
-            id = self.id_at(self._ordinals[at])
-            if id.hex().startswith(prefix):
-                result.append(id)
-            at += 1
-        return result
+        found = map(self.id_at, self._index.ordinals_under(prefix))
+        return [id for id in found if id.hex().startswith(prefix)]
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         """Every object in the pack, in its order; no payload is read."""
@@ -429,8 +361,7 @@ class Pack:
 
     def index_rows(self, first: int) -> Iterator[tuple[int, int]]:
         """For the ids whose first byte is *first*, in order of id: what is in bytes 1 to 4, and the ordinal."""
-        low, high = self._fanout[first - 1] if first else 0, self._fanout[first]
-        return zip(self._prefixes[low:high], self._ordinals[low:high], strict=True)
+        return zip(*self._index.rows(first), strict=True)
 
     def runs(self) -> Iterator[tuple[Kind, int, int]]:
         """Runs of objects of one kind: the kind, the first ordinal, and how many."""
@@ -577,10 +508,12 @@ class Pack:
         """Let go of what was unpacked and of the ids that were read: for who reads all of a store."""
         self.forget()
         self._blocks.clear()
+        self._index.release()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         self._file.close()
+        self._index.close()
 
 
 def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
@@ -593,12 +526,3 @@ def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> 
     if ends[-1] != len(raw):
         raise ObjectCorruptError(path, "a frame's objects do not fill it", row.offset)
     return raw, ends
-
-
-def _check_magic(path: str, found: bytes, expected: bytes) -> None:
-    version = expected.rstrip(b"\0\n").rfind(b" ") + 1
-    if found[:16] == expected:
-        return
-    if found[:version] == expected[:version] and found[version : version + 1].isdigit():
-        raise FormatVersionError(path, found[version:].split(b"\n")[0].decode("ascii", "replace"), "1")
-    raise ObjectCorruptError(path, f"it does not begin with '{expected[:version].decode().strip()}'", 0)

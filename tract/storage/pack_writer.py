@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 import struct
-import sys
 import zlib
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice, pairwise
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -25,16 +22,15 @@ from tract.storage.pack import (
     FRAME,
     FRAME_SIZE,
     IDS_A_CHECK,
-    INDEX_MAGIC,
     PACK_MAGIC,
     PLAIN,
     TRAILER,
     FrameRow,
 )
+from tract.storage.pack_index import index_pieces
 
 SEAL_LEVEL = 3
 QUICK_LEVEL = 1
-_INDEX_PIECE = 4096
 
 _KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
 
@@ -95,7 +91,7 @@ def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, 
         # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
         path = file.publish(f"pack-{seal.hex()[:40]}.pack")
     with files.mapped(path) as table, files.NewFile(directory) as index:
-        for piece in _index_pieces(table, writer.ids_start, writer.count, seal):
+        for piece in index_pieces(table, writer.ids_start, writer.count, seal):
             index.write(piece)
         index.publish(os.path.basename(path).removesuffix(".pack") + ".idx")
     return path
@@ -207,49 +203,3 @@ def _fold_some(pieces: Sequence[bytes], ordinal: int, found: Sequence[int | None
     rest.append(pieces[-1])
     number = len(distances)
     return struct.pack(f"<H{number}i{number}H", number, *distances, *gaps) + b"".join(rest)
-
-
-def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
-    """The index of the pack that has *ids*, in its order."""
-    return b"".join(_index_pieces(b"".join(ids), 0, len(ids), pack_seal))
-
-
-def _index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: bytes) -> Iterator[bytes]:
-    """The index of the *count* ids in *table* from *start* on, piece by piece."""
-
-    def id_at(ordinal: int) -> ObjectId:
-        at = start + ordinal * ID_SIZE
-        return table[at : at + ID_SIZE]
-
-    firsts = table[start : start + count * ID_SIZE : ID_SIZE]
-    ends = list(accumulate(firsts.count(byte) for byte in range(256)))
-    order = array("I", bytes(4 * count))
-    free = [0, *ends[:-1]]
-    for at, first in enumerate(firsts):
-        order[free[first]] = at
-        free[first] += 1
-    # Sorted byte by byte, so that memory holds the ids of one first byte only.
-    for low, high in pairwise((0, *ends)):
-        order[low:high] = array("I", sorted(order[low:high], key=id_at))
-    seal = blake3()
-    head = INDEX_MAGIC + struct.pack("<II", count, 0) + pack_seal + struct.pack("<256I", *ends)
-    for piece in chain(
-        [head],
-        (_prefixes(id_at(at) for at in part) for part in _parts(order)),
-        (struct.pack(f"<{len(part)}I", *part) for part in _parts(order)),
-    ):
-        seal.update(piece)
-        yield piece
-    yield seal.digest()
-
-
-def _prefixes(ids: Iterable[ObjectId]) -> bytes:
-    """What the index sorts by after the first byte, of each id: its next four, as a number."""
-    numbers = array("I", b"".join([id[1:5] for id in ids]))
-    if sys.byteorder == "little":
-        numbers.byteswap()  # they are big-endian in the id, so that they sort as it does
-    return struct.pack(f"<{len(numbers)}I", *numbers)
-
-
-def _parts(order: array[int]) -> Iterator[array[int]]:
-    return (order[at : at + _INDEX_PIECE] for at in range(0, len(order), _INDEX_PIECE))

@@ -32,12 +32,11 @@ from tract.storage.pack import (
     FRAME,
     IDS_A_CHECK,
     PLAIN,
-    SEAL_SIZE,
     FrameRow,
     Pack,
     unpack_frame,
 )
-from tract.storage.pack_writer import index_bytes
+from tract.storage.pack_index import SEAL_SIZE, index_bytes, index_size, is_whole
 
 _CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
 _LONGEST_DICTIONARY = 1024 * 1024
@@ -75,6 +74,13 @@ class PackScan(Pack):
 
     def _open_index(self) -> None:
         """Nothing is looked for by its id here; ``check_index`` compares the index with the pack."""
+
+    def release(self) -> None:
+        self.forget()
+        self._blocks.clear()
+
+    def close(self) -> None:
+        self._file.close()
 
     def _check_seal(self) -> None:
         if self._ids is not None:
@@ -332,11 +338,11 @@ class PackScan(Pack):
     def check_index(self, store: str, name: str) -> Problem | None:
         """What is wrong with the index beside this pack: it must be, byte for byte, the one this pack makes."""
         try:
-            data = files.read_file(os.path.join(store, name), self.index_size + 1)
+            data = files.read_file(os.path.join(store, name), index_size(self.count) + 1)
         except FileNotFoundError:
             detail = "the pack has no index, so nobody reads it"
             return Problem("index-missing", "warning", "index", path=name, offset=None, detail=detail)
-        if self.is_damaged and blake3(data[:-SEAL_SIZE]).digest() == data[-SEAL_SIZE:]:
+        if self.is_damaged and is_whole(data):
             return None
         made = b"" if self.is_damaged else self.index()
         if data == made:
