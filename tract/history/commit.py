@@ -131,7 +131,7 @@ def make_commits(
 
 def _new_blob(value: dict[str, Any]) -> NewObject:
     """A draft's value as a blob; of a provider's message only that can be wrong, for what is around it is the store's own."""
-    return new_blob(value, "message" if value.get("content_type") == "message" else None)
+    return new_blob(value, "message" if value.get("content_type") == "message" and "message" in value else None)
 
 
 def _make_each(
