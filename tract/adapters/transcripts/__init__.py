@@ -10,6 +10,7 @@ Readers are pure: a file goes in, values come out, and nothing here knows tract'
     formats       whose format a list of messages has, and whether a message is one
     strictjson    JSON without its accidents: NaN, twice the same key, half a surrogate pair
     places        on which line of a document a value stands
+    parquet       the rows of a Parquet file
     unpacking     files that are compressed
 """
 

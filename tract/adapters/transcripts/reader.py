@@ -1,6 +1,6 @@
 """Reading a file of conversations, whatever kind it is.
 
-A file is one JSON document or a JSON value a line, which its first line and then the whole of it decide, not its name; it may be compressed.
+A file is one JSON document or a JSON value a line, which its first line and then the whole of it decide, not its name, or the rows of a Parquet file; it may be compressed.
 What cannot be read is a ``Problem`` with its place, and the rest is read.
 A file in which nothing looks like a conversation is an ``ImportFormatError``.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from tract.adapters.transcripts.model import Conversation, Format, Found, Reading, Report
+from tract.adapters.transcripts.parquet import MAGIC, read_rows
 from tract.adapters.transcripts.places import Places
 from tract.adapters.transcripts.shapes import NotFound, Place, Shapes, likely_key
 from tract.adapters.transcripts.strictjson import Parser, Refused, describe, parse
@@ -87,6 +88,9 @@ class _Reader:
             if format.scope == "file" and format.detect(head):
                 self._take(Found("", [file], path=self.path), format)
                 return
+        if head.startswith(MAGIC):
+            self._read_value(list(read_rows(file, str(self.path), partial(self._report_mended, None))))
+            return
         first, more = _next_line(file), bool(_next_line(file))
         file.seek(0)
         looks_like_json = first.startswith((b"{", b"["))
