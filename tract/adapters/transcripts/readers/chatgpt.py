@@ -5,9 +5,11 @@
 
 The line to ``current_node`` is the main one; an answer that was asked for again, or a question that was asked otherwise, is a branch.
 A message of the assistant's to a tool (``recipient``) is a call, and the tool's message behind it its result.
+What the user told the program of himself stands in a system message's ``metadata.user_context_message_data`` (to 2024), or is a content of its own (``user_editable_context``).
 Pictures and other files are not in the file: a text in their place names them. A message with anything but a text keeps its content in the metadata, under ``chatgpt``.
+A content that says nothing tract has words for is told; so is what the program itself says of a thought (``reasoning_recap``).
 
-Unproven: written from a sample, no export of the program's was at hand.
+Written from an export of January 2024 (github.com/Ali-Pourzangbar/FSM_ChatGPT), from excerpts of later ones, and from what their readers know of the rest.
 """
 
 from __future__ import annotations
@@ -52,10 +54,17 @@ def _turns(
     author = said["author"] if isinstance(said.get("author"), dict) else {}
     role, content = author.get("role"), said["content"]
     text, thought = _words(content)
+    about = said["metadata"] if isinstance(said.get("metadata"), dict) else {}
+    if not (text or thought) and role == "system":
+        text = _told_of_user(about.get("user_context_message_data"))
+    files = _attached(about.get("attachments"), content)
+    text = "\n".join(filter(None, (text, *files))) or None
     if not (text or thought):
+        kind = content.get("content_type")
+        if any(value not in (None, "", [], {}, [""]) for key, value in content.items() if key != "content_type"):
+            report.note_once(line, f"a content of type {str(kind)[:40]!a} is left out", f"chatgpt {kind}")
         return ()
     recipient = said.get("recipient")
-    about = said["metadata"] if isinstance(said.get("metadata"), dict) else {}
     if role == "assistant" and isinstance(recipient, str) and recipient not in ("all", ""):
         message = answer(None, [tool_call(said.get("id") or node.get("id"), recipient, text or "")], thought)
     elif role == "assistant":
@@ -92,6 +101,8 @@ def _words(content: dict[str, JSON]) -> tuple[str | None, str | None]:
             thoughts = content.get("thoughts")
             parts = [part.get("content") or part.get("summary") for part in thoughts if isinstance(part, dict)] if isinstance(thoughts, list) else []  # fmt: skip
             return None, "\n".join(part for part in parts if isinstance(part, str)) or None
+        case "reasoning_recap":
+            return None, None
         case "user_editable_context":
             texts = [content.get("user_profile"), content.get("user_instructions")]
             return "\n\n".join(text for text in texts if isinstance(text, str) and text) or None, None
@@ -101,6 +112,20 @@ def _words(content: dict[str, JSON]) -> tuple[str | None, str | None]:
         if isinstance(content.get(key), str):
             return content[key] or None, None
     return None, None
+
+
+def _told_of_user(data: JSON) -> str | None:
+    """What the user told the program of himself, as exports to 2024 have it."""
+    texts = [data.get(key) for key in ("about_user_message", "about_model_message")] if isinstance(data, dict) else []
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text) or None
+
+
+def _attached(files: JSON, content: dict[str, JSON]) -> list[str]:
+    """A text for each file that came with a message, but for those that a part of its content names."""
+    parts = content.get("parts")
+    named = "\n".join(map(_part, parts)) if isinstance(parts, list) else ""
+    found = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return [f"[file: {file.get('name')}]" for file in found if not (file.get("id") and str(file["id"]) in named)]
 
 
 def _part(part: JSON) -> str:

@@ -7,7 +7,9 @@ The blocks are Anthropic's, and kept as such where the API has them (text, think
 The text of an attachment stands behind the message's own; a file's is not in the export, and a text names it.
 Results of tools stand in the assistant's message in the export: they become the user's messages that the API has for them.
 
-Unproven: written from a sample, no export of the program's was at hand.
+A message whose ``parent_message_uuid`` is none of the file's (the first has a uuid of zeros) is a beginning.
+
+Written from an export of March 2026 (its values stand in a public repository, converted), and from what readers of other exports know of the rest.
 """
 
 from __future__ import annotations
@@ -82,9 +84,14 @@ def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str
 
 
 def _block(block: dict[str, JSON]) -> dict[str, JSON]:
-    """The block with the keys that the API has; the export has more."""
+    """The block with the keys that the API has; the export has more, also in what a tool answered."""
     keys = _KEYS.get(str(block.get("type")))
-    return block if keys is None else {key: block[key] for key in keys if block.get(key) is not None}
+    if keys is None:
+        return block
+    kept = {key: block[key] for key in keys if block.get(key) is not None}
+    if isinstance(kept.get("content"), list):
+        kept["content"] = [_block(part) if isinstance(part, dict) else part for part in kept["content"]]
+    return kept
 
 
 def _attached(attachment: dict[str, JSON]) -> dict[str, JSON]:

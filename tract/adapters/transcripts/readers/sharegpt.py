@@ -16,6 +16,7 @@ Two cases are text, because no provider takes anything else, and nothing is lost
 a call whose value is no such JSON is an assistant's text, and an observation with no call left to answer is a user's.
 
 The item itself stands in the turn's metadata under ``sharegpt``, so what was read can be given back exactly.
+Written from sets in this shape (LLaMA-Factory's samples) and ToolBench's, which has ``function`` for a result.
 """
 
 from __future__ import annotations
