@@ -22,6 +22,13 @@ DRY_RUN = Param(
     help="Change nothing; print how many tokens a provider could no longer serve from its prompt cache.",
 )
 
+TARGET = Param(
+    "target",
+    metavar="TARGET",
+    required=True,
+    help="The message to change: the commit that introduced it, or its number, as HEAD:4.",
+)
+
 PARAMS = (
     Param(
         "targets",

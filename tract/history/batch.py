@@ -137,16 +137,7 @@ class Batch:
                 needs = [one for one, _ in list_items(self.repo, *refs)]
                 if not anew.keys().isdisjoint(needs):
                     refs = build_refs(tx.repo, (anew.get(one, one) for one in needs), tx.objects)
-            change = Change(
-                commit.operation,
-                commit.content,
-                target,
-                time=commit.time,
-                author=commit.author,
-                message=commit.message,
-                metadata=commit.metadata,
-                refs=refs,
-            )
+            change = Change.again(commit, commit.content, target)._replace(refs=refs)
             try:
                 at = anew[id] = add_commit(tx, at, change)
             except EditTargetError:

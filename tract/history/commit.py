@@ -55,6 +55,20 @@ class Change(NamedTuple):
     metadata: dict[str, Any] | None = None
     refs: Refs | None = None
 
+    @classmethod
+    def again(cls, commit: Commit, content: ObjectId, target: ObjectId | None) -> Change:
+        """What makes *commit* once more elsewhere, with this content and target."""
+        return cls(
+            commit.operation,
+            content,
+            target,
+            time=commit.time,
+            author=commit.author,
+            message=commit.message,
+            metadata=commit.metadata,
+            refs=commit.refs,
+        )
+
 
 def check_size(repo: Repository, blob: NewObject) -> None:
     """ContentValidationError for a content that is larger than the settings allow."""

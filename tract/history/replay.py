@@ -68,16 +68,7 @@ class _Run:
         else:
             assert step.content is not None
             target = None if step.target is None else self._anew.get(step.target, step.target)
-            change = Change(
-                step.operation,
-                step.content,
-                target,
-                time=source.time,
-                author=source.author,
-                message=source.message,
-                metadata=source.metadata,
-                refs=source.refs,
-            )
+            change = Change.again(source, step.content, target)._replace(operation=step.operation)
             self.at = add_commit(self._tx, self.at, change)
         self._anew.setdefault(step.source, self.at)
         self.made.append(Replayed(step.source, self.at))

@@ -26,6 +26,7 @@ from tract.messages.parts import (
     object_arguments,
     only_texts,
     placeholder,
+    read_content,
 )
 from tract.messages.values import compact_json, extra_keys, str_or_none
 from tract.objects.message_format import JSON
@@ -47,7 +48,7 @@ def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
     """The neutral turn of an Anthropic message."""
     losses = extra_keys(raw, MESSAGE_KEYS)
     content = raw.get("content")
-    parts = _read_content(content, losses)
+    parts = read_content(content, read_block, losses)
     role = known_role(raw.get("role"))
     parts = [
         Unknown("tool_use")
@@ -58,14 +59,6 @@ def read_anthropic(raw: Mapping[str, JSON], index: int) -> Turn:
         for part in parts
     ]
     return Turn(index, role, tuple(parts), tuple(losses), only_texts(content, parts))
-
-
-def _read_content(content: JSON, losses: list[str]) -> list[Part]:
-    if isinstance(content, str):
-        return [Text(content)]
-    if not isinstance(content, list | tuple):
-        return [] if content is None else [Text(compact_json(content))]
-    return [read_block(block, losses) for block in content]
 
 
 def read_block(block: JSON, losses: list[str]) -> Part:
@@ -81,7 +74,7 @@ def read_block(block: JSON, losses: list[str]) -> Part:
         case "tool_use":
             return ToolCall(str(block.get("id")), str(block.get("name")), compact_json(block.get("input", {})))
         case "tool_result":
-            inner = _read_content(block.get("content"), losses)
+            inner = read_content(block.get("content"), read_block, losses)
             parts = tuple(part for part in inner if isinstance(part, Text | Image | File | Unknown))
             return ToolResult(str(block.get("tool_use_id")), parts, block.get("is_error") is True)
         case "image" if isinstance(block.get("source"), Mapping):
@@ -114,14 +107,14 @@ def _read_document(block: Mapping[str, JSON], source: Mapping[str, JSON]) -> Par
         case "text":
             return File(title, "text/plain", text=str(source.get("data", "")))
         case "content":
-            parts = _read_content(source.get("content"), [])
+            parts = read_content(source.get("content"), read_block, [])
             if all(isinstance(part, Text) for part in parts):
                 return File(title, "text/plain", text="\n".join(part.text for part in parts if isinstance(part, Text)))
     return Unknown("document")
 
 
 def _search_result_text(block: Mapping[str, JSON]) -> str:
-    texts = [part.text for part in _read_content(block.get("content"), []) if isinstance(part, Text)]
+    texts = [part.text for part in read_content(block.get("content"), read_block, []) if isinstance(part, Text)]
     return "\n".join([str(block.get("title", "")), str(block.get("source", "")), *texts])
 
 

@@ -23,6 +23,7 @@ from tract.messages.parts import (
     known_role,
     only_texts,
     placeholder,
+    read_content,
     runs,
     split_results,
 )
@@ -56,7 +57,7 @@ def read_openai(raw: Mapping[str, JSON], index: int) -> Turn:
         losses.append(f"name {raw['name']!r}")
     parts: list[Part] = [Reasoning(raw[key]) for key in ("reasoning_content", "reasoning") if _is_text(raw.get(key))]
     content = raw.get("content")
-    texts = _read_content(content, losses)
+    texts = read_content(content, read_part, losses)
     parts += texts
     if _is_text(raw.get("refusal")):
         parts.append(Refusal(raw["refusal"]))
@@ -72,16 +73,6 @@ def _result_id(raw: Mapping[str, JSON]) -> str:
 
 def _is_text(value: JSON) -> bool:
     return isinstance(value, str) and value != ""
-
-
-def _read_content(content: JSON, losses: list[str]) -> list[Part]:
-    if isinstance(content, str):
-        return [Text(content)]
-    if content is None:
-        return []
-    if not isinstance(content, list | tuple):
-        return [Text(compact_json(content))]
-    return [read_part(part, losses) for part in content]
 
 
 def read_part(part: JSON, losses: list[str]) -> Part:
@@ -170,7 +161,7 @@ def _signature(call: Mapping[str, JSON]) -> str | None:
 
 
 def _read_result(content: JSON, losses: list[str]) -> tuple[Text | Image | File | Unknown, ...]:
-    parts = _read_content(content, losses)
+    parts = read_content(content, read_part, losses)
     return tuple(part for part in parts if isinstance(part, Text | Image | File | Unknown))
 
 

@@ -9,13 +9,13 @@ Parts are told apart by their classes, never compared; named tuples, because nin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from tract.messages.message import CompileWarning
-from tract.messages.values import base64_size, size_text
+from tract.messages.values import base64_size, compact_json, size_text
 from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
 
@@ -149,6 +149,15 @@ class Notes:
             CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index=index)
             for index, kind, subjects in self.found()
         )
+
+
+def read_content(content: JSON, read: Callable[[JSON, list[str]], Part], losses: list[str]) -> list[Part]:
+    """A message's content, a text or a list whose items *read* reads, as parts; what is neither stands as its JSON."""
+    if isinstance(content, str):
+        return [Text(content)]
+    if not isinstance(content, list | tuple):
+        return [] if content is None else [Text(compact_json(content))]
+    return [read(item, losses) for item in content]
 
 
 def known_role(role: JSON, *, calls: bool = False) -> str:

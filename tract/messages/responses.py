@@ -24,6 +24,7 @@ from tract.messages.parts import (
     Unknown,
     known_role,
     placeholder,
+    read_content,
 )
 from tract.messages.values import compact_json, extra_keys, items_of, json_or_text
 from tract.objects.message_format import JSON
@@ -45,7 +46,7 @@ def read_responses(raw: Mapping[str, JSON], index: int) -> Turn:
     match raw.get("type"):
         case None | "message":
             losses += extra_keys(raw, _MESSAGE_KEYS)
-            parts = _read_content(raw.get("content"), losses)
+            parts = read_content(raw.get("content"), _read_part, losses)
             return Turn(index, known_role(raw.get("role")), tuple(parts), tuple(losses))
         case "reasoning":
             return _read_reasoning(raw, index)
@@ -57,7 +58,7 @@ def read_responses(raw: Mapping[str, JSON], index: int) -> Turn:
             part = ToolCall(str(raw.get("call_id")), str(raw.get("name")), json_or_text(raw.get("input", "")), True)
         case "function_call_output" | "custom_tool_call_output":
             losses += extra_keys(raw, _CALL_KEYS)
-            inner = _read_content(raw.get("output"), losses)
+            inner = read_content(raw.get("output"), _read_part, losses)
             found = tuple(part for part in inner if isinstance(part, Text | Image | File | Unknown))
             part = ToolResult(str(raw.get("call_id")), found)
         case kind:
@@ -73,14 +74,6 @@ def _read_reasoning(raw: Mapping[str, JSON], index: int) -> Turn:
             if isinstance(item, Mapping) and item.get("text"):
                 parts.append(Reasoning(str(item["text"]), summary))
     return Turn(index, "assistant", tuple(parts), ("reasoning item", *extra_keys(raw, _REASONING_KEYS)))
-
-
-def _read_content(content: JSON, losses: list[str]) -> list[Part]:
-    if isinstance(content, str):
-        return [Text(content)]
-    if not isinstance(content, list | tuple):
-        return [] if content is None else [Text(compact_json(content))]
-    return [_read_part(part, losses) for part in content]
 
 
 def _read_part(part: JSON, losses: list[str]) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tract.cli.changes import DRY_RUN, set_priority
+from tract.cli.changes import DRY_RUN, TARGET, set_priority
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 
@@ -15,12 +15,7 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param(
-            "target",
-            metavar="TARGET",
-            required=True,
-            help="The message to change: the commit that introduced it, or its number, as HEAD:4.",
-        ),
+        TARGET,
         Param(
             "priority",
             metavar="PRIORITY",

@@ -6,10 +6,8 @@ from functools import partial
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.refs import JSON, go, warn_of_twin
-from tract.history.branch import create_branch
+from tract.cli.refs import JSON, go, go_to_new
 from tract.history.checkout import checkout
-from tract.revision import resolve_revision
 
 
 def run(console: Console, args: Args) -> int:
@@ -18,15 +16,7 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     with console.open_workspace() as space:
         if args.branch is not None:
-            start = space.repo.head()[1] if args.target is None else resolve_revision(space.repo, args.target)
-            go(
-                console,
-                space,
-                partial(create_branch, space.repo, args.branch, start, switch=True),
-                new=True,
-                json=args.json,
-            )
-            warn_of_twin(console, space.repo, args.branch)
+            go_to_new(console, space, args.branch, args.target, json=args.json)
         else:
             go(console, space, partial(checkout, space.repo, args.target), new=False, json=args.json)
     return DONE

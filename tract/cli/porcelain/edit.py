@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tract.cli.changes import DRY_RUN, print_dry_run
+from tract.api.tract import Tract
+from tract.cli.changes import DRY_RUN, TARGET, print_dry_run
 from tract.cli.command import DONE, NEGATIVE, ROLES, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.inputs import PRINT_JSON, content_from_json, edited_text, given_text, message_of_role
@@ -16,6 +18,7 @@ from tract.history.commit import edit_target
 from tract.messages import message_of, message_text
 from tract.messages.message import Message, readable_content
 from tract.objects.content import MessageContent
+from tract.report.info import CommitInfo
 from tract.revision import resolve_revision
 
 _PLACE = re.compile(r"-?[0-9]{1,3}")
@@ -40,12 +43,7 @@ def run(console: Console, args: Args) -> int:
     elif args.role is not None:
         content = _in_role(console, args.target, args.role, text)
     with console.open_tract() as tract:
-        if args.dry_run:
-            print_dry_run(console, tract, partial(tract.edit, args.target, content), json=args.print_json)
-            return DONE
-        info = tract.edit(args.target, content, message=args.message)
-        print_commit(console, tract, info, json=args.print_json)
-    return DONE
+        return _change(console, args, tract, partial(tract.edit, args.target, content))
 
 
 def _restore(console: Console, args: Args) -> int:
@@ -58,11 +56,15 @@ def _restore(console: Console, args: Args) -> int:
     is_place = _PLACE.fullmatch(args.restore) is not None
     with console.open_tract() as tract:
         version = int(args.restore) if is_place else args.restore
-        if args.dry_run:
-            print_dry_run(console, tract, partial(tract.restore, args.target, version), json=args.print_json)
-            return DONE
-        info = tract.restore(args.target, version, message=args.message)
-        print_commit(console, tract, info, json=args.print_json)
+        return _change(console, args, tract, partial(tract.restore, args.target, version))
+
+
+def _change(console: Console, args: Args, tract: Tract, change: Callable[..., CommitInfo]) -> int:
+    """Make the *change*, and print its commit; or only what it would do."""
+    if args.dry_run:
+        print_dry_run(console, tract, change, json=args.print_json)
+    else:
+        print_commit(console, tract, change(message=args.message), json=args.print_json)
     return DONE
 
 
@@ -85,12 +87,7 @@ def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
 COMMAND = Command(
     run,
     (
-        Param(
-            "target",
-            metavar="TARGET",
-            required=True,
-            help="The message to change: the commit that introduced it, or its number, as HEAD:4.",
-        ),
+        TARGET,
         Param(
             "text",
             metavar="TEXT",

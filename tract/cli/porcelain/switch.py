@@ -6,7 +6,7 @@ from functools import partial
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.refs import JSON, go, warn_of_twin
+from tract.cli.refs import JSON, go, go_to_new
 from tract.history.branch import create_branch
 from tract.history.checkout import detach_head, switch
 from tract.revision import resolve_revision
@@ -24,23 +24,10 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     with console.open_workspace() as space:
         if args.orphan is not None:
-            go(
-                console,
-                space,
-                partial(create_branch, space.repo, args.orphan, None, switch=True),
-                new=True,
-                json=args.json,
-            )
+            make = partial(create_branch, space.repo, args.orphan, None, switch=True)
+            go(console, space, make, new=True, json=args.json)
         elif args.create is not None:
-            start = space.repo.head()[1] if args.name is None else resolve_revision(space.repo, args.name)
-            go(
-                console,
-                space,
-                partial(create_branch, space.repo, args.create, start, switch=True),
-                new=True,
-                json=args.json,
-            )
-            warn_of_twin(console, space.repo, args.create)
+            go_to_new(console, space, args.create, args.name, json=args.json)
         elif args.detach:
             named = args.name or "HEAD"
             id = resolve_revision(space.repo, named)

@@ -9,9 +9,9 @@ The summaries of pieces lie in ``state/compress-pieces`` until the compression i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from blake3 import blake3
@@ -318,25 +318,18 @@ def _key(summariser: Summariser, request: SummaryRequest, requirements: Requirem
     return blake3(compact_json(told).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
+def _pieces(repo: Repository) -> dict[str, Summary]:
     """What ``state/compress-pieces`` holds: summaries by their keys."""
-
-    pieces: Mapping[str, Summary]
-
-
-def _pieces(repo: Repository) -> Mapping[str, Summary]:
     try:
-        kept = read_state_as(repo, STATE, _Pieces)
+        return read_state_as(repo, STATE, dict[str, Summary]) or {}
     except (ObjectCorruptError, OSError):
         return {}  # they can be made again
-    return {} if kept is None else kept.pieces
 
 
 def _keep(repo: Repository, key: str, found: Summary) -> None:
     kept = dict(list(_pieces(repo).items())[-_MOST_KEPT:])
     with suppress(OSError):  # a summary that cannot be kept is still one that can be used
-        write_state(repo, STATE, _Pieces({**kept, key: found}))
+        write_state(repo, STATE, {**kept, key: found})
 
 
 def forget_pieces(repo: Repository) -> None:
