@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,45 @@ def test_history_changes_only_by_a_transaction() -> None:
             found.add(place)
 
     assert set(BESIDE_TRANSACTIONS) == found
+
+
+# Rooms whose files are named after something else than what is done in them: a command, or another tool's format.
+NAMED_AFTER = ("cli/porcelain", "cli/plumbing", "adapters/exporting", "adapters/transcripts/readers")
+
+# Files of one name in several rooms: what they have in common.
+SHARED_NAMES = {
+    "acting": "actions: carried out, and decided about",
+    "archive": "branches put aside",
+    "collapse": "a child's work taken into its parent",
+    "content": "the kinds of content",
+    "counts": "the tokens of every blob",
+    "diff": "what differs between two contexts",
+    "journal": "the file of the newest objects, read and examined",
+    "land": "the step of a curation that commits",
+    "looking": "what changes nothing",
+    "notes": "notes, in a history, a gc and a remote",
+    "opening": "how a store is opened",
+    "pack": "the files of packed objects, read and examined",
+    "plan": "the step that only looks",
+    "proposals": "actions that wait for approval",
+    "reflog": "where refs were",
+    "refs": "which refs there are",
+    "result": "what came of it, as callers see it",
+    "shallow": "history that was cut",
+    "spawn": "a tract made of another",
+    "store": "what is kept, under way or for good",
+    "torn_pairs": "tool calls without their results",
+    "tracts": "the tracts of a store",
+    "under_way": "commands under way",
+    "workspace": "what a command works with",
+}
+
+# These are about different things, and one of them needs another name.
+UNRELATED_NAMES = {"branches", "kinds", "lines", "model", "operations", "run", "settings"}
+
+
+def test_files_of_one_name_are_about_one_thing() -> None:
+    rooms = [path.relative_to(ROOT / "tract") for path in MODULES if path.name != "__init__.py"]
+    counts = Counter(place.stem for place in rooms if not place.as_posix().startswith(NAMED_AFTER))
+
+    assert SHARED_NAMES.keys() | UNRELATED_NAMES == {name for name, count in counts.items() if count > 1}

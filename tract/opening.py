@@ -29,9 +29,9 @@ from tract.errors import (
     SessionError,
     StorageError,
 )
-from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, ROOT, branch_ref, tract_prefix
 from tract.refs.operations import OperationRefs, first_operation, now
+from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefStore
 from tract.repo import DecodedObjects, Repository
 from tract.settings import load_config, write_config

@@ -11,8 +11,8 @@ from tract.config import TractConfig, from_table, to_table
 from tract.errors import (
     ConfigError,
 )
-from tract.refs.files import make_tract_folder
 from tract.refs.names import ref_path
+from tract.refs.ref_files import make_tract_folder
 from tract.storage import files
 
 _LONGEST_CONFIG = 64 * 1024

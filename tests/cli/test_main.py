@@ -356,7 +356,7 @@ DISPENSABLE = (
         "tract.report.status",
         "tract.writing.stream",
     ),
-    *("tract.messages.rendering", "tract.messages.caching", "tract.messages.content"),
+    *("tract.messages.to_provider", "tract.messages.caching", "tract.messages.content"),
     *(
         "tract.history.commit",
         "tract.history.diff",
@@ -374,7 +374,7 @@ DISPENSABLE = (
     ),
     *("tract.adapters", "tract.curation", "tract.llm"),
 )
-RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.rendering", "tract.messages.caching")
+RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.to_provider", "tract.messages.caching")
 COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
 OPENED = (
     *("tract.api.tract", "tract.api.handle", "tract.api.opening", "tract.objects.content", "tract.messages.content"),

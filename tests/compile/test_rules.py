@@ -15,7 +15,7 @@ from tract import ContentValidationError, ReasoningContent
 from tract.compile import sent
 from tract.messages import message_from_raw, message_of, render
 from tract.messages.form import RULES
-from tract.messages.names import TARGETS
+from tract.messages.tool_names import TARGETS
 
 
 def rendered(context: Any, format: str, **options: Any) -> str:

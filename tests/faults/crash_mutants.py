@@ -16,7 +16,7 @@ from tests.faults.crash_recording import replaced
 from tract import opening as store_opening
 from tract.api import opening
 from tract.objects.model import NewObject
-from tract.refs import files as ref_files
+from tract.refs import ref_files
 from tract.refs.operations import OperationRefs
 from tract.storage import database, files, journal
 from tract.storage.database import Database

@@ -22,7 +22,7 @@ from tests.faults.state_writing import WritingMachine
 from tract import Tract
 from tract.errors import CommitNotFoundError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.opening import open_repository
 

@@ -15,7 +15,7 @@ from tests.making import Words
 from tract import Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
 from tract.opening import open_repository
-from tract.refs.files import RefFiles
+from tract.refs.ref_files import RefFiles
 
 
 def opened(folder: Path) -> Tract:

@@ -10,9 +10,9 @@ from tests.fuzz.object_targets import json_seeds
 from tests.fuzz.target import JSON, LINES, Form, Target, check
 from tract.errors import LLMError, TractError
 from tract.llm.anthropic_format import AnthropicAssembler, read_anthropic_answer
+from tract.llm.client_settings import Limits, Secrets
 from tract.llm.flow import Assembler, Call, Head, Piece, Receive, Reply, Send, ask
 from tract.llm.openai_format import OpenAIAssembler, read_openai_answer
-from tract.llm.settings import Limits, Secrets
 from tract.llm.sse import Event, EventParser
 from tract.llm.types import LLMResponse
 

@@ -19,8 +19,8 @@ from tract.api.tract import Tract
 from tract.cli.inputs import content_from_json
 from tract.errors import TractError
 from tract.history.context import context_of
+from tract.maintenance.fsck.connectivity import Graph, Root
 from tract.maintenance.fsck.examination import FoundObject, FoundObjects
-from tract.maintenance.fsck.graph import Graph, Root
 from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
 from tract.messages.message import Message, message_in
 from tract.objects.content import to_value, validate_content

@@ -20,8 +20,8 @@ from tract.remote.intents import Wish, decode_intent, encode_intent
 from tract.remote.link import Link
 from tract.remote.packs import NewPack, decode_index, encode_pack, read_pack
 from tract.remote.transport import MemoryTransport
-from tract.storage.compression import compress_record, decompress
 from tract.storage.shallow import Cut
+from tract.storage.zstd import compress_record, decompress
 
 _ID = bytes([7]) * 32
 _KEY = "v1/packs/ab/" + "ab" * 16

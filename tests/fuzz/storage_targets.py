@@ -22,7 +22,6 @@ from tract.maintenance.fsck.journal import scan_journal
 from tract.maintenance.fsck.pack import PackScan
 from tract.objects.id import ID_SIZE, object_id
 from tract.objects.model import NewObject, new_blob
-from tract.storage.compression import FrameCodec, compress_record, decompress
 from tract.storage.counts import (
     BlobCount,
     CountsReader,
@@ -35,10 +34,11 @@ from tract.storage.counts import (
 )
 from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, TRANSACTION, Journal, create_journal
 from tract.storage.loose import LooseObjects
+from tract.storage.object_record import HEADER, HEADER_SIZE, pack_record, unpack_record
 from tract.storage.pack import CHECK_SIZE, FRAME, IDS_A_CHECK, PACK_END, TRAILER, Pack
 from tract.storage.pack_index import SEAL_SIZE, index_bytes, seal_of
 from tract.storage.pack_writer import Group, write_pack
-from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
+from tract.storage.zstd import FrameCodec, compress_record, decompress
 from tract.tokens.vocabularies import pack_tokens, unpack_ranks
 
 _NONCE = b"noncenon"

@@ -15,11 +15,11 @@ from blake3 import blake3
 
 from tests.fuzz.target import JSON, MSGPACK, Target, check, put, refusing, scratch
 from tract.cli.console import Console, one_line, text_width
-from tract.cli.looking import looking_workspace
 from tract.cli.plumbing.for_each_ref import COMMAND as FOR_EACH_REF
 from tract.cli.plumbing.hash_object import COMMAND as HASH_OBJECT
 from tract.cli.plumbing.ref_transaction import run_transactions
 from tract.cli.retention import is_retention
+from tract.cli.workspace import looking_workspace
 from tract.config import TokenBudgetConfig, TractConfig
 from tract.errors import TractError
 from tract.escape import escaped
@@ -30,8 +30,8 @@ from tract.history.priority import Priority, annotate, read_priority
 from tract.history.times import microseconds, read_moment
 from tract.objects.model import CommitOperation
 from tract.opening import format_text, memory_repository, read_format
-from tract.refs.files import format_line, parse_line
 from tract.refs.names import branch_ref, check_ref, name_problem, tag_ref, tract_prefix
+from tract.refs.ref_files import format_line, parse_line
 from tract.repo import Repository
 from tract.revision import ref_history, resolve_object, resolve_range, resolve_revision
 from tract.settings import read_config, write_config

@@ -18,7 +18,7 @@ from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY, plan_gc
 from tract.maintenance.gc.result import GCResult
 from tract.maintenance.gc.run import collect, run_gc
-from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.repo import Repository
 from tract.storage.shallow import Cut, decode_shallow, write_shallow

@@ -18,7 +18,7 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY
 from tract.maintenance.gc.run import collect
-from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.making import Words, texts
 from tract import BlobNotFoundError, ContentValidationError, RecordContent, Tract
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 
 

@@ -13,7 +13,7 @@ from tract.errors import LLMResponseError
 from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
 from tract.llm.clients import limit_name
 from tract.llm.openai_format import OpenAIAssembler, openai_body, read_openai_answer
-from tract.llm.reading import Refused
+from tract.llm.parsing import Refused
 from tract.llm.sse import Event
 from tract.llm.types import LLMRequest
 

@@ -10,9 +10,9 @@ import pytest
 from tests.llm.asking import KEY, ask, every_protocol, every_way, make_client
 from tests.llm.server import fail
 from tract.errors import LLMConfigError, LLMError, TractError
+from tract.llm.client_settings import Limits, Secrets
 from tract.llm.clients import AnthropicClient, OpenAIClient
 from tract.llm.failure import read_retry_after, wait_before_repeating
-from tract.llm.settings import Limits, Secrets
 
 CLIENTS = [(OpenAIClient, "OPENAI_API_KEY"), (AnthropicClient, "ANTHROPIC_API_KEY")]
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, settings
 
 from tests.messages.test_sending import FAULTS, HISTORIES, is_nothing
-from tract.messages import anthropic_body, fit_anthropic, gemini, mending, names, render, responses_body, writing
+from tract.messages import anthropic_body, fit_anthropic, gemini, mending, render, responses_body, tool_names, writing
 from tract.messages.message import Message
-from tract.messages.names import TARGETS
+from tract.messages.tool_names import TARGETS
 
 
 def first(*given: Any, **_: Any) -> Any:
@@ -33,7 +33,7 @@ def no(*_: Any, **__: Any) -> bool:
 SEEDED: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "unanswered calls stay so": (mending.Arrangement, "_is_unanswered", no),
     "orphans and doubles stay": (mending, "only_results", first),
-    "ids stay as they are": (names.CallIds, "give", second),
+    "ids stay as they are": (tool_names.CallIds, "give", second),
     "results keep their ids": (mending, "with_results_for", first),
     "late results stay": (mending.Arrangement, "_stays", yes),
     "chat is not fitted": (writing, "fit_openai", first),

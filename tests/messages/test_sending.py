@@ -19,9 +19,9 @@ from tests.tokens.test_media import png
 from tract.messages import message_from_raw, render
 from tract.messages.form import Form
 from tract.messages.message import Message
-from tract.messages.names import TARGETS, Target
-from tract.messages.rendering import rendered_for
-from tract.messages.sending import MessageRows, Sendings
+from tract.messages.sent_history import MessageRows, Sendings
+from tract.messages.to_provider import rendered_for
+from tract.messages.tool_names import TARGETS, Target
 
 Raw = dict[str, Any]
 FAULTS: dict[str, Callable[..., list[str]]] = {

@@ -13,8 +13,8 @@ from tract.errors import CommitNotFoundError, RefMovedError, RefNameError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Operation, new_blob, new_commit, new_operation
 from tract.refs.buffered import BufferedObjects, BufferedRefs
-from tract.refs.files import RefFiles
 from tract.refs.operations import OperationRefs, first_operation
+from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefEdit, RefStore
 from tract.storage.database import Database, create_database
 from tract.storage.memory import MemoryStore

@@ -14,7 +14,7 @@ from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.journal import scan_journal
 from tract.objects.model import new_blob
 from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, Journal
-from tract.storage.record import LOOSE_LIMIT, pack_record
+from tract.storage.object_record import LOOSE_LIMIT, pack_record
 
 NONCE = b"noncenon"
 

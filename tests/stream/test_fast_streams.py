@@ -17,7 +17,7 @@ from blake3 import blake3
 from tract import DialogueContent, Tract
 from tract.errors import GCError, RefNameError, StorageError, StreamError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.stream.export import plan_revision_export, plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_revision_export, plan_store_export, write_stream
 from tract.maintenance.stream.load import ImportResult, import_stream
 from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from tests.making import Words
 from tract import Priority, Tract
-from tract.cli.looking import looking_workspace
+from tract.cli.workspace import looking_workspace
 from tract.compile.totals import ContextTotals, context_totals
 from tract.opening import open_repository
 from tract.storage.counts import Totals, add_totals, load_totals

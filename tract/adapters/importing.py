@@ -24,6 +24,7 @@ from tract.history.branch import cleaned_name, free_branch_name, taken_branch_na
 from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, SPAWN_REF, branch_ref, tract_prefix
+from tract.refs.ref_files import make_tract_folder
 from tract.repo import Repository
 from tract.transaction import transaction
 from tract.tree import EMPTY
@@ -262,7 +263,6 @@ def call_tract(repo: Repository, conversation: Conversation) -> None:
     config = settings_in(repo)
     if not named or named == repo.tract or repo.path is None or config.display_name not in (None, id):
         return
-    from tract.refs.files import make_tract_folder  # most are called something already
     from tract.settings import write_config
 
     folder = make_tract_folder(repo.path, repo.prefix) if repo.prefix else repo.path

@@ -21,7 +21,7 @@ from tract.agents.rules import KEPT_TURNS, compressing, paths_in
 from tract.agents.subject import Advice, Subject
 from tract.maintenance.gc.run import is_due
 from tract.messages import message_text
-from tract.messages.repair import Lost, without_tools
+from tract.messages.torn_pairs import Lost, without_tools
 from tract.report.text import count_of
 
 PRESSURE = 0.7

@@ -17,7 +17,7 @@ from tract.agents.target import TractLike
 from tract.llm.types import LLMClient, LLMResponse
 from tract.messages.message import message_from_raw
 from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 
 ORIGIN = "orchestrator"
 

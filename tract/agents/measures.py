@@ -19,7 +19,7 @@ from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
 from tract.messages.pairing import Pairing, Ref, is_answer, says_more
 from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.objects.codec import decode
 from tract.objects.id import ObjectId
 

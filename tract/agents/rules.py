@@ -17,7 +17,7 @@ from tract.agents.actions import Action
 from tract.agents.subject import Advice, Subject
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Text
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.report.text import count_of, excerpt
 
 KEPT_TURNS = 20

@@ -20,7 +20,7 @@ from tract.objects.codec import MAX_SIZE
 
 if TYPE_CHECKING:
     from tract.api.tract import Tract
-    from tract.cli.looking import LookingWorkspace
+    from tract.cli.workspace import LookingWorkspace
     from tract.repo import Repository
 
 _STYLES = {
@@ -271,7 +271,7 @@ class Console:
 
         Tokens nobody counted yet are estimated: no tokenizer is loaded.
         """
-        from tract.cli.looking import looking_workspace  # plumbing needs no compiler
+        from tract.cli.workspace import looking_workspace  # plumbing needs no compiler
 
         with self.open_repository() as repo:
             yield looking_workspace(repo, self.warn)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tract.cli.command import Args, Param
 from tract.cli.console import Console
-from tract.cli.looking import looking_workspace
+from tract.cli.workspace import looking_workspace
 from tract.compile.workspace import Workspace
 from tract.history.read_time import read_time
 from tract.history.tracts import in_tract, settings_in

@@ -21,7 +21,7 @@ import typer
 from tract.cli.command import BRANCH, DONE, TRACT, USAGE, Command, Param, spelled_out, with_common
 from tract.cli.commands import ENTRIES, Entry
 from tract.cli.console import Console
-from tract.cli.settings import NAMES
+from tract.cli.user_settings import NAMES
 from tract.config import TractConfig
 from tract.errors import TractError
 from tract.history.tracts import tract_times

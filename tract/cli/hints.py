@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from tract import errors
 from tract.cli.console import Console
-from tract.cli.settings import NAMES
+from tract.cli.user_settings import NAMES
 from tract.config import TractConfig
 from tract.history.tracts import tract_times
 from tract.refs.names import HEADS, TAGS, tract_name

@@ -82,7 +82,7 @@ def _editor(console: Console) -> list[str] | None:
     import shlex
     import shutil
 
-    from tract.cli.settings import user_setting
+    from tract.cli.user_settings import user_setting
 
     environ = console.environ
     for command in (

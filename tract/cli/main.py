@@ -82,7 +82,7 @@ def _dispatch(argv: list[str], console: Console) -> int:
             return DONE
         name, argv = argv[0], ["--help"]
     if name not in ENTRIES:
-        from tract.cli.settings import ALIAS, user_setting
+        from tract.cli.user_settings import ALIAS, user_setting
 
         alias = user_setting(console, ALIAS + name)
         if alias is None:
@@ -162,7 +162,7 @@ def _global_option(argv: list[str], console: Console) -> int | None:
     elif option == "--branch":
         console.branch = value
     elif option == "-c":
-        from tract.cli.settings import give  # few commands are told anything else than what is saved
+        from tract.cli.user_settings import give  # few commands are told anything else than what is saved
 
         give(console, value)
     elif value not in _COLORS:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from tract.cli.command import DONE
 from tract.cli.console import Console
-from tract.cli.settings import user_setting
+from tract.cli.user_settings import user_setting
 
 
 def run_paged(console: Console, run: Callable[[], int]) -> int:

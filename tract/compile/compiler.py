@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from tract.compile.messages import remembering
 from tract.compile.patch import Patch
-from tract.compile.repair import Repair, extend_repair, repair
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tables import ConfigTable, NoteTables, advance_to_now
+from tract.compile.torn_pairs import Repair, extend_repair, repair
 from tract.errors import ContentValidationError, TractError
 from tract.history.context import chunk_ids, chunks, context_at
 from tract.history.notes import NoteTable, notes_between

@@ -11,11 +11,11 @@ from tract.errors import ContentValidationError, TractError
 from tract.messages import CacheMode, Rendered
 from tract.messages.form import Form, checked_form
 from tract.messages.message import CompileWarning, Message, message_in
-from tract.messages.names import TARGETS, Target
 from tract.messages.pairing import is_answer, is_reasoning
-from tract.messages.rendering import rendered_for, target_format
-from tract.messages.sending import Sendings, refuse_nothing
+from tract.messages.sent_history import Sendings, refuse_nothing
 from tract.messages.sentences import is_refused, united
+from tract.messages.to_provider import rendered_for, target_format
+from tract.messages.tool_names import TARGETS, Target
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.repo import Repository

@@ -23,7 +23,7 @@ from tract.objects.ids import Ids
 if TYPE_CHECKING:
     from tract.messages.fit_responses import Answers
     from tract.messages.form import Form
-    from tract.messages.sending import Sending, Sendings
+    from tract.messages.sent_history import Sending, Sendings
 
 _T = TypeVar("_T")
 _UNKNOWN = -1
@@ -241,7 +241,7 @@ class Columns:
 
     def sending(self, form: Form, length: int, answers: Answers) -> Sending:
         """What is sent in *form* of the first *length* messages; costs the messages added since it was last asked."""
-        from tract.messages.sending import Sendings  # it loads all formats, and most commands send nothing
+        from tract.messages.sent_history import Sendings  # it loads all formats, and most commands send nothing
 
         if self._sendings is None or self._sendings.rows > length:
             self._sendings = Sendings(answers)

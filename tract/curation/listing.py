@@ -16,7 +16,7 @@ from tract.messages import message_text
 from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
 from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.report.text import Shown, excerpt, short

@@ -14,8 +14,8 @@ from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation
 from tract.reflog import is_undo_reason
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TRACTS, check_ref, split_tract
 from tract.refs.operations import shown
+from tract.refs.ref_table import NameTable
 from tract.refs.store import ANY, Expect, Expected, RefEdit
-from tract.refs.table import NameTable
 from tract.repo import Repository
 from tract.transaction import transaction
 

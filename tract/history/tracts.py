@@ -18,7 +18,6 @@ from tract.messages.values import compact_json
 from tract.objects.json import parse_json
 from tract.objects.model import Operation, RefValue
 from tract.opening import author_name
-from tract.refs.files import make_tract_folder
 from tract.refs.names import (
     CHILD_REFS,
     HEAD,
@@ -31,6 +30,7 @@ from tract.refs.names import (
     tract_name,
     tract_prefix,
 )
+from tract.refs.ref_files import make_tract_folder
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.settings import read_config, write_config

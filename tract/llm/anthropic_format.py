@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import LLMResponseError
-from tract.llm.reading import (
+from tract.llm.parsing import (
     Pieces,
     add_delta,
     found,

@@ -22,10 +22,10 @@ import httpx
 
 from tract import __version__
 from tract.errors import ClosedError, LLMConfigError
+from tract.llm.client_settings import Limits, Secrets
 from tract.llm.drivers import AsyncLLMStream, LLMStream
 from tract.llm.flow import Assembler, Call, Flow, ask
-from tract.llm.reading import found
-from tract.llm.settings import Limits, Secrets
+from tract.llm.parsing import found
 from tract.llm.types import ChatMessage, ChatOptions, LLMRequest, LLMResponse
 
 _OURS = ("messages", "stream")

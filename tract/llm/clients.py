@@ -7,8 +7,16 @@ from typing import Any, Unpack
 from tract.config import check_keywords
 from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
 from tract.llm.client import Provider, ProviderClient
+from tract.llm.client_settings import (
+    ClientOptions,
+    Secrets,
+    join_path,
+    read_base_url,
+    read_headers,
+    read_key,
+    read_limits,
+)
 from tract.llm.openai_format import OpenAIAssembler, openai_body, read_openai_answer
-from tract.llm.settings import ClientOptions, Secrets, join_path, read_base_url, read_headers, read_key, read_limits
 from tract.llm.types import LLMRequest
 
 _OPENAI_HOST = "api.openai.com"

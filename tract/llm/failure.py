@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from tract.errors import LLMAuthError, LLMError, LLMRateLimitError, LLMResponseError
-from tract.llm.reading import Refused, raise_if_refused
-from tract.llm.settings import Limits, Secrets
+from tract.llm.client_settings import Limits, Secrets
+from tract.llm.parsing import Refused, raise_if_refused
 from tract.objects.json import parse_json
 
 _TRANSIENT = frozenset({408, 409})

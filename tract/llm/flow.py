@@ -18,9 +18,9 @@ from itertools import count
 from typing import Protocol, TypeAlias
 
 from tract.errors import LLMError, LLMResponseError
+from tract.llm.client_settings import Limits, Secrets
 from tract.llm.failure import failure_of_body, failure_of_refusal, is_worth_repeating, wait_before_repeating
-from tract.llm.reading import Refused
-from tract.llm.settings import Limits, Secrets
+from tract.llm.parsing import Refused
 from tract.llm.sse import Event, EventParser
 from tract.llm.types import LLMResponse
 from tract.objects.json import parse_json

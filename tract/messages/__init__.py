@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from tract.messages.pairing import tool_ids as tool_ids
     from tract.messages.pairing import tool_units as tool_units
     from tract.messages.parts import Rendered as Rendered
-    from tract.messages.reading import message_text as message_text
-    from tract.messages.reading import render_text as render_text
-    from tract.messages.rendering import chat_excerpt as chat_excerpt
-    from tract.messages.rendering import render as render
-    from tract.messages.rendering import render_anthropic as render_anthropic
-    from tract.messages.rendering import render_gemini as render_gemini
-    from tract.messages.rendering import render_openai as render_openai
-    from tract.messages.rendering import render_responses as render_responses
+    from tract.messages.to_provider import chat_excerpt as chat_excerpt
+    from tract.messages.to_provider import render as render
+    from tract.messages.to_provider import render_anthropic as render_anthropic
+    from tract.messages.to_provider import render_gemini as render_gemini
+    from tract.messages.to_provider import render_openai as render_openai
+    from tract.messages.to_provider import render_responses as render_responses
+    from tract.messages.turns import message_text as message_text
+    from tract.messages.turns import render_text as render_text
     from tract.messages.values import compact_json as compact_json
     from tract.messages.values import copy_json as copy_json
 
@@ -37,8 +37,8 @@ _HOMES = {
     "message": ("message_from_raw",),
     "pairing": ("Pairing", "ToolUnits", "pairing_warnings", "tool_ids", "tool_units"),
     "parts": ("Rendered",),
-    "rendering": ("chat_excerpt", "render", "render_anthropic", "render_gemini", "render_openai", "render_responses"),
-    "reading": ("message_text", "render_text"),
+    "to_provider": ("chat_excerpt", "render", "render_anthropic", "render_gemini", "render_openai", "render_responses"),
+    "turns": ("message_text", "render_text"),
     "values": ("compact_json", "copy_json"),
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.messages.names import fitting_name
 from tract.messages.parts import (
     File,
     Image,
@@ -28,6 +27,7 @@ from tract.messages.parts import (
     placeholder,
     read_content,
 )
+from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, extra_keys, str_or_none
 from tract.objects.message_format import JSON
 

@@ -22,7 +22,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from tract.messages.message import Message, message_from_raw
-from tract.messages.names import legacy_call_id
+from tract.messages.tool_names import legacy_call_id
 from tract.messages.values import compact_json, json_or_text
 from tract.objects.content import (
     ArtifactContent,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tract.messages.anthropic import ERROR, IMAGE_TYPES, read_block
-from tract.messages.names import fitting_name
 from tract.messages.parts import Notes, known_role, placeholder
+from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, items_of
 from tract.objects.json import parse_json
 from tract.objects.message_format import JSON

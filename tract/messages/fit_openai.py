@@ -14,9 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tract.messages.names import fitting_name
 from tract.messages.openai import read_part
 from tract.messages.parts import Notes, known_role, placeholder
+from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, items_of, json_or_text
 from tract.objects.message_format import JSON
 

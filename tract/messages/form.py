@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError
-from tract.messages.names import Target
+from tract.messages.tool_names import Target
 
 RULES = 2
 """The number of the rules of docs/sending.md as a whole; it grows when one of them changes what is sent."""

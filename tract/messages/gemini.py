@@ -22,7 +22,6 @@ from typing import Any, TypeAlias
 from tract.messages.assembly import Assembly
 from tract.messages.form import Form
 from tract.messages.mending import Step
-from tract.messages.names import fitting_name
 from tract.messages.parts import (
     SYSTEM_ROLES,
     File,
@@ -40,6 +39,7 @@ from tract.messages.parts import (
     runs,
     split_results,
 )
+from tract.messages.tool_names import fitting_name
 from tract.messages.writing import Writer, note_losses
 from tract.objects.message_format import JSON
 

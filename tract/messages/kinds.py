@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 from tract.messages.message import Message
 from tract.messages.pairing import tools_in
 from tract.messages.parts import SYSTEM_ROLES, Reasoning
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 
 MessageKind: TypeAlias = Literal[
     "instruction", "user", "answer", "tool_call", "tool_result", "reasoning", "artifact", "session", "summary"

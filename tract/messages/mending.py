@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tract.messages.message import Message
-from tract.messages.names import CallIds, Target
 from tract.messages.pairing import LEGACY, TEXT_KINDS, Pairing, Ref, Tool, is_answer, says_more, tools_in
 from tract.messages.parts import Notes
 from tract.messages.tool_edits import (
@@ -23,6 +22,7 @@ from tract.messages.tool_edits import (
     with_call_ids,
     with_results_for,
 )
+from tract.messages.tool_names import CallIds, Target
 
 
 class Messages(Protocol):

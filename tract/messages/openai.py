@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tract.messages.names import fitting_name, legacy_call_id
 from tract.messages.parts import (
     File,
     Image,
@@ -27,6 +26,7 @@ from tract.messages.parts import (
     runs,
     split_results,
 )
+from tract.messages.tool_names import fitting_name, legacy_call_id
 from tract.messages.values import (
     compact_json,
     data_url,

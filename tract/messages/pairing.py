@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tract.messages.message import CompileWarning, Message
-from tract.messages.names import legacy_call_id
 from tract.messages.parts import Notes, known_role
+from tract.messages.tool_names import legacy_call_id
 from tract.messages.values import items_of
 from tract.objects.message_format import JSON
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from operator import is_
 from typing import TypeAlias
 
-from tract.messages.names import Target
 from tract.messages.parts import Notes, known_role
+from tract.messages.tool_names import Target
 from tract.messages.values import items_of
 from tract.objects.message_format import JSON
 

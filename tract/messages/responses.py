@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tract.messages.message import item_role
-from tract.messages.names import fitting_name
 from tract.messages.openai import image_url, read_file, read_image, write_file
 from tract.messages.parts import (
     File,
@@ -26,6 +25,7 @@ from tract.messages.parts import (
     placeholder,
     read_content,
 )
+from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, extra_keys, items_of, json_or_text
 from tract.objects.message_format import JSON
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tract.messages.message import CompileWarning
-from tract.messages.names import TARGETS, Target
 from tract.messages.parts import Notes
+from tract.messages.tool_names import TARGETS, Target
 
 
 class _Said(NamedTuple):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from tract.messages.message import Message, message_from_raw
-from tract.messages.names import Target
 from tract.messages.pairing import LEGACY, Tool, chat_calls
+from tract.messages.tool_names import Target
 from tract.messages.values import items_of
 from tract.objects.message_format import JSON
 

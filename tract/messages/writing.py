@@ -11,11 +11,11 @@ from tract.messages.fit_openai import MOST_CALLS, fit_openai, one_answer, parted
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES
 from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
-from tract.messages.names import Target
 from tract.messages.openai import write_openai
 from tract.messages.parts import Notes, Summary, Text, Turn
-from tract.messages.reading import turn_of
 from tract.messages.responses import ITEM_ROLES as _ITEM_ROLES
+from tract.messages.tool_names import Target
+from tract.messages.turns import turn_of
 from tract.messages.values import items_of
 from tract.objects.message_format import JSON, MessageFormat
 

@@ -10,9 +10,9 @@ from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object, Operation, RefChange, RefValue
 from tract.refs.operations import shown
+from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
-from tract.refs.table import RefTable
-from tract.storage.plain import PlainReads
+from tract.storage.one_by_one import PlainReads
 from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 

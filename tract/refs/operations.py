@@ -37,8 +37,8 @@ from tract.objects.model import (
 )
 from tract.objects.model import shown as shown
 from tract.refs.names import TRACTS, check_ref
+from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, RefEdit
-from tract.refs.table import RefTable
 from tract.storage.store import JournalStore, ObjectStore
 
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.

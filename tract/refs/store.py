@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefValue
-from tract.refs.table import RefTable
+from tract.refs.ref_table import RefTable
 
 
 class Expect(Enum):

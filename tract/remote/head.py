@@ -42,8 +42,8 @@ from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import FIRST_TIME, LAST_TIME
 from tract.remote.address import is_pack_key
-from tract.storage.compression import compress_record, decompress
 from tract.storage.shallow import Cut, Grade, readable_cuts
+from tract.storage.zstd import compress_record, decompress
 
 _MAGIC = b"tract head 1\n".ljust(16, b"\0")
 _CHECK = 16

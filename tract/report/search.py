@@ -18,7 +18,7 @@ from tract.history.walk import outlines
 from tract.messages import message_text
 from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Object, read_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name

@@ -20,7 +20,7 @@ from tract.history.walk import ancestors, first_parents
 from tract.messages.message import Message
 from tract.messages.pairing import Pairing, Tool, is_answer, tools_in
 from tract.messages.parts import ToolCall
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import REMOTES

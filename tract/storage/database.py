@@ -14,10 +14,10 @@ from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import create_journal
 from tract.storage.locks import FileLock
+from tract.storage.object_record import LOOSE_LIMIT
 from tract.storage.pack import Pack
-from tract.storage.reader import EVIDENCE, ObjectReader
-from tract.storage.record import LOOSE_LIMIT
 from tract.storage.store import Durability
+from tract.storage.store_reader import EVIDENCE, ObjectReader
 from tract.storage.threads import ThreadLock
 
 if TYPE_CHECKING:

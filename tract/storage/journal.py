@@ -56,7 +56,7 @@ from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage import files
-from tract.storage.record import HEADER, HEADER_SIZE, LOOSE_LIMIT, pack_record, unpack_record
+from tract.storage.object_record import HEADER, HEADER_SIZE, LOOSE_LIMIT, pack_record, unpack_record
 
 MAGIC = b"tract journal 1\n"
 FILE_HEADER_SIZE = 64

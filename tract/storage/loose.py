@@ -14,7 +14,7 @@ from tract.errors import ObjectCorruptError
 from tract.objects.id import HEX_SIZE, KINDS, Kind, ObjectId, is_hex
 from tract.objects.model import NewObject, Object
 from tract.storage import files
-from tract.storage.record import HEADER_SIZE, pack_record, unpack_record
+from tract.storage.object_record import HEADER_SIZE, pack_record, unpack_record
 
 MAGIC = b"tract object 1\n".ljust(16, b"\0")
 _CHECK_SIZE = 16

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object
-from tract.storage.plain import PlainReads
+from tract.storage.one_by_one import PlainReads
 from tract.storage.store import StoreStats, payload_of
 from tract.storage.threads import ThreadLock
 

@@ -48,11 +48,11 @@ from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import NewObject, Node, Object, Outline, checked_node, outlines_in, read_node
 from tract.storage.chunks import Chunks
-from tract.storage.compression import FrameCodec
 from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
 from tract.storage.pack_index import SEAL_SIZE, ObjectIndex, check_magic
 from tract.storage.payloads import Run
 from tract.storage.shared_file import SharedFile
+from tract.storage.zstd import FrameCodec
 
 PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024

@@ -14,7 +14,6 @@ from blake3 import blake3
 
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.storage import files
-from tract.storage.compression import FrameCodec
 from tract.storage.folding import ID_HEAD, Folded
 from tract.storage.pack import (
     CHECK_SIZE,
@@ -28,6 +27,7 @@ from tract.storage.pack import (
     FrameRow,
 )
 from tract.storage.pack_index import index_pieces
+from tract.storage.zstd import FrameCodec
 
 SEAL_LEVEL = 3
 QUICK_LEVEL = 1

@@ -14,9 +14,9 @@ from tract.objects.id import KINDS, ObjectId, is_hex
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.loose import LooseObjects
+from tract.storage.object_record import LOOSE_LIMIT
 from tract.storage.pack import Pack
 from tract.storage.pack_writer import Group, write_pack
-from tract.storage.record import LOOSE_LIMIT
 
 PREFIX = "import-"
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tract.adapters.exporting.session import Session
 from tract.compile.compiled import CompiledContext
-from tract.messages.reading import message_text
+from tract.messages.turns import message_text
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 

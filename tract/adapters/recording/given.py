@@ -19,7 +19,7 @@ from tract.adapters.transcripts.readers.gemini import Calls, content_messages, i
 from tract.errors import ContentValidationError
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Unknown
-from tract.messages.reading import turn_of
+from tract.messages.turns import turn_of
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON, MessageFormat
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from tract.messages.anthropic_body import may_stay
 from tract.messages.fit_anthropic import Said
-from tract.messages.names import Target
-from tract.messages.sending import Sending, Unit
+from tract.messages.sent_history import Sending, Unit
+from tract.messages.tool_names import Target
 from tract.objects.message_format import JSON
 
 

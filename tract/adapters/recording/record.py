@@ -16,7 +16,7 @@ from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, compile_head
 from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
-from tract.messages.sending import Sending
+from tract.messages.sent_history import Sending
 from tract.objects.message_format import JSON
 from tract.tokens.usage import TokenUsage
 from tract.transaction import Asked

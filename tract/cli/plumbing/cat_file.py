@@ -39,7 +39,7 @@ from typing import Any
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.plumbing.ls_tree import node_lines
-from tract.cli.plumbing.streams import input_lines, write_name, write_raw
+from tract.cli.plumbing.stdio import input_lines, write_name, write_raw
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, TractError
 from tract.escape import escaped
 from tract.objects.document import document_of

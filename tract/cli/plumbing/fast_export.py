@@ -5,7 +5,7 @@ from __future__ import annotations
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
-from tract.maintenance.stream.export import plan_revision_export, plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_revision_export, plan_store_export, write_stream
 
 _DESCRIPTION = """Write the whole store as lines of JSON: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same of it in another store, with the same ids.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.plumbing.streams import input_file
+from tract.cli.plumbing.stdio import input_file
 from tract.cli.progress import Progress
 from tract.maintenance.stream.load import import_stream
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.plumbing.streams import input_lines
+from tract.cli.plumbing.stdio import input_lines
 from tract.errors import ContentValidationError, StorageError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, Kind

@@ -13,9 +13,9 @@ from typing import Any
 from tract.api.tract import Tract
 from tract.cli.command import DONE, FATAL, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.looking import LookingWorkspace
 from tract.cli.porcelain.show import show_commit
 from tract.cli.rendering import SHORT, Line, print_one_line, read_line
+from tract.cli.workspace import LookingWorkspace
 from tract.compile.workspace import context_commit
 from tract.errors import BisectError, ObjectCorruptError
 from tract.history.bisect import (

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
+from tract.cli.user_settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
 from tract.config import REMOTE, BudgetAction, TractConfig, from_table, to_table
 from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
-from tract.cli.looking import looking_workspace
+from tract.cli.workspace import looking_workspace
 from tract.compile.workspace import Workspace
 from tract.repo import Repository
 from tract.report.spending import UsageReport, UsageRow, usage_of_tracts, usage_report

@@ -9,11 +9,11 @@ from typing import Any, NoReturn, Unpack
 
 from tract.compile.workspace import Moving, Workspace
 from tract.config import check_keywords
-from tract.curation.merge.answers import interrupted
 from tract.curation.merge.plan import MergeOptions, plan_merge_of
 from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
 from tract.curation.merge.result import MergeResolution, MergeResult, count_of
 from tract.curation.merge.store import keep_merge
+from tract.curation.merge.tool_calls import interrupted
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.merge import fast_forward, write_merge
 from tract.history.three_way import Choice, Merged, settle

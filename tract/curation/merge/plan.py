@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.curation.editable import TextFormat, text_of_value
-from tract.curation.merge.answers import both_answered, says_the_same
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver, Taken
+from tract.curation.merge.tool_calls import both_answered, says_the_same
 from tract.errors import ContentValidationError, MergeError
 from tract.history.merge import MergePlan, plan_merge
 from tract.history.priority import Priority, priority_of

@@ -20,6 +20,7 @@ from tract.errors import (
     StorageError,
 )
 from tract.history.state import decode_state, is_state
+from tract.maintenance.fsck.connectivity import Graph, Root
 from tract.maintenance.fsck.contents import (
     JOURNAL,
     LONGEST_LINE,
@@ -38,15 +39,14 @@ from tract.maintenance.fsck.contents import (
     ref_places,
 )
 from tract.maintenance.fsck.examination import Examination
-from tract.maintenance.fsck.graph import Graph, Root
 from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import look_over
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
 from tract.objects.id import ObjectId
 from tract.objects.model import Object, Operation, read_operation
-from tract.refs.files import ref_at
 from tract.refs.names import HEAD, TAGS, TRACTS
+from tract.refs.ref_files import ref_at
 from tract.storage import files
 from tract.storage.counts import damaged_at, read_counts
 from tract.storage.locks import FileLock

@@ -32,7 +32,7 @@ from tract.settings import is_signed, read_config
 from tract.storage import files
 from tract.storage.journal import LONGEST, Mark, read_mark
 from tract.storage.loose import LooseObjects
-from tract.storage.reader import EVIDENCE
+from tract.storage.store_reader import EVIDENCE
 
 JOURNAL = "objects/journal"
 MARK = "locks/journal"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tract.compile.repair import repair
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
+from tract.compile.torn_pairs import repair
 from tract.errors import ObjectCorruptError, TractError
 from tract.history.context import context_of
 from tract.history.priority import Priority

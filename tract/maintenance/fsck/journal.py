@@ -14,7 +14,6 @@ from tract.errors import ContentValidationError, FormatVersionError, ObjectCorru
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import Object, check_payload
-from tract.storage.compression import ZSTD_MAGIC, FrameCodec
 from tract.storage.journal import (
     FILE_HEADER_SIZE,
     FIRST_STEP,
@@ -29,7 +28,8 @@ from tract.storage.journal import (
     read_spans,
     whole_transaction,
 )
-from tract.storage.record import HEADER, HEADER_SIZE, LOOSE_LIMIT, unpack_record
+from tract.storage.object_record import HEADER, HEADER_SIZE, LOOSE_LIMIT, unpack_record
+from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 
 # What a record can begin with: kind, codec, two zeros.
 _RECORD_HEAD = re.compile(rb"[\x01-\x04][\x00\x01]\x00\x00", re.DOTALL)

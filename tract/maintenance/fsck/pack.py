@@ -25,7 +25,6 @@ from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
 from tract.objects.model import Object
 from tract.storage import files
-from tract.storage.compression import ZSTD_MAGIC, FrameCodec
 from tract.storage.folding import ordinals_in, unfold
 from tract.storage.pack import (
     FOLDED,
@@ -37,6 +36,7 @@ from tract.storage.pack import (
     unpack_frame,
 )
 from tract.storage.pack_index import SEAL_SIZE, index_bytes, index_size, is_whole
+from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 
 _CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
 _LONGEST_DICTIONARY = 1024 * 1024

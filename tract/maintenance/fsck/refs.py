@@ -10,10 +10,10 @@ from tract.errors import ObjectCorruptError, RefNameError, TractError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId
 from tract.objects.model import Object, Operation, RefValue, TractRefs, read_ref_chunk
-from tract.refs.files import parse_line
 from tract.refs.names import HEAD, TRACTS, check_ref
 from tract.refs.operations import shown
-from tract.refs.table import fold_name, refs_in
+from tract.refs.ref_files import parse_line
+from tract.refs.ref_table import fold_name, refs_in
 
 
 @dataclass(slots=True)

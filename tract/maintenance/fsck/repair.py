@@ -25,9 +25,9 @@ from tract.maintenance.fsck.report import FsckReport
 from tract.objects.id import KINDS
 from tract.objects.model import NewObject, RefChange, RefValue
 from tract.opening import format_text
-from tract.refs.files import RefFiles
 from tract.refs.names import ref_path
 from tract.refs.operations import shown
+from tract.refs.ref_files import RefFiles
 from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
 from tract.storage.journal import FIRST_STEP, LONGEST, create_journal, pack_mark

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
-from tract.refs.files import tract_prefixes
 from tract.refs.names import ref_path, split_tract
+from tract.refs.ref_files import tract_prefixes
 from tract.repo import Repository
 from tract.settings import read_config
 

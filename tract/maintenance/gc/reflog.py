@@ -10,9 +10,9 @@ from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
 from tract.reflog import TAKEN
-from tract.refs.files import RefFiles, tract_prefixes
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.operations import unfold_operation
+from tract.refs.ref_files import RefFiles, tract_prefixes
 from tract.refs.store import RefStore
 from tract.repo import Repository
 from tract.storage import files

@@ -18,10 +18,10 @@ from tract.reflog import RELEASED
 from tract.refs.names import HEADS, split_tract
 from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.storage.compression import train_dictionary
 from tract.storage.folding import Folded
 from tract.storage.pack_writer import Packing
 from tract.storage.shallow import Cut, write_shallow
+from tract.storage.zstd import train_dictionary
 from tract.transaction import transaction
 
 _DICTIONARY_SIZE = 32 * 1024

@@ -14,7 +14,7 @@ from blake3 import blake3
 from tract.errors import BlobNotFoundError, RefNameError, StorageError, StreamError, TractError
 from tract.history.moves import check_beside, check_is_for
 from tract.maintenance.fsck.refs import replay
-from tract.maintenance.stream.export import CHECK_DIGITS, STREAM
+from tract.maintenance.stream.dump import CHECK_DIGITS, STREAM
 from tract.objects.codec import MAX_SIZE
 from tract.objects.document import object_of, ref_value
 from tract.objects.id import Kind, ObjectId, parse_id
@@ -35,8 +35,8 @@ from tract.objects.model import (
     read_operation,
     shown,
 )
-from tract.refs.files import RefFiles
 from tract.refs.names import HEAD, HEADS, check_ref, split_tract
+from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.database import Database

@@ -21,7 +21,7 @@ from tract.errors import ObjectCorruptError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, ObjectId, object_id
 from tract.objects.model import NewObject, Object
-from tract.storage.compression import compress_record, decompress
+from tract.storage.zstd import compress_record, decompress
 
 LOOSE_LIMIT = 1024 * 1024
 """An object whose payload is larger, in bytes, gets a file of its own: none in the journal unpacks to more."""

@@ -15,7 +15,7 @@ from tract.errors import ObjectCorruptError, RefNameError
 from tract.history.tracts import tract_times
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.refs import replay
-from tract.maintenance.stream.export import plan_store_export, write_stream
+from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Object,
@@ -30,7 +30,7 @@ from tract.objects.model import (
 )
 from tract.opening import open_repository
 from tract.refs.names import tract_prefix
-from tract.refs.table import RefTable, refs_in
+from tract.refs.ref_table import RefTable, refs_in
 
 MAIN = "refs/heads/main"
 

@@ -19,10 +19,10 @@ from tract.errors import ContentValidationError
 from tract.messages.form import Form
 from tract.messages.mending import Arrangement, Messages
 from tract.messages.message import CompileWarning, Message, message_from_raw
-from tract.messages.names import Target
 from tract.messages.pairing import Pairing
 from tract.messages.parts import Notes, Rendered
 from tract.messages.sentences import warnings_of
+from tract.messages.tool_names import Target
 from tract.messages.writing import Writer, writer_for
 from tract.objects.message_format import JSON
 

@@ -1,4 +1,4 @@
-"""The rows of a snapshot in which no tool pair is torn by a message that is hidden; see :mod:`tract.messages.repair`."""
+"""The rows of a snapshot in which no tool pair is torn by a message that is hidden; see :mod:`tract.messages.torn_pairs`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tract.compile.snapshot import Columns, Snapshot
 from tract.messages import Pairing
 from tract.messages.message import CompileWarning, Message
-from tract.messages.repair import Lost, Pair, left_out_warnings, lost_halves, without_tools
+from tract.messages.torn_pairs import Lost, Pair, left_out_warnings, lost_halves, without_tools
 from tract.objects.id import ObjectId
 
 

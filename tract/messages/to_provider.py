@@ -13,11 +13,11 @@ from itertools import groupby
 from tract.messages.caching import CacheMode, check_cache, mark_anthropic, mark_openai, mark_responses
 from tract.messages.form import RULES, Extras, Form, checked_form
 from tract.messages.message import Message
-from tract.messages.names import Target
 from tract.messages.openai import write_openai
 from tract.messages.parts import Notes, Rendered
-from tract.messages.reading import turn_of
-from tract.messages.sending import MessageRows, Sending, Sendings
+from tract.messages.sent_history import MessageRows, Sending, Sendings
+from tract.messages.tool_names import Target
+from tract.messages.turns import turn_of
 from tract.messages.values import copy_json
 from tract.objects.message_format import JSON, message_format
 

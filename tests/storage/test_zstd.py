@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tract.errors import ObjectCorruptError
 from tract.objects.id import object_id
 from tract.objects.model import new_blob
-from tract.storage.compression import FrameCodec, compress_record, decompress
-from tract.storage.record import HEADER, HEADER_SIZE, pack_record, unpack_record
+from tract.storage.object_record import HEADER, HEADER_SIZE, pack_record, unpack_record
+from tract.storage.zstd import FrameCodec, compress_record, decompress
 
 MIB = 1024 * 1024
 BOMB = zstandard.ZstdCompressor(level=3).compress(bytes(256 * MIB))

@@ -16,7 +16,7 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.objects.id import ObjectId
 from tract.opening import create_repository, open_repository
-from tract.refs.files import RefFiles, format_line, parse_line
+from tract.refs.ref_files import RefFiles, format_line, parse_line
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.store import Durability
