@@ -14,7 +14,7 @@ from tests.agents.test_policies import Skip
 from tests.making import make_tract
 from tract import Action, Event, Tract
 from tract.errors import ContentValidationError, TractWarning
-from tract.storage.files import FileLock
+from tract.storage.locks import FileLock
 
 
 @pytest.fixture
