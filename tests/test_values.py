@@ -27,6 +27,9 @@ POSITIONAL = 4
 ROWS = frozenset({"FrameRow", "NoteEvent", "_Run"})
 DECODERS = frozenset({"objects/model.py"})
 
+# Loops over the commits of a batch, where names cost more than they tell.
+LOOPS = {"history/commit.py": "Commit", "transaction.py": "Commit"}
+
 
 class Wide(NamedTuple):
     """A class of more than six fields, with how many of them its constructor takes by their place."""
@@ -78,7 +81,7 @@ def test_a_named_tuple_of_more_than_six_fields_is_made_by_name_unless_it_is_a_ro
 
     loose = []
     for place in NODES.keys() - DECODERS:
-        names = names_in(place, wide)
+        names = names_in(place, wide) - {LOOPS.get(place)}
         calls = [node for node in NODES[place] if isinstance(node, ast.Call)]
         loose += [f"{place}:{call.lineno}" for call in calls if is_made_by_place(call, names)]
 
