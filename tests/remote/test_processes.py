@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tract.remote.remotes import open_link
 from tract.remote.verify import verify_remote
 
 WORKER = str(Path(__file__).with_name("worker.py"))
+APPENDER = str(Path(__file__).with_name("appender.py"))
 
 
 def start(url: str, folder: Path, who: str, turns: int) -> subprocess.Popen[bytes]:
@@ -55,6 +58,64 @@ def test_two_processes_take_turns_through_a_remote_though_they_are_killed(
     acknowledged = [line for who in "ab" for line in (tmp_path / f"{who}.said").read_text().split()]
     assert len(acknowledged) == len(set(acknowledged))
     assert set(acknowledged) <= set(said)
+    for folder in (tmp_path / who for who in "abc"):
+        if folder.exists():  # one may have been ended before it made its store
+            problems = check_repository(str(folder / ".tract")).problems
+            assert [] == [one for one in problems if one.severity == "error"]
+
+
+def append(url: str, folder: Path, who: str, threads: int, each: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, APPENDER, url, str(folder), who, str(threads), str(each)]
+    with folder.with_suffix(".err").open("ab") as errors:
+        return subprocess.Popen(command, env={"PYTHONPATH": ":".join(sys.path)}, stderr=errors)
+
+
+@pytest.mark.parametrize(
+    ("ending", "rounds"),
+    [
+        (signal.SIGKILL, 2),
+        (signal.SIGINT, 2),
+        pytest.param(signal.SIGKILL, 40, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 40, marks=pytest.mark.slow),
+    ],
+)
+def test_writers_that_are_ended_at_any_moment_leave_every_acknowledged_commit_there_once(
+    tmp_path: Path, ending: signal.Signals, rounds: int
+) -> None:
+    """Whoever leads is ended too; what waits then lands by another, or with the next opening."""
+    url = f"file://{tmp_path}/remote"
+    with Tract.open(tmp_path / "first", remote=url, sync="commit") as t:
+        t.user("begin")
+    chance = random.Random(ending)
+    running: dict[str, subprocess.Popen[bytes]] = {}
     for who in "abc":
-        problems = check_repository(str(tmp_path / who / ".tract")).problems
-        assert [] == [one for one in problems if one.severity == "error"]
+        (tmp_path / f"{who}.said").touch()
+    for number in range(rounds):
+        for who in "abc":
+            one = running.get(who)
+            if one is None or one.poll() is not None:
+                running[who] = append(url, tmp_path / who, f"{who}{number}", 3, 20)
+        time.sleep(chance.uniform(0.5, 2.5))
+        victim = chance.choice("abc")
+        running[victim].send_signal(ending)
+        running[victim].wait(60)
+    for who, one in running.items():
+        assert one.wait(180) in (0, -ending, 130), (tmp_path / f"{who}.err").read_text()
+
+    with Tract.open(tmp_path / "last", remote=url, sync="commit", on_moved="append") as t:
+        t.user("end")
+        said = Counter(texts(t))
+        assert [] == [text for text, times in said.items() if times > 1]
+        for info in t.log(None):
+            text = t.get_content(info).text
+            if text not in ("begin", "end"):
+                assert {"at": int(text.rpartition("-")[2])} == info.generation_config
+                assert text.startswith(info.author)
+        assert verify_remote(open_link(t.repository, "origin")).is_clean
+    acknowledged = [line for who in "abc" for line in (tmp_path / f"{who}.said").read_text().split()]
+    assert len(acknowledged) > 10
+    assert set(acknowledged) <= set(said)
+    for folder in (tmp_path / who for who in "abc"):
+        if folder.exists():  # one may have been ended before it made its store
+            problems = check_repository(str(folder / ".tract")).problems
+            assert [] == [one for one in problems if one.severity == "error"]
