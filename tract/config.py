@@ -98,6 +98,7 @@ _CONDITIONS = get_args(Conditions)
 _REMOTE_NAME = r"[A-Za-z0-9_-]{1,60}"
 _OPTION_NAME = r"[a-z][a-z0-9_]{0,60}"
 _SECRET = r"secret|token|password|credential|signature|sas|private|(^|_)key($|_)|(^|_)auth"
+_WITH_SECRET = r"://[^/]*@|://.*[?#]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,10 @@ class RemoteConfig:
                 raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is no name with a text")
             if re.search(_SECRET, key):
                 raise ConfigError(f"option '{key}' of remote '{self.name}' is a secret, which a store does not keep")
+            if re.search(_WITH_SECRET, value):
+                raise ConfigError(
+                    f"option '{key}' of remote '{self.name}' is an address with a user or a query, where secrets may be"
+                )
 
 
 def _remote_rows(remotes: tuple[RemoteConfig, ...]) -> dict[str, str | float]:

@@ -11,6 +11,7 @@ import pytest
 from tract.messages.secrets import find_secrets, secrets_in
 
 WORD = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=48))
+HEX = "3fa9c1d2e4b5a6978899aabbccddeeff"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,26 @@ WORD = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=
         ("private key", "-----BEGIN RSA PRIVATE KEY-----"),
         ("private key", "-----BEGIN PRIVATE KEY-----"),
         ("JSON web token", f"eyJ{WORD[:20]}.eyJ{WORD[:30]}.{WORD[:20]}"),
+        ("private key", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
+        ("Google OAuth client secret", f"GOCSPX-{WORD[:28]}"),
+        ("Groq key", f"gsk_{WORD}"),
+        ("xAI key", f"xai-{WORD}{WORD[:32]}"),
+        ("Replicate token", f"r8_{WORD[:37]}"),
+        ("Perplexity key", f"pplx-{WORD}"),
+        ("DigitalOcean token", f"dop_v1_{HEX}{HEX}"),
+        ("Databricks token", f"dapi{HEX}"),
+        ("Shopify token", f"shpat_{HEX}"),
+        ("Linear key", f"lin_api_{WORD[:40]}"),
+        ("Notion token", f"ntn_{WORD[:46]}"),
+        ("Grafana token", f"glsa_{WORD[:32]}_{HEX[:8]}"),
+        ("Postman key", f"PMAK-{HEX[:24]}-{HEX}{HEX[:2]}"),
+        ("Vault token", f"hvs.{WORD}"),
+        ("Docker token", f"dckr_pat_{WORD[:27]}"),
+        ("New Relic key", f"NRAK-{WORD[:27].upper()}"),
+        ("Telegram bot token", f"7312345678:AA{WORD[:33]}"),
+        ("Twilio key", f"SK{HEX}"),
+        ("Mailgun key", f"key-{HEX}"),
+        ("Slack app token", f"xapp-1-A0B1C2D3E4F-7312345678901-{HEX}{HEX}"),
         ("password in an address", "postgres://ann:hunter22!x@db.internal/prod"),
         ("named secret", f'AWS_SECRET_ACCESS_KEY="{WORD[:40]}"'),
         ("named secret", f"password: {WORD[:20]}"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
+import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -89,7 +92,10 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     return Bucket(f"az://{name}/team", {"endpoint": endpoint, "allow_http": "true"}, "if-match")
 
 
-def test_a_bucket_does_what_a_folder_does(bucket: Bucket, tmp_path: Path) -> None:
+def test_a_bucket_does_what_a_folder_does_and_no_credential_is_kept(
+    bucket: Bucket, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     t = make_tract("a", "b", path=tmp_path / "one")
     assert bucket.probed == t.add_remote("origin", bucket.url, **bucket.options).conditions
     t.push()
@@ -118,8 +124,12 @@ def test_a_bucket_does_what_a_folder_does(bucket: Bucket, tmp_path: Path) -> Non
     assert verify_remote(link).is_clean
     assert sweep(link, grace=0, wait=0).named
     assert verify_remote(link).is_clean
-    assert "secret-that" not in (tmp_path / "one" / ".tract" / "config.toml").read_text()
     t.close()
+    secrets = (SECRET.encode(), ACCOUNT_KEY.encode())
+    assert [] == [
+        path for path in tmp_path.rglob("*") if path.is_file() and any(s in path.read_bytes() for s in secrets)
+    ]
+    assert not any(secret.decode() in caplog.text for secret in secrets)
 
 
 def test_a_store_lives_in_a_bucket(bucket: Bucket, tmp_path: Path) -> None:
@@ -160,3 +170,37 @@ def test_a_server_that_is_not_there_is_an_error_in_time(tmp_path: Path, monkeypa
             t.add_remote("origin", "s3://nowhere", timeout=1, **options)
         assert time.monotonic() - began < 20
         assert [] == t.remotes()
+
+
+def test_requests_go_by_the_proxy_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_PUT = do_DELETE = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("NO_PROXY", "")
+        options = {"endpoint": "http://s3.far.invalid", "region": "us-east-1", "allow_http": "true"}
+        with (
+            make_tract("a", path=tmp_path) as t,
+            pytest.raises(RemoteAuthError, match="refuses the credentials") as error,
+        ):
+            t.add_remote("origin", "s3://b/team", timeout=5, **options)
+        server.shutdown()
+    assert asked
+    assert all("http://s3.far.invalid/b/team/v1/probe/" in one for one in asked)
+    assert SECRET not in str(error.value)

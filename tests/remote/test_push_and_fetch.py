@@ -15,7 +15,7 @@ from tests.making import make_tract, texts
 from tract import HistoryCutError, Priority, RemoteError, RemoteMovedError, Session, Tract, TractConfig
 from tract.cli.console import Console
 from tract.cli.main import main
-from tract.errors import BranchNotFoundError, ConfigError
+from tract.errors import BranchNotFoundError, ConfigError, SessionError
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.finding import tract_names
 from tract.remote.remotes import open_link
@@ -201,6 +201,9 @@ def test_remotes_are_kept_without_secrets(tmp_path: Path) -> None:
         t.add_remote("x", "s3://b", secret_access_key="hunter2")
     with pytest.raises(ConfigError, match="where secrets may be"):
         t.add_remote("x", "s3://user:hunter2@bucket")
+    for endpoint in ("http://user:hunter2@host", "http://host/?sig=hunter2"):
+        with pytest.raises(ConfigError, match="with a user or a query"):
+            t.add_remote("x", "s3://bucket", endpoint=endpoint)
     with pytest.raises(RemoteError, match="already"):
         t.add_remote("origin", "elsewhere")
     t.push()
@@ -379,6 +382,8 @@ def test_a_tract_is_deleted_there_and_stays_gone(url: str, tmp_path: Path) -> No
         Tract.clone(url, tmp_path / "two").close()
         with pytest.raises(RemoteError, match="no tract 'nobody'"):
             root.push("origin", ":nobody::")
+        with pytest.raises(SessionError, match="root tract cannot be deleted"):
+            root.push("origin", ":root::")
         session.delete_tract("researcher")
         assert ["deleted"] == [one.status for one in root.push("origin", ":researcher::").refs]
         with pytest.raises(RemoteError, match="no tract 'researcher'"):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _FORMS: tuple[tuple[str, str], ...] = (
-    ("private key", r"-----BEGIN (?:[A-Z]{1,12} ){0,3}PRIVATE KEY-----"),
+    ("private key", r"-----BEGIN (?:[A-Z]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
     ("AWS access key id", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,200}"),
     ("OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200}"),
@@ -31,6 +31,25 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("PyPI token", r"\bpypi-AgEI[A-Za-z0-9_-]{50,250}"),
     ("SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}"),
     ("Azure storage key", r"\bAccountKey=[A-Za-z0-9+/]{80,90}={0,2}"),
+    ("Google OAuth client secret", r"\bGOCSPX-[A-Za-z0-9_-]{28}"),
+    ("Groq key", r"\bgsk_[A-Za-z0-9]{40,60}\b"),
+    ("xAI key", r"\bxai-[A-Za-z0-9]{60,100}\b"),
+    ("Replicate token", r"\br8_[A-Za-z0-9]{36,40}\b"),
+    ("Perplexity key", r"\bpplx-[A-Za-z0-9]{40,60}\b"),
+    ("DigitalOcean token", r"\bdo[oprt]_v1_[a-f0-9]{64}\b"),
+    ("Databricks token", r"\bdapi[a-f0-9]{32}\b"),
+    ("Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
+    ("Linear key", r"\blin_api_[A-Za-z0-9]{40}\b"),
+    ("Notion token", r"\bntn_[A-Za-z0-9]{40,50}\b"),
+    ("Grafana token", r"\bglsa_[A-Za-z0-9]{32}_[a-f0-9]{8}\b"),
+    ("Postman key", r"\bPMAK-[a-f0-9]{24}-[a-f0-9]{34}\b"),
+    ("Vault token", r"\bhv[bs]\.[A-Za-z0-9_-]{24,200}"),
+    ("Docker token", r"\bdckr_pat_[A-Za-z0-9_-]{27}"),
+    ("New Relic key", r"\bNRAK-[A-Z0-9]{27}\b"),
+    ("Telegram bot token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+    ("Twilio key", r"\bSK[a-f0-9]{32}\b"),
+    ("Mailgun key", r"\bkey-[a-f0-9]{32}\b"),
+    ("Slack app token", r"\bxapp-\d-[A-Z0-9]{8,14}-\d{8,14}-[a-f0-9]{64}\b"),
     ("JSON web token", r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"),
 )
 _FORM = re.compile("|".join(f"(?P<f{number}>{form})" for number, (_, form) in enumerate(_FORMS)))
@@ -38,7 +57,9 @@ _FORM = re.compile("|".join(f"(?P<f{number}>{form})" for number, (_, form) in en
 # Most texts have none of these, and to look for them takes a hundredth of the time.
 _MARKS = (
     *("PRIVATE KEY", "AKIA", "ASIA", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
-    *("hooks.slack", "AIza", "ya29.", "_live_", "hf_", "npm_", "pypi-", "SG.", "AccountKey=", "eyJ"),
+    *("hooks.slack", "AIza", "ya29.", "_live_", "hf_", "npm_", "pypi-", "SG.", "AccountKey=", "eyJ", "GOCSPX-"),
+    *("gsk_", "xai-", "r8_", "pplx-", "_v1_", "dapi", "shpat_", "shpca_", "shppa_", "shpss_", "lin_api_", "ntn_"),
+    *("glsa_", "PMAK-", "hvs.", "hvb.", "dckr_pat_", "NRAK-", ":AA", "SK", "key-", "xapp-"),
 )
 _NAMES = ("key", "secret", "token", "passw", "passphrase", "credential", "bearer", "basic", "://")
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from tract.errors import RemoteError, RemoteMovedError
+from tract.history.tracts import refuse_root
 from tract.refs.names import HEADS, REMOTES, tract_prefix
 from tract.remote.address import INTENTS, head_key, tract_key
 from tract.remote.branches import Force, PushedRef, tracking_ref
@@ -27,8 +28,9 @@ def tract_to_drop(ref: str) -> str | None:
 def drop_tract_there(link: Link, repo: Repository, name: str, force: Force) -> list[PushedRef]:
     """Delete the tract *name* there, with its branches, tags and notes.
 
-    RemoteError where there is none; RemoteMovedError where a branch of it is not where it was when it was last seen from here.
+    RemoteError where there is none; SessionError for the root tract; RemoteMovedError where a branch of it is not where it was when it was last seen from here.
     """
+    refuse_root(name, "deleted")
     own = replace(repo, tract=name, prefix=tract_prefix(name), branch=None)
     start = tract_key(name)
     listed = [one.key for one in link.patiently(lambda: list(link.transport.list(start)))]

@@ -170,6 +170,9 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
                 raise
         try:
             found = link.heads.read(key)
+            now = (
+                link.take(key, found) if isinstance(found, Stored) else None
+            )  # what is damaged may be so on the way only
         except RemoteError as exc:
             if time.monotonic() > deadline:
                 raise RemoteError(
@@ -178,7 +181,6 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
             link.pause(number)
             number += 1
             continue
-        now = link.take(key, found) if isinstance(found, Stored) else None
         if now is not None and push in now.head.pushes:
             return True, now
         if (None if now is None else now.version) != version:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from tract.errors import RemoteError
+from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import ObjectId
 from tract.objects.note import read_event
 from tract.opening import memory_repository
@@ -17,14 +17,24 @@ from tract.refs.names import NOTES, check_ref
 from tract.remote.address import GC, INTENTS, MARKER, PACKS, PROBES, ROOT, TRACTS, head_key, is_pack_key
 from tract.remote.finding import roots_of
 from tract.remote.head import Head, PackName
+from tract.remote.intents import decode_intent, landed_in
 from tract.remote.link import Link, nobody
 from tract.remote.notes import read_list
 from tract.remote.receive import Incoming, receive
-from tract.remote.transport import Listed
+from tract.remote.transport import Listed, Stored
 from tract.report.text import Shown, count_of
 
 Kind = Literal[
-    "head-damaged", "pack-missing", "pack-size", "pack-damaged", "object-missing", "note-damaged", "unnamed", "unknown"
+    "head-damaged",
+    "intent-damaged",
+    "waiting",
+    "pack-missing",
+    "pack-size",
+    "pack-damaged",
+    "object-missing",
+    "note-damaged",
+    "unnamed",
+    "unknown",
 ]
 
 
@@ -67,6 +77,7 @@ def verify_remote(link: Link, told: Callable[[int, int], None] = nobody) -> Remo
     heads = [head for key in keys if (head := _head(link, key, report)) is not None]
     named = {pack.key: pack for head in heads for pack in head.packs}
     _check_keys(report, listed, named)
+    _check_intents(link, [key for key in listed if INTENTS in key], heads, report)
     sound = [pack for pack in named.values() if _check_pack(report, listed, pack)]
     incoming = _read_all(link, sound, report, told)
     broken = {one.key for one in report.problems}
@@ -96,6 +107,23 @@ def _check_keys(report: RemoteReport, listed: dict[str, Listed], named: dict[str
     if report.unnamed:
         detail = f"{count_of(report.unnamed, 'pack')} that no head names: of pushes under way, or for gc to take"
         report.problems.append(RemoteProblem("unnamed", "note", PACKS, detail))
+
+
+def _check_intents(link: Link, keys: Sequence[str], heads: Sequence[Head], report: RemoteReport) -> None:
+    """Intents that are none: nobody carries them; and how many wait for somebody who does."""
+    landed = {id for head in heads for id in landed_in(head)}
+    waiting = 0
+    for key in keys:
+        found = link.patiently(lambda key=key: link.transport.get(key))  # type: ignore[misc]
+        if not isinstance(found, Stored):
+            continue  # it landed meanwhile
+        try:
+            waiting += decode_intent(found.data, key).id not in landed
+        except ObjectCorruptError as exc:
+            report.problems.append(RemoteProblem("intent-damaged", "error", key, exc.detail))
+    if waiting:
+        detail = f"{count_of(waiting, 'intent')} that no head names: whoever commits or opens a store next carries it"
+        report.problems.append(RemoteProblem("waiting", "note", TRACTS, detail))
 
 
 def _check_pack(report: RemoteReport, listed: dict[str, Listed], pack: PackName) -> bool:
