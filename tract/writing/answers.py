@@ -194,7 +194,12 @@ class Gatherer(Protocol):
         ...
 
     def answer(self) -> Answer | None:
-        """The whole answer; None where the stream has not brought one."""
+        """The answer as far as it came; None where the stream has not brought one."""
+        ...
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer was not said to be at its end."""
         ...
 
 
@@ -214,6 +219,10 @@ class _Assembled:
         text: str = self._assembler.take(Event("", json.dumps(event)))
         return text
 
+    @property
+    def is_cut(self) -> bool:
+        return not self._began or self._assembler.answer().finish_reason is None
+
     def answer(self) -> Answer | None:
         found = self._assembler.answer() if self._began else None
         if found is None:
@@ -223,18 +232,46 @@ class _Assembled:
 
 
 class _Responses:
-    """Events of the Responses API: the last one has the whole response."""
+    """Events of the Responses API: the last one has the whole response; until then there are the items that are done, and the words of the one that is not."""
 
     def __init__(self) -> None:
         self._response: Mapping[str, Any] | None = None
+        self._begun: Mapping[str, Any] = {}
+        self._items: dict[int, dict[str, Any]] = {}
+        self._words: dict[int, str] = {}
 
     def take(self, event: Mapping[str, Any]) -> str:
-        if event.get("type") in ("response.completed", "response.incomplete"):
+        kind, place = event.get("type"), event.get("output_index")
+        if kind in ("response.completed", "response.incomplete"):
             self._response = event.get("response")
-        return str(event.get("delta") or "") if event.get("type") == "response.output_text.delta" else ""
+        elif kind == "response.created":
+            self._begun = event.get("response") or {}
+        elif kind in ("response.output_item.added", "response.output_item.done") and isinstance(place, int):
+            self._items[place] = {**(event.get("item") or {}), "is_done": kind.endswith("done")}
+        if kind != "response.output_text.delta":
+            return ""
+        text = str(event.get("delta") or "")
+        if isinstance(place, int):
+            self._words[place] = self._words.get(place, "") + text
+        return text
 
     def answer(self) -> Answer | None:
-        return None if self._response is None else _read_response(self._response)
+        if self._response is not None:
+            return _read_response(self._response)
+        items = []
+        for place, one in sorted(self._items.items()):
+            item = {key: value for key, value in one.items() if key != "is_done"}
+            words = self._words.get(place)
+            if one["is_done"]:
+                items.append(item)
+            elif item.get("type") == "message" and words:
+                part = {"type": "output_text", "text": words, "annotations": []}
+                items.append({**item, "status": "incomplete", "content": [part]})
+        return _read_response({**self._begun, "output": items}) if items else None
+
+    @property
+    def is_cut(self) -> bool:
+        return self._response is None
 
 
 class _Gemini:
@@ -250,6 +287,10 @@ class _Gemini:
         parts = content.get("parts") or []
         self._parts += parts
         return "".join(part["text"] for part in parts if part.get("text") and not part.get("thought"))
+
+    @property
+    def is_cut(self) -> bool:
+        return not any(one.get("finish_reason") for one in self._whole.get("candidates") or [])
 
     def answer(self) -> Answer | None:
         if not self._whole:
@@ -298,6 +339,11 @@ class Gathering:
     def so_far(self) -> Answer | None:
         """The answer as far as it has come; None where nothing has."""
         return None if self._gatherer is None else self._gatherer.answer()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the answer was not said to be at its end."""
+        return self._gatherer is None or self._gatherer.is_cut
 
     def end(self, events: object, finish: Callable[[Answer], object]) -> None:
         own = getattr(events, "response", None) if type(events).__module__.startswith("tract.llm") else None

@@ -25,7 +25,8 @@ from tract.objects.message_format import JSON, MessageFormat
 
 RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
 
-_PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
+PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
+"""Where the bodies of the formats have their messages."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ def given_items(
     messages: Iterable[Any] | Mapping[str, Any], format: str, keys: Sequence[str | None] | None = None
 ) -> Given:
     """What is to be recorded; ContentValidationError for what is none of *format*, and for *keys* that are not as many."""
-    if format not in _PLACES:
-        raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(_PLACES)}")
+    if format not in PLACES:
+        raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(PLACES)}")
     system: list[JSON] = []
     if isinstance(messages, Mapping):
         system = _instructions(messages, format)
-        messages = messages[_PLACES[format]] if _PLACES[format] in messages else _missing(format)
+        messages = messages[PLACES[format]] if PLACES[format] in messages else _missing(format)
     if isinstance(messages, str) and format == "responses":
         messages = [{"role": "user", "content": messages}]
     if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
@@ -89,7 +90,7 @@ def given_items(
 
 
 def _missing(format: str) -> JSON:
-    raise ContentValidationError(f"a body of format '{format}' has its messages under '{_PLACES[format]}'")
+    raise ContentValidationError(f"a body of format '{format}' has its messages under '{PLACES[format]}'")
 
 
 def _instructions(body: Mapping[str, Any], format: str) -> list[JSON]:

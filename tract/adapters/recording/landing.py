@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.adapters.recording.given import Given
 from tract.adapters.recording.matching import Script
-from tract.compile.snapshot import Snapshot
+from tract.adapters.recording.plan import About, Plan, answer_start, until, without_edits_behind
 from tract.compile.workspace import Workspace
 from tract.errors import DivergedError, RefMovedError
 from tract.history.batch import Batch
@@ -23,7 +23,6 @@ from tract.refs.names import HEADS, branch_ref
 from tract.refs.operations import shown
 from tract.refs.store import ANY
 from tract.repo import Repository
-from tract.tokens.usage import TokenUsage
 from tract.transaction import Asked, check_branch, transaction
 from tract.writing.budget import check_budget
 from tract.writing.drafts import draft
@@ -55,70 +54,6 @@ class RecordResult:
         return f"RecordResult({self.kind} on {self.branch!r}, {len(self.commits)} commits{did})"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What is known of the last answer that is recorded."""
-
-    usage: Mapping[str, Any] | TokenUsage | None = None
-    generation_config: Mapping[str, Any] | None = None
-    request: Mapping[str, Any] | None = None
-    metadata: Mapping[str, Any] | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return self == About()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
-
-    *apart* are rows whose place means nothing in the format: its instructions.
-    """
-
-    given: Given
-    snapshot: Snapshot
-    script: Script
-    rows: int
-    items: int
-    apart: frozenset[int] = frozenset()
-
-    def order(self) -> list[tuple[str, int]]:
-        """The list from item *items* on: rows that stay (``row``), and items that are new (``new``)."""
-        script = self.script
-        found: list[tuple[str, int]] = []
-        for item in range(self.items, len(self.given.items)):
-            if item in script.edits:
-                found.append(("row", script.edits[item]))
-            elif item in script.kept:
-                found += [("row", row) for row in script.kept[item]]
-            else:
-                found.append(("new", item))
-        return [one for one in found if one[0] == "new" or one[1] not in self.apart]
-
-    @property
-    def new(self) -> list[int]:
-        """The items that are new."""
-        script = self.script
-        every = range(self.items, len(self.given.items))
-        return [item for item in every if item not in script.kept and item not in script.edits]
-
-    def only_appends(self) -> bool:
-        """Whether the list is the context, with more at its end at most."""
-        script = self.script
-        if script.edits or script.dropped or script.moved:
-            return False
-        order = self.order()
-        rows = [at for kind, at in order if kind == "row"]
-        return rows == sorted(rows) and [kind for kind, _ in order] == ["row"] * len(rows) + ["new"] * (
-            len(order) - len(rows)
-        )
-
-    def commit_of(self, row: int) -> ObjectId:
-        """The commit that introduced the message of *row*."""
-        return self.snapshot.columns.commits[row]
-
-
 def land(space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
     """Do what *plan* says, in one operation; DivergedError where it does more than append and *on_divergence* is ``error``."""
     branch = check_branch(space.repo, "record")[0].removeprefix(HEADS)
@@ -135,9 +70,11 @@ def land(space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence
         return _land_beside(space, plan, about, branch)
     batch = Batch(space.repo)
     inner = _inner(space, batch.repo)
+    answer = answer_start(plan, about)
+    if answer is not None:
+        plan = without_edits_behind(plan, answer)
     check_budget(space, [_new_draft(space, plan.given, item, n) for item in plan.new for n in range(len(plan.given.messages(item)))])  # fmt: skip
-    made = _make(inner, plan, about)
-    made += _put_in_order(inner, plan, made)
+    made = _make_all(inner, plan, about, answer)
     batch.land(reason=_reason(plan))
     return _result("edited", branch, plan, made)
 
@@ -147,7 +84,8 @@ def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: A
     if not new:
         return RecordResult("unchanged", branch)
     if about.is_empty or (len(new) == 1 and len(plan.given.messages(new[0])) == 1):
-        drafts = [one for item in new for one in _new_drafts(space, plan.given, item, about if item == new[-1] else None)]  # fmt: skip
+        seen_by = space if about.request is None else _inner(space, space.repo)
+        drafts = [one for item in new for one in _new_drafts(seen_by, plan.given, item, about if item == new[-1] else None)]  # fmt: skip
         check_budget(space, drafts)
         made = [id for id, _ in make_commits(space.repo, drafts, expected=expected, reason=_reason(plan))]
         return _result("appended", branch, plan, made)
@@ -156,7 +94,7 @@ def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: A
     if seen is not ANY and seen != tip:
         raise RefMovedError(branch_ref(branch), shown(seen), shown(tip))
     batch = Batch(space.repo)
-    made = _make(_inner(space, batch.repo), plan, about)
+    made = _make_all(_inner(space, batch.repo), plan, about, answer_start(plan, about), is_ordered=True)
     batch.land(reason=_reason(plan))
     return _result("appended", branch, plan, made)
 
@@ -165,6 +103,29 @@ def _inner(space: Workspace, repo: Repository) -> Workspace:
     inner = space.on(repo)
     inner.shown = None  # a request that is recorded here was made of what is committed here
     return inner
+
+
+def _make_all(
+    space: Workspace, plan: Plan, about: About, answer: int | None, *, is_ordered: bool = False
+) -> list[ObjectId]:
+    """Make the context the list: where the items from *answer* on answer a request, first what was sent, and then those behind it.
+
+    Where all that is new is at the end, the list *is_ordered*.
+    """
+    sent = plan if answer is None else until(plan, answer)
+    made = _make(space, sent, about if answer is None else About())
+    if not is_ordered:
+        made += _put_in_order(space, sent, made)
+    if answer is None:
+        return made
+    tip = space.repo.head()[1]
+    space.shown = (tip, space.compiler.advance_notes().priorities.tip, tip)  # what the request was made of
+    given = plan.given
+    for item in range(answer, len(given.items)):
+        drafts = _new_drafts(space, given, item, about if item == len(given.items) - 1 else None)
+        check_budget(space, drafts)
+        made += [id for id, _ in make_commits(space.repo, drafts)]
+    return made
 
 
 def _make(space: Workspace, plan: Plan, about: About) -> list[ObjectId]:

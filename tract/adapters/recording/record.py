@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
-from tract.adapters.recording.landing import About, OnDivergence, Plan, RecordResult, land
+from tract.adapters.recording.landing import OnDivergence, RecordResult, land
 from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece, pieces_of
+from tract.adapters.recording.plan import About, Plan
 from tract.adapters.transcripts.strictjson import mended
 from tract.compile.requests import RecordedAnswers
 from tract.compile.snapshot import Snapshot

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, Protocol
 
-from tract.errors import ContentValidationError, RecordWarning, TractError
+from blake3 import blake3
+
+from tract.adapters.wrapping.sending import noticed
+from tract.errors import ContentValidationError, LLMError, RecordWarning, TractError
 from tract.objects.content import RecordContent
-from tract.writing.answers import Answer, given_answer
+from tract.objects.json import NotJsonError, parse_json
+from tract.writing.answers import Answer, given_answer, read_answer
 
 _MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages"}
 _NO_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "idempotency_key"})
@@ -48,10 +54,35 @@ class Exchange:
     def __init__(self, recorder: Recorder, format: str, options: Mapping[str, Any]) -> None:
         self._recorder = recorder
         self._format = format
-        self._body: dict[str, Any] = {}
-        self._items: list[Any] = []
-        self._after: Any = None
-        self.guarded(lambda: self._read(options))
+        self._options = options
+        self._sent: bytes | None = None
+
+    def sends(self, data: bytes) -> None:
+        """The request goes out with the body *data*."""
+        self._sent = data
+
+    @cached_property
+    def _body(self) -> dict[str, Any]:
+        """What was sent, as JSON; where nobody saw it, what the call was given."""
+        if self._sent is not None:
+            with suppress(NotJsonError, UnicodeDecodeError):
+                body = parse_json(self._sent)
+                if isinstance(body, dict):
+                    return body
+        extra = self._options.get("extra_body")
+        given = {**self._options, **(extra if isinstance(extra, Mapping) else {})}
+        kept = {name: value for name, value in given.items() if name not in _NO_BODY and _is_given(value)}
+        return {name: plain(value) for name, value in kept.items() if not isinstance(value, Iterator)}
+
+    @cached_property
+    def _items(self) -> list[Any]:
+        messages = self._body.get(_MESSAGES[self._format])
+        return [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages or ())
+
+    @property
+    def _request(self) -> dict[str, Any]:
+        hash = {} if self._sent is None else {"body_hash": blake3(self._sent).hexdigest()}
+        return {**self._body, "provider": self._recorder.provider, **hash}
 
     def guarded(self, do: Callable[[], object]) -> None:
         """Do what must not be the caller's problem."""
@@ -62,20 +93,42 @@ class Exchange:
                 raise
             warnings.warn(RecordWarning(f"a call could not be recorded: {exc}"), stacklevel=6)
 
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While the call is made: what it sends is noticed, and how it fails recorded."""
+        with noticed(self.sends):
+            try:
+                yield
+            except GeneratorExit:  # nobody waits for it any more
+                raise
+            except BaseException as exc:
+                self.failed(exc)
+                raise
+
     def answered(self, answer: Any) -> None:
         """The call gave *answer*, an SDK's object."""
-        self.guarded(lambda: self._record(given_answer(answer)))
+        self.guarded(lambda: self.answered_with(answer))
 
-    def streamed(self, so_far: Callable[[], Any], error: BaseException | None, *, whole: bool) -> None:
-        """The call gave a stream, which brought what *so_far* gives: all of it, or as much as came."""
+    def answered_with(self, answer: Any) -> None:
+        """Record *answer*, an SDK's object or the JSON that it is made of."""
+        self._record(read_answer(answer) if isinstance(answer, Mapping) else given_answer(answer))
+
+    def asked(self) -> None:
+        """Record the question alone."""
+        self._record(None)
+
+    def streamed(self, so_far: Callable[[], Any], error: BaseException | None, *, is_cut: Callable[[], bool]) -> None:
+        """The call gave a stream, which brought what *so_far* gives: all of it, or as much as came where it *is_cut*."""
 
         def record() -> None:
-            came = so_far()
+            came = None
+            with suppress(LLMError):  # nothing of an answer came
+                came = so_far()
             answer = came if isinstance(came, Answer) or came is None else given_answer(came)
             if answer is None and error is not None:
                 self._fail(error)
                 return
-            self._record(answer, partial=not whole)
+            self._record(answer, partial=is_cut())
             if error is not None and not isinstance(error, GeneratorExit):
                 self._note(error)
 
@@ -93,15 +146,6 @@ class Exchange:
             self._recorder.tract.commit(RecordContent(ERROR, dict(about)))
 
         self.guarded(record)
-
-    def _read(self, options: Mapping[str, Any]) -> None:
-        key = _MESSAGES[self._format]
-        extra = options.get("extra_body")
-        given = {**options, **(extra if isinstance(extra, Mapping) else {})}
-        self._body = {name: plain(value) for name, value in given.items() if name not in _NO_BODY and _is_given(value)}
-        messages = self._body.get(key)
-        self._items = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages or ())
-        self._after = self._body.get("previous_response_id") or self._body.get("conversation")
 
     def _fail(self, error: BaseException) -> None:
         self._record(None)
@@ -123,7 +167,8 @@ class Exchange:
     def _record(self, answer: Answer | None, *, partial: bool = False) -> None:
         """Make the context what was sent and answered."""
         t = self._recorder.tract
-        sent = [*(self._before(t) if self._after is not None else ()), *self._items]
+        goes_on = self._body.get("previous_response_id") or self._body.get("conversation")
+        sent = [*(self._before(t) if goes_on else ()), *self._items]
         keys: list[str | None] = [None] * len(sent)
         new = [content.message for content in answer.contents] if answer is not None else []
         keys += [message.get("id") if isinstance(message.get("id"), str) else None for message in new]
@@ -137,7 +182,7 @@ class Exchange:
             settings = {name: value for name, value in self._body.items() if name in _CONFIG}
             about["usage"] = answer.usage or None
             about["generation_config"] = {**settings, **(answer.generation_config or {})} or None
-            about["request"] = {**self._body, "provider": self._recorder.provider}
+            about["request"] = self._request
             about["metadata"] = {"partial": True} if partial else None
         try:
             t.record(listed, **about)

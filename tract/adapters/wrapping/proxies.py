@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tract.adapters.wrapping.exchange import Exchange, Recorder
-from tract.adapters.wrapping.streams import manager_proxy, stream_proxy
+from tract.adapters.wrapping.given import given
+from tract.adapters.wrapping.sending import watch
 
 METHODS: dict[str, dict[str, str]] = {
     "openai": {
@@ -21,10 +22,13 @@ METHODS: dict[str, dict[str, str]] = {
 """The methods that ask a model, by the clients' packages, and the format of what they send."""
 
 _COPIES = frozenset({"with_options", "copy"})
+_RAW = frozenset({"with_raw_response", "with_streaming_response"})
+"""What has the same methods once more, which give the response of HTTP."""
 
 
 def wrapped(client: Any, provider: str, recorder: Recorder) -> Any:
     """*client* with the methods that ask a model recorded by *recorder*."""
+    watch(client)
     return _Proxy(client, "", provider, recorder)
 
 
@@ -47,6 +51,8 @@ class _Proxy:
             return _recorded(value, methods[here], recorder)
         if not path and name in _COPIES:
             return lambda *args, **options: wrapped(value(*args, **options), provider, recorder)
+        if name in _RAW:
+            return _Proxy(value, path, provider, recorder)
         if any(method.startswith(f"{here}.") for method in methods):
             return _Proxy(value, f"{here}.", provider, recorder)
         return value
@@ -77,33 +83,15 @@ def _recorded(method: Callable[..., Any], format: str, recorder: Recorder) -> Ca
 
     def call(*args: Any, **options: Any) -> Any:
         exchange = recorder.begin(format, options)
-        try:
+        with exchange.under_way():
             made = method(*args, **options)
-        except Exception as exc:
-            exchange.failed(exc)
-            raise
-        return _awaited(made, exchange) if inspect.isawaitable(made) else _given(made, exchange)
+        return _awaited(made, exchange) if inspect.isawaitable(made) else given(made, exchange)
 
     call.__name__, call.__doc__ = getattr(method, "__name__", "call"), method.__doc__
     return call
 
 
 async def _awaited(made: Any, exchange: Exchange) -> Any:
-    try:
+    with exchange.under_way():
         answer = await made
-    except Exception as exc:
-        exchange.failed(exc)
-        raise
-    return _given(answer, exchange)
-
-
-def _given(made: Any, exchange: Exchange) -> Any:
-    """What the method gave, for the caller: an answer is recorded now, a stream when it ends."""
-    if hasattr(made, "model_dump"):
-        exchange.answered(made)
-        return made
-    if type(made).__name__.endswith("StreamManager"):
-        return manager_proxy(made, exchange)
-    if hasattr(made, "__next__") or hasattr(made, "__anext__"):
-        return stream_proxy(made, exchange)
-    return made
+    return given(answer, exchange)

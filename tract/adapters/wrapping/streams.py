@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from tract.adapters.wrapping.exchange import Exchange
 from tract.writing.answers import Gathering
 
+_is_collecting = False
 
-class _Delegate:
+
+def _note_collection(phase: str, _info: object) -> None:
+    global _is_collecting  # the interpreter calls this, and says it to nobody else
+    _is_collecting = phase == "start"
+
+
+gc.callbacks.append(_note_collection)
+
+
+def _let_go(do: Callable[[], object]) -> None:
+    """Do what is to be done when an object goes: in a thread of its own while garbage is collected, which may be in the middle of a commit."""
+    if sys.is_finalizing():
+        return
+    if not _is_collecting:
+        do()
+        return
+    threading.Thread(target=do, name="tract: a stream that was left").start()
+
+
+class Delegate:
     """All that it is asked for is the target's."""
 
     def __init__(self, target: Any, exchange: Exchange) -> None:
         self._tract_target = target
         self._tract_exchange = exchange
-        self._tract_gathering = Gathering()
-        self._tract_is_done = False
 
     @property  # type: ignore[misc]  # programs ask isinstance(client, OpenAI)
     def __class__(self) -> type[Any]:
@@ -23,6 +45,13 @@ class _Delegate:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_tract_target"], name)
+
+
+class _AnyStream(Delegate):
+    def __init__(self, target: Any, exchange: Exchange) -> None:
+        super().__init__(target, exchange)
+        self._tract_gathering = Gathering()
+        self._tract_is_done = False
 
     def _tract_take(self, event: Any) -> None:
         if not self._tract_is_done:
@@ -32,10 +61,15 @@ class _Delegate:
         if self._tract_is_done:
             return
         self._tract_is_done = True
-        self._tract_exchange.streamed(self._tract_gathering.so_far, error, whole=whole)
+        gathering = self._tract_gathering
+        self._tract_exchange.streamed(gathering.so_far, error, is_cut=lambda: not whole or gathering.is_cut)
+
+    def __del__(self) -> None:
+        if not self.__dict__.get("_tract_is_done", True):
+            _let_go(self._tract_end)  # the caller took what it wanted, and let go of the rest
 
 
-class _Stream(_Delegate):
+class _Stream(_AnyStream):
     def __iter__(self) -> Any:
         return self
 
@@ -67,11 +101,8 @@ class _Stream(_Delegate):
         finally:
             self._tract_end()
 
-    def __del__(self) -> None:
-        self._tract_end()  # the caller took what it wanted, and let go of the rest
 
-
-class _AsyncStream(_Delegate):
+class _AsyncStream(_AnyStream):
     def __aiter__(self) -> Any:
         return self
 
@@ -107,69 +138,3 @@ class _AsyncStream(_Delegate):
 def stream_proxy(stream: Any, exchange: Exchange) -> Any:
     """*stream*, sync or async, with what it brings recorded at its end."""
     return _Stream(stream, exchange) if hasattr(stream, "__next__") else _AsyncStream(stream, exchange)
-
-
-class _Manager(_Delegate):
-    """What a ``stream()`` gives: its stream is the real one, which puts its answer together itself."""
-
-    _tract_stream: Any = None
-
-    def __enter__(self) -> Any:
-        self._tract_stream = self._tract_begin(self._tract_target.__enter__)
-        return self._tract_stream
-
-    def _tract_begin(self, enter: Any) -> Any:
-        try:
-            return enter()
-        except BaseException as exc:
-            self._tract_is_done = True
-            self._tract_exchange.failed(exc)
-            raise
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> Any:
-        self._tract_left(error)
-        return self._tract_target.__exit__(kind, error, trace)
-
-    async def __aenter__(self) -> Any:
-        try:
-            self._tract_stream = await self._tract_target.__aenter__()
-        except BaseException as exc:
-            self._tract_is_done = True
-            self._tract_exchange.failed(exc)
-            raise
-        return self._tract_stream
-
-    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Any:
-        self._tract_left(error)
-        return await self._tract_target.__aexit__(kind, error, trace)
-
-    def _tract_left(self, error: BaseException | None) -> None:
-        if not self._tract_is_done:
-            self._tract_is_done = True
-            answer, whole = _snapshot(self._tract_stream)
-            self._tract_exchange.streamed(lambda: answer, error, whole=whole)
-
-
-def manager_proxy(manager: Any, exchange: Exchange) -> Any:
-    """*manager*, with what its stream brought recorded when it is left."""
-    return _Manager(manager, exchange)
-
-
-def _snapshot(stream: Any) -> tuple[Any, bool]:
-    """What a helper's stream has put together, and whether that is all of it."""
-    for name in ("current_message_snapshot", "current_completion_snapshot"):
-        try:
-            snapshot = getattr(stream, name)
-        except (AttributeError, AssertionError):
-            continue
-        reason = getattr(snapshot, "stop_reason", None)
-        choices = getattr(snapshot, "choices", None) or ()
-        return snapshot, bool(reason or any(getattr(choice, "finish_reason", None) for choice in choices))
-    state = getattr(stream, "_state", None)  # the Responses API's: the whole response at its end, else what there is
-    whole = getattr(state, "_completed_response", None)
-    if whole is not None:
-        return whole, True
-    for name, value in vars(state).items() if state is not None else ():
-        if name.endswith("current_snapshot") and hasattr(value, "model_dump"):
-            return value, False
-    return None, False
