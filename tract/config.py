@@ -86,6 +86,11 @@ class TokenBudgetConfig:
             raise ConfigError(f"budget action {self.action!r} is unknown; known are {known}") from None
 
 
+Scan = Literal["list", "replace", "refuse"]
+"""What becomes of what looks like a secret in what comes in."""
+
+SCANS: tuple[Scan, ...] = get_args(Scan)
+
 REMOTE = "remote."
 """What the settings of remotes begin with: ``remote.<name>.url``."""
 
@@ -182,6 +187,7 @@ class TractConfig:
     *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps of this tract where it is not told: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``; None is ``"never"``, for archives only.
     *keep_pinned* keeps pinned messages of archives that go, and *keep_merge_bases* the archives in which two branches parted.
     *display_name* is what listings call the tract beside its name.
+    *record_scan* is what becomes of what looks like a key, a token or a password in what is recorded live (``record``, wrapped clients, hooks): ``list`` says where it is, ``replace`` puts a mark in its place, ``refuse`` records nothing of it; None looks for none.
     *remotes* are other places that the store is kept in; the root tract's count.
     *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
     """
@@ -202,6 +208,7 @@ class TractConfig:
     cache_write_price: float = 1.25
     output_price: float = 5.0
     display_name: str | None = None
+    record_scan: Scan | None = None
     remotes: tuple[RemoteConfig, ...] = ()
     given: frozenset[str] = field(init=False, repr=False, compare=False)
     """The names of the settings that were given, and are not just at their defaults."""
@@ -242,6 +249,8 @@ class TractConfig:
             raise ConfigError(f"summary_window must be {LEAST_WINDOW} tokens or more, not {self.summary_window}")
         for name in ("cache_read_price", "cache_write_price", "output_price"):
             check_price(name, getattr(self, name))
+        if self.record_scan not in (None, *SCANS):
+            raise ConfigError(f"record_scan must be one of {', '.join(SCANS)}, not {self.record_scan!r:.40}")
         if self.token_budget is not None and not isinstance(self.token_budget, TokenBudgetConfig):
             TokenBudgetConfig(self.token_budget)
 

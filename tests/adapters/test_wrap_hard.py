@@ -528,7 +528,8 @@ def test_one_call_is_one_operation(llm_server, tmp_path):  # noqa: F811
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background, it is ignored
 sys.path[:0] = [{root!r}]
 import openai
 from tract import Tract, wrap

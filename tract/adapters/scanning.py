@@ -1,4 +1,4 @@
-"""Looking for secrets in what is about to be imported: listed with where they are, and replaced or refused as asked.
+"""Looking for secrets in what is about to be imported or recorded: listed with where they are, and replaced or refused as asked.
 
 Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` stands where the secret was, in the message and in what is kept beside it.
 """
@@ -7,14 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from tract.adapters.transcripts import Branch, Child, Conversation, Problem, Turn
+from tract.config import Scan
+from tract.errors import ContentValidationError
 from tract.messages.secrets import find_secrets, secrets_in
 from tract.objects.message_format import JSON
 
-Scan: TypeAlias = Literal["list", "replace", "refuse"]
-SCANS: tuple[Scan, ...] = ("list", "replace", "refuse")
+_MOST_TOLD = 20
+
+
+def scanned(values: list[JSON], scan: Scan, what: str = "message") -> tuple[list[JSON], list[str]]:
+    """*values* as *scan* wants them recorded, and what was found in them, each with where; ContentValidationError where that is to be refused."""
+    made: list[JSON] = []
+    told: list[str] = []
+    for number, value in enumerate(values, 1):
+        found = list(secrets_in(value))
+        told += [f"{what} {number}, {one.path}: what looks like a secret ({one.kind}: {one.shown})" for one in found]
+        made.append(_clean(value) if found and scan == "replace" else value)
+    if told and scan == "refuse":
+        more = f", and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+        raise ContentValidationError(f"nothing is recorded: {'; '.join(told[:_MOST_TOLD])}{more}")
+    return made, told
 
 
 def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:

@@ -46,18 +46,22 @@ def record_event(
             create_tract=False,
         )
         try:
-            return record_session(repo, read_event(text), PROGRAMS[program].format, scan=scan)
+            event = read_event(text)
+            done = record_session(repo, event, PROGRAMS[program].format, scan="replace" if scan else None)
+            for told in done.secrets:
+                _remember(store, f"{done.tract}: {told}")
+            return done
         finally:
             repo.close()
     except (TractError, OSError) as exc:
-        _remember_failure(store, str(exc))
+        _remember(store, str(exc))
     except Exception as exc:  # noqa: BLE001  # nobody sees it otherwise
-        _remember_failure(store, f"{type(exc).__name__}: {exc}")
+        _remember(store, f"{type(exc).__name__}: {exc}")
     return None
 
 
-def _remember_failure(store: str, text: str) -> None:
-    """Note what failed, for ``tract hooks status``: nobody sees what a hook prints."""
+def _remember(store: str, text: str) -> None:
+    """Note what failed or was found, for ``tract hooks status``: nobody sees what a hook prints."""
     try:
         with open(os.path.join(store, _LOG), "a", encoding="utf-8") as file:
             if file.tell() > _MOST_LOGGED:
@@ -68,7 +72,7 @@ def _remember_failure(store: str, text: str) -> None:
 
 
 def last_failure(store: str) -> str | None:
-    """What could not be recorded last; None where all was."""
+    """What could not be recorded last, or looks like a secret; None where there is nothing to say."""
     try:
         with open(os.path.join(store, _LOG), encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()

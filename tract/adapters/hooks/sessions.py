@@ -11,6 +11,7 @@ from tract.adapters.hooks.following import End, Mark, Reading, follow, load_mark
 from tract.adapters.hooks.kinds import kind_of
 from tract.adapters.importing import Importer, ImportResult, call_tract
 from tract.adapters.transcripts.model import Conversation
+from tract.config import Scan
 from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch
 from tract.history.keys import commits_said, keep_index
@@ -22,6 +23,7 @@ from tract.storage import files
 from tract.storage.locks import FileLock
 
 _MOST_TRIES = 8
+_MOST_TOLD = 20
 _LONGEST_WAIT = 60.0
 """Seconds that a hook's own process waits for the one before it; nobody waits for that process."""
 
@@ -44,12 +46,13 @@ class HookEvent(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """What was recorded of a session: its tract, and how many messages are new; what could not be read; how many bytes of the transcript were."""
+    """What was recorded of a session: its tract, and how many messages are new; what could not be read; how many bytes of the transcript were; what looks like a *secret* in it, where that was asked."""
 
     tract: str
     messages: int
     problems: int
     read: int = 0
+    secrets: tuple[str, ...] = ()
 
 
 def read_event(text: str) -> HookEvent:
@@ -65,10 +68,10 @@ def read_event(text: str) -> HookEvent:
     return HookEvent(session, os.path.abspath(os.path.expanduser(transcript)), str(told.get("hook_event_name") or ""))
 
 
-def record_session(repo: Repository, event: HookEvent, format: str, *, scan: bool = False) -> Recorded:
+def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Scan | None = None) -> Recorded:
     """Commit what is new in the event's transcript to the tract named by the session, which is made where it is not there.
 
-    With *scan* a mark takes the place of what looks like a secret.
+    *scan* is what becomes of what looks like a secret, what the tract's ``record_scan`` says where it is None; ContentValidationError where it is to be refused.
 
     One process records a session at a time, and one more waits: a third has nothing to do, for the second reads all that is there.
     Another process that writes to the same tract is let go first; what it wrote is not written again.
@@ -106,14 +109,21 @@ def _turn(path: str, *, leaves: bool) -> Iterator[bool]:
         next_one.close()
 
 
-def _record(repo: Repository, event: HookEvent, format: str, name: str, state: str | None, *, scan: bool) -> Recorded:
+def _record(
+    repo: Repository, event: HookEvent, format: str, name: str, state: str | None, *, scan: Scan | None
+) -> Recorded:
     mark = load_mark(state) if state is not None else None
+    told: list[str] = []
     for left in range(_MOST_TRIES - 1, -1, -1):
         repo.refs.refresh()
         at = in_tract(repo, name) if repo.refs.read(tract_prefix(name) + HEAD) is not None else None
         reading = _new_in(at, event, format, mark)
         try:
-            messages = _land(repo, at, reading.conversation, name, scan=scan)
+            conversation = reading.conversation
+            wanted = scan if scan is not None else (at or repo).config.record_scan
+            if conversation is not None and wanted is not None:
+                conversation, told = _scanned(conversation, wanted)
+            messages = _land(repo, at, conversation, name)
             break
         except RefMovedError:
             if not left:
@@ -122,7 +132,7 @@ def _record(repo: Repository, event: HookEvent, format: str, name: str, state: s
         save_mark(state, reading.mark)
     if messages:
         keep_index(at or in_tract(repo, name))
-    return Recorded(name, messages, reading.problems, reading.read)
+    return Recorded(name, messages, reading.problems, reading.read, tuple(told) if messages else ())
 
 
 def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
@@ -173,14 +183,10 @@ def _document(path: str, format: str) -> Reading:
     return Reading(conversation, None, len(found.problems), os.path.getsize(path))
 
 
-def _land(repo: Repository, at: Repository | None, conversation: Conversation | None, name: str, *, scan: bool) -> int:
+def _land(repo: Repository, at: Repository | None, conversation: Conversation | None, name: str) -> int:
     """Commit what the tract *at* has not; it is made where it is None. How many messages are new."""
     if conversation is None:
         return 0
-    if scan:
-        from tract.adapters.scanning import without_secrets  # few ask for it
-
-        conversation = without_secrets(conversation)
     importer = Importer(at or repo, count=False)
     result = importer.take(conversation, place="tract" if at is None else "branch", name=name)
     importer.finish()
@@ -188,6 +194,16 @@ def _land(repo: Repository, at: Repository | None, conversation: Conversation | 
         call_tract(at, conversation)
     _follow(in_tract(repo, name), result)
     return result.messages
+
+
+def _scanned(conversation: Conversation, scan: Scan) -> tuple[Conversation, list[str]]:
+    """*conversation* as *scan* wants it, and what was found in it; ContentValidationError where that is refused."""
+    from tract.adapters.scanning import find_in_conversation, without_secrets  # few ask for it
+
+    found = [f"line {one.line}, {one.detail}" for one in find_in_conversation(conversation)]
+    if found and scan == "refuse":
+        raise ContentValidationError(f"not recorded: {'; '.join(found[:_MOST_TOLD])}")
+    return (without_secrets(conversation) if found and scan == "replace" else conversation), found
 
 
 def _follow(tract: Repository, result: ImportResult) -> None:

@@ -36,7 +36,7 @@ class RecordResult:
     """What was committed for the context to be the list.
 
     *commits* are all that were made, in order. *edited*, *dropped* and *moved* are messages, by the commits that introduced them.
-    *branch* is the branch that has the list now. *warnings* say what of the list no payload can keep, and what stands in its place.
+    *branch* is the branch that has the list now. *warnings* say what of the list no payload can keep, and what stands in its place; and what looks like a secret, where the tract's ``record_scan`` asks for that.
     """
 
     kind: Literal["unchanged", "appended", "edited", "branched"]

@@ -63,6 +63,20 @@ def record(
         raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
     given = given_items(messages, format, keys)
     about = About(usage, generation_config, request, metadata)
+    scan = space.repo.config.record_scan
+    if scan is not None:
+        from tract.adapters.scanning import scanned  # few ask for it
+
+        items, told = scanned(given.items, scan)
+        if about.request is not None:
+            (sent,), more = scanned([about.request], scan, "the request, part")
+            about, told = replace(about, request=sent), [*told, *more]
+        result = _made(space, replace(given, items=items), about, on_divergence, expected)
+        return replace(result, warnings=(*told, *result.warnings))
+    return _made(space, given, about, on_divergence, expected)
+
+
+def _made(space: Workspace, given: Given, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
     try:
         return land(space, _planned(space, given), about, on_divergence, expected)
     except ContentValidationError:

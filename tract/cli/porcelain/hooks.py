@@ -111,7 +111,7 @@ def _status(console: Console, args: Args) -> int:
     if args.json:
         console.print_json({"programs": found, "last_failure": last})
     elif last:
-        console.warn(f"what could not be recorded last: {last}")
+        console.warn(f"what was not recorded as it is, or looks like a secret, last: {last}")
     return DONE
 
 
@@ -138,7 +138,7 @@ def _record(console: Console, args: Args, text: str) -> None:
     author = console.settings.get("author")
     done = record_event(store, args.program or "claude-code", text, console.environ, author=author, scan=args.scan)
     if args.json and done is not None:
-        found = {"tract": done.tract, "messages": done.messages, "problems": done.problems, "bytes": done.read}
+        found = {**done._asdict(), "secrets": list(done.secrets)}
         console.print_json(found)
 
 

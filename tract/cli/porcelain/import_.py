@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tract.adapters.importing import Importer, ImportResult, Place
-from tract.adapters.scanning import SCANS, find_in_conversation, without_secrets
+from tract.adapters.scanning import find_in_conversation, without_secrets
 from tract.adapters.transcripts import FORMATS, Conversation, Problem, Reading, read_transcript
 from tract.cli.command import DONE, FATAL, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
+from tract.config import SCANS
 from tract.errors import ImportFormatError, TractError
 from tract.refs.names import HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
