@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tract.config import (
     FOR_EVER,
+    SCANS,
     BudgetAction,
     Retention,
     TokenBudgetConfig,
@@ -26,7 +27,18 @@ NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
 BUDGET = st.integers(1, 2**62) | st.builds(TokenBudgetConfig, st.integers(1, 2**62), st.sampled_from(BudgetAction))
 
 
-@given(st.builds(TractConfig, st.none() | BUDGET, NAME, NAME, st.integers(1, 1000), st.none() | NAME))
+SETTINGS = st.builds(
+    TractConfig,
+    token_budget=st.none() | BUDGET,
+    tokenizer_encoding=NAME,
+    default_branch=NAME,
+    compile_cache_maxsize=st.integers(1, 1000),
+    author=st.none() | NAME,
+    record_scan=st.sampled_from([None, *SCANS]),
+)
+
+
+@given(SETTINGS)
 def test_settings_come_back_from_their_table(config):
     again = from_table(to_table(config))
 
