@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.adapters.transcripts import Reading, read_transcript
+from tract.adapters.transcripts import FORMATS, Reading, read_transcript, unpacking
 from tract.errors import ImportFormatError
 
 USER = b'{"role": "user", "content": "hi"}'
@@ -84,18 +84,18 @@ def test_an_unknown_format_is_an_error(tmp_path):
         read_bytes(tmp_path, b"[" + USER + b"]", format="yaml")
 
 
-def test_a_damaged_document_is_a_problem_with_line_and_column(tmp_path):
-    reading = read_bytes(tmp_path, b'{"messages": [\n' + USER + b',\n{"role" "user"}\n]}')
+def test_a_damaged_document_is_refused_with_line_and_column_and_the_formats(tmp_path):
+    with pytest.raises(ImportFormatError, match="found text that is not JSON at column 9: expecting ':'") as caught:
+        read_bytes(tmp_path, b'{"messages": [\n' + USER + b',\n{"role" "user"}\n]}')
 
-    assert problems(reading) == [(3, "not JSON at column 9: expecting ':' delimiter")]
-    assert reading.conversations == ()
+    assert (3, FORMATS) == (caught.value.line, caught.value.formats)
+    assert 1 == str(caught.value).count(str(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
         (b'{"role": "user", "con', "not JSON at column 18: unterminated string starting at"),
-        (b'{"role": "user", "content": "\xff"}', "not UTF-8 at byte 30"),
         (b"so it goes", "not JSON at column 1: expecting value"),
         (b"[" * 100_000, "nested too deeply"),
         (b"12", "neither a message nor a conversation: a number"),
@@ -239,8 +239,54 @@ def test_what_is_bad_beside_the_messages_costs_only_itself(tmp_path):
     assert problems(reading) == [(None, "reward: NaN is no JSON number; the text 'NaN' stands in its place")]
 
 
-def test_a_nesting_bomb_is_a_problem(tmp_path):
-    assert problems(read_bytes(tmp_path, b"[" * 1_000_000)) == [(None, "nested too deeply")]
+@pytest.mark.parametrize("name", ["chat.json", "chat.jsonl"])
+def test_bytes_that_are_no_utf_8_cost_themselves_only(tmp_path, name):
+    lines = [USER, b'{"role": "user", "content": "half: \xf0\x9f."}', USER]
+    data = b"\n".join(lines) if name.endswith("l") else b"[" + b",\n".join(lines) + b"]"
+
+    reading = read_bytes(tmp_path, data, name)
+
+    assert texts(reading) == ["hi", "half: \ufffd.", "hi"]
+    (problem,) = reading.problems
+    assert problem.detail.startswith("not UTF-8 at byte ")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_as_powershell_writes_it_is_read(tmp_path, encoding):
+    text = "\ufeff" + '{"role": "user", "content": "caf\u00e9 \U0001f600"}\r\n' * 2
+
+    reading = read_bytes(tmp_path, text.encode(encoding), "chat.jsonl")
+
+    assert ["caf\u00e9 \U0001f600"] * 2 == texts(reading)
+    assert () == reading.problems
+
+
+@pytest.mark.parametrize("depth", [1_000_000, 3_000_000])
+def test_a_nesting_bomb_is_refused(tmp_path, depth):
+    with pytest.raises(ImportFormatError, match="found text that is nested too deeply"):
+        read_bytes(tmp_path, b"[" * depth)
+
+
+def test_a_compressed_file_that_holds_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacking, "_USUAL", 1 << 20)
+    path = tmp_path / "chat.jsonl.gz"
+    path.write_bytes(gzip.compress(b"[" * (4 << 20)))
+
+    with pytest.raises(ImportFormatError, match="is compressed, and holds more than 1 MiB"):
+        read_transcript(path)
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_cannot_be_read_is_named_once(tmp_path, is_folder):
+    path = tmp_path / "chat.json"
+    if is_folder:
+        path.mkdir()
+
+    with pytest.raises(ImportFormatError, match="it cannot be read: ") as caught:
+        read_transcript(path)
+
+    assert 1 == str(caught.value).count(str(path))
+    assert str(path) not in caught.value.detail
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

@@ -15,6 +15,9 @@ _MOST_DIGITS = 12
 TOO_DEEP = "-Infinity"
 """What :func:`without_depths` puts in the place of a value: no JSON, but the decoder can be told what to make of it."""
 
+DEEPEST = 1_000_000
+"""Nobody nests deeper by accident, and to look for the end of what does takes minutes."""
+
 
 class Places:
     """Where the values of one JSON text stand; cheap to ask for many of them in their order."""
@@ -54,7 +57,7 @@ class Places:
 
 
 def without_depths(text: str, most: int) -> str:
-    """*text* with every list and map that is nested deeper than *most* replaced."""
+    """*text* with every list and map that is nested deeper than *most* replaced; OverflowError where that is without end."""
     parts: list[str] = []
     depth = done = start = 0
     for token in _TOKEN.finditer(text):
@@ -62,6 +65,8 @@ def without_depths(text: str, most: int) -> str:
             depth += 1
             if depth == most + 1:
                 start = token.start()
+            elif depth > DEEPEST:
+                raise OverflowError("nested too deeply")
         elif token[0] in "]}":
             if depth == most + 1:
                 parts += [text[done:start], TOO_DEEP]

@@ -55,7 +55,8 @@ def read_transcript(
         with opened(path) as file:
             reader.read(file)
     except OSError as exc:
-        raise ImportFormatError(f"cannot read '{path}': {(exc.strerror or str(exc)).lower()}", str(path)) from exc
+        detail = f"it cannot be read: {(exc.strerror or str(exc)).lower()}"
+        raise ImportFormatError(f"'{path}': {detail}", str(path), None, detail) from exc
     return reader.reading()
 
 
@@ -116,7 +117,7 @@ class _Reader:
         elif self._mostly_json_lines(file):
             self._read_records(self._lines(file))
         else:
-            self.report(value.line, value.reason)
+            raise self._unreadable(f"text that is {value.reason}", line=value.line)
 
     def _find_lines(self, data: bytes) -> None:
         """Say of problems that name a place in the document on which line it is."""
@@ -125,7 +126,7 @@ class _Reader:
             for number, problem in enumerate(told):
                 place = _PLACE.match(problem.detail)
                 if problem.line is None and place is not None:
-                    places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+                    places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
                     told[number] = replace(problem, line=places.line_of(place[1]))
 
     def _read_value(self, value: JSON) -> None:

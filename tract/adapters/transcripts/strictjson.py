@@ -39,17 +39,15 @@ class Refused:
 
 
 def parse(data: bytes, refuse: Refuse | None = None) -> JSON:
-    """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none."""
+    """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none. What is no UTF-8 becomes U+FFFD."""
     refuse = refuse or _refuse
     try:
-        text = data.removeprefix(_BOM).decode("utf-8")
+        text = data.removeprefix(_BOM).decode("utf-8", "replace")
         try:
             return parse_kept_json(text, refuse)
         except TooDeepError:
             return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), partial(_refuse_depth, refuse))
-    except UnicodeDecodeError as exc:
-        return Refused(f"not UTF-8 at byte {exc.start + 1}", data.count(b"\n", 0, exc.start) + 1)
-    except TooDeepError:
+    except (TooDeepError, OverflowError):
         return Refused("nested too deeply")  # and never closed, so there is nothing to take out
     except NotJsonError as exc:
         return Refused(f"not JSON at column {exc.column}: {exc.reason}", exc.line)
@@ -65,12 +63,23 @@ class Parser:
         """As :func:`parse`, but mended; *report* is given the place of each value that was, and what was wrong with it."""
         before = self._refused
         value = parse(data, self._refuse)
+        if not data.isascii() and (at := _first_bad_byte(data)) is not None and not isinstance(value, Refused):
+            report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
         is_bad = self._refused > before or _SURROGATE.search(data) is not None
         return mended(value, report) if is_bad else value
 
     def _refuse(self, reason: str, kept: JSON) -> Refused:
         self._refused += 1
         return _refuse(reason, kept)
+
+
+def _first_bad_byte(data: bytes) -> int | None:
+    """Where *data* begins to be no UTF-8; None where all of it is."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        return exc.start
+    return None
 
 
 def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> JSON:

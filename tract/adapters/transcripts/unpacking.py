@@ -1,7 +1,8 @@
-"""Opening a file that may be compressed, with gzip or zstd, or be an archive (zip) with one file of conversations in it, as services give their exports."""
+"""Opening a file that may be compressed, with gzip or zstd, or be an archive (zip) with one file of conversations in it, as services give their exports; or be in UTF-16, as PowerShell writes."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import os
 import tempfile
@@ -18,6 +19,10 @@ _EXPORT = "conversations.json"
 """What services call the file of conversations in their exports."""
 _LARGEST = 8 << 30
 """Bytes that a compressed file may hold; a few KB can claim to hold any number."""
+_USUAL = 256 << 20
+_MOST_TIMES = 200
+"""How many times its own size a compressed file may hold where that is more than usual: conversations have 3 to 30."""
+_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _IN_MEMORY = 64 << 20
 _PIECE = 1 << 20
 _FEED = 1 << 10
@@ -30,7 +35,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     with open(path, "rb") as file:
         head = file.read(4)
         file.seek(0)
-        if not head.startswith((_GZIP, _ZSTD, _ZIP)):
+        if not head.startswith((_GZIP, _ZSTD, _ZIP, *_UTF16)):
             yield file
             return
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as plain:
@@ -46,15 +51,35 @@ def _unpack(path: str | os.PathLike[str], file: BinaryIO, head: bytes, plain: IO
     import zstandard
 
     size = 0
+    most = min(_LARGEST, max(_USUAL, _MOST_TIMES * os.fstat(file.fileno()).st_size))
     try:
-        unpack = _gzip_pieces if head.startswith(_GZIP) else _zip_pieces if head.startswith(_ZIP) else _zstd_pieces
-        for piece in unpack(file):
+        for piece in _pieces_of(file, head):
             size += len(piece)
-            if size > _LARGEST:
-                raise ImportFormatError(f"'{path}' holds more than {_LARGEST >> 30} GiB", str(path))
+            if size > most:
+                what = "holds" if most == _LARGEST else "is compressed, and holds"
+                detail = f"it {what} more than {most >> 20} MiB"
+                raise ImportFormatError(f"'{path}': {detail}", str(path), None, detail)
             plain.write(piece)
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, zstandard.ZstdError, EOFError, RuntimeError) as exc:
-        raise ImportFormatError(f"'{path}' is compressed and damaged: {exc}", str(path)) from exc
+        detail = f"compressed and damaged: {exc}"
+        raise ImportFormatError(f"'{path}' is {detail}", str(path), None, detail) from exc
+
+
+def _pieces_of(file: BinaryIO, head: bytes) -> Iterator[bytes]:
+    """What *file*, which begins with *head*, holds."""
+    if head.startswith(_GZIP):
+        return _gzip_pieces(file)
+    if head.startswith(_ZIP):
+        return _zip_pieces(file)
+    return _zstd_pieces(file) if head.startswith(_ZSTD) else _utf16_pieces(file, _UTF16[head[:2]])
+
+
+def _utf16_pieces(file: BinaryIO, encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    file.seek(2)
+    while piece := file.read(_PIECE):
+        yield decoder.decode(piece).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
 def _gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
