@@ -11,7 +11,7 @@ Tried against Claude Code 2.1.197 and 2.1.332, which resume it.
 from __future__ import annotations
 
 from tract.adapters.exported_ids import id_of_commit
-from tract.adapters.exporting.session import Session, model_of, new_id
+from tract.adapters.exporting.session import Session, model_of, new_id, tell_joined
 from tract.compile.compiled import CompiledContext
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -22,6 +22,7 @@ _VERSION = "2.1.0"
 def write_claude_code(context: CompiledContext, session: Session) -> str:
     """The session's file."""
     body = context.to_anthropic()
+    tell_joined(context, session)
     if body.get("system"):
         session.lost("the instructions: the program has its own")
     model = model_of(list(context.generation_configs))

@@ -25,6 +25,8 @@ def write_gemini_cli(context: CompiledContext, session: Session) -> str:
     began = next(moments)
     listed = context.to_openai()
     results = {one["tool_call_id"]: one for one in listed if one["role"] == "tool"}
+    if list(results) != [call["id"] for one in listed for call in one.get("tool_calls") or () if call["id"] in results]:
+        session.lost("the order of results: each stands with its call")
     messages = [
         {"id": new_id(), "timestamp": next(moments), **message}
         for one in listed

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from tract.adapters.exporting.session import Session
+from tract.adapters.exporting.session import Session, tell_joined
 from tract.compile.compiled import CompiledContext
 from tract.messages.turns import message_text
 from tract.objects.json import compact_json
@@ -20,8 +20,10 @@ def write_body(
 ) -> Callable[[CompiledContext, Session], str]:
     """What writes a request's body: its messages, and the instructions where they stand apart."""
 
-    def write(context: CompiledContext, _session: Session) -> str:
+    def write(context: CompiledContext, session: Session) -> str:
         body: JSON
+        if format in ("anthropic", "gemini"):
+            tell_joined(context, session)
         match format:
             case "openai":
                 body = {"messages": context.to_openai()}

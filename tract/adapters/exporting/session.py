@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 
+from tract.compile.compiled import CompiledContext
 from tract.objects.message_format import JSON
 
 
@@ -28,6 +29,13 @@ class Session:
     def lost(self, what: str) -> None:
         """Note that the format cannot carry *what*."""
         self.losses.append(what)
+
+
+def tell_joined(context: CompiledContext, session: Session) -> None:
+    """Note where a format in which the sides alternate makes one message of several."""
+    roles = [message.role for message in context.messages]
+    if any(role == other and role in ("user", "assistant") for role, other in pairwise(roles)):
+        session.lost("where a message ends and another of the same role begins")
 
 
 def new_id() -> str:

@@ -150,7 +150,8 @@ def _answer(content: Mapping[str, JSON], calls: Calls) -> dict[str, JSON]:
             made.append(_call(part, call, at, calls))
         elif isinstance(part.get("text"), str):
             (thoughts if part.get("thought") else texts).append(part["text"])
-    message: dict[str, JSON] = {"role": "assistant", "content": "".join(texts) if texts or not made else None}
+    said: JSON = "".join(texts) if len(texts) < 2 else [{"type": "text", "text": text} for text in texts]
+    message: dict[str, JSON] = {"role": "assistant", "content": said if texts or not made else None}
     if thoughts:
         message["reasoning_content"] = "".join(thoughts)
     return message | ({"tool_calls": made} if made else {})
