@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from tests.making import make_tract
-from tract import ContentValidationError, DivergedError, KeyConflictError, Priority, RefMovedError, Tract
+from tract import (
+    ContentValidationError,
+    DivergedError,
+    ImportFormatError,
+    KeyConflictError,
+    Priority,
+    RefMovedError,
+    Tract,
+)
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
 
@@ -448,7 +456,8 @@ def test_after_ten_thousand_edits_of_lists_the_context_is_the_list():
         check_random_edits(seed, 100)
 
 
-def test_two_branches_recorded_in_turn_never_change_each_other(tmp_path):
+@pytest.mark.parametrize("turns", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_two_branches_recorded_in_turn_never_change_each_other(tmp_path, turns):
     rng = random.Random(7)
     lists: dict[str, list[JSON]] = {"one": [], "two": []}
     with Tract.open(tmp_path, durability="process") as t:
@@ -456,7 +465,7 @@ def test_two_branches_recorded_in_turn_never_change_each_other(tmp_path):
         for name in lists:
             t.branch(name)
     handles = {name: Tract.open(tmp_path, branch=name, durability="process") for name in lists}
-    for number in range(30):
+    for number in range(turns):
         name = rng.choice(list(lists))
         lists[name] = edited(rng, lists[name][:20], number)
         handles[name].record(lists[name])
@@ -478,3 +487,19 @@ def test_a_real_context_is_unchanged_in_every_format(path, tmp_path):
     with Tract.open(tmp_path) as t:
         for format, body in bodies(t).items():
             assert "unchanged" == t.record(body, format=format).kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(one for one in CORPUS.rglob("*") if one.is_file() and one.suffix in (".jsonl", ".json", ".traj")), ids=lambda path: f"{path.parts[-3]}-{path.name}")  # fmt: skip
+def test_every_context_of_the_corpus_is_unchanged_in_every_format(path):
+    try:
+        conversations = read_transcript(path).conversations
+    except ImportFormatError:
+        pytest.skip("no conversation")
+    for conversation in conversations:
+        t = make_tract()
+        import_conversation(t.repository, conversation, place="here")
+        t.compile()
+        with suppress(ContentValidationError):  # a message alone that cannot be sent
+            for format, body in bodies(t).items():
+                assert "unchanged" == t.record(body, format=format).kind, (conversation.name, format)

@@ -4,8 +4,8 @@
       │    proxies     the client as it is, but for the methods that ask a model
       ▼
     the real method ──▸ its answer, its stream or its exception ──▸ the caller
-      │    sending     the bytes that go out, as the SDK shows them
-      │    given       what the caller gets: an answer, a stream, a response of HTTP
+      │    noticing    the bytes that go out, as the SDK shows them
+      │    returned    what the caller gets: an answer, a stream, a response of HTTP
       │    streams     what a stream brings is put together on its way
       ▼
     exchange           the list that was sent and the answer, as ``Tract.record`` takes them

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from blake3 import blake3
 
-from tract.adapters.wrapping.sending import noticed
+from tract.adapters.wrapping.noticing import noticed
 from tract.errors import ContentValidationError, LLMError, RecordWarning, TractError
 from tract.objects.content import RecordContent
 from tract.objects.json import NotJsonError, parse_json

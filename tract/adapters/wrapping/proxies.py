@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tract.adapters.wrapping.exchange import Exchange, Recorder
-from tract.adapters.wrapping.given import given
-from tract.adapters.wrapping.sending import watch
+from tract.adapters.wrapping.noticing import watch
+from tract.adapters.wrapping.returned import given
 
 METHODS: dict[str, dict[str, str]] = {
     "openai": {
