@@ -44,6 +44,20 @@ def test_gemini_is_told_a_thought_as_a_thought():
     assert all(part.get("thought") for part in parts if "secret" in part["text"])
 
 
+def test_what_stands_before_a_torn_reasoning_item_stays_as_it_was():
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "q"},
+    }
+    torn = {"type": "reasoning", "id": "rs_1", "summary": []}
+    messages = [message_from_raw(raw, "responses") for raw in (search, torn)]
+
+    assert [search] == render(messages, "responses").value
+    assert [] == render(messages, "responses", rules=2).value
+
+
 def test_a_request_that_was_recorded_under_older_rules_is_rebuilt_by_them(monkeypatch):
     t = make_tract("hi")
     t.commit(ReasoningContent("a plan"))

@@ -323,6 +323,19 @@ def test_a_message_more_costs_the_same_whatever_the_length(target: Target, forma
     assert calls(3000) <= calls(300) + 1500  # so much may be put together anew, at any length
 
 
+def test_a_result_that_came_late_behind_one_of_no_call_moves_to_its_call():
+    result = {"type": "tool_result", "content": "hi"}
+    raws = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "b", "name": "f", "input": {}}]},
+        {"role": "user", "content": "never mind"},
+        {"role": "user", "content": [{**result, "tool_use_id": "a"}, {**result, "tool_use_id": "b"}]},
+    ]
+    for target in TARGETS:
+        rendered = render([message_from_raw(raw, "anthropic") for raw in raws], target)
+        assert [] == FAULTS[target](rendered.value)
+        assert {"tool_result_moved", "unpaired_tool_result"} <= {warning.kind for warning in rendered.warnings}
+
+
 def picture(width: int, height: int) -> Raw:
     data = base64.b64encode(png(width, height)).decode()
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}

@@ -10,6 +10,7 @@ from tract.history.notes import NoteTable
 from tract.history.origins import Origins
 from tract.objects.id import ObjectId
 from tract.repo import Repository
+from tract.storage.counts import BlobCount
 from tract.tokens.counter import EstimateTokenCounter, counter_named
 from tract.tokens.counts import BlobCache, TotalsCache
 
@@ -25,11 +26,8 @@ class LookingWorkspace(Workspace):
 
     estimates: BlobCache
 
-    def message_tokens(self, blob: ObjectId) -> int:
-        return (self.blobs.known(blob) or self.estimates.count(blob)).message
-
-    def media_in(self, blob: ObjectId) -> int:
-        return (self.blobs.known(blob) or self.estimates.count(blob)).media
+    def count_of(self, blob: ObjectId) -> BlobCount:
+        return self.blobs.known(blob) or self.estimates.count(blob)
 
 
 def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:

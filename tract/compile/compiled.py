@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-from tract.compile.snapshot import Snapshot, View
+from tract.compile.snapshot import Snapshot
 from tract.compile.totals import TokenCount, request_total, token_total
+from tract.compile.view import View
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.config import check_keywords
 from tract.errors import ContentValidationError
@@ -101,7 +102,7 @@ class CompiledContext:
 
     @property
     def token_counts(self) -> Sequence[int]:
-        """Each message's tokens, its framing included, by the tract's counter."""
+        """The tokens of what is sent of each message, its framing included, by the tract's counter; a result that is made up counts with its call."""
         return self._counts()
 
     @property
@@ -308,8 +309,7 @@ def compiled(
 
 def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
     with space.lock:
-        snapshot.columns.total(snapshot.length, space)
-        return View(snapshot.columns.counts, snapshot.length)
+        return View(snapshot.columns.counts_sent(snapshot.length, space), snapshot.length)
 
 
 def _prefix(space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, requests: Requests) -> PrefixChange:

@@ -10,10 +10,11 @@ A snapshot is keyed by what it was made from, and all of that names content, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
 from tract.messages.message import CompileWarning, Message
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from tract.messages.fit_responses import Answers
     from tract.messages.form import Form
     from tract.messages.sent_history import Sending, Sendings
+    from tract.storage.counts import BlobCount
+    from tract.tokens.unsent import Unsent
 
-_T = TypeVar("_T")
 _UNKNOWN = -1
 _NONE = Ids(b"")
 
@@ -46,23 +48,25 @@ class Counts(Protocol):
 
     def message_tokens(self, blob: ObjectId) -> int: ...
 
-    def media_in(self, blob: ObjectId) -> int: ...
+    def count_of(self, blob: ObjectId) -> BlobCount: ...
 
     def made_tokens(self, message: Message) -> int: ...
+
+    def is_behind(self, commit: ObjectId, before: ObjectId) -> bool: ...
 
 
 class Columns:
     """The rows of one or more snapshots, one list a column.
 
     Rows that a snapshot shows are never changed, only more are added; who changes one does so in a copy of their own.
-    ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens.
+    ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens, and are those of each message by itself.
 
     Where a commit's row is, a map says that is shared with the columns these were copied from.
     Rows that were taken out or put in since (the *drift*) have moved others by no more than that.
     """
 
     __slots__ = (
-        *("_drift", "_media", "_sendings", "_places", "_places_shared", "_totals"),
+        *("_drift", "_media", "_odd", "_sendings", "_places", "_places_shared", "_totals", "_unsent"),
         *("_ids", "_packed", "configs", "counts", "made", "messages"),
     )
 
@@ -75,6 +79,8 @@ class Columns:
         self.made: set[int] = set()
         self._totals: list[int] = []
         self._media: list[int] = []
+        self._odd: list[int] = []  # the rows of which others decide what is sent
+        self._unsent: Unsent | None = None
         self._places: dict[ObjectId, int] | None = {}
         self._places_shared = False
         self._drift = 0
@@ -145,6 +151,7 @@ class Columns:
         copy.made = {at for at in self.made if at < length}
         copy._totals = self._totals[:length]
         copy._media = self._media[:length]
+        copy._odd = self._odd[: bisect_left(self._odd, length)]
         copy._places = None
         if len(self) == length:  # both have the same places, until one of them gets another row
             copy._places, copy._drift = self._places, self._drift
@@ -200,27 +207,69 @@ class Columns:
     def _forget_from(self, at: int) -> None:
         del self._totals[at:]
         del self._media[at:]
+        del self._odd[bisect_left(self._odd, at) :]
+        if self._unsent is not None and self._unsent.rows > at:
+            self._unsent = None
         self._sendings = None
 
     # What is worked out when asked for
 
     def total(self, length: int, counter: Counts) -> int:
-        """The tokens of the first *length* messages."""
+        """The tokens of what is sent of the first *length* messages."""
+        if not length:
+            return 0
         totals = self._totals
         if len(totals) < length:
             start = len(totals)
             self._count_rows(start, length, counter)
             before = totals[-1] if totals else 0
             totals += list(accumulate(self.counts[start:length], initial=before))[1:]
-        return totals[length - 1] if length else 0
+        unsent = self._unsent_of(length, counter)
+        return totals[length - 1] + (0 if unsent is None else unsent.change(length))
+
+    def counts_sent(self, length: int, counter: Counts) -> Sequence[int]:
+        """The tokens of what is sent of each of the first *length* messages; not to be changed."""
+        self.total(length, counter)
+        unsent = self._unsent_of(length, counter)
+        changes = {} if unsent is None else unsent.changes(length)
+        if not changes:
+            return self.counts
+        counts = self.counts[:length]
+        for row, tokens in changes.items():
+            counts[row] += tokens
+        return counts
 
     def media(self, length: int, counter: Counts) -> int:
         """How many pictures, files and sounds the first *length* messages have."""
-        found = self._media
-        if len(found) < length:
-            new = map(counter.media_in, self.blobs[len(found) : length])
-            found += list(accumulate(new, initial=found[-1] if found else 0))[1:]
-        return found[length - 1] if length else 0
+        self._look_at(length, counter)
+        return self._media[length - 1] if length else 0
+
+    def _look_at(self, length: int, counter: Counts) -> None:
+        """Take in what else than tokens is known of messages by themselves."""
+        found, odd = self._media, self._odd
+        start = len(found)
+        if start < length:
+            new = [*map(counter.count_of, self.blobs[start:length])]
+            found += list(accumulate([one.media for one in new], initial=found[-1] if found else 0))[1:]
+            odd += [row for row, one in enumerate(new, start) if one.depends or row in self.made]
+
+    def _unsent_of(self, length: int, counter: Counts) -> Unsent | None:
+        """What others decide of the first *length* messages; None where that is nothing."""
+        self._look_at(length, counter)
+        if not self._odd:
+            return None
+        if self._unsent is None:
+            from tract.tokens.unsent import Unsent  # a context without tools needs none
+
+            self._unsent = Unsent(counter.made_tokens)
+        if self._unsent.rows < length:
+            self._unsent.advance(_Rows(self, counter), self._odd, length)
+        return self._unsent
+
+    def is_waiting(self, length: int, counter: Counts) -> bool:
+        """Whether a message behind the first *length* may change what is sent of these."""
+        unsent = self._unsent_of(length, counter)
+        return unsent is not None and (unsent.rows > length or unsent.is_waiting)
 
     def _count_rows(self, start: int, stop: int, counter: Counts) -> None:
         counts = self.counts
@@ -246,6 +295,22 @@ class Columns:
         if self._sendings is None or self._sendings.rows > length:
             self._sendings = Sendings(answers)
         return self._sendings.to(form, self.messages, length)
+
+
+class _Rows(NamedTuple):
+    """The rows of columns, for who asks what is sent of them."""
+
+    columns: Columns
+    counter: Counts
+
+    def message(self, row: int) -> Message:
+        return self.columns.messages[row]
+
+    def tokens(self, row: int) -> int:
+        return self.columns.counts[row]
+
+    def follows(self, row: int, before: int) -> bool:
+        return self.counter.is_behind(self.columns.commits[row], self.columns.commits[before])
 
 
 def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:
@@ -274,52 +339,6 @@ class Snapshot(NamedTuple):
     length: int
     hidden: Hidden
     warnings: tuple[CompileWarning, ...] = ()
-
-
-class View(Sequence[_T], Generic[_T]):
-    """The first *length* items of a list that may go on growing; read-only, and O(1) to make."""
-
-    __slots__ = ("_convert", "_items", "_length")
-
-    def __init__(self, items: Sequence[Any], length: int, convert: Callable[[Any], _T] | None = None) -> None:
-        self._items = items
-        self._length = length
-        self._convert = convert
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, at: int) -> _T: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[_T]: ...
-
-    def __getitem__(self, at: int | slice) -> _T | Sequence[_T]:
-        if isinstance(at, slice):
-            return [self._one(self._items[row]) for row in range(self._length)[at]]
-        if at < 0:
-            at += self._length
-        if not 0 <= at < self._length:
-            raise IndexError(f"index out of range: {at} of {self._length}")
-        return self._one(self._items[at])
-
-    def __iter__(self) -> Iterator[_T]:
-        for at in range(self._length):
-            yield self._one(self._items[at])
-
-    def _one(self, item: Any) -> _T:
-        return item if self._convert is None else self._convert(item)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, (View, list, tuple)):
-            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # a view is compared by its items, which may not be hashable
-
-    def __repr__(self) -> str:
-        shown = ", ".join(repr(item) for item in self[:3])
-        return f"[{shown}{', …' if self._length > 3 else ''}] ({self._length})"
 
 
 def is_shown(snapshot: Snapshot, commit: ObjectId) -> bool:

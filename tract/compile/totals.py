@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from tract.compile.compiler import is_of_tool
 from tract.compile.snapshot import Counts, Snapshot, is_shown
 from tract.compile.tables import NoteTables
+from tract.compile.tail import change_of_all, change_of_commits, row_of
 from tract.compile.workspace import Workspace
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation
+from tract.objects.model import Commit, CommitOperation, Entry
 from tract.storage.counts import Totals
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import counted_tokens, estimated_tokens
@@ -176,15 +177,15 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
 def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals, int] | None:
     """The totals that are remembered, with the messages that were appended since, and how many messages are estimated."""
     kept = "" if space.exact else space.blobs.kept
-    added: list[ObjectId] = []
+    added: list[tuple[ObjectId, ObjectId]] = []
     at = commit
     while at is not None and len(added) < _MOST_STEPS:
         known = space.totals.get(at, notes.priorities.tip)
         if known is not None:
-            return _grown_totals(space, known, 0, added)
+            return _grown_totals(space, at, known, 0, added)
         guessed = None if space.exact else space.totals.get_estimated(at, notes.priorities.tip, kept)
         if guessed is not None:
-            return _grown_totals(space, *guessed, added)
+            return _grown_totals(space, at, *guessed, added)
         found = space.repo.commit(at)
         if found.operation is CommitOperation.RECORD and len(found.parents) == 1:
             at = found.parents[0]
@@ -193,26 +194,36 @@ def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) 
             return None
         if notes.priorities.has_any([at]) or (space.exact and space.blobs.known(found.content) is None):
             return None
-        added.append(found.content)
+        added.append((at, found.content))
         at = found.parents[0]
     return None
 
 
 def _grown_totals(
-    space: Workspace, known: Totals, estimated: int, added: Sequence[ObjectId]
+    space: Workspace, at: ObjectId, known: Totals, estimated: int, added: Sequence[tuple[ObjectId, ObjectId]]
 ) -> tuple[Totals, int] | None:
     if added and known.tools:
         return None  # one may answer a call that is hidden
-    tokens = sum(space.message_tokens(blob) for blob in added)
-    media = known.media + sum(space.media_in(blob) for blob in added)
-    estimated += 0 if space.exact else sum(space.blobs.known(blob) is None for blob in added)
-    return known._replace(messages=known.messages + len(added), tokens=known.tokens + tokens, media=media), estimated
+    change = change_of_commits(space, at, [row_of(space, *one) for one in reversed(added)]) if added else 0
+    if change is None:
+        return None
+    counts = [space.count_of(blob) for _, blob in added]
+    estimated += 0 if space.exact else sum(space.blobs.known(blob) is None for _, blob in added)
+    grown = known._replace(
+        messages=known.messages + len(added),
+        tokens=known.tokens + sum(one.message for one in counts) + change,
+        media=known.media + sum(one.media for one in counts),
+    )
+    return grown, estimated
 
 
 def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals | None, int]:
     """The totals by the context's tree, and how many messages are estimated; None where tool pairs may be torn."""
     repo = space.repo
-    messages = skipped = pinned = tokens = estimated = media = 0
+    skipped = pinned = estimated = media = 0
+    shown: list[Entry] = []
+    tokens: list[int] = []
+    odd: list[int] = []
     for _, items in chunks(repo, context_at(repo, commit)):
         has_notes = notes.priorities.has_any(items[::2])
         for entry, blob in zip(items[::2], items[1::2], strict=True):
@@ -222,11 +233,15 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
                     return None, 0  # what else is left out with it, only the compiler knows
                 continue
             pinned += has_notes and notes.is_pinned(repo, entry)
-            messages += 1
             estimated += not space.exact and space.blobs.known(blob) is None
-            tokens += space.message_tokens(blob)
-            media += space.media_in(blob)
-    return Totals(messages, skipped, pinned, tokens, tools=False, media=media), estimated
+            count = space.count_of(blob)
+            if count.depends:
+                odd.append(len(shown))
+            shown.append((entry, blob))
+            tokens.append(count.message)
+            media += count.media
+    total = sum(tokens) + change_of_all(space, shown, tokens, odd)
+    return Totals(len(shown), skipped, pinned, total, tools=False, media=media), estimated
 
 
 def _compiled_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:

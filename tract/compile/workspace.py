@@ -22,6 +22,7 @@ from tract.opening import open_repository
 from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision, revision_text
+from tract.storage.counts import BlobCount
 from tract.storage.threads import ThreadLock
 from tract.tokens.counted import count_message
 from tract.tokens.counter import EstimateTokenCounter
@@ -98,17 +99,20 @@ class Workspace:
     def config(self) -> TractConfig:
         return self.repo.config
 
+    def count_of(self, blob: ObjectId) -> BlobCount:
+        """The figures of a blob's content."""
+        return self.blobs.count(blob) if self.exact else self.blobs.known(blob) or estimate(self.repo, blob)
+
     def message_tokens(self, blob: ObjectId) -> int:
         """The tokens of a blob's content as a message."""
-        if self.exact:
-            return self.blobs.count(blob).message
-        return (self.blobs.known(blob) or estimate(self.repo, blob)).message
+        return self.count_of(blob).message
 
-    def media_in(self, blob: ObjectId) -> int:
-        """How many pictures, files and sounds a blob's content has."""
-        if self.exact:
-            return self.blobs.count(blob).media
-        return (self.blobs.known(blob) or estimate(self.repo, blob)).media
+    def is_behind(self, commit: ObjectId, before: ObjectId) -> bool:
+        """Whether the message that *commit* brought was recorded directly behind the one of *before*, as far as that is known."""
+        from tract.compile.answers import recorded_before
+
+        found = recorded_before(self.repo, commit)
+        return found is None or found == before
 
     def made_tokens(self, message: Message) -> int:
         """The tokens of a message that is no blob's content."""

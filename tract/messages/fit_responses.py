@@ -29,6 +29,8 @@ _BEGINNINGS = {"message": "msg", "reasoning": "rs", "function_call": "fc", "cust
 _HOSTED = frozenset(
     {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"}
 )
+STAND_ONCE = _HOSTED | {"reasoning"}
+"""Items that are not sent a second time, for they cannot be without their id."""
 _NEED_IDS = frozenset({"computer_call", "local_shell_call", "local_shell_call_output"})
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text"})
@@ -211,19 +213,23 @@ def fit_answer(
 ) -> list[Item]:
     """The items of one answer, with no reasoning item that has lost the item behind it, and no id of one that has lost its reasoning.
 
-    *has_lost* when a reasoning item was left out before them.
+    *has_lost* when a reasoning item was left out before them; by rules 2 and older one that was left out behind an item counts too.
     """
+    left_out: set[int] = set()
     kept: list[Item] = []
     for item in reversed(items):
         if item.is_reasoning and not _has_follower(item, kept[-1] if kept else None, answers):
             notes.add(item.index, "reasoning_left_out", f"{item.raw.get('id')!r}, for the item behind it is not there")
+            left_out.add(item.index)
         else:
             kept.append(item)
     kept.reverse()
-    has_lost = has_lost or len(kept) < len(items)
+    has_lost = has_lost or (rules < 3 and bool(left_out))
     reasoning: set[int] = set()
-    for item in kept:
-        if item.is_reasoning:
+    for item in items:
+        if item.is_reasoning and item.index in left_out:
+            has_lost = True
+        elif item.is_reasoning:
             reasoning.add(item.index)
         elif item.own and "id" in item.raw and _has_lost_reasoning(item, reasoning, answers, has_lost=has_lost):
             notes.add(item.index, "item_id_left_out", f"{item.raw['id']!r}, for its reasoning is not there")

@@ -141,7 +141,7 @@ class Arrangement:
         for at in dict.fromkeys(answer.row for answer in answers):
             ours = {answer.at for answer in answers if answer.row == at}
             is_late = at >= end
-            if is_late and self._stays(rows, Ref(at, 0)):
+            if is_late and self._stays(rows, Ref(at, min(ours))):
                 continue
             message = only_results(self._answering(rows[at], at, notes), ours, rest=not is_late)
             assert message is not None

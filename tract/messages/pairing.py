@@ -234,7 +234,11 @@ class Pairing:
 
     def add(self, row: int, message: Message) -> list[tuple[Ref, Ref]]:
         """Take in the next message, known as number *row*; the pairs of a call and a result that it completes."""
-        calls, results = tools_in(message)
+        return self.add_tools(row, message, tools_in(message))
+
+    def add_tools(self, row: int, message: Message, tools: Tools) -> list[tuple[Ref, Ref]]:
+        """The same for one whose *tools* are known."""
+        calls, results = tools
         answer = is_answer(message)
         if self._open and not results and (not answer or self._answered):
             self._miss()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.compiler import is_of_tool
 from tract.compile.tables import tables_at
+from tract.compile.tail import Row, change_of_commits, row_of
 from tract.compile.totals import ContextTotals, context_totals, count_commits, newest_usage
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
@@ -263,9 +264,11 @@ def _appended_to(
     if space.compiler.is_custom:
         return None
     messages, tokens = totals.messages, totals.counted
+    since: list[Row] = []
     for id, commit in first_parents(space.repo, tip):
         if id == sent:
-            return SharedPrefix(messages, tokens, tokens)
+            change = change_of_commits(space, sent, since[::-1]) if since else 0
+            return None if change is None else SharedPrefix(messages, tokens - change, tokens - change)
         if commit.operation is CommitOperation.RECORD:
             continue
         if commit.operation is not CommitOperation.APPEND or commit.content is None or len(commit.parents) > 1:
@@ -273,7 +276,8 @@ def _appended_to(
         if totals.skipped and _may_be_left_out(space, id, commit.content):
             return None
         messages -= 1
-        tokens -= space.message_tokens(commit.content)
+        since.append(row_of(space, id, commit.content))
+        tokens -= since[-1].tokens
     return SharedPrefix(0, 0, 0) if sent is None else None
 
 

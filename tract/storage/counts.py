@@ -1,12 +1,12 @@
 """Token counts and totals kept between processes: derived, and worked out again where anything is wrong with them.
 
-``cache/counts-…`` is ``"tract counts 2\\n"``, zero-filled to 16 bytes, then blocks:
+``cache/counts-…`` is ``"tract counts 3\\n"``, zero-filled to 16 bytes, then blocks:
 
 | offset | size | what |
 |---|---|---|
 | 0 | 4 | number of rows |
 | 4 | 4 | CRC-32 of the rows |
-| 8 | 44 a row | blob id (32), tokens of the content's text (4), tokens of the message (4), pictures and files in it (4) |
+| 8 | 44 a row | blob id (32), tokens of the content's text (4), tokens of the message (4), pictures and files in it (2), 1 where what is sent of it depends on the messages beside it (2) |
 
 A block has at most 256 rows.
 
@@ -41,21 +41,26 @@ from tract.errors import DurabilityError
 from tract.objects.id import ObjectId
 from tract.storage import files
 
-MAGIC = b"tract counts 2\n".ljust(16, b"\0")
+MAGIC = b"tract counts 3\n".ljust(16, b"\0")
 _BLOCK = struct.Struct("<II")
 _NUMBER = struct.Struct("<I")
-_ROW = struct.Struct("<32sIII")
+_ROW = struct.Struct("<32sIIHH")
 _ROWS_A_BLOCK = 256
 _NEWEST = 512
+MOST_MEDIA = 2**16 - 1
 _MOST_SEARCHES = 32  # each takes a hundredth of reading all
 
 
 class BlobCount(NamedTuple):
-    """The tokens of a blob's content: its text alone, and as a message with its framing; *media* are the pictures and files in it, whose tokens are estimates."""
+    """The tokens of a blob's content: its text alone, and as a message with its framing; *media* are the pictures and files in it, whose tokens are estimates.
+
+    *depends* when what is sent of it depends on the messages beside it: a call, a result, a thought.
+    """
 
     text: int
     message: int
     media: int = 0
+    depends: bool = False
 
 
 def counts_path(cache: str, counter: str) -> str:

@@ -12,6 +12,7 @@ and a context is the sum of its messages + REPLY_PRIMING, once.
 
 The texts of a message, in all three formats: text, refusals, thinking and summaries of it; of a tool's call its name and its arguments, as they stand or, when they are a map, as compact JSON with sorted keys; of a tool's result all its text.
 Not counted, for it is not sent or the model does not read it: ids, signatures, encrypted content, cache marks, thinking that nobody signed, and a thought that was committed as ``ReasoningContent``.
+What a format's rules leave out of a message of its own wherever it stands counts nothing either: a picture of the assistant's, a message without content (docs/sending.md, rules 8, 11 and 14); what depends on the messages beside it is told in unsent.py.
 Audio and files that lie elsewhere count only the text that stands beside or in them (a transcript, a plain-text document, a title).
 A block of an unknown type counts every string in it, but for base64 of over 1 KB.
 
@@ -44,14 +45,59 @@ def count_message(counter: TokenCounter, message: Message) -> int:
     # On a function call ``name`` is the function's, and among its texts.
     if message.name and message.raw.get("type", "message") == "message":
         total += TOKENS_PER_NAME + checked_count(counter, message.name)
-    for piece in _message_pieces(message.raw):
+    pieces = _sent_pieces(message)
+    if pieces is None:
+        return 0
+    for piece in pieces:
         total += piece if isinstance(piece, int) else checked_count(counter, piece)
     return total
 
 
 def count_media(message: Message) -> int:
-    """How many pictures, files and sounds *message* has: their tokens are estimates, whoever counts its texts."""
-    return sum(isinstance(piece, int) for piece in _message_pieces(message.raw))
+    """How many pictures, files and sounds of *message* are sent: their tokens are estimates, whoever counts its texts."""
+    return sum(isinstance(piece, int) for piece in _sent_pieces(message) or ())
+
+
+def _sent_pieces(message: Message) -> list[_Piece] | None:
+    """What counts of what is sent of *message*, whatever stands beside it; None where nothing is sent."""
+    pieces = [*_message_pieces(message.raw)]
+    is_text = any(isinstance(piece, str) and piece.strip() for piece in pieces) and all(
+        isinstance(piece, str) for piece in pieces
+    )
+    if is_text and message.raw.get("type") != "reasoning" and not _has_foreign_blocks(message):
+        return pieces
+    sent = _fitted(message)
+    if sent is None or sent is message.raw:
+        return None if sent is None else pieces
+    return [*_message_pieces(sent)]
+
+
+def _has_foreign_blocks(message: Message) -> bool:
+    """Whether *message* is one of Anthropic's with blocks that another role has."""
+    content = message.raw.get("content")
+    if message.format != "anthropic" or not isinstance(content, list | tuple):
+        return False
+    kinds = {str(block.get("type")) for block in content if isinstance(block, Mapping)}
+    if message.role == "assistant":
+        return "tool_result" in kinds
+    return not kinds.isdisjoint(_ASSISTANTS) or (message.role != "user" and kinds != {"text"})
+
+
+def _fitted(message: Message) -> Mapping[str, JSON] | None:
+    """*message* as its own format's rules have it by itself."""
+    # Few messages need it.
+    from tract.messages.fit_anthropic import fit_anthropic
+    from tract.messages.fit_openai import fit_openai
+    from tract.messages.fit_responses import fit_responses
+    from tract.messages.parts import Notes
+
+    notes = Notes()
+    if message.format == "openai":
+        return fit_openai(message.raw, 0, notes)
+    if message.format == "responses":
+        return fit_responses(message.raw, 0, notes)
+    said = fit_anthropic(message.raw, 0, notes)
+    return None if said is None else said.message()
 
 
 def message_texts(message: Message) -> list[str]:
@@ -229,6 +275,8 @@ _READERS: dict[str, Callable[[Mapping[str, JSON]], Iterator[_Piece]]] = {
     "document": _document_pieces,
     "message": _at("content"),
 }
+
+_ASSISTANTS = frozenset({"thinking", "redacted_thinking", "tool_use", "server_tool_use", "mcp_tool_use"})
 
 _NO_TEXT = frozenset(
     (

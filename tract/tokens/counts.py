@@ -16,7 +16,16 @@ from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
 from tract.objects.model import new_blob
 from tract.repo import Repository
-from tract.storage.counts import BlobCount, CountsReader, Totals, add_counts, add_totals, counts_path, load_totals
+from tract.storage.counts import (
+    MOST_MEDIA,
+    BlobCount,
+    CountsReader,
+    Totals,
+    add_counts,
+    add_totals,
+    counts_path,
+    load_totals,
+)
 from tract.tokens.counted import TOKENS_PER_MESSAGE, content_text, count_media, count_message
 from tract.tokens.counter import EstimateTokenCounter, TokenCounter, checked_count
 
@@ -171,12 +180,15 @@ def _count_map(counter: TokenCounter, value: Any, count_role: Callable[[str], in
 
 def count_content(counter: TokenCounter, content: Any) -> BlobCount:
     """The tokens of *content*: of its text alone, and of the message it becomes."""
-    from tract.messages import message_of  # classes that plain messages are read without (see message_in)
+    # Plain messages need none of it (see message_in).
+    from tract.messages import message_of
+    from tract.tokens.unsent import depends_on_others
 
     once = _CountsOnce(counter)
     message = message_of(content)
-    count = BlobCount(once.count(content_text(content)), count_message(once, message), count_media(message))
-    return _checked_total(counter, count)
+    media = min(count_media(message), MOST_MEDIA)
+    text, tokens = once.count(content_text(content)), count_message(once, message)
+    return _checked_total(counter, BlobCount(text, tokens, media, depends_on_others(message)))
 
 
 def _checked_total(counter: TokenCounter, count: BlobCount) -> BlobCount:
@@ -199,8 +211,10 @@ def _role_and_text(value: Any) -> tuple[str, str] | None:
         role, text = raw.get("role"), raw.get("content")
     else:
         return None
-    # A role that no message may have is for the long way to refuse.
-    return (role, text) if type(role) is str and type(text) is str and role and role.isprintable() else None
+    # A role that no message may have is for the long way to refuse, and one that answers a call for the long way to count.
+    if type(role) is not str or type(text) is not str or role in ("", "tool", "function"):
+        return None
+    return (role, text) if role.isprintable() else None
 
 
 def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
@@ -215,8 +229,8 @@ _ESTIMATED = ("\0estimated\0", "\0estimates\0")
 """What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
 
 
-_WAY = "\0 2"
-"""The second way in which messages are counted: pictures and files by their sizes. Totals of the first are not found any more."""
+_WAY = "\0 3"
+"""The third way in which messages are counted: pictures and files by their sizes (2), and nothing that is not sent (3). Totals of others are not found any more."""
 
 
 class TotalsCache:

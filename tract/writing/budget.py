@@ -8,6 +8,7 @@ from typing import Any
 from tract.compile.compiled import CompiledContext, compiled
 from tract.compile.snapshot import Snapshot
 from tract.compile.tables import tables_at
+from tract.compile.tail import Row, change_of_appending
 from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
@@ -138,7 +139,13 @@ def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -
     """By how many tokens *drafts* change the context *before*."""
     messages = [one for one in drafts if one.operation is not CommitOperation.RECORD]
     first = REPLY_PRIMING if messages and not before.length else 0
-    return first + sum(_change_of(space, before, one) for one in messages)
+    tokens = first + sum(_change_of(space, before, one) for one in messages)
+    appended = [one.value for one in messages if one.operation is CommitOperation.APPEND]
+    counts = [space.blobs.count_value(value) for value in appended]
+    if not any(one.depends for one in counts) and not before.columns.is_waiting(before.length, space):
+        return tokens
+    rows = [Row(message_in(value), count.message, None) for value, count in zip(appended, counts, strict=True)]
+    return tokens + change_of_appending(space, before, rows)
 
 
 def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:

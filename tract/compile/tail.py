@@ -1,0 +1,137 @@
+"""What messages at the end of a context change of what is sent: known from the last messages alone, however long the context is.
+
+… user   call a   result a   call b │ result b   result z   user
+         └──────── the tail ────────┘ └──── what is added ─────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tract.compile.snapshot import Snapshot
+from tract.compile.workspace import Workspace
+from tract.history.walk import first_parents
+from tract.messages.message import Message
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation, Entry
+
+_MOST_STEPS = 256
+"""Further back, reading the context is no slower."""
+
+
+class Row(NamedTuple):
+    """A message of a tail; *commit* is None for one that is about to be committed."""
+
+    message: Message
+    tokens: int
+    commit: ObjectId | None
+
+
+def change_of_appending(space: Workspace, before: Snapshot, added: Sequence[Row]) -> int:
+    """By how many tokens more than their own the messages *added* change what is sent of the context *before* and of them.
+
+    A result among them that answers nothing in the tail counts in full: it may answer an earlier call.
+    """
+    columns, length = before.columns, before.length
+    columns.total(length, space)
+    shown = (Row(columns.messages[at], columns.counts[at], columns.commits[at]) for at in range(length - 1, -1, -1))
+    tail = _tail(shown)
+    if tail is None:
+        return 0
+    found = _change(space, tail, added)
+    return 0 if found is None else found
+
+
+def change_of_commits(space: Workspace, at: ObjectId | None, added: Sequence[Row]) -> int | None:
+    """The same of messages that were appended to the context at *at*; None where only the whole context can say."""
+    tail = _tail(_appended_before(space, at))
+    return None if tail is None else _change(space, tail, added)
+
+
+def change_of_all(space: Workspace, entries: Sequence[Entry], tokens: Sequence[int], odd: Sequence[int]) -> int:
+    """The same of a whole context: its *entries* that are shown, their *tokens*, and the places of those that depend on others."""
+    if not odd:
+        return 0
+    from tract.tokens.unsent import Unsent
+
+    unsent = Unsent(space.made_tokens)
+    unsent.advance(_Entries(space, entries, tokens), odd, len(entries))
+    return unsent.change(len(entries))
+
+
+def row_of(space: Workspace, commit: ObjectId, blob: ObjectId) -> Row:
+    """The message that *commit* brought, in *blob*."""
+    return Row(space.blobs.message(blob), space.message_tokens(blob), commit)
+
+
+def _appended_before(space: Workspace, at: ObjectId | None) -> Iterable[Row | None]:
+    """The messages of a context that are shown, from its end on, as far as each was appended; then None, unless these are all."""
+    notes = space.compiler.advance_notes()
+    for id, commit in first_parents(space.repo, at):
+        if commit.operation is CommitOperation.RECORD:
+            continue
+        if commit.operation is not CommitOperation.APPEND or commit.content is None or len(commit.parents) > 1:
+            yield None
+            return
+        if not notes.is_skipped(space.repo, id):
+            yield row_of(space, id, commit.content)
+
+
+def _tail(rows: Iterable[Row | None]) -> list[Row] | None:
+    """The last messages, from the first on before which nothing waits for them; None where that is too far."""
+    from tract.messages.pairing import is_answer, tools_in  # a context without tools needs none of it
+
+    tail: list[Row] = []
+    for row in rows:
+        if row is None or len(tail) == _MOST_STEPS:
+            return None
+        has_results = bool(tools_in(row.message).results)
+        if has_results and tail and is_answer(tail[-1].message):
+            break  # an answer behind results is a new one
+        tail.append(row)
+        if not has_results and not is_answer(row.message):
+            break
+    return tail[::-1]
+
+
+def _change(space: Workspace, tail: Sequence[Row], added: Sequence[Row]) -> int | None:
+    """None where a result answers nothing that is there."""
+    from tract.tokens.unsent import Unsent
+
+    unsent = Unsent(space.made_tokens)
+    rows = _Rows(space, [*tail, *added])
+    unsent.advance(rows, range(len(rows.rows)), len(rows.rows))
+    if unsent.has_lost:
+        return None
+    return unsent.change(len(rows.rows)) - unsent.change(len(tail))
+
+
+class _Rows(NamedTuple):
+    space: Workspace
+    rows: Sequence[Row]
+
+    def message(self, row: int) -> Message:
+        return self.rows[row].message
+
+    def tokens(self, row: int) -> int:
+        return self.rows[row].tokens
+
+    def follows(self, row: int, before: int) -> bool:
+        later, earlier = self.rows[row].commit, self.rows[before].commit
+        return later is None or earlier is None or self.space.is_behind(later, earlier)
+
+
+class _Entries(NamedTuple):
+    space: Workspace
+    entries: Sequence[Entry]
+    counts: Sequence[int]
+
+    def message(self, row: int) -> Message:
+        return self.space.blobs.message(self.entries[row][1])
+
+    def tokens(self, row: int) -> int:
+        return self.counts[row]
+
+    def follows(self, row: int, before: int) -> bool:
+        return self.space.is_behind(self.entries[row][0], self.entries[before][0])

@@ -1,0 +1,219 @@
+"""What is not sent of a history's messages, and what is sent that nobody committed, in tokens.
+
+    recorded   call a   call b   result a   result a   result z   user      reasoning   user
+    sent       call a   call b   result a   made up b             user                  user
+    change                                  - all      - all      + made up   - all
+
+Most messages are sent whatever stands beside them; docs/sending.md has the rules for the others (1, 4, 5, 8 and 10).
+Each message changes what is sent of those before it at most, so the change of the first so many messages is known for every number of them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from tract.messages.fit_responses import STAND_ONCE
+from tract.messages.message import Message, message_from_raw
+from tract.messages.pairing import TEXT_KINDS, Pairing, Ref, Tool, is_answer, is_reasoning, tools_in
+from tract.messages.tool_edits import made_result, only_results
+from tract.messages.values import items_of
+
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+
+
+def depends_on_others(message: Message) -> bool:
+    """Whether what is sent of *message* depends on the messages beside it."""
+    tools = tools_in(message)
+    return bool(tools.calls or tools.results) or _stands_once(message) or _without_last_thoughts(message) is not message
+
+
+def _stands_once(message: Message) -> bool:
+    """Whether *message* is an item of Responses that is not sent a second time: reasoning, or a call that the provider answered."""
+    return message.format == "responses" and message.raw.get("type") in STAND_ONCE
+
+
+class Rows(Protocol):
+    """The messages of a history, by their numbers."""
+
+    def message(self, row: int) -> Message: ...
+
+    def tokens(self, row: int) -> int:
+        """The tokens of the message by itself."""
+
+    def follows(self, row: int, before: int) -> bool:
+        """Whether message *row* was recorded directly behind message *before*."""
+
+
+class _Change(NamedTuple):
+    row: int
+    tokens: int
+
+
+class _Waiting(NamedTuple):
+    """What is sent of message *row* only if the answer goes on; *is_item* where it must go on with the item recorded next."""
+
+    row: int
+    tokens: int
+    is_item: bool
+
+
+class Unsent:
+    """The changes of a history, as far as its messages were taken in; *count* gives the tokens of a message."""
+
+    def __init__(self, count: Callable[[Message], int]) -> None:
+        self._count = count
+        self._pairing = Pairing()
+        self._by: list[int] = []  # the message that made each change
+        self._changes: list[_Change] = []
+        self._sums: list[int] = []
+        self._missed: dict[Ref, list[_Change]] = {}
+        self._callers: dict[int, Message] = {}
+        self._waiting: list[_Waiting] = []
+        self._carried: dict[int, list[_Change]] = {}  # what is sent for the sake of a call, by its message
+        self._ids: set[str] = set()  # of items that stand once
+        self.has_lost = False
+        """Whether a result answered nothing that was taken in."""
+        self.rows = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the next message counts here, whatever it is."""
+        return bool(self._pairing.open or self._waiting)
+
+    def advance(self, rows: Rows, odd: Sequence[int], length: int) -> None:
+        """Take in the messages up to *length*, of which those in *odd*, in order, depend on others."""
+        row = self.rows
+        while row < length:
+            if not self.is_waiting:
+                at = bisect_left(odd, row)
+                if at == len(odd) or odd[at] >= length:
+                    break
+                row = odd[at]
+            self._take(rows, row)
+            row += 1
+        self.rows = max(self.rows, length)
+
+    def change(self, length: int) -> int:
+        """By how many tokens more than the messages by themselves is sent of the first *length*."""
+        at = bisect_left(self._by, length)
+        return self._sums[at - 1] if at else 0
+
+    def changes(self, length: int) -> Mapping[int, int]:
+        """The same by message, of those where it is not 0."""
+        found: dict[int, int] = {}
+        for row, tokens in self._changes[: bisect_left(self._by, length)]:
+            found[row] = found.get(row, 0) + tokens
+        return {row: tokens for row, tokens in found.items() if tokens}
+
+    def _add(self, by: int, row: int, tokens: int) -> None:
+        if tokens:
+            self._by.append(by)
+            self._changes.append(_Change(row, tokens))
+            self._sums.append(tokens + (self._sums[-1] if self._sums else 0))
+
+    def _take(self, rows: Rows, row: int) -> None:
+        message = rows.message(row)
+        tools = tools_in(message)
+        before = self._pairing.open
+        were_open = {**before} if before else {}
+        pairs = self._pairing.add_tools(row, message, tools)
+        if were_open or pairs:
+            self._settle(rows, row, were_open, {call for call, _ in pairs})
+        if tools.calls:
+            self._callers[row] = message
+        if len(pairs) < len(tools.results):
+            self._lose(rows, row, message, len(tools.results))
+        if is_answer(message):
+            self._go_on(rows, row, message)
+        elif self._waiting:
+            self._waiting.clear()
+        if not self._pairing.open:
+            self._callers.clear()
+            self._carried.clear()
+
+    def _settle(self, rows: Rows, by: int, were_open: Mapping[Ref, Tool], answered: set[Ref]) -> None:
+        """Calls that waited wait no longer, and some that did not any more were answered."""
+        still_open = self._pairing.open
+        for ref, tool in were_open.items():
+            if ref not in still_open and ref not in answered:
+                self._miss(rows, by, ref, tool)
+        for ref in answered:
+            for change in self._missed.pop(ref, ()):
+                self._add(by, change.row, -change.tokens)
+
+    # Calls and results
+
+    def _miss(self, rows: Rows, by: int, ref: Ref, tool: Tool) -> None:
+        """The conversation went on without an answer to the call: a result is made up, or the call left out."""
+        caller = self._callers[ref.row]
+        if tool.kind in TEXT_KINDS:
+            changes = [_Change(ref.row, self._count(made_result(caller, tool, tool.id, "openai")))]
+        else:
+            changes = [_Change(ref.row, -rows.tokens(ref.row)), *self._carried.get(ref.row, ())]
+        self._missed[ref] = changes
+        for change in changes:
+            self._add(by, change.row, change.tokens)
+
+    def _lose(self, rows: Rows, row: int, message: Message, results: int) -> None:
+        """Take off the results that answer nothing, or what another result has answered."""
+        self.has_lost = True
+        kept = {at for at in range(results) if Ref(row, at) in self._pairing.calls}
+        left = only_results(message, kept, rest=True)
+        self._add(row, row, -rows.tokens(row) if left is None else self._less(rows, row, message, left))
+
+    def _less(self, rows: Rows, row: int, message: Message, left: Message) -> int:
+        return -min(rows.tokens(row), self._count(message) - self._count(left))
+
+    # Thoughts, which nothing may end with
+
+    def _go_on(self, rows: Rows, row: int, message: Message) -> None:
+        tokens = rows.tokens(row)
+        if not tokens:
+            return  # nothing is sent of it
+        if _stands_once(message):
+            id = str(message.raw.get("id"))
+            if id in self._ids:
+                self._add(row, row, -tokens)
+                return
+            self._ids.add(id)
+        if is_reasoning(message):
+            self._wait(row, tokens, is_item=True)
+            return
+        left = _without_last_thoughts(message)
+        if left is not None:
+            self._end_waiting(rows, row, is_item=message.format == "responses")
+        if left is not message:
+            self._wait(row, tokens if left is None else -self._less(rows, row, message, left), is_item=False)
+
+    def _wait(self, row: int, tokens: int, *, is_item: bool) -> None:
+        self._waiting.append(_Waiting(row, tokens, is_item))
+        self._add(row, row, -tokens)
+
+    def _end_waiting(self, rows: Rows, row: int, *, is_item: bool) -> None:
+        """Something stands behind the thoughts that waited: they are sent, a reasoning item of Responses only with its own."""
+        behind, carried = row, []
+        for one in reversed(self._waiting):
+            if one.is_item and is_item and not rows.follows(behind, one.row):
+                continue
+            self._add(row, one.row, one.tokens)
+            if one.is_item:
+                behind, is_item = one.row, True
+                carried.append(_Change(one.row, -one.tokens))
+        self._waiting.clear()
+        if carried:
+            self._carried[row] = carried
+
+
+def _without_last_thoughts(message: Message) -> Message | None:
+    """*message* without the thoughts of Anthropic's that it ends with; None where it is nothing else."""
+    if message.format != "anthropic" or message.is_thought:
+        return message
+    blocks = [*items_of(message.raw.get("content"))]
+    length = len(blocks)
+    while blocks and isinstance(blocks[-1], Mapping) and str(blocks[-1].get("type")) in _THOUGHTS:
+        blocks.pop()
+    if len(blocks) == length:
+        return message
+    return message_from_raw({**message.raw, "content": blocks}, message.format) if blocks else None
