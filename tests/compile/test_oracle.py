@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.counting import sent_counts
 from tests.making import Words
 from tests.messages.validators import chat_faults
 from tract import DialogueContent, Priority, Tract, TractConfig
-from tract.tokens.counted import count_message
 
 Raw = dict[str, Any]
 
@@ -155,7 +155,7 @@ class Player:
         assert [raw for _, raw in expected] == [message.raw for message in context.messages]
         if expected:
             assert [] == chat_faults(context.to_openai(), may_be_open=True)
-        assert [count_message(Words(), message) for message in context.messages] == list(context.token_counts)
+        assert sent_counts(context.messages) == list(context.token_counts)
 
 
 AT = st.integers(0, 10**6)

@@ -58,6 +58,14 @@ def test_what_stands_before_a_torn_reasoning_item_stays_as_it_was():
     assert [] == render(messages, "responses", rules=2).value
 
 
+def test_answers_whose_calls_are_all_left_out_do_not_become_one_without_content():
+    waiting = {"type": "computer_call", "id": "cu_1", "call_id": "a", "action": {"type": "wait"}}
+    empty = message_from_raw({"role": "assistant", "content": ""}, "anthropic")
+    messages = [message_from_raw(waiting, "responses"), empty, empty]
+
+    assert [{"role": "assistant", "content": ""}] * 2 == render(messages, "openai").value
+
+
 def test_a_request_that_was_recorded_under_older_rules_is_rebuilt_by_them(monkeypatch):
     t = make_tract("hi")
     t.commit(ReasoningContent("a plan"))
@@ -90,6 +98,10 @@ KNOWN = {
     (2, "responses"): "5690710fe8160703",
     (2, "anthropic"): "b8a31b54963cce48",
     (2, "gemini"): "089588e02d9dd154",
+    (3, "openai"): "990b220e035c9ca3",
+    (3, "responses"): "040706c4adb2da70",
+    (3, "anthropic"): "b8a31b54963cce48",
+    (3, "gemini"): "089588e02d9dd154",
 }
 
 

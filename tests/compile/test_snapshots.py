@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.counting import sent_counts
 from tests.making import Words, call, texts
 from tract import DialogueContent, Priority, Tract, TractConfig
 from tract.history.moves import move_ref
 from tract.objects.id import ObjectId
-from tract.tokens.counted import count_message
 
 
 def make_tract(*texts: str, maxsize: int = 8) -> Tract:
@@ -268,11 +268,8 @@ class Player:
         assert (len(context), context.token_count) == (status.message_count, status.token_count)
 
     def check(self, context: Any) -> None:
-        assert context.token_counts == [self.tokens(message) for message in context.messages]
+        assert context.token_counts == sent_counts(context.messages)
         assert isinstance(context.warnings, tuple)
-
-    def tokens(self, message: Any) -> int:
-        return count_message(Words(), message)
 
 
 @settings(deadline=None, max_examples=250)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.counting import MADE_UP
 from tests.making import Words, call, make_tract
 from tract import CompiledContext, MessageContent, Priority, Tract
 from tract.cli.looking import looking_workspace
 from tract.compile.totals import context_totals
 from tract.messages import message_from_raw
-from tract.messages.tool_edits import INTERRUPTED
 from tract.opening import open_repository
 from tract.tokens.counted import REPLY_PRIMING, count_message
 
@@ -24,7 +24,6 @@ Raw = dict[str, Any]
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 IDS = st.sampled_from(["a", "b", "c"])
 TEXTS = st.sampled_from(["hi", "two words", "and three words"])
-MADE_UP = count_message(Words(), message_from_raw({"role": "tool", "content": INTERRUPTED}, "openai"))
 
 PLAIN = st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(["user", "assistant"]), TEXTS)
 CHAT = st.one_of(

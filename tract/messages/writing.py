@@ -163,7 +163,8 @@ class _ChatWriter(ListWriter):
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
         self.extend(write_openai(self.summaries(step, notes), notes))
         answer, rest = self._written(step.answer, notes), self._written(step.rest, notes)
-        if step.is_one and len(answer) > 1:
+        # Where all calls were left out nothing has to be one message.
+        if step.is_one and len(answer) > 1 and (self.form.rules < 3 or any("tool_calls" in raw for raw in answer)):
             notes.add(step.row, "messages_joined", "calls of one answer")
             answer = [one_answer(answer)]
         if answer and self.form.rules > 1 and len(items_of(answer[-1].get("tool_calls"))) > MOST_CALLS:

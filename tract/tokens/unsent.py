@@ -31,7 +31,7 @@ def depends_on_others(message: Message) -> bool:
 
 def _stands_once(message: Message) -> bool:
     """Whether *message* is an item of Responses that is not sent a second time: reasoning, or a call that the provider answered."""
-    return message.format == "responses" and message.raw.get("type") in STAND_ONCE
+    return message.format == "responses" and str(message.raw.get("type")) in STAND_ONCE
 
 
 class Rows(Protocol):
