@@ -172,6 +172,7 @@ def open_repository(
         known = from_table({**to_table(known), **settings})
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
+        is_given = bool(author)
         author = checked_author(author) if author else author_name(known)
         mirror = RefFiles(path, durability)
         refs = OperationRefs(store, actor=author, mirror=mirror)
@@ -187,6 +188,7 @@ def open_repository(
             tract=tract or ROOT,
             prefix=prefix,
             author=author,
+            is_author_given=is_given,
             clock=now,
             decoded=DecodedObjects(),
             read_only=read_only,

@@ -73,6 +73,7 @@ class Repository:
 
     *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
     With *read_only* nothing is written: no object, ref, state or cache.
+    *is_author_given* when whoever opened the store said who commits; else the settings of a tract do.
     *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
     *replaced* are commits whose ids a batch of this process gave out and that landed under other ids, by the first.
     *riders* are called with every transaction that is about to land: they may add notes to it, or prevent it by raising.
@@ -87,6 +88,7 @@ class Repository:
     tract: str = ROOT
     prefix: str = ""
     author: str = "unknown"
+    is_author_given: bool = False
     clock: Callable[[], int] = now
     decoded: DecodedObjects = field(default_factory=DecodedObjects)
     branch: str | None = None

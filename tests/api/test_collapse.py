@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -468,8 +471,37 @@ def test_what_waits_is_refused_when_the_child_was_collapsed_since(session: Sessi
 
     with pytest.raises(SessionError, match="stale"):
         lead.approve_collapse(waiting.proposal_id)
-    assert waiting.proposal_id == lead.reject_collapse().id
+    stale = lead.approve_proposal()
+    assert ("stale", "tract 'x' was collapsed since", []) == (stale.status, stale.decision_reason, lead.proposals())
     assert "x (look):\nfaster" == texts(lead)[-1]
+
+
+_WAITING_AND_KILLED = """
+import os, signal, sys
+from tract import Session
+session = Session.open(sys.argv[1])
+lead = session.create_tract("lead")
+lead.user("one")
+child = lead.spawn("look", name="x")
+child.assistant("first")
+print(lead.collapse(child, content="it", auto_commit=False).proposal_id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_collapse_that_waits_outlives_the_process_that_asked_for_it(tmp_path: Path) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", _WAITING_AND_KILLED, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert -signal.SIGKILL == killed.returncode
+
+    with Session.open(tmp_path) as session:
+        lead = session.get_tract("lead")
+        [one] = lead.proposals()
+        assert (killed.stdout.strip(), "collapse") == (one.id, one.action.name)
+        assert "executed" == lead.approve_proposal().status
+        assert "x (look):\nit" == texts(lead)[-1]
+        assert "collapsed" == lead.children()[0].status
 
 
 def test_an_autonomous_session_lets_a_model_s_summary_land() -> None:

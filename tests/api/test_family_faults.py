@@ -11,6 +11,7 @@ import pytest
 
 from tests.making import Words, call, family, texts
 from tract import (
+    CommitNotFoundError,
     CompressionError,
     MergeError,
     RefMovedError,
@@ -18,6 +19,7 @@ from tract import (
     SessionError,
     SpawnError,
     Tract,
+    TractConfig,
     TractError,
 )
 from tract.maintenance.fsck.check import check_repository
@@ -288,3 +290,25 @@ def test_a_collapse_that_makes_no_sense_says_what_of_it(options: dict[str, Any],
         with pytest.raises(TractError, match=said):
             lead.collapse(given.pop("child"), **given)
         assert ["open"] == [one.status for one in lead.children()]
+
+
+def test_a_priority_is_set_in_the_tract_that_has_the_message(tmp_path: Path) -> None:
+    with open_session(tmp_path) as session:
+        lead, child = family(session, "first", "second")
+        for target in ("x::HEAD", child.head):
+            with pytest.raises(CommitNotFoundError, match="it is a message of tract 'x', not of 'lead'"):
+                lead.annotate(target, "pinned")
+        child.annotate("HEAD", "pinned")
+        child.annotate("HEAD:1", "skip")  # what it began with is its own
+        lead.annotate("x::HEAD:2", "skip")  # and its parent's
+        assert ["one", "three"] == texts(lead)
+    check(tmp_path)
+
+
+def test_an_author_who_is_named_is_that_also_where_the_root_tract_has_the_same(tmp_path: Path) -> None:
+    with Session.open(tmp_path, config=TractConfig(author="ada")) as session:
+        session.create_tract("x", config=TractConfig(author="bo")).user("a")
+    with Session.open(tmp_path, author="ada") as session:
+        assert "ada" == session.get_tract("x").user("b").author
+    with Session.open(tmp_path) as session:
+        assert "bo" == session.get_tract("x").user("c").author

@@ -66,6 +66,17 @@ def test_answers_whose_calls_are_all_left_out_do_not_become_one_without_content(
     assert [{"role": "assistant", "content": ""}] * 2 == render(messages, "openai").value
 
 
+def test_a_call_of_a_provider_s_own_tool_is_owed_nothing_once_other_calls_of_the_answer_have_results():
+    block = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    call = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "4"}]}
+    raws = [{"role": "assistant", "content": [block]}, {"role": "assistant", "content": [call]}, result]
+    messages = [message_from_raw(raw, "anthropic") for raw in raws]
+
+    assert [raws[1], result] == render(messages, "anthropic").value["messages"]
+    assert raws[:2] == render(messages[:2], "anthropic").value["messages"]
+
+
 def test_a_request_that_was_recorded_under_older_rules_is_rebuilt_by_them(monkeypatch):
     t = make_tract("hi")
     t.commit(ReasoningContent("a plan"))

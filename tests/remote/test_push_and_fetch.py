@@ -470,3 +470,43 @@ def test_a_store_that_was_never_the_remotes_takes_no_settings_from_it(url: str, 
         assert 10 == t.config.budget.max_tokens  # type: ignore[union-attr]
     with Tract.clone(url, tmp_path / "three") as t:
         assert 5000 == t.config.budget.max_tokens  # type: ignore[union-attr]
+
+
+def test_a_child_that_was_not_cloned_is_not_here(url: str, tmp_path: Path) -> None:
+    with Session.open(tmp_path / "one") as session:
+        lead = session.create_tract("lead")
+        lead.user("one")
+        lead.spawn("look", name="x").assistant("it")
+        lead.spawn("look too", name="y").assistant("it")
+        session.delete_tract("y")
+        assert ["open", "deleted"] == [child.status for child in lead.children()]
+        session.restore_tract("y")
+        assert ["open", "open"] == [child.status for child in lead.children()]
+        lead.add_remote("origin", url)
+        lead.push(all_tracts=True)
+    Tract.clone(url, tmp_path / "two", tracts=["lead"]).close()
+
+    with Session.open(tmp_path / "two") as session:
+        lead = session.get_tract("lead")
+        assert [("x", "not here"), ("y", "not here")] == [(one.child_tract_id, one.status) for one in lead.children()]
+        session.delete_tract("lead")  # nobody here was spawned from it
+
+
+def test_a_child_was_made_when_it_was_spawned_in_every_copy(url: str, tmp_path: Path) -> None:
+    with Session.open(tmp_path / "one") as session:
+        lead = session.create_tract("lead")
+        lead.user("one")
+        lead.spawn("look", name="x").assistant("it")
+        made = {info.tract_id: info.created_at for info in session.list_tracts()}
+        lead.add_remote("origin", url)
+        lead.push(all_tracts=True)
+        session.rename_tract("x", "y")
+        session.delete_tract("y")
+        session.restore_tract("y")
+        session.rename_tract("lead", "first")
+        now = {info.tract_id: info.created_at for info in session.list_tracts()}
+    assert (made["x"], made["lead"]) == (now["y"], now["first"])
+
+    Tract.clone(url, tmp_path / "two").close()
+    with Session.open(tmp_path / "two") as session:
+        assert made["x"] == {info.tract_id: info.created_at for info in session.list_tracts()}["x"]

@@ -10,7 +10,14 @@ from typing import Any, Protocol
 from tract.agents.actions import Action
 from tract.agents.proposals import Proposal, ProposalTable, Status, Subject
 from tract.compile.workspace import Workspace
-from tract.curation.collapse import CollapseResult, PendingCollapse, forget_collapse, kept_collapse, kept_collapses
+from tract.curation.collapse import (
+    CollapseResult,
+    PendingCollapse,
+    forget_collapse,
+    kept_collapse,
+    kept_collapses,
+    why_stale,
+)
 from tract.curation.compress.result import CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression, kept_compressions, reject
 from tract.curation.merge.store import STATE as MERGE
@@ -24,6 +31,9 @@ from tract.repo import Repository
 
 
 class _Approving(Protocol):
+    @property
+    def repository(self) -> Repository: ...
+
     def approve_compression(
         self, pending: PendingCompression | str | None = None, *, force: bool = False
     ) -> CompressResult: ...
@@ -122,13 +132,18 @@ def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any
             f"of a {'collapse' if one.origin == 'collapse' else 'compression'} that waits only 'content' can be changed, not '{next(iter(given))}'"
         )
     if one.origin == "collapse":
+        kept = kept_collapse(tract.repository, one.id)
+        problem = why_stale(tract.repository, kept)
+        if problem is not None:  # as any other proposal: it is told so, and waits no longer
+            forget_collapse(tract.repository, kept)
+            return _decided(one, "stale", problem)
         landed = tract.approve_collapse(one.id, content=text)
         shown = {**one.action.arguments, "content": landed.summary_text}
         done_as = one.action if text is None else Action("collapse", shown)
         return _decided(replace(one, executed_action=done_as, result_commit=landed.commit_hash), "executed", reason)
     pending: PendingCompression | str = one.id
     if text is not None:
-        pending = kept_compression(tract.repository, one.id).edit_summary(text)  # type: ignore[attr-defined]  # every handle has one
+        pending = kept_compression(tract.repository, one.id).edit_summary(text)
     done = tract.approve_compression(pending)
     action = one.action if text is None else Action("compress", {"content": text})
     return _decided(replace(one, executed_action=action, result_commit=done.commit_hash), "executed", reason)

@@ -11,7 +11,7 @@ from tract.api.handle import Handle, again_after_remote
 from tract.compile.totals import follow_records
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
-from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, read_priority
+from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, check_own, read_priority
 from tract.history.tags import create_tag, delete_tags
 from tract.objects.content import (
     DialogueContent,
@@ -260,12 +260,13 @@ class Committing(Handle):
         reason: str | None = None,
         origin: str | None = None,
     ) -> PriorityAnnotation:
-        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves.
+        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves. CommitNotFoundError for a message of another tract.
 
         *origin* is what asked for it where that was no person, such as ``tool``.
         """
         with self._access() as space:
             message = message_named(space.repo, target)
+            check_own(space.repo, message)
             made = annotate(space.repo, message, read_priority(priority), reason, space.compiler.priorities, origin)
             self._sight.look_at_own_note(space.repo)
             return made

@@ -68,7 +68,7 @@ def open_or_create(
         if read_only:
             raise ConfigError("a store in memory cannot be opened read-only: there is nothing in it")
         repo = memory_repository(tract=tract, config=config)
-        return repo if author is None else replace(repo, author=checked_author(author))
+        return repo if author is None else replace(repo, author=checked_author(author), is_author_given=True)
     _check_path(path)
     store = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     if store is None:

@@ -19,13 +19,12 @@ from tract.compile.workspace import Workspace
 from tract.errors import ConfigError, SessionError
 from tract.history.branch import on_branch
 from tract.history.collapse import collapse_told_by
-from tract.history.spawn import delete_tract, name_now, parent_of
+from tract.history.spawn import delete_tract, name_now, parent_of, restore_tract
 from tract.history.tracts import (
     copy_tract,
     create_tract,
     in_tract,
     rename_tract,
-    restore_tract,
     settings_in,
     with_settings,
 )

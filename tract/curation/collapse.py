@@ -346,10 +346,24 @@ def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
 
 def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
     """The link of the child as it was when the summary was made, whatever it is called now; SessionError where the child was collapsed since."""
-    name = name_now(repo, bytes.fromhex(pending.spawn))
-    link = find_link(repo, pending.child if name is None else name, force=pending.force)
-    if link.spawn.hex() != pending.spawn:
-        raise SessionError(f"collapse '{pending.id}' is stale: tract '{pending.child}' is another one by now")
-    if link.last != pending.last:
-        raise SessionError(f"collapse '{pending.id}' is stale: tract '{pending.child}' was collapsed since")
+    link = _link_of(repo, pending)
+    problem = _difference(pending, link)
+    if problem is not None:
+        raise SessionError(f"collapse '{pending.id}' is stale: {problem}")
     return link
+
+
+def why_stale(repo: Repository, pending: PendingCollapse) -> str | None:
+    """What changed since the summary was made, so that it can land no more; None where nothing did."""
+    return _difference(pending, _link_of(repo, pending))
+
+
+def _link_of(repo: Repository, pending: PendingCollapse) -> Link:
+    name = name_now(repo, bytes.fromhex(pending.spawn))
+    return find_link(repo, pending.child if name is None else name, force=pending.force)
+
+
+def _difference(pending: PendingCollapse, link: Link) -> str | None:
+    if link.spawn.hex() != pending.spawn:
+        return f"tract '{pending.child}' is another one by now"
+    return f"tract '{pending.child}' was collapsed since" if link.last != pending.last else None

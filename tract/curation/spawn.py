@@ -64,7 +64,7 @@ class SpawnInfo:
     inheritance: str
     display_name: str | None
     created_at: datetime
-    status: Literal["open", "collapsed", "deleted"]
+    status: Literal["open", "collapsed", "deleted", "not here"]
     collapse_commit: str | None
 
 
@@ -78,9 +78,17 @@ def info_of(link: Link, display_name: str | None = None) -> SpawnInfo:
         inheritance=link.inheritance,
         display_name=display_name,
         created_at=moment(link.created),
-        status="deleted" if link.is_deleted else "collapsed" if link.collapse else "open",
+        status=_status(link),
         collapse_commit=link.collapse,
     )
+
+
+def _status(link: Link) -> Literal["open", "collapsed", "deleted", "not here"]:
+    if link.is_deleted:
+        return "deleted"
+    if link.is_elsewhere:
+        return "not here"
+    return "collapsed" if link.collapse else "open"
 
 
 def spawn(

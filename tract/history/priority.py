@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
-from tract.errors import ContentValidationError
+from tract.errors import CommitNotFoundError, ContentValidationError
+from tract.history.context import context_at, find_entry
 from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, write_note
 from tract.history.times import moment
+from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
+from tract.objects.model import RefValue
 from tract.objects.note import left_standing, read_body, read_event
+from tract.refs.names import HEADS, tract_name
 from tract.repo import Repository
 
 
@@ -77,6 +81,25 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
     if kind == _DIALOGUE:
         return content.get("role") in _INSTRUCTING
     return kind == _INSTRUCTION
+
+
+def check_own(repo: Repository, message: ObjectId) -> None:
+    """CommitNotFoundError for a message of another tract, of which nothing can be said here; one that no branch of any tract leads to passes."""
+    tip = repo.head()[1]
+    if find_entry(repo, context_at(repo, tip), message) is not None:
+        return
+    if any(_leads_to(repo, value, message) for _, value in repo.local_refs(HEADS)):
+        return
+    for prefix, _, _ in repo.refs.tracts():
+        other = replace(repo, tract=tract_name(prefix), prefix=prefix, branch=None)
+        if prefix != repo.prefix and any(_leads_to(other, value, message) for _, value in other.local_refs(HEADS)):
+            raise CommitNotFoundError(message.hex(), f"it is a message of tract '{other.tract}', not of '{repo.tract}'")
+
+
+def _leads_to(repo: Repository, tip: RefValue, message: ObjectId) -> bool:
+    return isinstance(tip, bytes) and (
+        find_entry(repo, context_at(repo, tip), message) is not None or is_ancestor(repo, message, tip)
+    )
 
 
 def annotate(

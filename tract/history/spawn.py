@@ -11,13 +11,22 @@ It borrows the context of c, its target, so that it costs the same however long 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tract.config import TractConfig
 from tract.errors import SessionError, SpawnError
 from tract.history.commit import Change, Draft, add_commit, check_size
 from tract.history.notes import ORCHESTRATOR, POLICY_LOG, PROPOSALS, RUNS, NoteTable, note_tip
-from tract.history.tracts import drop_tract, free_prefix, in_tract, refuse_root, write_settings
+from tract.history.tracts import (
+    bring_back,
+    deleted_refs,
+    drop_tract,
+    free_prefix,
+    in_tract,
+    refuse_root,
+    write_settings,
+)
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, NewObject, RefValue, new_blob
 from tract.refs.names import CHILD_REFS, HEAD, NOTES, SPAWN_REF, branch_ref, split_tract, tract_name, tract_prefix
@@ -43,7 +52,7 @@ class Link:
     """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
 
     *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None as long as it did not, and *last* the commit that gave that its words.
-    *child* is the child's name now, or the last one where it *is_deleted*. *parent* is the parent's name now, or where the child *is_orphan*, because its parent was deleted, the one it had.
+    *child* is the child's name now, or the last one where it *is_deleted*, or *is_elsewhere*: in a copy of the parent alone. *parent* is the parent's name now, or where the child *is_orphan*, because its parent was deleted, the one it had.
     *is_stranger*: the tract that has the message is not the parent.
     """
 
@@ -58,6 +67,7 @@ class Link:
     collapse: str | None = None
     last: str | None = None
     is_deleted: bool = False
+    is_elsewhere: bool = False
     is_stranger: bool = False
     is_orphan: bool = False
 
@@ -170,7 +180,10 @@ def children_of(repo: Repository) -> list[Link]:
             name = names.get(spawn)
         body = _body(repo, notes, spawn)
         told = _told(link, repo.tract, body)
-        found.append(replace(told, child=link.child if name is None else name, is_deleted=name is None))
+        if name is None:
+            is_deleted = bool(body.get("deleted"))
+            told = replace(told, is_deleted=is_deleted, is_elsewhere=not is_deleted)
+        found.append(replace(told, child=link.child if name is None else name))
     return sorted(found, key=lambda link: (link.created, link.spawn))
 
 
@@ -270,11 +283,40 @@ def delete_tract(repo: Repository, name: str, *, force: bool = False) -> None:
     SessionError where it has children, unless *force*: they stay, and all that they need.
     """
     refuse_root(name, "deleted")
-    children = [link.child for link in children_of(in_tract(repo, name)) if not link.is_deleted]
+    inside = in_tract(repo, name)
+    children = [link.child for link in children_of(inside) if not (link.is_deleted or link.is_elsewhere)]
     if children and not force:
         more = f" and {len(children) - 1} more" if len(children) > 1 else ""
         raise SessionError(f"tract '{name}' has children: '{children[0]}'{more}")
-    drop_tract(repo, name)
+    holder, spawn = _spawned_from(repo, inside.ref(SPAWN_REF))
+    if holder is None or spawn is None:
+        drop_tract(repo, name)
+    else:
+        drop_tract(holder, name, partial(_note_deleted, holder, spawn, is_deleted=True))
+
+
+def restore_tract(repo: Repository, name: str) -> None:
+    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits."""
+    if repo.refs.read(tract_prefix(name) + HEAD) is not None:
+        raise SessionError(f"tract '{name}' exists already")
+    holder, spawn = _spawned_from(repo, dict(deleted_refs(repo, name)).get(SPAWN_REF))
+    if holder is None or spawn is None:
+        bring_back(repo, name)
+    else:
+        bring_back(holder, name, partial(_note_deleted, holder, spawn, is_deleted=False))
+
+
+def _spawned_from(repo: Repository, spawn: RefValue | None) -> tuple[Repository | None, ObjectId | None]:
+    """The parent of the child with that first commit, and the commit; None for what is not there."""
+    if not isinstance(spawn, bytes) or not repo.objects.contains(spawn):
+        return None, None
+    return _holder(repo, _read(repo, spawn)), spawn
+
+
+def _note_deleted(holder: Repository, spawn: ObjectId, tx: Transaction, *, is_deleted: bool) -> None:
+    """Say in the parent that the child is deleted, or is no more: in a copy of the parent alone it is not here, which is something else."""
+    body = {key: value for key, value in _body(holder, _notes_of_children(holder), spawn).items() if key != "deleted"}
+    tx.note(CHILDREN, spawn, {**body, "deleted": True} if is_deleted else body)
 
 
 def name_now(repo: Repository, spawn: ObjectId) -> str | None:

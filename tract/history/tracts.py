@@ -6,7 +6,7 @@ A tract is there as long as its HEAD is. Its settings are a file in its folder, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
@@ -58,9 +58,8 @@ def in_tract(repo: Repository, name: str) -> Repository:
 
 
 def with_settings(repo: Repository, config: TractConfig) -> Repository:
-    """*repo* with those settings, and their author, unless it was opened for another one than its own settings name."""
-    is_given = repo.author != author_name(repo.config)
-    return replace(repo, config=config, author=repo.author if is_given else author_name(config))
+    """*repo* with those settings, and their author, unless it was opened for one."""
+    return replace(repo, config=config, author=repo.author if repo.is_author_given else author_name(config))
 
 
 def tract_times(repo: Repository) -> dict[str, TractTimes]:
@@ -113,31 +112,42 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
     write_settings(repo, prefix, None)
 
 
-def drop_tract(repo: Repository, name: str) -> None:
-    """Delete all refs of the tract *name*, whoever was spawned from it: as long as gc keeps what they were at, ``restore_tract`` brings it back."""
+def drop_tract(repo: Repository, name: str, tell: Callable[[Transaction], object] | None = None) -> None:
+    """Delete all refs of the tract *name*, whoever was spawned from it: as long as gc keeps what they were at, ``restore_tract`` brings it back.
+
+    In the same operation *tell* says so in the tract that *repo* is seen from; else it is seen from the root tract.
+    """
     refuse_root(name, "deleted")
-    with transaction(_root(repo), f"delete-tract: {name}", moves="refs") as tx:
+    with transaction(_root(repo) if tell is None else repo, f"delete-tract: {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, name)
-        for ref, value in refs:
-            tx.move(prefix + ref, None, value)
+        tx.edits += [RefEdit(prefix + ref, None, value) for ref, value in refs]
+        if tell is not None:
+            tell(tx)
 
 
-def restore_tract(repo: Repository, name: str) -> None:
-    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits."""
-    with transaction(_root(repo), f"restore-tract: {name}", moves="refs") as tx:
-        prefix = tract_prefix(name)
-        if tx.ref(prefix + HEAD) is not None:
-            raise SessionError(f"tract '{name}' exists already")
-        for operation in _deletions(repo, prefix):
-            refs = [(change.name, change.old) for change in operation.changes if split_tract(change.name)[0] == prefix]
-            break
-        else:
-            raise SessionError(f"no deleted tract named '{name}' is kept")
-        for ref, value in refs:
+def bring_back(repo: Repository, name: str, tell: Callable[[Transaction], object] | None = None) -> None:
+    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits.
+
+    *tell* as for :func:`drop_tract`.
+    """
+    with transaction(_root(repo) if tell is None else repo, f"restore-tract: {name}", moves="refs") as tx:
+        prefix = free_prefix(tx, name)
+        for ref, value in deleted_refs(repo, name):
             if isinstance(value, bytes) and not repo.objects.contains(value):
                 error = CommitNotFoundError(value.hex(), "gc took it")
                 raise SessionError(f"tract '{name}' cannot be restored: its commits are not kept any more") from error
-            tx.move(ref, value, None)
+            tx.edits.append(RefEdit(prefix + ref, value, None))
+        if tell is not None:
+            tell(tx)
+
+
+def deleted_refs(repo: Repository, name: str) -> list[tuple[str, RefValue | None]]:
+    """What the refs of the tract *name* were when it was deleted last; SessionError where that is not kept."""
+    prefix = tract_prefix(name)
+    for operation in _deletions(repo, prefix):
+        found = [(split_tract(change.name), change.old) for change in operation.changes]
+        return [(local, old) for (start, local), old in found if start == prefix]
+    raise SessionError(f"no deleted tract named '{name}' is kept")
 
 
 def _deletions(repo: Repository, prefix: str) -> Iterator[Operation]:
@@ -158,7 +168,7 @@ def refuse_root(name: str, done: str) -> None:
 
 def _refs_of(tx: Transaction, name: str) -> tuple[str, Sequence[tuple[str, RefValue]]]:
     prefix = tract_prefix(name)
-    if tx.ref(prefix + HEAD) is None:
+    if tx.repo.refs.read(prefix + HEAD) is None:
         raise SessionError(f"there is no tract named '{name}'")
     refs = replace(tx.repo, prefix=prefix).local_refs()
     return prefix, [(ref, value) for ref, value in refs if not ref.startswith(TRACTS)]

@@ -48,6 +48,8 @@ class AnthropicWriter(Writer):
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
         start = len(self.items)
+        # Results behind an answer end its turn: what the provider's own tools still owed is lost then.
+        is_last = is_last and (self.form.rules < 3 or not step.rest)
         self.items += fit_turn(self._said(step.answer, notes), notes, is_last=is_last)
         self.items += self._said(step.rest, notes)
         for at in range(start, len(self.items)):

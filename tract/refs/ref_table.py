@@ -104,6 +104,7 @@ class _Tract:
 
 
 _KEYS = NOTES + "key"
+_OTHERS_HEAD = "/HEAD"
 
 
 class RefTable:
@@ -190,6 +191,8 @@ class RefTable:
 
     def move(self, changes: Iterable[RefChange], time: int | None = None) -> None:
         """Take in the changes of an operation made at *time*; those of a tract whose chunk is not read yet wait until it is."""
+        changes = tuple(changes)
+        made = self._made_before(changes)
         for change in changes:
             name, old, new = change
             if NOTES in name and not name.endswith(_KEYS):
@@ -206,6 +209,18 @@ class RefTable:
             else:
                 self._waiting.setdefault(at, []).append((change, time))
                 self._changed.add(at)
+        for prefix, created in made.items():
+            self._own(prefix).created = created
+
+    def _made_before(self, changes: Sequence[RefChange]) -> dict[str, int | None]:
+        """When the tract was made that one operation takes away and brings back under another name, by its new prefix."""
+        heads = [change for change in changes if change.name.endswith(_OTHERS_HEAD) and change.name.startswith(TRACTS)]
+        gone = [one for one in heads if one.new is None]
+        new = [one for one in heads if one.old is None]
+        if len(gone) != 1 or len(new) != 1:
+            return {}
+        was = self._tract(split_tract(gone[0].name)[0])
+        return {split_tract(new[0].name)[0]: None if was is None else was.created}
 
     def _unread(self, prefix: str) -> int | None:
         """The place of the chunk with the tract's refs, where that is not read yet."""

@@ -23,6 +23,7 @@ class TractInfo:
     *current_branch* is the branch HEAD is on, None where it is detached; *head_hash* the commit there, None before the first.
     *commit_count*, *message_count* and *token_count* are those of HEAD; None where they were not asked for.
     *created_at* and *last_changed* say when the tract was made, and when one of its refs moved last; None where that is not kept.
+    A tract that was not spawned was made when it was restored or cloned.
     *is_active*: the session that lists it has it open. *is_orphan*: the tract it was spawned from, whose name *parent_tract_id* was, is deleted.
     """
 
@@ -97,12 +98,14 @@ def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractIn
     branch, tip = repo.head()
     config = own_settings(repo, repo.prefix) if repo.prefix else repo.config
     link = parents.link(repo)
+    # A spawn says when it was, in every copy; of other tracts the operations do, as far as they are kept.
+    created = times.created if link is None else link.created
     return TractInfo(
         tract_id=repo.tract,
         display_name=None if config is None else config.display_name,
         head_hash=None if tip is None else tip.hex(),
         current_branch=None if branch is None else branch.removeprefix(HEADS),
-        created_at=None if times.created is None else moment(times.created),
+        created_at=None if created is None else moment(created),
         last_changed=None if times.changed is None else moment(times.changed),
         parent_tract_id=None if link is None else link.parent,
         purpose=None if link is None else link.purpose,

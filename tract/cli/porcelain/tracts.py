@@ -9,12 +9,11 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.fleet import FILTERS, chosen_tracts
 from tract.cli.rendering import SHORT
-from tract.history.spawn import delete_tract
+from tract.history.spawn import delete_tract, restore_tract
 from tract.history.tracts import (
     copy_tract,
     create_tract,
     rename_tract,
-    restore_tract,
 )
 from tract.report.tracts import TractInfo, family_order
 
