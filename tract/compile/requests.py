@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from tract.compile.answers import RecordedAnswers
+from tract.compile.recorded_answers import RecordedAnswers
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError, TractError

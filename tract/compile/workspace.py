@@ -109,7 +109,7 @@ class Workspace:
 
     def is_behind(self, commit: ObjectId, before: ObjectId) -> bool:
         """Whether the message that *commit* brought was recorded directly behind the one of *before*, as far as that is known."""
-        from tract.compile.answers import recorded_before
+        from tract.compile.recorded_answers import recorded_before
 
         found = recorded_before(self.repo, commit)
         return found is None or found == before

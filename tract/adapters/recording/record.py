@@ -12,7 +12,7 @@ from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece, pieces_of
 from tract.adapters.recording.plan import About, Plan
 from tract.adapters.transcripts.strictjson import mended
-from tract.compile.answers import RecordedAnswers
+from tract.compile.recorded_answers import RecordedAnswers
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, compile_head
 from tract.errors import ContentValidationError
