@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tract.cli.looking import looking_workspace
 
 from tests.counting import MADE_UP
 from tests.making import Words, call, make_tract
 from tract import CompiledContext, MessageContent, Priority, Tract
+from tract.cli.workspace import looking_workspace
 from tract.compile.totals import context_totals
 from tract.messages import message_from_raw
 from tract.opening import open_repository
