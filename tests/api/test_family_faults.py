@@ -187,14 +187,13 @@ def test_a_parent_that_moved_since_it_was_seen_refuses_the_collapse(tmp_path: Pa
 
 
 _COLLAPSE = """
-import sys, time
+import sys
 from tests.making import Words
 from tract import Tract, TractError
 with Tract.open(sys.argv[1], tract_id="lead", tokenizer=Words(), durability="process", on_moved="append") as lead:
-    print("ready", flush=True)
-    sys.stdin.readline()
     def slow(request):
-        time.sleep(0.2)
+        print("asked", flush=True)  # all have planned by then
+        sys.stdin.readline()
         return sys.argv[2]
     try:
         lead.collapse("x", summariser=slow, auto_commit=True)
@@ -214,7 +213,7 @@ def test_of_two_processes_that_collapse_one_child_at_once_one_wins(tmp_path: Pat
         )
         for word in ("mine", "yours", "ours")
     ]  # fmt: skip
-    assert ["ready\n"] * 3 == [one.stdout.readline() for one in workers if one.stdout]
+    assert ["asked\n"] * 3 == [one.stdout.readline() for one in workers if one.stdout]
     outs = []
     for one in workers:
         assert one.stdin is not None
