@@ -45,11 +45,11 @@ def test_pruning_leaves_what_is_kept(tmp_path):
     assert 15 == prune_counts(path, set(IDS[8:13]).__contains__)
 
     assert {
-        IDS[8]: (8, 9, 0),
-        IDS[9]: (9, 10, 0),
-        IDS[10]: (0, 1, 0),
-        IDS[11]: (1, 2, 0),
-        IDS[12]: (2, 3, 0),
+        IDS[8]: (8, 9, 0, 0),
+        IDS[9]: (9, 10, 0, 0),
+        IDS[10]: (0, 1, 0, 0),
+        IDS[11]: (1, 2, 0, 0),
+        IDS[12]: (2, 3, 0, 0),
     } == every_count(path)
     add_counts(path, {IDS[0]: BlobCount(7, 7)})
     assert (7, 7, 0) == every_count(path)[IDS[0]]
