@@ -52,7 +52,7 @@ def test_pruning_leaves_what_is_kept(tmp_path):
         IDS[12]: (2, 3, 0, 0),
     } == every_count(path)
     add_counts(path, {IDS[0]: BlobCount(7, 7)})
-    assert (7, 7, 0) == every_count(path)[IDS[0]]
+    assert (7, 7, 0, 0) == every_count(path)[IDS[0]]
     assert [Path(path)] == list(tmp_path.iterdir())
 
 
@@ -124,13 +124,13 @@ def test_all_are_read_after_many_that_are_not_there(tmp_path):
 def test_a_reader_that_starts_again_finds_what_came_since(tmp_path):
     path = make_file(tmp_path, IDS[:10])
     reader = CountsReader(path)
-    assert reader.look_up(IDS[0])[IDS[0]] == (0, 1, 0)
+    assert reader.look_up(IDS[0])[IDS[0]] == (0, 1, 0, 0)
     add_counts(path, {IDS[20]: BlobCount(7, 7)})
     assert {} == reader.look_up(IDS[20])
 
     reader.restart()
 
-    assert (7, 7, 0) == reader.look_up(IDS[20])[IDS[20]]
+    assert (7, 7, 0, 0) == reader.look_up(IDS[20])[IDS[20]]
 
 
 def test_a_count_whose_block_is_damaged_is_not_found_nor_are_older_ones(tmp_path):
@@ -151,7 +151,7 @@ def test_where_anything_is_wrong_at_the_end_nothing_is_found_until_something_is_
 
     assert {} == every_count(str(path))
     add_counts(str(path), {IDS[0]: BlobCount(7, 7)})
-    assert {IDS[0]: (7, 7, 0)} == every_count(str(path))
+    assert {IDS[0]: (7, 7, 0, 0)} == every_count(str(path))
 
 
 def test_many_at_once_are_written_in_blocks(tmp_path):
