@@ -198,7 +198,7 @@ def test_a_file_whose_maker_died_before_the_first_row_is_whole_and_gets_it(tmp_p
 
     add_counts(str(counts), {IDS[0]: BlobCount(7, 8)})
     add_totals(str(totals), {bytes(32): Totals(1, 0, 0, 7, False, 0)})
-    assert {IDS[0]: (7, 8, 0)} == every_count(str(counts))
+    assert {IDS[0]: (7, 8, 0, 0)} == every_count(str(counts))
     assert {bytes(32): (1, 0, 0, 7, False, 0)} == load_totals(str(totals))
     assert damaged_at(totals.read_bytes()) is None
     assert is_whole(counts)
