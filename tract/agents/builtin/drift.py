@@ -27,7 +27,7 @@ Measure: TypeAlias = Callable[[Sequence[MessageInfo], Sequence[MessageInfo]], fl
 """How far the messages of a window, the second, are from those before: over 0.5 is another subject."""
 
 _NEW = 0.55
-_ALIKE = 0.25
+_ALIKE = 0.2
 _LEAST_BEFORE = 10
 """So many messages come before anything can be a drift."""
 
