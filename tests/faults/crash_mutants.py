@@ -14,6 +14,7 @@ from tests.faults.crash_gc_mutants import gc_mutants
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
 from tract import opening as store_opening
+from tract.agents import acting
 from tract.api import opening
 from tract.objects.model import NewObject
 from tract.refs import ref_files
@@ -222,6 +223,11 @@ def mutants() -> list[Mutant]:
         Mutant(
             "create: folders above the store not synced",
             during(files, "make_directories", sync_directory=nothing),
+        ),
+        Mutant(
+            "policies: what an action did, and what is said of it, land one after the other",
+            patched(acting, _WITHOUT_RIDER=frozenset({"gc", "compress", "annotate"})),
+            only="policies",
         ),
         *gc_mutants(),
     ]

@@ -30,6 +30,12 @@ from tests.faults.crash_archives import (
 )
 from tests.faults.crash_checks import check_state, expected_by_change
 from tests.faults.crash_disk import ALL, Disk, Fate, Item, random_fates, remove, systematic_fates
+from tests.faults.crash_policies import (
+    POLICY_WORKLOADS,
+    life_after_policies,
+    life_with_policies_that_ends_early,
+    shown_and_decided,
+)
 from tests.faults.crash_recording import Life, Recording, record, record_killed, small_store
 from tests.faults.crash_workloads import (
     WORKLOADS,
@@ -228,6 +234,15 @@ def recordings_with_archives(seed: int, only: str = "") -> list[Recording]:
     return found
 
 
+def recordings_with_policies(seed: int, only: str = "") -> list[Recording]:
+    found = []
+    for name, run in POLICY_WORKLOADS.items():
+        if only in name:
+            with _root() as root:
+                found.append(record(name, run, root, seed=seed, look=shown_and_decided))
+    return found
+
+
 def recordings_with_failing_syncs(seed: int, only: str = "") -> list[Recording]:
     found = []
     for fails in ((12,), (14, 15), tuple(range(10, 60, 7)), tuple(range(11, 80, 5))):
@@ -247,6 +262,12 @@ def recordings_of_killed_archives(seed: int, every: int = 1, only: str = "") -> 
     """The same, while it compresses and its gc takes archives."""
     run, then = life_with_archives_that_ends_early, life_after_archives
     return _killed("archives, killed", run, then, seed, every, only, look=shown_and_waiting, cuts=True)
+
+
+def recordings_of_killed_policies(seed: int, every: int = 1, only: str = "") -> list[Recording]:
+    """The same, while a policy acts and proposals are decided; who comes after decides what waits."""
+    run, then = life_with_policies_that_ends_early, life_after_policies
+    return _killed("policies, killed", run, then, seed, every, only, look=shown_and_decided)
 
 
 def _killed(
@@ -308,6 +329,8 @@ def all_recordings(seed: int, *, every_kill: int = 1, only: str = "", archives: 
         *recordings_with_failing_syncs(seed, only),
         *recordings_after_a_cut(seed, only),
         *recordings_of_killed_lives(seed, every_kill, only),
+        *recordings_with_policies(seed, only),
+        *recordings_of_killed_policies(seed, every_kill, only),
     ]
     if archives:
         found += recordings_with_archives(seed, only)

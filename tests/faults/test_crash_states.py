@@ -18,6 +18,7 @@ from tests.faults.crash_states import (
     recordings_of_whole_lives,
     recordings_with_archives,
     recordings_with_failing_syncs,
+    recordings_with_policies,
     summary,
 )
 
@@ -59,6 +60,7 @@ def test_no_power_cut_of_the_sample_loses_what_was_acknowledged():
         ("loose: no sync of the names", recordings_of_whole_lives),
         ("failed sync: bytes not written anew", recordings_with_failing_syncs),
         ("commit: operation in a write before its objects", lambda seed: recordings_of_killed_lives(seed, every=6)),
+        ("policies: what an action did, and what is said of it, land one after the other", recordings_with_policies),
         ("archives: shallow written after the packs went", recordings_with_archives),
         ("archives: name of shallow not synced", recordings_with_archives),
         (
