@@ -61,11 +61,15 @@ def build(folder: Path, size: int) -> int:
     texts = messages(min(size, 2000))
     with Tract.open(folder, durability="process") as t:
         for start in range(0, size, 1000):
-            t.extend([{"role": "user", "content": texts[at % len(texts)]} for at in range(start, min(start + 1000, size))])
+            t.extend(
+                [{"role": "user", "content": texts[at % len(texts)]} for at in range(start, min(start + 1000, size))]
+            )
         return t.compile().token_count
 
 
-def opened(folder: Path, name: str, source: Path, *, budget: int | None = None, policies: Any = None, cls: Any = Tract) -> Tract:
+def opened(
+    folder: Path, name: str, source: Path, *, budget: int | None = None, policies: Any = None, cls: Any = Tract
+) -> Tract:
     """A handle on a copy of *source* of its own, with *policies*, when all were asked once."""
     shutil.copytree(source, folder / name)
     config = None if budget is None else TractConfig(token_budget=budget)

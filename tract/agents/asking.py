@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tract.agents.actions import Action, check_autonomy
@@ -37,16 +36,15 @@ class Asking:
         raise PolicyExecutionError(f"policy '{self.name}' may only look, and tried to change the tract: {tx.reason}")
 
 
-@contextmanager
-def only_looking(repo: Repository, state: Asking) -> Iterator[None]:
-    """Inside, nothing that this thread does through a handle on *repo* changes the tract.
+def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any:
+    """What *ask* gives; meanwhile nothing that this thread does through a handle on *repo* changes the tract.
 
     Other threads may: they work for others than the policy, which has a handle of its own that refuses all of them.
     """
     state.thread = threading.get_ident()
     repo.riders.append(state)
     try:
-        yield
+        return ask()
     finally:
         repo.riders.remove(state)
 
@@ -67,9 +65,9 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     """What *policy* wants of *tract*, or why it cannot tell."""
     state = Asking()
     try:
-        with only_looking(tract.repository, state):
-            state.name = policy.name
-            wanted = ask_one(policy, tract if is_builtin(policy) else tract.only_looking(state.refuse))
+        state.name = policy.name
+        looking = tract if is_builtin(policy) else tract.only_looking(state.refuse)
+        wanted = only_looking(tract.repository, state, lambda: ask_one(policy, looking))
     except PolicySkip as exc:
         return None, str(exc)
     except Exception as exc:  # noqa: BLE001  # a policy's error is told
@@ -81,9 +79,7 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
 
 
 def ask_one(policy: Policy, tract: Any) -> Any:
-    """What *policy* gives; that it ends the program is an error of its own, where it is a user's and so in a thread of its own."""
-    if is_builtin(policy):
-        return policy.evaluate(tract)
+    """What *policy* gives; that it ends the program is an error of its own."""
     try:
         return policy.evaluate(tract)
     except SystemExit as exc:

@@ -21,7 +21,7 @@ from tract.agents.acting import Acted, Rider, Wish, act, branch_commit
 from tract.agents.actions import Action, Autonomy
 from tract.agents.asking import Asking, ask_one, needs_model, only_looking, runs_apart, told, wrong_with
 from tract.agents.limits import OverTimeError, run_within
-from tract.agents.policies import Policy, PolicySkip, is_builtin
+from tract.agents.policies import Policy, PolicySkip
 from tract.agents.policy_log import Outcome, Trigger, add_log_entry, write_log_entry
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable, tell_stale
 from tract.agents.roster import Roster, read_look, save_look
@@ -177,17 +177,20 @@ class PolicyEngine:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
         state = self._asking = Asking()
 
-        def job() -> Any:
-            with only_looking(tract.repository, state):
-                for at, policy in enumerate(asked):
-                    state.at, state.name = at, policy.name
-                    wanted = ask_one(policy, tract if is_builtin(policy) else tract.only_looking(self._refuse))
-                    if wanted is not None or state.changed is not None or state.is_over:
-                        return wanted
+        def ask() -> Any:
+            for at, policy in enumerate(asked):
+                state.at, state.name = at, policy.name
+                wanted = ask_one(policy, tract if policy.name in own else tract.only_looking(self._refuse))
+                if wanted is not None or state.changed is not None or state.is_over:
+                    return wanted
             return None
 
+        def job() -> Any:
+            return only_looking(tract.repository, state, ask)
+
+        own = self.roster.builtin
         try:
-            value = job() if all(map(is_builtin, asked)) else run_within(seconds, job)
+            value = job() if own.issuperset([policy.name for policy in asked]) else run_within(seconds, job)
         except OverTimeError as exc:
             state.is_over = True
             return _Found(state.at, None, str(exc))

@@ -30,6 +30,9 @@ class Roster:
         """The policies by name, each with what the store says of it; those that were given to this handle are the objects themselves."""
 
         self.policies: tuple[Policy, ...] = ()
+        self.builtin: frozenset[str] = frozenset()
+        """The names of those that are tract's own, which are trusted to look only and to come to an end."""
+
         self.problems: dict[str, str] = {}
         """Why a policy does nothing here, by its name."""
 
@@ -58,6 +61,7 @@ class Roster:
             made.append(policy)
         order = {one.name: at for at, one in enumerate(settings.policies)}
         self.policies = tuple(sorted(made, key=lambda policy: (policy.priority, order[policy.name])))
+        self.builtin = frozenset(policy.name for policy in made if is_builtin(policy))
         self.is_foreign = is_foreign(repo, settings)
         self.is_off = self.is_foreign or settings.is_paused or not self.policies
         missing = next(iter(self.problems.values()), None)

@@ -120,6 +120,7 @@ class Committing(Handle):
                 exc.content = given
                 raise
             self._look_after(() if result.kind in ("unchanged", "branched") else given)
+            space.budget_used = None
         if result.kind != "unchanged":
             self._fire("commit")
         return result
@@ -145,6 +146,7 @@ class Committing(Handle):
             before = space.repo.head()
             result = import_file(space.repo, path, format=format, key=key, place=place, name=name)
             self._look_after(())
+            space.budget_used = None
             is_here = space.repo.head() != before
         if is_here:
             self._fire("commit")

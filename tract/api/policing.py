@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tract.agents.proposals import OnProposal, Proposal
     from tract.agents.settings import AgentSettings
     from tract.curation.listing import MessageInfo
+    from tract.objects.id import ObjectId
     from tract.repo import Repository
     from tract.revision import Revision
     from tract.transaction import Transaction
@@ -38,6 +39,12 @@ class Policing(Acting):
 
     _engine: PolicyEngine | None = None
     _apart: threading.Thread | None = None
+    _new: tuple[tuple[object, ...], list[MessageInfo]] | None = None
+    """What is new for policies, and since when and at which state."""
+
+    _used: tuple[tuple[ObjectId | None, int], int] | None = None
+    """The tokens of the context as the budget's check worked them out, and the state then."""
+
     _watched: Self | None = None
     """This handle as policies are given it."""
 
@@ -162,10 +169,13 @@ class Policing(Acting):
 
     def new_messages(self) -> list[MessageInfo]:
         """The messages that came, or were edited, since the policies of this handle were last asked: for policies, which so cost what is new and not the length of the context."""
-        from tract.curation.listing import new_messages
+        since = None if self._engine is None else self._engine.before
+        if self._new is None or self._new[0] != (since, *self._state()):
+            from tract.curation.listing import new_messages
 
-        with self._access() as space:
-            return new_messages(space, None if self._engine is None else self._engine.before)
+            with self._access() as space:
+                self._new = (since, *self._state()), new_messages(space, since)
+        return list(self._new[1])
 
     def test_policy(
         self, policy: Policy, *, at: Revision = "HEAD", since: Revision | None = None
@@ -190,10 +200,16 @@ class Policing(Acting):
 
     def token_total(self) -> int:
         """The tokens of the context at HEAD; after one more message it costs that message."""
+        if self._used is not None and self._used[0] == self._state():
+            return self._used[1]
         from tract.compile.totals import token_total
 
         with self._access() as space:
             return token_total(space, space.compiler.compile(space.repo.head()[1])).total
+
+    def _state(self) -> tuple[ObjectId | None, int]:
+        """What the context at HEAD, and all that is said of its messages, depends on."""
+        return self._repo.head()[1], self._repo.refs.note_moves
 
     def autonomy_in_force(self) -> Autonomy:
         """The least of the tract's and the session's."""
@@ -287,6 +303,8 @@ class Policing(Acting):
         token = _FIRING.set(True)
         try:
             if not engine.roster.is_off:
+                used = self._own.budget_used if trigger == "commit" else None
+                self._used = None if used is None else (self._state(), used)
                 with self._as_itself():
                     engine.fire(cast("Target", self), trigger)
         finally:
@@ -310,7 +328,8 @@ class Policing(Acting):
         """Inside, what is looked at and done on the user's behalf leaves this handle's view of the branch as it was, where others have moved that meanwhile."""
         with self._lock:
             before = self._seen.copy()
-            seen, tip = before.tips.get(self._repo.head()[0] or "", ANY), self._repo.head()[1]
+            branch, tip = self._repo.head()
+            seen = before.tips.get(branch or "", ANY)
         try:
             yield
         finally:

@@ -139,7 +139,8 @@ def _new_message(space: Workspace, commit: ObjectId, blob: ObjectId) -> MessageI
     if at is None:
         return None
     notes = space.compiler.advance_notes()
-    message, content = space.blobs.message(blob), repo.blob(blob)
+    content = repo.blob(blob)
+    message = space.blobs.message(blob, content)
     return MessageInfo(
         number=at + 1,
         commit_hash=commit.hex(),

@@ -69,13 +69,13 @@ class BlobCache:
         other._repo = repo
         return other
 
-    def message(self, blob: ObjectId) -> Message:
-        """The blob's content as a message; shared, not to be changed."""
+    def message(self, blob: ObjectId, content: dict[str, Any] | None = None) -> Message:
+        """The blob's content as a message; shared, not to be changed. Who has read the *content* already gives it."""
         message = self._messages.get(blob)
         if message is None:
             if len(self._messages) >= _MESSAGES_KEPT:
                 del self._messages[next(iter(self._messages))]
-            message = self._messages[blob] = message_in(self._repo.blob(blob))
+            message = self._messages[blob] = message_in(self._repo.blob(blob) if content is None else content)
         return message
 
     def count(self, blob: ObjectId) -> BlobCount:

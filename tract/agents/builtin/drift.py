@@ -18,6 +18,7 @@ from tract.agents.policy_log import PolicyLogEntry, Trigger
 from tract.config import TractConfig
 from tract.curation.listing import MessageInfo
 from tract.errors import PolicyConfigError
+from tract.history.context import context_at, count_entries
 from tract.history.walk import is_ancestor
 from tract.messages.kinds import KINDS
 from tract.refs.names import HEADS, branch_ref
@@ -28,6 +29,9 @@ Measure: TypeAlias = Callable[[Sequence[MessageInfo], Sequence[MessageInfo]], fl
 
 _NEW = 0.55
 _ALIKE = 0.2
+_LOOKED_AT = 500
+"""So many of the last messages are read where nothing is known of a conversation."""
+
 _LEAST_BEFORE = 10
 """So many messages come before anything can be a drift."""
 
@@ -37,9 +41,7 @@ class _Branching(Protocol):
     def repository(self) -> Repository: ...
     @property
     def config(self) -> TractConfig: ...
-    @property
-    def current_branch(self) -> str | None: ...
-    def messages(self) -> list[MessageInfo]: ...
+    def messages(self, *, start: int = 1) -> list[MessageInfo]: ...
     def new_messages(self) -> list[MessageInfo]: ...
     def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]: ...
 
@@ -53,6 +55,9 @@ class _Talk:
         self.words: list[Counter[str]] = []
         self.said: set[str] = set()
         self.told: Counter[str] = Counter()
+        self.window: Counter[str] = Counter()
+        """The words of the last messages, as many as a window has."""
+
         self.before = 0
         """So many messages are what was said before; while a streak lasts they get no more."""
 
@@ -98,16 +103,15 @@ class BranchPolicy:
 
     def evaluate(self, tract: _Branching) -> Action | None:
         """Divert what is about something else; or go back where a tangent was merged."""
-        branch = tract.current_branch
-        if branch is None:
+        ref = tract.repository.head()[0]
+        if ref is None:
             return None
+        branch = ref.removeprefix(HEADS)
         if branch.startswith(self.prefix):
             self._talk = None
             return self._back(tract, branch)
-        if any(
-            name.startswith(HEADS + self.prefix) and not self._is_merged(tract, name, branch)
-            for name, _ in tract.repository.local_refs(HEADS)
-        ):
+        tangents = tract.repository.local_refs(HEADS + self.prefix)
+        if any(not self._is_merged(tract, name, branch) for name, _ in tangents):
             return None  # one at a time
         talk = self._read(tract, branch)
         if len(talk.streak) <= self.switches:
@@ -131,7 +135,8 @@ class BranchPolicy:
         known = 0 if talk is None or not talk.messages else talk.messages[-1].number
         fresh = [one for one in new if one.number > known]
         if talk is None or talk.branch != branch or (fresh and fresh[0].number != known + 1):
-            talk, fresh = _Talk(branch), tract.messages()
+            count = count_entries(tract.repository, context_at(tract.repository, tract.repository.head()[1]))
+            talk, fresh = _Talk(branch), tract.messages(start=max(1, count - _LOOKED_AT))
         self._talk = talk
         for one in fresh:
             self._add(talk, one)
@@ -141,6 +146,14 @@ class BranchPolicy:
         at = len(talk.messages)
         talk.messages.append(one)
         talk.words.append(words_of(one.text))
+        if one.kind not in self.ignore:
+            talk.window.update(talk.words[at])
+        gone = at - self.window
+        if gone >= 0 and talk.messages[gone].kind not in self.ignore:
+            for word, number in talk.words[gone].items():
+                talk.window[word] -= number
+                if not talk.window[word]:
+                    del talk.window[word]
         while talk.before <= at - self.window and not talk.streak:  # what leaves the window is what was said before
             talk.said.update(talk.words[talk.before])
             if talk.messages[talk.before].kind not in self.ignore:
@@ -159,10 +172,7 @@ class BranchPolicy:
         first = len(talk.messages) - self.window
         if self.measure is not None:
             return self.measure(talk.messages[:first], talk.messages[first:]) > 0.5
-        words: Counter[str] = Counter()
-        for one, said in zip(talk.messages[first:], talk.words[first:], strict=True):
-            if one.kind not in self.ignore:
-                words.update(said)
+        words = talk.window
         if len(words) < LEAST_WORDS:
             return None
         return novelty(words, talk.said) > _NEW and likeness(words, talk.told) < _ALIKE

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
 
 from tract.curation.compress.facts import COMMON
 
@@ -63,6 +64,8 @@ _STEM = 6
 _LONGEST = 4000
 """The characters of a message that are looked at."""
 
+_WEIGHTS = (0.0, *(1 + math.log(count) for count in range(1, 64)))
+
 LEAST_WORDS = 12
 """A window with fewer different words says nothing."""
 
@@ -70,14 +73,13 @@ LEAST_WORDS = 12
 def words_of(text: str) -> Counter[str]:
     """The telling words of a text, by their beginnings."""
     found = _WORD.findall(text[:_LONGEST].casefold())
-    return Counter(word[:_STEM] for word in found if word not in _FUNCTION)
+    return Counter([word[:_STEM] for word in found if word not in _FUNCTION])
 
 
 def novelty(window: Counter[str], said: set[str]) -> float:
     """The part of the window's words that is not in *said*, from 0 to 1."""
-    total = sum(_weight(count) for count in window.values())
-    new = sum(_weight(count) for word, count in window.items() if word not in said)
-    return new / total if total else 0.0
+    total = _weight_of(window.values())
+    return _weight_of([window[word] for word in window.keys() - said]) / total if total else 0.0
 
 
 def likeness(window: Counter[str], before: Counter[str]) -> float:
@@ -87,8 +89,16 @@ def likeness(window: Counter[str], before: Counter[str]) -> float:
     return dot / size if size else 0.0
 
 
+def _weight_of(counts: Iterable[int]) -> float:
+    """The weight of all together."""
+    try:
+        return sum(map(_WEIGHTS.__getitem__, counts))
+    except IndexError:
+        return sum(map(_weight, counts))
+
+
 def _weight(count: int) -> float:
-    return 1 + math.log(count)
+    return _WEIGHTS[count] if count < len(_WEIGHTS) else 1 + math.log(count)
 
 
 def _square(counts: Counter[str]) -> float:
