@@ -112,7 +112,7 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, list[float]]:
     return found
 
 
-def firings(folder: Path, size: int, rounds: int) -> dict[str, list[float]]:
+def firings(folder: Path, rounds: int) -> dict[str, list[float]]:
     """Microseconds of a firing: the commit that pins, and the one that compresses."""
     source = folder / "source"
     pins = opened(folder, "pins", source, policies=[PinPolicy(patterns=[{"text": "^critical"}])])
@@ -164,7 +164,7 @@ def main() -> None:
             for subject, values in found.items():
                 more = f"{against(found, subject, BASES[subject]):+.1f} µs" if subject in BASES else ""
                 print(f"| {subject} | {statistics.median(values):.1f} µs | {more} |")
-            for subject, values in firings(folder, size, options.rounds).items():
+            for subject, values in firings(folder, options.rounds).items():
                 print(f"| a firing that {subject} | {statistics.median(values) / 1000:.2f} ms | |")
 
 

@@ -149,3 +149,28 @@ def test_real_conversations_that_keep_to_their_subject_stay_on_their_branch() ->
         branched += t.current_branch != "main"
 
     assert branched == 0
+
+
+def test_a_drift_is_found_behind_a_compression_too() -> None:
+    t = make()
+    say(t, FLIGHTS, 40)
+    t.compress(content="Flights were talked about.", keep_recent=14)
+    say(t, NAMING, 10)
+
+    assert str(t.current_branch).startswith("tangent/")
+
+
+def test_head_goes_back_to_the_branch_that_the_tangent_left() -> None:
+    t = make()
+    say(t, FLIGHTS, 4)
+    t.switch("feature", create=True)
+    say(t, FLIGHTS, 16)
+    say(t, NAMING, 10)
+    tangent = str(t.current_branch)
+
+    t.switch("feature")
+    t.merge(tangent)
+    t.switch(tangent)
+    t.compile()
+
+    assert t.current_branch == "feature"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import random
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.making import call, make_tract, texts
+from tests.making import call, make_tract
 from tract import (
     Action,
     ArchivePolicy,
@@ -25,9 +26,14 @@ from tract import (
     TractConfig,
     auto_approve,
 )
+from tract.adapters.importing import import_conversation
+from tract.adapters.transcripts import read_transcript
 
 ROOT = Path(__file__).resolve().parents[2]
-AIRLINE = ROOT.parent / "shared" / "corpus" / "sierra-research+tau-bench" / "historical_trajectories"
+CORPUS = ROOT.parent / "shared" / "corpus"
+AIRLINE = CORPUS / "sierra-research+tau-bench" / "historical_trajectories"
+SESSION = CORPUS / "entireio+cli" / "72" / "0c20f08988" / "0" / "full.jsonl"
+INSTRUCTION = "You serve customers of an airline. Be brief."
 BUDGET = 4_000
 
 pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
@@ -61,6 +67,17 @@ def talk(count: int, seed: int = 1) -> list[dict[str, Any]]:
     ]
 
 
+class Days:
+    """A clock by which each turn takes an hour."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self.hours = 0
+
+    def __call__(self) -> int:
+        return self._clock() + self.hours * 3_600_000_000
+
+
 def service(path: Any, autonomy: Any, **options: Any) -> Tract:
     """The agent of 6.1, with its four policies."""
     t = make_tract(path=path, config=TractConfig(author="tester", token_budget=BUDGET), verify_cache=False)
@@ -69,33 +86,111 @@ def service(path: Any, autonomy: Any, **options: Any) -> Tract:
         autonomy=autonomy,
         **options,
     )
-    t.system("You serve customers of an airline. Be brief.")
+    t.system(INSTRUCTION)
     return t
 
 
-def run(t: Tract, messages: list[dict[str, Any]]) -> None:
-    for number, message in enumerate(messages):
-        if number % 200 == 100:
-            t.user(f"PRIORITY case {number}: call the customer back")
+def tangent(count: int = 24) -> list[dict[str, Any]]:
+    """What a session of an agent that programs says, or made words about something else."""
+    path = SESSION
+    if not path.exists():
+        return other_talk(count)
+    other = Tract.open(":memory:")
+    import_conversation(other.repository, next(iter(read_transcript(str(path)).conversations)), place="here")
+    said = [one for one in other.messages() if one.kind in ("user", "answer") and one.text.strip()]
+    return [{"role": one.role, "content": one.text[:600]} for one in said[:count]]
+
+
+def other_talk(count: int) -> list[dict[str, Any]]:
+    """Made words about something else than flights."""
+    chance = random.Random(2)
+    words = (
+        "variable naming camel snake convention identifier module prefix suffix linter style plural acronym constant"
+    )
+    return [
+        {"role": ("user", "assistant")[n % 2], "content": " ".join(chance.choices(words.split(), k=30))}
+        for n in range(count)
+    ]
+
+
+def attend(t: Tract) -> None:
+    """What a person does who approves whatever waits."""
+    while waiting := t.proposals():
+        done = t.approve_proposal(waiting[-1].id)
+        assert done.status in ("executed", "stale"), done.decision_reason
+
+
+class Shift:
+    """A long run: what was said, what was pinned, and where a drift was."""
+
+    def __init__(self, t: Tract, days: Days) -> None:
+        self.t, self.days = t, days
+        self.pins: list[str] = []
+        self.tangents: list[str] = []
+
+    def say(self, message: dict[str, Any], *, is_attended: bool) -> None:
+        t = self.t
+        self.days.hours += 1
         t.commit(message)
+        if is_attended:
+            attend(t)
         assert t.status().token_count <= BUDGET, t.policy_log(limit=3)
+        branch = str(t.current_branch)
+        if branch != "main" and branch not in self.tangents:
+            self.tangents.append(branch)
+
+    def work(self, messages: list[dict[str, Any]], *, is_attended: bool) -> None:
+        for number, message in enumerate(messages):
+            if number % 200 == 100:
+                self.pins.append(f"PRIORITY case {number}: call the customer back")
+                self.say({"role": "user", "content": self.pins[-1]}, is_attended=is_attended)
+            self.say(message, is_attended=is_attended)
 
 
-@pytest.mark.parametrize("size", [pytest.param(300, id="sample"), pytest.param(5_000, marks=pytest.mark.slow)])
-def test_an_agent_that_nobody_attends_stays_under_its_budget_with_its_pins(tmp_path: Path, size: int) -> None:
-    with service(tmp_path, "autonomous") as t:
-        messages = talk(size)
-        run(t, messages)
+@pytest.mark.parametrize("autonomy", ["autonomous", "collaborative", "manual"])
+@pytest.mark.parametrize("size", [pytest.param(220, id="sample"), pytest.param(5_000, marks=pytest.mark.slow)])
+def test_an_agent_s_long_run_at_each_autonomy(tmp_path: Path, size: int, autonomy: str) -> None:
+    made = service(tmp_path, autonomy)
+    days = Days(made.repository.clock)
+    with Tract(replace(made.repository, clock=days), tokenizer=made._own.blobs.counter) as t:
+        t.branch("dead-end")
+        shift = Shift(t, days)
+        is_attended = autonomy != "autonomous"
 
-        entries = t.policy_log(limit=None)
-        assert {"executed"} >= {one.outcome for one in entries} - {"skipped"}
-        assert len([one for one in entries if one.policy == "compress"]) >= len(messages) // 150
-        seen = texts(t, policies=False)
-        assert seen[0] == "You serve customers of an airline. Be brief."
-        if not str(t.current_branch).startswith("tangent/"):
-            assert [f"PRIORITY case {n}: call the customer back" for n in range(100, size, 200)] == [
-                text for text in seen if str(text).startswith("PRIORITY")
-            ]
+        shift.work(talk(size), is_attended=is_attended)
+        assert shift.tangents == []
+        before = [one.commit_hash for one in t.messages()]
+        shift.work(tangent(), is_attended=is_attended)
+
+        # Drift: on a branch of its own, and main is as it was.
+        assert len(shift.tangents) == 1
+        assert shift.tangents[0].startswith("tangent/")
+        assert t.current_branch == shift.tangents[0]
+        main = [one.commit_hash for one in t.messages("main")]
+        assert main[: len(before)] == before[: len(main)]
+        assert len(main) >= len(before) - 2
+
+        # Pins, word for word.
+        for revision in ("HEAD", "main"):
+            pinned = [one.text for one in t.messages(revision) if one.priority == "pinned"]
+            assert pinned == [INSTRUCTION, *shift.pins]
+
+        # Stale branches; the log; what waits.
+        assert [one.name for one in t.archived_branches()] == ["dead-end"]
+        check_log(t)
+        assert t.proposals() == []
+
+
+def check_log(t: Tract) -> None:
+    """Everything that was done is in the log, or was approved; nothing failed."""
+    entries, decided = t.policy_log(limit=None), t.proposals("executed")
+    assert {one.outcome for one in entries} <= {"executed", "proposed", "skipped"}, entries
+    assert {one.policy for one in entries} == {"compress", "pin", "branch", "archive"}
+    acted = [one.action.name for one in entries if one.outcome == "executed" and one.action]
+    acted += [one.action.name for one in decided]
+    made = [one for one in t.log(None, start=["main", "HEAD"]) if one.operation.value == "compress"]
+    assert acted.count("compress") == len(made) > 0
+    assert (acted.count("divert"), acted.count("archive")) == (1, 1)
 
 
 def test_in_development_everything_is_proposed_and_nothing_happens_by_itself(tmp_path: Path) -> None:
@@ -123,7 +218,8 @@ def test_staging_may_approve_by_itself_what_one_names(tmp_path: Path) -> None:
         return auto_approve(one) if one.action.name == "compress" else None
 
     with service(tmp_path, "collaborative", on_proposal=only_compressions) as t:
-        run(t, talk(150))
+        for message in talk(150):
+            t.commit(message)
         assert {one.action.name for one in t.proposals("executed")} == {"compress"}
 
 

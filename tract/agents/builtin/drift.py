@@ -52,6 +52,7 @@ class _Talk:
     def __init__(self, branch: str) -> None:
         self.branch = branch
         self.messages: list[MessageInfo] = []
+        self.ids: set[str] = set()
         self.words: list[Counter[str]] = []
         self.said: set[str] = set()
         self.told: Counter[str] = Counter()
@@ -104,7 +105,7 @@ class BranchPolicy:
     def evaluate(self, tract: _Branching) -> Action | None:
         """Divert what is about something else; or go back where a tangent was merged."""
         ref = tract.repository.head()[0]
-        if ref is None:
+        if ref is None or tract.repository.branch is not None:  # a handle on a branch by its name stays there
             return None
         branch = ref.removeprefix(HEADS)
         if branch.startswith(self.prefix):
@@ -132,9 +133,8 @@ class BranchPolicy:
     def _read(self, tract: _Branching, branch: str) -> _Talk:
         talk = self._talk
         new = [] if talk is None else tract.new_messages()
-        known = 0 if talk is None or not talk.messages else talk.messages[-1].number
-        fresh = [one for one in new if one.number > known]
-        if talk is None or talk.branch != branch or (fresh and fresh[0].number != known + 1):
+        fresh = [] if talk is None else [one for one in new if one.commit_hash not in talk.ids]
+        if talk is None or talk.branch != branch or (fresh and fresh[0].number != talk.messages[-1].number + 1):
             count = count_entries(tract.repository, context_at(tract.repository, tract.repository.head()[1]))
             talk, fresh = _Talk(branch), tract.messages(start=max(1, count - _LOOKED_AT))
         self._talk = talk
@@ -145,6 +145,7 @@ class BranchPolicy:
     def _add(self, talk: _Talk, one: MessageInfo) -> None:
         at = len(talk.messages)
         talk.messages.append(one)
+        talk.ids.add(one.commit_hash)
         talk.words.append(words_of(one.text))
         if one.kind not in self.ignore:
             talk.window.update(talk.words[at])
