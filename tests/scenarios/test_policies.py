@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
 AIRLINE = CORPUS / "sierra-research+tau-bench" / "historical_trajectories"
 SESSION = CORPUS / "entireio+cli" / "72" / "0c20f08988" / "0" / "full.jsonl"
+LASTS = 25
+"""So many turns after it was found, somebody brings a tangent back to main."""
 INSTRUCTION = "You serve customers of an airline. Be brief."
 BUDGET = 4_000
 
@@ -123,28 +125,42 @@ def attend(t: Tract) -> None:
 class Shift:
     """A long run: what was said, what was pinned, and where a drift was."""
 
-    def __init__(self, t: Tract, days: Days) -> None:
-        self.t, self.days = t, days
+    def __init__(self, t: Tract, days: Days, *, is_attended: bool) -> None:
+        self.t, self.days, self.is_attended = t, days, is_attended
         self.pins: list[str] = []
-        self.tangents: list[str] = []
+        self.heads: list[str | None] = []
+        self.tangents: dict[str, int] = {}
+        """The branches that were made for a drift, and how many turns there were then."""
 
-    def say(self, message: dict[str, Any], *, is_attended: bool) -> None:
+    def say(self, message: dict[str, Any]) -> None:
         t = self.t
         self.days.hours += 1
+        self.heads.append(t.head)
         t.commit(message)
-        if is_attended:
+        if self.is_attended:
             attend(t)
         assert t.status().token_count <= BUDGET, t.policy_log(limit=3)
-        branch = str(t.current_branch)
+        branch, turn = str(t.current_branch), len(self.heads)
         if branch != "main" and branch not in self.tangents:
-            self.tangents.append(branch)
+            self.tangents[branch] = turn
+            assert branch.startswith("tangent/")
+            assert t.get_commit("main").commit_hash in self.heads  # main is as it was before one of the turns
+        elif branch != "main" and turn > self.tangents[branch] + LASTS:
+            self.go_back()
 
-    def work(self, messages: list[dict[str, Any]], *, is_attended: bool) -> None:
+    def go_back(self) -> None:
+        """What somebody does for whom a tangent is over."""
+        branch = str(self.t.current_branch)
+        if branch != "main":
+            self.t.switch("main")
+            self.t.merge(branch)
+
+    def work(self, messages: list[dict[str, Any]]) -> None:
         for number, message in enumerate(messages):
             if number % 200 == 100:
                 self.pins.append(f"PRIORITY case {number}: call the customer back")
-                self.say({"role": "user", "content": self.pins[-1]}, is_attended=is_attended)
-            self.say(message, is_attended=is_attended)
+                self.say({"role": "user", "content": self.pins[-1]})
+            self.say(message)
 
 
 @pytest.mark.parametrize("autonomy", ["autonomous", "collaborative", "manual"])
@@ -154,34 +170,25 @@ def test_an_agent_s_long_run_at_each_autonomy(tmp_path: Path, size: int, autonom
     days = Days(made.repository.clock)
     with Tract(replace(made.repository, clock=days), tokenizer=made._own.blobs.counter) as t:
         t.branch("dead-end")
-        shift = Shift(t, days)
-        is_attended = autonomy != "autonomous"
+        shift = Shift(t, days, is_attended=autonomy != "autonomous")
 
-        shift.work(talk(size), is_attended=is_attended)
-        assert shift.tangents == []
-        before = [one.commit_hash for one in t.messages()]
-        shift.work(tangent(), is_attended=is_attended)
+        shift.work(talk(size))
+        shift.go_back()
+        began = len(shift.heads)
+        shift.work(tangent())
 
-        # Drift: on a branch of its own, and main is as it was.
-        assert len(shift.tangents) == 1
-        assert shift.tangents[0].startswith("tangent/")
-        assert t.current_branch == shift.tangents[0]
-        main = [one.commit_hash for one in t.messages("main")]
-        assert main[: len(before)] == before[: len(main)]
-        assert len(main) >= len(before) - 2
-
-        # Pins, word for word.
+        assert any(began < turn <= began + 15 for turn in shift.tangents.values()), shift.tangents
         for revision in ("HEAD", "main"):
             pinned = [one.text for one in t.messages(revision) if one.priority == "pinned"]
             assert pinned == [INSTRUCTION, *shift.pins]
 
         # Stale branches; the log; what waits.
         assert [one.name for one in t.archived_branches()] == ["dead-end"]
-        check_log(t)
+        check_log(t, len(shift.tangents))
         assert t.proposals() == []
 
 
-def check_log(t: Tract) -> None:
+def check_log(t: Tract, tangents: int) -> None:
     """Everything that was done is in the log, or was approved; nothing failed."""
     entries, decided = t.policy_log(limit=None), t.proposals("executed")
     assert {one.outcome for one in entries} <= {"executed", "proposed", "skipped"}, entries
@@ -190,7 +197,8 @@ def check_log(t: Tract) -> None:
     acted += [one.action.name for one in decided]
     made = [one for one in t.log(None, start=["main", "HEAD"]) if one.operation.value == "compress"]
     assert acted.count("compress") == len(made) > 0
-    assert (acted.count("divert"), acted.count("archive")) == (1, 1)
+    assert acted.count("divert") == tangents
+    assert acted.count("archive") == 1
 
 
 def test_in_development_everything_is_proposed_and_nothing_happens_by_itself(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
 from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
+from tract.agents.asking import wrong_with
 from tract.agents.builtin.selection import note_of_range
 from tract.agents.operations import checked, execute, risk_of, settled
 from tract.agents.preview import concerned, preview
@@ -60,6 +61,23 @@ class Wish(NamedTuple):
     reasoning: str = ""
     alternatives: tuple[str, ...] = ()
     expires_in: timedelta | None = None
+
+
+def check_wish(wish: Wish) -> None:
+    """ActionError for what is no action, and ProposalError for what says of it what is no text, or no time."""
+    wrong = wrong_with(wish.action)
+    if wrong is not None:
+        raise ActionError(wrong)
+    alternatives = wish.alternatives if isinstance(wish.alternatives, (list, tuple)) else (wish.alternatives,)
+    for name, value in (
+        ("origin", wish.origin),
+        ("reasoning", wish.reasoning),
+        *(("alternatives", one) for one in alternatives),
+    ):
+        if not isinstance(value, str):
+            raise ProposalError(f"{name} of a proposal must be text, not {value!r:.40}")
+    if wish.expires_in is not None and not isinstance(wish.expires_in, timedelta):
+        raise ProposalError(f"expires_in must be a timedelta, not {wish.expires_in!r:.40}")
 
 
 class Acted(NamedTuple):

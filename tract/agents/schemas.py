@@ -40,9 +40,15 @@ def tool_definitions(
         raise ActionError(f"unknown tool format {format!r:.40}; known are {', '.join(TOOL_FORMATS)}")
     offered = {one.name: one for one in operations(profile)}
     descriptions: dict[str, str | None] = {name: one.summary for name, one in offered.items()}
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise ActionError(f"overrides must be a map of names to descriptions, not {overrides!r:.40}")
     for name, description in (overrides or {}).items():
         if name not in offered:
             raise ActionError(f"profile '{profile}' has no operation {name!r:.40}")
+        if description is not None and not isinstance(description, str):
+            raise ActionError(
+                f"the description of '{name}' must be text, or None to leave it out, not {description!r:.40}"
+            )
         descriptions[name] = description
     check_prefix(prefix)
     chosen = [

@@ -48,8 +48,9 @@ class Acting(Compressing):
         expires_in: timedelta | None = None,
     ) -> Proposal:
         """Keep *action* as a proposal about the messages it concerns, as they are now; an error of tract's where it cannot be one."""
-        from tract.agents.acting import Wish, propose
+        from tract.agents.acting import Wish, check_wish, propose
 
+        check_wish(Wish(action, origin, reasoning, alternatives, expires_in))
         return propose(self._as_target(), Wish(action, origin, reasoning, alternatives, expires_in))
 
     def preview_proposal(self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None) -> Proposal:
@@ -73,6 +74,7 @@ class Acting(Compressing):
         from tract.agents.acting import Answer, approve, waiting
         from tract.agents.reviews import approve_review, review_named
 
+        _check_reason(reason)
         if self._open_batch() is not None:
             raise ProposalError("a proposal cannot be approved inside a batch")
         with self._looking() as space:
@@ -91,6 +93,7 @@ class Acting(Compressing):
         from tract.agents.acting import Answer, reject, waiting
         from tract.agents.reviews import reject_review, review_named
 
+        _check_reason(reason)
         since = began()
         with self._access() as space:
             review = review_named(space.repo, id)
@@ -117,3 +120,9 @@ class Acting(Compressing):
         )
         other._client, other._prompts = self._client, self._prompts
         return other
+
+
+def _check_reason(reason: object) -> None:
+    """ProposalError for a reason that is no text."""
+    if not isinstance(reason, str):
+        raise ProposalError(f"a reason is a text, not {reason!r:.40}")

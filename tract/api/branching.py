@@ -63,7 +63,7 @@ class Branching(Handle):
     def divert(self, name: str, start: Revision) -> BranchInfo:
         """Let the messages from *start* on be on the new branch *name*, and HEAD with them; the branch that they were on is as it was before them.
 
-        TractError where anything but messages and edits came since *start*.
+        A compression that came since goes along; TractError where anything else than messages and edits did.
         """
         from tract.history.archive import divert
 

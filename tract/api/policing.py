@@ -87,7 +87,9 @@ class Policing(Acting):
             changes["max_seconds"] = check_seconds("max_seconds", max_seconds, above=0)
         for name, value in (("background", background), ("required", required)):
             if value is not None:
-                changes[name] = bool(value)
+                if not isinstance(value, bool):
+                    raise PolicyConfigError(f"{name} must be True or False, not {value!r:.40}")
+                changes[name] = value
         if on_proposal is not None:
             if not callable(on_proposal):
                 raise PolicyConfigError(f"on_proposal must be callable, not {type(on_proposal).__name__}")

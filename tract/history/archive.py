@@ -21,7 +21,7 @@ from tract.transaction import Transaction, transaction
 
 ARCHIVE = "refs/archive/"
 
-_MOVED_OVER = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
+_MOVED_OVER = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.COMPRESS)
 
 
 class ArchivedBranch(NamedTuple):
@@ -97,7 +97,7 @@ def _until(repo: Repository, at: ObjectId, head: ObjectId | None) -> list[tuple[
 def divert(repo: Repository, name: str, start: ObjectId) -> str:
     """Let what HEAD's branch has from the message *start* on be on the new branch *name*, and HEAD too; the name of the branch that is left.
 
-    TractError where anything but messages and edits came since, or nothing would be left.
+    A compression that came since goes along, and what it summed up is as it was on the branch that is left. TractError where anything else than messages and edits came since, or nothing would be left.
     """
     ref = branch_ref(name)
     with transaction(repo, f"divert: {name}") as tx:

@@ -18,6 +18,7 @@ from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
 
+_LONGEST = 100_000
 _AGAIN = timedelta(minutes=1)
 """How long branches are not looked at again."""
 
@@ -46,7 +47,8 @@ class ArchivePolicy:
     trigger: Trigger = field(default="commit", kw_only=True)
 
     def __post_init__(self) -> None:
-        if isinstance(self.stale_days, bool) or not isinstance(self.stale_days, (int, float)) or self.stale_days < 0:
+        is_number = isinstance(self.stale_days, (int, float)) and not isinstance(self.stale_days, bool)
+        if not is_number or not 0 <= self.stale_days <= _LONGEST:
             raise PolicyConfigError(f"stale_days must be a number of days, not {self.stale_days!r:.40}")
         if type(self.min_commits) is not int or self.min_commits < 0:
             raise PolicyConfigError(f"min_commits must be a whole number, not {self.min_commits!r:.40}")

@@ -75,8 +75,8 @@ class CompressPolicy:
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < 1):
                 raise PolicyConfigError(f"{name} must be a whole number from 1 on, not {number!r:.40}")
-        if self.summary is not None and not self.summary.strip():
-            raise PolicyConfigError("the summary is empty")
+        if self.summary is not None and not (isinstance(self.summary, str) and self.summary.strip()):
+            raise PolicyConfigError(f"the summary must be a text that is not empty, not {self.summary!r:.40}")
         self._stuck_at = 0.0
 
     def evaluate(self, tract: _Compressing) -> Action | None:

@@ -65,6 +65,14 @@ class _Talk:
         self.streak: list[int] = []
         """The places at whose end the window was about something else, without a break."""
 
+    def accept(self) -> None:
+        """Take all that is there for what was said before."""
+        for words in self.words[self.before :]:
+            self.said.update(words)
+            self.told.update(words)
+        self.before = len(self.messages)
+        self.streak.clear()
+
 
 @dataclass
 class BranchPolicy:
@@ -95,6 +103,8 @@ class BranchPolicy:
                 raise PolicyConfigError(f"unknown kind of message {one!r:.40}; known are {', '.join(KINDS)}")
         if self.measure is not None and not callable(self.measure):
             raise PolicyConfigError(f"measure must be callable, not {type(self.measure).__name__}")
+        if not isinstance(self.prefix, str) or not self.prefix.endswith("/"):
+            raise PolicyConfigError(f"prefix must be a text that ends in a slash, not {self.prefix!r:.40}")
         try:
             branch_ref(f"{self.prefix}x")
         except Exception as exc:
@@ -121,6 +131,11 @@ class BranchPolicy:
         if start is None or talk.messages[start].number < 2:
             return None
         commit = talk.messages[start].commit_hash
+        if any(
+            is_ancestor(tract.repository, bytes.fromhex(commit), tip) for _, tip in tangents if isinstance(tip, bytes)
+        ):
+            talk.accept()  # it was merged, and is what is talked about here
+            return None
         count = len(talk.messages) - start
         return Action(
             "divert",

@@ -42,8 +42,10 @@ class PinPolicy:
         for one in self.types if isinstance(self.types, (list, tuple)) else [self.types]:
             if one not in KINDS:
                 raise PolicyConfigError(f"unknown kind of message {one!r:.40}; known are {', '.join(KINDS)}")
-        for pattern in self.patterns:
+        for pattern in self.patterns if isinstance(self.patterns, (list, tuple)) else [self.patterns]:
             _check(pattern)
+        if isinstance(self.patterns, Mapping):
+            raise PolicyConfigError(f"patterns must be a list of them, not {self.patterns!r:.60}")
 
     def evaluate(self, tract: _Pinning) -> Action | None:
         """Pin what came since the last look and has to be pinned."""
