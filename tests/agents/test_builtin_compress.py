@@ -99,6 +99,22 @@ def test_a_model_is_asked_by_the_next_compile() -> None:
     assert t.status().token_count < 160
 
 
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+def test_a_model_s_summary_that_has_nothing_of_its_source_waits_and_they_do_not_pile_up() -> None:
+    t = make_tract(config=TractConfig(author="tester", token_budget=300))
+    t.configure_llm(lambda _messages, **_: "I'm happy to answer any question.")
+    t.configure_policies([CompressPolicy(0.8)], autonomy="autonomous")
+
+    for number in range(30, 80):
+        t.user(f"flight {number} to Lisbon leaves at {number}:30 from gate B{number} as AB{number}99")
+        t.compile()
+
+    assert len(t.messages()) == 50
+    (one,) = t.proposals()
+    assert (one.origin, one.reasoning) == ("compress", "the summary is unfit: it has nothing of what it stands for")
+    assert [entry.outcome for entry in t.policy_log()] == ["error"]
+
+
 def test_where_it_cannot_get_under_it_says_so_once_and_changes_nothing() -> None:
     t = make(60)
     t.system("word " * 60)
@@ -134,7 +150,7 @@ def test_collaboratively_it_waits_and_manually_too() -> None:
         ({"threshold": 0}, "threshold must be a share of the budget"),
         ({"threshold": 0.4}, "target 0.5 must be under the threshold 0.4"),
         ({"keep_recent": 0}, "keep_recent must be a whole number from 1 on"),
-        ({"summary": " "}, "the summary is empty"),
+        ({"summary": " "}, "the summary must be a text that is not empty"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options: dict[str, Any], error: str) -> None:

@@ -71,3 +71,11 @@ def test_every_compression_says_what_went_and_keeps_that() -> None:
     assert "HAT136" in {fact.text for fact in done.dropped}
     assert t.dropped_facts(done.commit_hash or "") == done.dropped
     assert t.dropped_facts("HEAD") == done.dropped
+
+
+def test_of_few_words_and_many_numbers_a_summary_with_none_of_them_is_told() -> None:
+    sources = [f"Flight {number} to Lisbon leaves at {number}:30 from gate B{number}." for number in range(20, 40)]
+
+    assert has_nothing_of(sources, "I'm happy to answer any question.")
+    assert not has_nothing_of(sources, "All flights leave for Lisbon.")
+    assert not has_nothing_of(sources, "The last one is 39:30.")

@@ -210,13 +210,15 @@ def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
     """
     texts = list(sources)
     words = set(_telling(texts))
-    if len(words) < _LEAST_SOURCE:
+    facts = [fact.text.casefold() for fact in facts_in(texts) if fact.kind != "name"]
+    has_words = len(words) >= _LEAST_SOURCE
+    if not has_words and len(facts) < _LEAST_SOURCE:
         return False
-    said = set(_telling([summary]))
-    if len(said & words) > 1 or not summary.isascii():
+    common = len(set(_telling([summary])) & words)
+    if common > (1 if has_words else 0) or not summary.isascii():
         return False
     kept = summary.casefold()
-    return not any(fact.text.casefold() in kept for fact in facts_in(texts) if fact.kind != "name")
+    return not any(fact in kept for fact in facts)
 
 
 def _telling(texts: Iterable[str]) -> Iterator[str]:
