@@ -183,7 +183,7 @@ def test_an_agent_s_long_run_at_each_autonomy(tmp_path: Path, size: int, autonom
             assert pinned == [INSTRUCTION, *shift.pins]
 
         # Stale branches; the log; what waits.
-        assert [one.name for one in t.archived_branches()] == ["dead-end"]
+        assert {one.name for one in t.archived_branches()} - set(shift.tangents) == {"dead-end"}
         check_log(t, len(shift.tangents))
         assert t.proposals() == []
 
@@ -198,7 +198,7 @@ def check_log(t: Tract, tangents: int) -> None:
     made = [one for one in t.log(None, start=["main", "HEAD"]) if one.operation.value == "compress"]
     assert acted.count("compress") == len(made) > 0
     assert acted.count("divert") == tangents
-    assert acted.count("archive") == 1
+    assert acted.count("archive") == len(t.archived_branches())
 
 
 def test_in_development_everything_is_proposed_and_nothing_happens_by_itself(tmp_path: Path) -> None:
