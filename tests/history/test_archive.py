@@ -74,11 +74,25 @@ def test_the_end_of_a_branch_is_diverted_and_head_goes_along() -> None:
     assert texts(t) == ["a", "b", "c'", "d", "e"]
 
 
+def test_a_compression_that_came_since_goes_along_and_what_it_summed_up_is_back_on_the_branch_that_is_left() -> None:
+    t = make_tract("a", "b", "c", "d")
+    t.compress(commits=["HEAD:1", "HEAD:2"], content="s")
+    t.user("e")
+
+    t.divert("tangent/x", "HEAD:2")
+
+    assert texts(t) == ["s", "c", "d", "e"]
+    t.switch("main")
+    assert texts(t) == ["a", "b"]
+    t.merge("tangent/x")
+    assert texts(t) == ["s", "c", "d", "e"]
+
+
 def test_what_cannot_be_diverted_is_refused() -> None:
     t = make_tract("a", "b", "c", "d")
     with pytest.raises(TractError, match="nothing would be left on the branch"):
         t.divert("x", "HEAD:1")
-    t.compress(commits=["HEAD:3"], content="s")
+    t.reorder(["HEAD:4"], before="HEAD:3")
     with pytest.raises(TractError, match="something else came since"):
         t.divert("x", "HEAD:2")
     assert t.current_branch == "main"
