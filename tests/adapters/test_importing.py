@@ -304,7 +304,7 @@ def test_a_compaction_with_nothing_before_it_is_a_message():
     assert ["sum", "a"] == texts(repo, "main")
 
 
-def test_a_cleared_result_is_empty_from_there_on(tmp_path):
+def test_a_cleared_result_is_empty_from_there_on_and_comes_back_when_expanded(tmp_path):
     block = {"type": "tool_result", "tool_use_id": "x", "content": "long"}
     use = {"type": "tool_use", "id": "x", "name": "f", "input": {}}
     line = (
@@ -316,7 +316,9 @@ def test_a_cleared_result_is_empty_from_there_on(tmp_path):
         import_conversation(t.repository, conversation(Branch("main", line)), place="here")
     with Tract.open(tmp_path) as t:
         assert [{**block, "content": "[Old tool result content cleared]"}] == shown(t)[1]
-        assert [block] == t.get_content("HEAD~2").message["content"]
+        assert [use] == shown(t)[0]
+        t.expand("HEAD:2")
+        assert [[use], [block], "next"] == shown(t)
 
 
 def test_a_session_that_grew_goes_on_where_it_was():

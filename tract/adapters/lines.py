@@ -16,13 +16,12 @@ from tract.errors import ContentValidationError
 from tract.history.commit import Draft, check_limits, write_commits
 from tract.history.context import context_at, entries
 from tract.history.keys import commits_said, find_key, keys_of
-from tract.history.notes import KEY
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.codec import encode
 from tract.objects.content import message_value
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, NewObject, new_blob
+from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
 from tract.tokens.usage import read_usage_json, usage_body
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 UNCOUNTED = "none"
 """In the place of a counter's name, where nobody counted yet."""
-
-CLEARED = "[Old tool result content cleared]"
-"""What Claude Code sends in the place of a result that a microcompaction took out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +182,9 @@ class LineWriter:
                 made += self._write_run(repo, run, tips, start)
                 run = []
                 if turn.clears:
-                    self._clear(repo, turn)
+                    from tract.adapters.compacting import clear_results  # as below
+
+                    clear_results(repo, turn)
             if not turn.summarises or not self._summarise(repo, turn):
                 run.append(turn)
                 continue
@@ -286,39 +284,11 @@ class LineWriter:
         counter = UNCOUNTED if tokens is None or self._blobs is None else self._blobs.counter.name
         return draft._replace(usage=usage_body(usage, answer=True, counter=counter, estimate=tokens or 0))
 
-    # Compactions
-
     def _summarise(self, repo: Repository, turn: Turn) -> bool:
         """Put *turn* in the place of what it stands for; False where there is nothing before it, or it cannot be kept."""
-        from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
+        from tract.adapters.compacting import summarise  # few sessions are compacted
 
-        branch, tip = repo.head()
-        now = entries(repo, context_at(repo, tip))
-        kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
-        sources = tuple(entry for entry in now if entry[0] not in kept)
-        if not sources or branch is None or any(_refusal(value) is not None for value in (turn.message, turn.metadata)):
-            return False
-        time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
-        then = replace(repo, clock=lambda: time)
-        facts = {"messages": len(sources), "first": sources[0][0].hex(), "last": sources[-1][0].hex()}
-        summary = NewSummary(message_value(turn.message, turn.format), sources, facts)
-        compression = Compression(branch, (summary,), metadata={"imported": turn.metadata} if turn.metadata else {})
-        with transaction(then, compress_reason(compression)) as tx:
-            made = commit_compression(tx, compression)
-            if turn.key is not None:
-                tx.note(KEY, made.commit, {"key": turn.key}, time=time)
-        return True
-
-    def _clear(self, repo: Repository, turn: Turn) -> None:
-        """Empty the results of the calls that *turn* clears."""
-        drafts = []
-        for entry in entries(repo, context_at(repo, repo.head()[1])):
-            value = _without_results(repo, entry, turn.clears)
-            if value is not None:
-                time = None if turn.time is None else microseconds(turn.time, "time")
-                drafts.append(Draft(value, CommitOperation.EDIT, entry[0], message="microcompaction", time=time))
-        if drafts:
-            write_commits(repo, drafts)
+        return all(_refusal(value) is None for value in (turn.message, turn.metadata)) and summarise(repo, turn)
 
 
 def _refusal(value: Any) -> str | None:
@@ -328,22 +298,6 @@ def _refusal(value: Any) -> str | None:
     except ContentValidationError as exc:
         return str(exc)
     return None
-
-
-def _without_results(repo: Repository, entry: Entry, calls: frozenset[str]) -> dict[str, Any] | None:
-    """The entry's value without what the tools answered to *calls*; None where it has nothing of that."""
-    value = repo.blob(entry[1])
-    message = value.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list):
-        return None
-    emptied = [
-        {**block, "content": CLEARED}
-        if isinstance(block, dict) and block.get("tool_use_id") in calls and block.get("content") != CLEARED
-        else block
-        for block in content
-    ]
-    return None if emptied == content else {**value, "message": {**message, "content": emptied}}
 
 
 class _RunningTotal:

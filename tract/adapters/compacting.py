@@ -1,0 +1,80 @@
+"""Compactions that a program made of its conversation, as compressions: what it took out of the context stays behind what it put there.
+
+a compaction        one summary, in the place of all messages but those that the program let stand
+a microcompaction   a summary for each message with a result that was cleared: the same message with a few words in the result's place
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tract.adapters.transcripts.model import Turn
+from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
+from tract.history.context import context_at, entries
+from tract.history.keys import find_key
+from tract.history.notes import KEY
+from tract.history.times import microseconds
+from tract.objects.content import message_value
+from tract.objects.model import Entry
+from tract.repo import Repository
+from tract.transaction import transaction
+
+CLEARED = "[Old tool result content cleared]"
+"""What Claude Code sends in the place of a result that a microcompaction took out."""
+
+
+def summarise(repo: Repository, turn: Turn) -> bool:
+    """Put *turn* in the place of what it stands for; False where there is nothing before it."""
+    branch, tip = repo.head()
+    kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
+    sources = tuple(entry for entry in entries(repo, context_at(repo, tip)) if entry[0] not in kept)
+    if not sources or branch is None:
+        return False
+    summary = NewSummary(message_value(turn.message, turn.format), sources, _facts(sources))
+    metadata = {"imported": turn.metadata} if turn.metadata else {}
+    _compress(repo, turn, Compression(branch, (summary,), metadata=metadata))
+    return True
+
+
+def clear_results(repo: Repository, turn: Turn) -> None:
+    """Put the results of the calls that *turn* clears behind what the program sends in their places."""
+    branch, tip = repo.head()
+    summaries = []
+    for entry in entries(repo, context_at(repo, tip)):
+        value = _without_results(repo, entry, turn.clears)
+        if value is not None:
+            summaries.append(NewSummary(value, (entry,), _facts((entry,))))
+    if summaries and branch is not None:
+        _compress(repo, turn, Compression(branch, tuple(summaries), message="microcompaction"))
+
+
+def _compress(repo: Repository, turn: Turn, compression: Compression) -> None:
+    """Commit the compression at the time of *turn*, under its key where it is the summary."""
+    time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
+    with transaction(replace(repo, clock=lambda: time), compress_reason(compression)) as tx:
+        made = commit_compression(tx, compression)
+        if turn.summarises and turn.key is not None:
+            tx.note(KEY, made.commit, {"key": turn.key}, time=time)
+
+
+def _facts(sources: Sequence[Entry]) -> dict[str, Any]:
+    """What a compress commit says of a summary beside its id."""
+    return {"messages": len(sources), "first": sources[0][0].hex(), "last": sources[-1][0].hex()}
+
+
+def _without_results(repo: Repository, entry: Entry, calls: frozenset[str]) -> dict[str, Any] | None:
+    """The entry's value without what the tools answered to *calls*; None where it has nothing of that."""
+    value = repo.blob(entry[1])
+    message = value.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        return None
+    emptied = [
+        {**block, "content": CLEARED}
+        if isinstance(block, dict) and block.get("tool_use_id") in calls and block.get("content") != CLEARED
+        else block
+        for block in content
+    ]
+    return None if emptied == content else {**value, "message": {**message, "content": emptied}}
