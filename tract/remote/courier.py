@@ -4,7 +4,7 @@
     following    others are faster: what waits here becomes one intent, and the head is looked at until it names it
     leading      what waits here, and all intents that wait there, go in one push
 
-A courier that loses twice follows; it leads where it finds that others wait for it, or that nobody has moved the head for long: who led may be dead.
+A courier that loses twice, or once where that takes long, follows; it leads where it finds that others wait for it, or that nobody has moved the head for long: who led may be dead.
 No lock is held while the remote answers; callers wait for what became of theirs, and nothing else.
 """
 
@@ -26,8 +26,10 @@ from tract.objects.model import Commit
 from tract.opening import open_repository
 from tract.refs.names import HEADS
 from tract.remote.carrying import NONE_LISTED, Listing, bring, carry
-from tract.remote.intents import Intent, Landed, Wish, encode_intent, intent_key, landed_in, list_intents, read_intents
+from tract.remote.crowd import Crowd
+from tract.remote.intents import Landed, Wish, encode_intent, intent_key, landed_in
 from tract.remote.link import Link
+from tract.remote.watch import LONGEST_POLL, SHORTEST_POLL, HeadWatch
 from tract.repo import Repository
 from tract.storage.database import Database
 
@@ -38,15 +40,10 @@ _BETWEEN_LOOKS = 0.25
 """Seconds between two looks for what others left, of a courier that nobody is in the way of."""
 
 _GATHERING = 0.003
-_SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.25
-_PATIENCE = 0.1
-_INTERVALS = 6
-_MOST_CARRIED = 256
 _QUIET = 1.0
 _LOSSES = 2
-ABANDONED = 600.0
-"""Seconds after which others remove an intent that landed: who left it is gone."""
+_SLOW = 0.3
+"""Where a push takes so many seconds, who loses once follows."""
 
 
 class Waiting:
@@ -88,19 +85,18 @@ class Courier:
         self._wake = threading.Condition()
         self._queue: list[Waiting] = []
         self._posted: dict[bytes, _Posted] = {}
-        self._read: dict[bytes, Intent] = {}
+        self._crowd = Crowd(self._link, self._own.tract, self._branch)
+        self._watch = HeadWatch()
         self._thread: threading.Thread | None = None
         self._is_stopping = False
         self._mode: Literal["alone", "following", "leading"] = "alone"
         self._losses = 0
         self._last_look = self._last_others = self._last_work = time.monotonic()
-        self._seen: str | None = None
-        self._moved: float | None = None
-        self._quiet_since = time.monotonic()
-        self._interval = 0.0
-        self._idle_pause = _SHORTEST_POLL
+        self._took = 0.0
+        self._idle_pause = SHORTEST_POLL
         self._led = threading.Event()
         self._took = 0.0
+        self._has_others = False
         self._rank: int | None = None
         self.traffic = self._link.traffic
 
@@ -149,7 +145,7 @@ class Courier:
             try:
                 self._step()
             except RemoteError:
-                time.sleep(_SHORTEST_POLL)  # those whose time is up are told
+                time.sleep(SHORTEST_POLL)  # those whose time is up are told
             except BaseException as exc:  # noqa: BLE001  # whatever it is, those who wait are told
                 self._fail_all(exc)
             finally:
@@ -166,7 +162,7 @@ class Courier:
                     return True
                 if self._posted:
                     self._last_work = now
-                    self._wake.wait(self._pause())
+                    self._wake.wait(self._watch.pause())
                     return True
                 is_idle = self._is_stopping or now - self._last_work > _IDLE
                 if is_idle and (self._mode != "leading" or self._is_stopping):
@@ -176,9 +172,6 @@ class Courier:
                 if self._mode == "leading":
                     return True
                 self._wake.wait(_IDLE)
-
-    def _pause(self) -> float:
-        return min(max(self._interval / 6, _SHORTEST_POLL), _LONGEST_POLL)
 
     def _step(self) -> None:
         if self._mode == "alone" and self._posted:
@@ -227,16 +220,15 @@ class Courier:
             return
         if not self._carry(own, NONE_LISTED):
             self._losses += 1
-            if self._losses >= _LOSSES:
+            if self._losses >= _LOSSES or self._took > _SLOW:
                 self._follow_from_now()
             return
         self._losses = 0
         now = time.monotonic()
         if now - self._last_look >= _BETWEEN_LOOKS:
             self._last_look = now
-            with suppress(RemoteError):
-                if list_intents(self._link, self._own.tract, self._branch):
-                    self._mode, self._last_others = "leading", now
+            if self._crowd.is_there():
+                self._mode, self._last_others = "leading", now
 
     def _carry(self, own: list[Waiting], listing: Listing) -> bool:
         """Carry *own* and what is listed; where another writer was first, *own* waits again."""
@@ -269,8 +261,8 @@ class Courier:
     # Following
 
     def _follow_from_now(self) -> None:
-        self._mode, self._rank, self._moved = "following", None, None
-        self._quiet_since = time.monotonic()
+        self._mode = "following"
+        self._watch.begin()
 
     def _follow_others(self) -> None:
         if self._queue:
@@ -279,32 +271,23 @@ class Courier:
         if not self._posted:
             self._mode, self._losses = "alone", 0
             return
-        link, now = self._link, time.monotonic()
-        known = link.look(self._own.tract, self._branch)
-        self._see(None if known is None else known.version, now)
+        known = self._link.look(self._own.tract, self._branch)
+        self._watch.see(None if known is None else known.version)
         landed = {} if known is None else landed_in(known.head)
-        if not self._posted.keys().isdisjoint(landed):
-            bring(link, self._own, self._branch)
-            self._settle(landed)
-        elif now - self._quiet_since > self._patience():
-            if self._rank is None:
-                older = list_intents(link, self._own.tract, self._branch)
-                mine = min(posted.key for posted in self._posted.values())
-                self._rank = sum(one.key < mine and id not in landed for id, one in older.items())
-            if now - self._quiet_since > self._patience() * (1 + self._rank):
-                self._mode, self._last_others = "leading", now
-
-    def _see(self, version: str | None, now: float) -> None:
-        """Know how often the head moves: one that has not moved for much longer has nobody who leads."""
-        if version == self._seen:
+        if self._see_landed(landed) or not self._watch.is_still(self._took):
             return
-        if self._moved is not None:
-            since = now - self._moved
-            self._interval = 0.7 * self._interval + 0.3 * since if self._interval else since
-        self._seen, self._moved, self._quiet_since, self._rank = version, now, now, None
+        if self._watch.rank is None:
+            self._watch.rank = self._crowd.older_than(min(posted.key for posted in self._posted.values()), landed)
+        if self._watch.is_still(self._took):
+            self._mode, self._last_others = "leading", time.monotonic()
 
-    def _patience(self) -> float:
-        return max(_PATIENCE, _INTERVALS * self._interval, _INTERVALS * self._took)
+    def _see_landed(self, landed: dict[bytes, Landed]) -> bool:
+        """Whether anything of this process is among *landed*; those who wait for it are told."""
+        if self._posted.keys().isdisjoint(landed):
+            return False
+        bring(self._link, self._own, self._branch)
+        self._settle(landed)
+        return True
 
     def _post(self, own: list[Waiting]) -> None:
         """Leave what waits here as one intent."""
@@ -319,7 +302,7 @@ class Courier:
             self._link.transport.put(key, data)
 
         if not self._posted:
-            self._moved, self._quiet_since = None, time.monotonic()
+            self._watch.begin()
         began = time.monotonic()
         try:
             self._link.patiently(put)
@@ -358,44 +341,23 @@ class Courier:
     # Leading
 
     def _lead_others(self) -> None:
-        link, tract = self._link, self._own.tract
-        known = link.remembered(tract, self._branch) or link.look(tract, self._branch)
-        listed = list_intents(link, tract, self._branch)
-        done = {} if known is None else landed_in(known.head)
-        if not self._posted.keys().isdisjoint(done):
-            bring(link, self._own, self._branch)
-            self._settle(done)
-        fresh = [id for id in listed if id not in done][:_MOST_CARRIED]
-        missing = [id for id in fresh if id not in self._read]
-        self._read |= {one.id: one for one in read_intents(link, [listed[id].key for id in missing])}
-        intents = [self._read[id] for id in fresh if id in self._read]
-        now = time.monotonic()
-        if intents:
-            self._last_others = now
+        found = self._crowd.find(self._took)
+        self._see_landed(found.landed)
+        if found.listing.intents:
+            self._last_others = time.monotonic()
         own = self._take()
-        if not own and not intents:
-            self._remove_abandoned(
-                [one.key for id, one in listed.items() if id in done and one.time < time.time() - ABANDONED]
-            )
-            if now - self._last_others > _QUIET or self._is_stopping:
-                self._mode = "alone"
-            else:
-                with self._wake:
-                    self._wake.wait(self._idle_pause)
-                self._idle_pause = min(1.5 * self._idle_pause, _LONGEST_POLL)
+        if own or found.listing.intents:
+            self._idle_pause = SHORTEST_POLL
+            if not self._carry(own, found.listing):
+                self._follow_from_now()
             return
-        self._idle_pause = _SHORTEST_POLL
-        gen = 0 if known is None else known.head.gen
-        if self._carry(own, Listing(intents, frozenset(listed), gen)):
-            for id in self._read.keys() - listed.keys():
-                del self._read[id]
-        else:
-            self._follow_from_now()
-
-    def _remove_abandoned(self, keys: Sequence[str]) -> None:
-        for key in keys:
-            with suppress(RemoteError):
-                self._link.transport.delete(key)
+        self._crowd.remove_abandoned(found)
+        if time.monotonic() - self._last_others > _QUIET or self._is_stopping:
+            self._mode = "alone"
+            return
+        with self._wake:
+            self._wake.wait(self._idle_pause)
+        self._idle_pause = min(1.5 * self._idle_pause, LONGEST_POLL)
 
 
 def _opened_anew(repo: Repository) -> Repository:
