@@ -40,6 +40,7 @@ _BETWEEN_LOOKS = 0.25
 """Seconds between two looks for what others left, of a courier that nobody is in the way of."""
 
 _GATHERING = 0.003
+_GATHERED_FOR = 0.4
 _QUIET = 1.0
 _LOSSES = 2
 _SLOW = 0.3
@@ -93,6 +94,7 @@ class Courier:
         self._losses = 0
         self._last_look = self._last_others = self._last_work = time.monotonic()
         self._took = 0.0
+        self._had_several = False
         self._idle_pause = SHORTEST_POLL
         self._led = threading.Event()
         self._took = 0.0
@@ -184,8 +186,17 @@ class Courier:
             self._follow_others()
 
     def _take(self) -> list[Waiting]:
+        """What waits here. Where several landed together their threads are about to say the next: as long as more come they are waited for, a little."""
+        end = time.monotonic() + _GATHERED_FOR * self._took
+        number = len(self._queue)
+        while self._had_several and number and time.monotonic() < end:
+            time.sleep(_GATHERING)
+            before, number = number, len(self._queue)
+            if number == before:
+                break
         with self._wake:
             own, self._queue = self._queue, []
+        self._had_several = len(own) > 1
         return own
 
     def _put_back(self, own: list[Waiting]) -> None:
@@ -266,7 +277,6 @@ class Courier:
 
     def _follow_others(self) -> None:
         if self._queue:
-            time.sleep(_GATHERING)  # others of this process may be about to say something too
             self._post(self._take())
         if not self._posted:
             self._mode, self._losses = "alone", 0

@@ -152,8 +152,14 @@ def _rows(frames: list[Any], lengths: list[int], end: int) -> Iterator[FrameRow]
         raise ValueError("its frames do not fit its objects")
 
 
-def read_frame(frame: bytes, row: FrameRow, index: PackIndex, key: str) -> Iterator[NewObject]:
-    """The objects of one frame, each proved by its id and by the shape of its kind."""
+def _every(_: ObjectId) -> bool:
+    return True
+
+
+def read_frame(
+    frame: bytes, row: FrameRow, index: PackIndex, key: str, wanted: Callable[[ObjectId], bool] = _every
+) -> Iterator[NewObject]:
+    """The objects of one frame that are *wanted*, each proved by its id and by the shape of its kind."""
     try:
         raw = decompress(frame, row.length)
     except ValueError as exc:
@@ -164,6 +170,8 @@ def read_frame(frame: bytes, row: FrameRow, index: PackIndex, key: str) -> Itera
         at += len(payload)
         kind: Kind = KINDS[index.kinds[number] - 1]
         id = index.id(number)
+        if not wanted(id):
+            continue
         if object_id(kind, payload) != id:
             raise ObjectCorruptError(key, f"object {id.hex()[:16]} does not hash to its id", row.offset)
         try:
@@ -173,15 +181,11 @@ def read_frame(frame: bytes, row: FrameRow, index: PackIndex, key: str) -> Itera
         yield NewObject(id, kind, payload)
 
 
-def read_pack(
-    data: bytes, index_at: int, key: str, wanted: Callable[[ObjectId], bool] = lambda _: True
-) -> Iterator[NewObject]:
+def read_pack(data: bytes, index_at: int, key: str, wanted: Callable[[ObjectId], bool] = _every) -> Iterator[NewObject]:
     """The objects of a whole pack that are *wanted*; frames without any are not unpacked."""
     if data[:16] != _MAGIC:
         raise ObjectCorruptError(key, "it does not begin as a pack of this version does", 0)
     index = decode_index(data[index_at:], index_at, key)
     for row in index.frames:
         if any(wanted(index.id(number)) for number in range(row.first, row.first + row.number)):
-            for new in read_frame(data[row.offset : row.offset + row.size], row, index, key):
-                if wanted(new.id):
-                    yield new
+            yield from read_frame(data[row.offset : row.offset + row.size], row, index, key, wanted)

@@ -191,7 +191,7 @@ def receive(
         part = packs[at : at + AT_ONCE]
         looked_into = [] if is_new else [pack for pack in part if pack.objects >= _LEAST_LOOKED_INTO]
         indexes = dict(zip(looked_into, ask_together(link.index, looked_into), strict=True))
-        asked = [_Part(link, pack, *_rows(pack, indexes.get(pack), incoming)) for pack in part]
+        asked = [_part(link, pack, indexes.get(pack), incoming) for pack in part]
         for one, objects in zip(asked, ask_together(_Part.read, asked), strict=True):
             index = one.table
             ids = [new.id for new in objects] if index is None else [index.id(n) for n in range(len(index))]
@@ -203,31 +203,27 @@ def receive(
             told(done, total)
 
 
-def _rows(
-    pack: PackName, index: PackIndex | None, incoming: Incoming
-) -> tuple[PackIndex | None, Sequence[FrameRow] | None]:
-    """The frames of a pack that are wanted, None for all of it."""
+def _part(link: Link, pack: PackName, index: PackIndex | None, incoming: Incoming) -> _Part:
     if index is None:
-        return None, None
+        return _Part(link, pack)
+    ids = (index.id(number) for number in range(len(index)))
+    wanted = frozenset(id for id in ids if id not in incoming and not incoming.was_here(id))
     rows = [
         row
         for row in index.frames
-        if not all(_is_had(incoming, index.id(number)) for number in range(row.first, row.first + row.number))
+        if any(index.id(number) in wanted for number in range(row.first, row.first + row.number))
     ]
-    return index, rows if 2 * sum(row.size for row in rows) < pack.size else None
-
-
-def _is_had(incoming: Incoming, id: ObjectId) -> bool:
-    return id in incoming or incoming.was_here(id)
+    return _Part(link, pack, index, rows if 2 * sum(row.size for row in rows) < pack.size else None, wanted)
 
 
 class _Part(NamedTuple):
-    """What is asked for of one pack."""
+    """What is asked for of one pack: all of it, or some *rows*, and of what its *table* names only what is *wanted*."""
 
     link: Link
     pack: PackName
-    table: PackIndex | None
-    rows: Sequence[FrameRow] | None
+    table: PackIndex | None = None
+    rows: Sequence[FrameRow] | None = None
+    wanted: frozenset[ObjectId] | None = None
 
     def read(self) -> list[NewObject]:
         """The objects, each proved."""
@@ -244,14 +240,17 @@ class _Part(NamedTuple):
             raise RemoteError(
                 f"remote '{self.link.name}': pack '{pack.key}' has {len(stored.data)} bytes of {pack.size}"
             )
-        return self._proved(read_pack(stored.data, pack.index_at, pack.key))
+        wanted = self.wanted
+        objects = read_pack(stored.data, pack.index_at, pack.key, *(() if wanted is None else (wanted.__contains__,)))
+        return self._proved(objects)
 
     def _frame(self, row: FrameRow) -> list[NewObject]:
         assert self.table is not None
         frame = self.link.transport.get_range(self.pack.key, row.offset, row.size)
         if frame is None:
             raise MissingPackError(self.link.name, self.pack.key)
-        return self._proved(read_frame(frame, row, self.table, self.pack.key))
+        wanted = self.wanted or frozenset()
+        return self._proved(read_frame(frame, row, self.table, self.pack.key, wanted.__contains__))
 
     def _proved(self, objects: Iterator[NewObject]) -> list[NewObject]:
         try:
