@@ -30,8 +30,10 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -328,35 +330,44 @@ def _rows_of(run: _Run, name: bytes, place: int) -> list[bytes]:
     fd = files.open_read(run.path)
     try:
         at = min(run.blocks - 1, place * run.blocks >> 64)
-        while at and _block(fd, run, at)[0][:_NAME] >= name:
+        rows = _block(fd, run, at)
+        while at and rows[:_NAME] >= name:
             at -= 1
-        found: list[bytes] = []
-        while at < run.blocks:
             rows = _block(fd, run, at)
-            found += [row for row in rows if row[:_NAME] == name]
-            if rows[-1][:_NAME] > name:
-                break
+        found = _named(rows, name)
+        while rows[-_ROW.size :][:_NAME] <= name and at + 1 < run.blocks:
             at += 1
+            rows = _block(fd, run, at)
+            found += _named(rows, name)
         return found
     finally:
         files.close(fd)
+
+
+def _named(rows: bytes, name: bytes) -> list[bytes]:
+    """Those of *rows*, back to back and in order, that are of *name*."""
+    size = _ROW.size
+    starts = range(0, len(rows), size)
+    first = bisect_left(starts, name, key=lambda start: rows[start : start + _NAME])
+    return [rows[at : at + size] for at in takewhile(lambda at: rows[at : at + _NAME] == name, starts[first:])]
 
 
 def _all_rows(run: _Run) -> Iterator[bytes]:
     fd = files.open_read(run.path)
     try:
         for at in range(run.blocks):
-            yield from _block(fd, run, at)
+            rows = _block(fd, run, at)
+            yield from [rows[start : start + _ROW.size] for start in range(0, len(rows), _ROW.size)]
     finally:
         files.close(fd)
 
 
-def _block(fd: int, run: _Run, at: int) -> list[bytes]:
-    """The rows of one block."""
+def _block(fd: int, run: _Run, at: int) -> bytes:
+    """The rows of one block, back to back."""
     data = files.read_at(fd, _BLOCK, run.offset + at * _BLOCK)
     if len(data) == _BLOCK:
         count, checksum = _BLOCK_HEAD.unpack_from(data)
         rows = data[_BLOCK_HEAD.size : _BLOCK_HEAD.size + count * _ROW.size]
         if 0 < count <= _ROWS and zlib.crc32(rows) == checksum:
-            return [rows[start : start + _ROW.size] for start in range(0, len(rows), _ROW.size)]
+            return rows
     raise _DamagedRunError(run.path)
