@@ -51,7 +51,7 @@ _HOMES = {
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
     "tract.report.forensics": ("BlameEntry",),
     "tract.compile.compiled": ("CompiledContext",),
-    "tract.compile.compiler": ("ContextCompiler", "ContextEntry"),
+    "tract.compile.incremental": ("ContextCompiler", "ContextEntry"),
     "tract.report.diff": ("CommitDetails", "ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
     "tract.compile.totals": ("TokenCount",),
     "tract.report.info": ("CommitInfo",),
@@ -242,8 +242,8 @@ if TYPE_CHECKING:
     from tract.api.tract import Tract as Tract
     from tract.cli.prompting import cli_prompt as cli_prompt
     from tract.compile.compiled import CompiledContext as CompiledContext
-    from tract.compile.compiler import ContextCompiler as ContextCompiler
-    from tract.compile.compiler import ContextEntry as ContextEntry
+    from tract.compile.incremental import ContextCompiler as ContextCompiler
+    from tract.compile.incremental import ContextEntry as ContextEntry
     from tract.compile.prefix import PrefixChange as PrefixChange
     from tract.compile.totals import TokenCount as TokenCount
     from tract.config import BudgetAction as BudgetAction

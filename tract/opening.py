@@ -37,7 +37,6 @@ from tract.repo import DecodedObjects, Repository
 from tract.settings import load_config, write_config
 from tract.storage import files
 from tract.storage.database import Database, create_database
-from tract.storage.memory import MemoryStore
 from tract.storage.shallow import Shallow
 from tract.storage.store import Durability
 
@@ -209,6 +208,8 @@ def open_repository(
 def memory_repository(*, tract: str | None = None, config: TractConfig | None = None) -> Repository:
     """A new store in memory."""
     settings = config or TractConfig()
+    from tract.storage.memory import MemoryStore  # a store on the disk needs none
+
     store = MemoryStore()
     author = author_name(settings)
     head = ((HEAD, branch_ref(settings.default_branch)),)

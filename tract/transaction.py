@@ -48,7 +48,7 @@ from tract.objects.model import (
 )
 from tract.objects.note import left_standing, new_event, read_event
 from tract.refs.buffered import BufferedObjects, BufferedRefs
-from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, ref_path
+from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
 from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
@@ -61,9 +61,6 @@ Moves: TypeAlias = Literal["branch", "head", "refs"]
 
 Asked: TypeAlias = Callable[[str | None, ObjectId | None], Expected]
 """Says where HEAD's branch must be, of where HEAD and it are."""
-
-STATES = "state"
-"""The folder of a tract's states, beside its refs."""
 
 UNDER_WAY: dict[str, type[TractError]] = {
     "merge": MergeError,

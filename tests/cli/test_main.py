@@ -382,21 +382,21 @@ OPENED = (
 )
 # Each command with what it needs of that after all, and how many modules of tract it may load: some more than it did when this was written.
 EVERYDAY = (
-    (("log",), (), 98),
-    (("status",), ("tract.report.status",), 96),
-    (("show",), ("tract.history.commit",), 102),
-    (("branch",), (), 97),
-    (("switch", "-c", "other"), (), 97),
-    (("tag",), (), 95),
-    (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 102),
-    (("compile",), ("tract.history.read_time", *COMPILING), 102),
-    (("blame",), ("tract.report.forensics", "tract.history.commit", "tract.history.diff", *RENDERING), 103),
-    (("search", "hello"), (), 95),
-    (("reset", "HEAD~1"), (), 97),
-    (("undo",), (), 91),
-    (("commit", "good night"), OPENED, 128),
-    (("edit", "HEAD", "good night"), OPENED, 129),
-    (("skip", "HEAD"), OPENED, 128),
+    (("log",), (), 88),
+    (("status",), ("tract.report.status",), 89),
+    (("show",), (), 83),
+    (("branch",), (), 88),
+    (("switch", "-c", "other"), (), 89),
+    (("tag",), (), 89),
+    (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 96),
+    (("compile",), ("tract.history.read_time", *COMPILING), 100),
+    (("blame",), ("tract.report.forensics", "tract.history.commit", "tract.history.diff", *RENDERING), 101),
+    (("search", "hello"), (), 88),
+    (("reset", "HEAD~1"), (), 92),
+    (("undo",), ("tract.history.commit",), 87),
+    (("commit", "good night"), OPENED, 125),
+    (("edit", "HEAD", "good night"), OPENED, 126),
+    (("skip", "HEAD"), OPENED, 125),
 )
 
 

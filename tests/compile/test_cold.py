@@ -90,7 +90,7 @@ def test_any_context_reads_its_nodes_and_no_others(packed):
             t.compile(at_commit=commits[at])
             decoded = t.repository.decoded
             assert decoded is not None
-            read = len(decoded.nodes) + len(t._space.compiler._chunks)
+            read = len(decoded.nodes) + len(t._space.compiler._loaded()._chunks)
             notes = 1
             assert at // 32 - 1 <= read <= 1.3 * (at + 1) / 16 + 8 + notes
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from tract.api.opening import check_is_opened, storage_errors
 from tract.api.seen import Seen
-from tract.compile.compiler import Compiler, ContextCompiler
+from tract.compile.compiler import Compiler
 from tract.compile.totals import follow_records
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
@@ -42,6 +42,7 @@ from tract.tokens.counts import BlobCache, TotalsCache
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tract.compile.incremental import ContextCompiler
     from tract.llm.types import LLMClient
     from tract.remote.sync import Sync
 

@@ -1,89 +1,26 @@
-"""Compiling: the context at a commit, with its notes, becomes the messages a model is sent."""
+"""Compiling: the context at a commit, with its notes, becomes the messages a model is sent.
+
+What compiles is loaded with the first context that is: a log needs the notes, and no more.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from itertools import accumulate, chain, islice
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from tract.compile.messages import remembering
-from tract.compile.patch import Patch
-from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.tables import ConfigTable, NoteTables, advance_to_now
-from tract.compile.torn_pairs import Repair, extend_repair, repair
-from tract.errors import ContentValidationError, TractError
-from tract.history.context import chunk_ids, chunks, context_at
-from tract.history.notes import NoteTable, notes_between
-from tract.messages import tool_ids
-from tract.messages.message import Message, readable_content
+from tract.errors import ContentValidationError
+from tract.history.notes import NoteTable
 from tract.objects.id import ObjectId
-from tract.objects.ids import Ids, join_ids
-from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 
-# Further back than this a context is read from its tree: that is never slower than walking.
-_MOST_STEPS = 64
-
-_CHUNKS_KEPT = 16384
-
-
-@dataclass(frozen=True, slots=True)
-class ContextEntry:
-    """One message of a context on its way to the model, as a custom compiler sees it.
-
-    *commit* is its hexadecimal id; *content* is what was committed, edits applied; entries marked SKIP are left out before.
-    """
-
-    commit: str
-    content: Any
-    priority: str
-
-
-@runtime_checkable
-class ContextCompiler(Protocol):
-    """Decides how entries become messages.
-
-    ``compile`` gives one message for each entry, in their order; None leaves the entry out.
-    """
-
-    def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]:
-        """A message for each entry, or None for one that is left out."""
-        ...
-
-
-class _Kept(NamedTuple):
-    """What is remembered of one key: the entries that nobody hid, and what is sent of them, the same where no tool pair is torn."""
-
-    base: Snapshot
-    shown: Snapshot
-    repair: Repair | None
-
-
-class _Source(NamedTuple):
-    """Entries that were read together, and the payloads of their blobs."""
-
-    commits: Ids
-    blobs: Ids
-    payloads: Sequence[bytes]
-
-
-class _Chunk(NamedTuple):
-    """Where the entries of a chunk are: *number* of them, from number *at* of *source* on."""
-
-    source: _Source
-    at: int
-    number: int
+if TYPE_CHECKING:
+    from tract.compile.incremental import ContextCompiler, IncrementalCompiler
+    from tract.compile.snapshot import Snapshot
 
 
 class Compiler:
-    """Compiles the contexts of one repository, and remembers what it compiled.
-
-    From any commit that was compiled before, appended messages, edits and notes are taken in one by one: appending costs the new messages only, the rest a copy of the lists.
-    Anything else is read from the commit's tree, where chunks decoded before are found by their id.
-    """
+    """Compiles the contexts of one repository with its notes as they are now, or with others."""
 
     def __init__(
         self,
@@ -93,17 +30,13 @@ class Compiler:
         custom: ContextCompiler | None = None,
         verify: bool = False,
     ) -> None:
-        self._repo = repo
-        self._maxsize = max(1, maxsize)
         if custom is not None and not callable(getattr(custom, "compile", None)):
             raise ContentValidationError(f"context compiler {type(custom).__name__} has no method 'compile'")
+        self._repo = repo
+        self._maxsize = maxsize
         self._custom = custom
         self._verify = verify
-        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
-        self._by_commit: dict[ObjectId | None, Key] = {}
-        # Every context that a chunk is part of shares what was read of it.
-        self._chunks: dict[ObjectId, _Chunk] = {}
-        self._decode = remembering()
+        self._incremental: IncrementalCompiler | None = None
         self._now = NoteTables(NoteTable(), ConfigTable())
         self._note_moves = -1
 
@@ -111,6 +44,7 @@ class Compiler:
         """A compiler of *repo*, which has the same objects and perhaps more: what one of the two compiled, the other need not."""
         other = copy(self)
         other._repo = repo
+        other._incremental = self._loaded().on(repo)
         other._now = NoteTables(self._now.priorities.copy(), self._now.configs.copy())
         other._note_moves = -1
         return other
@@ -118,8 +52,17 @@ class Compiler:
     def beside(self, repo: Repository) -> Compiler:
         """A compiler of another tract of the store, *repo*, as this one is: what is read for one of the two, the other need not read."""
         other = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=self._custom, verify=self._verify)
-        other._chunks, other._decode = self._chunks, self._decode
+        other._incremental = self._loaded().beside(repo)
         return other
+
+    def _loaded(self) -> IncrementalCompiler:
+        if self._incremental is None:
+            from tract.compile.incremental import IncrementalCompiler
+
+            self._incremental = IncrementalCompiler(
+                self._repo, maxsize=self._maxsize, custom=self._custom, verify=self._verify
+            )
+        return self._incremental
 
     @property
     def is_custom(self) -> bool:
@@ -161,217 +104,8 @@ class Compiler:
         """
         if commit is not None:
             self._repo.check_whole(commit)
-        if notes is None:
-            notes = self.advance_notes()
-        key = Key(commit, notes.priorities.tip, notes.configs.tip)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = (self._grown(key, notes) if notes.priorities.is_list else None) or self._fresh(key, notes)
-            self._keep(kept)
-        else:
-            self._kept.move_to_end(key)
-        if self._verify:
-            self._check(kept, notes)
-        return kept.shown
+        return self._loaded().compile(commit, self.advance_notes() if notes is None else notes)
 
     def has_made(self, snapshot: Snapshot) -> bool:
         """Whether *snapshot* is as compiled, in no other order, with the priorities as they are now."""
-        kept = self._kept.get(snapshot.key)
-        return kept is not None and kept.shown is snapshot and snapshot.key.priority == self.priorities.tip
-
-    def _keep(self, kept: _Kept) -> None:
-        key = kept.base.key
-        self._kept[key] = kept
-        self._by_commit[key.commit] = key
-        if len(self._kept) > self._maxsize:
-            old, _ = self._kept.popitem(last=False)
-            if self._by_commit.get(old.commit) == old:
-                del self._by_commit[old.commit]
-
-    # From what was compiled before
-
-    def _grown(self, key: Key, notes: NoteTables) -> _Kept | None:
-        """What was compiled at a commit on the way, with what happened since; None where that is not to be had."""
-        if self._custom is not None or not self._by_commit:
-            return None
-        steps: list[tuple[ObjectId, Commit]] = []
-        at = key.commit
-        while at not in self._by_commit:
-            if at is None or len(steps) >= _MOST_STEPS:
-                return None
-            commit = self._repo.commit(at)
-            if not _is_step(commit):
-                return None
-            steps.append((at, commit))
-            at = commit.parents[0] if commit.parents else None
-        before = self._kept[self._by_commit[at]]
-        changed = _changed_notes(self._repo, before.base.key, key)
-        return None if changed is None else self._patched(key, notes, before, steps[::-1], changed)
-
-    def _patched(
-        self,
-        key: Key,
-        notes: NoteTables,
-        before: _Kept,
-        steps: Iterable[tuple[ObjectId, Commit]],
-        changed: Iterable[ObjectId],
-    ) -> _Kept:
-        patch = Patch(self._repo, before.base, notes, self._decode)
-        for id, commit in steps:
-            patch.take_step(id, commit)
-        for target in changed:
-            patch.take_note(target, key.commit)
-        base = patch.snapshot(key)
-        made = before.repair
-        if made is not None and patch.only_appended and made.rows == before.base.length and extend_repair(made, base):
-            return _Kept(base, _repaired(base, made), made)
-        return self._with_whole_pairs(base)
-
-    # From the commit's tree
-
-    def _fresh(self, key: Key, notes: NoteTables) -> _Kept:
-        if self._custom is not None:
-            snapshot = self._custom_snapshot(key, notes, self._custom)
-            return _Kept(snapshot, snapshot, None)
-        columns = Columns(self._decode)
-        hidden: dict[ObjectId, ObjectId] = {}
-        commits, blobs, payloads = self._read(key.commit)
-        if not notes.priorities.has_any(commits):
-            columns.add_all(commits, blobs, payloads)
-        else:
-            for commit, blob, payload in zip(commits, blobs, payloads, strict=True):
-                if notes.is_skipped(self._repo, commit):
-                    hidden[commit] = blob
-                else:
-                    columns.add(commit, blob, payload, None)
-        if notes.configs.tip is not None:
-            notes.configs.sort_out(self._repo, lambda commit: columns.place(commit) is not None or commit in hidden)
-            columns.configs = [
-                notes.configs.of_words(self._repo, commit, blob)
-                for commit, blob in zip(columns.commits, columns.blobs, strict=True)
-            ]
-        tools = any(map(is_of_tool, self._messages(tuple(hidden.values()))))
-        return self._with_whole_pairs(Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
-
-    def _read(self, commit: ObjectId | None) -> _Source:
-        """The entries of the commit's context, and their payloads; what no other context has is read together."""
-        context = context_at(self._repo, commit)
-        ids = chunk_ids(self._repo, context)
-        known = [None if self._verify else self._chunks.get(id) for id in ids]
-        missing = [id for id, found in zip(ids, known, strict=True) if found is None]
-        entries = self._repo.objects.chunks(missing)
-        commits = Ids(entries.commits.raw + join_ids(context.open[::2]))
-        blobs = Ids(entries.blobs.raw + join_ids(context.open[1::2]))
-        read = _Source(commits, blobs, self._repo.objects.blobs(blobs))
-        places = accumulate(entries.sizes, initial=0)
-        made = [_Chunk(read, at, number) for at, number in zip(places, entries.sizes, strict=False)]
-        self._keep_chunks(zip(missing, made, strict=True))
-        if len(missing) == len(ids):
-            return read
-        new = iter(made)
-        parts = [found or next(new) for found in known]
-        parts.append(_Chunk(read, len(entries.commits), len(context.open) // 2))
-        return _Source(
-            Ids(b"".join([join_ids(part.source.commits[part.at : part.at + part.number]) for part in parts])),
-            Ids(b"".join([join_ids(part.source.blobs[part.at : part.at + part.number]) for part in parts])),
-            list(chain.from_iterable([part.source.payloads[part.at : part.at + part.number] for part in parts])),
-        )
-
-    def _keep_chunks(self, made: Iterable[tuple[ObjectId, _Chunk]]) -> None:
-        self._chunks.update(made)
-        for id in list(islice(self._chunks, max(0, len(self._chunks) - _CHUNKS_KEPT))):
-            del self._chunks[id]
-
-    def _messages(self, blobs: Sequence[ObjectId]) -> Iterator[Message]:
-        return map(self._decode, self._repo.objects.payloads(blobs, "blob"))
-
-    def _with_whole_pairs(self, base: Snapshot) -> _Kept:
-        """*base* without the calls whose results are hidden, and the results whose calls are."""
-        if not base.hidden.tools:
-            return _Kept(base, base, None)
-        made = repair(base, self._hidden_in_order(base))
-        return _Kept(base, _repaired(base, made), made)
-
-    def _hidden_in_order(self, base: Snapshot) -> Iterator[Message | None]:
-        """For every entry of the context, the message if it is hidden."""
-        hidden = base.hidden.blobs
-        blobs = tuple(hidden.values())
-        payloads = dict(zip(blobs, self._repo.objects.payloads(blobs, "blob"), strict=True))
-        for _, items in chunks(self._repo, context_at(self._repo, base.key.commit)):
-            for commit in items[::2]:
-                yield self._decode(payloads[hidden[commit]]) if commit in hidden else None
-
-    def _custom_snapshot(self, key: Key, notes: NoteTables, compiler: ContextCompiler) -> Snapshot:
-        rows: list[tuple[ObjectId, ObjectId]] = []
-        given: list[ContextEntry] = []
-        hidden: dict[ObjectId, ObjectId] = {}
-        for _, items in chunks(self._repo, context_at(self._repo, key.commit)):
-            for commit, blob in zip(items[::2], items[1::2], strict=True):
-                if notes.is_skipped(self._repo, commit):
-                    hidden[commit] = blob
-                    continue
-                priority = (notes.priorities.get(self._repo, commit) or {}).get("priority", "normal")
-                rows.append((commit, blob))
-                given.append(ContextEntry(commit.hex(), readable_content(self._repo.blob(blob)), priority))
-        messages = compiler.compile(given)
-        if not isinstance(messages, Sequence) or len(messages) != len(given):
-            raise ContentValidationError("a context compiler must give one message, or None, for each entry")
-        notes.configs.sort_out(self._repo, {commit for commit, _ in rows}.union(hidden).__contains__)
-        columns = Columns(self._decode)
-        for (commit, blob), message in zip(rows, messages, strict=True):
-            if message is None:
-                hidden[commit] = blob
-                continue
-            if not isinstance(message, Message):
-                raise ContentValidationError(f"a context compiler gave a {type(message).__name__}, not a Message")
-            columns.add(commit, blob, message, notes.configs.of_words(self._repo, commit, blob), made=True)
-        return Snapshot(key, columns, len(columns), Hidden(hidden, tools=False))
-
-    def _check(self, kept: _Kept, notes: NoteTables) -> None:
-        """Compare with a fresh compile; a difference is a defect of tract's own."""
-        fresh = self._fresh(kept.base.key, notes)
-        for mine, other in ((kept.base, fresh.base), (kept.shown, fresh.shown)):
-            if not _is_same(mine, other):
-                raise TractError("verify_cache: the compiled context differs from a fresh compile of the same commit")
-
-
-def is_of_tool(message: Message) -> bool:
-    """Whether the message calls tools, or answers their calls."""
-    calls, results = tool_ids(message)
-    return bool(calls or results)
-
-
-def _is_step(commit: Commit) -> bool:
-    """Whether the commit adds or edits one message of its parent's context, or none, and does nothing else."""
-    known = commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
-    return known and commit.content is not None and len(commit.parents) < 2
-
-
-def _changed_notes(repo: Repository, old: Key, new: Key) -> list[ObjectId] | None:
-    """The commits whose notes are others at *new*, or None where all may be."""
-    changed: list[ObjectId] = []
-    for before, after in ((old.priority, new.priority), (old.config, new.config)):
-        if before != after:
-            found = notes_between(repo, before, after)
-            if found is None:
-                return None
-            changed += (commit for commit, _ in found)
-    return changed
-
-
-def _repaired(base: Snapshot, made: Repair) -> Snapshot:
-    hidden = Hidden({**base.hidden.blobs, **made.dropped}, tools=True) if made.dropped else base.hidden
-    return Snapshot(base.key, made.columns, made.length, hidden, made.warnings)
-
-
-def _is_same(mine: Snapshot, other: Snapshot) -> bool:
-    length = mine.length
-    return (
-        length == other.length
-        and mine.hidden == other.hidden
-        and mine.warnings == other.warnings
-        and mine.columns.commits[:length] == other.columns.commits
-        and mine.columns.blobs[:length] == other.columns.blobs
-        and all(mine.columns.messages.is_same(other.columns.messages, at) for at in range(length))
-        and mine.columns.configs[:length] == other.columns.configs
-    )
+        return snapshot.key.priority == self.priorities.tip and self._loaded().has_made(snapshot)

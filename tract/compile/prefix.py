@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from tract.compile.request_change import request_change, settings_of, settings_tokens
 from tract.compile.sent_request import request_of_context
-from tract.compile.snapshot import Snapshot, is_shown
+from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, context_commit, notes_then
 from tract.history.walk import first_parents
 from tract.messages import Rendered, render_anthropic, render_gemini
@@ -162,15 +162,15 @@ def common_length(one: Snapshot, other: Snapshot) -> int:
 def _changed_message(snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId:
     """The message that is other in *snapshot*: it went, it came, or its words changed."""
     old, new = previous.columns.commits[at], snapshot.columns.commits[at]
-    return new if is_shown(snapshot, old) else old
+    return new if snapshot.shows(old) else old
 
 
 def _reason(snapshot: Snapshot, previous: Snapshot, at: int) -> Reason:
     old, new = previous.columns, snapshot.columns
     changed = []
-    if old.commits[at] == new.commits[at] or not is_shown(snapshot, old.commits[at]):
+    if old.commits[at] == new.commits[at] or not snapshot.shows(old.commits[at]):
         changed.append(old.messages[at].role)
-    if old.commits[at] == new.commits[at] or not is_shown(previous, new.commits[at]):
+    if old.commits[at] == new.commits[at] or not previous.shows(new.commits[at]):
         changed.append(new.messages[at].role)
     roles = changed or [old.messages[at].role, new.messages[at].role]
     return "system_changed" if any(role in _SYSTEM for role in roles) else "messages_changed"

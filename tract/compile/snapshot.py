@@ -340,8 +340,7 @@ class Snapshot(NamedTuple):
     hidden: Hidden
     warnings: tuple[CompileWarning, ...] = ()
 
-
-def is_shown(snapshot: Snapshot, commit: ObjectId) -> bool:
-    """Whether the message that *commit* introduced is one of those shown."""
-    at = snapshot.columns.place(commit)
-    return at is not None and at < snapshot.length
+    def shows(self, commit: ObjectId) -> bool:
+        """Whether the message that *commit* introduced is one of those shown."""
+        at = self.columns.place(commit)
+        return at is not None and at < self.length

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tract.compile.compiler import is_of_tool
-from tract.compile.snapshot import Counts, Snapshot, is_shown
 from tract.compile.tables import NoteTables
 from tract.compile.tail import change_of_all, change_of_commits, row_of
 from tract.compile.workspace import Workspace
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents
+from tract.messages.pairing import is_of_tool
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry
 from tract.storage.counts import Totals
 from tract.tokens.counted import REPLY_PRIMING
 from tract.tokens.usage import counted_tokens, estimated_tokens
+
+if TYPE_CHECKING:
+    from tract.compile.snapshot import Counts, Snapshot
 
 # Further back than this, reading the context is no slower.
 _MOST_STEPS = 256
@@ -310,7 +312,7 @@ def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
 def _count_pinned(space: Workspace, snapshot: Snapshot) -> int:
     """How many messages that are shown somebody pinned."""
     notes = space.compiler.advance_notes()
-    shown = (commit for commit in notes.priorities.targets() if is_shown(snapshot, commit))
+    shown = (commit for commit in notes.priorities.targets() if snapshot.shows(commit))
     return sum(notes.is_pinned(space.repo, commit) for commit in shown)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tract.compile.compiler import Compiler
-from tract.compile.snapshot import Snapshot
 from tract.compile.tables import NoteTables, tables_at
 from tract.config import TractConfig
 from tract.errors import ClosedError, CommitNotFoundError, TractWarning
@@ -27,6 +26,9 @@ from tract.storage.threads import ThreadLock
 from tract.tokens.counted import count_message
 from tract.tokens.counter import EstimateTokenCounter
 from tract.tokens.counts import BlobCache, TotalsCache, estimate
+
+if TYPE_CHECKING:
+    from tract.compile.snapshot import Snapshot
 
 _T = TypeVar("_T")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from tract.compile.snapshot import is_shown
 from tract.compile.workspace import Workspace
 from tract.errors import EditTargetError, TractError
 from tract.history.commit import message_named
@@ -86,7 +85,7 @@ class ContextView:
         """The message as the model is shown it."""
         commit = self.entry(at)[0]
         row = self._snapshot.columns.place(commit)
-        if row is None or not is_shown(self._snapshot, commit):
+        if row is None or not self._snapshot.shows(commit):
             return self.raw_message(at)
         return self._snapshot.columns.messages[row]
 
@@ -94,7 +93,7 @@ class ContextView:
         """The message's tokens, framing included."""
         columns, commit = self._snapshot.columns, self.entry(at)[0]
         row = columns.place(commit)
-        if row is None or not is_shown(self._snapshot, commit):
+        if row is None or not self._snapshot.shows(commit):
             return self.space.message_tokens(self.entry(at)[1])
         return columns.total(row + 1, self.space) - columns.total(row, self.space)
 

@@ -21,7 +21,7 @@ What a note says is in its blob, an event (tract/objects/note.py), and which of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tract.history.context import chunks
 from tract.objects.id import ObjectId
@@ -29,8 +29,10 @@ from tract.objects.model import Entry, Object, read_blob
 from tract.objects.note import NoteEvent, left_standing, read_body, read_event
 from tract.refs.names import NOTES
 from tract.repo import Repository
-from tract.transaction import Transaction, transaction
 from tract.tree import Context
+
+if TYPE_CHECKING:
+    from tract.transaction import Transaction
 
 PRIORITY = "priority"
 CONFIG = "config"
@@ -72,6 +74,8 @@ class NewNote(NamedTuple):
 
 def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, table: NoteTable | None = None) -> None:
     """Make one note, as an operation of its own; *table*, the caller's of the namespace, spares reading the whole list."""
+    from tract.transaction import transaction  # most that read notes write none
+
     with transaction(repo, reason, moves="refs") as tx:
         replaces = None
         if table is not None:

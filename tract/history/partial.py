@@ -25,11 +25,10 @@ from typing import Any
 from tract.errors import ContentValidationError, DurabilityError, ObjectCorruptError, RefMovedError, TractError
 from tract.history.moves import adds_no_word
 from tract.objects.id import parse_id
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, STATES
 from tract.repo import Repository
 from tract.storage import files
 from tract.storage.locks import FileLock, is_locked
-from tract.transaction import STATES
 
 _BEGINNING, _END = "ANSWER-", ".jsonl"
 _SYNC_AFTER_SECONDS = 0.8

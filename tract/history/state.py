@@ -28,10 +28,9 @@ from blake3 import blake3
 from tract.errors import DurabilityError, ObjectCorruptError, ReadOnlyError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json
-from tract.refs.names import TRACTS, ref_path
+from tract.refs.names import STATES, TRACTS, ref_path
 from tract.repo import Repository
 from tract.storage import files
-from tract.transaction import STATES, UNDER_WAY
 
 KEEPS = "keeps"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -114,9 +113,15 @@ def read_conflicts(repo: Repository, command: str) -> str:
     try:
         return read_text(repo, conflicts_name(command))
     except FileNotFoundError:
-        raise UNDER_WAY[command](f"the file of conflicts '{conflicts_path(repo, command)}' is gone") from None
+        raise _error_of(command)(f"the file of conflicts '{conflicts_path(repo, command)}' is gone") from None
     except UnicodeDecodeError as exc:
-        raise UNDER_WAY[command](f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+        raise _error_of(command)(f"the file of conflicts is not UTF-8 at byte {exc.start}") from exc
+
+
+def _error_of(command: str) -> type[TractError]:
+    from tract.transaction import UNDER_WAY  # who asks what is under way changes nothing
+
+    return UNDER_WAY[command]
 
 
 def text_path(repo: Repository, name: str) -> str:

@@ -23,6 +23,7 @@ from tract.refs.names import (
     HEAD,
     ROOT,
     SPAWN_REF,
+    STATES,
     TRACTS,
     branch_ref,
     ref_path,
@@ -35,7 +36,7 @@ from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.settings import read_config, write_config
 from tract.storage import files
-from tract.transaction import STATES, Transaction, transaction
+from tract.transaction import Transaction, transaction
 
 CONFIG_FILE = "config.toml"
 _LINKS = (SPAWN_REF, CHILD_REFS)

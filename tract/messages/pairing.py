@@ -158,6 +158,11 @@ def tool_ids(message: Message) -> tuple[list[str], list[str]]:
     return [call.label for call in calls], [result.label for result in results]
 
 
+def is_of_tool(message: Message) -> bool:
+    """Whether the message calls tools, or answers their calls."""
+    return bool(any(tools_in(message)))
+
+
 class ToolUnits(NamedTuple):
     """Messages that belong together: *of* has for each member all of its unit, in order.
 

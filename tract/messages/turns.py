@@ -7,24 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
-from tract.messages.anthropic import read_anthropic
 from tract.messages.message import Message
-from tract.messages.openai import read_openai
 from tract.messages.parts import Part, Reasoning, Refusal, Summary, Text, ToolCall, ToolResult, Turn, placeholder
-from tract.messages.responses import read_responses
 from tract.objects.message_format import JSON, MessageFormat
 
-_READERS: dict[MessageFormat, Callable[[Mapping[str, JSON], int], Turn]] = {
-    "openai": read_openai,
-    "responses": read_responses,
-    "anthropic": read_anthropic,
-}
+_Reader: TypeAlias = Callable[[Mapping[str, JSON], int], Turn]
+
+_readers: dict[MessageFormat, _Reader] = {}
+
+
+def _load_reader(format: MessageFormat) -> _Reader:
+    """What reads messages of *format*: loaded with the first of them, as most contexts have one format."""
+    if format == "openai":
+        from tract.messages.openai import read_openai as read
+    elif format == "responses":
+        from tract.messages.responses import read_responses as read
+    else:
+        from tract.messages.anthropic import read_anthropic as read
+    _readers[format] = read
+    return read
 
 
 def turn_of(message: Message, index: int = 0) -> Turn:
     """The neutral turn of *message*, which is message *index* of its context."""
-    turn = _READERS[message.format](message.raw, index)
+    read = _readers.get(message.format) or _load_reader(message.format)
+    turn = read(message.raw, index)
     if not message.is_error:
         return turn
     failed = tuple(part._replace(is_error=True) if isinstance(part, ToolResult) else part for part in turn.parts)

@@ -30,6 +30,9 @@ SPAWN_REF = "refs/archive/spawn"
 CHILD_REFS = "refs/archive/children/"
 """Where a tract has a ref for each child, named by the first digits of the child's first commit."""
 
+STATES = "state"
+"""The folder of a tract's states, beside its refs."""
+
 TRACTS = "tracts/"
 ROOT = "root"
 """The name of a store's root tract, whose refs have no prefix."""

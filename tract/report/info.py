@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tract.compile.workspace import Workspace, ask_store
 from tract.errors import CommitNotFoundError, TractError
@@ -20,7 +20,9 @@ from tract.objects.message_format import JSON
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 from tract.report.text import Shown, count_of, excerpt, short
-from tract.tokens.usage import TokenUsage, usage_of
+
+if TYPE_CHECKING:
+    from tract.tokens.usage import TokenUsage
 
 
 def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
@@ -154,13 +156,19 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         message=commit.message,
         metadata=None if commit.metadata is None else copy_json(commit.metadata),
         generation_config=None if config is None else copy_json(config),
-        usage=None if usage is None else usage_of(usage),
+        usage=None if usage is None else _usage_of(usage),
         priority=priority_of(notes.priorities.get(repo, id), content),
         author=commit.author,
         created_at=moment(commit.time),
         _told=lambda: ask_store(space, lambda open_: _told(open_, commit)),
         _count=_text_counter(space, None if commit.operation is CommitOperation.RECORD else commit.content),
     )
+
+
+def _usage_of(note: Mapping[str, Any]) -> TokenUsage:
+    from tract.tokens.usage import usage_of  # most commits have none
+
+    return usage_of(note)
 
 
 def _told(space: Workspace, commit: Commit) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tract.compile.compiler import is_of_tool
 from tract.compile.tables import tables_at
 from tract.compile.tail import Row, change_of_commits, row_of
 from tract.compile.totals import ContextTotals, context_totals, count_commits, newest_usage
@@ -19,17 +18,16 @@ from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
 from tract.history.walk import ancestors, first_parents
 from tract.messages.message import Message
-from tract.messages.pairing import Pairing, Tool, is_answer, tools_in
+from tract.messages.pairing import Pairing, Tool, is_answer, is_of_tool, tools_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
-from tract.refs.names import REMOTES
+from tract.refs.names import REMOTES, STATES
 from tract.repo import Repository
 from tract.report.info import CommitInfo, describe_all
 from tract.report.text import Shown, count_of, short
 from tract.storage import files
-from tract.transaction import STATES
 from tract.tree import Context
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tract.errors import TokenizerError
-from tract.tokens.vocabularies import load_ranks
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
@@ -133,6 +132,8 @@ def _encoding(name: str) -> Encoding:
 
 def _build(name: str) -> Encoding:
     from tiktoken import Encoding  # 20 ms, which commands that count nothing need not pay
+
+    from tract.tokens.vocabularies import load_ranks  # the same
 
     try:
         # No special tokens: encode_ordinary takes none.

@@ -20,8 +20,6 @@ from tract.cli.rendering import (
     tokens_text,
 )
 from tract.compile.workspace import Workspace
-from tract.history.collapse import collapse_told_by, kept_messages_of
-from tract.history.compression import is_summary, sources_by_summary
 from tract.history.context import context_at, find_entry
 from tract.history.priority import PriorityAnnotation, annotation_history
 from tract.messages import compact_json, message_text
@@ -151,6 +149,11 @@ def _print_dropped(console: Console, space: Workspace, id: ObjectId) -> None:
 def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:
     """The messages that commit *id* stands for, none where they are not kept any more; None for one that stands for none."""
     repo = space.repo
+    if not repo.commit(id).metadata:
+        return None  # a commit that stands for others says so there; most say nothing
+    from tract.history.collapse import collapse_told_by, kept_messages_of
+    from tract.history.compression import is_summary, sources_by_summary
+
     if is_summary(repo, id):
         return sources_by_summary(repo, [id])[id]
     collapse = collapse_told_by(repo, id)
@@ -159,6 +162,8 @@ def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:
 
 def _print_sources(console: Console, space: Workspace, id: ObjectId, sources: Sequence[Entry]) -> None:
     """The messages that a summary, or the message for what a child did, stands for, a line each."""
+    from tract.history.collapse import collapse_told_by
+
     collapse = collapse_told_by(space.repo, id)
     whose = "" if collapse is None else f" of tract '{collapse.child}'"
     console.line("")

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from tract.compile.compiler import is_of_tool
 from tract.compile.workspace import Workspace
 from tract.config import LEAST_WINDOW
 from tract.curation.compress.result import CachePrices, CompressedPart, PrefixCost
@@ -28,7 +27,7 @@ from tract.errors import CompressionError
 from tract.history.compression import is_summary
 from tract.messages import tool_ids
 from tract.messages.message import CompileWarning, Message
-from tract.messages.pairing import is_reasoning
+from tract.messages.pairing import is_of_tool, is_reasoning
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 from tract.refs.store import ANY, Expected

@@ -45,14 +45,13 @@ from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
 from tract.objects.id import ObjectId
 from tract.objects.model import Object, Operation, read_operation
-from tract.refs.names import HEAD, TAGS, TRACTS
+from tract.refs.names import HEAD, STATES, TAGS, TRACTS
 from tract.refs.ref_files import ref_at
 from tract.storage import files
 from tract.storage.counts import damaged_at, read_counts
 from tract.storage.locks import FileLock
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import decode_shallow, readable_cuts
-from tract.transaction import STATES
 
 _TRIES = 3
 
