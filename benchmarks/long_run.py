@@ -104,37 +104,54 @@ def run(
     return Outcome(tuple(samples), turns, highest, compressions, collections, len(pins))
 
 
+class Row(NamedTuple):
+    """A diagram: its title, and lines with a name, a colour and points, each a share of the turns and a value."""
+
+    title: str
+    lines: list[tuple[str, str, list[tuple[float, float]]]]
+
+
 def plot(outcome: Outcome) -> str:
     """The disk and the context over the turns, as an SVG."""
-    wide, high, left, gap = 720, 150, 70, 50
+    at = [sample.turn / outcome.turns for sample in outcome.samples]
+    sizes = [(x, float(sample.size)) for x, sample in zip(at, outcome.samples, strict=True)]
+    tokens = [(x, float(sample.tokens)) for x, sample in zip(at, outcome.samples, strict=True)]
     rows = [
-        ("bytes on disk, before and after each gc", [sample.size for sample in outcome.samples], "#2b6cb0"),
-        (f"tokens of the context (budget {BUDGET:,})", [sample.tokens for sample in outcome.samples], "#2f855a"),
+        Row("bytes on disk, before and after each gc", [("", "#2b6cb0", sizes)]),
+        Row(f"tokens of the context (budget {BUDGET:,})", [("", "#2f855a", tokens)]),
     ]
+    return chart(rows, outcome.turns)
+
+
+def chart(rows: list[Row], turns: int) -> str:
+    """Diagrams over the turns, one below the other, as an SVG."""
+    wide, high, left, gap = 720, 150, 70, 50
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + left + 20} {2 * (high + gap) + 30}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide + left + 20} {len(rows) * (high + gap) + 30}" font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for number, (title, values, colour) in enumerate(rows):
+    for number, row in enumerate(rows):
         top = 30 + number * (high + gap)
-        most = 1.1 * max(values)
-        points = " ".join(
-            f"{left + wide * sample.turn / outcome.turns:.1f},{top + high * (1 - value / most):.1f}"
-            for sample, value in zip(outcome.samples, values, strict=True)
-        )
+        largest = max(value for _, _, points in row.lines for _, value in points)
         parts += [
-            f'<text x="{left}" y="{top - 8}">{title}</text>',
+            f'<text x="{left}" y="{top - 8}">{row.title}</text>',
             f'<path d="M{left} {top}V{top + high}H{left + wide}" fill="none" stroke="#888"/>',
-            f'<polyline points="{points}" fill="none" stroke="{colour}"/>',
         ]
+        for place, (name, colour, values) in enumerate(row.lines):
+            points = " ".join(
+                f"{left + wide * x:.1f},{top + high * (1 - value / (1.1 * largest)):.1f}" for x, value in values
+            )
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
+            if name:
+                x = left + wide - 110 * (len(row.lines) - place)
+                parts.append(f'<text x="{x}" y="{top - 8}" fill="{colour}">{name}</text>')
         for share in (0, 0.5, 1):
             y = top + high * (1 - share / 1.1)
-            parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{share * max(values):,.0f}</text>')
+            figure = f"{share * largest:,.0f}" if largest >= 10 else f"{share * largest:.2f}"
+            parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{figure}</text>')
         for share in (0, 0.25, 0.5, 0.75, 1):
             x = left + wide * share
-            parts.append(
-                f'<text x="{x:.1f}" y="{top + high + 16}" text-anchor="middle">{share * outcome.turns:,.0f}</text>'
-            )
+            parts.append(f'<text x="{x:.1f}" y="{top + high + 16}" text-anchor="middle">{share * turns:,.0f}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 

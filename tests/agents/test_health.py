@@ -305,7 +305,7 @@ def test_archives_that_are_older_than_they_are_kept_wait_for_gc() -> None:
     found = t.health()
 
     assert 1 == found.archives_waiting
-    assert Action("gc", {}, "originals of summaries are older than they are kept: 1") == named(found, "gc").action
+    assert Action("gc", {}, "originals of 1 compression are older than they are kept") == named(found, "gc").action
 
 
 def test_looking_changes_nothing() -> None:

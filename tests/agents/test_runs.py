@@ -11,7 +11,7 @@ import pytest
 from tests.agents.test_orchestrator import FREE, make, scripted, work
 from tests.cli.conftest import runner
 from tests.making import make_tract, texts
-from tract import Decision, OrchestratorConfig, Tract, TriggerConfig
+from tract import Decision, OrchestratorConfig, Tract, TractConfig, TriggerConfig
 from tract.errors import MergeError
 
 pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
@@ -252,3 +252,46 @@ def test_what_comes_after_a_run_of_one_s_own_is_not_refused() -> None:
     t.reset("HEAD~2")
 
     assert texts(t) == ["be brief", "one"]
+
+
+def forgetful(path: Path) -> Tract:
+    """A tract that keeps the originals of summaries for no time."""
+    config = TractConfig(author="tester", archive_retention_days=0, orphan_retention_days=0)
+    t = make_tract("be brief", path=path, config=config, verify_cache=False)
+    t.configure_policies(autonomy="autonomous")
+    return t
+
+
+def test_a_run_by_rule_collects_what_is_old_enough_and_only_once(tmp_path: Path) -> None:
+    with forgetful(tmp_path) as t:
+        for number in range(30):
+            t.user(f"m {number}")
+        t.compress(content="many", keep_recent=2)
+
+        assert [one.action.name for one in t.orchestrate(config=FREE).steps] == ["gc"]
+        assert t.health().archives_waiting == 0
+        assert t.orchestrate(config=FREE).steps == ()
+
+
+def test_what_gc_has_to_leave_is_not_collected_again_and_again(tmp_path: Path) -> None:
+    with forgetful(tmp_path) as t:
+        for number in range(30):
+            t.user(f"m {number}")
+        t.branch("keeps-them")
+        t.compress(content="many", keep_recent=2)
+
+        assert [one.action.name for one in t.orchestrate(config=FREE).steps] == ["gc"]
+        assert t.orchestrate(config=FREE).steps == ()
+
+
+def test_a_trigger_inside_a_commit_never_collects(tmp_path: Path) -> None:
+    with forgetful(tmp_path) as t:
+        for number in range(30):
+            t.user(f"m {number}")
+        t.compress(content="many", keep_recent=2)
+        t.configure_orchestrator(OrchestratorConfig(triggers=TriggerConfig(2, None), autonomy_ceiling="autonomous"))
+        t.user("a")
+        t.user("b")
+
+        (run,) = t.orchestrator_runs()
+        assert run.steps == ()

@@ -50,8 +50,11 @@ def test_it_is_paused_resumed_and_stopped(long: Run) -> None:
     assert long("orchestrate", "--stop").out == "stopped\n"
     assert long("orchestrate", "--watch", "--log").status == 2
     assert long("orchestrate", "--watch", "--interval", "-1").status == 2
-    wrong = long("orchestrate", "--on-token-threshold", "abc")
+    wrong = long("orchestrate", "--watch", "--on-token-threshold", "abc")
     assert (wrong.status, "on_token_threshold must be a share of the budget, not 'abc'" in wrong.err) == (128, True)
+    assert long("orchestrate", "--on-token-threshold", "0.5").status == 2
+    assert "written HH:MM, not '25:00'" in long("orchestrate", "--watch", "--at", "25:00").err
+    assert "written as 30m, 6h or 1d, not 'often'" in long("orchestrate", "--watch", "--every", "often").err
 
 
 def test_a_sidecar_works_beside_an_agent_until_it_is_told_to_end(run: Run, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def _pressure(subject: Subject) -> Advice | None:
 
 def _garbage(subject: Subject) -> Advice | None:
     if subject.archives_waiting:
-        why = f"originals of summaries are older than they are kept: {subject.archives_waiting}"
+        why = f"originals of {count_of(subject.archives_waiting, 'compression')} are older than they are kept"
     elif subject.space.repo.path is not None and is_due(subject.space.repo):
         why = "the store has many small packs or loose objects"
     else:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tract.agents.advice import advise
+from tract.agents.archives import ArchiveTable
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
 from tract.agents.measures import Measures, Share
 from tract.agents.rules import KEPT_TURNS
@@ -19,7 +20,6 @@ from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, context_totals, newest_usage
 from tract.compile.workspace import Workspace
-from tract.config import read_retention
 from tract.history.branch import on_branch
 from tract.history.context import context_at, index_of
 from tract.history.times import moment
@@ -87,7 +87,7 @@ class CacheState(NamedTuple):
 class Health(Shown):
     """The state of a branch's context.
 
-    *torn* are calls without a result, and results without a call, that the conversation went past. *archives_waiting* are summaries in it whose originals the next gc may take.
+    *torn* are calls without a result, and results without a call, that the conversation went past. *archives_waiting* are compressions whose originals the next gc may take.
     *advice* is what could be done, the least risky first; each is an action.
     """
 
@@ -128,6 +128,7 @@ class HealthTable:
 
     measures: Measures | None = None
     branches: BranchTable = field(default_factory=BranchTable)
+    archives: ArchiveTable = field(default_factory=ArchiveTable)
 
     def measured(self, space: Workspace, snapshot: Snapshot) -> Measures:
         """The figures of *snapshot*; they cost the rows that were added since."""
@@ -146,13 +147,14 @@ def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) 
     budget = space.repo.config.budget
     tokens = context_totals(space, tip).tokens.total
     most = None if budget is None else budget.max_tokens
+    table.archives.advance(space.repo, tip)
     return Subject(
         space,
         snapshot,
         measures=measures,
         tokens=tokens,
         budget=most,
-        archives_waiting=_archives_waiting(space, measures),
+        archives_waiting=table.archives.waiting(space),
     )
 
 
@@ -232,19 +234,6 @@ def _open_calls(measures: Measures) -> tuple[OpenCall, ...]:
     )
 
 
-def _archives_waiting(space: Workspace, measures: Measures) -> int:
-    """The summaries whose originals are older than the tract keeps them."""
-    kept = space.config.archive_retention_days
-    if kept is None or not measures.summaries:
-        return 0
-    days = read_retention("archive_retention_days", kept).days
-    if days is None or days == float("inf"):
-        return 0
-    oldest = space.repo.clock() - round(timedelta(days=days).total_seconds() * 1_000_000)
-    made = (space.repo.commit(measures.columns.commits[row]).time for row in measures.summaries)
-    return sum(time < oldest for time in made)
-
-
 def _cache(space: Workspace, tip: ObjectId | None, totals: ContextTotals) -> CacheState:
     found = newest_usage(space, tip)
     event = None if found is None else space.usages.event(space.repo, found[0])
@@ -277,7 +266,9 @@ def health_lines(one: Health) -> list[str]:
     lines += [f"call {call.tool_name} ({call.call_id or 'no id'}) waits for its result" for call in one.open_calls]
     lines += [f"torn: {warning}" for warning in one.torn[:5]]
     lines += [_branch_line(branch) for branch in one.branches if branch.state != "current"]
-    lines += [f"originals of {one.archives_waiting} summaries wait for gc"] if one.archives_waiting else []
+    lines += (
+        [f"originals of {count_of(one.archives_waiting, 'compression')} wait for gc"] if one.archives_waiting else []
+    )
     return [*lines, _cache_line(one.cache), *(str(advice) for advice in one.advice)]
 
 

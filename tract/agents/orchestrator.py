@@ -162,7 +162,9 @@ class Status:
     """What is known of the orchestrator in every process.
 
     *run* is the id of the run that is under way or paused, *used* what it has used so far.
-    *looked_at* and *generation* are where HEAD was after the last run, *is_above* whether the token threshold was passed then; *failed_at* is the same after a failure.
+    *looked_at* and *generation* are where HEAD was after the last run, *is_above* whether the token threshold was passed then.
+    *ran_at* is when the last run ended, in microseconds; *failed* how many runs on end have failed, and *retry_at* when the triggers may begin one again then.
+    *held* are the archives that were waiting and that the last gc of a run left all the same, because something else needs them.
     """
 
     state: State = "idle"
@@ -173,6 +175,23 @@ class Status:
     looked_at: str | None = None
     generation: int = 0
     is_above: bool = False
+    held: int = 0
+    ran_at: int = 0
+    failed: int = 0
+    retry_at: int = 0
+
+
+_ADDED = ("held", "ran_at", "failed", "retry_at")
+
+FIRST_RETRY = 30.0
+"""Seconds that the triggers wait after a run that failed; twice as long after each further one."""
+
+LAST_RETRY = 3600.0
+
+
+def retry_after(failed: int) -> float:
+    """How many seconds the triggers wait after so many failures on end."""
+    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** (min(failed, 20) - 1))
 
 
 class StatusTable(TractNote[Status]):
@@ -197,6 +216,7 @@ def _read(body: Mapping[str, Any]) -> Status:
         rest = {name: body[name] for name in ("run", "reason", "used", "looked_at", "generation", "is_above")}
         if body["state"] not in STATES:
             raise ValueError(f"{body['state']!r:.40} is no state")
+        rest |= {name: body.get(name, 0) for name in _ADDED}
         return Status(state=body["state"], triggers=triggers, **rest)
     except (KeyError, TypeError, ValueError, OrchestratorError) as exc:
         raise ObjectCorruptError("refs/notes/orchestrator", f"it holds no status of an orchestrator: {exc}") from exc

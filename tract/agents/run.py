@@ -20,9 +20,10 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
 
 from tract.agents.acting import Wish, act, pinned_down
-from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy
+from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
 from tract.agents.hands import ORIGIN, Hands, as_openai, calls_in, outcome_of, tool_format
 from tract.agents.health import Health, health_lines
+from tract.agents.operations import checked, risk_of
 from tract.agents.orchestrator import (
     DONE,
     OrchestratorConfig,
@@ -31,7 +32,9 @@ from tract.agents.orchestrator import (
     Status,
     StatusTable,
     StepResult,
+    TriggerConfig,
     change_status,
+    retry_after,
 )
 from tract.agents.planner import Plan
 from tract.agents.preview import concerned
@@ -41,8 +44,10 @@ from tract.agents.schemas import tool_definitions
 from tract.agents.target import TractLike
 from tract.errors import ContentValidationError, LLMError, OrchestratorError, TractError
 from tract.llm.types import LLMClient, LLMResponse
+from tract.maintenance.gc.run import is_due
 from tract.reflog import of_run
 from tract.repo import Repository
+from tract.report.status import StatusInfo
 from tract.tokens.usage import read_usage
 from tract.transaction import Transaction
 
@@ -65,6 +70,7 @@ class Target(TractLike, Protocol):
     """The tract that a run is about, and who answers for it."""
 
     def autonomy_in_force(self) -> Autonomy: ...
+    def triggers_in_force(self) -> TriggerConfig: ...
     def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> Proposal: ...
     def health(self, branch: str | None = None) -> Health: ...
     def plan(self, target: int | None = None) -> Plan: ...
@@ -126,12 +132,17 @@ class Run:
     goes_on: bool = False
     """Whether the run was paused, and goes on."""
 
+    collects: bool = True
+    """Whether the rule planner may let gc run: nothing that somebody waits for does."""
+
     is_ending: Callable[[], bool] = lambda: False
     """Whether the process is to end: the call under way is finished, and the next one that looks finds the triggers as they were."""
 
     _begun: float = field(default_factory=time.monotonic)
     _calls_seen: dict[str, int] = field(default_factory=dict)
     _failed: int = 0
+    _least: int | None = None
+    """The fewest tokens that the context had between two steps."""
 
     def work(self) -> OrchestratorResult:
         """Do it, write down what was done, and say so; a failure of a model's ends the run, and is told."""
@@ -139,6 +150,7 @@ class Run:
         change_status(repo, self._beginning, state="running", run=self.id, reason=self.reason, used=self.used.as_map())
         assessment = self.tract.health()
         state: State = "idle"
+        has_failed = False
         try:
             with _tagging(repo, self.id):
                 (self._by_rule if self.client is None else self._by_model)(assessment)
@@ -146,15 +158,15 @@ class Run:
         except _EndError as exc:
             why, state = str(exc), exc.state
         except LLMError as exc:
-            why = f"the model failed: {exc}"
+            why, has_failed = f"the model failed: {exc}", True
         except TractError as exc:
-            why = f"it failed: {exc}"
+            why, has_failed = f"it failed: {exc}", True
         except BaseException as exc:
-            self._end(assessment, "idle", f"it failed: {type(exc).__name__}: {exc}")
+            self._end(assessment, "idle", f"it failed: {type(exc).__name__}: {exc}", has_failed=True)
             raise
-        return self._end(assessment, state, why)
+        return self._end(assessment, state, why, has_failed=has_failed)
 
-    def _end(self, assessment: Health, state: State, why: str) -> OrchestratorResult:
+    def _end(self, assessment: Health, state: State, why: str, *, has_failed: bool) -> OrchestratorResult:
         repo = self.tract.repository
         self.used.seconds += time.monotonic() - self._begun
         result = OrchestratorResult(
@@ -177,25 +189,32 @@ class Run:
             cost=self.used.cost,
         )
         is_kept = state == "paused"
-        tip = repo.head()[1]
-        where: dict[str, Any] = {}
-        if not self.is_ending():
-            share = self.status.read(repo).triggers.on_token_threshold
-            where = {
-                "looked_at": None if tip is None else tip.hex(),
-                "generation": 0 if tip is None else repo.commit(tip).generation,
-                "is_above": _is_above(share, now.token_count, now.token_budget_max),
-            }
+        where = {} if has_failed or self.is_ending() else self._where(now)
         run = self.id if is_kept else None
         used = self.used.as_map() if is_kept else {}
 
         def ended(found: Status) -> Status:
             # Who paused while the last call came to its end holds the triggers; nothing is left to go on with.
             now = "paused" if found.state == "paused" else state
-            return replace(found, state=now, run=run, used=used, reason=self.reason if is_kept else "")
+            failed, time = (found.failed + 1 if has_failed else 0), repo.clock()
+            retry_at = time + round(retry_after(failed) * 1_000_000) if failed else 0
+            reason = self.reason if is_kept else ""
+            found = replace(found, state=now, run=run, used=used, reason=reason)
+            return replace(found, ran_at=time, failed=failed, retry_at=retry_at)
 
         change_status(repo, ended, **where)
         return result
+
+    def _where(self, now: StatusInfo) -> dict[str, Any]:
+        """What the triggers count from next time."""
+        repo = self.tract.repository
+        tip, share = repo.head()[1], self.tract.triggers_in_force().on_token_threshold
+        least = now.token_count if self._least is None else min(now.token_count, self._least)
+        return {
+            "looked_at": None if tip is None else tip.hex(),
+            "generation": 0 if tip is None else repo.commit(tip).generation,
+            "is_above": _is_above(share, least, now.token_budget_max),
+        }
 
     def _beginning(self, found: Status) -> Status:
         """The status, where a run may begin on it."""
@@ -235,6 +254,9 @@ class Run:
 
     def _add(self, step: StepResult) -> None:
         self.steps.append(step)
+        if step.result.error is None:  # agents go on meanwhile: what counts is whether the run brought it down
+            tokens = self.tract.status().token_count
+            self._least = tokens if self._least is None else min(self._least, tokens)
         told = self.config.told.on_step
         if told is not None:
             try:
@@ -265,10 +287,12 @@ class Run:
             done.add(_key(advice))
             self.used.steps += 1
             self.used.calls += 1
-            if self._waits(advice):
+            if self._is_settled(advice):
                 continue
             wish = Wish(advice, ORIGIN, advice.reason)
             acted = act(self.tract, wish, self._autonomy())
+            if advice.name == "gc" and acted.proposal is None:
+                self._note_collected()
             proposal = None if acted.proposal is None else self._decided(acted.proposal)
             result = acted.result if proposal is None else outcome_of(proposal)
             self._add(
@@ -278,18 +302,36 @@ class Run:
             )
 
     def _advised(self) -> Iterator[Action]:
+        """What could be done: to the context first, then to the branches and to the store."""
         for one in self.tract.plan().steps:
             yield one.action
+        for one in self.tract.health().advice:
+            if one.action.name == "archive" or (one.action.name == "gc" and self._may_collect()):
+                yield one.action
 
-    def _waits(self, action: Action) -> bool:
-        """Whether the same, or nearly the same, waits already or was rejected."""
+    def _may_collect(self) -> bool:
+        """Whether nobody waits for this run, and gc would find more than what the last one had to leave."""
+        if not self.collects:
+            return False
+        repo = self.tract.repository
+        return self.tract.health().archives_waiting > self.status.read(repo).held or is_due(repo)
+
+    def _note_collected(self) -> None:
+        held = self.tract.health().archives_waiting
+        if held != self.status.read(self.tract.repository).held:
+            change_status(self.tract.repository, held=held)
+
+    def _is_settled(self, action: Action) -> bool:
+        """Whether the same, or nearly the same, was rejected, or waits already and still has to."""
         try:
             settled = pinned_down(self.tract, action)
             wanted = set(concerned(settled))
+            waits = needs_approval(risk_of(self.tract, checked(settled), ORIGIN), self._autonomy())
         except TractError:
             return False  # what is wrong with it is told when it is tried
         for one in ProposalTable().read(self.tract.repository).values():
-            if one.origin != ORIGIN or one.action.name != action.name or one.status not in ("pending", "rejected"):
+            is_decided = one.status == "rejected" or (waits and one.status == "pending")
+            if one.origin != ORIGIN or one.action.name != action.name or not is_decided:
                 continue
             about = {subject.commit for subject in one.about}
             if one.action.arguments == settled.arguments or len(about & wanted) * 2 > len(wanted):

@@ -47,7 +47,7 @@ def _cost(prefix: PrefixCost | None) -> str:
 
 @dataclass(slots=True)
 class Subject:
-    """What advice is about: a context and its figures; *archives_waiting* are summaries whose originals may go.
+    """What advice is about: a context and its figures; *archives_waiting* are compressions whose originals may go.
 
     *saved* has for a row what steps before save of it, for who plans several.
     """

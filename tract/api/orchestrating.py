@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tract.api.policing import _FIRING, Policing
@@ -17,9 +18,17 @@ from tract.transaction import check_idle, is_idle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, State, Status, StatusTable
+    from tract.agents.orchestrator import (
+        OrchestratorConfig,
+        OrchestratorResult,
+        State,
+        Status,
+        StatusTable,
+        TriggerConfig,
+    )
     from tract.agents.run import Run, Target
     from tract.agents.runs import RunInfo
+    from tract.agents.schedule import Schedule
     from tract.llm.types import LLMClient
     from tract.objects.model import RefValue
 
@@ -38,6 +47,9 @@ class Orchestrating(Policing):
     _silent_at = -1
     """The moves of notes' refs at which the tract had neither policies nor an orchestrator."""
     _is_ending: Callable[[], bool] | None = None
+    _watched: TriggerConfig | None = None
+    _schedule: Schedule | None = None
+    _watch_began: datetime
 
     def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
         """Say how the orchestrator works, and when: *config* or the defaults, with *llm_callable* (whatever ``configure_llm`` takes), else the configured model, else the rule planner.
@@ -67,6 +79,11 @@ class Orchestrating(Policing):
 
         OrchestratorError where it is paused, and for a *config* that is none; LockTimeoutError where a run is under way, in any process; MergeError and its like where such a command is.
         """
+        return self._orchestrate(reason, config, llm_callable)
+
+    def _orchestrate(
+        self, reason: str, config: OrchestratorConfig | None = None, llm_callable: Any = None, *, collects: bool = True
+    ) -> OrchestratorResult:
         from tract.agents.run import Run, check_free
         from tract.llm.callables import as_client
 
@@ -74,7 +91,9 @@ class Orchestrating(Policing):
         check_free(status.state, status.run)
         check_idle(self._repo)
         client = as_client(llm_callable) if llm_callable is not None else self._client_of_runs or self._client
-        return self._work(Run(cast("Target", self), self._config_here(config), client=client, reason=reason))
+        return self._work(
+            Run(cast("Target", self), self._config_here(config), client=client, reason=reason, collects=collects)
+        )
 
     def pause_orchestrator(self) -> None:
         """Let a run end after the call under way, in whatever process it is, and hold every trigger, until it is resumed or stopped."""
@@ -118,23 +137,48 @@ class Orchestrating(Policing):
         with self._access() as space:
             return read_runs(space.repo, limit)
 
-    def orchestrate_if_due(self, trigger: Literal["commit", "compile", "watch"] = "watch") -> OrchestratorResult | None:
-        """Run the orchestrator where one of its triggers says so; None where none does, and where it is paused or under way."""
+    def orchestrate_if_due(
+        self, trigger: Literal["commit", "compile", "watch"] = "watch", *, config: OrchestratorConfig | None = None
+    ) -> OrchestratorResult | None:
+        """Run the orchestrator where one of its triggers says so; None where none does, and where it is paused or under way.
+
+        After a run that failed the triggers wait: half a minute, and twice as long after each further one, an hour at most.
+        """
         why = self._why_due(trigger)
         if why is None:
             return None
         try:
-            return self.orchestrate(reason=why)
+            return self._orchestrate(why, config)
         except LockTimeoutError:
             return None  # it is under way
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Inside, the triggers are this handle's alone, who calls :meth:`orchestrate_if_due`; LockTimeoutError where another process watches."""
-        from tract.agents.orchestrator import only_one
+    def watching(self, triggers: TriggerConfig | None = None, schedule: Schedule | None = None) -> Iterator[None]:
+        """Inside, the triggers are this handle's alone, who calls :meth:`orchestrate_if_due`; LockTimeoutError where another process watches.
+
+        *triggers* are looked at in the place of those that are kept, and gone with this handle; *schedule* is looked at beside them.
+        What was above the threshold when it begins counts as new: other limits may hold here.
+        """
+        from tract.agents.orchestrator import change_status, only_one
+        from tract.history.times import moment
 
         with only_one(self._repo, "watch"):
-            yield
+            self._watched, self._schedule = triggers, schedule
+            self._watch_began = moment(self._repo.clock()).astimezone()
+            try:
+                status = self._status()
+                tip = self._repo.head()[1]
+                if status.looked_at is None and tip is not None:
+                    change_status(self._repo, looked_at=tip.hex(), generation=self._repo.commit(tip).generation)
+                if status.is_above:
+                    change_status(self._repo, is_above=False)
+                yield
+            finally:
+                self._watched = self._schedule = None
+
+    def triggers_in_force(self) -> TriggerConfig:
+        """The triggers that this handle looks at."""
+        return self._status().triggers if self._watched is None else self._watched
 
     def end_runs_when(self, is_ending: Callable[[], bool]) -> None:
         """Let a run of this handle end after the call under way as soon as *is_ending* says so, as a service that is told to end does."""
@@ -196,7 +240,7 @@ class Orchestrating(Policing):
         token = _FIRING.set(True)
         try:
             with self._as_itself():
-                result = self.orchestrate(reason=why)
+                result = self._orchestrate(why, collects=False)
         except Exception as exc:  # noqa: BLE001  # the user's own model
             what = str(exc) if isinstance(exc, TractError) else f"{type(exc).__name__}: {exc}"
             self._own.warn(PolicyWarning(f"the orchestrator failed: {what}"))
@@ -220,11 +264,16 @@ class Orchestrating(Policing):
     def _why_due(self, trigger: str) -> str | None:
         """Which trigger says that it is time, in words."""
         status = self._status()
-        triggers, repo = status.triggers, self._repo
+        triggers, repo = self.triggers_in_force(), self._repo
         branch, tip = repo.head()
         known, self._own.budget_used = self._own.budget_used, None
         if status.state in ("paused", "running") or branch is None or tip is None or not is_idle(repo):
             return None
+        if status.retry_at > repo.clock():
+            return None
+        why = self._why_scheduled(status) if trigger == "watch" else None
+        if why is not None:
+            return why
         if repo.commit(tip).generation < status.generation:  # HEAD went back, or elsewhere: it is counted from here on
             from tract.agents.orchestrator import change_status
 
@@ -246,6 +295,14 @@ class Orchestrating(Policing):
 
                 change_status(repo, is_above=False)
         return None
+
+    def _why_scheduled(self, status: Status) -> str | None:
+        if self._schedule is None:
+            return None
+        from tract.history.times import moment
+
+        last = None if not status.ran_at else moment(status.ran_at).astimezone()
+        return self._schedule.why_due(last, self._watch_began, moment(self._repo.clock()).astimezone())
 
     def _count_since(self, status: Status, most: int) -> int:
         from tract.history.walk import first_parents

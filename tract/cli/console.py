@@ -12,7 +12,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from tract.errors import ContentValidationError, NotARepositoryError, ReadOnlyError
 from tract.escape import escaped
@@ -277,13 +277,13 @@ class Console:
             yield looking_workspace(repo, self.warn)
 
     @contextmanager
-    def open_tract(self) -> Iterator[Tract]:
-        """The store as an open tract, for commands that write."""
+    def open_tract(self, *, on_moved: Literal["error", "append"] = "error") -> Iterator[Tract]:
+        """The store as an open tract, for commands that write; *on_moved* as in ``Tract.open``."""
         from tract.api.tract import Tract  # takes longer to load than many a command to run
 
         repo = self._open()
         try:
-            opened = Tract(repo)
+            opened = Tract(repo, on_moved=on_moved)
         except BaseException:
             repo.close()
             raise

@@ -19,10 +19,14 @@ INSTRUCTIONS = ("system", "developer")
 """The roles of messages that tell a model what to do, and that providers take apart from the rest."""
 
 
+_ROW = 200
+"""So many entries in a row are read in the time that one look-up takes."""
+
+
 class ContextView:
     """The context at a commit, place by place, with the priority of each message now.
 
-    All of it is read when all is asked for; single messages are looked up.
+    All of it is read when all is asked for, or much of it; single messages are looked up.
     """
 
     def __init__(self, space: Workspace, head: ObjectId) -> None:
@@ -30,6 +34,7 @@ class ContextView:
         self._context = context_at(space.repo, head)
         self._snapshot = space.compiler.compile(head)
         self._notes = space.compiler.advance_notes()
+        self._looks = 0
 
     @cached_property
     def items(self) -> list[Entry]:
@@ -46,7 +51,12 @@ class ContextView:
 
     def entry(self, at: int) -> Entry:
         """The entry at a place."""
-        return self.items[at] if "items" in self.__dict__ else entry_at(self.space.repo, self._context, at)
+        return self.items[at] if self._is_read() else entry_at(self.space.repo, self._context, at)
+
+    def _is_read(self) -> bool:
+        """Whether all entries are read, or would better be: to look one up takes as long as to read some hundred in a row."""
+        self._looks += 1
+        return "items" in self.__dict__ or self._looks * _ROW > len(self)
 
     def place_of(self, revision: Revision, error: type[TractError]) -> int:
         """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
@@ -55,7 +65,7 @@ class ContextView:
             commit = message_named(repo, revision)
         except EditTargetError as exc:
             raise error(f"'{revision_text(revision)}' is no message: {exc}") from exc
-        at = self.index.get(commit) if "index" in self.__dict__ else index_of(repo, self._context, commit)
+        at = self.index.get(commit) if self._is_read() else index_of(repo, self._context, commit)
         if at is None:
             raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")
         return at

@@ -11,7 +11,8 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tract.agents.orchestrator import OrchestratorConfig, OrchestratorResult, TriggerConfig
+from tract.agents.orchestrator import NO_TRIGGERS, OrchestratorConfig, OrchestratorResult, TriggerConfig
+from tract.agents.schedule import Schedule, read_at, read_every
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.fleet import FILTERS, chosen_tracts
@@ -24,18 +25,25 @@ if TYPE_CHECKING:
 
 _MODES = ("all", "watch", "log", "pause", "resume", "stop", "state")
 
+_OF_WATCHING = ("on_commit_count", "on_token_threshold", "every", "at")
+
 
 def run(console: Console, args: Args) -> int:
     modes = [name for name in _MODES if getattr(args, name)]
     if len(modes) > 1:
         console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
         return USAGE
+    given = [name for name in _OF_WATCHING if getattr(args, name) is not None]
+    if given and not args.watch:
+        console.error(f"--{given[0].replace('_', '-')} goes with --watch")
+        return USAGE
     if args.interval < 1:
         console.error(f"--interval must be a whole number of seconds from 1 on, not {args.interval}")
         return USAGE
     if args.all:
         return _all(console, args)
-    with console.open_tract() as tract, ExitStack() as stack:
+    # What agents say meanwhile is no reason not to curate what was said before.
+    with console.open_tract(on_moved="append") as tract, ExitStack() as stack:
         if args.log:
             return _print_log(console, tract, args)
         if args.pause:
@@ -74,7 +82,7 @@ def _all(console: Console, args: Args) -> int:
                 break
             console.tract = name
             try:
-                with console.open_tract() as tract:
+                with console.open_tract(on_moved="append") as tract:
                     tract.configure_llm(client)
                     found = tract.orchestrate(config=replace(_config(args), max_seconds=seconds, max_tokens=tokens))
             except TractError as exc:
@@ -90,9 +98,7 @@ def _all(console: Console, args: Args) -> int:
 
 
 def _config(args: Args) -> OrchestratorConfig:
-    count, share = args.on_commit_count, args.on_token_threshold
     return OrchestratorConfig(
-        triggers=TriggerConfig(20 if count is None else count or None, 0.7 if share is None else _share(share)),
         callbacks=cli_prompt,
         autonomy_ceiling=args.autonomy,
         profile=args.profile,
@@ -102,6 +108,24 @@ def _config(args: Args) -> OrchestratorConfig:
         max_seconds=args.max_seconds,
         model=args.model,
     )
+
+
+def _triggers(args: Args, tract: Tract) -> TriggerConfig:
+    """When a process that watches works: as the command line says, else as the tract was configured, else by the defaults."""
+    kept = tract.triggers_in_force()
+    usual = TriggerConfig() if kept == NO_TRIGGERS else kept
+    count, share = args.on_commit_count, args.on_token_threshold
+    return TriggerConfig(
+        usual.on_commit_count if count is None else count or None,
+        usual.on_token_threshold if share is None else _share(share),
+    )
+
+
+def _schedule(args: Args) -> Schedule | None:
+    if args.every is None and args.at is None:
+        return None
+    every = None if args.every is None else read_every(args.every)
+    return Schedule(every, None if args.at is None else read_at(args.at))
 
 
 def _share(text: str) -> float | None:
@@ -132,14 +156,13 @@ def _print_log(console: Console, tract: Tract, args: Args) -> int:
 
 def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Args) -> int:
     """Look again and again whether a trigger says that it is time, until SIGTERM or Ctrl-C, which let the call under way come to its end."""
-    tract.configure_orchestrator(config)
     ending = threading.Event()
     tract.end_runs_when(ending.is_set)
     failed: str | None = None
-    with tract.watching(), told_to_end(ending):
+    with tract.watching(_triggers(args, tract), _schedule(args)), told_to_end(ending):
         while not ending.is_set():
             try:
-                found = tract.orchestrate_if_due("watch")
+                found = tract.orchestrate_if_due("watch", config=config)
                 if found is not None:
                     _print(console, found, args)
                     console.flush()
@@ -199,13 +222,26 @@ COMMAND = Command(
             choices=("read", "self", "supervisor", "full"),
             help="Which operations a model has.",
         ),
-        Param("on_commit_count", ("--on-commit-count",), int, metavar="N", help="Run after N messages (20); 0: never."),
+        Param(
+            "on_commit_count",
+            ("--on-commit-count",),
+            int,
+            metavar="N",
+            help="With --watch: run after N messages (20); 0: never.",
+        ),
         Param(
             "on_token_threshold",
             ("--on-token-threshold",),
             metavar="SHARE",
-            help="Run when that share of the budget is used (0.7); 0: never.",
+            help="With --watch: run when that share of the budget is used (0.7); 0: never.",
         ),
+        Param(
+            "every",
+            ("--every",),
+            metavar="AGE",
+            help="With --watch: run, too, when the last run is so long ago: 30m, 6h, 1d.",
+        ),
+        Param("at", ("--at",), metavar="HH:MM", help="With --watch: run, too, each day at that time."),
         Param("interval", ("--interval",), int, default=5, metavar="SECONDS", help="With --watch: how often to look."),
         Param("max_steps", ("--max-steps",), int, default=10, metavar="N", help="Questions to the model, at most."),
         Param("max_tool_calls", ("--max-tool-calls",), int, default=30, metavar="N", help="Calls, at most."),
