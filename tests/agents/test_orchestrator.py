@@ -402,6 +402,21 @@ def test_callbacks_are_told_of_each_step_and_their_failure_harms_nothing() -> No
         (lambda: OrchestratorConfig(callbacks="x"), "callbacks must be callable"),  # type: ignore[arg-type]
         (lambda: TriggerConfig(0), "on_commit_count must be a whole number from 1 on"),
         (lambda: TriggerConfig(1, 2.0), "on_token_threshold must be a share of the budget"),
+        (lambda: TriggerConfig(1 << 80), "on_commit_count must be a whole number from 1 on"),
+        (lambda: TriggerConfig(on_compile="yes"), "on_compile must be True or False, not 'yes'"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(max_tokens=1.5), "max_tokens must be a whole number from 1 on"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(max_cost=float("nan")), "max_cost must be a number over 0, not nan"),
+        (lambda: OrchestratorConfig(temperature=-1), "temperature must be a number from 0 on, not -1"),
+        (lambda: OrchestratorConfig(temperature="hot"), "temperature must be a number from 0 on"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(model=b"m"), "model must be text, not bytes"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(system_prompt=["x"]), "system_prompt must be text, not list"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(task_context=7), "task_context must be text, not int"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(background=1), "background must be True or False, not 1"),  # type: ignore[arg-type]
+        (lambda: OrchestratorConfig(triggers=20), "triggers must be a TriggerConfig, not int"),  # type: ignore[arg-type]
+        (lambda: OrchestratorCallbacks(on_step=3), "on_step must be callable, not int"),  # type: ignore[arg-type]
+        (lambda: make().orchestrate(config={"max_steps": 3}), "config must be an OrchestratorConfig, not dict"),  # type: ignore[arg-type]
+        (lambda: make().orchestrator_runs(limit="all"), "limit must be a number of runs, not 'all'"),  # type: ignore[arg-type]
+        (lambda: make().orchestrate_if_due("often"), "trigger must be commit, compile or watch, not 'often'"),  # type: ignore[arg-type]
     ],
 )
 def test_what_makes_no_sense_is_refused(make_it: Any, error: str) -> None:

@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.llm.server import LLMServer, fail, llm_process, llm_server, text
 from tests.making import call
 from tract import Tract, TractConfig
+
+__all__ = ["llm_process", "llm_server"]
 
 
 @pytest.fixture
@@ -108,3 +112,73 @@ def test_one_command_looks_after_all_tracts_that_need_it(run: Run, tmp_path: Pat
     assert (done.status, "full" in done.out, "small" in done.out) == (0, True, False)
     limited = run("orchestrate", "--all", "--max-tokens", "1", "--max-seconds", "0")
     assert limited.status != 0
+
+
+# A fleet with a model
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> list[str]:
+    """Six tracts of a store."""
+    names = [f"agent {number}" for number in range(6)]
+    for name in names:
+        with Tract.open(tmp_path, tract_id=name) as t:
+            t.user("one")
+            t.user("two")
+    return names
+
+
+def asking(run: Run, server: LLMServer, *options: str) -> Any:
+    environ = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
+    return run("orchestrate", "--all", "--provider", "openai", "--model", "any", *options, **environ)
+
+
+def test_so_many_calls_to_the_model_are_under_way_at_once_and_no_more(
+    run: Run, fleet: list[str], llm_server: LLMServer
+) -> None:
+    llm_server.script(*(text("nothing is left", delay=0.8) for _ in range(7)))
+
+    done = asking(run, llm_server, "--at-once", "3")
+
+    assert (done.status, done.err) == (0, "")
+    assert all(name in done.out for name in fleet)
+    times = sorted(question.at for question in llm_server.requests())
+    assert len(times) == 7  # the root tract, too
+    assert times[1] - times[0] < 0.8
+    assert all(later - before > 0.75 for before, later in zip(times, times[3:], strict=False))
+
+
+@pytest.mark.usefixtures("fleet")
+def test_what_the_fleet_costs_a_day_is_capped_over_commands(run: Run, llm_server: LLMServer) -> None:
+    llm_server.script(
+        *(text("nothing is left", usage={"prompt_tokens": 100, "completion_tokens": 0}) for _ in range(9))
+    )
+
+    first = asking(run, llm_server, "--max-cost-a-day", "250")
+    second = asking(run, llm_server, "--max-cost-a-day", "250")
+
+    assert first.status == 1
+    assert "the limits are reached: 4 of 7 tracts were not looked after" in first.err
+    assert "the limits are reached: 7 of 7 tracts were not looked after" in second.err
+    assert len(llm_server.requests()) == 3
+    assert asking(run, llm_server, "--max-cost", "150").status == 1
+    assert len(llm_server.requests()) == 5
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_model_that_fails_for_one_tract_is_told_and_the_others_are_looked_after(
+    run: Run, llm_server: LLMServer
+) -> None:
+    llm_server.script("nothing is left", fail(400, "no such thing"), *(["nothing is left"] * 5))
+
+    done = asking(run, llm_server)
+
+    assert done.status == 1
+    assert done.out.count("nothing is left to do") == 6
+    assert "the model failed" in done.out
+
+
+def test_options_that_go_with_others_say_so(run: Run) -> None:
+    assert run("orchestrate", "--at-once", "2").status == 2
+    assert run("orchestrate", "--all", "--at-once", "0").status == 2
+    assert run("orchestrate", "--max-cost-a-day", "2").status == 2

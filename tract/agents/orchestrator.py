@@ -37,6 +37,22 @@ STATES: tuple[State, ...] = get_args(State)
 
 DONE = "nothing is left to do"
 
+_MOST = 1 << 62
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_whole(name: str, value: object, *, or_none: bool) -> None:
+    if not (value is None and or_none) and (type(value) is not int or not 1 <= value < _MOST):
+        raise OrchestratorError(f"{name} must be a whole number from 1 on, not {value!r:.40}")
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise OrchestratorError(f"{name} must be True or False, not {value!r:.40}")
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerConfig:
@@ -47,12 +63,11 @@ class TriggerConfig:
     on_compile: bool = False
 
     def __post_init__(self) -> None:
-        count, share = self.on_commit_count, self.on_token_threshold
-        if count is not None and (type(count) is not int or count < 1):
-            raise OrchestratorError(f"on_commit_count must be a whole number from 1 on, not {count!r:.40}")
-        is_share = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 < share <= 1
-        if share is not None and not is_share:
+        _check_whole("on_commit_count", self.on_commit_count, or_none=True)
+        share = self.on_token_threshold
+        if share is not None and not (_is_number(share) and 0 < share <= 1):
             raise OrchestratorError(f"on_token_threshold must be a share of the budget, not {share!r:.40}")
+        _check_bool("on_compile", self.on_compile)
 
 
 NO_TRIGGERS = TriggerConfig(None, None)
@@ -64,6 +79,12 @@ class OrchestratorCallbacks:
 
     on_proposal: OnProposal | None = None
     on_step: Callable[[StepResult], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("on_proposal", "on_step"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise OrchestratorError(f"{name} must be callable, not {type(value).__name__}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +116,18 @@ class OrchestratorConfig:
         check_autonomy(self.autonomy_ceiling)
         check_profile(self.profile)
         for name in ("max_steps", "max_tool_calls", "max_tokens"):
-            value = getattr(self, name)
-            if not (value is None and name == "max_tokens") and (type(value) is not int or value < 1):
-                raise OrchestratorError(f"{name} must be a whole number from 1 on, not {value!r:.40}")
+            _check_whole(name, getattr(self, name), or_none=name == "max_tokens")
         for name in ("max_seconds", "max_cost"):
             value = getattr(self, name)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value is not None and not (is_number and math.isfinite(value) and value > 0):
+            if value is not None and not (_is_number(value) and value > 0):
                 raise OrchestratorError(f"{name} must be a number over 0, not {value!r:.40}")
+        if not (_is_number(self.temperature) and self.temperature >= 0):
+            raise OrchestratorError(f"temperature must be a number from 0 on, not {self.temperature!r:.40}")
+        for name in ("model", "system_prompt", "task_context"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise OrchestratorError(f"{name} must be text, not {type(value).__name__}")
+        _check_bool("background", self.background)
         if not isinstance(self.triggers, TriggerConfig):
             raise OrchestratorError(f"triggers must be a TriggerConfig, not {type(self.triggers).__name__}")
         if self.callbacks is not None and not isinstance(self.callbacks, OrchestratorCallbacks):
@@ -136,7 +161,7 @@ class StepResult(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OrchestratorResult(Shown):
-    """A run: its *steps* and why it ended; *assessment* is the state of the context when it began."""
+    """A run: its *steps* and why it ended; *assessment* is the state of the context when it began, *cost* is in uncached input tokens."""
 
     run_id: str
     state: State
@@ -146,6 +171,7 @@ class OrchestratorResult(Shown):
     tokens_used: int
     stopped_because: str
     reason: str = ""
+    cost: float = 0.0
 
     def __repr__(self) -> str:
         return f"OrchestratorResult({self.run_id} {self.state}: {count_of(len(self.steps), 'step')}, {self.stopped_because})"
@@ -199,6 +225,13 @@ class StatusTable(TractNote[Status]):
 
     def __init__(self) -> None:
         super().__init__(ORCHESTRATOR, Status(), _read)
+
+
+def check_config(value: object) -> OrchestratorConfig:
+    """*value*, which must be one; OrchestratorError where it is not."""
+    if not isinstance(value, OrchestratorConfig):
+        raise OrchestratorError(f"config must be an OrchestratorConfig, not {type(value).__name__}")
+    return value
 
 
 def change_status(repo: Repository, change: Callable[[Status], Status] | None = None, **changes: Any) -> Status:

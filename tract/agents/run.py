@@ -178,6 +178,7 @@ class Run:
             tokens_used=self.used.tokens,
             stopped_because=why,
             reason=self.reason,
+            cost=self.used.cost,
         )
         now = self.tract.status()
         write_run(
@@ -186,7 +187,6 @@ class Run:
             branch=now.branch_name,
             after=now.token_count,
             seconds=self.used.seconds,
-            cost=self.used.cost,
         )
         is_kept = state == "paused"
         where = {} if has_failed or self.is_ending() else self._where(now)

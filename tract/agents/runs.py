@@ -23,10 +23,12 @@ from tract.errors import ObjectCorruptError
 from tract.history.commit import Change, add_commit
 from tract.history.notes import RUNS
 from tract.history.times import moment
+from tract.history.tracts import in_tract, tract_times
 from tract.objects.content import RecordContent
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Refs, read_bytes
 from tract.reflog import RUN_RECORD
+from tract.refs.names import tract_name
 from tract.repo import Repository
 from tract.report.text import Shown, count_of, short
 from tract.transaction import Transaction, is_idle, transaction
@@ -76,9 +78,7 @@ def run_lines(one: RunInfo, *, full: bool = False) -> list[str]:
     return [head, *(f"  {line}" for line in rest), f"  ended: {one.stopped_because}"]
 
 
-def write_run(
-    repo: Repository, result: OrchestratorResult, *, branch: str | None, after: int, seconds: float, cost: float
-) -> None:
+def write_run(repo: Repository, result: OrchestratorResult, *, branch: str | None, after: int, seconds: float) -> None:
     """Keep what a run did."""
     assessment = result.assessment
     payload = {
@@ -90,7 +90,7 @@ def write_run(
         "calls": result.total_tool_calls,
         "used": result.tokens_used,
         "seconds": round(seconds, 3),
-        "cost": round(cost, 3),
+        "cost": round(result.cost, 3),
     }
     texts = {
         "reason": result.reason,
@@ -137,18 +137,27 @@ def _add_record(tx: Transaction, payload: dict[str, Any], texts: bytes) -> Objec
     return add_commit(tx, tx.tip, change._replace(refs=Refs(None, (words, "blob"))))
 
 
-def read_runs(repo: Repository, limit: int | None = None) -> list[RunInfo]:
-    """The runs, the newest first; of one that was paused and went on, each part. Those whose records a hard reset let go of, and gc took, are left out."""
+def read_runs(repo: Repository, limit: int | None = None, since: datetime | None = None) -> list[RunInfo]:
+    """The runs, all or those that ended *since* then, the newest first; of one that was paused and went on, each part. Those whose records a hard reset let go of, and gc took, are left out."""
     ledger = Ledger(RUNS)
     ledger.advance(repo)
     runs: list[RunInfo] = []
     for one in reversed(ledger.entries):
-        if limit is not None and len(runs) >= limit:
+        if (limit is not None and len(runs) >= limit) or (since is not None and moment(one.event.time) < since):
             break
         record = bytes.fromhex(str(one.body.get("record", "")))
         if repo.objects.contains(record) and (run := run_at(repo, record)) is not None:
             runs.append(run)
     return runs
+
+
+def cost_since(repo: Repository, since: datetime) -> float:
+    """What the runs in all tracts of the store cost since then, in uncached input tokens; of one that was paused and went on, its last part has all of it."""
+    costs: dict[str, float] = {}
+    for prefix in tract_times(repo):
+        for one in read_runs(in_tract(repo, tract_name(prefix)), since=since):
+            costs.setdefault(one.run_id, one.cost)
+    return sum(costs.values())
 
 
 def run_at(repo: Repository, id: ObjectId) -> RunInfo | None:

@@ -56,13 +56,10 @@ class Orchestrating(Policing):
 
         The triggers are kept in the store; a process that was not told the rest by this has the defaults, and no model but its own.
         """
-        from tract.agents.orchestrator import OrchestratorConfig, change_status
+        from tract.agents.orchestrator import OrchestratorConfig, change_status, check_config
         from tract.llm.callables import as_client
 
-        config = OrchestratorConfig() if config is None else config
-        if not isinstance(config, OrchestratorConfig):
-            raise OrchestratorError(f"config must be an OrchestratorConfig, not {type(config).__name__}")
-        self._config_of_runs = config
+        self._config_of_runs = config = check_config(OrchestratorConfig() if config is None else config)
         self._client_of_runs = None if llm_callable is None else as_client(llm_callable)
         with self._access() as space:
             known, tip = self._status(), space.repo.head()[1]
@@ -79,6 +76,8 @@ class Orchestrating(Policing):
 
         OrchestratorError where it is paused, and for a *config* that is none; LockTimeoutError where a run is under way, in any process; MergeError and its like where such a command is.
         """
+        if not isinstance(reason, str):
+            raise OrchestratorError(f"reason must be text, not {type(reason).__name__}")
         return self._orchestrate(reason, config, llm_callable)
 
     def _orchestrate(
@@ -103,7 +102,7 @@ class Orchestrating(Policing):
         """Go on with the run that was paused, with what changed meanwhile in view, and what is left of its limits; None where none was under way."""
         from tract.agents.run import Run, Used
 
-        status = self._status()
+        settings, status = self._config_here(config), self._status()
         if status.state != "paused":
             raise OrchestratorError(f"the orchestrator is not paused but {status.state}")
         if status.run is None:
@@ -112,7 +111,7 @@ class Orchestrating(Policing):
         client = self._client_of_runs or self._client
         run = Run(
             cast("Target", self),
-            self._config_here(config),
+            settings,
             client=client,
             reason=status.reason,
             id=status.run,
@@ -134,6 +133,8 @@ class Orchestrating(Policing):
         """What the runs did, the newest first; each is a record in the history, by its ``commit_hash``."""
         from tract.agents.runs import read_runs
 
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise OrchestratorError(f"limit must be a number of runs, not {limit!r:.40}")
         with self._access() as space:
             return read_runs(space.repo, limit)
 
@@ -144,6 +145,8 @@ class Orchestrating(Policing):
 
         After a run that failed the triggers wait: half a minute, and twice as long after each further one, an hour at most.
         """
+        if trigger not in ("commit", "compile", "watch"):
+            raise OrchestratorError(f"trigger must be commit, compile or watch, not {trigger!r:.40}")
         why = self._why_due(trigger)
         if why is None:
             return None
@@ -369,6 +372,6 @@ class Orchestrating(Policing):
             change_status(space.repo, changed, state=state)
 
     def _config_here(self, config: OrchestratorConfig | None) -> OrchestratorConfig:
-        from tract.agents.orchestrator import OrchestratorConfig
+        from tract.agents.orchestrator import OrchestratorConfig, check_config
 
-        return config or self._config_of_runs or OrchestratorConfig()
+        return check_config((self._config_of_runs or OrchestratorConfig()) if config is None else config)

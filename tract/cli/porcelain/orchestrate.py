@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,8 @@ from tract.agents.orchestrator import NO_TRIGGERS, OrchestratorConfig, Orchestra
 from tract.agents.schedule import Schedule, read_at, read_every
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
-from tract.cli.fleet import FILTERS, chosen_tracts
+from tract.cli.fleet import FILTERS
+from tract.cli.fleet_runs import Fleet
 from tract.cli.inputs import MODEL_PARAMS, open_client
 from tract.cli.prompting import cli_prompt, is_asking
 from tract.errors import OrchestratorError, TractError
@@ -36,6 +35,9 @@ def run(console: Console, args: Args) -> int:
     given = [name for name in _OF_WATCHING if getattr(args, name) is not None]
     if given and not args.watch:
         console.error(f"--{given[0].replace('_', '-')} goes with --watch")
+        return USAGE
+    if args.at_once < 1 or ((args.at_once > 1 or args.max_cost_a_day is not None) and not args.all):
+        console.error("--at-once, a number from 1 on, and --max-cost-a-day go with --all")
         return USAGE
     if args.interval < 1:
         console.error(f"--interval must be a whole number of seconds from 1 on, not {args.interval}")
@@ -66,35 +68,13 @@ def run(console: Console, args: Args) -> int:
 
 
 def _all(console: Console, args: Args) -> int:
-    """One run after the other in each tract that is asked for, as long as the limits of all together last."""
-    with console.open_repository() as repo:
-        names = [info.tract_id for info in chosen_tracts(console, repo, args)]
-    begun, used, status = time.monotonic(), 0, DONE
-    own = console.tract
+    """A run in each tract that is asked for."""
+    ending = threading.Event()
     with ExitStack() as stack:
         client = stack.enter_context(open_client(console, args)) if args.model or args.provider else None
-        for at, name in enumerate(names):
-            seconds = None if args.max_seconds is None else args.max_seconds - (time.monotonic() - begun)
-            tokens = None if args.max_tokens is None else args.max_tokens - used
-            if (seconds is not None and seconds <= 0) or (tokens is not None and tokens <= 0):
-                console.warn(f"the limits are reached: {len(names) - at} of {len(names)} tracts were not looked after")
-                status = NEGATIVE
-                break
-            console.tract = name
-            try:
-                with console.open_tract(on_moved="append") as tract:
-                    tract.configure_llm(client)
-                    found = tract.orchestrate(config=replace(_config(args), max_seconds=seconds, max_tokens=tokens))
-            except TractError as exc:
-                console.error(f"tract '{name}': {exc}")
-                status = NEGATIVE
-                continue
-            used += found.tokens_used
-            if not args.json:
-                console.line(console.paint(name, "bold"))
-            status = _print(console, found, args) or status
-    console.tract = own
-    return status
+        fleet = Fleet(console, args, _config(args), client, lambda found: _print(console, found, args))
+        with told_to_end(ending):
+            return fleet.look_after_all(ending)
 
 
 def _config(args: Args) -> OrchestratorConfig:
@@ -106,6 +86,7 @@ def _config(args: Args) -> OrchestratorConfig:
         max_tool_calls=args.max_tool_calls,
         max_tokens=args.max_tokens,
         max_seconds=args.max_seconds,
+        max_cost=args.max_cost,
         model=args.model,
     )
 
@@ -199,7 +180,7 @@ COMMAND = Command(
             "all",
             ("--all",),
             bool,
-            help="Run once in each tract of the store, one after the other; the limits on tokens and seconds are those of all together.",
+            help="Run once in each tract of the store; the limits on tokens, cost and seconds are those of all together.",
         ),
         *FILTERS,
         Param("watch", ("--watch",), bool, help="Stay, and work whenever a trigger says so, beside any agents."),
@@ -246,6 +227,22 @@ COMMAND = Command(
         Param("max_steps", ("--max-steps",), int, default=10, metavar="N", help="Questions to the model, at most."),
         Param("max_tool_calls", ("--max-tool-calls",), int, default=30, metavar="N", help="Calls, at most."),
         Param("max_tokens", ("--max-tokens",), int, metavar="N", help="Tokens of the model's, at most."),
+        Param("max_cost", ("--max-cost",), int, metavar="N", help="Cost, at most, in uncached input tokens."),
+        Param(
+            "max_cost_a_day",
+            ("--max-cost-a-day",),
+            int,
+            metavar="N",
+            help="With --all: cost of all runs of the store since midnight UTC, at most.",
+        ),
+        Param(
+            "at_once",
+            ("--at-once",),
+            int,
+            default=1,
+            metavar="N",
+            help="With --all: so many tracts at once, and so many calls to the model.",
+        ),
         Param("max_seconds", ("--max-seconds",), int, metavar="N", help="Seconds, at most."),
         Param("limit", ("-n", "--max-count"), int, default=20, metavar="N", help="With --log: how many runs."),
         *MODEL_PARAMS,
@@ -257,6 +254,8 @@ What needs approval is asked at the terminal, or waits: 'tract proposals'.
 
   $ tract orchestrate
   $ tract orchestrate --all --over-budget --max-seconds 600
+  $ tract orchestrate --all --stale 1d --provider anthropic --at-once 4 --max-cost-a-day 5000000
+  $ tract orchestrate --watch --every 6h --at 03:30
   $ tract orchestrate --log
   $ tract orchestrate --pause
 """,
