@@ -47,7 +47,7 @@ class Orchestrating(Policing):
     _silent_at = -1
     """The moves of notes' refs at which the tract had neither policies nor an orchestrator."""
     _is_ending: Callable[[], bool] | None = None
-    _watched: TriggerConfig | None = None
+    _watch_triggers: TriggerConfig | None = None
     _schedule: Schedule | None = None
     _watch_began: datetime
 
@@ -166,7 +166,7 @@ class Orchestrating(Policing):
         from tract.history.times import moment
 
         with only_one(self._repo, "watch"):
-            self._watched, self._schedule = triggers, schedule
+            self._watch_triggers, self._schedule = triggers, schedule
             self._watch_began = moment(self._repo.clock()).astimezone()
             try:
                 status = self._status()
@@ -177,11 +177,11 @@ class Orchestrating(Policing):
                     change_status(self._repo, is_above=False)
                 yield
             finally:
-                self._watched = self._schedule = None
+                self._watch_triggers = self._schedule = None
 
     def triggers_in_force(self) -> TriggerConfig:
         """The triggers that this handle looks at."""
-        return self._status().triggers if self._watched is None else self._watched
+        return self._status().triggers if self._watch_triggers is None else self._watch_triggers
 
     def end_runs_when(self, is_ending: Callable[[], bool]) -> None:
         """Let a run of this handle end after the call under way as soon as *is_ending* says so, as a service that is told to end does."""
