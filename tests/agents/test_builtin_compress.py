@@ -32,7 +32,7 @@ def test_at_the_threshold_the_oldest_go_and_a_note_says_what_went() -> None:
 
     assert t.status().token_count < 160
     assert texts(t, policies=False)[0] == "be brief"
-    assert "messages were left out here to save tokens" in texts(t, policies=False)[1]
+    assert "messages left out here, summed up by rule" in texts(t, policies=False)[1]
     assert texts(t, policies=False)[-1].startswith("answer 9")
     assert [one.outcome for one in t.policy_log()] == ["executed"]
     assert "the context has 16" in t.policy_log()[0].reason
@@ -177,6 +177,6 @@ def test_a_note_by_rule_tells_of_the_messages_of_the_range_that_was_approved() -
     t.approve_proposal(proposal.id, arguments={"to_commit": "HEAD:3"})
 
     note = t.messages()[0].text
-    assert note.startswith("[3 messages were left out here")
+    assert note.startswith("[3 messages left out here")
     assert "question 1" in note
     assert "question 2" not in note

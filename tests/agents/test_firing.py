@@ -238,3 +238,30 @@ def test_the_log_names_the_branch_and_not_a_child_s_commit() -> None:
     (entry,) = t.policy_log()
     assert entry.branch == "main"
     assert entry.commit_hash in {one.commit_hash for one in t.log()}
+
+
+# Several processes
+
+
+def test_of_two_that_fire_for_one_state_the_second_is_told_that_another_was_first_and_asks_again(
+    tmp_path: Path,
+) -> None:
+    with make_tract(*"abcd", path=tmp_path) as t, make_tract(path=tmp_path, on_moved="append") as other:
+        asked: list[int] = []
+
+        def evaluate(given: Tract) -> Action | None:
+            found = given.messages()
+            asked.append(len(found))
+            if len(found) < 5:
+                return None
+            oldest = [one.commit_hash for one in found[:3]]
+            other.compress(commits=oldest, content="other's")
+            return Action("compress", {"commits": oldest, "content": "own"})
+
+        t.configure_policies([Wants(evaluate)], autonomy="autonomous")
+        t.user("e")
+
+        assert asked == [5, 3]
+        assert texts(t, policies=False) == ["other's", "d", "e"]
+        assert outcomes(t) == [("wants", "skipped")]
+        assert t.policy_log()[0].reason.startswith("another was first: ")

@@ -74,6 +74,7 @@ class PolicyEngine:
 
         self.telling = Telling()
         self._asking = Asking()
+        self._asked_at: tuple[ObjectId | None, ObjectId | None] = None, None
         self._busy = threading.Lock()
         self._again = False
         self._handled: dict[str, tuple[Any, ...]] = {}
@@ -176,6 +177,7 @@ class PolicyEngine:
     def _ask(self, tract: Target, asked: Sequence[Policy], seconds: float) -> _Found | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
         state = self._asking = Asking()
+        self._asked_at = _state(tract.repository)
 
         def ask() -> Any:
             for at, policy in enumerate(asked):
@@ -215,7 +217,7 @@ class PolicyEngine:
         """Do what a policy wants, or propose it; whether it is to be asked again."""
         action, repo = want.action, tract.repository
         assert action is not None
-        wish = (_tip(repo), note_tip(repo, PRIORITY), action.name, repr(sorted(action.arguments.items(), key=str)))
+        wish = (*_state(repo), action.name, repr(sorted(action.arguments.items(), key=str)))
         if self._handled.get(want.policy) == wish:
             return False  # never twice for one state
         self._handled[want.policy] = wish
@@ -248,8 +250,10 @@ class PolicyEngine:
             self.telling.failed(repo, want, str(exc))
             return False
         if acted.result.error is not None:
-            self.telling.failed(repo, want, acted.result.error)
-            return False
+            # Where another process was first, the policy is asked again about what is there now.
+            error, is_other = acted.result.error, _state(repo) != self._asked_at
+            self.telling.failed(repo, want, PolicySkip(f"another was first: {error}") if is_other else error)
+            return is_other
         self.telling.done(repo, want, is_written=acted.proposal is not None or acted.landed)
         if acted.proposal is None:
             tell_stale(repo, self.proposals, tract.current_branch, want.policy)
@@ -291,6 +295,11 @@ def _act_apart(tract: Target, want: Want) -> None:
     acted = act(tract, Wish(want.action, want.policy, want.action.reason), tract.autonomy_in_force())
     error, commit = acted.result.error, acted.result.commit_hash
     write_log_entry(tract.repository, want.entry("executed" if error is None else "error", error=error, commit=commit))
+
+
+def _state(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
+    """The context at HEAD, and what is said of its messages."""
+    return _tip(repo), note_tip(repo, PRIORITY)
 
 
 def _tip(repo: Repository) -> ObjectId | None:

@@ -14,11 +14,12 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from tract.agents.actions import Action
+from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
 from tract.agents.subject import Advice, Subject
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Text
 from tract.messages.turns import turn_of
-from tract.report.text import count_of, excerpt
+from tract.report.text import count_of
 
 KEPT_TURNS = 20
 """The model's last turns, whose outputs, and files, are in use."""
@@ -29,9 +30,6 @@ _TURNS = (KEPT_TURNS, 10, 5)
 _NOTE_TOKENS = 300
 """About as long is a note in the place of messages."""
 
-_ASKED = 8
-_SHOWN = 160
-_LAST_WORDS = 400
 _FEW = 12
 _LOOKED_AT = 50
 _PATH = re.compile(r"[\w.@~+-]*/[\w./@~+-]+|\b[\w-]+\.[A-Za-z]\w{0,5}\b")
@@ -141,7 +139,7 @@ def _note_of(subject: Subject, passage: Passage) -> str:
     measures = subject.measures
     stays = set(passage.stays)
     requests = bisect_left(measures.requests, passage.stop)
-    asked = list(islice((row for row in measures.requests[:requests] if row not in stays), _ASKED))
+    asked = list(islice((row for row in measures.requests[:requests] if row not in stays), MOST_ASKED))
     more = requests - len(asked) - sum(row < passage.stop and measures.kinds[row] == "user" for row in stays)
     going = [
         one for one in measures.outputs_before(passage.stop) if one.row not in stays and not subject.is_hidden(one.row)
@@ -149,18 +147,17 @@ def _note_of(subject: Subject, passage: Passage) -> str:
     tools = Counter([call.tool for one in going for call in one.calls])
     last_calls = (call for one in reversed(going) for call in one.calls)
     paths = dict.fromkeys(islice((path for call in last_calls for path in sorted(paths_in(call.arguments))), _FEW))
-    lines = [f"[{count_of(passage.size, 'message')} left out here, summed up by rule; expand brings them back]"]
-    lines += [
-        excerpt(_text_of(subject, row), _LAST_WORDS)
-        for row in measures.summaries
-        if row < passage.stop and passage.has(row)
-    ]
-    lines += [f"asked: {excerpt(_text_of(subject, row), _SHOWN)}" for row in asked]
-    lines += [f"and {more} more times"] if more else []
-    lines += [f"tools: {', '.join(f'{name} ×{count}' for name, count in tools.most_common(_FEW))}"] if tools else []
-    lines += [f"files: {', '.join(paths)}"] if paths else []
-    lines += [f"last said: {excerpt(said, _LAST_WORDS)}" for said in _last_said(subject, passage)]
-    return "\n".join(lines)
+    summaries = [row for row in measures.summaries if row < passage.stop and passage.has(row)]
+    gone = LeftOut(
+        count=passage.size,
+        files=tuple(paths),
+        tools=tools,
+        asked=[_text_of(subject, row) for row in asked],
+        more=more,
+        summaries=[_text_of(subject, row) for row in summaries],
+        last_said=_last_said(subject, passage),
+    )
+    return note_of(gone)
 
 
 def _last_said(subject: Subject, passage: Passage) -> Iterator[str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
 from tract.curation.compress.facts import facts_in
 from tract.curation.listing import MessageInfo
 from tract.messages import tool_units
-from tract.report.text import count_of, excerpt
 
 RECENT_TURNS = 20
 """In so many of the last turns, a turn being an answer of the model's, files that are named stay named."""
@@ -22,10 +22,6 @@ RECENT_TURNS = 20
 _KEPT = (10, 4, 2)
 """How many of the newest messages stay: fewer where more has to go."""
 
-_MOST_REQUESTS = 8
-_MOST_FILES = 200
-_MOST_TOOLS = 12
-_SHOWN = 100
 _LETTERS_A_TOKEN = 3
 
 
@@ -122,22 +118,16 @@ def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) ->
     gone = [messages[at] for at in places]
     if not gone:
         return ""
-    lines = [f"[{count_of(len(gone), 'message')} were left out here to save tokens.]"]
-    tools = Counter(tool for one in gone for tool in one.tools)
-    called = ", ".join(f"{name} ({number})" for name, number in tools.most_common(_MOST_TOOLS))
-    requests = [one for one in gone if one.kind == "user"]
-    asked = "".join(f"\n- {excerpt(one.text, _SHOWN)}" for one in requests[-_MOST_REQUESTS:])
-    files = _recent_files(messages, set(places))
-    more = [
-        f"Files named in the last turns: {', '.join(files)}" if files else "",
-        f"Tools that were called: {called}" if called else "",
-        f"What the user asked:{asked}" if asked else "",
-    ]
-    for part in more:
-        longer = "\n".join([*lines, part])
-        if part and len(longer) // _LETTERS_A_TOKEN < freed // 2:
-            lines.append(part)
-    return "\n".join(lines)
+    requests = [one.text for one in gone if one.kind == "user"]
+    left_out = LeftOut(
+        count=len(gone),
+        files=_recent_files(messages, set(places)),
+        tools=Counter(tool for one in gone for tool in one.tools),
+        asked=requests[-MOST_ASKED:],
+        more=len(requests) - MOST_ASKED,
+        summaries=[one.text for one in gone if one.kind == "summary"][-1:],
+    )
+    return note_of(left_out, freed // 2 * _LETTERS_A_TOKEN)
 
 
 def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
@@ -147,4 +137,4 @@ def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
     named = [at for at in range(first, len(messages)) if messages[at].kind != "tool_result"]
     kept = {fact.text for fact in facts_in(messages[at].text for at in named if at not in gone) if fact.kind == "path"}
     lost = [fact.text for fact in facts_in(messages[at].text for at in named if at in gone) if fact.kind == "path"]
-    return [one for one in lost if one not in kept][-_MOST_FILES:]
+    return [one for one in lost if one not in kept]
