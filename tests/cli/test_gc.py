@@ -97,6 +97,8 @@ def test_prune_lists_what_it_would_drop_and_drops_it(run, tmp_path):
     assert 2 == len(listed)
     assert "" == run("prune").out
     assert has(tmp_path, aside)
+    told = run("prune", "-n", "--retention", "0", "--json").json_lines
+    assert listed == [f"{one['id']} {one['type']}" for one in told]
     assert listed == run("prune", "-v", "--retention", "0").out.splitlines()
     assert not has(tmp_path, aside)
     assert "" == run("prune", "-n", "--retention", "0").out

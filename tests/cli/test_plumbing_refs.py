@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tract import Tract
+from tract.cli.commands import GROUPS
 from tract.cli.console import Console
 from tract.cli.main import main
 from tract.opening import open_repository
@@ -263,3 +265,22 @@ def test_update_ref_moves_the_refs_of_the_tract_that_is_meant(store: Store) -> N
 )
 def test_update_ref_says_how_it_is_used(store: Store, argv: tuple[str, ...]) -> None:
     assert 2 == store.run("update-ref", *argv)[0]
+
+
+def test_names_and_moves_of_refs_are_told_to_machines(run):
+    run("commit", "one")
+    head = run("rev-parse", "HEAD").out.strip()
+
+    good, bad = (run("check-ref-format", "--json", name) for name in ("refs/heads/x", "refs/heads/x y"))
+    assert (0, [{"name": "refs/heads/x", "ok": True}]) == (good.status, good.json_lines)
+    assert (1, [{"name": "refs/heads/x y", "ok": False}]) == (bad.status, bad.json_lines)
+    assert [{"name": "x", "ok": True}] == run("check-ref-format", "--branch", "--json", "x").json_lines
+    assert [{"ref": "refs/heads/x", "id": head}] == run("update-ref", "--json", "refs/heads/x", "HEAD").json_lines
+    assert [{"ref": "refs/heads/x", "id": None}] == run("update-ref", "--json", "-d", "refs/heads/x").json_lines
+
+
+@pytest.mark.parametrize("entry", [entry for group in GROUPS for entry in group.commands.values()], ids=str)
+def test_every_command_prints_json(entry):
+    flags = {flag for param in import_module(entry.module).COMMAND.params for flag in param.flags}
+
+    assert flags & {"--json", "--print-json"}  # commit and edit read a message from --json

@@ -1,4 +1,4 @@
-"""``tract check-ref-format``: whether a name can be a ref's. Prints nothing; with ``--branch`` the branch's name."""
+"""``tract check-ref-format``: whether a name can be a ref's. Prints nothing; with ``--branch`` the branch's name, with ``--json`` {"name": …, "ok": …}."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ Exit status: 0 for a good name; 1 for any other; with --branch 128, and a messag
 def run(console: Console, args: Args) -> int:
     if args.branch:
         branch_ref(args.name)
-        console.line(args.name)
+        if args.json:
+            console.print_json({"name": args.name, "ok": True})
+        else:
+            console.line(args.name)
         return DONE
     try:
         # HEAD is a ref, but none that a script may choose; git says no to it too.
-        return DONE if "/" in check_ref(args.name) else NEGATIVE
+        is_good = "/" in check_ref(args.name)
     except RefNameError:
-        return NEGATIVE
+        is_good = False
+    if args.json:
+        console.print_json({"name": args.name, "ok": is_good})
+    return DONE if is_good else NEGATIVE
 
 
 COMMAND = Command(
@@ -33,6 +39,7 @@ COMMAND = Command(
     (
         Param("name", help="The whole name of a ref; with --branch, that of a branch.", metavar="REF", required=True),
         Param("branch", ("--branch",), type=bool, help="Check the name of a branch, and print it."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object: the name, and whether it is good."),
     ),
     _DESCRIPTION,
 )

@@ -40,6 +40,7 @@ COMMAND = Command(
     (
         Param("revisions", help="What to write; the whole store where there is none.", metavar="REV", many=True),
         Param("all", ("--all",), type=bool, help="The whole store, as without any REV."),
+        Param("json", ("--json",), type=bool, help="Changes nothing: every line is JSON anyway."),
         Param("operations", ("--operations",), type=bool, help="With the operations: the reflog."),
     ),
     _DESCRIPTION,

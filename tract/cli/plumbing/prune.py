@@ -3,6 +3,8 @@
 With ``-n`` nothing is dropped, and each object that would be is a line:
 
     <id> <kind>
+
+with ``--json`` {"id": …, "type": …} for each object that is dropped, or would be.
 """
 
 from __future__ import annotations
@@ -41,8 +43,10 @@ def run(console: Console, args: Args) -> int:
             dry_run=args.dry_run,
             progress=lambda _, done, total: progress.show(done, total),
         )
-    if args.dry_run or args.verbose:
-        for id, kind in sorted(dropped.items()):
+    for id, kind in sorted(dropped.items()):
+        if args.json:
+            console.print_json({"id": id.hex(), "type": kind})
+        elif args.dry_run or args.verbose:
             console.line(f"{id.hex()} {kind}")
     return DONE
 
@@ -62,6 +66,7 @@ COMMAND = Command(
     (
         Param("dry_run", ("-n", "--dry-run"), bool, help="Drop nothing; print what would be dropped."),
         Param("verbose", ("-v", "--verbose"), bool, help="Print what is dropped."),
+        Param("json", ("--json",), bool, help="Print what is dropped, or would be, as a JSON object on each line."),
         Param(
             "expire",
             ("--expire",),

@@ -1,6 +1,6 @@
 """``tract update-ref``: move a ref, when it is where it is expected to be; with ``--stdin`` many refs, all or none.
 
-Prints nothing, but ``start: ok``, ``prepare: ok``, ``commit: ok`` and ``abort: ok`` for those lines of the input.
+Prints nothing, with ``--json`` {"ref": …, "id": …}, the id null for a ref that is deleted; but ``start: ok``, ``prepare: ok``, ``commit: ok`` and ``abort: ok`` for those lines of the input.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def run(console: Console, args: Args) -> int:
         console.error("a reason must not be empty")
         return USAGE
     if args.stdin:
-        if args.delete or args.ref is not None or args.values:
-            console.error("--stdin takes neither -d nor a ref")
+        if args.delete or args.ref is not None or args.values or args.json:
+            console.error("--stdin takes neither -d nor a ref, nor --json")
             return USAGE
         with console.open_repository() as repo:
             run_transactions(console, repo, reason=reason, deref=not args.no_deref, zeros=args.zeros)
@@ -54,6 +54,8 @@ def run(console: Console, args: Args) -> int:
         new = parse_value(repo, values[0])
         expected: Expected = ANY if len(values) < 2 else parse_value(repo, values[1] or NO_VALUE)
         move_refs(repo, [RefMove(args.ref, new, expected, not args.no_deref)], reason=reason)
+    if args.json:
+        console.print_json({"ref": args.ref, "id": new.hex() if isinstance(new, bytes) else None})
     return DONE
 
 
@@ -66,6 +68,7 @@ COMMAND = Command(
         Param("reason", ("-m",), help="What the reflog says about the move.", metavar="REASON"),
         Param("no_deref", ("--no-deref",), type=bool, help="Move HEAD itself, not the branch it is on."),
         Param("stdin", ("--stdin",), type=bool, help="Read moves from standard input: all are made, or none."),
+        Param("json", ("--json",), type=bool, help="Print a JSON object: the ref, and where it is now."),
         Param("zeros", ("-z",), type=bool, help="With --stdin: zero bytes end the values, not blanks and newlines."),
     ),
     _DESCRIPTION,
