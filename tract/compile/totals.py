@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.tables import NoteTables
-from tract.compile.tail import change_of_all, change_of_commits, row_of
 from tract.compile.workspace import Workspace
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
@@ -206,7 +205,11 @@ def _grown_totals(
 ) -> tuple[Totals, int] | None:
     if added and known.tools:
         return None  # one may answer a call that is hidden
-    change = change_of_commits(space, at, [row_of(space, *one) for one in reversed(added)]) if added else 0
+    change: int | None = 0
+    if added:
+        from tract.compile.tail import change_of_commits, row_of  # what is remembered is mostly the whole
+
+        change = change_of_commits(space, at, [row_of(space, *one) for one in reversed(added)])
     if change is None:
         return None
     counts = [space.count_of(blob) for _, blob in added]
@@ -242,7 +245,11 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
             shown.append((entry, blob))
             tokens.append(count.message)
             media += count.media
-    total = sum(tokens) + change_of_all(space, shown, tokens, odd)
+    total = sum(tokens)
+    if odd:
+        from tract.compile.tail import change_of_all  # a context without tools needs none of it
+
+        total += change_of_all(space, shown, tokens, odd)
     return Totals(len(shown), skipped, pinned, total, tools=False, media=media), estimated
 
 

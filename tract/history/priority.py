@@ -9,10 +9,8 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.context import context_at, find_entry
 from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, write_note
 from tract.history.times import moment
-from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
 from tract.objects.note import left_standing, read_body, read_event
@@ -85,8 +83,7 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
 
 def check_own(repo: Repository, message: ObjectId) -> None:
     """CommitNotFoundError for a message of another tract, of which nothing can be said here; one that no branch of any tract leads to passes."""
-    tip = repo.head()[1]
-    if find_entry(repo, context_at(repo, tip), message) is not None:
+    if _leads_to(repo, repo.head()[1], message):
         return
     if any(_leads_to(repo, value, message) for _, value in repo.local_refs(HEADS)):
         return
@@ -96,7 +93,10 @@ def check_own(repo: Repository, message: ObjectId) -> None:
             raise CommitNotFoundError(message.hex(), f"it is a message of tract '{other.tract}', not of '{repo.tract}'")
 
 
-def _leads_to(repo: Repository, tip: RefValue, message: ObjectId) -> bool:
+def _leads_to(repo: Repository, tip: RefValue | None, message: ObjectId) -> bool:
+    from tract.history.context import context_at, find_entry  # who only reads priorities needs neither
+    from tract.history.walk import is_ancestor
+
     return isinstance(tip, bytes) and (
         find_entry(repo, context_at(repo, tip), message) is not None or is_ancestor(repo, message, tip)
     )

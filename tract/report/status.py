@@ -9,7 +9,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.tables import tables_at
-from tract.compile.tail import Row, change_of_commits, row_of
 from tract.compile.totals import ContextTotals, context_totals, count_commits, newest_usage
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
@@ -262,10 +261,10 @@ def _appended_to(
     if space.compiler.is_custom:
         return None
     messages, tokens = totals.messages, totals.counted
-    since: list[Row] = []
+    since: list[tuple[ObjectId, ObjectId]] = []
     for id, commit in first_parents(space.repo, tip):
         if id == sent:
-            change = change_of_commits(space, sent, since[::-1]) if since else 0
+            change = _change_since(space, sent, since)
             return None if change is None else SharedPrefix(messages, tokens - change, tokens - change)
         if commit.operation is CommitOperation.RECORD:
             continue
@@ -274,9 +273,18 @@ def _appended_to(
         if totals.skipped and _may_be_left_out(space, id, commit.content):
             return None
         messages -= 1
-        since.append(row_of(space, id, commit.content))
-        tokens -= since[-1].tokens
+        since.append((id, commit.content))
+        tokens -= space.message_tokens(commit.content)
     return SharedPrefix(0, 0, 0) if sent is None else None
+
+
+def _change_since(space: Workspace, sent: ObjectId | None, since: Sequence[tuple[ObjectId, ObjectId]]) -> int | None:
+    """By how many tokens more than their own the messages appended *since* changed what is sent; None where that cannot be said cheaply."""
+    if not since:
+        return 0
+    from tract.compile.tail import change_of_commits, row_of  # mostly nothing was said since the last call
+
+    return change_of_commits(space, sent, [row_of(space, *one) for one in reversed(since)])
 
 
 def _may_be_left_out(space: Workspace, message: ObjectId, blob: ObjectId) -> bool:

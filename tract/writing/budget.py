@@ -8,7 +8,6 @@ from typing import Any
 from tract.compile.compiled import CompiledContext, compiled
 from tract.compile.snapshot import Snapshot
 from tract.compile.tables import tables_at
-from tract.compile.tail import Row, change_of_appending
 from tract.compile.totals import estimated_total, token_total
 from tract.compile.workspace import Workspace, compile_head
 from tract.config import BudgetAction, TokenBudgetConfig
@@ -144,6 +143,8 @@ def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -
     counts = [space.blobs.count_value(value) for value in appended]
     if not any(one.depends for one in counts) and not before.columns.is_waiting(before.length, space):
         return tokens
+    from tract.compile.tail import Row, change_of_appending  # a context without tools needs none of it
+
     rows = [Row(message_in(value), count.message, None) for value, count in zip(appended, counts, strict=True)]
     return tokens + change_of_appending(space, before, rows)
 
