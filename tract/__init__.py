@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tract.agents.actions": ("Action", "ActionResult", "Autonomy", "PolicyAction"),
-    "tract.events": ("Event",),
+    "tract.events.event": ("Event",),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.subject": ("Advice",),
     "tract.agents.branches": ("BranchHealth",),
@@ -51,7 +51,7 @@ _HOMES = {
     "tract.config": ("BudgetAction", "TokenBudgetConfig", "TractConfig"),
     "tract.report.forensics": ("BlameEntry",),
     "tract.compile.compiled": ("CompiledContext",),
-    "tract.compile.incremental": ("ContextCompiler", "ContextEntry"),
+    "tract.compile.custom": ("ContextCompiler", "ContextEntry"),
     "tract.report.diff": ("CommitDetails", "ConfigChange", "DiffResult", "DiffStat", "MessageDiff", "MessageVersion"),
     "tract.compile.totals": ("TokenCount",),
     "tract.report.info": ("CommitInfo",),
@@ -242,8 +242,8 @@ if TYPE_CHECKING:
     from tract.api.tract import Tract as Tract
     from tract.cli.prompting import cli_prompt as cli_prompt
     from tract.compile.compiled import CompiledContext as CompiledContext
-    from tract.compile.incremental import ContextCompiler as ContextCompiler
-    from tract.compile.incremental import ContextEntry as ContextEntry
+    from tract.compile.custom import ContextCompiler as ContextCompiler
+    from tract.compile.custom import ContextEntry as ContextEntry
     from tract.compile.prefix import PrefixChange as PrefixChange
     from tract.compile.totals import TokenCount as TokenCount
     from tract.config import BudgetAction as BudgetAction
@@ -273,7 +273,7 @@ if TYPE_CHECKING:
     from tract.curation.spawn import SpawnInfo as SpawnInfo
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
     from tract.errors import *  # noqa: F403
-    from tract.events import Event as Event
+    from tract.events.event import Event as Event
     from tract.history.branch import BranchInfo as BranchInfo
     from tract.history.partial import PartialAnswer as PartialAnswer
     from tract.history.priority import Priority as Priority

@@ -42,7 +42,7 @@ from tract.tokens.counts import BlobCache, TotalsCache
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tract.compile.incremental import ContextCompiler
+    from tract.compile.custom import ContextCompiler
     from tract.llm.types import LLMClient
     from tract.remote.sync import Sync
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tract.agents.target import TractLike
-    from tract.compile.incremental import ContextCompiler
+    from tract.compile.custom import ContextCompiler
     from tract.config import TractConfig
     from tract.remote.sync import SyncMode
     from tract.storage.store import Durability

@@ -15,7 +15,8 @@ from tract.objects.id import ObjectId
 from tract.repo import Repository
 
 if TYPE_CHECKING:
-    from tract.compile.incremental import ContextCompiler, IncrementalCompiler
+    from tract.compile.custom import ContextCompiler
+    from tract.compile.incremental import IncrementalCompiler
     from tract.compile.snapshot import Snapshot
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 from itertools import accumulate, chain, islice
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple
 
 from tract.compile.messages import remembering
 from tract.compile.patch import Patch
@@ -24,34 +23,13 @@ from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository
 
+if TYPE_CHECKING:
+    from tract.compile.custom import ContextCompiler
+
 # Further back than this a context is read from its tree: that is never slower than walking.
 _MOST_STEPS = 64
 
 _CHUNKS_KEPT = 16384
-
-
-@dataclass(frozen=True, slots=True)
-class ContextEntry:
-    """One message of a context on its way to the model, as a custom compiler sees it.
-
-    *commit* is its hexadecimal id; *content* is what was committed, edits applied; entries marked SKIP are left out before.
-    """
-
-    commit: str
-    content: Any
-    priority: str
-
-
-@runtime_checkable
-class ContextCompiler(Protocol):
-    """Decides how entries become messages.
-
-    ``compile`` gives one message for each entry, in their order; None leaves the entry out.
-    """
-
-    def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]:
-        """A message for each entry, or None for one that is left out."""
-        ...
 
 
 class _Kept(NamedTuple):
@@ -251,6 +229,8 @@ class IncrementalCompiler:
                 yield self._decode(payloads[hidden[commit]]) if commit in hidden else None
 
     def _custom_snapshot(self, key: Key, notes: NoteTables, compiler: ContextCompiler) -> Snapshot:
+        from tract.compile.custom import ContextEntry  # few bring a compiler of their own
+
         rows: list[tuple[ObjectId, ObjectId]] = []
         given: list[ContextEntry] = []
         hidden: dict[ObjectId, ObjectId] = {}

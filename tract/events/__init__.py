@@ -13,29 +13,15 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tract.errors import TractWarning
 
-EventKind: TypeAlias = Literal["commit", "firing", "proposal", "push", "fetch", "gc", "retry", "lock wait"]
+if TYPE_CHECKING:
+    from tract.events.event import Event, EventKind
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that tract did: *seconds* is how long it took, *details* its names, ids and figures.
-
-    *path* is the folder of the store, None where the event is about none, such as a retry of a call to a model.
-    """
-
-    kind: EventKind
-    seconds: float
-    path: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-
-Listener: TypeAlias = Callable[[Event], object]
+Listener: TypeAlias = "Callable[[Event], object]"
 
 _listeners: tuple[tuple[str | None, Listener], ...] = ()
 _lock = threading.Lock()
@@ -79,6 +65,8 @@ def emit(kind: EventKind, where: str | None, since: float, *, until: float | Non
     """
     if not since or _telling.is_inside:
         return
+    from tract.events.event import Event  # most programs do not listen
+
     seconds = (time.perf_counter() if until is None else until) - since
     event = Event(kind=kind, seconds=seconds, path=where, details=details)
     _telling.is_inside = True

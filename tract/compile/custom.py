@@ -1,0 +1,33 @@
+"""What a compiler of the user's own is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from tract.messages.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ContextEntry:
+    """One message of a context on its way to the model, as a custom compiler sees it.
+
+    *commit* is its hexadecimal id; *content* is what was committed, edits applied; entries marked SKIP are left out before.
+    """
+
+    commit: str
+    content: Any
+    priority: str
+
+
+@runtime_checkable
+class ContextCompiler(Protocol):
+    """Decides how entries become messages.
+
+    ``compile`` gives one message for each entry, in their order; None leaves the entry out.
+    """
+
+    def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]:
+        """A message for each entry, or None for one that is left out."""
+        ...

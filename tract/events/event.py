@@ -1,0 +1,22 @@
+"""What a listener is told; see :mod:`tract.events`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+EventKind: TypeAlias = Literal["commit", "firing", "proposal", "push", "fetch", "gc", "retry", "lock wait"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that tract did: *seconds* is how long it took, *details* its names, ids and figures.
+
+    *path* is the folder of the store, None where the event is about none, such as a retry of a call to a model.
+    """
+
+    kind: EventKind
+    seconds: float
+    path: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
