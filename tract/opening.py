@@ -159,26 +159,19 @@ def open_repository(
     """
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
-    if not files.is_there(path):
-        raise NotARepositoryError(f"'{path}' does not exist")
-    files.check_tree(path, safe_directories)
-    for name in ("objects", "objects/pack", "locks", "refs", "tracts", "cache"):
-        files.check_directory(os.path.join(path, name))
-    read_format(path)
+    _check_store(path, safe_directories)
     prefix = tract_prefix(tract or ROOT)
     known = load_config(path, prefix, config, save=not read_only)
     if settings:
         known = from_table({**to_table(known), **settings})
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
-        is_given = bool(author)
-        author = checked_author(author) if author else author_name(known)
         mirror = RefFiles(path, durability)
-        refs = OperationRefs(store, actor=author, mirror=mirror)
+        actor = checked_author(author) if author else author_name(known)
+        refs = OperationRefs(store, actor=actor, mirror=mirror)
         if store.is_torn:
             _hear_witnesses(store, refs, mirror)
         store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
-        shallow = Shallow(path)
         repo = Repository(
             store,
             refs,
@@ -186,12 +179,10 @@ def open_repository(
             path=path,
             tract=tract or ROOT,
             prefix=prefix,
-            author=author,
-            is_author_given=is_given,
-            clock=now,
-            decoded=DecodedObjects(),
+            author=actor,
+            is_author_given=bool(author),
             read_only=read_only,
-            shallow=shallow,
+            shallow=Shallow(path),
         )
         repo.look_at_shallow()
         store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
@@ -203,6 +194,16 @@ def open_repository(
         store.close()
         raise
     return repo
+
+
+def _check_store(path: str, safe_directories: tuple[str, ...]) -> None:
+    """Refuse what is no store of this format, or is not to be trusted."""
+    if not files.is_there(path):
+        raise NotARepositoryError(f"'{path}' does not exist")
+    files.check_tree(path, safe_directories)
+    for name in ("objects", "objects/pack", "locks", "refs", "tracts", "cache"):
+        files.check_directory(os.path.join(path, name))
+    read_format(path)
 
 
 def memory_repository(*, tract: str | None = None, config: TractConfig | None = None) -> Repository:

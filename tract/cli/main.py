@@ -139,19 +139,21 @@ def _global_option(argv: list[str], console: Console) -> int | None:
         return complete(console, [option, *argv])
     if option in ("--no-color", "--no-colour"):
         console.color = False
-        return None
-    if option in ("-P", "--no-pager"):
+    elif option in ("-P", "--no-pager"):
         console.paging = False
-        return None
-    if option == "--read-only":
+    elif option == "--read-only":
         console.read_only = True
-        return None
-    if option not in ("-C", "--tract", "--branch", "--color", "-c"):
+    elif option not in ("-C", "--tract", "--branch", "--color", "-c"):
         return _usage_error(console, f"unknown option: {option}")
-    if not given:
-        if not argv:
-            return _usage_error(console, f"option {option} needs a value")
-        value = argv.pop(0)
+    elif not given and not argv:
+        return _usage_error(console, f"option {option} needs a value")
+    else:
+        return _valued_option(console, option, value if given else argv.pop(0))
+    return None
+
+
+def _valued_option(console: Console, option: str, value: str) -> int | None:
+    """Do what an option in front of the command says with its *value*; the exit status where that is none."""
     if option == "-C":
         console.folder = os.path.join(console.folder, value)
         os.listdir(console.folder)  # a folder that is not there is better found here than in a message about stores

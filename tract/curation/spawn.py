@@ -106,33 +106,11 @@ def spawn(
 
     SpawnError where there is nothing to spawn from, or nothing that fits; BudgetExceededError where the message does not.
     """
-    if not isinstance(purpose, str) or not purpose.strip():
-        raise SpawnError(f"a spawn's purpose must be text, not {purpose!r:.40}")
-    if inheritance not in ("head_snapshot", "full_clone", "selective"):
-        raise SpawnError(f"inheritance must be head_snapshot, full_clone or selective, not {inheritance!r:.40}")
-    if (select is None) == (inheritance == "selective"):
-        raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
-    if (select is not None and not (isinstance(select, (Priority, Sequence)) or callable(select))) or type(
-        select
-    ) is str:
-        raise SpawnError(f"select must be a function, a list of revisions or a Priority, not {select!r:.40}")
-    if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
-        raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
-    if message is not None and (not isinstance(message, str) or not message.strip()):
-        raise SpawnError(f"a spawn's message must be text, not {message!r:.40}")
+    _check_request(purpose, inheritance, select, max_tokens, message)
     repo = space.repo
     head = check_head(repo)
     waiting, calls = open_calls(space, context_at(repo, head))
-    context: Context | ObjectId | None = None
-    if select is None and max_tokens is None:
-        context = head if waiting is None else _commit_before(repo, head, waiting)
-    new: list[NewObject] = []
-    items: list[Entry] | None = None
-    if context is None:
-        made: list[NewObject] = []
-        items = _chosen(space, head, waiting, select, max_tokens)
-        context = build_context(repo, items, made)
-        new = nodes_of(repo, context, made)
+    context, items, new = _inherited(space, head, waiting, select, max_tokens)
     first = None if message is None else draft(space, DialogueContent("user", message))
     if first is not None:
         _check_budget(space, first, items, config)
@@ -150,6 +128,40 @@ def spawn(
     )
     write_spawn(repo, child, head=head)
     return name
+
+
+def _inherited(
+    space: Workspace, head: ObjectId, waiting: int | None, select: Select | None, max_tokens: int | None
+) -> tuple[Context | ObjectId, list[Entry] | None, list[NewObject]]:
+    """The context that a child begins with: that of a commit, or one of its own, with its messages and its new nodes."""
+    if select is None and max_tokens is None:
+        commit = head if waiting is None else _commit_before(space.repo, head, waiting)
+        if commit is not None:
+            return commit, None, []
+    made: list[NewObject] = []
+    items = _chosen(space, head, waiting, select, max_tokens)
+    context = build_context(space.repo, items, made)
+    return context, items, nodes_of(space.repo, context, made)
+
+
+def _check_request(
+    purpose: str, inheritance: Inheritance, select: Select | None, max_tokens: int | None, message: str | None
+) -> None:
+    """SpawnError for what a spawn cannot be asked for."""
+    if not isinstance(purpose, str) or not purpose.strip():
+        raise SpawnError(f"a spawn's purpose must be text, not {purpose!r:.40}")
+    if inheritance not in ("head_snapshot", "full_clone", "selective"):
+        raise SpawnError(f"inheritance must be head_snapshot, full_clone or selective, not {inheritance!r:.40}")
+    if (select is None) == (inheritance == "selective"):
+        raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
+    if (select is not None and not (isinstance(select, (Priority, Sequence)) or callable(select))) or type(
+        select
+    ) is str:
+        raise SpawnError(f"select must be a function, a list of revisions or a Priority, not {select!r:.40}")
+    if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
+        raise SpawnError(f"max_tokens must be a positive whole number, not {max_tokens!r:.40}")
+    if message is not None and (not isinstance(message, str) or not message.strip()):
+        raise SpawnError(f"a spawn's message must be text, not {message!r:.40}")
 
 
 def _new_name(repo: Repository) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.errors import MergeError, NothingToMergeError, RefMovedError
@@ -77,10 +77,11 @@ def plan_merge(
     if repo.commit(theirs).operation is CommitOperation.NOTE:
         raise MergeError(f"cannot merge '{source}': it is a note, which has no context")
     repo.check_whole(theirs, f"cannot merge '{source}'")
+    plan = MergePlan(
+        branch=branch, ours=ours, theirs=theirs, bases=(), source=source, source_ref=source_ref, merged=None
+    )
     if ours is None:
-        return MergePlan(
-            branch=branch, ours=None, theirs=theirs, bases=(), source=source, source_ref=source_ref, merged=None
-        )
+        return plan
     bases = tuple(merge_bases(repo, ours, theirs))
     if bases == (theirs,):
         raise NothingToMergeError(f"nothing to merge: branch '{name}' has all of '{source}'")
@@ -91,20 +92,9 @@ def plan_merge(
             repo.check_history(cut, f"{failed} any more")
         raise MergeError(failed)
     if bases == (ours,) and not no_ff:
-        return MergePlan(
-            branch=branch, ours=ours, theirs=theirs, bases=bases, source=source, source_ref=source_ref, merged=None
-        )
+        return replace(plan, bases=bases)
     shared, merged = merged_contexts(repo, ours, theirs, bases, skipped_since(repo, bases, ours))
-    return MergePlan(
-        branch=branch,
-        ours=ours,
-        theirs=theirs,
-        bases=bases,
-        source=source,
-        source_ref=source_ref,
-        merged=merged,
-        shared=shared,
-    )
+    return replace(plan, bases=bases, merged=merged, shared=shared)
 
 
 def merged_contexts(

@@ -82,9 +82,7 @@ def draft(
     if value["content_type"] == RecordContent.content_type:
         if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
             raise ContentValidationError("a record is no message: it edits nothing, and has no config and no usage")
-        operation = CommitOperation.RECORD
-        given = content["refs"] if isinstance(content, Mapping) and "refs" in content else getattr(content, "refs", ())
-        refs = tuple(resolve_object(space.repo, ref) for ref in given)
+        operation, refs = CommitOperation.RECORD, _refs_of(space, content)
     _check_text("message", message)
     one = Draft(
         value,
@@ -99,6 +97,12 @@ def draft(
         request=None if request is None else _request_note(space, request),
     )
     return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
+
+
+def _refs_of(space: Workspace, record: Any) -> tuple[ObjectId, ...]:
+    """The objects that a record names."""
+    given = record["refs"] if isinstance(record, Mapping) and "refs" in record else getattr(record, "refs", ())
+    return tuple(resolve_object(space.repo, ref) for ref in given)
 
 
 def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,6 +147,21 @@ def _print(console: Console, state: _State) -> None:
         console.line("On branch ", console.paint(state.branch, "bold green"), beside)
     elif state.tip is not None:
         console.line(console.paint("HEAD detached at ", "red"), state.tip.hex()[:10])
+    _print_waiting(console, state)
+    if state.tip is None:
+        console.line("")
+        console.line("No commits yet")
+        if state.budget is not None:
+            console.line(f"Budget: {state.budget.max_tokens} tokens ({state.budget.action.value})")
+        return
+    _print_context(console, state)
+    console.line("")
+    for line in state.recent:
+        print_one_line(console, line, state.names.get(line.id))
+
+
+def _print_waiting(console: Console, state: _State) -> None:
+    """What is under way, and what waits for its user."""
     if state.merge is not None:
         print_merge_under_way(console, state.merge)
     for replay in state.replays:
@@ -163,12 +178,10 @@ def _print(console: Console, state: _State) -> None:
             console.paint("A streamed answer was cut short: ", "yellow"),
             f"{said} of {one.started_at:%Y-%m-%d %H:%M} UTC, in no context yet",
         )
-    if state.tip is None:
-        console.line("")
-        console.line("No commits yet")
-        if state.budget is not None:
-            console.line(f"Budget: {state.budget.max_tokens} tokens ({state.budget.action.value})")
-        return
+
+
+def _print_context(console: Console, state: _State) -> None:
+    """How much the context has, and what of it a provider would read anew."""
     totals = state.totals
     beside = ", ".join(f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n)
     console.line(
@@ -184,9 +197,6 @@ def _print(console: Console, state: _State) -> None:
         shared, sent = state.prefix.tokens, state.prefix.sent
         lost = "" if shared == sent else console.paint(f"  ({sent - shared:,} would be read anew)", "yellow")
         console.line(f"Prefix: {shared:,} of {sent:,} tokens shared with the last recorded call", lost)
-    console.line("")
-    for line in state.recent:
-        print_one_line(console, line, state.names.get(line.id))
 
 
 def _print_open_calls(console: Console, calls: tuple[OpenCall, ...]) -> None:

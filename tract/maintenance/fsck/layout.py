@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tract.maintenance.fsck.report import Problem
+from tract.maintenance.fsck.report import Problem, Severity
 from tract.storage.files import list_directory
 
 ASIDE = "aside"
@@ -48,44 +48,31 @@ def look_over(store: str) -> Layout:
         problems.extend(_access_problems(name, found, owner))
         if stat.S_ISDIR(found.st_mode):
             directories.append(name)
-        elif name.startswith(ASIDE + "/"):
-            problems.append(
-                Problem(
-                    "kept-aside", "note", "file", path=name, offset=None, detail="it was taken out of the way and kept"
-                )
-            )
+        else:
+            problems.extend(_file_problems(name, found.st_mode))
             if stat.S_ISREG(found.st_mode):
                 files.append(name)
-        elif not stat.S_ISREG(found.st_mode):
-            what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no regular file"
-            problems.append(
-                Problem(
-                    "not-a-file", "error", "file", path=name, offset=None, detail=f"it is {what}, which nobody follows"
-                )
-            )
-        else:
-            files.append(name)
-            if _TEMPORARY.fullmatch(name):
-                detail = "it is what a killed process left; nothing needs it"
-                problems.append(Problem("leftover", "note", "file", path=name, offset=None, detail=detail))
-            elif not _KNOWN.fullmatch(name):
-                problems.append(
-                    Problem("unknown-file", "note", "file", path=name, offset=None, detail="it is none of the store's")
-                )
     present = {*files, *directories}
-    for name in _NEEDED:
-        if name not in present:
-            problems.append(
-                Problem(
-                    "missing-file",
-                    "warning",
-                    "file",
-                    path=name,
-                    offset=None,
-                    detail="it is missing; nothing is lost by it",
-                )
-            )
+    missing = (name for name in _NEEDED if name not in present)
+    problems += [_problem("missing-file", "warning", name, "it is missing; nothing is lost by it") for name in missing]
     return Layout(tuple(files), tuple(directories), tuple(problems))
+
+
+def _file_problems(name: str, mode: int) -> Iterator[Problem]:
+    """What is to be said of a file, or of what is in the place of one."""
+    if name.startswith(ASIDE + "/"):
+        yield _problem("kept-aside", "note", name, "it was taken out of the way and kept")
+    elif not stat.S_ISREG(mode):
+        what = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
+        yield _problem("not-a-file", "error", name, f"it is {what}, which nobody follows")
+    elif _TEMPORARY.fullmatch(name):
+        yield _problem("leftover", "note", name, "it is what a killed process left; nothing needs it")
+    elif not _KNOWN.fullmatch(name):
+        yield _problem("unknown-file", "note", name, "it is none of the store's")
+
+
+def _problem(kind: str, severity: Severity, name: str, detail: str) -> Problem:
+    return Problem(kind, severity, "file", path=name, offset=None, detail=detail)
 
 
 def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
