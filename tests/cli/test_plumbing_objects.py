@@ -7,11 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.cli.plumbing import ByteStore
 from tract import Tract
 from tract.cli.console import Console
 from tract.cli.main import main
@@ -29,36 +29,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@dataclass
-class Result:
-    status: int
-    out: bytes
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.decode().splitlines()
-
-
-class Store:
-    """A store in a folder, and command lines run on it in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *argv: str, stdin: bytes = b"") -> Result:
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
-        console = Console(
-            stdin=io.TextIOWrapper(io.BytesIO(stdin), "utf-8"),
-            stdout=out,
-            stderr=err,
-            environ={},
-            folder=str(self.folder),
-        )
-        status = main(argv, console=console)
-        out.flush()
-        return Result(status, out.buffer.getvalue(), err.getvalue())  # type: ignore[attr-defined]
-
+class Store(ByteStore):
     def line(self, *argv: str) -> str:
         result = self.run(*argv)
         assert (0, 1) == (result.status, len(result.lines)), result

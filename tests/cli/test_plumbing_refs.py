@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import json
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from tests.cli.plumbing import LineStore
 from tract import Tract
 from tract.cli.commands import GROUPS
-from tract.cli.console import Console
-from tract.cli.main import main
 from tract.opening import open_repository
 from tract.refs.store import RefEdit
 
 NONE = "0" * 64
 
 
-class Store:
-    """A store with three commits on main and the tag v1 at the first, and command lines run on it."""
+class Store(LineStore):
+    """A store with three commits on main and the tag v1 at the first."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         with Tract.open(folder) as t:
             self.ids = [t.user(str(n)).commit_hash for n in range(3)]
             t.tag("v1", self.ids[0])
-
-    def run(self, *argv: str) -> tuple[int, list[str], str]:
-        out, err = io.StringIO(), io.StringIO()
-        status = main(argv, console=Console(stdout=out, stderr=err, environ={}, folder=str(self.folder)))
-        return status, out.getvalue().splitlines(), err.getvalue()
-
-    def lines(self, *argv: str) -> list[str]:
-        status, lines, err = self.run(*argv)
-        assert (0, "") == (status, err)
-        return lines
 
     def at(self, ref: str) -> str | None:
         status, lines, _ = self.run("show-ref", "-s", "--verify", ref)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 
+from tests.cli.plumbing import LineStore
 from tract import Tract
-from tract.cli.console import Console
-from tract.cli.main import main
 from tract.history.moves import move_ref
 from tract.objects.model import Commit, CommitOperation, new_commit
 from tract.opening import open_repository
@@ -17,28 +15,11 @@ from tract.refs.store import ANY
 from tract.repo import Repository
 
 
-class Store:
-    """A store in a folder, and command lines run on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *argv: str) -> tuple[int, list[str], str]:
-        out, err = io.StringIO(), io.StringIO()
-        status = main(argv, console=Console(stdout=out, stderr=err, environ={}, folder=str(self.folder)))
-        return status, out.getvalue().splitlines(), err.getvalue()
-
-    def lines(self, *argv: str) -> list[str]:
-        status, lines, err = self.run(*argv)
-        assert (0, "") == (status, err)
-        return lines
-
-
-def make_store(folder: Path, count: int = 3) -> tuple[Store, list[str]]:
+def make_store(folder: Path, count: int = 3) -> tuple[LineStore, list[str]]:
     """A store of *count* messages on main, with their commits, oldest first."""
     with Tract.open(folder) as t:
         ids = [t.user(str(n)).commit_hash for n in range(count)]
-    return Store(folder), ids
+    return LineStore(folder), ids
 
 
 def add_commit(repo: Repository, branch: str, *parents: str) -> str:
@@ -51,7 +32,7 @@ def add_commit(repo: Repository, branch: str, *parents: str) -> str:
     return new.id.hex()
 
 
-def make_forked_store(folder: Path) -> tuple[Store, dict[str, str]]:
+def make_forked_store(folder: Path) -> tuple[LineStore, dict[str, str]]:
     """base ── a1 ── a2 ── merge, base ── b1 ── merge; the merge is on branch merge."""
     store, (base,) = make_store(folder, 1)
     repo = open_repository(str(folder / ".tract"))
@@ -212,7 +193,7 @@ def test_objects_are_those_of_the_contexts_each_once(tmp_path: Path) -> None:
         for n in range(60):
             t.user(str(n))
         t.edit("HEAD~30", "changed")
-    store = Store(tmp_path)
+    store = LineStore(tmp_path)
     listed = store.lines("rev-list", "--objects", "HEAD")
     repo = open_repository(str(tmp_path / ".tract"))
     stored = {id.hex() for id, kind in repo.objects.ids() if kind != "operation"}

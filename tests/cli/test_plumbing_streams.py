@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.plumbing import ByteStore
 from tract import Tract
 from tract.cli.console import Console
 from tract.cli.main import main
@@ -19,27 +20,12 @@ from tract.opening import open_repository
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Store:
-    """A store in a folder, and command lines run on it."""
-
+class Store(ByteStore):
     def __init__(self, folder: Path, count: int = 0) -> None:
-        self.folder = folder
+        super().__init__(folder)
         with Tract.open(folder) as t:
             for n in range(count):
                 t.user(f"message {n}")
-
-    def run(self, *argv: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
-        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
-        console = Console(
-            stdin=io.TextIOWrapper(io.BytesIO(stdin), "utf-8"),
-            stdout=out,
-            stderr=err,
-            environ={},
-            folder=str(self.folder),
-        )
-        status = main(argv, console=console)
-        out.flush()
-        return status, out.buffer.getvalue(), err.getvalue()  # type: ignore[attr-defined]
 
     def seal(self) -> str:
         """Bring everything into a pack; its path."""

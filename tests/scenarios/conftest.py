@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from tract.cli.console import Console
-from tract.cli.main import main
-
-
-class Outcome(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def json_lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.splitlines()]
+from tests.cli.conftest import Outcome, runner
 
 
 @pytest.fixture
 def tract(tmp_path: Path) -> Callable[..., Outcome]:
     """Runs ``tract`` with these arguments; *stdin* is what is piped in."""
-
-    def run(*argv: str, stdin: str = "") -> Outcome:
-        out, err = io.StringIO(), io.StringIO()
-        console = Console(stdin=io.StringIO(stdin), stdout=out, stderr=err, environ={}, folder=str(tmp_path))
-        status = main(argv, console=console)
-        return Outcome(status, out.getvalue(), err.getvalue())
-
-    return run
+    run = runner(tmp_path)
+    return lambda *argv, stdin="": run(*argv, stdin=stdin)
