@@ -19,10 +19,11 @@ from tract.api import opening
 from tract.objects.model import NewObject
 from tract.refs import ref_files
 from tract.refs.operations import OperationRefs
-from tract.storage import database, files, journal
+from tract.storage import database, files, journal, journal_format
 from tract.storage.database import Database
 from tract.storage.files import NewFile
-from tract.storage.journal import Journal, Span
+from tract.storage.journal import Journal
+from tract.storage.journal_format import Span
 from tract.storage.loose import LooseObjects
 
 
@@ -65,10 +66,10 @@ def _seal_without_pack_sync() -> Callable[[], AbstractContextManager[None]]:
 
 def _no_crc() -> Callable[[], AbstractContextManager[None]]:
     def whole(data: bytes, position: int, nonce: bytes) -> Span | None:
-        size = journal.TRANSACTION.size
+        size = journal_format.TRANSACTION.size
         if data[position : position + 8] != nonce or len(data) - position < size:
             return None
-        _, _, length, flags, _, records, number = journal.TRANSACTION.unpack_from(data, position)
+        _, _, length, flags, _, records, number = journal_format.TRANSACTION.unpack_from(data, position)
         end = position + size + length
         return None if end > len(data) else Span(position, end, number, flags, records)
 
@@ -105,19 +106,19 @@ def _always_synced_line() -> Callable[[], AbstractContextManager[None]]:
 
 
 def _always_synced_flag() -> Callable[[], AbstractContextManager[None]]:
-    real = journal._pack_transaction
+    real = journal.pack_transaction
 
     def pack(nonce: bytes, objects: Sequence[NewObject], number: int, flags: int) -> bytes:
-        return real(nonce, objects, number, flags | journal.SYNCED)
+        return real(nonce, objects, number, flags | journal_format.SYNCED)
 
-    return patched(journal, _pack_transaction=pack)
+    return patched(journal, pack_transaction=pack)
 
 
 def _any_number() -> Callable[[], AbstractContextManager[None]]:
     real = journal.read_spans
 
     def spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[Span]:
-        first = journal.whole_transaction(data, start, nonce)
+        first = journal_format.whole_transaction(data, start, nonce)
         return real(data, start, nonce, number if first is None else first.number)
 
     return patched(journal, read_spans=spans)

@@ -32,7 +32,8 @@ from tract.storage.counts import (
     load_totals,
     read_counts,
 )
-from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, TRANSACTION, Journal, create_journal
+from tract.storage.journal import Journal, create_journal
+from tract.storage.journal_format import FILE_HEADER_SIZE, MAGIC, TRANSACTION
 from tract.storage.loose import LooseObjects
 from tract.storage.object_record import HEADER, HEADER_SIZE, pack_record, unpack_record
 from tract.storage.pack import CHECK_SIZE, FRAME, IDS_A_CHECK, PACK_END, TRAILER, Pack

@@ -13,7 +13,8 @@ from tests.storage.conftest import operation
 from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.journal import scan_journal
 from tract.objects.model import new_blob
-from tract.storage.journal import FILE_HEADER_SIZE, MAGIC, Journal
+from tract.storage.journal import Journal
+from tract.storage.journal_format import FILE_HEADER_SIZE, MAGIC
 from tract.storage.object_record import LOOSE_LIMIT, pack_record
 
 NONCE = b"noncenon"

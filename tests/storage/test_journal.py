@@ -13,7 +13,7 @@ import pytest
 from tract.errors import BlobNotFoundError, DamageWarning, FormatVersionError, ObjectCorruptError
 from tract.objects.model import NewObject, Operation, new_blob, new_operation
 from tract.storage.database import Database
-from tract.storage.journal import FILE_HEADER_SIZE
+from tract.storage.journal_format import FILE_HEADER_SIZE
 
 Open = Callable[..., Database]
 

@@ -1,47 +1,4 @@
-"""The journal: where everything lands, one append a commit.
-
-The file starts with a header:
-
-| offset | size | what |
-|---|---|---|
-| 0 | 16 | ``"tract journal 1\\n"`` |
-| 16 | 8 | nonce: random, begins every transaction of this file |
-| 24 | 4 | CRC-32 of the bytes before |
-| 28 | 36 | zero |
-
-Then transactions, back to back:
-
-| offset | size | what |
-|---|---|---|
-| 0 | 8 | the file's nonce |
-| 8 | 4 | CRC-32 of everything after this field, to the transaction's end |
-| 12 | 4 | length of the records, in bytes |
-| 16 | 2 | flags: 1 synced before it was acknowledged, 2 ends in an operation, 4 that operation is a keyframe |
-| 18 | 2 | zero |
-| 20 | 4 | number of records |
-| 24 | 4 | number of this transaction in the file, from 0 |
-| 28 | … | records (see record.py), the operation last |
-
-After the last transaction come zeros, written ahead so that a sync has no file size to update.
-
-A transaction that is not whole has not happened.
-Where nothing whole follows it, it is the torn end of a write that was never acknowledged, and the next writer clears it.
-Where a whole transaction follows it, it is a hole, and what is behind it is evidence of damage:
-reading fails where one of those was synced; where none was, a power cut under durability ``process`` may have left the hole, so reading goes on before it and says so, and the next writer keeps every byte from the hole on in a file of its own.
-The nonce keeps a message that looks like a transaction from being taken for one.
-
-Beside the journal, in ``locks/journal``, the last writer's mark says how far the journal went (little-endian):
-
-| offset | size | what |
-|---|---|---|
-| 0 | 8 | nonce of the journal it is about |
-| 8 | 4 | transactions that were written |
-| 12 | 4 | transactions that were on the disk |
-| 16 | 4 | CRC-32 of the bytes before |
-
-It is written after the transaction and never synced, so it may be behind the journal.
-A journal that is behind its mark has lost transactions that were acknowledged.
-"""
+"""The journal: where everything lands, one append a commit; its bytes are those of ``journal_format.py``."""
 
 from __future__ import annotations
 
@@ -50,43 +7,36 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
-from tract.errors import DurabilityError, FormatVersionError, ObjectCorruptError
+from tract.errors import DurabilityError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.model import NewObject, Object
 from tract.storage import files
+from tract.storage.journal_format import (
+    CRC_START,
+    FILE_HEADER_SIZE,
+    KEYFRAME,
+    LONGEST,
+    OPERATION,
+    SYNCED,
+    TRANSACTION,
+    TRANSACTION_SIZE,
+    Mark,
+    Span,
+    pack_header,
+    pack_mark,
+    pack_transaction,
+    read_header,
+    read_spans,
+)
 from tract.storage.object_record import HEADER, HEADER_SIZE, LOOSE_LIMIT, pack_record, unpack_record
-
-MAGIC = b"tract journal 1\n"
-FILE_HEADER_SIZE = 64
-
-TRANSACTION = struct.Struct("<8sIIHHII")
-_BODY = struct.Struct("<IHHII")
-_TRANSACTION_SIZE = TRANSACTION.size
-_CRC_START = 12
-_MARK = struct.Struct("<8sII")
-
-SYNCED = 1
-OPERATION = 2
-_KEYFRAME = 4
-KNOWN_FLAGS = SYNCED | OPERATION | _KEYFRAME
 
 FIRST_STEP = 64 * 1024
 _LAST_STEP = 1024 * 1024
 MOST_ROOM = 128 * 1024
 
-LONGEST = 256 * 1024 * 1024
-"""A longer journal, in bytes, is not tract's: one is packed at 4 MiB, and one transaction brings little more."""
-
 # One read brings the header and, for most objects, all of the record.
 _READ_AHEAD = 4096
-
-_ZEROS_AT_ONCE = 4096
-_ZEROS = bytes(_ZEROS_AT_ONCE)
-
-# A hostile file may look like transactions at every few bytes; so many times its length is read for checksums, and no more.
-_MOST_CHECKED = 32
 
 
 def create_journal(path: str, objects: Sequence[NewObject], *, zeros: bool = True) -> None:
@@ -95,120 +45,10 @@ def create_journal(path: str, objects: Sequence[NewObject], *, zeros: bool = Tru
     It is on the disk before it has its name, so a reader sees the old journal or this one.
     """
     nonce = os.urandom(8)
-    head = MAGIC + nonce
-    head += struct.pack("<I", zlib.crc32(head))
-    head = head.ljust(FILE_HEADER_SIZE, b"\0")
-    first = _pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | OPERATION | _KEYFRAME)
+    head = pack_header(nonce)
+    first = pack_transaction(nonce, [pack_record(new) for new in objects], 0, SYNCED | OPERATION | KEYFRAME)
     size = -(-len(head + first) // FIRST_STEP) * FIRST_STEP
     files.write_file(path, (head + first).ljust(size if zeros else 0, b"\0"), sync=True)
-
-
-def _pack_transaction(nonce: bytes, records: Sequence[bytes], number: int, flags: int) -> bytes:
-    body = b"".join((_BODY.pack(sum(map(len, records)), flags, 0, len(records), number), *records))
-    return nonce + zlib.crc32(body).to_bytes(4, "little") + body
-
-
-# Reading a journal's bytes, for those who stop at the first that is wrong and for fsck, which goes on behind it.
-
-
-def read_header(path: str, head: bytes) -> bytes:
-    """The nonce in the first bytes of the journal *path*."""
-    if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
-        found = head[len(MAGIC) - 2 : 16].split(b"\n")[0].decode("ascii", "replace")
-        raise FormatVersionError(path, found, "1")
-    if len(head) < FILE_HEADER_SIZE or head[:16] != MAGIC:
-        raise ObjectCorruptError(path, "it does not begin as a journal does", 0)
-    if int.from_bytes(head[24:28], "little") != zlib.crc32(head[:24]) or any(head[28:]):
-        raise ObjectCorruptError(path, "its header does not match its checksum", 16)
-    return head[16:24]
-
-
-class Span(NamedTuple):
-    """Bytes of a journal from *start* to *end*: a whole transaction with its *flags* and number of *records*, or a hole, whose *flags* are None."""
-
-    start: int
-    end: int
-    number: int
-    flags: int | None
-    records: int
-
-
-def read_spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[Span]:
-    """The transactions of *data* from *start* on, where number *number* is expected, and the holes between and behind them, but for zeros.
-
-    ValueError where more looks like a transaction than can be tried.
-    """
-    position, stop = start, end_of_bytes(data)
-    left = _MOST_CHECKED * len(data)
-    while position < stop:
-        span = whole_transaction(data, position, nonce)
-        if span is None or span.number != number:
-            hole = position
-            while span is None:
-                position = data.find(nonce, position + 1)
-                if position < 0:
-                    yield Span(hole, stop, number, None, 0)
-                    return
-                span = whole_transaction(data, position, nonce)
-                left -= _claimed_length(data, position)
-                if left < 0:
-                    raise ValueError("more in it looks like a transaction than can be")
-            yield Span(hole, span.start, number, None, 0)
-        yield span
-        position, number = span.end, span.number + 1
-
-
-def end_of_bytes(data: bytes) -> int:
-    """Where the zeros begin that *data* ends in: most of a journal may be zeros, and ``rstrip`` takes long to pass a million of them."""
-    stop = len(data)
-    while stop > _ZEROS_AT_ONCE and data[stop - _ZEROS_AT_ONCE : stop] == _ZEROS:
-        stop -= _ZEROS_AT_ONCE
-    start = max(0, stop - _ZEROS_AT_ONCE)
-    return start + len(data[start:stop].rstrip(b"\0"))
-
-
-def whole_transaction(data: bytes, position: int, nonce: bytes) -> Span | None:
-    """The whole transaction at *position*, or None where there is none."""
-    if data[position : position + 8] != nonce or len(data) - position < _TRANSACTION_SIZE:
-        return None
-    _, crc, length, flags, _, count, number = TRANSACTION.unpack_from(data, position)
-    end = position + _TRANSACTION_SIZE + length
-    if end > len(data) or zlib.crc32(data[position + _CRC_START : end]) != crc:
-        return None
-    return Span(position, end, number, flags, count)
-
-
-def _claimed_length(data: bytes, position: int) -> int:
-    """How many bytes a checksum at *position* was worked out of."""
-    length = int.from_bytes(data[position + 12 : position + 16], "little")
-    return length if position + length <= len(data) else 0
-
-
-class Mark(NamedTuple):
-    """How many transactions the journal with *nonce* had, and how many of them were on the disk, when its last writer was done."""
-
-    nonce: bytes
-    written: int
-    durable: int
-
-
-def pack_mark(nonce: bytes, written: int, durable: int) -> bytes:
-    """The bytes of a mark."""
-    body = _MARK.pack(nonce, written, durable)
-    return body + zlib.crc32(body).to_bytes(4, "little")
-
-
-def read_mark(path: str) -> Mark | None:
-    """The mark in the file *path*; None where none was written, ValueError for one that is damaged."""
-    try:
-        data = files.read_file(path, _MARK.size + 5)
-    except FileNotFoundError:
-        return None
-    if not data:
-        return None
-    if len(data) != _MARK.size + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise ValueError("it does not match its checksum")
-    return Mark(*_MARK.unpack(data[:-4]))
 
 
 class Journal:
@@ -319,15 +159,15 @@ class Journal:
         """
         index, nonce, crc32 = self.index, self._nonce, zlib.crc32
         unpack_transaction, unpack = TRANSACTION.unpack_from, HEADER.unpack_from
-        view, start, last = memoryview(data), 0, len(data) - _TRANSACTION_SIZE
+        view, start, last = memoryview(data), 0, len(data) - TRANSACTION_SIZE
         id = b""
         while start <= last:
             found, crc, length, flags, _, count, number = unpack_transaction(data, start)
-            position = start + _TRANSACTION_SIZE
+            position = start + TRANSACTION_SIZE
             end = position + length
             if found != nonce or number != self._transactions or end > len(data):
                 break
-            if crc32(view[start + _CRC_START : end]) != crc:
+            if crc32(view[start + CRC_START : end]) != crc:
                 break
             try:
                 for _ in range(count):
@@ -345,7 +185,7 @@ class Journal:
         return start
 
     def _take_operation(self, id: ObjectId, flags: int) -> None:
-        if flags & _KEYFRAME:
+        if flags & KEYFRAME:
             # A new list, so that whoever remembers the old one sees that the count starts again.
             self.operations = [id]
         elif flags & OPERATION:
@@ -425,9 +265,9 @@ class Journal:
         if sync and self._synced < self._end:
             # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
             self._sync(visible=False)
-        flags = OPERATION | (SYNCED if sync else 0) | (_KEYFRAME if keyframe else 0)
+        flags = OPERATION | (SYNCED if sync else 0) | (KEYFRAME if keyframe else 0)
         records = [pack_record(new) for new in objects]
-        data = _pack_transaction(self._nonce, records, self._transactions, flags)
+        data = pack_transaction(self._nonce, records, self._transactions, flags)
         start = self._end
         if start + len(data) > LONGEST:
             raise DurabilityError(
@@ -440,7 +280,7 @@ class Journal:
         except OSError as exc:
             self._erase(start, len(data))
             raise DurabilityError(f"write to '{self.path}' failed: {exc.strerror}", visible=False) from exc
-        offset = start + _TRANSACTION_SIZE
+        offset = start + TRANSACTION_SIZE
         for new, record in zip(objects, records, strict=True):
             self.index[new.id] = offset
             offset += len(record)

@@ -30,7 +30,7 @@ from tract.opening import read_format
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
 from tract.settings import is_signed, read_config
 from tract.storage import files
-from tract.storage.journal import LONGEST, Mark, read_mark
+from tract.storage.journal_format import LONGEST, Mark, read_mark
 from tract.storage.loose import LooseObjects
 from tract.storage.store_reader import EVIDENCE
 

@@ -1,6 +1,6 @@
 """A journal read as far as it goes: what is wrong with it, and every object in it that its id still proves.
 
-Reading stops at the first byte that is wrong (storage/journal.py has the format and its rules); here everything behind it is looked at too.
+Reading stops at the first byte that is wrong (storage/journal_format.py has the format and its rules); here everything behind it is looked at too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from tract.errors import ContentValidationError, FormatVersionError, ObjectCorru
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import Object, check_payload
-from tract.storage.journal import (
+from tract.storage.journal import FIRST_STEP
+from tract.storage.journal_format import (
     FILE_HEADER_SIZE,
-    FIRST_STEP,
     KNOWN_FLAGS,
     OPERATION,
     SYNCED,

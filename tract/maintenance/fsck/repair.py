@@ -30,7 +30,8 @@ from tract.refs.operations import shown
 from tract.refs.ref_files import RefFiles
 from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
-from tract.storage.journal import FIRST_STEP, LONGEST, create_journal, pack_mark
+from tract.storage.journal import FIRST_STEP, create_journal
+from tract.storage.journal_format import LONGEST, pack_mark
 from tract.storage.locks import FileLock
 from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
