@@ -35,7 +35,7 @@ from tract.refs.names import HEADS, NOTES
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.storage.files import as_storage_error
-from tract.storage.threads import ThreadLock
+from tract.storage.locks import ThreadLock
 from tract.tokens.counter import TokenCounter, counter_named
 from tract.tokens.counts import BlobCache, TotalsCache
 

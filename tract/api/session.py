@@ -31,7 +31,7 @@ from tract.history.tracts import (
 from tract.refs.names import ROOT
 from tract.report.tracts import TractInfo, by_age, family_order, list_tracts, spenders
 from tract.revision import Revision, resolve_revision, revision_text
-from tract.storage.threads import ThreadLock
+from tract.storage.locks import ThreadLock
 
 if TYPE_CHECKING:
     from datetime import datetime

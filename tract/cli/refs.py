@@ -10,7 +10,6 @@ from tract.cli.command import Args, Param
 from tract.cli.console import Console, one_line
 from tract.cli.rendering import SHORT, read_line
 from tract.compile.workspace import Workspace
-from tract.history.branch import create_branch
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, TAGS
@@ -111,6 +110,8 @@ def warn_of_twin(console: Console, repo: Repository, name: str) -> None:
 
 def go_to_new(console: Console, space: Workspace, name: str, start: str | None, *, json: bool) -> None:
     """Make the branch *name* at the revision *start*, by default where HEAD is, and go there."""
+    from tract.history.branch import create_branch  # few that list refs make one
+
     at = space.repo.head()[1] if start is None else resolve_revision(space.repo, start)
     go(console, space, partial(create_branch, space.repo, name, at, switch=True), new=True, json=json)
     warn_of_twin(console, space.repo, name)

@@ -22,7 +22,7 @@ from tract.refs.store import Expected
 from tract.repo import Repository
 from tract.revision import Revision, resolve_revision, revision_text
 from tract.storage.counts import BlobCount
-from tract.storage.threads import ThreadLock
+from tract.storage.locks import ThreadLock
 from tract.tokens.counted import count_message
 from tract.tokens.counter import EstimateTokenCounter
 from tract.tokens.counts import BlobCache, TotalsCache, estimate

@@ -19,7 +19,6 @@ from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.errors import ContentValidationError, TractError
-from tract.history.commit import context_before
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit
@@ -85,6 +84,8 @@ class Carried(NamedTuple):
         """Put *records* on *tip*, and give back where that leads; where no commit is, nothing is put."""
         if not isinstance(tip, bytes):
             return tip
+        from tract.history.commit import context_before  # only a run that is undone needs it
+
         context, generation = context_before(repo, tip, self.nodes), repo.commit(tip).generation
         for record in records:
             if not isinstance(record, bytes) or not repo.objects.contains(record):

@@ -12,7 +12,7 @@ from tract.objects.model import NewObject, Object, Operation, RefChange, RefValu
 from tract.refs.operations import shown
 from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
-from tract.storage.one_by_one import PlainReads
+from tract.storage.memory import PlainReads
 from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 

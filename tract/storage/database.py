@@ -13,12 +13,11 @@ from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object
 from tract.storage import files
 from tract.storage.journal import create_journal
-from tract.storage.locks import FileLock
+from tract.storage.locks import FileLock, ThreadLock
 from tract.storage.object_record import LOOSE_LIMIT
 from tract.storage.pack import Pack
 from tract.storage.store import Durability
 from tract.storage.store_reader import EVIDENCE, ObjectReader
-from tract.storage.threads import ThreadLock
 
 if TYPE_CHECKING:
     from tract.storage.pack_writer import Packing

@@ -1,16 +1,44 @@
-"""A store in memory: the model the one on disk is tested against."""
+"""A store in memory: the model the one on disk is tested against; and bulk reads of stores in which nothing lies together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Object
-from tract.storage.one_by_one import PlainReads
+from tract.objects.model import NewObject, Node, Object, Outline, read_nodes
+from tract.storage.locks import ThreadLock
+from tract.storage.payloads import Chunks, Payloads, chunks_of
 from tract.storage.store import StoreStats, payload_of
-from tract.storage.threads import ThreadLock
+
+
+class PlainReads:
+    """``nodes``, ``chunks`` and ``blobs`` of an ``ObjectStore``, by way of its ``payloads``, and ``holding`` by way of ``ids`` and ``read``."""
+
+    def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
+        raise NotImplementedError
+
+    def read(self, id: ObjectId) -> Object:
+        raise NotImplementedError
+
+    def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
+        raise NotImplementedError
+
+    def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
+        return {}
+
+    def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
+        return {id for id, kind in self.ids() if kind == "blob" and test(self.read(id).payload)}
+
+    def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
+        return read_nodes(ids, self.payloads(ids, "tree"))
+
+    def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
+        return chunks_of(ids, self.nodes(ids))
+
+    def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
+        return Payloads([self.payloads(ids, "blob")])
 
 
 class MemoryStore(PlainReads):

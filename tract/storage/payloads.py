@@ -1,4 +1,4 @@
-"""Payloads that were read together, and lie as they were read until somebody looks at one.
+"""What is read of a store together: chunks of contexts, their entries as two columns of ids; and payloads, which lie as they were read until somebody looks at one.
 
     most of a frame          one piece: a Run, not unpacked yet
     journal, some of a frame one piece: a list
@@ -10,8 +10,38 @@ Who sends it goes over the pieces once, and has one frame after the other unpack
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple, TypeAlias, final, overload
+
+from tract.objects.id import ObjectId
+from tract.objects.ids import Ids
+from tract.objects.model import Node, checked_node
+
+
+class Chunks(NamedTuple):
+    """The entries of some chunks, flat, and how many each has."""
+
+    sizes: Sequence[int]
+    commits: Ids
+    blobs: Ids
+
+
+def chunks_of(ids: Sequence[ObjectId], nodes: Sequence[Node]) -> Chunks:
+    """The entries of tree nodes that must all be chunks; ObjectCorruptError else."""
+    items = [checked_node(id, node, 0).items for id, node in zip(ids, nodes, strict=True)]
+    commits = b"".join(chain.from_iterable([part[::2] for part in items]))
+    blobs = b"".join(chain.from_iterable([part[1::2] for part in items]))
+    return Chunks([len(part) // 2 for part in items], Ids(commits), Ids(blobs))
+
+
+def join_chunks(parts: Iterable[Chunks]) -> Chunks:
+    """Several as one, in order."""
+    found = list(parts)
+    return Chunks(
+        list(chain.from_iterable(part.sizes for part in found)),
+        Ids(b"".join([part.commits.raw for part in found])),
+        Ids(b"".join([part.blobs.raw for part in found])),
+    )
 
 
 class Run(NamedTuple):

@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from tract.errors import ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Node, Object, Outline
-from tract.storage.chunks import Chunks
-from tract.storage.payloads import Payloads
+from tract.storage.payloads import Chunks, Payloads
 
 Durability: TypeAlias = Literal["full", "process"]
 

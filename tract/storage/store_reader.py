@@ -16,12 +16,11 @@ from tract.errors import BlobNotFoundError, ClosedError, DamageWarning, ObjectCo
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Node, Object, Outline, read_node
 from tract.storage import files
-from tract.storage.chunks import Chunks, chunks_of, join_chunks
 from tract.storage.journal import Journal
 from tract.storage.journal_format import read_mark
 from tract.storage.loose import LooseObjects
 from tract.storage.pack import Pack
-from tract.storage.payloads import Payloads, Piece
+from tract.storage.payloads import Chunks, Payloads, Piece, chunks_of, join_chunks
 from tract.storage.store import StoreStats, payload_of
 
 EVIDENCE = "journal.torn-"
