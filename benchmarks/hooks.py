@@ -1,8 +1,8 @@
 """Hooks: ``python -m benchmarks.hooks [--sizes 1 10 100]``: what one turn of a coding agent's session costs, by the length of its transcript.
 
 A transcript of so many MB is recorded once; then a question and an answer are appended, the hook runs, and so on.
-Processor time is that of the whole hook, the process that goes on by itself included, above that of ``python -c pass``, measured in turn with it; medians.
-"returns" is how long the program that calls waits: with nobody else at work, while another process holds the store's lock, and beside as many busy processes as are asked for.
+Processor time is that of the whole hook, the process that goes on by itself included, above that of ``python -c pass``, measured in turn with it and printed beside it; medians.
+"returns" is how long the program that calls waits: with nobody else at work, while another process holds the store's lock, and beside as many busy processes as are asked for, where ``python -c pass`` waits too.
 """
 
 from __future__ import annotations
@@ -85,21 +85,29 @@ def measure(megabytes: int, rounds: int, processes: int) -> None:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         hook = [sys.executable, "-m", "tract", "-C", str(folder), "hooks", "run", "claude-code"]
         first = spent([*hook, "--now"], event, environment)
-        above, waits = [], {"calm": [], "locked": [], "busy": []}  # type: dict[str, list[float]]
+        above: list[float] = []
+        start: list[float] = []
+        waits: dict[str, list[float]] = {"calm": [], "locked": [], "busy": [], "pass": []}
         for _ in range(rounds):
             with path.open("a") as file:
                 file.write(record(number) + record(number + 1))
             number += 2
-            above.append(spent([*hook, "--now"], event, environment) - spent(PASS, "", environment))
+            start.append(spent(PASS, "", environment))
+            above.append(spent([*hook, "--now"], event, environment) - start[-1])
         for _ in range(rounds):
             waits["calm"].append(waited(hook, event, environment))
             with locked(folder / ".tract"):
                 waits["locked"].append(waited(hook, event, environment))
         with busy(processes):
-            waits["busy"] += [waited(hook, event, environment) for _ in range(rounds)]
+            for _ in range(rounds):
+                waits["busy"].append(waited(hook, event, environment))
+                waits["pass"].append(waited(PASS, "", environment))
         time.sleep(1)  # those that go on by themselves
         words = " | ".join(f"{statistics.median(each):.0f} ({max(each):.0f})" for each in waits.values())
-        print(f"| {megabytes} MB | {first:,.0f} ms | {statistics.median(above):.0f} ms | {words} |", flush=True)
+        print(
+            f"| {megabytes} MB | {first:,.0f} ms | {statistics.median(above):.0f} ms | {statistics.median(start):.0f} ms | {words} |",
+            flush=True,
+        )
 
 
 def main() -> None:

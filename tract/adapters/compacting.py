@@ -16,7 +16,7 @@ from tract.history.context import context_at, entries
 from tract.history.keys import find_key
 from tract.history.notes import KEY
 from tract.history.times import microseconds
-from tract.objects.content import message_value
+from tract.objects.kept import message_value
 from tract.objects.model import Entry
 from tract.repo import Repository
 from tract.transaction import transaction

@@ -19,8 +19,8 @@ from tract.history.keys import commits_said, find_key, keys_of
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.codec import encode
-from tract.objects.content import message_value
 from tract.objects.id import ObjectId
+from tract.objects.kept import message_value
 from tract.objects.model import NewObject, new_blob
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository

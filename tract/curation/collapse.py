@@ -31,8 +31,9 @@ from tract.history.times import moment
 from tract.history.tracts import in_tract
 from tract.llm.types import Summary, SummaryRequest
 from tract.messages import tool_ids
-from tract.objects.content import DialogueContent, Role, plain_json
+from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
+from tract.objects.kept import plain_json
 from tract.objects.model import CommitOperation, Entry
 from tract.repo import Repository
 from tract.tokens.counter import checked_count

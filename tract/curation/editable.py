@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from tract.errors import ContentValidationError
-from tract.objects.content import BUILTIN, MessageContent, plain_json, to_value
+from tract.objects.content import BUILTIN, MessageContent, to_value
 from tract.objects.json import parse_json
+from tract.objects.kept import plain_json
 
 TextFormat = Literal["text", "json"]
 

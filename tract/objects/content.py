@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
-from tract.objects.codec import MAX_DEPTH, encode, unpack
-from tract.objects.message_format import JSON, MessageFormat, detect_format, message_format
+from tract.objects.kept import check_message, check_role, refuse_bytes
+from tract.objects.message_format import JSON, detect_format, message_format
 
 
 class Kind:
@@ -203,8 +203,8 @@ ContentTypes: TypeAlias = Mapping[str, type[Any]]
 def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     """The map a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it."""
     if isinstance(content, MessageContent):
-        _check_message(content.message, content.format)
-        _refuse_bytes(content.message, "message")
+        check_message(content.message, content.format)
+        refuse_bytes(content.message, "message")
         return {"content_type": "message", "format": content.format, "message": content.message}
     if isinstance(content, dict):
         return to_value(validate_content(content, types), types)
@@ -218,7 +218,7 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
         )
     _check_fields(content, name)
     value = {"content_type": name, **_fields_of(content, name)}
-    _refuse_bytes(value)
+    refuse_bytes(value)
     return value
 
 
@@ -253,12 +253,6 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     )
 
 
-def message_value(message: dict[str, JSON], format: MessageFormat) -> dict[str, Any]:
-    """What a blob keeps of a provider's message that was read from JSON; as :func:`to_value` of it, without a look for what JSON cannot say."""
-    _check_message(message, format)
-    return {"content_type": "message", "format": format, "message": message}
-
-
 def check_content_type(name: str, cls: type[Any]) -> str:
     """*name*, when *cls* can be registered under it."""
     if name in BUILTIN:
@@ -278,64 +272,6 @@ def _named_by(cls: type[Any]) -> Any:
     """The ``content_type`` that the class says it has: as an attribute, or, of a pydantic model, as a field's default."""
     field_ = getattr(cls, "model_fields", {}).get("content_type")
     return getattr(cls, "content_type", None) if field_ is None else field_.default
-
-
-_USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
-
-
-def _check_message(message: JSON, format: str) -> None:
-    if not isinstance(message, dict):
-        raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
-    if not message:
-        raise ContentValidationError("a message must not be empty")
-    if "role" not in message and not (format == "responses" and "type" in message):
-        raise ContentValidationError(f"a message needs a role (keys: {', '.join(map(str, message))[:80]})")
-    role = message.get("role", "")
-    if type(role) is str and role in _USUAL_ROLES:
-        return
-    if not isinstance(role, str):
-        raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
-    if "role" in message:
-        _check_role(role)
-
-
-def _check_role(role: str) -> None:
-    """A role is a word that goes into a request's structure, and onto terminals."""
-    if not role or not role.isprintable():
-        raise ContentValidationError(f"a role must be a printable word, not {role!r:.60}")
-
-
-def plain_json(what: str, value: JSON) -> JSON:
-    """*value* as it will be read again: a copy, so that nobody's later change of it reaches what was committed."""
-    try:
-        _refuse_bytes(value)
-        return unpack(encode(value))
-    except ContentValidationError as exc:
-        raise ContentValidationError(f"{what}: {exc}") from None
-
-
-def _refuse_bytes(value: JSON, place: str = "", depth: int = MAX_DEPTH) -> None:
-    """ContentValidationError where *value* has bytes in it: the store could keep them, but JSON cannot say them."""
-    if isinstance(value, bytes):
-        raise ContentValidationError(f"cannot keep this content{_at(place)}: bytes are not text")
-    if not isinstance(value, (dict, list, tuple)):
-        return
-    if depth <= 0:
-        raise ContentValidationError(f"cannot keep this content{_at(place)}: nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if type(item) is not str:
-                _refuse_bytes(item, f"{place}.{key}", depth - 1)
-        return
-    for at, item in enumerate(value):
-        if type(item) is not str:
-            _refuse_bytes(item, f"{place}[{at}]", depth - 1)
-
-
-def _at(place: str) -> str:
-    if not place:
-        return ""
-    return f" at {place.lstrip('.')}" if len(place) <= 120 else f" at {place[:100].lstrip('.')}…"
 
 
 def _fields_of(content: Any, name: str) -> dict[str, JSON]:
@@ -366,7 +302,7 @@ def _reason(exc: Exception) -> str:
 def _check_fields(content: Any, name: str) -> None:
     """Refuse built-in content whose text is not text: a wrong type would otherwise surface at the provider."""
     if isinstance(content, MessageContent):
-        _check_message(content.message, content.format)
+        check_message(content.message, content.format)
     if BUILTIN.get(name) is not type(content) or isinstance(content, MessageContent):
         return
     for key in _TEXTS[name]:
@@ -374,7 +310,7 @@ def _check_fields(content: Any, name: str) -> None:
         if not isinstance(item, str) and not (item is None and key in _MAY_BE_NONE):
             raise ContentValidationError(f"content of type '{name}': {key} must be text, not {type(item).__name__}")
     if isinstance(content, DialogueContent):
-        _check_role(content.role)
+        check_role(content.role)
     for key in _LISTS[name]:
         item = getattr(content, key)
         if not isinstance(item, (list, tuple)) or not all(isinstance(text, str) for text in item):

@@ -55,7 +55,7 @@ class TokenUsage:
 
 def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
     """The usage in a provider's own dict; ContentValidationError for one of no known shape."""
-    from tract.objects.content import plain_json  # only who records usage needs it
+    from tract.objects.kept import plain_json  # only who records usage needs it
 
     if isinstance(usage, TokenUsage):
         return usage

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tract.errors import ContentValidationError
-from tract.objects.content import plain_json
+from tract.objects.kept import plain_json
 
 
 def checked_map(what: str, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
 from tract.messages import compact_json
 from tract.messages.parts import known_role
-from tract.objects.content import MessageContent, RecordContent, plain_json, to_value
+from tract.objects.content import MessageContent, RecordContent, to_value
 from tract.objects.id import ObjectId
+from tract.objects.kept import plain_json
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import TokenUsage, read_usage

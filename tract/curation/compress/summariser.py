@@ -20,7 +20,7 @@ from tract.errors import CompressionError, ContentValidationError, LLMConfigErro
 from tract.llm.callables import as_client, read_summary
 from tract.llm.prompts import Prompt, load_prompt
 from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Summary, SummaryRequest
-from tract.objects.content import plain_json
+from tract.objects.kept import plain_json
 from tract.writing.credentials import checked_config
 
 PROMPT = "summary"

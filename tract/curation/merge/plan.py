@@ -22,8 +22,8 @@ from tract.history.priority import Priority, priority_of
 from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended
 from tract.messages import message_text, render_text
 from tract.messages.message import Message, message_in, readable_content
-from tract.objects.content import plain_json
 from tract.objects.id import ObjectId
+from tract.objects.kept import plain_json
 from tract.objects.model import Entry
 from tract.refs.store import ANY, Expected
 from tract.transaction import check_idle

@@ -1,0 +1,74 @@
+"""Messages and JSON as they are kept, without the kinds of content: who takes in what a program wrote needs none of those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tract.errors import ContentValidationError
+from tract.objects.codec import MAX_DEPTH, encode, unpack
+from tract.objects.message_format import JSON, MessageFormat
+
+
+def message_value(message: dict[str, JSON], format: MessageFormat) -> dict[str, Any]:
+    """What a blob keeps of a provider's message that was read from JSON; as :func:`to_value` of it, without a look for what JSON cannot say."""
+    check_message(message, format)
+    return {"content_type": "message", "format": format, "message": message}
+
+
+_USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
+
+
+def check_message(message: JSON, format: str) -> None:
+    """ContentValidationError for what is no provider's message in *format*."""
+    if not isinstance(message, dict):
+        raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
+    if not message:
+        raise ContentValidationError("a message must not be empty")
+    if "role" not in message and not (format == "responses" and "type" in message):
+        raise ContentValidationError(f"a message needs a role (keys: {', '.join(map(str, message))[:80]})")
+    role = message.get("role", "")
+    if type(role) is str and role in _USUAL_ROLES:
+        return
+    if not isinstance(role, str):
+        raise ContentValidationError(f"a message's role must be text, not {type(role).__name__}")
+    if "role" in message:
+        check_role(role)
+
+
+def check_role(role: str) -> None:
+    """A role is a word that goes into a request's structure, and onto terminals."""
+    if not role or not role.isprintable():
+        raise ContentValidationError(f"a role must be a printable word, not {role!r:.60}")
+
+
+def plain_json(what: str, value: JSON) -> JSON:
+    """*value* as it will be read again: a copy, so that nobody's later change of it reaches what was committed."""
+    try:
+        refuse_bytes(value)
+        return unpack(encode(value))
+    except ContentValidationError as exc:
+        raise ContentValidationError(f"{what}: {exc}") from None
+
+
+def refuse_bytes(value: JSON, place: str = "", depth: int = MAX_DEPTH) -> None:
+    """ContentValidationError where *value* has bytes in it: the store could keep them, but JSON cannot say them."""
+    if isinstance(value, bytes):
+        raise ContentValidationError(f"cannot keep this content{_at(place)}: bytes are not text")
+    if not isinstance(value, (dict, list, tuple)):
+        return
+    if depth <= 0:
+        raise ContentValidationError(f"cannot keep this content{_at(place)}: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(item) is not str:
+                refuse_bytes(item, f"{place}.{key}", depth - 1)
+        return
+    for at, item in enumerate(value):
+        if type(item) is not str:
+            refuse_bytes(item, f"{place}[{at}]", depth - 1)
+
+
+def _at(place: str) -> str:
+    if not place:
+        return ""
+    return f" at {place.lstrip('.')}" if len(place) <= 120 else f" at {place[:100].lstrip('.')}…"
