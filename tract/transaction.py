@@ -223,7 +223,7 @@ class Transaction:
         repo, objects, author = self.repo, self.objects, self.repo.author
         first, tip, notes, generation = self._note_list(namespace)
         made: list[tuple[ObjectId, ObjectId]] = []
-        commits: list[tuple[ObjectId, Commit]] = []
+        commit: Commit | None = None
         for target, body, time in bodies:
             event = new_blob(new_event(namespace, target, time, author, (), body), "body")
             notes = append_entry(repo, notes, (target, event.id), objects, "notes")
@@ -234,8 +234,8 @@ class Transaction:
             objects += (event, new)
             tip = new.id
             made.append((tip, event.id))
-            commits.append((tip, commit))
-        self.take_in(commits)
+        if tip is not None and commit is not None:
+            self.take_in([(tip, commit)])  # of the others nobody asks soon
         self._noted.update([(namespace, target) for target, _, _ in bodies])
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made

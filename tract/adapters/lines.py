@@ -15,7 +15,7 @@ from tract.adapters.transcripts.model import Branch, Turn
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, check_limits, write_commits
 from tract.history.context import context_at, entries
-from tract.history.keys import commits_said, find_key, keys_of
+from tract.history.keys import find_key, keys_of, last_said
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
 from tract.objects.codec import encode
@@ -113,7 +113,7 @@ class LineWriter:
     def _known(self, line: Branch) -> _Known:
         shared = [] if line.parent is None else self._tips[line.parent][: line.shared]
         keys = [turn.key for turn in line.turns]
-        last = next((at for at in range(len(keys) - 1, -1, -1) if self._is_said(keys[at])), None)
+        last = last_said(self.repo, keys)
         if last is None and (found := self._exported(keys)) is not None:
             at, ref, tip = found
             return _Known([tip] * (at + 1), ref.removeprefix(HEADS))
@@ -142,9 +142,6 @@ class LineWriter:
                 if keys[at] in own:
                     return at, ref, tip
         return None
-
-    def _is_said(self, key: str | None) -> bool:
-        return key is not None and bool(commits_said(self.repo, key))
 
     def _branches(self) -> list[tuple[str, ObjectId]]:
         """The branches, the one that HEAD is on first."""

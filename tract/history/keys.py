@@ -78,6 +78,19 @@ def commits_said(repo: Repository, key: str) -> frozenset[ObjectId]:
     return _asking(repo, lambda index: frozenset(target for target, was in _said(repo, index, key) if was is None))
 
 
+def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
+    """The place of the last of *keys* that some commit has, on whatever branch; None where none is."""
+
+    def look(index: KeyIndex) -> int | None:
+        for at in range(len(keys) - 1, -1, -1):
+            key = keys[at]
+            if key is not None and any(was is None for _, was in _said(repo, index, key)):
+                return at
+        return None
+
+    return _asking(repo, look)
+
+
 def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, list[str]]:
     """The keys that those of *commits* have that have one; the list of all notes is read only where there is one."""
     wanted = _asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})

@@ -73,7 +73,7 @@ class Link(NamedTuple):
     merges: int
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def name_of_key(key: str) -> bytes:
     """The name of a key's rows."""
     return bytes(blake3(b"key\0" + key.encode()).digest(_NAME))
@@ -149,6 +149,8 @@ class KeyIndex:
     def notes(self, key: str) -> list[ObjectId]:
         """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""
         rows = self._rows(name_of_key(key))
+        if not rows:
+            return []
         return list(dict.fromkeys(first + second for _, first, second, _, _ in map(_ROW.unpack, rows)))
 
     def link(self, name: bytes) -> Link | None:
