@@ -32,11 +32,10 @@ def is_otel_span(value: JSON) -> bool:
 def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     """The attributes of the spans with messages in *value*."""
     if isinstance(value.get("resourceSpans"), list):
-        for resource in value["resourceSpans"]:
-            for scope in resource.get("scopeSpans") or () if isinstance(resource, dict) else ():
-                for span in scope.get("spans") or () if isinstance(scope, dict) else ():
-                    if isinstance(span, dict):
-                        yield from _spans(span)
+        for resource in _objects(value, "resourceSpans"):
+            for scope in _objects(resource, "scopeSpans"):
+                for span in _objects(scope, "spans"):
+                    yield from _spans(span)
         return
     given = value.get("attributes", value)
     attributes: dict[str, JSON] = {}
@@ -48,6 +47,12 @@ def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
         yield attributes
 
 
+def _objects(value: dict[str, JSON], key: str) -> list[dict[str, JSON]]:
+    """The objects in the list under *key*."""
+    found = value.get(key)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
 def _value(value: JSON) -> JSON:
     """A value of OTLP's."""
     if not isinstance(value, dict):
@@ -55,9 +60,10 @@ def _value(value: JSON) -> JSON:
     if "intValue" in value:
         return int(value["intValue"]) if str(value["intValue"]).lstrip("-").isdigit() else value["intValue"]
     if isinstance(value.get("arrayValue"), dict):
-        return [_value(one) for one in value["arrayValue"].get("values") or ()]
+        values = value["arrayValue"].get("values")
+        return [_value(one) for one in values] if isinstance(values, list) else []
     if isinstance(value.get("kvlistValue"), dict):
-        return {one.get("key"): _value(one.get("value")) for one in value["kvlistValue"].get("values") or ()}
+        return {str(one.get("key")): _value(one.get("value")) for one in _objects(value["kvlistValue"], "values")}
     return next(iter(value.values()), None)
 
 
