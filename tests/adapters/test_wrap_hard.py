@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from tests.llm.asking import KEY
 from tests.llm.server import body, fail, llm_process, llm_server, text  # noqa: F401  # fixtures
 from tests.making import make_tract
-from tract import RecordWarning, Tract, wrap
+from tract import ConfigError, RecordWarning, Tract, wrap
 
 openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
@@ -557,3 +558,50 @@ def test_an_interrupt_is_the_programs_and_the_question_is_kept(llm_server, tmp_p
     with Tract.open(tmp_path) as t:
         assert [("user", "How hot is tea?")] == raws(t)
         assert "KeyboardInterrupt" == failures(t)[0]["error"]
+
+
+FORKED = """
+import os, sys
+import openai
+from tract import Tract, wrap
+t = Tract.open({folder!r}, tract_id="one", on_moved="append")
+client = wrap(openai.OpenAI(api_key="k", base_url={url!r}, max_retries=0), t)
+client.chat.completions.create(model="m", messages=[{{"role": "user", "content": "before"}}])
+child = os.fork()
+mine = Tract.open({folder!r}, tract_id="child" if not child else "parent")
+for n in range(3):
+    wrap(openai.OpenAI(api_key="k", base_url={url!r}, max_retries=0), mine).chat.completions.create(model="m", messages=[{{"role": "user", "content": str(n)}}])
+client.chat.completions.create(model="m", messages=[{{"role": "user", "content": "child" if not child else "parent"}}])
+sys.exit(os.waitpid(child, 0)[1] if child else 0)
+"""
+
+
+def test_a_process_that_forks_records_in_both(llm_server, tmp_path):  # noqa: F811
+    program = FORKED.format(folder=str(tmp_path), url=llm_server.url)
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
+
+    assert 0 == done.returncode, done.stderr
+    for name in ("child", "parent"):
+        with Tract.open(tmp_path, tract_id=name) as t:
+            assert 2 == len(raws(t))
+            assert t.verify_sent("HEAD")
+
+
+def test_a_notebook_sees_the_real_client():
+    real = openai.AsyncOpenAI(api_key=KEY, base_url="http://127.0.0.1:9")
+    client = wrap(real, make_tract())
+
+    assert dir(real) == dir(client)
+    assert repr(real) == repr(client)
+    assert inspect.signature(real.chat.completions.create) == inspect.signature(client.chat.completions.create)
+    assert real.chat.completions.create.__doc__ == client.chat.completions.create.__doc__
+    kinds = [inspect.iscoroutinefunction(one.responses.create) for one in (real, client)]
+    assert kinds[0] == kinds[1]
+
+
+def test_a_client_is_wrapped_once():
+    client = wrap(openai.OpenAI(api_key=KEY), make_tract())
+
+    with pytest.raises(ConfigError, match="wrapped already"):
+        wrap(client, make_tract())

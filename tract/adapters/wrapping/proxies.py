@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from tract.adapters.wrapping.exchange import Exchange, Recorder
@@ -30,6 +31,11 @@ def wrapped(client: Any, provider: str, recorder: Recorder) -> Any:
     """*client* with the methods that ask a model recorded by *recorder*."""
     watch(client)
     return _Proxy(client, "", provider, recorder)
+
+
+def is_wrapped(client: Any) -> bool:
+    """Whether *client* is one that records already."""
+    return type(client) is _Proxy
 
 
 class _Proxy:
@@ -60,6 +66,9 @@ class _Proxy:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_tract"][0], name, value)
 
+    def __dir__(self) -> list[str]:
+        return dir(self.__dict__["_tract"][0])
+
     def __repr__(self) -> str:
         return repr(self.__dict__["_tract"][0])
 
@@ -79,15 +88,22 @@ class _Proxy:
 
 
 def _recorded(method: Callable[..., Any], format: str, recorder: Recorder) -> Callable[..., Any]:
-    """*method*, with what it is given and gives recorded."""
+    """*method*, with what it is given and gives recorded; who looks at it finds the real one's name, words and signature."""
+    if inspect.iscoroutinefunction(method):
 
+        @wraps(method)
+        async def ask(*args: Any, **options: Any) -> Any:
+            return await _awaited(method(*args, **options), recorder.begin(format, options))
+
+        return ask
+
+    @wraps(method)
     def call(*args: Any, **options: Any) -> Any:
         exchange = recorder.begin(format, options)
         with exchange.under_way():
             made = method(*args, **options)
         return _awaited(made, exchange) if inspect.isawaitable(made) else given(made, exchange)
 
-    call.__name__, call.__doc__ = getattr(method, "__name__", "call"), method.__doc__
     return call
 
 

@@ -46,6 +46,12 @@ class Delegate:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_tract_target"], name)
 
+    def __dir__(self) -> list[str]:
+        return dir(self.__dict__["_tract_target"])
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__["_tract_target"])
+
 
 class _AnyStream(Delegate):
     def __init__(self, target: Any, exchange: Exchange) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeVar, cast
 
 from tract.adapters.wrapping.exchange import Recorder, Records
-from tract.adapters.wrapping.proxies import METHODS, wrapped
+from tract.adapters.wrapping.proxies import METHODS, is_wrapped, wrapped
 from tract.errors import ConfigError
 
 _Client = TypeVar("_Client")
@@ -21,6 +21,8 @@ def wrap(client: _Client, t: Records, *, on_failure: Literal["warn", "raise"] = 
     """
     if on_failure not in ("warn", "raise"):
         raise ConfigError(f"on_failure must be 'warn' or 'raise', not {on_failure!r:.40}")
+    if is_wrapped(client):
+        raise ConfigError("the client is wrapped already; wrap the one that it was made of")
     packages = [kind.__module__.split(".")[0] for kind in type(client).__mro__]
     provider = next((package for package in packages if package in METHODS), None)
     if provider is None:
