@@ -39,6 +39,7 @@ _IDLE = 2.0
 _BETWEEN_LOOKS = 0.25
 """Seconds between two looks for what others left, of a courier that nobody is in the way of."""
 
+_PACKED_FROM = 1024 * 1024
 _GATHERING = 0.003
 _GATHERED_FOR = 0.4
 _QUIET = 1.0
@@ -375,6 +376,8 @@ def _opened_anew(repo: Repository) -> Repository:
     assert repo.path is not None
     durability = repo.objects.durability if isinstance(repo.objects, Database) else "full"
     made = open_repository(repo.path, tract=repo.tract, durability=durability, author=repo.author, create_tract=False)
+    if isinstance(made.objects, Database):
+        made.objects.packed_from = _PACKED_FROM
     return replace(made, branch=repo.head()[0], clock=repo.clock)
 
 

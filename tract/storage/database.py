@@ -87,6 +87,9 @@ class Database(ObjectReader):
         self._file_lock = FileLock(lock_path)
         self._thread_lock = ThreadLock()
         self._held = 0
+        self.packed_from = _MOST_BYTES
+        """Many objects of more bytes of payload go into a pack of their own. Who lands as many again and again asks for more: a store of a thousand small packs is slow to look into."""
+
         self._sync = durability == "full"
         self._gc_lock_path = os.path.join(locks, "gc")
         self.before_clearing: Callable[[], None] | None = None
@@ -199,7 +202,7 @@ class Database(ObjectReader):
         """
         unique = {new.id: new for new in objects}
         objects = list(unique.values())
-        if sum(len(new.payload) for new in objects) <= _MOST_BYTES:
+        if sum(len(new.payload) for new in objects) <= self.packed_from:
             return objects
         self._write_pack(objects[:-1], quick=True)
         self._open_packs()
