@@ -128,7 +128,9 @@ class Incoming:
         return self._repo.commit(id).generation if found is None else read_commit(id, found).generation
 
     def reader(self) -> Repository:
-        """The store with what came."""
+        """The store with what came; the store itself, once that has it."""
+        if self._landed:
+            return self._repo
         if self._quarantine is None:
             return replace(self._repo, objects=BufferedObjects(self._repo.objects, list(self._objects.values())))
         return replace(self._repo, objects=_WithQuarantine(self._repo.objects, self._quarantine, self._ids))
