@@ -482,3 +482,15 @@ def test_a_message_over_the_limit_costs_itself_only():
 
     assert ["a", "c"] == texts(repo, "talk")
     assert ["over the limit" in one.detail for one in result.refused] == [True]
+
+
+def test_a_title_is_the_tracts_name_or_in_the_metadata_of_the_branch(tmp_path):
+    talked = Conversation("talk", (Branch("main", talk("a")),), {"tools": []}, title="Tea", id="s1")
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, talked, place="here")
+        import_conversation(t.repository, talked, place="branch")
+    with Tract.open(tmp_path) as t:
+        assert "Tea (s1)" == t.config.display_name
+        here, there = (t.log(limit=None, start=name)[-1].metadata for name in ("main", "talk"))
+        assert {"conversation": {"tools": []}} == here
+        assert {"conversation": {"title": "Tea", "id": "s1", "tools": []}} == there

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts.model import Branch, Child, Conversation
@@ -141,7 +141,7 @@ class Importer:
         The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
         HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
         A message that cannot be kept is left out and listed in ``refused``.
-        Its title and the program's id for it become the display name of a tract that has nothing else.
+        Its title and the program's id for it become the display name of a tract that has nothing else; on a branch they are in the first commit's metadata.
 
         Where it *lands* not yet, it does with others that were taken, in one operation, when ``land`` or ``finish`` is called: before that nobody else sees it, and where that raises it is not there.
         """
@@ -196,7 +196,8 @@ class Importer:
                 tx.move(HEAD, branch_ref(inner.config.default_branch), None)
         taken = self._taken if place != "tract" else {inner.config.default_branch.casefold()}
         head = inner.ref(HEAD)
-        writer = LineWriter(inner, conversation.metadata, self._blobs and self._blobs.on(inner))
+        beside = conversation.metadata if place != "branch" else _with_names(conversation)
+        writer = LineWriter(inner, beside, self._blobs and self._blobs.on(inner))
         for number, line in enumerate(conversation.branches):
             if number == 0 and place != "branch" and isinstance(head, str):
                 writer.write(line, head.removeprefix(HEADS), partial(free_branch_name, wanted, taken))
@@ -267,6 +268,12 @@ def call_tract(repo: Repository, conversation: Conversation) -> None:
 
     folder = make_tract_folder(repo.path, repo.prefix) if repo.prefix else repo.path
     write_config(os.path.join(folder, CONFIG_FILE), replace(config, display_name=named[:200]))
+
+
+def _with_names(conversation: Conversation) -> dict[str, Any]:
+    """What is kept of a conversation on a branch: its title and the program's id for it too, for which a tract has a place."""
+    names = {key: value for key, value in (("title", conversation.title), ("id", conversation.id)) if value}
+    return {**names, **conversation.metadata}
 
 
 def _line_name(wanted: str, number: int, line: Branch) -> str:
