@@ -312,3 +312,18 @@ def test_a_hook_finds_its_store_in_folders_of_any_name(tmp_path):
     subprocess.run(command, cwd=tmp_path, input=event(path), text=True, check=True)
 
     wait_for(lambda: count(folder))
+
+
+def test_a_turn_is_recorded_with_what_it_needs_and_nothing_else(tmp_path):
+    Tract.open(tmp_path).close()
+    path = tmp_path / "session.jsonl"
+    for end in (6, len(SAMPLE)):
+        path.write_text("".join(SAMPLE[:end]))
+        program = f"import os, sys; from tract.adapters.hooks.running import run_hook; run_hook(['-C', {str(tmp_path)!r}, 'hooks', 'run'], {event(path)!r}, os.environ); print(*sys.modules)"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = done.stdout.split()
+    kept_out = ("tract.cli", "tract.compile", "tract.messages.mending", "tract.messages.sending", "tract.curation", "tract.api", "tract.llm", "tract.tokens.count", "sqlite3", "pathlib", "subprocess", "tract.objects.content")  # fmt: skip
+    assert count(tmp_path) > 6
+    assert [] == [name for name in loaded if name.startswith(kept_out)]
+    assert 95 >= len([name for name in loaded if name.startswith("tract")])
