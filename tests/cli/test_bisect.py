@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tract import Tract
+from tract import Session, Tract
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -199,3 +200,27 @@ def test_without_a_commit_nothing_is_bad(run):
 
     assert (128, "") == (outcome.status, outcome.out)
     assert 0 == run("bisect", "start").status
+
+
+def test_the_search_goes_on_in_the_child_that_brought_what_is_bad(run, tmp_path):
+    with Session.open(tmp_path) as session:
+        lead = session.get_tract("root")
+        lead.user("start")
+        child = lead.spawn("look", name="a child")
+        for text in ("fine", "poison", "more"):
+            child.assistant(text)
+        lead.collapse(child, content="a summary of poison")
+    command = ["sh", "-c", "! grep -q poison"]
+    run("bisect", "start", "HEAD", "HEAD~1")
+    found = run("bisect", "run", *command)
+
+    first, second = (shlex.split(line.partition("'")[2].rpartition("'")[0]) for line in found.err.splitlines()[-2:])
+    assert ["tract", "--tract", "a child", "bisect", "start"] == first[:5]
+    assert ["tract", "--tract", "a child", "bisect", "run", *command] == second
+    assert 0 == run(*first[1:]).status
+    assert "    poison" == run(*second[1:]).out.splitlines()[-1]
+
+    with Session.open(tmp_path) as session:
+        session.delete_tract("a child")
+    run("bisect", "start", "HEAD", "HEAD~1")
+    assert "it says what tract 'a child' did, which is not here" in run("bisect", "run", *command).err

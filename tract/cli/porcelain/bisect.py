@@ -137,21 +137,29 @@ def _report(console: Console, space: LookingWorkspace, known: Bisection, args: A
     if args.json:
         console.print_json(_value(known, step))
     elif step.is_found:
-        _print_found(console, space, step.commit)
+        _print_found(console, space, step.commit, args)
     else:
         _print_next(console, space, step)
     return DONE
 
 
-def _print_found(console: Console, space: LookingWorkspace, id: ObjectId) -> None:
+def _print_found(console: Console, space: LookingWorkspace, id: ObjectId, args: Args) -> None:
     console.line(console.paint(id.hex(), "yellow"), " is the first bad commit")
     show_commit(console, space, id)
     collapse = collapse_told_by(space.repo, id)
-    if collapse is not None:
-        child = name_now(space.repo, collapse.spawn)
-        if child is not None:
-            ends = f"{collapse.head.hex()[:SHORT]} {collapse.spawn.hex()[:SHORT]}"
-            console.hint(f"'tract bisect start {ends} --tract {shlex.quote(child)}' goes on in the child")
+    if collapse is None:
+        return
+    child = name_now(space.repo, collapse.spawn)
+    if child is None:
+        console.hint(
+            f"it says what tract '{collapse.child}' did, which is not here: 'tract show' lists what it stands for"
+        )
+        return
+    ends = f"{collapse.head.hex()[:SHORT]} {collapse.spawn.hex()[:SHORT]}"
+    inside = f"tract --tract {shlex.quote(child)} bisect"
+    console.hint(f"'{inside} start {ends}' goes on in the child")
+    if args.action == "run":
+        console.hint(f"and '{inside} run {shlex.join(args.arguments)}' tests there")
 
 
 def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:
