@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import call
 from tract import ImportFormatError, RefMovedError, Tract, TractError
 from tract.adapters.importing import Importer, import_conversation
 from tract.adapters.transcripts import Branch, Child, Conversation, Turn
@@ -130,6 +131,27 @@ def test_a_name_whose_messages_were_all_refused_is_free_for_the_next():
     taken = importer.take(conversation(Branch("main", talk("a"))))
 
     assert (0, "talk") == (refused.messages, taken.branches[0].name)
+
+
+@pytest.mark.parametrize("count", [True, False])
+def test_usage_that_came_with_an_answer_counts_for_what_was_sent(tmp_path, count):
+    store = str(tmp_path / ".tract")
+    create_repository(store, TractConfig())
+    repo = open_repository(store)
+    result = Turn({"role": "tool", "tool_call_id": "a", "content": "a result"}, "openai")
+    usage = {"prompt_tokens": 90, "completion_tokens": 10}
+    call_turn = Turn(call("a"), "openai")
+    turns = (turn("look"), call_turn, result, result, turn("said", "assistant", usage=usage), result, call_turn)
+
+    importer = Importer(repo, count=count)
+    importer.take(conversation(Branch("main", turns)), place="here")
+    importer.finish()
+    repo.close()
+
+    with Tract.open(tmp_path) as t:
+        at_answer = t.compile(at_commit="HEAD~2")
+        assert ("api:100+0", 0) == (at_answer.token_source, at_answer.token_counts[3])
+        assert at_answer.token_count == t.compile(at_commit="HEAD~1").token_count  # nobody asked for a third result
 
 
 @pytest.mark.parametrize("count", [True, False])

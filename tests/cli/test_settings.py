@@ -178,3 +178,9 @@ def completed(run: Run, monkeypatch: pytest.MonkeyPatch, words: str) -> list[str
     for name, value in asked.items():
         monkeypatch.setenv(name, value)
     return lines(run, _TRACT_COMPLETE="complete_bash")
+
+
+def test_who_asks_for_a_list_as_of_git_is_told_where_it_is(run):
+    run("init")
+
+    assert "'tract config' lists the settings" in run("config", "list").err

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.adapters.transcripts.model import Branch, Turn
@@ -18,6 +19,7 @@ from tract.history.context import context_at, entries
 from tract.history.keys import find_key, keys_of, last_said
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
+from tract.messages.message import message_in
 from tract.objects.codec import encode
 from tract.objects.id import ObjectId
 from tract.objects.kept import message_value
@@ -29,6 +31,8 @@ from tract.transaction import transaction
 from tract.writing.credentials import checked_config
 
 if TYPE_CHECKING:
+    from tract.messages.message import Message
+    from tract.storage.counts import BlobCount
     from tract.tokens.counts import BlobCache
 
 UNCOUNTED = "none"
@@ -298,16 +302,42 @@ def _refusal(value: Any) -> str | None:
 
 
 class _RunningTotal:
-    """The tokens of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
+    """The tokens of what is sent of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
 
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
-        from tract.tokens.counted import REPLY_PRIMING  # who does not count loads no counter
+        # Who does not count loads no counter.
+        from tract.tokens.counted import REPLY_PRIMING, count_message
+        from tract.tokens.unsent import Unsent
 
         self._blobs = blobs
-        before = entries(repo, context_at(repo, repo.head()[1]))
-        self._total = REPLY_PRIMING + sum(blobs.count(blob).message for _, blob in before)
+        self._unsent = Unsent(partial(count_message, blobs.counter))
+        self._odd: list[int] = []
+        self._counts: list[int] = []
+        self._total = REPLY_PRIMING
+        for _, blob in entries(repo, context_at(repo, repo.head()[1])):
+            self._take(blobs.count(blob), partial(blobs.message, blob))
 
     def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
         """The tokens of the context with one more message."""
-        self._total += self._blobs.count_new(blob, value).message
-        return self._total
+        self._take(self._blobs.count_new(blob, value), partial(message_in, value))
+        return self._total + self._unsent.change(len(self._counts))
+
+    def _take(self, count: BlobCount, message: Callable[[], Message]) -> None:
+        if count.depends:
+            self._odd.append(len(self._counts))
+        self._counts.append(count.message)
+        self._total += count.message
+        self._newest = message
+        self._unsent.advance(self, self._odd, len(self._counts))
+
+    # The rows as they are taken in, each when it is the newest
+
+    def message(self, row: int) -> Message:
+        assert row == len(self._counts) - 1
+        return self._newest()
+
+    def tokens(self, row: int) -> int:
+        return self._counts[row]
+
+    def follows(self, row: int, before: int) -> bool:
+        return row == before + 1
