@@ -344,7 +344,10 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
 
 
 def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
-    """The notes that came with the drafts."""
+    """The notes that came with the drafts; with most comes none."""
+    made = [one for one in made if not (one[0].config is one[0].usage is one[0].request is None)]
+    if not made:
+        return
     for namespace, part in ((CONFIG, _CONFIG), (USAGE, _USAGE), (REQUEST, _REQUEST)):
         bodies = [(id, draft[part], commit.time) for draft, id, commit in made if draft[part] is not None]
         if bodies:
