@@ -1,4 +1,4 @@
-"""The notes that a gc writes anew: keys of commits whose history goes, and notes without those about what is gone.
+"""Notes that say what a gc keeps, and those that it writes anew: keys of commits whose history goes, and notes without those about what is gone.
 
     a ── b ── c ── X ── d        X is a compression whose archive goes; b and c have keys
                    X ── d        the keys of b and c are notes about X now, each with the commit it stood at
@@ -8,11 +8,12 @@ So a branch that had a key in its history has it still (tract/history/keys.py). 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from tract.errors import RefMovedError
-from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
+from tract.history.notes import BOOKKEEPING, CONFIG, KEY, PRIORITY, REQUEST, NoteTable, noted_entries
+from tract.history.priority import Priority
 from tract.maintenance.gc.catalogue import REACHED
 from tract.maintenance.gc.mark import Marker
 from tract.objects.id import ObjectId
@@ -30,6 +31,24 @@ _ONE_IN = 4
 
 # A key outlives its commit, and one request's settings are those of later ones.
 _OUTLIVE = (NOTES + KEY, NOTES + REQUEST, *BOOKKEEPING)
+
+
+def pinned_messages(repo: Repository, tips: Iterable[tuple[str, ObjectId]]) -> Iterator[ObjectId]:
+    """The messages that were pinned, and not unpinned since, by the notes at *tips*, names of refs with where they are."""
+    for name, tip in tips:
+        if split_tract(name)[1] == NOTES + PRIORITY:
+            table = NoteTable()
+            table.advance(repo, tip)
+            for target in table.targets():
+                if table.get(repo, target).get("priority") == Priority.PINNED:
+                    yield target
+
+
+def commits_with_config(repo: Repository, tips: Iterable[tuple[str, ObjectId]]) -> Iterator[ObjectId]:
+    """The commits that have a generation config, by the notes at *tips*."""
+    for name, tip in tips:
+        if split_tract(name)[1] == NOTES + CONFIG:
+            yield from (target for target, _ in noted_entries(repo, tip))
 
 
 def keep_keys(repo: Repository, marker: Marker, ends: Iterable[tuple[ObjectId, Commit]]) -> None:

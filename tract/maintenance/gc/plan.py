@@ -27,19 +27,18 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
-from tract.history.notes import CONFIG, PRIORITY, NoteTable, noted_entries
-from tract.history.priority import Priority
 from tract.history.state import kept_commits
 from tract.maintenance.gc.archives import Archives
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Catalogue
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, PackOrder, Progress, size_of
+from tract.maintenance.gc.notes import commits_with_config, pinned_messages
 from tract.maintenance.gc.options import GCOptions, nanoseconds, read_options
 from tract.maintenance.gc.orphans import Orphans
 from tract.maintenance.gc.result import GCResult
 from tract.maintenance.gc.settled import Settled, find_settled
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import RefValue
-from tract.refs.names import NOTES, split_tract
+from tract.refs.names import NOTES
 from tract.refs.operations import OperationRefs
 from tract.repo import Repository
 from tract.storage.database import Database
@@ -328,15 +327,20 @@ class _Planner:
 
         The first *live* of those that were named must be there; orphans named the others, and may have gaps.
         """
-        marker, edits = self._marker, self._archives.edits
+        marker, edits, catalogue = self._marker, self._archives.edits, self._catalogue
+        notes = [(name, catalogue.id_of(number)) for name, number in self._start.refs if NOTES in name]
         self._add(marker.keep_messages(marker.named[:live]))
         self._add(marker.keep_messages(islice(marker.named, live, None), gaps=True))
         if self._archives.all or marker.cuts:
-            pins = {number for number in self._pinned() if self._is_cut_message(number)}
+            kept = [one for one in notes if self._options.of(one[0]).keep_pinned]
+            pins = set(filter(self._is_cut_message, map(catalogue.admit, pinned_messages(self._repo, kept))))
             self._add(marker.keep_messages(sorted(pins)))
             self._add(marker.keep_messages(edit for edit, (message, _) in edits.items() if message in pins))
-        if UNSEEN in self._marks:
-            self._add_noted_edits()
+        if UNSEEN in self._marks:  # an orphaned edit with a generation config is shown wherever its words are
+            for number in map(catalogue.number_of, commits_with_config(self._repo, notes)):
+                if number is not None and number < catalogue.size and self._marks[number] == UNSEEN:
+                    with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
+                        self._archives.add_edit(number, marker.commit(number))
         self._add(marker.keep_messages(marker.shown(edits)))
 
     def _is_cut_message(self, number: int) -> bool:
@@ -344,23 +348,3 @@ class _Planner:
         if number >= self._catalogue.size or self._marker.was_named(number):
             return False
         return self._marks[number] == ARCHIVED or self._catalogue.id_of(number) in self._marker.cuts
-
-    def _pinned(self) -> Iterator[int]:
-        """The messages that were pinned, and not unpinned since, in any tract that keeps what it pinned."""
-        for name, number in self._start.refs:
-            if split_tract(name)[1] == NOTES + PRIORITY and self._options.of(name).keep_pinned:
-                table = NoteTable()
-                table.advance(self._repo, self._catalogue.id_of(number))
-                for target in table.targets():
-                    if table.get(self._repo, target).get("priority") == Priority.PINNED:
-                        yield self._catalogue.admit(target)
-
-    def _add_noted_edits(self) -> None:
-        """Remember the orphaned edits that have a generation config: it is shown wherever their words are."""
-        for name, number in self._start.refs:
-            if split_tract(name)[1] == NOTES + CONFIG:
-                for target, _ in noted_entries(self._repo, self._catalogue.id_of(number)):
-                    at = self._catalogue.number_of(target)
-                    if at is not None and at < self._catalogue.size and self._marks[at] == UNSEEN:
-                        with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
-                            self._archives.add_edit(at, self._marker.commit(at))
