@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -273,3 +274,22 @@ def test_a_reset_and_a_push_by_another_in_between_are_told_apart(tmp_path: Path)
         t.user("f")
     assert ["a", "b", "d", "e", "f"] == texts(there(store))
     assert [] == list(store.list(intents_start("root", "main")))
+
+
+def test_a_forked_child_has_a_courier_of_its_own(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}/remote"
+    with Tract.open(tmp_path / "one", remote=url, sync="commit", on_moved="append", durability="process") as t:
+        t.user("a")
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                t.user("from the child")
+                status = 0
+            finally:
+                os._exit(status)
+        assert (child, 0) == os.waitpid(child, 0)
+        t.user("b")
+        assert ["a", "from the child", "b"] == texts(t)
+    with Tract.clone(url, tmp_path / "two") as other:
+        assert ["a", "from the child", "b"] == texts(other)

@@ -123,7 +123,7 @@ def make_commits(
     RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
     """
     if blobs is None:
-        blobs = [_new_blob(draft.value) for draft in drafts]
+        blobs = [blob_of(draft.value) for draft in drafts]
     check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
@@ -143,7 +143,7 @@ def make_commits(
     return made
 
 
-def _new_blob(value: dict[str, Any]) -> NewObject:
+def blob_of(value: dict[str, Any]) -> NewObject:
     """A draft's value as a blob; of a provider's message only that can be wrong, for what is around it is the store's own."""
     return new_blob(value, "message" if value.get("content_type") == "message" and "message" in value else None)
 

@@ -381,8 +381,18 @@ def _opened_anew(repo: Repository) -> Repository:
     return replace(made, branch=repo.head()[0], clock=repo.clock)
 
 
-_couriers: dict[tuple[int, str, str, str, str], tuple[Courier, set[int]]] = {}
+_couriers: dict[tuple[str, str, str, str], tuple[Courier, set[int]]] = {}
 _lock = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    """A fork copies no thread, and may copy a lock that nobody lets go of: the child begins with couriers of its own."""
+    global _lock
+    _lock = threading.Lock()
+    _couriers.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def courier_for(repo: Repository, link: Link, user: int) -> Courier:
@@ -390,7 +400,7 @@ def courier_for(repo: Repository, link: Link, user: int) -> Courier:
     branch = repo.head()[0]
     assert repo.path is not None
     assert branch is not None
-    key = (os.getpid(), os.path.realpath(repo.path), link.remote.url, repo.prefix, branch)
+    key = (os.path.realpath(repo.path), link.remote.url, repo.prefix, branch)
     with _lock:
         found = _couriers.get(key)
         if found is None:
@@ -402,7 +412,7 @@ def courier_for(repo: Repository, link: Link, user: int) -> Courier:
 def leave(user: int) -> None:
     """Let go of all couriers of *user*; those that nobody else has finish what waits, and stop."""
     with _lock:
-        mine = [key for key, (_, users) in _couriers.items() if user in users and key[0] == os.getpid()]
+        mine = [key for key, (_, users) in _couriers.items() if user in users]
         stopping = []
         for key in mine:
             courier, users = _couriers[key]

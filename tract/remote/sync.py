@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import Literal
 
 from tract.errors import RefMovedError, RemoteMovedError
-from tract.history.commit import Draft, check_limits
+from tract.history.commit import Draft, blob_of, check_limits
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, new_blob
+from tract.objects.model import Commit
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEAD, HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
 from tract.remote.address import LINKS
@@ -82,7 +82,7 @@ class Sync:
         """
         self._look_at_head(repo)
         check_idle(repo)
-        check_limits(repo, drafts, [new_blob(draft.value) for draft in drafts])
+        check_limits(repo, drafts, [blob_of(draft.value) for draft in drafts])
         wishes = [wish_of(repo, draft) for draft in drafts]
         if self.link.scans:
             values = [part for wish in wishes for part in (wish.value, *(body for _, body in wish.notes))]
