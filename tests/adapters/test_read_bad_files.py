@@ -327,3 +327,12 @@ def test_no_bytes_crash_the_reader(tmp_path_factory, data):
     except ImportFormatError:
         return
     assert reading.conversations or reading.problems
+
+
+def test_a_history_of_aiders_with_bytes_that_are_no_utf_8_says_so_and_keeps_other_line_ends(tmp_path):
+    data = b"\n# aider chat started at 2026-01-01 10:00:00\n\n#### fix\xe2\x80\xa8it \xff\n\nDone.\n"
+
+    reading = read_bytes(tmp_path, data, ".aider.chat.history.md")
+
+    assert [(4, "not UTF-8 at byte 61; U+FFFD stands in the place of what is not")] == problems(reading)
+    assert ["fix\u2028it \ufffd", "Done."] == texts(reading)

@@ -63,7 +63,7 @@ class Parser:
         """As :func:`parse`, but mended; *report* is given the place of each value that was, and what was wrong with it."""
         before = self._refused
         value = parse(data, self._refuse)
-        if not data.isascii() and (at := _first_bad_byte(data)) is not None and not isinstance(value, Refused):
+        if not data.isascii() and (at := first_bad_byte(data)) is not None and not isinstance(value, Refused):
             report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
         is_bad = self._refused > before or _SURROGATE.search(data) is not None
         return mended(value, report) if is_bad else value
@@ -73,7 +73,7 @@ class Parser:
         return _refuse(reason, kept)
 
 
-def _first_bad_byte(data: bytes) -> int | None:
+def first_bad_byte(data: bytes) -> int | None:
     """Where *data* begins to be no UTF-8; None where all of it is."""
     try:
         data.decode("utf-8")

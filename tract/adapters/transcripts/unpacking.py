@@ -95,7 +95,8 @@ def _zip_pieces(file: BinaryIO) -> Iterator[bytes]:
         names = [name for name in archive.namelist() if name.endswith((".json", ".jsonl"))]
         exports = [name for name in names if name.rpartition("/")[2] == _EXPORT] or names
         if len(exports) != 1:
-            raise zipfile.BadZipFile(f"{len(exports)} files of JSON in it, and none is called {_EXPORT}")
+            detail = f"an archive with {len(exports)} files of JSON in it, and none is called {_EXPORT}"
+            raise ImportFormatError(f"'{file.name}' is {detail}", file.name, None, detail)
         with archive.open(exports[0]) as packed:
             while piece := packed.read(_PIECE):
                 yield piece

@@ -17,6 +17,7 @@ from itertools import groupby
 
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.building import numbered
+from tract.adapters.transcripts.strictjson import first_bad_byte
 
 _BEGIN = re.compile(r"# aider chat started at (.*)")
 
@@ -28,10 +29,13 @@ def is_aider_history(head: bytes) -> bool:
 
 def read_aider(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """A conversation for each chat in which somebody says something."""
-    text = found.values[0].read().decode("utf-8", "replace")
+    data = found.values[0].read()
+    if (at := first_bad_byte(data)) is not None:
+        report(data.count(b"\n", 0, at) + 1, f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n")
     number = 0
     chats: list[tuple[str, list[tuple[int, str]]]] = []
-    for line, words in enumerate(text.splitlines(), 1):
+    for line, words in enumerate(text.split("\n"), 1):
         begun = _BEGIN.match(words)
         if begun:
             chats.append((begun[1].strip(), []))
