@@ -1,7 +1,4 @@
-"""Scenario X.2: a supervisor corrects a conversation that is under way.
-
-Left for later issues: pausing and resuming the orchestrator around it; here the agent is a second handle of the store that simply goes on.
-"""
+"""Scenario X.2: a supervisor corrects a conversation that is under way; the agent is a second handle of the store that simply goes on. With the orchestrator around it: test_orchestrator.py, test_loopback.py."""
 
 from __future__ import annotations
 
