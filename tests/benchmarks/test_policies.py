@@ -1,0 +1,58 @@
+"""What policies add to a commit, in calls of functions: exact, so that no clock is needed."""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.policies import BUILTIN, LARGE, Unasked, firings, measure
+from benchmarks.text import messages
+from tract import Tract, TractConfig
+
+TEXTS = messages(400)
+COMMITS = 50
+
+
+def calls(path: Path, count: int, policies: Sequence[Any] = (), *, cls: type[Tract] = Tract) -> float:
+    """How many functions a commit calls, in a context of *count* messages."""
+    with cls.open(path, durability="process", config=TractConfig(token_budget=LARGE)) as t:
+        if policies:
+            t.configure_policies(policies, autonomy="autonomous")
+        for start in range(0, count, 500):
+            t.extend([{"role": "user", "content": TEXTS[at % 400]} for at in range(start, min(start + 500, count))])
+        for text in TEXTS[:60]:
+            t.user(text)
+        profile = cProfile.Profile()
+        profile.enable()
+        for text in TEXTS[60 : 60 + COMMITS]:
+            t.user(text)
+        profile.disable()
+    return float(pstats.Stats(profile).total_calls) / COMMITS  # type: ignore[attr-defined]
+
+
+def test_without_a_policy_a_commit_asks_in_a_dozen_calls(tmp_path: Path) -> None:
+    assert calls(tmp_path / "a", 100) - calls(tmp_path / "b", 100, cls=Unasked) < 12
+
+
+def test_four_that_do_nothing_cost_the_same_however_long_the_context_is(tmp_path: Path) -> None:
+    short, long = (
+        calls(tmp_path / f"{size} four", size, BUILTIN) - calls(tmp_path / f"{size} none", size) for size in (100, 3000)
+    )
+
+    assert short < 600
+    assert long < short * 1.15
+
+
+def test_the_benchmark_measures(tmp_path: Path) -> None:
+    found = measure(tmp_path, 60, 1)
+    assert set(found) == {
+        "without the asking",
+        "no policy",
+        "no policy, a budget",
+        "tract's four, a budget",
+        "four of one's own",
+    }
+    assert all(value > 0 for values in (found | firings(tmp_path, 1)).values() for value in values)
