@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.making import make_tract
-from tract import ArchivePolicy, GCPolicy, Tract
+from tract import Action, ArchivePolicy, GCPolicy, Tract
 from tract.errors import PolicyConfigError
 
 
@@ -92,6 +92,22 @@ def test_the_branch_head_is_on_and_the_default_one_stay() -> None:
     t.configure_policies([ArchivePolicy(stale_days=0)], autonomy="autonomous")
     t.user("b")
     assert t.archived_branches() == []
+
+
+def test_a_branch_about_which_something_waits_for_approval_stays() -> None:
+    t = make_tract("a", "b", "c")
+    t.switch("idea", create=True)
+    one = t.propose(Action("compress", {"content": "s", "keep_recent": 1}))
+    t.switch("main")
+    t.configure_policies([ArchivePolicy()], autonomy="autonomous")
+    week = later(t, 8)
+    week.user("d")
+    assert week.archived_branches() == []
+
+    t.reject_proposal(one.id)
+    later(t, 9).user("e")
+
+    assert [one.name for one in t.archived_branches()] == ["idea"]
 
 
 @pytest.mark.parametrize(

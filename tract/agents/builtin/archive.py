@@ -9,6 +9,8 @@ from typing import Protocol
 
 from tract.agents.actions import Action
 from tract.agents.policy_log import Trigger
+from tract.agents.proposals import ProposalTable
+from tract.agents.reviews import reviews
 from tract.config import TractConfig
 from tract.errors import PolicyConfigError
 from tract.history.reflog import ReflogEntry
@@ -36,7 +38,7 @@ class _Archiving(Protocol):
 class ArchivePolicy:
     """Puts branches aside that have had no commit for *stale_days*, and have *min_commits* or more behind them.
 
-    Never the one HEAD is on, nor the default branch; one that was made or moved since is not stale.
+    Never the one HEAD is on, nor the default branch, nor one about which something waits for approval; one that was made or moved since is not stale.
     """
 
     stale_days: float = 7
@@ -72,7 +74,7 @@ class ArchivePolicy:
                 continue
             moved = tract.reflog(branch)
             since = max([since, *(one.time for one in moved[:1])])
-            if now - since >= timedelta(days=self.stale_days):
+            if now - since >= timedelta(days=self.stale_days) and not _is_under_way(repo, branch):
                 return Action("archive", {"name": branch}, self._reason(repo, branch, at, since))
         self._looked = now
         return None
@@ -84,3 +86,9 @@ class ArchivePolicy:
         beside = "" if merged else "; it has work that HEAD does not have"
         beside += f"; tagged {', '.join(tags)}" if tags else ""
         return f"no commit on '{branch}' since {since:%Y-%m-%d}{beside}"
+
+
+def _is_under_way(repo: Repository, branch: str) -> bool:
+    """Whether a proposal, a compression or a merge waits that is about the branch."""
+    waiting = [one for one in ProposalTable().read(repo).values() if one.status == "pending"]
+    return any(one.branch == branch for one in (*waiting, *reviews(repo)))

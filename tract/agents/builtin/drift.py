@@ -53,12 +53,9 @@ class _Talk:
         self.branch = branch
         self.messages: list[MessageInfo] = []
         self.ids: set[str] = set()
-        self.words: list[Counter[str]] = []
+        self.words: list[list[str]] = []
         self.said: set[str] = set()
         self.told: Counter[str] = Counter()
-        self.window: Counter[str] = Counter()
-        """The words of the last messages, as many as a window has."""
-
         self.before = 0
         """So many messages are what was said before; while a streak lasts they get no more."""
 
@@ -162,14 +159,6 @@ class BranchPolicy:
         talk.messages.append(one)
         talk.ids.add(one.commit_hash)
         talk.words.append(words_of(one.text))
-        if one.kind not in self.ignore:
-            talk.window.update(talk.words[at])
-        gone = at - self.window
-        if gone >= 0 and talk.messages[gone].kind not in self.ignore:
-            for word, number in talk.words[gone].items():
-                talk.window[word] -= number
-                if not talk.window[word]:
-                    del talk.window[word]
         while talk.before <= at - self.window and not talk.streak:  # what leaves the window is what was said before
             talk.said.update(talk.words[talk.before])
             if talk.messages[talk.before].kind not in self.ignore:
@@ -188,7 +177,8 @@ class BranchPolicy:
         first = len(talk.messages) - self.window
         if self.measure is not None:
             return self.measure(talk.messages[:first], talk.messages[first:]) > 0.5
-        words = talk.window
+        counted = [at for at in range(first, len(talk.messages)) if talk.messages[at].kind not in self.ignore]
+        words = Counter([word for at in counted for word in talk.words[at]])
         if len(words) < LEAST_WORDS:
             return None
         return novelty(words, talk.said) > _NEW and likeness(words, talk.told) < _ALIKE
@@ -197,9 +187,9 @@ class BranchPolicy:
         """The place where the other subject begins: what the user said first in the window that was the first about it."""
         first = talk.streak[0]
         places = range(max(1, first - self.window + 1), first + 1)
-        before = set().union(*(words.keys() for words in talk.words[: places[0]])) if places else set()
+        before = set().union(*talk.words[: places[0]]) if places else set()
         said = [at for at in places if talk.messages[at].kind not in self.ignore]
-        new = [at for at in said if novelty(talk.words[at], before) > _NEW]
+        new = [at for at in said if novelty(Counter(talk.words[at]), before) > _NEW]
         asked = [at for at in said if talk.messages[at].kind == "user"]
         return next(iter([at for at in new if at in asked] or asked or new or said), None)
 
