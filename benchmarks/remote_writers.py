@@ -24,7 +24,7 @@ from typing import Any
 
 from tract import Tract
 from tract.config import RemoteConfig
-from tract.remote.courier import courier_for
+from tract.remote.couriers import courier_for
 from tract.remote.link import Link
 from tract.remote.remotes import begin_remote
 from tract.remote.sync import Sync

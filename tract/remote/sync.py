@@ -25,7 +25,7 @@ from tract.refs.names import HEAD, HEADS, NOTES, REMOTES, TAGS, split_tract, tra
 from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted
 from tract.remote.carrying import bring, check_not_parted
-from tract.remote.courier import courier_for, leave
+from tract.remote.couriers import courier_for, leave
 from tract.remote.intents import can_wait, list_intents, wish_of
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
