@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -56,6 +56,13 @@ class DecodedObjects:
         self.commits: dict[ObjectId, Commit] = {}
         self.nodes: dict[ObjectId, Node] = {}
         self.outlines: dict[ObjectId, Outline] = {}
+
+    def forget(self, ids: Iterable[ObjectId]) -> None:
+        """Keep none of these any longer: something else is to be said of them, or they are gone."""
+        for id in ids:
+            self.commits.pop(id, None)
+            self.nodes.pop(id, None)
+            self.outlines.pop(id, None)
 
 
 def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
@@ -193,9 +200,7 @@ class Repository:
 
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""
-        for id in self.shallow.reload():
-            self.decoded.commits.pop(id, None)
-            self.decoded.outlines.pop(id, None)
+        self.decoded.forget(self.shallow.reload())
 
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""

@@ -18,8 +18,10 @@ def wait(t: Tract) -> None:
     t._apart.join(20)
 
 
-def test_after_a_compression_the_store_is_collected_apart(tmp_path: Path) -> None:
-    with make_tract("a", "b", "c", path=tmp_path) as t:
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_after_a_compression_the_store_is_collected_apart(tmp_path: Path, place: str) -> None:
+    with make_tract("a", "b", "c", path=tmp_path if place == "disk" else ":memory:") as t:
+        first = t.log(None)[-1].commit_hash
         t.configure_policies(
             [GCPolicy(min_garbage=0, orphan_retention_days=0, archive_retention_days="0h")], autonomy="autonomous"
         )
@@ -35,6 +37,7 @@ def test_after_a_compression_the_store_is_collected_apart(tmp_path: Path) -> Non
         t.user("g")
         assert len(t.policy_log()) == 1
         assert [m.content for m in t.compile()] == ["s", "d", "e", "f", "g"]
+        assert not t.repository.objects.contains(bytes.fromhex(first))
 
 
 def test_it_is_collected_from_time_to_time(tmp_path: Path) -> None:

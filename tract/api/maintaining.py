@@ -30,6 +30,7 @@ class Maintaining(Handle):
         With *keep_merge_bases* that history stays while a merge of two branches may need it.
         Retentions are days, or texts: ``"12h"``, ``"30d"``, ``"500M"``, which keeps the newest, and ``"never"``, or ``math.inf``, to keep everything.
         None stands for each tract's own setting (7 days, never, True, True).
+        A store in memory lets go of the same objects, and packs none; other threads wait until it is done.
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
         from tract.maintenance.gc.options import read_options

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from tract.errors import BlobNotFoundError, ClosedError
@@ -44,8 +45,12 @@ class PlainReads:
 class MemoryStore(PlainReads):
     """Objects in a dict; gone when the process is."""
 
+    read_only = False
+
     def __init__(self) -> None:
         self._objects: dict[ObjectId, Object] = {}
+        self._written: dict[ObjectId, int] = {}
+        self._size = 0
         self._operations: list[ObjectId] = []
         self._lock = ThreadLock()
         self._closed = False
@@ -74,8 +79,12 @@ class MemoryStore(PlainReads):
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
+        moment = time.time_ns()
         for new in objects:
-            self._objects.setdefault(new.id, Object(new.kind, new.payload))
+            if new.id not in self._objects:
+                self._objects[new.id] = Object(new.kind, new.payload)
+                self._size += len(new.payload)
+            self._written[new.id] = moment
         return tuple(new.id for new in objects)
 
     def lock(self) -> AbstractContextManager[None]:
@@ -106,8 +115,44 @@ class MemoryStore(PlainReads):
     def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
         self.append(chunks, keyframe, keyframe=True)
 
+    # What a gc asks of any store: here every object lies by itself, and stays where it is.
+
+    def maintenance(self, *, looks: bool = False) -> AbstractContextManager[None]:
+        """Be the only one that collects; here that is the only writer too, who waits for the others."""
+        return self.lock()
+
+    def packs(self) -> dict[str, int]:
+        return {}
+
+    def journal_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
+        return iter(())
+
+    def has_new_objects(self) -> bool:
+        return False
+
+    def loose_objects(self) -> dict[ObjectId, int]:
+        """All objects, with the time they were last written, in nanoseconds since 1970."""
+        return dict(self._written)
+
+    def loose_kind(self, id: ObjectId) -> Kind:
+        return self._objects[id].kind
+
+    def is_large(self, id: ObjectId) -> bool:
+        return True
+
+    def begin_again(self, gone: Mapping[ObjectId, int], objects: Iterable[NewObject], keyframe: NewObject) -> None:
+        """Drop the objects in *gone*, unless they were written since the time that it has, and all operations; and begin anew with *objects* and *keyframe*.
+
+        Only for the holder of the lock.
+        """
+        old = {id for id, kind in self.ids() if kind == "operation"}
+        old.update(id for id, written in gone.items() if self._written.get(id) == written)
+        for id in old:
+            self._size -= len(self._objects.pop(id).payload)
+            del self._written[id]
+        self.append([*objects], keyframe, keyframe=True)
+
     def stats(self) -> StoreStats:
-        size = sum(len(obj.payload) for obj in self._objects.values())
         return StoreStats(
             journal_objects=0,
             journal_size=0,
@@ -115,7 +160,7 @@ class MemoryStore(PlainReads):
             packs=0,
             pack_size=0,
             loose_objects=len(self._objects),
-            loose_size=size,
+            loose_size=self._size,
         )
 
     def close(self) -> None:

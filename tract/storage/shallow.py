@@ -96,7 +96,7 @@ def write_shallow(path: str, cuts: Mapping[ObjectId, Cut]) -> None:
 
 
 class Shallow:
-    """The cuts of a store, as they were when it was last looked at; *path* is None for a store in memory, which has none."""
+    """The cuts of a store, as they were when it was last looked at; *path* is None for a store in memory, whose gc says them with ``put``."""
 
     __slots__ = ("_name", "_stamp", "cuts")
 
@@ -104,6 +104,11 @@ class Shallow:
         self._name = None if path is None else os.path.join(path, NAME)
         self._stamp: tuple[int, int] | None = None
         self.cuts: dict[ObjectId, Cut] = {}
+
+    def put(self, cuts: Mapping[ObjectId, Cut]) -> Iterable[ObjectId]:
+        """Let the cuts be these; the commits of which they say something else than before."""
+        before, self.cuts = self.cuts, dict(cuts)
+        return before.keys() ^ cuts.keys()
 
     def reload(self) -> Iterable[ObjectId]:
         """Look at the file anew; the commits of which it says something else than before."""
@@ -114,5 +119,5 @@ class Shallow:
         if stamp is not None:
             with suppress(FileNotFoundError):  # it went since
                 cuts = decode_shallow(files.read_file(self._name), self._name)
-        before, self.cuts, self._stamp = self.cuts, cuts, stamp
-        return before.keys() ^ cuts.keys()
+        self._stamp = stamp
+        return self.put(cuts)

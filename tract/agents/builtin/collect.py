@@ -61,8 +61,6 @@ class GCPolicy:
     def evaluate(self, tract: _Collecting) -> Action | None:
         """Collect where it is time to."""
         repo = tract.repository
-        if repo.path is None:
-            return None  # a store in memory is never collected
         stats = getattr(repo.objects, "stats", None)
         size = stats().size if stats is not None else 0
         if size < self._size:

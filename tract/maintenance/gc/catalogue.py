@@ -12,13 +12,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.database import Database
 from tract.storage.folding import Folded, refold
+from tract.storage.memory import MemoryStore
 from tract.storage.shallow import UNTOLD
 
 UNSEEN = 0
@@ -42,8 +43,10 @@ NONE = 0xFFFFFFFF
 _MOST_RECENT = 8192
 _READS_BEFORE_RELEASE = 8192
 
-
 _T = TypeVar("_T")
+
+CollectedStore: TypeAlias = Database | MemoryStore
+"""The stores that gc collects; one in memory has no packs, and all of its objects are loose."""
 
 
 class Recent(dict[ObjectId, _T]):
@@ -71,8 +74,9 @@ class Catalogue:
     Memory: 8 bytes for each object in a pack, some hundred for each one in the journal or in a file of its own.
     """
 
-    def __init__(self, store: Database, settled: Collection[str] = ()) -> None:
+    def __init__(self, store: CollectedStore, settled: Collection[str] = ()) -> None:
         self._store = store
+        self._packed = store if isinstance(store, Database) else None
         self.packs = store.packs()
         self.loose = store.loose_objects()
         self._kinds: dict[ObjectId, Kind] = dict(store.journal_objects())
@@ -85,7 +89,7 @@ class Catalogue:
         self._reads = 0
         self._bases: list[int] = []
         self._names = sorted(self.packs, key=lambda name: (name in settled, -self.packs[name], name))
-        self._opened = [store.pack(name) for name in self._names]
+        self._opened = [] if self._packed is None else list(map(self._packed.pack, self._names))
         size = len(self._single)
         for pack in self._opened:
             self._bases.append(size)
@@ -242,7 +246,8 @@ class Catalogue:
         self._count_read()
         if len(self._single) <= number < self.size:
             at = bisect_right(self._bases, number) - 1
-            return self._store.read_packed(self._names[at], number - self._bases[at])
+            assert self._packed is not None
+            return self._packed.read_packed(self._names[at], number - self._bases[at])
         id = self.id_of(number)
         try:
             return self._store.read(id)
@@ -263,7 +268,8 @@ class Catalogue:
             return None
         self._count_read()
         at = bisect_right(self._bases, number) - 1
-        part = self._store.folded(self._names[at], number - self._bases[at])
+        assert self._packed is not None
+        part = self._packed.folded(self._names[at], number - self._bases[at])
         return None if part is None else refold(part, ordinal, places, number, NONE)
 
     def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
@@ -272,7 +278,8 @@ class Catalogue:
 
     def release(self) -> None:
         """Free the memory that pages of packs take."""
-        self._store.release()
+        if self._packed is not None:
+            self._packed.release()
 
     def in_order(self) -> Iterator[int]:
         """The numbers of all objects that are not settled: those in the journal or in files, then those in packs by id, whatever their pack."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
+from tract.history.tracts import CONFIG_FILE, own_settings
 from tract.refs.names import ref_path, split_tract
 from tract.refs.ref_files import tract_prefixes
 from tract.repo import Repository
@@ -139,7 +140,8 @@ def _root_settings(repo: Repository) -> TractConfig:
 def _own_settings(repo: Repository) -> list[tuple[str, TractConfig]]:
     """The tracts that have settings of their own, by prefix."""
     if repo.path is None:
-        return []
+        names = [name.removesuffix(CONFIG_FILE) for name in repo.states if name.endswith(CONFIG_FILE)]
+        return [(prefix, config) for prefix in names if (config := own_settings(repo, prefix)) is not None]
     prefixes = tract_prefixes(repo.path)
     found = ((prefix, _settings(os.path.join(repo.path, ref_path(prefix), "config.toml"))) for prefix in prefixes)
     return [(prefix, config) for prefix, config in found if config is not None]

@@ -29,7 +29,7 @@ from itertools import islice
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
 from tract.history.state import kept_commits
 from tract.maintenance.gc.archives import Archives
-from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Catalogue
+from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Catalogue, CollectedStore
 from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, PackOrder, Progress, size_of
 from tract.maintenance.gc.notes import commits_with_config, pinned_messages
 from tract.maintenance.gc.options import GCOptions, nanoseconds, read_options
@@ -42,8 +42,11 @@ from tract.refs.names import NOTES
 from tract.refs.operations import OperationRefs
 from tract.repo import Repository
 from tract.storage.database import Database
+from tract.storage.memory import MemoryStore
 
 DAY = 86_400.0
+
+_IN_BATCH = "a store is not collected inside a batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,7 @@ class GCPlan:
         number = self.catalogue.number_of(value) if isinstance(value, bytes) else None
         return ABSENT if number is None or number >= self.catalogue.size else self.marker.marks[number]
 
-    def done(self, store: Database) -> GCResult:
+    def done(self, store: CollectedStore) -> GCResult:
         """What is said when the plan was done."""
         packs, size, seconds = len(store.packs()), store.stats().size, time.monotonic() - self.start.clock
         return replace(self.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)
@@ -163,7 +166,7 @@ def plan_gc(
 def _begin(repo: Repository, options: GCOptions, now: float | None, *, seal: bool, whole: bool = False) -> Start:
     """Look at the store while nobody writes to it; with *whole* no pack is taken for settled."""
     clock = time.monotonic()
-    store = database(repo)
+    store = collected(repo)
     moment = time.time_ns() if now is None else int(now * 1e9)
     reflog_since = moment - nanoseconds(options.reflog_days)
     with nullcontext() if store.read_only else store.lock():
@@ -192,16 +195,21 @@ def _begin(repo: Repository, options: GCOptions, now: float | None, *, seal: boo
 
 
 def database(repo: Repository) -> Database:
-    """The store's objects, where they can be collected."""
+    """The objects of a store on the disk."""
     if not isinstance(repo.objects, Database):
-        raise GCError("a store in memory, or inside a batch, is not collected")
+        raise GCError(_IN_BATCH)
     return repo.objects
+
+
+def collected(repo: Repository) -> CollectedStore:
+    """The store's objects, be they on the disk or in memory."""
+    return repo.objects if isinstance(repo.objects, MemoryStore) else database(repo)
 
 
 def operation_refs(repo: Repository) -> OperationRefs:
     """The store's refs, where they can be collected."""
     if not isinstance(repo.refs, OperationRefs):
-        raise GCError("a store in memory, or inside a batch, is not collected")
+        raise GCError(_IN_BATCH)
     return repo.refs
 
 
@@ -302,7 +310,7 @@ class _Planner:
     def _is_packed(self, id: ObjectId) -> bool:
         """Whether a loose object goes into a pack: it is reachable, and small enough to be worth copying."""
         number = self._catalogue.number_of(id)
-        return number is not None and self._marks[number] == REACHED and not database(self._repo).is_large(id)
+        return number is not None and self._marks[number] == REACHED and not collected(self._repo).is_large(id)
 
     def _without(self, groups: Groups, loose: Iterable[ObjectId]) -> Groups:
         """*groups* without the objects that stay in files of their own."""

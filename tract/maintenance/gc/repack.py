@@ -40,7 +40,6 @@ class Repack:
 
     def __init__(self, repo: Repository, plan: GCPlan, level: int) -> None:
         self._repo = repo
-        self._store = database(repo)
         self._level = level
         self.plan = plan
         self.marker = plan.marker.copy()
@@ -86,6 +85,12 @@ class Repack:
         """Mark the same, and give it back."""
         return self._saved(self._since(), in_work)
 
+    def write_history(self) -> list[NewObject]:
+        """The operations that the reflog keeps, made anew for a store that has no packs."""
+        made = list(fold_operations(self.kept_operations(), self._last_operation))
+        self._last_operation = made[-1].id if made else self._last_operation
+        return made
+
     def journal(self) -> tuple[list[NewObject], NewObject]:
         """What a new journal begins with: the operations that are in no pack, where refs are, and the keyframe of both."""
         head = list(fold_operations(self._later(self._since()), self._last_operation))
@@ -112,7 +117,9 @@ class Repack:
         """Write a pack of *groups* and *operations*, which go on from those that were written before; its name."""
         folded = fold_operations(operations, self._last_operation)
         contents = _PackContents(self.plan.catalogue, groups, folded, progress)
-        name = self._store.write_pack(contents.packing(), level=self._level, dictionary=dictionary, written=written)
+        name = database(self._repo).write_pack(
+            contents.packing(), level=self._level, dictionary=dictionary, written=written
+        )
         self._last_operation = contents.last_operation or self._last_operation
         self.written.add(name)
         return name
@@ -213,9 +220,12 @@ class Repack:
 
 def write_cuts(repo: Repository, cuts: Mapping[ObjectId, Cut]) -> None:
     """Let ``shallow`` say *cuts*; before anything goes that they are about."""
-    if repo.path is not None and cuts != repo.shallow.cuts:
-        write_shallow(repo.path, cuts)
-        repo.look_at_shallow()
+    if cuts != repo.shallow.cuts:
+        if repo.path is not None:
+            write_shallow(repo.path, cuts)
+            repo.look_at_shallow()
+        else:
+            repo.decoded.forget(repo.shallow.put(cuts))
 
 
 def _context_and_target(commit: Commit) -> tuple[ObjectId, ...]:

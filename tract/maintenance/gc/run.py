@@ -16,7 +16,7 @@ from tract.maintenance.gc.full_disk import collect_in_pieces, plan_on_full_disk
 from tract.maintenance.gc.mark import Progress
 from tract.maintenance.gc.notes import find_stale_notes, keep_keys, prune_notes
 from tract.maintenance.gc.options import GCOptions, read_options
-from tract.maintenance.gc.plan import GCPlan, database, plan_gc
+from tract.maintenance.gc.plan import GCPlan, collected, database, plan_gc
 from tract.maintenance.gc.reflog import RefFileSync
 from tract.maintenance.gc.repack import Repack, write_cuts
 from tract.maintenance.gc.result import GCResult
@@ -24,6 +24,7 @@ from tract.maintenance.gc.settled import write_settled
 from tract.objects.id import Kind, ObjectId
 from tract.repo import Repository
 from tract.storage.counts import prune_all_counts
+from tract.storage.memory import MemoryStore
 
 LEVEL = 12
 AGGRESSIVE_LEVEL = 19
@@ -34,7 +35,9 @@ _AUTO_LOOSE = 1000
 
 
 def is_due(repo: Repository) -> bool:
-    """Whether gc would find enough to do; costs two listings of folders."""
+    """Whether gc would find enough to do; costs two listings of folders. In memory nothing waits to be packed."""
+    if isinstance(repo.objects, MemoryStore):
+        return False
     store = database(repo)
     return store.count_new_packs() > _AUTO_PACKS or store.count_new_loose(_AUTO_LOOSE) > _AUTO_LOOSE
 
@@ -55,7 +58,7 @@ def collect(
     if repo.read_only and not dry_run:
         raise ReadOnlyError(repo.path or "")
     since = began()
-    with database(repo).maintenance(looks=dry_run):
+    with collected(repo).maintenance(looks=dry_run):
         options = options or read_options(repo)
         try:
             plan = plan_gc(repo, options, seal=not dry_run, now=now, progress=progress)
@@ -81,7 +84,7 @@ def prune(
     Archives stay. Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
     """
     options = read_options(repo, orphans=orphans, archives="never")
-    with database(repo).maintenance(looks=dry_run):
+    with collected(repo).maintenance(looks=dry_run):
         try:
             plan = plan_gc(repo, options, seal=not dry_run, now=now, progress=progress)
             dropped = dict(plan.dropped_objects())  # now: their packs are about to go
@@ -94,11 +97,32 @@ def prune(
     return dropped
 
 
+def _run_in_memory(repo: Repository, store: MemoryStore, plan: GCPlan) -> GCResult:
+    """Do what *plan* says in a store in memory, whose lock has been held since the plan was made."""
+    repack = Repack(repo, plan, LEVEL)
+    keep_keys(repo, repack.marker, repack.ends())
+    stale = find_stale_notes(repo, plan.drops_id, plan.catalogue.has) if plan.dropped else {}
+    repack.save(kept_commits(repo))
+    repack.release_refs()
+    write_cuts(repo, repack.cuts())
+    history = repack.write_history()
+    objects, keyframe = repack.journal()
+    gone = {id: written for id, written in plan.loose.items() if repack.may_go(id)}
+    store.begin_again(gone, [*history, *objects], keyframe)
+    repo.decoded.forget(gone)
+    repo.refs.refresh()
+    for name, old in stale.items():
+        prune_notes(repo, name, old, store.contains)
+    return plan.done(store)
+
+
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
     """Do what *plan* says. Killed at any point, it leaves a store that works.
 
     Only for the holder of the store's ``maintenance``, who has held it since the plan was made.
     """
+    if isinstance(repo.objects, MemoryStore):
+        return _run_in_memory(repo, repo.objects, plan)
     store = database(repo)
     repack = Repack(repo, plan, AGGRESSIVE_LEVEL if aggressive else LEVEL)
     repack.write_packs(progress)
