@@ -17,6 +17,7 @@ from tract import CompiledContext, MessageContent, Priority, Tract
 from tract.cli.workspace import looking_workspace
 from tract.compile.totals import context_totals
 from tract.messages import message_from_raw
+from tract.messages.pairing import Pairing
 from tract.opening import open_repository
 from tract.tokens.counted import REPLY_PRIMING, count_message
 
@@ -138,6 +139,49 @@ def test_a_second_result_and_one_without_a_call_count_nothing():
     assert before == context.token_count
     assert [0, 0] == list(context.token_counts[-2:])
     assert before == t.status().token_count
+
+
+def batch(*ids: str) -> Raw:
+    """An answer with a call for each of *ids*."""
+    return {"role": "assistant", "content": None, "tool_calls": [call(id)["tool_calls"][0] for id in ids]}
+
+
+def result(id: str) -> Raw:
+    return {"role": "tool", "tool_call_id": id, "content": f"result of {id}"}
+
+
+def committed(raws: list[Raw]) -> CompiledContext:
+    """The context of *raws*, none of which was counted with others yet."""
+    t = Tract.open(":memory:", tokenizer=Words())
+    with t.batch():
+        t.extend(raws)
+    return t.compile()
+
+
+def test_calls_that_were_answered_in_place_are_not_paired(monkeypatch):
+    user = {"role": "user", "content": "on"}
+    raws = [batch("a", "b"), result("b"), result("a"), user, call("c"), result("c")]
+    fine, doubled = committed(raws), committed([*raws, result("c"), user])
+    paired: list[int] = []
+    add = Pairing.add_tools
+    monkeypatch.setattr(Pairing, "add_tools", lambda self, row, *rest: [paired.append(row), add(self, row, *rest)][1])
+
+    assert fine.token_count > 0
+    assert [] == paired
+    assert fine.token_count + 5 == doubled.token_count  # the user's message
+    assert [6] == paired
+
+
+@pytest.mark.parametrize(
+    "answered", [["a", "a"], ["a", "z", "b"], ["b"], ["", "a"], ["a", "b", "a", "b"]], ids=" ".join
+)
+@pytest.mark.parametrize("calls", [["a", "b"], ["a", "a"], ["", "b"]], ids=" ".join)
+def test_batches_that_were_answered_otherwise_count_what_is_rendered(calls, answered):
+    raws = [batch(*calls), *map(result, answered), batch("a", "b"), result("a"), {"role": "user", "content": "on"}]
+
+    context = committed(raws)
+
+    assert sent_tokens(context, "openai") == context.token_count
 
 
 def test_a_call_that_nobody_answered_counts_the_result_that_is_made_up_until_its_own_comes():

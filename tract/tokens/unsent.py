@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from tract.messages.fit_responses import STAND_ONCE
 from tract.messages.message import Message, message_from_raw
-from tract.messages.pairing import TEXT_KINDS, Pairing, Ref, Tool, is_answer, is_reasoning, tools_in
+from tract.messages.pairing import TEXT_KINDS, Pairing, Ref, Tool, chat_calls, is_answer, is_reasoning, tools_in
 from tract.messages.tool_edits import made_result, only_results
 from tract.messages.values import items_of
 
@@ -91,6 +91,10 @@ class Unsent:
                 if at == len(odd) or odd[at] >= length:
                     break
                 row = odd[at]
+                behind = _behind_answered(rows, row, length)
+                if behind is not None:
+                    row = behind
+                    continue
             self._take(rows, row)
             row += 1
         self.rows = max(self.rows, length)
@@ -204,6 +208,33 @@ class Unsent:
         self._waiting.clear()
         if carried:
             self._carried[row] = carried
+
+
+def _behind_answered(rows: Rows, row: int, length: int) -> int | None:
+    """The row behind the chat answer *row* and its results where each call has one, and nothing else is between: all of it is sent.
+
+    None for all else. Most calls are answered like this, and need not be paired.
+    """
+    waiting = _named_calls(rows.message(row))
+    for at in range(row + 1, min(length, row + 1 + len(waiting))):
+        result = rows.message(at)
+        id = result.raw.get("tool_call_id")
+        if result.format != "openai" or result.role != "tool" or not isinstance(id, str) or id not in waiting:
+            return None
+        waiting.remove(id)
+        if not waiting:
+            return at + 1
+    return None
+
+
+def _named_calls(message: Message) -> set[str]:
+    """The ids of the calls of a chat answer; empty where there is doubt which result is whose."""
+    calls = message.raw.get("tool_calls")
+    if message.format != "openai" or message.role != "assistant" or not calls or "function_call" in message.raw:
+        return set()
+    found = [call.get("id") for call in chat_calls(message.raw) if "function" in call]
+    ids = {id for id in found if isinstance(id, str) and id}
+    return ids if len(ids) == len(items_of(calls)) else set()
 
 
 def _without_last_thoughts(message: Message) -> Message | None:
