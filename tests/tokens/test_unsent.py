@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.counting import MADE_UP
 from tests.making import Words, call, make_tract
+from tests.tokens.test_media import png
 from tract import CompiledContext, MessageContent, Priority, Tract
 from tract.cli.workspace import looking_workspace
 from tract.compile.totals import context_totals
@@ -46,6 +48,7 @@ ITEMS = st.one_of(
     IDS.map(lambda id: {"type": "computer_call", "id": f"cu_{id}", "call_id": id, "action": {"type": "wait"}}),
     st.builds(lambda id, text: {"type": "function_call_output", "call_id": id, "output": text}, IDS, TEXTS),
 )  # fmt: skip
+USE = {"type": "tool_use", "id": "a", "name": "f", "input": {}}
 BLOCKS = {
     "assistant": st.one_of(
         TEXTS.map(lambda text: {"type": "text", "text": text}),
@@ -233,6 +236,28 @@ def test_a_message_without_content_and_a_picture_that_is_not_sent_count_nothing(
     context = t.compile()
     assert [5, 5, 0] == list(context.token_counts)
     assert "words" == context.token_source
+
+
+@pytest.mark.parametrize("inside", ["a message", "a result"])
+def test_a_picture_that_is_too_large_counts_the_words_that_are_sent_for_it(inside):
+    def said(side: int) -> Raw:
+        source = {"type": "base64", "media_type": "image/png", "data": b64encode(png(side, 10)).decode()}
+        picture = {"type": "image", "source": source}
+        inner = picture if inside == "a message" else {"type": "tool_result", "tool_use_id": "a", "content": [picture]}
+        return {"role": "user", "content": [inner]}
+
+    counts = []
+    for side in (8000, 8001):
+        t = make_tract("hi")
+        asked = "show me" if inside == "a message" else [USE]
+        t.commit(MessageContent({"role": "assistant", "content": asked}, format="anthropic"))
+        t.commit(MessageContent(said(side), format="anthropic"))
+        context = t.compile()
+        assert sent_tokens(context, "anthropic") == context.token_count == t.status().token_count
+        counts.append((context.token_counts[2], context.token_source))
+
+    words = 4 + len(["[image", "8001x10,", "too", "large", "to", "be", "sent]"])
+    assert [(4 + 5, "words, 1 picture or file estimated"), (words, "words")] == counts
 
 
 def test_an_edited_a_hidden_and_a_shown_message_are_counted_as_a_new_compilation_does(tmp_path):

@@ -44,10 +44,11 @@ class Pictures:
         for index in large:
             why = f" among more than {_MANY}" if many else ""
             notes.add(index, "part_left_out", f"a picture of more than {most} pixels a side{why}")
-        return [_fit(message, most) for message in messages] if large else messages
+        return [without_large(message, most) for message in messages] if large else messages
 
 
-def _fit(message: Mapping[str, JSON], most: int) -> Mapping[str, JSON]:
+def without_large(message: Mapping[str, JSON], most: int = _LARGEST) -> Mapping[str, JSON]:
+    """*message* with words for its pictures of more than *most* pixels a side, by default what is refused of one alone; itself where it has none."""
     content = message["content"]
     if not any(max(size) > most for size in _sizes(content)):
         return message

@@ -12,7 +12,7 @@ and a context is the sum of its messages + REPLY_PRIMING, once.
 
 The texts of a message, in all three formats: text, refusals, thinking and summaries of it; of a tool's call its name and its arguments, as they stand or, when they are a map, as compact JSON with sorted keys; of a tool's result all its text.
 Not counted, for it is not sent or the model does not read it: ids, signatures, encrypted content, cache marks, thinking that nobody signed, and a thought that was committed as ``ReasoningContent``.
-What a format's rules leave out of a message of its own wherever it stands counts nothing either: a picture of the assistant's, a message without content (docs/sending.md, rules 8, 11 and 14); what depends on the messages beside it is told in unsent.py.
+What a format's rules leave out of a message of its own wherever it stands counts nothing either: a picture of the assistant's or one that is larger than Anthropic takes, a message without content (docs/sending.md, rules 8, 11 and 14); what depends on the messages beside it is told in unsent.py.
 Audio and files that lie elsewhere count only the text that stands beside or in them (a transcript, a plain-text document, a title).
 A block of an unknown type counts every string in it, but for base64 of over 1 KB.
 
@@ -88,6 +88,7 @@ def _fitted(message: Message) -> Mapping[str, JSON] | None:
     # Few messages need it.
     from tract.messages.fit_anthropic import fit_anthropic
     from tract.messages.fit_openai import fit_openai
+    from tract.messages.fit_pictures import without_large
     from tract.messages.fit_responses import fit_responses
     from tract.messages.parts import Notes
 
@@ -97,7 +98,7 @@ def _fitted(message: Message) -> Mapping[str, JSON] | None:
     if message.format == "responses":
         return fit_responses(message.raw, 0, notes)
     said = fit_anthropic(message.raw, 0, notes)
-    return None if said is None else said.message()
+    return None if said is None else without_large(said.message())
 
 
 def message_texts(message: Message) -> list[str]:
