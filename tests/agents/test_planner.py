@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.test_health import use, working
+from tests.agents.test_health import OUTPUT, use, working
 from tests.making import make_tract, texts
 from tract import Plan, Tract
 from tract.adapters.importing import import_conversation
@@ -129,6 +129,50 @@ def test_pins_instructions_sessions_open_calls_and_the_last_request_stay() -> No
     assert "the last request" in texts(t)
     assert any("we decided on blue" in str(text) for text in texts(t))
     assert t.messages()[0].text == "be terse"
+
+
+def thinking(t: Tract, number: int, *outputs: int) -> None:
+    """A thought, and calls that *outputs* answer, the last of two never; a message each, as a stream of Anthropic's is recorded."""
+    thought = {"type": "thinking", "thinking": "this needs some more thought " * 3, "signature": "s"}
+    uses = [
+        {"type": "tool_use", "id": f"{number}.{at}", "name": "read", "input": {"path": f"src/f{number}.{at}.py"}}
+        for at in range(2)
+    ]
+    results = [
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"{number}.{at}", "content": OUTPUT}]}
+        for at in outputs
+    ]
+    t.extend([{"role": "assistant", "content": [one]} for one in (thought, *uses)] + results, format="anthropic")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_plan_counts_what_it_changes_of_the_messages_beside_those_that_go(share: float, late: bool) -> None:
+    t = make_tract("begin")
+    for number in range(45):
+        thinking(t, number, *((0, 1) if number % 3 else (0,)))
+        if number % 5 == 0:
+            t.user("go on")
+    if late:
+        t.tool_result("3.1", OUTPUT)
+        t.user("it was late")
+
+    check(t, share)
+
+
+def test_two_steps_may_hide_the_calls_of_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tract.agents.advice._MOST_TARGETS", 5)
+    t = make_tract("begin")
+    for number in range(30):
+        uses = [
+            {"id": f"{number}.{at}", "type": "function", "function": {"name": "read", "arguments": f'{{"at": {at}}}'}}
+            for at in range(2)
+        ]
+        t.commit({"role": "assistant", "content": None, "tool_calls": uses})
+        for at in range(2):
+            t.tool_result(f"{number}.{at}", OUTPUT)
+
+    assert check(t) > 0.4
 
 
 @pytest.mark.parametrize("wrong", [-1, "10", 1.5, True])

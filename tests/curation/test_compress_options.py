@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.curation.talking import compress, context, make_tract
-from tests.making import Words, texts
+from tests.making import Words, call, texts
 from tract import (
     CachePrices,
     Summary,
@@ -228,3 +228,18 @@ def test_a_compression_is_undone_like_anything_else() -> None:
     compress(t)
     t.undo()
     assert ["a", "b", "c"] == texts(t)
+
+
+def test_a_result_that_is_made_up_leaves_with_its_call_and_is_counted_so() -> None:
+    t, _ = make_tract("begin")
+    made = t.commit(call("a"))
+    t.user("and on it went")
+    before = t.compile()
+
+    planned = t.compress(commits=[made.commit_hash], content="x", dry_run=True)
+    done = t.compress(commits=[made.commit_hash], content="x")
+
+    after = sum(before.token_counts) - done.tokens_before + done.tokens_after
+    assert after == sum(t.compile().token_counts)
+    assert (planned.tokens_before, planned.tokens_after) == (done.tokens_before, done.tokens_after)
+    assert before.token_counts[1] == planned.tokens_before

@@ -19,6 +19,7 @@ from tract.agents.actions import Action
 from tract.agents.measures import Output
 from tract.agents.rules import KEPT_TURNS, compressing, paths_in
 from tract.agents.subject import Advice, Subject
+from tract.compile.supposed import Supposed
 from tract.maintenance.gc.run import is_due
 from tract.messages import message_text
 from tract.messages.torn_pairs import Lost, without_tools
@@ -83,9 +84,11 @@ def _paths_from(subject: Subject, row: int) -> set[str]:
 
 
 class Skipping(NamedTuple):
-    """The advice to hide outputs, what it saves of each row, and whether there are more that could be hidden."""
+    """The advice to hide outputs, what is left of the rows, which calls of them go, what it saves of each, and whether there are more that could be hidden."""
 
     advice: Advice
+    left: dict[int, Supposed | None]
+    calls_gone: dict[int, frozenset[int]]
     saved: dict[int, int]
     has_more: bool
 
@@ -95,12 +98,15 @@ def skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Skipping 
     free = (
         one
         for one in outputs
-        if one.row not in subject.saved and not any(map(subject.is_pinned, (one.row, *one.call_rows)))
+        if one.row not in subject.left and not any(map(subject.is_pinned, (one.row, *one.call_rows)))
     )
     some = sorted(islice(free, _MOST_TARGETS), key=lambda one: one.row)
     if not some:
         return None
-    by_row = {**{one.row: subject.tokens_of(one.row) for one in some}, **_saved_of_calls(subject, some)}
+    gone = _calls_gone(subject, some)
+    left: dict[int, Supposed | None] = dict.fromkeys(one.row for one in some)
+    left |= {row: _left_of(subject, row, calls) for row, calls in gone.items()}
+    by_row = subject.saving(left)
     saved = sum(by_row.values())
     has_more = next(free, None) is not None
     if saved < _LEAST_SAVING or (not has_more and saved < subject.all_tokens // 100):
@@ -109,28 +115,25 @@ def skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Skipping 
     reason = f"{count_of(len(some), 'output')} of tools that {why}{more}"
     targets = [subject.commit_of(one.row) for one in some]
     action = Action("annotate", {"target": targets, "priority": "skip", "reason": why}, reason)
-    return Skipping(Advice(0, action, saved, subject.cost(min(by_row), saved)), by_row, has_more)
+    return Skipping(Advice(0, action, saved, subject.cost(min(left), saved)), left, gone, by_row, has_more)
 
 
-def _saved_of_calls(subject: Subject, outputs: Sequence[Output]) -> dict[int, int]:
-    """What goes of the messages whose calls the *outputs* answer, for a call is hidden with its result."""
-    measures = subject.measures
+def _calls_gone(subject: Subject, outputs: Sequence[Output]) -> dict[int, frozenset[int]]:
+    """By row the calls that are hidden with the *outputs*, their results, and those that steps before hid of the same messages."""
     places: dict[int, set[int]] = defaultdict(set)
     for one in outputs:
         for ref in one.refs:
             places[ref.row].add(ref.at)
-    saved: dict[int, int] = {}
-    for row, calls in places.items():
-        if row in subject.saved:
-            continue  # calls of it are hidden already, and what the rest saves is little
-        key = (row, frozenset(calls))
-        if key not in measures.saved_of_calls:
-            left = without_tools(measures.columns.messages[row], Lost(calls, set()))
-            measures.saved_of_calls[key] = subject.tokens_of(row) - (
-                0 if left is None else subject.space.made_tokens(left)
-            )
-        saved[row] = measures.saved_of_calls[key]
-    return saved
+    return {row: frozenset(calls) | subject.calls_gone.get(row, frozenset()) for row, calls in places.items()}
+
+
+def _left_of(subject: Subject, row: int, calls: frozenset[int]) -> Supposed | None:
+    """What is left of a message without those *calls*."""
+    known, columns = subject.measures.left_of_calls, subject.measures.columns
+    if (row, calls) not in known:
+        left = without_tools(columns.messages[row], Lost(set(calls), set()))
+        known[row, calls] = None if left is None else Supposed(row, left, subject.space.made_tokens(left))
+    return known[row, calls]
 
 
 # Compression

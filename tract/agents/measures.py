@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tract.compile.snapshot import Columns, Snapshot
+from tract.compile.supposed import Supposed
 from tract.compile.workspace import Workspace
 from tract.history.compression import is_summary
 from tract.messages.kinds import MessageKind, kind_of
@@ -76,7 +77,7 @@ class Measures:
     """The figures of the first *rows* rows of *columns*.
 
     *outputs* are all messages with results, in order, and *output_tokens* the tokens of the first so many of them; *repeated* has for each call that was made again how many outputs it gave but the last, and their tokens.
-    *superseded* are those that were given again, in that order, *standing* the others that are nothing but results, by their rows; *outputs_at* has all by the rows of the calls and the results that are theirs; *kinds* has what each row is; *saved_of_calls* is for who works out what hiding calls saves.
+    *superseded* are those that were given again, in that order, *standing* the others that are nothing but results, by their rows; *outputs_at* has all by the rows of the calls and the results that are theirs; *kinds* has what each row is; *left_of_calls* is for who works out what hiding calls leaves of their messages.
     *turns* are the rows with which the model's turns begin, *requests* those of what users said.
     What the messages are that *before* has too, the figures of other columns, is taken from there.
     """
@@ -98,7 +99,7 @@ class Measures:
         self.instructions: list[int] = []
         self.sessions: list[int] = []
         self.kinds: list[MessageKind] = []
-        self.saved_of_calls: dict[tuple[int, frozenset[int]], int] = {}
+        self.left_of_calls: dict[tuple[int, frozenset[int]], Supposed | None] = {}
         self._by_kind: dict[str, list[int]] = {}
         self._by_tool: dict[str, list[int]] = {}
         self._largest: list[tuple[int, int, MessageKind]] = []

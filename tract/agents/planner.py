@@ -78,7 +78,7 @@ def _hiding(subject: Subject, outputs: Iterable[Output], why: str, goal: int) ->
         if found is None:
             break
         steps.append(found.advice)
-        subject.take(found.saved)
+        subject.take(found.left, found.calls_gone, found.saved)
     return steps
 
 
@@ -86,7 +86,7 @@ def _enough(subject: Subject, outputs: Iterable[Output], goal: int) -> Iterator[
     """As many of *outputs* as bring the context down to *goal*."""
     over = subject.tokens - goal
     for one in outputs:
-        if one.row in subject.saved:
+        if one.row in subject.left:
             continue
         if over <= 0:
             return

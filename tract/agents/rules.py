@@ -16,6 +16,8 @@ from typing import NamedTuple
 from tract.agents.actions import Action
 from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
 from tract.agents.subject import Advice, Subject
+from tract.compile.supposed import Supposed
+from tract.curation.context_view import INSTRUCTIONS
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Text
 from tract.messages.turns import turn_of
@@ -52,8 +54,10 @@ def compressing(subject: Subject, target: int, why: str) -> Advice | None:
     if passage is None or not passage.size:
         return None
     note = _note_of(subject, passage)
-    going = passage.tokens(passage.stop)
-    written = subject.space.made_tokens(message_from_raw({"role": "assistant", "content": note}, "openai"))
+    role = "user" if passage.opens_conversation else "assistant"
+    message = message_from_raw({"role": role, "content": note}, "openai")
+    written = subject.space.made_tokens(message)
+    going = passage.saving(Supposed(None, message, written)) + written
     if written > going // 2:
         return None
     first, last = passage.first, passage.last
@@ -99,11 +103,30 @@ class Passage(NamedTuple):
         at = bisect_left(self.stays, row)
         return not self.subject.is_hidden(row) and (at == len(self.stays) or self.stays[at] != row)
 
+    def saving(self, note: Supposed) -> int:
+        """The tokens that are saved where *note* stands in the place of what goes, with what that changes of its neighbours."""
+        subject = self.subject
+        end = subject.settled_behind(self.stop)
+        at = bisect_left(self.stays, self.first)
+        before, behind = self.stays[:at], [row for row in self.stays[at:] if row < self.stop]
+        behind += range(self.stop, min(end + 1, subject.snapshot.length))
+        messages = [*subject.supposed(before, subject.left), note, *subject.supposed(behind, subject.left)]
+        sent = zip(messages, subject.sent(messages), strict=True)
+        after = sum(tokens for one, tokens in sent if one.row is None or one.row < end)
+        return subject.tokens_up_to(end) - after
+
+    @property
+    def opens_conversation(self) -> bool:
+        """Whether only instructions are shown in front of what goes."""
+        messages, first = self.subject.measures.columns.messages, self.first
+        before = (row for row in self.stays if row < first and not self.subject.is_hidden(row))
+        return all(messages[row].role in INSTRUCTIONS for row in before)
+
     @property
     def size(self) -> int:
         """How many messages go."""
         hidden = sum(
-            row < self.stop and self.subject.is_hidden(row) and row not in self.stays for row in self.subject.saved
+            row < self.stop and self.subject.is_hidden(row) and row not in self.stays for row in self.subject.left
         )
         return self.stop - bisect_left(self.stays, self.stop) - hidden
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from tract.agents.actions import Action
 from tract.agents.measures import Measures
 from tract.compile.snapshot import Snapshot
+from tract.compile.supposed import Supposed, supposed_tokens
 from tract.compile.workspace import Workspace
 from tract.curation.compress.result import CachePrices, PrefixCost
 from tract.history.priority import Priority, priority_of
@@ -49,7 +51,7 @@ def _cost(prefix: PrefixCost | None) -> str:
 class Subject:
     """What advice is about: a context and its figures; *archives_waiting* are compressions whose originals may go.
 
-    *saved* has for a row what steps before save of it, for who plans several.
+    For who plans several steps, *left* has what steps before leave of a row (None where they hide it), *calls_gone* which calls of it they hide, *saved* what they save of it.
     """
 
     space: Workspace
@@ -59,14 +61,22 @@ class Subject:
     tokens: int
     budget: int | None
     archives_waiting: int
+    left: dict[int, Supposed | None] = field(default_factory=dict)
+    calls_gone: dict[int, frozenset[int]] = field(default_factory=dict)
     saved: dict[int, int] = field(default_factory=dict)
+    _sent: Sequence[int] | None = None
 
     def tokens_of(self, row: int) -> int:
-        """The tokens of a row."""
-        return self.measures.columns.counts[row] - self.saved.get(row, 0)
+        """The tokens of what is sent of a row."""
+        return self._sent_counts()[row] - self.saved.get(row, 0)
+
+    def _sent_counts(self) -> Sequence[int]:
+        if self._sent is None:
+            self._sent = self.measures.columns.counts_sent(self.snapshot.length, self.space)
+        return self._sent
 
     def tokens_before(self, row: int) -> int:
-        """The tokens in front of a row."""
+        """The tokens in front of a row, as far as they would be sent if the context ended there."""
         gone = sum(tokens for at, tokens in self.saved.items() if at < row)
         return self.measures.columns.total(row, self.space) - gone
 
@@ -77,10 +87,66 @@ class Subject:
 
     def is_hidden(self, row: int) -> bool:
         """Whether a step before hides all of a row."""
-        return row in self.saved and not self.tokens_of(row)
+        return self.left.get(row, True) is None
 
-    def take(self, saved: Mapping[int, int]) -> None:
-        """Go on from a step that saves so many tokens of these rows."""
+    # What a step saves, with what it changes of the messages beside those that go
+
+    def saving(self, left: Mapping[int, Supposed | None]) -> dict[int, int]:
+        """What is saved of each row where no more than *left* is there of those; less than nothing where more is sent of one."""
+        after = {**self.left, **left}
+        saved: dict[int, int] = {}
+        for start, stop in self._stretches(after):
+            if left.keys().isdisjoint(range(start, stop)):
+                continue
+            found = self.supposed(range(start, min(stop + 1, self.snapshot.length)), after)
+            sent = {one.row: tokens for one, tokens in zip(found, self.sent(found), strict=True) if one.row is not None}
+            # What is in neither was hidden before, and counts nothing any more.
+            saved |= {row: self.tokens_of(row) - sent.get(row, 0) for row in {**sent, **left} if start <= row < stop}
+        return {row: tokens for row, tokens in saved.items() if tokens}
+
+    def supposed(self, rows: Collection[int], left: Mapping[int, Supposed | None]) -> list[Supposed]:
+        """The messages in *rows*, with what is *left* of some."""
+        columns = self.measures.columns
+        found = (
+            left[row] if row in left else Supposed(row, columns.messages[row], columns.counts[row]) for row in rows
+        )
+        return [one for one in found if one is not None]
+
+    def sent(self, messages: Sequence[Supposed]) -> list[int]:
+        """The tokens of what is sent of each of *messages*."""
+        return supposed_tokens(self.space, self.measures.columns, messages)
+
+    def _stretches(self, rows: Collection[int]) -> Iterator[tuple[int, int]]:
+        """Where a change of *rows* may change what is sent: for each from a turn of the model's before it to the second behind it, with which it is settled."""
+        turns, length = self.measures.turns, self.snapshot.length
+        if self.measures.columns.has_far(length, self.space):
+            yield 0, length
+            return
+        start = stop = -1
+        for row in sorted(rows):
+            at = bisect_right(turns, row)
+            first = turns[at - 2] if at > 1 else 0
+            if first >= stop >= 0:
+                yield start, stop
+            if first >= stop:
+                start = first
+            stop = turns[at + 1] if at + 1 < len(turns) else length
+        yield start, stop
+
+    def settled_behind(self, row: int) -> int:
+        """The row up to which a change in *row* may change what is sent."""
+        return next(self._stretches({row, *(one for one in self.left if one > row)}))[1]
+
+    def tokens_up_to(self, row: int) -> int:
+        """The tokens of what is sent of all rows in front of *row*, whatever follows them."""
+        return sum(self._sent_counts()[:row]) - sum(tokens for at, tokens in self.saved.items() if at < row)
+
+    def take(
+        self, left: Mapping[int, Supposed | None], gone: Mapping[int, frozenset[int]], saved: Mapping[int, int]
+    ) -> None:
+        """Go on from a step that leaves *left*, hides the calls *gone* and saves so many tokens of each row."""
+        self.left.update(left)
+        self.calls_gone.update(gone)
         for row, tokens in saved.items():
             self.saved[row] = self.saved.get(row, 0) + tokens
         self.tokens -= sum(saved.values())

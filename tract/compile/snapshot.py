@@ -271,6 +271,11 @@ class Columns:
         unsent = self._unsent_of(length, counter)
         return unsent is not None and (unsent.rows > length or unsent.is_waiting)
 
+    def has_far(self, length: int, counter: Counts) -> bool:
+        """Whether what is sent of one of the first *length* messages depends on an answer before its own."""
+        unsent = self._unsent_of(length, counter)
+        return unsent is not None and unsent.has_far
+
     def _count_rows(self, start: int, stop: int, counter: Counts) -> None:
         counts = self.counts
         at = _first_unknown(counts, start, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from tract.compile.workspace import Workspace
@@ -100,12 +101,16 @@ class ContextView:
         return self._snapshot.columns.messages[row]
 
     def tokens(self, at: int) -> int:
-        """The message's tokens, framing included."""
+        """The tokens of what is sent of the message, framing included; of a hidden one those of the message by itself."""
         columns, commit = self._snapshot.columns, self.entry(at)[0]
         row = columns.place(commit)
         if row is None or not self._snapshot.shows(commit):
             return self.space.message_tokens(self.entry(at)[1])
-        return columns.total(row + 1, self.space) - columns.total(row, self.space)
+        return self._sent[row]
+
+    @cached_property
+    def _sent(self) -> Sequence[int]:
+        return self._snapshot.columns.counts_sent(self._snapshot.length, self.space)
 
     def tokens_around(self, at: int) -> tuple[int, int]:
         """The tokens shown in front of the message at *at*, and from it on."""

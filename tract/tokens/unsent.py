@@ -75,6 +75,8 @@ class Unsent:
         self._ids: set[str] = set()  # of items that stand once
         self.has_lost = False
         """Whether a result answered nothing that was taken in."""
+        self.has_far = False
+        """Whether what is sent of a message depends on an answer before: a result is late or answers nothing, or an item came a second time."""
         self.rows = 0
 
     @property
@@ -145,6 +147,7 @@ class Unsent:
                 self._miss(rows, by, ref, tool)
         for ref in answered:
             for change in self._missed.pop(ref, ()):
+                self.has_far = True
                 self._add(by, change.row, -change.tokens)
 
     # Calls and results
@@ -162,7 +165,7 @@ class Unsent:
 
     def _lose(self, rows: Rows, row: int, message: Message, results: int) -> None:
         """Take off the results that answer nothing, or what another result has answered."""
-        self.has_lost = True
+        self.has_lost = self.has_far = True
         kept = {at for at in range(results) if Ref(row, at) in self._pairing.calls}
         left = only_results(message, kept, rest=True)
         self._add(row, row, -rows.tokens(row) if left is None else self._less(rows, row, message, left))
@@ -179,6 +182,7 @@ class Unsent:
         if _stands_once(message):
             id = str(message.raw.get("id"))
             if id in self._ids:
+                self.has_far = True
                 self._add(row, row, -tokens)
                 return
             self._ids.add(id)
