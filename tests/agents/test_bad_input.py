@@ -41,6 +41,7 @@ TAG: Any = Action("tag", {"name": "x"})
         (lambda t: t.configure_policies(on_proposal="x"), PolicyConfigError, "on_proposal must be callable, not str"),
         (lambda t: t.configure_policies("CompressPolicy"), PolicyConfigError, "a policy needs a name"),
         (lambda t: t.register_policy(None), PolicyConfigError, "a policy needs a name"),
+        (lambda t: t.configure_policies([PinPolicy]), PolicyConfigError, "an object of its class: PinPolicy()"),
         (lambda t: t.unregister_policy([]), PolicyConfigError, "there is no policy named"),
         (lambda t: t.policy_log(limit="x"), PolicyConfigError, "limit must be a number of entries, not 'x'"),
         (lambda t: t.test_policy("x"), PolicyConfigError, "a policy needs a name"),

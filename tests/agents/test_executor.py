@@ -277,6 +277,26 @@ def test_a_new_tract_runs_what_has_a_low_risk_and_proposes_the_rest() -> None:
     assert ["be terse", "gist"] == texts(t)
 
 
+def test_a_summary_that_has_nothing_of_what_it_stands_for_is_proposed_even_where_all_else_runs() -> None:
+    t = make_tract()
+    for number in range(20):
+        t.user(f"Mia Wilson flies with LX{number}40 from Zurich, and file src/mod{number}.py says so")
+    before = texts(t)
+    run = executor(t)
+
+    result = run.execute(
+        "compress", {"content": "I'm happy to answer any question", "keep_recent": 2}, reason="too long"
+    )
+
+    (waiting,) = t.proposals()
+    assert (result.commit_hash, result.proposal_id, texts(t)) == (None, waiting.id, before)
+    assert result.output.startswith("the summary has nothing of what it stands for; compress needs approval")
+    assert waiting.reasoning == "too long; the summary has nothing of what it stands for"
+    assert run.execute(
+        "compress", {"content": "Mia Wilson flies from Zurich eighteen times", "keep_recent": 2}
+    ).commit_hash
+
+
 @pytest.mark.parametrize(
     ("own", "ceiling", "expected"),
     [

@@ -112,7 +112,10 @@ def test_x_1_drift_is_steered_back_by_a_model_behind_http(llm_server: LLMServer,
     tangent = str(t.current_branch)
     first = t.messages()[len(main)].commit_hash
     llm_server.script(
-        calling(("compress", {"content": "Names were discussed.", "from_commit": first}), say="it has stalled"),
+        calling(
+            ("compress", {"content": "Camel and snake naming were discussed.", "from_commit": first}),
+            say="it has stalled",
+        ),
         calling(("switch", {"name": "main"}), ("merge", {"source_branch": tangent}), say="it belongs on main"),
         text("done"),
     )
@@ -127,7 +130,7 @@ def test_x_1_drift_is_steered_back_by_a_model_behind_http(llm_server: LLMServer,
         ("switch", None),
         ("merge", None),
     ]
-    assert (t.current_branch, texts(t)[: len(main) + 1]) == ("main", [*main, "Names were discussed."])
+    assert (t.current_branch, texts(t)[: len(main) + 1]) == ("main", [*main, "Camel and snake naming were discussed."])
     t.undo()
     assert (t.current_branch, len(texts(t, policies=False))) == (tangent, len(main) + 12)
 

@@ -172,7 +172,10 @@ def test_drift_is_steered_back_to_the_subject(tmp_path: Path) -> None:
                 "the tangent has stalled: its messages become a paragraph",
                 (
                     "compress",
-                    {"content": "Names were discussed; nothing was decided.", "from_commit": first.commit_hash},
+                    {
+                        "content": "Camel and snake naming were discussed; nothing was decided.",
+                        "from_commit": first.commit_hash,
+                    },
                 ),
             ),
             ("it belongs on main", ("switch", {"name": "main"}), ("merge", {"source_branch": tangent})),
@@ -187,7 +190,7 @@ def test_drift_is_steered_back_to_the_subject(tmp_path: Path) -> None:
         assert t.current_branch == "main"
         seen = texts(t)
         assert seen[: len(main)] == main
-        assert seen[len(main)] == "Names were discussed; nothing was decided."
+        assert seen[len(main)] == "Camel and snake naming were discussed; nothing was decided."
         assert len(seen) < len(main) + 12
 
 

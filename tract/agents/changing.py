@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tract.agents.actions import FOR_ROOM, ActionResult, Risk
+from tract.agents.actions import FOR_ROOM, Action, ActionResult, Risk
 from tract.agents.operation import Argument, Operation
 from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
+from tract.curation.compress.facts import has_nothing_of
 from tract.history.priority import Priority, PriorityName
 from tract.report.text import count_of, short
 
@@ -84,6 +85,16 @@ def _touched_by_compress(tract: TractLike, arguments: Mapping[str, Any]) -> Sequ
     """The messages that would be summed up; pins are never among them, but instructions may be that somebody unpinned."""
     planned = tract.compress(dry_run=True, **arguments)
     return tract.messages(only=[commit.hex() for part in planned.parts for commit, _ in part.sources])
+
+
+def doubt_of(tract: TractLike, action: Action) -> str | None:
+    """Why somebody should look at what a model wants, whatever it may do by itself: its summary has nothing of what it stands for. None where there is no doubt."""
+    content = action.arguments.get("content")
+    if action.name != "compress" or content is None:
+        return None
+    sources = _touched_by_compress(tract, action.arguments)
+    is_other = has_nothing_of([one.text for one in sources], content)
+    return "the summary has nothing of what it stands for" if is_other else None
 
 
 def _restore(tract: TractLike, target: str, version: int) -> ActionResult:

@@ -24,6 +24,7 @@ from tract.agents.actions import (
     least_autonomy,
     needs_approval,
 )
+from tract.agents.changing import doubt_of
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
 from tract.agents.proposals import ProposalTable
@@ -122,6 +123,11 @@ class ToolExecutor:
         action = Action(name, call.arguments, reason or str(call.arguments.get("reason", "")))
         autonomy = least_autonomy(own_autonomy(self._tract.repository, self._settings), self._autonomy)
         risk = risk_of(self._tract, call, _ORIGIN)
+        doubt = doubt_of(self._tract, action)
+        if doubt is not None:
+            action = replace(action, reason=f"{action.reason}; {doubt}" if action.reason else doubt)
+            proposed = self._propose(action)
+            return replace(proposed, text=f"{doubt}; {proposed.text}") if proposed.error is None else proposed
         return self._propose(action) if needs_approval(risk, autonomy) else self._carry_out(action, risk)
 
     def _carry_out(self, action: Action, _: Risk) -> ActionResult:

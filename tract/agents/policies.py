@@ -99,6 +99,8 @@ def register_policy_class(name: str, cls: Callable[..., Policy]) -> None:
 def check_policy(policy: Any) -> Policy:
     """*policy*, where it is one; PolicyConfigError says what it lacks."""
     what = type(policy).__name__
+    if isinstance(policy, type):
+        raise PolicyConfigError(f"a policy is an object of its class: {policy.__name__}(), not {policy.__name__}")
     name = getattr(policy, "name", None)
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise PolicyConfigError(f"a policy needs a name: that of {what} is {name!r:.40}")
