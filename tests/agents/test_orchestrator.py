@@ -203,6 +203,20 @@ def test_a_run_is_bounded_and_says_why_it_ended(answers: list[Any], config: dict
     assert t.orchestrator_state == "idle"
 
 
+@pytest.mark.filterwarnings("ignore::tract.BudgetWarning")
+def test_a_model_that_says_nonsense_and_leaves_the_context_over_its_budget_is_not_done() -> None:
+    t = make(budget=100)
+    work(t, 10)
+
+    done = t.orchestrate(llm_callable=lambda *_, **__: "blah")
+
+    tokens = t.status().token_count
+    assert tokens > 100
+    assert done.stopped_because == (
+        f"the model called no more tools, and left the context at {tokens:,} of 100 tokens: it said 'blah'"
+    )
+
+
 def test_a_run_is_paused_and_goes_on_in_another_process_with_what_changed_in_view(tmp_path: Path) -> None:
     with make(path=tmp_path) as t, make_tract(path=tmp_path, verify_cache=False) as other:
         t.user("one")

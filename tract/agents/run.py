@@ -48,6 +48,7 @@ from tract.maintenance.gc.run import is_due
 from tract.reflog import of_run
 from tract.repo import Repository
 from tract.report.status import StatusInfo
+from tract.report.text import excerpt
 from tract.tokens.usage import read_usage
 from tract.transaction import Transaction
 
@@ -357,6 +358,7 @@ class Run:
             calls = calls_in(answer)
             messages.append(as_openai(answer, calls))
             if not calls:
+                self._check_done(answer.text)
                 return
             others = tuple(f"{name}({arguments})"[:200] for _, name, arguments in calls[1:])
             for at, (id, name, arguments) in enumerate(calls):
@@ -364,6 +366,17 @@ class Run:
                     self._check()
                 output = self._call(name, arguments, answer.text.strip(), others if not at else ())
                 messages.append({"role": "tool", "tool_call_id": id, "content": output[:_LONGEST_OUTPUT]})
+
+    def _check_done(self, said: str) -> None:
+        """End the run with the model's words, where it is done and leaves the context over its budget, with nothing that waits."""
+        now = self.tract.status()
+        budget = now.token_budget_max
+        waits = any(one.proposal is not None and one.proposal.status == "pending" for one in self.steps)
+        if budget is not None and now.token_count > budget and not waits:
+            over = f"{now.token_count:,} of {budget:,} tokens"
+            raise _EndError(
+                f"the model called no more tools, and left the context at {over}: it said {excerpt(said)!r}"
+            )
 
     def _question(self, assessment: Health) -> str:
         """What the model is told of the context and of what was decided since; no message's text stands in it."""
