@@ -61,6 +61,16 @@ def test_a_model_s_nonsense_waits_for_approval_instead_of_landing() -> None:
     assert "it has nothing of what it stands for" in one.reasoning
 
 
+def test_what_somebody_looks_at_anyway_is_not_refused_for_having_nothing_but_told() -> None:
+    t = make_tract(*BOOKING, "and then")
+
+    pending = t.compress(keep_recent=1, auto_commit=False, summariser=lambda _: "I'm happy to answer any question")
+
+    assert ["the summary is unfit: it has nothing of what it stands for"] == [one.detail for one in pending.warnings]
+    assert [pending] == t.pending_compressions()
+    assert t.approve_compression().commit_hash is not None
+
+
 def test_every_compression_says_what_went_and_keeps_that() -> None:
     t = make_tract(*BOOKING, "and then")
 

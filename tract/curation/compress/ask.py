@@ -20,7 +20,7 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress.blocks import Block, as_text, blocks_of, chat_messages, plain_text, slices_of
 from tract.curation.compress.facts import has_nothing_of
 from tract.curation.compress.plan import CompressionPlan, Progress
-from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression, summary_warnings
+from tract.curation.compress.result import NOTHING, CompressedPart, CompressResult, PendingCompression, summary_warnings
 from tract.curation.compress.summariser import (
     MustKeep,
     Requirements,
@@ -108,10 +108,12 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
             content = summary.text
         one = _written(space, plan, part, content, summary)
         found = requirements.errors(one.text)
+        doubts: tuple[str, ...] = ()
         if summary is not None and has_nothing_of([message_text(message) for message in shown], one.text):
-            found = (*found, "it has nothing of what it stands for")
-        errors += found
-        warnings += summary_warnings(found, requirements.misses(one.text))
+            doubts = (NOTHING,)
+        # What somebody looks at anyway is not refused for a doubt.
+        errors += (*found, *doubts) if request.auto_commit else found
+        warnings += summary_warnings((*found, *doubts), requirements.misses(one.text))
         parts.append(one)
     return _pending(space, plan, parts, warnings, errors)
 

@@ -12,6 +12,7 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import forget_pieces
 from tract.curation.compress.facts import Fact, dropped_facts, has_nothing_of
 from tract.curation.compress.result import (
+    NOTHING,
     SUMMARY_KINDS,
     CompressedPart,
     CompressResult,
@@ -57,8 +58,8 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         if errors and not force:
             raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
         text_tokens += requirements.count(part.text)
-        if pending.refused and not parts and _has_nothing(space, pending):
-            errors.append("it has nothing of what it stands for")  # whoever approves it knows
+        if pending.by_model and not parts and _has_nothing(space, pending):
+            errors.append(NOTHING)  # whoever approves it knows
         warnings += summary_warnings(errors, ())
         parts.append(replace(part, tokens_after=tokens))
     if pending.target_tokens is not None and text_tokens > pending.target_tokens:

@@ -31,6 +31,7 @@ from tract.messages.message import CompileWarning, readable_content
 from tract.objects.model import Entry
 
 UNFIT = "the summary is unfit: "
+NOTHING = "it has nothing of what it stands for"
 SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})
 """The kinds of warnings that are about a summary."""
 
