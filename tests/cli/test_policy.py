@@ -72,6 +72,10 @@ def test_the_autonomy_is_a_setting(policed: Run) -> None:
 
     assert "Autonomy: manual" in policed("policy").out
     assert "annotate by secrets" in policed("proposals").out
+    (one,) = policed("proposals", "--json").json_lines
+    assert f"  {one['id']} pending\n" in policed("policy", "log").out
+    policed("reject", one["id"])
+    assert f"  {one['id']} rejected\n" in policed("policy", "log").out
     assert (
         "autonomy must be manual, collaborative or autonomous, not 'loose'"
         in policed("config", "autonomy", "loose").err

@@ -25,7 +25,7 @@ Outcome: TypeAlias = Literal["executed", "proposed", "skipped", "error"]
 class PolicyLogEntry(Shown):
     """What a policy wanted, and what came of it: *outcome*, with the *error* where there was one.
 
-    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that waits instead, *branch* the one HEAD was on.
+    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that was made instead, and *proposal_status* what became of that; *branch* the one HEAD was on.
     """
 
     policy: str
@@ -36,6 +36,7 @@ class PolicyLogEntry(Shown):
     error: str | None = None
     commit_hash: str | None = None
     proposal_id: str | None = None
+    proposal_status: str | None = None
     branch: str | None = None
     created_at: datetime
 
@@ -44,8 +45,9 @@ class PolicyLogEntry(Shown):
 
     def __str__(self) -> str:
         what = "" if self.action is None else f" {self.action.name}"
+        since = "" if self.proposal_status in (None, "pending") else f", {self.proposal_status}"
         why = self.error or self.reason
-        return f"{self.policy} {self.outcome}{what}" + (f": {excerpt(why)}" if why else "")
+        return f"{self.policy} {self.outcome}{what}{since}" + (f": {excerpt(why)}" if why else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class Policing(Acting):
     ) -> None:
         """Set the policies of the tract, and how they act; what is None stays as it is.
 
-        All but *on_proposal* is kept in the store, and holds in every process. *on_proposal* is asked by this handle about each new proposal.
+        All but *on_proposal* is kept in the store, and holds in every process. *on_proposal* is asked by this handle about each proposal of a policy or the orchestrator.
         *autonomy*: ``manual`` proposes everything, ``collaborative`` what is of high risk, ``autonomous`` nothing.
         *cooldown_seconds* is how long a policy does nothing after it did something, *max_seconds* how long an ``evaluate`` or a model may take.
         *background*: what needs a model is done in a thread, not by the next ``compile``. *required*: without the class of a policy nothing is committed or compiled.
@@ -159,11 +159,15 @@ class Policing(Acting):
         self._change_settings()
 
     def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]:
-        """What policies did, the newest first."""
+        """What policies did and what came of what they proposed, the newest first."""
         from tract.agents.policy_log import PolicyLog
 
         with self._access() as space:
-            return PolicyLog().read(space.repo, limit)
+            found = PolicyLog().read(space.repo, limit)
+        if all(one.proposal_id is None for one in found):
+            return found
+        status = {one.id: one.status for one in self.proposals("all")}
+        return [replace(one, proposal_status=status.get(one.proposal_id or "")) for one in found]
 
     def last_firing(self) -> list[PolicyLogEntry]:
         """What the last firing of this handle did, in its order."""

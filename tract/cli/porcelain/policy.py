@@ -93,6 +93,8 @@ def _print_entry(console: Console, one: PolicyLogEntry, args: Args) -> None:
     console.line(
         lead, console.paint(one.outcome, _STYLES[one.outcome]), f" {one.policy} ", one_line(what, console.width)
     )
+    if one.proposal_id is not None:
+        console.line("  ", console.paint(one.proposal_id, "yellow"), f" {one.proposal_status or 'is gone'}")
     told = one.error or one.reason
     if told:
         console.line("  ", one_line(told, max(20, console.width - 2)))
