@@ -50,7 +50,7 @@ def test_it_is_paused_resumed_and_stopped(long: Run) -> None:
     assert long("orchestrate", "--pause").out == "paused\n"
     refused = long("orchestrate")
     assert (refused.status, "the orchestrator is paused: resume or stop it" in refused.err) == (128, True)
-    assert long("orchestrate", "--resume").status == 0
+    assert (0, "idle\n") == long("orchestrate", "--resume")[:2]
     assert long("orchestrate", "--stop").out == "stopped\n"
     assert long("orchestrate", "--watch", "--log").status == 2
     assert long("orchestrate", "--watch", "--interval", "-1").status == 2

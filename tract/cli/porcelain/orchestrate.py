@@ -63,7 +63,10 @@ def run(console: Console, args: Args) -> int:
             return _watch(console, tract, config, args)
         if args.resume:
             found = tract.resume_orchestrator(config=config)
-            return DONE if found is None else _print(console, found, args)
+            if found is None:
+                console.line(tract.orchestrator_state)
+                return DONE
+            return _print(console, found, args)
         return _print(console, tract.orchestrate(config=config), args)
 
 
