@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -416,7 +418,9 @@ def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, ne
 
 def test_shells_can_ask_for_completions(tmp_path):
     done = tract(cwd=tmp_path, _TRACT_COMPLETE="complete_bash", COMP_WORDS="tract sta", COMP_CWORD="1")
-    script = tract("--show-completion", "bash", cwd=tmp_path)
+    # The shell is found among the processes above: there must be one, also where the tests run without.
+    asking = f"{shlex.quote(sys.executable)} -m tract --show-completion; true"
+    script = subprocess.run(["bash", "-c", asking], cwd=tmp_path, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONPATH": ":".join(sys.path)})  # fmt: skip
 
     assert "status" == done.stdout.strip()
     assert "_TRACT_COMPLETE" in script.stdout

@@ -74,7 +74,7 @@ def test_a_collapse_is_looked_through_and_expanded(lead: Run) -> None:
     assert "stands for 2 messages of hotels" in blamed.out
     assert 2 == len(lead("show", "--json").json["sources"])
     lead("bisect", "start", "HEAD", "HEAD~1")
-    assert "tract bisect start" in lead("bisect", "next").err
+    assert "tract --tract hotels bisect start" in lead("bisect", "next").err
     lead("bisect", "reset")
     assert 0 == lead("expand", "HEAD").status
     assert ["Three by the river.", "One on the hill."] == texts(lead)[3:]

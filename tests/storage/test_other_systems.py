@@ -46,7 +46,7 @@ def run_tests(*names: str) -> None:
 
 
 def test_the_store_works_without_what_only_linux_has() -> None:
-    run_tests("test_contract.py", "test_repository.py", "../refs/test_files.py")
+    run_tests("test_contract.py", "test_repository.py", "../refs/test_ref_files.py")
 
 
 @pytest.mark.slow
