@@ -20,9 +20,12 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.errors import ConfigError, TractError
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.fsck.journal import scan_journal
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
+from tract.objects.model import NewObject
 from tract.opening import open_repository
+from tract.storage.journal import create_journal
 
 DURABILITIES = ["full", "process"]
 
@@ -183,6 +186,18 @@ def test_a_damaged_first_transaction_is_repaired_like_any_other(tmp_path: Path, 
     assert report.is_clean
     assert readable(tmp_path, ids) == 30
     assert ("main", ids[-1]) == head_of(tmp_path)
+
+
+def test_a_journal_that_is_cut_in_its_first_transaction_is_damaged_whatever_of_it_can_be_read(tmp_path: Path) -> None:
+    filled(tmp_path, 3)
+    was = scan_journal("journal", journal_of(tmp_path).read_bytes())
+    operations = [NewObject(one.id, one.kind, was.load(one.offset).payload) for one in was.records if one.kind == "operation"]  # fmt: skip
+    create_journal(str(tmp_path / "new"), operations[-2:], zeros=False)  # as gc does: what is folded, and a keyframe
+
+    found = scan_journal("new", (tmp_path / "new").read_bytes()[:-1])
+
+    assert [operations[-2].id] == list(found.operations)
+    assert ["transaction-damaged"] == [one.kind for one in found.problems if one.severity == "error"]
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)

@@ -194,6 +194,10 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
     subject = f"transaction {hole.number}"
     if following is None:
         detail = f"the journal ends in a transaction that is not whole, of {end - hole.start} bytes; {kept}"
+        if hole.start == FILE_HEADER_SIZE:
+            # A journal gets its name with its first transaction in it: this is no unfinished write.
+            scan.add_error("transaction-damaged", subject, hole.start, detail)
+            return
         scan.problems.append(Problem("torn-end", "warning", subject, path=scan.path, offset=hole.start, detail=detail))
         return
     detail = f"it is not whole, but a later one at offset {following.start} is; {kept}"
