@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.text import ALERT_WORDS
 from tract import TokenBudgetConfig, Tract, TractConfig
 
 BUDGET = 20_000
 COMPRESS_AT = 0.8
 RECENT = 10
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "long-run.svg"
-_WORDS = "disk cpu queue latency error node restart timeout memory volume replica shard cache probe certificate".split()
 
 
 class Sample(NamedTuple):
@@ -76,19 +76,20 @@ def run(
     with Tract.open(folder, config=config, durability="process") as t:
         t.system("You watch the alerts of a plant. Say what each means and what to do.")
         for turn in range(turns):
-            alert = f"alert {turn}: " + " ".join(chance.choices(_WORDS, k=24))
+            alert = f"alert {turn}: " + " ".join(chance.choices(ALERT_WORDS, k=24))
             if turn % critical_every == 0:
                 alert = f"CRITICAL {alert}"
                 pins[t.user(alert).commit_hash] = alert
                 t.annotate("HEAD", "pinned", reason="severity: critical")
             else:
                 t.user(alert)
-            t.assistant(f"noted {turn}: " + " ".join(chance.choices(_WORDS, k=16)))
+            t.assistant(f"noted {turn}: " + " ".join(chance.choices(ALERT_WORDS, k=16)))
             tokens = t.status().token_count
             highest = max(highest, tokens)
             if tokens >= COMPRESS_AT * budget:
                 t.compress(
-                    content=f"{turn + 1} alerts so far, most of them about {chance.choice(_WORDS)}.", keep_recent=RECENT
+                    content=f"{turn + 1} alerts so far, most of them about {chance.choice(ALERT_WORDS)}.",
+                    keep_recent=RECENT,
                 )
                 compressions += 1
                 if compressions % gc_every == 0:

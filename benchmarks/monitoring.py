@@ -27,6 +27,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.long_run import Row, chart, size_of
+from benchmarks.text import ALERT_WORDS
 from tract import (
     BudgetWarning,
     CompressPolicy,
@@ -54,7 +55,6 @@ KEPT_DAYS = 10 / 86_400
 """How long the originals of summaries are kept: ten seconds of a run of minutes are the hour of eight hours."""
 
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "monitoring.svg"
-_WORDS = "disk cpu queue latency error node restart timeout memory volume replica shard cache probe certificate".split()
 
 
 class Sample(NamedTuple):
@@ -144,9 +144,7 @@ def _be_agent(t: Tract, outcome: Outcome, model: float, after_turn: object) -> N
     times: list[float] = []
     for turn in range(outcome.turns):
         is_critical = turn % critical_every == 0
-        alert = (
-            f"alert {turn}, severity: {'critical' if is_critical else 'low'}: {' '.join(chance.choices(_WORDS, k=24))}"
-        )
+        alert = f"alert {turn}, severity: {'critical' if is_critical else 'low'}: {' '.join(chance.choices(ALERT_WORDS, k=24))}"
         begun = time.perf_counter()
         made = _patiently(outcome, t.user, alert)
         if is_critical:
@@ -158,7 +156,7 @@ def _be_agent(t: Tract, outcome: Outcome, model: float, after_turn: object) -> N
         time.sleep(model)
         answered = time.perf_counter()
         try:
-            _patiently(outcome, t.assistant, f"noted {turn}: {' '.join(chance.choices(_WORDS, k=16))}")
+            _patiently(outcome, t.assistant, f"noted {turn}: {' '.join(chance.choices(ALERT_WORDS, k=16))}")
         except RefMovedError:
             outcome.refused += 1
         times.append(time.perf_counter() - answered + asked - begun)

@@ -60,36 +60,31 @@ def timed(parts: Iterator[None], push: Callable[[], object]) -> list[float]:
     return found
 
 
+def written(t: Tract, texts: list[str], each: int) -> Iterator[None]:
+    """Commit *each* of the texts at a time."""
+    for at in range(0, len(texts), each):
+        with t.batch():
+            for text in texts[at : at + each]:
+                t.commit({"content_type": "freeform", "payload": {"json": text}})
+        yield
+
+
 def by_tract(texts: list[str], each: int, folder: Path) -> Figures:
     sent = 0
     with Tract.open(folder / "here", durability="process") as t:
         t.add_remote("origin", str(folder / "there"))
 
-        def write() -> Iterator[None]:
-            for at in range(0, len(texts), each):
-                with t.batch():
-                    for text in texts[at : at + each]:
-                        t.commit({"content_type": "freeform", "payload": {"json": text}})
-                yield
-
         def push() -> None:
             nonlocal sent
             sent += t.push().size
 
-        seconds = timed(write(), push)
+        seconds = timed(written(t, texts, each), push)
     return Figures(seconds, sent, size_of(folder / "there"))
 
 
 def by_rclone(texts: list[str], each: int, folder: Path, program: str) -> Figures:
     sent = 0
     with Tract.open(folder / "here", durability="process") as t:
-
-        def write() -> Iterator[None]:
-            for at in range(0, len(texts), each):
-                with t.batch():
-                    for text in texts[at : at + each]:
-                        t.commit({"content_type": "freeform", "payload": {"json": text}})
-                yield
 
         def push() -> None:
             nonlocal sent
@@ -100,7 +95,7 @@ def by_rclone(texts: list[str], each: int, folder: Path, program: str) -> Figure
             last = [json.loads(line)["stats"]["bytes"] for line in done.stderr.splitlines() if '"stats"' in line]
             sent += last[-1]
 
-        seconds = timed(write(), push)
+        seconds = timed(written(t, texts, each), push)
     return Figures(seconds, sent, size_of(folder / "there"))
 
 

@@ -15,6 +15,11 @@ _WORDS = (
     "release version change feature customer's account payment subscription schedule meeting tomorrow yesterday "
     "quarterly report revenue increase decrease percent region market competitor analysis technical architecture"
 ).split()
+ALERT_WORDS = (
+    "disk cpu queue latency error node restart timeout memory volume replica shard cache probe certificate".split()
+)
+"""What alerts of a plant are made of."""
+
 _WEIGHTS = [1 / (rank + 3) for rank in range(len(_WORDS))]
 
 
