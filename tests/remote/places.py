@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+from tests.making import Words, make_tract
+from tract import Tract
 from tract.config import Conditions, RemoteConfig
-from tract.remote.link import open_transport
+from tract.remote.fetch import fetch
+from tract.remote.finding import Asked
+from tract.remote.link import Link, open_transport
 from tract.remote.probe import probe
+from tract.remote.sync import Sync
 from tract.remote.transport import MemoryTransport, Transport
 
 BASE = os.environ.get("TRACT_REMOTE_URL", "").rstrip("/")
+REMOTE = RemoteConfig(name="origin", url="memory://x", conditions="if-match", timeout=20)
+"""A remote that nobody needs to probe, for stores that a test makes itself."""
 
 
 def new_url() -> str:
@@ -47,3 +56,20 @@ def change(store: Transport, key: str, data: bytes | None) -> None:
         store.delete(key)
     else:
         store.put(key, data)
+
+
+def living(
+    path: Path, store: Transport, *, on_moved: Any = "append", remote: RemoteConfig = REMOTE, **options: Any
+) -> Tract:
+    """A tract at *path* whose commits return when *store* has them."""
+    t = Tract.open(path, durability="process", tokenizer=Words(), on_moved=on_moved, **options)
+    t._sync = Sync(t.repository, Link(t.repository, remote, store), "commit")
+    t._sync.refresh(t.repository)
+    return t
+
+
+def there(store: Transport) -> Tract:
+    """What *store* has, as a clone sees it."""
+    t = make_tract()
+    fetch(Link(t.repository, REMOTE, store), t.repository, Asked(None, as_clone=True))
+    return t

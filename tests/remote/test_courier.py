@@ -12,21 +12,17 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, make_tract, texts
-from tests.remote.places import keys_of, new_store
+from tests.making import Words, texts
+from tests.remote.places import REMOTE, keys_of, living, new_store, there
 from tract import RemoteError, RemoteMovedError, RemoteRefusedError, Tract
-from tract.config import RemoteConfig, TractConfig
+from tract.config import TractConfig
 from tract.errors import ClosedError, ContentValidationError
 from tract.maintenance.fsck.check import check_repository
-from tract.remote.fetch import fetch
-from tract.remote.finding import Asked
 from tract.remote.intents import intents_start
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
-from tract.remote.sync import Sync
 from tract.remote.transport import Transport
 
-REMOTE = RemoteConfig(name="origin", url="memory://x", conditions="if-match", timeout=20)
 KEY = "sk-proj-Zx8Kq2Lw9Rt4Yv6Bn1Mc3Pd5"
 
 
@@ -53,21 +49,6 @@ class Slow:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
-
-
-def living(
-    path: Path, store: Transport, *, on_moved: Any = "append", remote: RemoteConfig = REMOTE, **options: Any
-) -> Tract:
-    t = Tract.open(path, durability="process", tokenizer=Words(), on_moved=on_moved, **options)
-    t._sync = Sync(t.repository, Link(t.repository, remote, store), "commit")
-    t._sync.refresh(t.repository)
-    return t
-
-
-def there(store: Transport) -> Tract:
-    t = make_tract()
-    fetch(Link(t.repository, REMOTE, store), t.repository, Asked(None, as_clone=True))
-    return t
 
 
 def in_threads(*acts: Callable[[], object]) -> None:

@@ -9,35 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.making import Words, make_tract, texts
+from tests.making import make_tract, texts
 from tests.remote.lying import Dying, Lying
-from tests.remote.places import new_store
+from tests.remote.places import REMOTE, living, new_store, there
 from tract import Tract
-from tract.config import RemoteConfig, TractConfig
+from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
 from tract.history.commit import Draft
-from tract.remote.fetch import fetch
-from tract.remote.finding import Asked
 from tract.remote.intents import Wish, decode_intent, encode_intent, intents_start
 from tract.remote.link import Link
 from tract.remote.sync import Sync
 from tract.remote.transport import Transport
 from tract.remote.verify import verify_remote
 
-REMOTE = RemoteConfig(name="origin", url="memory://x", conditions="if-match", timeout=20)
 
-
-def living(path: Path, store: Transport, author: str = "ann") -> Tract:
-    t = Tract.open(path, durability="process", tokenizer=Words(), on_moved="append", config=TractConfig(author=author))
-    t._sync = Sync(t.repository, Link(t.repository, REMOTE, store), "commit")
-    t._sync.refresh(t.repository)
-    return t
-
-
-def there(store: Transport) -> Tract:
-    t = make_tract()
-    fetch(Link(t.repository, REMOTE, store), t.repository, Asked(None, as_clone=True))
-    return t
+def writing(path: Path, store: Transport, author: str = "ann") -> Tract:
+    return living(path, store, config=TractConfig(author=author))
 
 
 def say(text: str) -> Draft:
@@ -54,7 +41,7 @@ def run(count: int, each: int, tmp_path: Path, wrap: object = lambda store, _: s
 
     def write(number: int) -> None:
         try:
-            with living(tmp_path / f"{number}", wrap(store, number), f"a{number}") as t:  # type: ignore[operator]
+            with writing(tmp_path / f"{number}", wrap(store, number), f"a{number}") as t:  # type: ignore[operator]
                 for at in range(each):
                     made = t.user(f"{number}-{at}", generation_config={"n": at})
                     assert f"{number}-{at}" == t.get_content(made).text
@@ -93,7 +80,7 @@ def test_nothing_lands_twice_through_a_store_that_lies(tmp_path: Path) -> None:
 
 def test_authors_times_and_notes_are_those_of_who_left_the_intent(tmp_path: Path) -> None:
     store = new_store()
-    with living(tmp_path / "one", store) as t, living(tmp_path / "two", store, "bob") as other:
+    with writing(tmp_path / "one", store) as t, writing(tmp_path / "two", store, "bob") as other:
         t.user("a")
         wishes = [Wish(say("b").value, "bob", 1_700_000_000_000_000, "why", {"k": 1}, (("config", {"m": 1}),))]
         store.create(intents_start("root", "main") + f"{5:020}-{'ab' * 16}", encode_intent(b"\xab" * 16, wishes))
@@ -108,9 +95,9 @@ def test_authors_times_and_notes_are_those_of_who_left_the_intent(tmp_path: Path
 def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: Path) -> None:
     for requests in range(0, 16, 3):
         store = new_store()
-        with living(tmp_path / f"{requests}-one", store) as t:
+        with writing(tmp_path / f"{requests}-one", store) as t:
             t.user("a")
-        with living(tmp_path / f"{requests}-two", store, "bob") as other:
+        with writing(tmp_path / f"{requests}-two", store, "bob") as other:
             sync = other._sync
             assert sync is not None
             sync.stop(other.repository)
@@ -121,7 +108,7 @@ def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: 
             except Dying.Dead:
                 done = False
             dying.stop(other.repository)
-        with living(tmp_path / f"{requests}-three", store) as third:
+        with writing(tmp_path / f"{requests}-three", store) as third:
             third._sync.carry_left(third.repository)  # type: ignore[union-attr]
             third.user("c")
             assert texts(third) in (["a", "b", "c"], *([] if done or requests else [["a", "c"]]))
@@ -140,7 +127,7 @@ def test_what_is_no_intent_is_left_alone(tmp_path: Path) -> None:
     for bad in (b"", good[:-1], good[:30], b"x" * 40, good.replace(b"ann", b"bob")):
         with pytest.raises(ObjectCorruptError):
             decode_intent(bad, "key")
-    with living(tmp_path / "one", store) as t:
+    with writing(tmp_path / "one", store) as t:
         t.user("a")
         store.create(intents_start("root", "main") + f"{5:020}-{'ab' * 16}", good[:-1])
         store.create(intents_start("root", "main") + "something else", good)
