@@ -98,9 +98,6 @@ class Courier:
         self._had_several = False
         self._idle_pause = SHORTEST_POLL
         self._led = threading.Event()
-        self._took = 0.0
-        self._has_others = False
-        self._rank: int | None = None
         self.traffic = self._link.traffic
 
     # What callers do
@@ -263,10 +260,7 @@ class Courier:
         if carried is None:
             self._put_back(own)
             return False
-        at = 0
-        for one in own:
-            one.settle([(id, repo.commit(id)) for id in carried.own[at : at + len(one.wishes)]])
-            at += len(one.wishes)
+        _hand_out(own, [(id, repo.commit(id)) for id in carried.own])
         self._settle(carried.made)
         return True
 
@@ -340,10 +334,7 @@ class Courier:
                 for one in posted.waiting:
                     one.fail(RemoteError(text, landed=True))
                 continue
-            at = 0
-            for one in posted.waiting:
-                one.settle(made[at : at + len(one.wishes)])
-                at += len(one.wishes)
+            _hand_out(posted.waiting, made)
         for posted in gone:
             if posted.is_sure:
                 with suppress(RemoteError):  # others remove it later
@@ -369,6 +360,14 @@ class Courier:
         with self._wake:
             self._wake.wait(self._idle_pause)
         self._idle_pause = min(1.5 * self._idle_pause, LONGEST_POLL)
+
+
+def _hand_out(waiting: Sequence[Waiting], made: list[tuple[ObjectId, Commit]]) -> None:
+    """Tell each of those who wait which commits its messages became; *made* has them one behind the other."""
+    at = 0
+    for one in waiting:
+        one.settle(made[at : at + len(one.wishes)])
+        at += len(one.wishes)
 
 
 def _opened_anew(repo: Repository) -> Repository:
