@@ -199,6 +199,7 @@ class Transaction:
         body: Any,
         *,
         time: int | None = None,
+        author: str | None = None,
         message: str | None = None,
         replaces: Sequence[ObjectId] | None = None,
         refs: Refs | None = None,
@@ -208,12 +209,13 @@ class Transaction:
         *replaces* are the ids of those notes, from a caller that knows them; else the whole list is read for them, unless the commit was just made.
         """
         time = self.repo.clock() if time is None else time
+        author = self.repo.author if author is None else author
         listed = self._note_list(namespace)
         if replaces is None:
             replaces = self._events_about(namespace, target, listed.notes)
-        event = new_blob(new_event(namespace, target, time, self.repo.author, replaces, body), "body")
+        event = new_blob(new_event(namespace, target, time, author, replaces, body), "body")
         self.objects.append(event)
-        return self._append_note(namespace, listed, target, event.id, time, message, refs)
+        return self._append_note(namespace, listed, target, event.id, time, author, message, refs)
 
     def note_new(self, namespace: str, bodies: Sequence[tuple[ObjectId, Any, int]]) -> list[tuple[ObjectId, ObjectId]]:
         """Say each body about its commit, at its time: the notes :meth:`note` makes of commits that were just made, in half the time; each with its blob.
@@ -242,7 +244,9 @@ class Transaction:
 
     def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
         """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
-        return self._append_note(namespace, self._note_list(namespace), target, blob, self.repo.clock(), None)
+        return self._append_note(
+            namespace, self._note_list(namespace), target, blob, self.repo.clock(), self.repo.author
+        )
 
     def _note_list(self, namespace: str) -> _NoteList:
         """Where the namespace's ref is, and its list with the notes of this transaction."""
@@ -263,7 +267,8 @@ class Transaction:
         target: ObjectId,
         blob: ObjectId,
         time: int,
-        message: str | None,
+        author: str,
+        message: str | None = None,
         refs: Refs | None = None,
     ) -> ObjectId:
         first, tip, before, generation = listed
@@ -278,7 +283,7 @@ class Transaction:
                 open=notes.open,
                 generation=generation + 1,
                 time=time,
-                author=self.repo.author,
+                author=author,
                 message=message,
                 metadata=None,
                 refs=refs,

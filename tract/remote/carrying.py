@@ -139,10 +139,8 @@ def _commit(tx: Transaction, at: ObjectId | None, wish: Wish) -> ObjectId:
     )
     id = add_commit(tx, at, change)
     if wish.notes:
-        repo, tx.repo = tx.repo, replace(tx.repo, author=wish.author)
         for namespace, body in wish.notes:
-            tx.note(namespace, id, body, time=wish.time)
-        tx.repo = repo
+            tx.note(namespace, id, body, time=wish.time, author=wish.author)
     return id
 
 
