@@ -306,16 +306,17 @@ class Run:
         """What could be done: to the context first, then to the branches and to the store."""
         for one in self.tract.plan().steps:
             yield one.action
-        for one in self.tract.health().advice:
-            if one.action.name == "archive" or (one.action.name == "gc" and self._may_collect()):
+        found = self.tract.health()
+        for one in found.advice:
+            if one.action.name == "archive" or (one.action.name == "gc" and self._may_collect(found)):
                 yield one.action
 
-    def _may_collect(self) -> bool:
+    def _may_collect(self, found: Health) -> bool:
         """Whether nobody waits for this run, and gc would find more than what the last one had to leave."""
         if not self.collects:
             return False
         repo = self.tract.repository
-        return self.tract.health().archives_waiting > self.status.read(repo).held or is_due(repo)
+        return found.archives_waiting > self.status.read(repo).held or is_due(repo)
 
     def _note_collected(self) -> None:
         held = self.tract.health().archives_waiting
