@@ -25,6 +25,7 @@ from tract.objects.model import (
     Outline,
     RefValue,
     borrows_context,
+    decode_blob,
     read_blob,
     read_commit,
     read_node,
@@ -222,6 +223,13 @@ class Repository:
     def blob(self, id: ObjectId) -> Any:
         """The value of the blob *id*."""
         return read_blob(id, self.objects.read(id))
+
+    def map_in(self, commit: Commit) -> ObjectId | None:
+        """The blob that a commit brought; None where it brought none, and where an operation that nobody knows here brought bytes."""
+        blob = commit.content
+        if blob is None or commit.operation.is_known:
+            return blob
+        return None if isinstance(decode_blob(blob, self.objects.read(blob)), bytes) else blob
 
     def keep_commit(self, id: ObjectId, commit: Commit) -> None:
         """Remember a commit that was just made."""

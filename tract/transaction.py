@@ -41,6 +41,7 @@ from tract.objects.model import (
     Object,
     Refs,
     RefValue,
+    decode_blob,
     named_by,
     new_blob,
     new_commit,
@@ -391,7 +392,7 @@ class Transaction:
 
 
 def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
-    """What *obj* names and the store has not got, or has as something else; None where all is there."""
+    """What *obj* names and the store has not got, or has as something else, or that its operation cannot bring; None where all is as it must be."""
     for id, kind, role in named_by(obj):
         if role == "noted":
             continue  # a note may outlive what it is about
@@ -399,6 +400,22 @@ def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
             return f"its {role} {id.hex()[:16]} is not there"
         if repo.objects.read(id).kind != kind:
             return f"its {role} {id.hex()[:16]} is no {kind}"
+    return _wrong_content(repo, obj) if isinstance(obj, Commit) else None
+
+
+def _wrong_content(repo: Repository, commit: Commit) -> str | None:
+    """What is wrong with the content of a commit that brings a message or a record; None where nothing is."""
+    if commit.operation not in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD):
+        return None
+    if commit.content is None:
+        return "it has no content"
+    value = decode_blob(commit.content, repo.objects.read(commit.content))
+    content = f"its content {commit.content.hex()[:16]}"
+    if isinstance(value, bytes):
+        return f"{content} is raw bytes"
+    is_record = value.get("content_type") == "record"
+    if is_record is not (commit.operation is CommitOperation.RECORD):
+        return f"{content} is {'a' if is_record else 'no'} record"
     return None
 
 

@@ -17,6 +17,7 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.objects.codec import encode, pack
 from tract.objects.id import object_id
+from tract.objects.model import new_blob, new_object
 from tract.opening import open_repository
 from tract.repo import Repository
 
@@ -89,6 +90,33 @@ def test_a_commit_or_a_tree_that_lacks_a_part_is_not_written(store: Store) -> No
         assert f"cannot be written: {lacks} 1111111111111111 is not there" in done.err
         assert 0 == store.run("hash-object", "-t", kind, "--stdin", stdin=data).status
     assert 0 == store.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=payload).status
+
+
+def test_a_commit_that_brings_what_its_operation_cannot_bring_is_not_written_and_no_ref_is_moved_to_one(
+    store: Store,
+) -> None:
+    payload = store.run("cat-file", "commit", "HEAD").out
+    content = bytes.fromhex(store.line("rev-parse", "HEAD^{blob}"))
+    record = new_blob({"content_type": "record", "kind": "k", "payload": 1})
+    raw = new_blob(b"raw")
+    cases = {
+        "is a record": payload.replace(content, record.id),
+        "is raw bytes": payload.replace(content, raw.id),
+        "it has no content": payload.replace(b"\xc4\x20" + content, b"\xc0"),
+        "is no record": payload.replace(pack("append"), pack("record")),
+    }
+    repo = store.repository()
+    repo.objects.write_many([record, raw, *(new_object("commit", bad) for bad in cases.values())])
+    repo.close()
+
+    for wrong, bad in cases.items():
+        written = store.run("hash-object", "-t", "commit", "-w", "--stdin", stdin=bad)
+        assert (128, b"") == (written.status, written.out)
+        assert "cannot be written: it" in written.err
+        assert wrong in written.err
+        moved = store.run("update-ref", "refs/heads/main", object_id("commit", bad).hex())
+        assert (128, True) == (moved.status, wrong in moved.err)
+    assert "two" in store.run("log", "--oneline").lines[0]
 
 
 def test_hash_object_needs_no_store_unless_it_writes(tmp_path: Path) -> None:
@@ -210,7 +238,7 @@ def test_a_commit_is_printed_as_header_lines_and_its_message(tmp_path: Path) -> 
 def test_nothing_in_a_commit_can_make_a_header_line_or_drive_a_terminal(tmp_path: Path) -> None:
     store = make_store(tmp_path, "one")
     hostile = "x 1\nparent " + MISSING + "\x1b]0;y\x07\u202e"
-    payload = encode(["append", [], None, None, None, [], 1, 1, hostile, "m\x1b[2J\r\x9b", {"\x7f\u202e": "\n\x1b"}])
+    payload = encode(["weigh", [], None, None, None, [], 1, 1, hostile, "m\x1b[2J\r\x9b", {"\x7f\u202e": "\n\x1b"}])
     id = store.run("hash-object", "-w", "-t", "commit", "--stdin", stdin=payload).lines[0]
 
     result = store.run("cat-file", "-p", id)

@@ -290,6 +290,50 @@ def test_an_edit_whose_message_is_not_there_is_a_warning(tmp_path: Path) -> None
     assert ("warning", "edit-without-target") in with_commit(tmp_path, edit)
 
 
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("no-content", {"content": None}),
+        ("parents", {"operation": CommitOperation.MERGE, "content": None}),
+        ("parents", {"operation": CommitOperation.REVERT, "content": None, "parents": (), "generation": 1}),
+        ("context-entries", {"operation": CommitOperation.REORDER, "content": None}),
+    ],
+)
+def test_a_commit_that_is_not_what_its_operation_makes_is_an_error(
+    kind: str, wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    def make(_: Repository, tip: bytes, commit: Commit) -> Commit:
+        return commit._replace(**{"parents": (tip,), "generation": commit.generation + 1, **wrong})
+
+    assert ("error", kind) in with_commit(tmp_path, make)
+
+
+def test_an_edit_that_its_context_does_not_have_is_said_to_be_that(tmp_path: Path) -> None:
+    with open_tract(tmp_path) as t:
+        say(t, "a", "b")
+        repo = t.repository
+        tip = repo.head()[1]
+        assert tip is not None
+        commit = repo.commit(tip)
+        context = (*commit.open, tip, commit.content or b"")
+        blob = new_blob({"content_type": "dialogue", "role": "user", "text": "other"})
+        edit = new_commit(commit._replace(operation=CommitOperation.EDIT, parents=(tip,), content=blob.id,
+                                          target=commit.parents[0], open=context, generation=3))  # fmt: skip
+        repo.refs.update([RefEdit("refs/heads/main", edit.id)], reason="test", objects=[blob, edit])
+
+    (problem,) = check_repository(str(tmp_path / ".tract")).warnings
+    assert "the message it edits has another content in its context" in problem.detail
+
+
+def test_an_edit_to_what_the_message_says_already_raises_no_alarm(tmp_path: Path) -> None:
+    with open_tract(tmp_path) as t:
+        ids = say(t, *(f"message {n}" for n in range(40)))
+        for n in (0, 39):
+            t.commit({"role": "user", "content": f"message {n}"}, operation="edit", response_to=ids[n])
+
+    assert [] == problems(tmp_path)
+
+
 def test_a_tree_that_is_cut_at_the_wrong_place_is_an_error(tmp_path: Path) -> None:
     def cut(repo: Repository, tip: bytes, commit: Commit) -> Commit:
         node = new_node(Node(0, (tip, commit.content)))
@@ -362,6 +406,26 @@ def test_a_blob_that_is_no_message_is_an_error(tmp_path: Path) -> None:
 
     assert [] == with_commit(tmp_path, broken)
     assert [("error", "content-shape")] == conversation(tmp_path)
+
+
+def test_a_record_among_messages_is_an_error(tmp_path: Path) -> None:
+    def record(repo: Repository, _: bytes, commit: Commit) -> Commit:
+        blob = new_blob({"content_type": "record", "kind": "k", "payload": 1})
+        repo.objects.write_many([blob])
+        return commit._replace(parents=(), content=blob.id, tree=None, open=(), generation=1)
+
+    with_commit(tmp_path, record)
+    assert [("error", "content-shape")] == conversation(tmp_path)
+
+
+def test_a_message_that_a_context_has_twice_is_an_error(tmp_path: Path) -> None:
+    def twice(_: Repository, tip: bytes, commit: Commit) -> Commit:
+        entry = (tip, commit.content or b"")
+        word: Any = "weigh-anew"
+        return commit._replace(operation=word, parents=(), content=None, tree=None, open=entry * 2, generation=1)
+
+    with_commit(tmp_path, twice)
+    assert ("error", "message-twice") in conversation(tmp_path)
 
 
 def test_kept_token_counts_that_are_wrong_are_found_by_counting_again(tmp_path: Path) -> None:

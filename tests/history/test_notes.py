@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.making import say
+from tests.making import make_repo, say
 from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
 from tract.history.notes import (
@@ -19,12 +19,14 @@ from tract.history.notes import (
     note_history,
     note_tip,
     noted_entries,
+    notes_between,
     write_note,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import new_blob
+from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
 from tract.objects.note import left_standing, new_event, read_event
 from tract.opening import memory_repository
+from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction
 
@@ -186,3 +188,18 @@ def test_an_event_that_names_itself_is_not_out() -> None:
     event = read_event(id, new_event("priority", bytes(32), 5, "ada", (id,), {}))
 
     assert (id,) == left_standing({id: event})
+
+
+def test_a_list_that_begins_with_several_notes_is_read_whole() -> None:
+    repo, (first, second) = make_repo("a", "b")
+    hidden = [new_blob(new_event(PRIORITY, target, NOW, "x", (), {"priority": "skip"})) for target in (first, second)]
+    entries = (first, hidden[0].id, second, hidden[1].id)
+    note = new_commit(Commit(CommitOperation.NOTE, (), hidden[1].id, second, None, entries, 1, NOW, "x"))
+    repo.refs.update([RefEdit("refs/notes/priority", note.id)], reason="test", objects=[*hidden, note])
+
+    table = NoteTable()
+    changed = table.advance(repo, note.id)
+
+    assert {first, second} == changed == set(table.targets())
+    assert [{"priority": "skip"}] * 2 == [table.get(repo, target) for target in (first, second)]
+    assert [(first, hidden[0].id), (second, hidden[1].id)] == notes_between(repo, None, note.id)

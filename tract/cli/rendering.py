@@ -46,7 +46,7 @@ class Line(NamedTuple):
 def read_line(space: Workspace, id: ObjectId) -> Line:
     """Commit *id* with what its message says."""
     info = describe(space, id)
-    content = space.repo.commit(id).content
+    content = space.repo.map_in(space.repo.commit(id))
     if content is None:
         return Line(info, info.operation.value, info.message or _of_revert(space, id), True)
     message = space.blobs.message(content)
@@ -65,7 +65,8 @@ def _of_revert(space: Workspace, id: ObjectId) -> str:
         commit = repo.commit(commit.target)
     if not verb:
         return ""
-    text = "" if commit.content is None else message_text(space.blobs.message(commit.content))
+    blob = repo.map_in(commit)
+    text = "" if blob is None else message_text(space.blobs.message(blob))
     return f'{verb} "{one_line(text or commit.message or commit.operation.value, _QUOTED)}"'
 
 

@@ -85,7 +85,12 @@ def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, 
 
 
 def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> list[Entry] | None:
-    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are not a few steps apart."""
+    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are not a few steps apart.
+
+    From no note at all there are no steps: a list can begin with several, which its first commit brought, and what it says is what counts.
+    """
+    if old is None:
+        return list(noted_entries(repo, new))
     steps: list[Entry] = []
     at = new
     while at is not None and at != old and len(steps) < _MOST_STEPS:

@@ -17,7 +17,7 @@ from tract.history.times import moment
 from tract.messages import copy_json, message_text
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
-from tract.objects.model import Commit, CommitOperation
+from tract.objects.model import Commit, CommitOperation, read_bytes
 from tract.repo import Repository
 from tract.report.text import Shown, count_of, excerpt, short
 
@@ -122,8 +122,9 @@ def describe_made(
 
 def _described(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None) -> CommitInfo:
     commit = space.repo.commit(id)
-    if content is None and commit.operation is not CommitOperation.NOTE and commit.content is not None:
-        content = space.repo.blob(commit.content)
+    if content is None and commit.operation is not CommitOperation.NOTE:
+        blob = space.repo.map_in(commit)
+        content = None if blob is None else space.repo.blob(blob)
     return _describe(space, id, commit, content)
 
 
@@ -161,7 +162,9 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         author=commit.author,
         created_at=moment(commit.time),
         _told=lambda: ask_store(space, lambda open_: _told(open_, commit)),
-        _count=_text_counter(space, None if commit.operation is CommitOperation.RECORD else commit.content),
+        _count=_text_counter(
+            space, None if content is None or commit.operation is CommitOperation.RECORD else commit.content
+        ),
     )
 
 
@@ -173,9 +176,10 @@ def _usage_of(note: Mapping[str, Any]) -> TokenUsage:
 
 def _told(space: Workspace, commit: Commit) -> tuple[str, str]:
     """The role and the beginning of what a commit's message says."""
-    if commit.content is None or commit.operation is CommitOperation.RECORD:
+    blob = None if commit.operation is CommitOperation.RECORD else space.repo.map_in(commit)
+    if blob is None:
         return commit.operation.value, excerpt(commit.message or "")
-    message = space.blobs.message(commit.content)
+    message = space.blobs.message(blob)
     return message.role, excerpt(message_text(message))
 
 
@@ -195,8 +199,11 @@ def content_at(space: Workspace, id: ObjectId) -> Any:
     """The content of commit *id*, as it was committed."""
     from tract.objects.content import from_value  # a log shows messages, and need not load the kinds of content
 
-    value = space.repo.blob(_content_id(space.repo, id))
+    blob = _content_id(space.repo, id)
     commit = space.repo.commit(id)
+    if space.repo.map_in(commit) is None:
+        return read_bytes(blob, space.repo.objects.read(blob))
+    value = space.repo.blob(blob)
     if commit.operation is CommitOperation.NOTE:
         return value
     content = from_value(value, space.types)

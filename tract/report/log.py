@@ -183,8 +183,9 @@ def _said(space: Workspace, commit: Commit) -> Iterator[str]:
     """The commit's note, and what its message says."""
     if commit.message is not None:
         yield commit.message
-    if commit.content is not None:
-        yield message_text(space.blobs.message(commit.content))
+    blob = space.repo.map_in(commit)
+    if blob is not None:
+        yield message_text(space.blobs.message(blob))
 
 
 def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[ObjectId | None], int]:

@@ -20,7 +20,7 @@ from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Object, read_blob
+from tract.objects.model import CommitOperation, Object, decode_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
 
@@ -152,7 +152,10 @@ def _hits(
     while some := list(islice(messages, _TOGETHER)):
         payloads = repo.objects.payloads([content for _, content in some], "blob")
         for (id, content), payload in zip(some, payloads, strict=True):
-            message = message_in(read_blob(content, Object("blob", payload)))
+            value = decode_blob(content, Object("blob", payload))
+            if isinstance(value, bytes) and repo.map_in(repo.commit(id)) is None:
+                continue
+            message = message_in(value)
             found = _hit(repo, id, message, pattern)
             if found is not None:
                 yield found, message

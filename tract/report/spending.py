@@ -228,8 +228,9 @@ class _History:
             return _model_in(self._space.compiler.configs.get(self._repo, id))
         commit = self._repo.commit(id)
         found = _model_in(self._space.compiler.configs.get(self._repo, id)) or _model_in(commit.metadata)
-        if found is None and commit.content is not None:
-            found = _model_in(self._repo.blob(commit.content).get("message"))
+        blob = self._repo.map_in(commit)
+        if found is None and blob is not None:
+            found = _model_in(self._repo.blob(blob).get("message"))
         return found
 
 

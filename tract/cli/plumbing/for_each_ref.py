@@ -69,8 +69,9 @@ class _Ref:
     def subject(self) -> str:
         commit = self.commit
         text = commit.message or ""
-        if not text and commit.content is not None and commit.operation is not CommitOperation.NOTE:
-            text = message_text(self._space.blobs.message(commit.content))
+        blob = None if commit.operation is CommitOperation.NOTE else self.repo.map_in(commit)
+        if not text and blob is not None:
+            text = message_text(self._space.blobs.message(blob))
         return text.lstrip("\n").partition("\n")[0]
 
     @property

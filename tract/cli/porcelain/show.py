@@ -98,7 +98,7 @@ def _print_change(console: Console, space: Workspace, id: ObjectId) -> None:
 def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *, stat: bool) -> None:
     """What the commit's message says, and, where it does more than add it, what it changed."""
     commit = space.repo.commit(id)
-    if commit.content is not None and not stat:
+    if space.repo.map_in(commit) is not None and not stat:
         console.line("")
         console.body(_run_text(space, id, commit) or line.text, "    ")
     if commit.operation is CommitOperation.COMPRESS:

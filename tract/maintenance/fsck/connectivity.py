@@ -10,7 +10,7 @@ from tract.history.context import context_of
 from tract.maintenance.fsck.examination import FoundObjects
 from tract.maintenance.fsck.report import Problem, Severity
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, Node, borrows_context, named_by, read_commit, read_node
+from tract.objects.model import Commit, CommitOperation, Entry, Node, borrows_context, named_by, read_commit, read_node
 from tract.storage.shallow import Cut
 from tract.tree import MOST, Context, closes
 
@@ -158,6 +158,7 @@ class Graph:
         subject = f"commit {id.hex()}"
         if commit.content is not None:
             self._need(commit.content, "blob", subject, "content")
+        self._check_shape(subject, commit)
         self._check_refs(subject, commit)
         cut = self._cuts.get(id)
         if cut is not None and cut.grade == "all":
@@ -176,6 +177,15 @@ class Graph:
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
             self._check_step(subject, commit, total)
         return [*parents, *lenders]
+
+    def _check_shape(self, subject: str, commit: Commit) -> None:
+        """Whether the commit has as many parents as its operation has, and a content where that brings one."""
+        if commit.content is None and commit.operation in _BRINGS:
+            self._problem("no-content", subject, f"its operation is {commit.operation}, and it has no content")
+        least, most = _PARENTS.get(commit.operation, (0, None))
+        number = len(commit.parents)
+        if number < least or (most is not None and number > most):
+            self._problem("parents", subject, f"its operation is {commit.operation}, and it has {number} parents")
 
     def _check_refs(self, subject: str, commit: Commit) -> None:
         """Check the list of what a record needs, or of the records behind a compression."""
@@ -306,9 +316,27 @@ class Graph:
         ):
             self._problem("context-entries", subject, "its last entry is not the note itself")
         if commit.operation is CommitOperation.EDIT and not self._has_entry(commit, before.tree):
-            self._problem(
-                "edit-without-target", subject, "the message it edits is not in its context", severity="warning"
-            )
+            is_there = any(entry == commit.target for entry, _ in self._entries(Context(commit.tree, commit.open)))
+            detail = "has another content in its context" if is_there else "is not in its context"
+            self._problem("edit-without-target", subject, f"the message it edits {detail}", severity="warning")
+        if commit.operation is CommitOperation.REORDER:
+            had, has = (sorted(self._entries(one)) for one in (before, Context(commit.tree, commit.open)))
+            if had != has:
+                self._problem("context-entries", subject, "its entries are not those of the commit before it")
+
+    def _entries(self, context: Context) -> list[Entry]:
+        """The entries of a context, as far as its nodes can be read, in no order."""
+        items = list(context.open)
+        stack = [] if context.tree is None else [context.tree]
+        while stack:
+            id = stack.pop()
+            if id in self._found:
+                node = read_node(id, self._found.read(id))
+                if node.level:
+                    stack += node.items[::2]
+                else:
+                    items += node.items
+        return list(zip(items[::2], items[1::2], strict=True))
 
     def _has_entry(self, commit: Commit, before: ObjectId | None) -> bool:
         """Whether an edit's message is in its context, with the content that the edit brings.
@@ -335,4 +363,17 @@ class Graph:
         return before is not None and self._has_entry(commit, None)
 
 
+# How many parents a commit has: at least, and at most.
+_PARENTS: dict[CommitOperation, tuple[int, int | None]] = {
+    CommitOperation.APPEND: (0, 1),
+    CommitOperation.EDIT: (1, 1),
+    CommitOperation.MERGE: (2, 2),
+    CommitOperation.COMPRESS: (1, None),
+    CommitOperation.REVERT: (1, 1),
+    CommitOperation.REORDER: (1, 1),
+    CommitOperation.RECORD: (0, 1),
+    CommitOperation.SPAWN: (0, 1),
+    CommitOperation.NOTE: (0, 1),
+}
+_BRINGS = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.NOTE)
 _LOST = {"blob": "content", "tree": "a part of a context", "commit": "commit", "operation": "operation"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tract.compile.snapshot import Columns, Hidden, Key, Snapshot
 from tract.compile.torn_pairs import repair
-from tract.errors import ObjectCorruptError, TractError
+from tract.errors import ContentValidationError, ObjectCorruptError, TractError
 from tract.history.context import context_of
 from tract.history.priority import Priority
 from tract.maintenance.fsck.examination import Examination
@@ -101,11 +101,18 @@ def _is_clean_end(
 def _problems_at(
     found: Examination, name: str, entries: list[tuple[ObjectId, ObjectId]], skipped: set[ObjectId]
 ) -> Iterator[Problem]:
+    twice = [commit for commit, number in Counter(commit for commit, _ in entries).items() if number > 1]
+    for commit in twice:
+        detail = f"its context has it more than once (on '{name}')"
+        yield Problem("message-twice", "error", f"message {commit.hex()}", path="", offset=None, detail=detail)
     shown = Columns()
     hidden: list[Message | None] = []  # for every entry, the message where it is skipped
     for commit, blob in entries:
         try:
-            message = message_in(read_blob(blob, found.found.read(blob)))
+            value = read_blob(blob, found.found.read(blob))
+            if value.get("content_type") == "record":
+                raise ContentValidationError("it is a record")
+            message = message_in(value)
             hidden.append(message if commit in skipped else None)
             if commit not in skipped:
                 shown.add(commit, blob, message, None)
