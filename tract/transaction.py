@@ -183,15 +183,13 @@ class Transaction:
         """Take in a commit and give back its id; see :meth:`commit`."""
         made = new_commit(commit)
         self.objects.append(made)
-        self._made.add(made.id)
-        self.repo.keep_commit(made.id, commit)
+        self.take_in(made.id, commit)
         return made.id
 
-    def take_in(self, made: Sequence[tuple[ObjectId, Commit]]) -> None:
-        """Take in commits whose objects are in ``objects`` already."""
-        self._made.update([id for id, _ in made])
-        for id, commit in made:
-            self.repo.keep_commit(id, commit)
+    def take_in(self, id: ObjectId, commit: Commit) -> None:
+        """Take in a commit whose object is in ``objects`` already."""
+        self._made.add(id)
+        self.repo.keep_commit(id, commit)
 
     def note(
         self,
@@ -238,7 +236,7 @@ class Transaction:
             tip = new.id
             made.append((tip, event.id))
         if tip is not None and commit is not None:
-            self.take_in([(tip, commit)])  # of the others nobody asks soon
+            self.take_in(tip, commit)  # of the others nobody asks soon
         self._noted.update([(namespace, target) for target, _, _ in bodies])
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made

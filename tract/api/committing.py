@@ -336,6 +336,10 @@ class Committing(Handle):
         """Make the commits of *drafts*, here or, where the store lives in a remote and others commit there, with theirs."""
         if self._sync is None and not space.repo.gates:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)
+        return self._make_with_others(space, drafts)
+
+    def _make_with_others(self, space: Workspace, drafts: list[Draft]) -> list[tuple[ObjectId, Commit]]:
+        """The same, where the store lives in a remote, or a gate must let the commits through."""
 
         def attempt() -> list[tuple[ObjectId, Commit]]:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)

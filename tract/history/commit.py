@@ -82,8 +82,9 @@ def check_size(repo: Repository, blob: NewObject) -> None:
 def check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
     """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
     config = repo.config
-    if max([len(blob.payload) for blob in blobs], default=0) > config.max_message_size:
-        for blob in blobs:
+    limit = config.max_message_size
+    for blob in blobs:
+        if len(blob.payload) > limit:
             check_size(repo, blob)
     if config.max_message_depth < DEEPEST:
         for draft in drafts:
@@ -127,10 +128,9 @@ def make_commits(
     check_limits(repo, drafts, blobs)
     with transaction(repo, reason or _reason(drafts), expected=expected) as tx:
         keys = None if len(drafts) == 1 and drafts[0].key is None else _keys_for(tx, drafts)
-        is_plain = all(draft.operation is CommitOperation.APPEND and not draft.refs for draft in drafts)
-        if is_plain and (keys is None or keys.are_new(drafts)):
-            made = _append_all(tx, drafts, blobs)
-            new = [(draft, id, commit) for draft, (id, commit) in zip(drafts, made, strict=True)]
+        if _only_append(drafts) and (keys is None or keys.are_new(drafts)):
+            new = _append_all(tx, drafts, blobs)
+            made = [(id, commit) for _, id, commit in new]
             if keys is not None:
                 keys.add_new(new)
         else:
@@ -175,28 +175,40 @@ def _make_each(
     return made, new
 
 
-def _append_all(tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> list[tuple[ObjectId, Commit]]:
+def _only_append(drafts: Sequence[Draft]) -> bool:
+    """Whether no draft is more than a message at the end of the context."""
+    append = CommitOperation.APPEND
+    for draft in drafts:  # noqa: SIM110  # every commit comes by
+        if draft.operation is not append or draft.refs:
+            return False
+    return True
+
+
+def _append_all(
+    tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject]
+) -> list[tuple[Draft, ObjectId, Commit]]:
     """The commits of *drafts* that only append: those that :func:`add_commit` would make one by one, in half the time."""
     repo, objects = tx.repo, tx.objects
     author, clock, append = repo.author, repo.clock, CommitOperation.APPEND
     context, entry = _context_and_entry(repo, tx.tip)
     parents, generation = ((), 0) if tx.tip is None else ((tx.tip,), repo.commit(tx.tip).generation)
-    made: list[tuple[ObjectId, Commit]] = []
+    made: list[tuple[Draft, ObjectId, Commit]] = []
     for draft, blob in zip(drafts, blobs, strict=True):
         content = blob.id
         if entry is not None:
             context = append_entry(repo, context, entry, objects)
+        tree, open_ = context
         generation += 1
         time = clock() if draft.time is None else draft.time
         commit = Commit(
-            append, parents, content, draft.target, *context, generation, time, author, draft.message, draft.metadata
+            append, parents, content, draft.target, tree, open_, generation, time, author, draft.message, draft.metadata
         )
         new = new_commit(commit)
         objects += (blob, new)
         id = new.id
-        made.append((id, commit))
+        tx.take_in(id, commit)
+        made.append((draft, id, commit))
         parents, entry = (id,), (id, content)
-    tx.take_in(made)
     return made
 
 
@@ -345,8 +357,10 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
 
 def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
     """The notes that came with the drafts; with most comes none."""
-    made = [one for one in made if not (one[0].config is one[0].usage is one[0].request is None)]
-    if not made:
+    for draft, _, _ in made:
+        if not (draft.config is draft.usage is draft.request is None):
+            break
+    else:
         return
     for namespace, part in ((CONFIG, _CONFIG), (USAGE, _USAGE), (REQUEST, _REQUEST)):
         bodies = [(id, draft[part], commit.time) for draft, id, commit in made if draft[part] is not None]

@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def moment(time: int) -> datetime:
     """The moment *time* microseconds after 1970, in UTC."""
-    return _EPOCH + timedelta(microseconds=time)
+    return _EPOCH + timedelta(0, 0, time)
 
 
 def microseconds(when: datetime | str, what: str) -> int:

@@ -138,7 +138,7 @@ def _look_at_notes(space: Workspace) -> None:
 
 def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:
     """What there is to say, with the notes as they were looked up last."""
-    repo = space.repo
+    repo, blob, target = space.repo, commit.content, commit.target
     # A blob of no type, which hash-object and streams can bring, is read as freeform content.
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
     usage = space.usages.get(repo, id)
@@ -150,10 +150,10 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         tract_id=repo.tract,
         parent_hash=parents[0] if parents else None,
         parent_hashes=parents,
-        content_hash=None if commit.content is None else commit.content.hex(),
+        content_hash=None if blob is None else blob.hex(),
         content_type=kind,
         operation=commit.operation,
-        response_to=None if commit.target is None else commit.target.hex(),
+        response_to=None if target is None else target.hex(),
         message=commit.message,
         metadata=None if commit.metadata is None else copy_json(commit.metadata),
         generation_config=None if config is None else copy_json(config),
@@ -162,9 +162,7 @@ def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[s
         author=commit.author,
         created_at=moment(commit.time),
         _told=lambda: ask_store(space, lambda open_: _told(open_, commit)),
-        _count=_text_counter(
-            space, None if content is None or commit.operation is CommitOperation.RECORD else commit.content
-        ),
+        _count=_text_counter(space, None if content is None or commit.operation is CommitOperation.RECORD else blob),
     )
 
 

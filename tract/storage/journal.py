@@ -269,13 +269,15 @@ class Journal:
         records = [pack_record(new) for new in objects]
         data = pack_transaction(self._nonce, records, self._transactions, flags)
         start = self._end
-        if start + len(data) > LONGEST:
+        end = start + len(data)
+        if end > LONGEST:
             raise DurabilityError(
                 f"write to '{self.path}' failed: it would be longer than {LONGEST} bytes", visible=False
             )
         try:
-            room = min(MOST_ROOM, self._allocated // 8) if is_first else MOST_ROOM
-            self._reserve(start + len(data), 0 if len(objects) == 1 else room)
+            if end + MOST_ROOM > self._allocated or self._allocated % FIRST_STEP:
+                room = min(MOST_ROOM, self._allocated // 8) if is_first else MOST_ROOM
+                self._reserve(end, 0 if len(objects) == 1 else room)
             files.write_at(self._fd, data, start)
         except OSError as exc:
             self._erase(start, len(data))
@@ -286,7 +288,7 @@ class Journal:
             offset += len(record)
         self._take_operation(objects[-1].id, flags)
         self._transactions += 1
-        self._end = offset
+        self._end = end
         if sync:
             self._sync(visible=True)
 
