@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 from dataclasses import replace
@@ -14,8 +15,12 @@ from tests.making import Words, call, make_tract, texts
 from tract import Action, Advice, Health, Tract
 from tract.agents.health import HealthTable
 from tract.agents.operations import execute
+from tract.compile.messages import message_in_payload
 from tract.config import TractConfig
 from tract.errors import BranchNotFoundError
+from tract.messages.kinds import kind_of
+from tract.messages.message import Message
+from tract.repo import Repository
 
 OUTPUT = "line of code " * 10
 
@@ -357,3 +362,44 @@ def test_one_more_message_costs_that_message(monkeypatch: pytest.MonkeyPatch) ->
     assert t._health is not None
     assert measured is t._health.measures
     assert len(counted) < 20
+
+
+def test_a_first_look_decodes_every_message_once_and_reads_none_of_them_alone(tmp_path, monkeypatch):
+    with Tract.open(tmp_path, config=TractConfig(tokenizer_encoding="estimate")) as t:
+        t.system("be terse")
+        for number in range(40):
+            use(t, f"c{number}", "read", path=f"src/f{number % 7}.py")
+        t.compress(from_commit="HEAD:60", to_commit="HEAD:70", content="read on")
+        expected = t.health()
+    decoded: list[bytes] = []
+
+    def decode(payload: bytes) -> Message:
+        decoded.append(payload)
+        return message_in_payload(payload)
+
+    monkeypatch.setattr("tract.compile.messages.message_in_payload", decode)
+    monkeypatch.setattr(Repository, "blob", lambda _, id: pytest.fail(f"blob {id.hex()} was read alone"))
+
+    with Tract.open(tmp_path, read_only=True) as t:
+        found = t.health()
+
+    assert expected.by_kind == found.by_kind
+    assert expected.token_count == found.token_count
+    assert found.message_count - 1 <= len(decoded) == len(set(decoded))  # the summary's was counted as it was made
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_a_long_context_is_measured_without_a_look_for_cycles_and_then_all_is_as_it_was(monkeypatch, is_enabled):
+    monkeypatch.setattr("tract.agents.measures._TOGETHER", 8)
+    t = working()
+    looks: list[bool] = []
+    monkeypatch.setattr("tract.agents.measures.kind_of", lambda *given: looks.append(gc.isenabled()) or kind_of(*given))
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        t.health()
+        assert is_enabled == gc.isenabled()
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+
+    assert {False} == set(looks)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tract import Tract
 from tract.config import TractConfig
 from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
 from tract.history.batch import Batch
@@ -15,7 +16,7 @@ from tract.history.context import context_at, count_entries, entries
 from tract.history.notes import CONFIG, PRIORITY, USAGE, NewNote, NoteTable, note_history, note_tip, write_note
 from tract.history.reachability import context_objects
 from tract.history.tracts import in_tract, tract_times
-from tract.history.walk import ancestors, first_parents, is_ancestor, outlines
+from tract.history.walk import ancestors, first_outlines, first_parents, is_ancestor, outlines
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Outline, new_commit
 from tract.opening import memory_repository, open_repository
@@ -295,6 +296,22 @@ def test_a_walk_of_outlines_meets_what_a_walk_of_commits_meets() -> None:
         assert len(walked) > 5
         assert [(id, outlined(commit)) for id, commit in walked] == list(outlines(repository, starts))
     repo.close()
+
+
+def test_a_pack_that_gc_did_not_write_gives_its_commits_outlines_together(tmp_path: Path) -> None:
+    with Tract.open(tmp_path) as t:
+        t.extend([{"role": "user", "content": f"message {number}"} for number in range(300)])
+        repo = t.repository
+        walked = list(first_parents(repo, repo.head()[1]))
+        repo.decoded.commits.clear()
+
+        found = list(first_outlines(repo, repo.head()[1]))
+
+        assert [(id, one.parents, one.generation) for id, one in walked] == [
+            (id, one.parents, one.generation) for id, one in found
+        ]
+        assert 300 == len(found)
+        assert len(repo.decoded.commits) < 10
 
 
 def test_an_empty_batch_lands_nothing() -> None:

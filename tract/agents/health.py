@@ -18,7 +18,7 @@ from tract.agents.originals import ArchiveTable
 from tract.agents.rules import KEPT_TURNS
 from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
-from tract.compile.totals import ContextTotals, context_totals, newest_usage
+from tract.compile.totals import ContextTotals, newest_usage, snapshot_totals
 from tract.compile.workspace import Workspace
 from tract.history.branch import on_branch
 from tract.history.context import context_at, index_of
@@ -145,14 +145,15 @@ def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) 
     snapshot = space.compiler.compile(tip)
     measures = table.measured(space, snapshot)
     budget = space.repo.config.budget
-    tokens = context_totals(space, tip).tokens.total
+    totals = snapshot_totals(space, snapshot)
     most = None if budget is None else budget.max_tokens
     table.archives.advance(space.repo, tip)
     return Subject(
         space,
         snapshot,
         measures=measures,
-        tokens=tokens,
+        totals=totals,
+        tokens=totals.tokens.total,
         budget=most,
         archives_waiting=table.archives.waiting(space),
     )
@@ -168,8 +169,7 @@ def health(space: Workspace, table: HealthTable, branch: str | None = None) -> H
     at, tip = _place(repo, branch)
     name = None if at is None else at.removeprefix(HEADS)
     subject = subject_of(space, table, branch)
-    measures = subject.measures
-    totals = context_totals(space, tip)
+    measures, totals = subject.measures, subject.totals
     branches = look_at_branches(space, table.branches, name, tip)
     merged = tuple(
         one.name

@@ -7,9 +7,11 @@ Rows that are measured stay as they are, and a conversation mostly grows: to mea
 
 from __future__ import annotations
 
+import gc
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from tract.compile.snapshot import Columns, Snapshot
@@ -18,7 +20,7 @@ from tract.compile.workspace import Workspace
 from tract.history.compression import is_summary
 from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
-from tract.messages.pairing import Pairing, Ref, is_answer, says_more
+from tract.messages.pairing import NO_TOOLS, Pairing, Ref, Tools, chat_arguments, is_answer, says_more, tools_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.codec import decode
@@ -29,6 +31,9 @@ LARGEST = 10
 
 _TOGETHER = 4096
 """How many objects are read at once."""
+
+_WITHOUT_TOOLS: frozenset[MessageKind] = frozenset({"user", "answer", "instruction", "summary"})
+"""What a chat message is only where it neither calls a tool nor answers."""
 
 _OWN_KINDS = (b"artifact", b"session", b"reasoning")
 """The content types that look like any other message once they are one."""
@@ -106,19 +111,32 @@ class Measures:
         self._calls: dict[Ref, Call] = {}
         self._last: dict[Call, Output] = {}
         self._before_is_answer = False
+        self._rows_of: Mapping[str, list[int]] = {
+            "user": self.requests,
+            "summary": self.summaries,
+            "instruction": self.instructions,
+            "session": self.sessions,
+        }
 
     def advance(self, space: Workspace, snapshot: Snapshot) -> None:
         """Take in the rows that *snapshot* has more."""
+        if snapshot.length - self.rows < _TOGETHER:
+            self._advance(space, snapshot)
+        else:
+            with _without_collections():
+                self._advance(space, snapshot)
+        self._known = {}
+
+    def _advance(self, space: Workspace, snapshot: Snapshot) -> None:
         columns = self.columns
         columns.total(snapshot.length, space)
         while self.rows < snapshot.length:
             start, stop = self.rows, min(snapshot.length, self.rows + _TOGETHER)
-            kinds = self._kinds_of(space, start, stop)
             messages = columns.messages[start:stop]
+            kinds = self._kinds_of(space, start, messages)
             for row, message, kind in zip(range(start, stop), messages, kinds, strict=True):
                 self._add(row, message, kind, columns.counts[row])
             self.rows = stop
-        self._known = {}
 
     def known_kinds(self) -> dict[tuple[ObjectId, ObjectId], MessageKind]:
         """What each message is, by its commit and its blob."""
@@ -127,14 +145,15 @@ class Measures:
             zip(zip(self.columns.commits[rows], self.columns.blobs[rows], strict=True), self.kinds, strict=True)
         )
 
-    def _kinds_of(self, space: Workspace, start: int, stop: int) -> list[MessageKind]:
+    def _kinds_of(self, space: Workspace, start: int, messages: Sequence[Message]) -> list[MessageKind]:
+        rows = range(start, start + len(messages))
         columns, known = self.columns, self._known
         if not known:
-            return _kinds_of(space, columns, range(start, stop))
-        names = zip(columns.commits[start:stop], columns.blobs[start:stop], strict=True)
+            return _kinds_of(space, columns, rows, messages)
+        names = zip(columns.commits[rows.start : rows.stop], columns.blobs[rows.start : rows.stop], strict=True)
         found = [known.get(name) for name in names]
-        new = [start + at for at, kind in enumerate(found) if kind is None]
-        made = iter(_kinds_of(space, columns, new))
+        new = [at for at, kind in enumerate(found) if kind is None]
+        made = iter(_kinds_of(space, columns, [rows[at] for at in new], [messages[at] for at in new]))
         return [next(made) if kind is None else kind for kind in found]
 
     def _add(self, row: int, message: Message, kind: MessageKind, tokens: int) -> None:
@@ -142,11 +161,11 @@ class Measures:
         self.kinds.append(kind)
         self._note_size(row, kind, tokens)
         self._note_place(row, message, kind)
-        pairs = self.pairing.add(row, message)
+        tools = NO_TOOLS if message.format == "openai" and kind in _WITHOUT_TOOLS else tools_in(message)
+        pairs = self.pairing.add_tools(row, message, tools)
         if kind == "tool_call":
-            parts = [part for part in turn_of(message).parts if isinstance(part, ToolCall)]
-            for at, part in enumerate(parts):
-                self._calls[Ref(row, at)] = Call(part.name, part.arguments.strip())
+            for at, made in enumerate(_calls_in(message, tools)):
+                self._calls[Ref(row, at)] = made
         if not pairs:
             return
         output = Output(row, tokens, is_mixed=says_more(message))
@@ -187,14 +206,9 @@ class Measures:
         if answers and not self._before_is_answer:
             self.turns.append(row)
         self._before_is_answer = answers
-        lists = {
-            "user": self.requests,
-            "summary": self.summaries,
-            "instruction": self.instructions,
-            "session": self.sessions,
-        }
-        if kind in lists:
-            lists[kind].append(row)
+        rows = self._rows_of.get(kind)
+        if rows is not None:
+            rows.append(row)
 
     # What it comes to
 
@@ -222,6 +236,25 @@ class Measures:
         return self.turns[-count] if 0 < count <= len(self.turns) else 0
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Inside, Python looks for no unreachable cycles: there are none among what is measured, and to look through it as it grows is a quarter of a first look."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _calls_in(message: Message, tools: Tools) -> list[Call]:
+    if message.format == "openai":  # most are, and need not be read as a whole
+        given = chat_arguments(message.raw)
+        return [Call(tool.name, one.strip()) for tool, one in zip(tools.calls, given, strict=True)]
+    return [Call(part.name, part.arguments.strip()) for part in turn_of(message).parts if isinstance(part, ToolCall)]
+
+
 def _count(figures: dict[str, list[int]], name: str, tokens: int) -> None:
     figure = figures.setdefault(name, [0, 0])
     figure[0] += 1
@@ -233,13 +266,13 @@ def _shares(figures: dict[str, list[int]]) -> tuple[Share, ...]:
     return tuple(sorted(shares, key=lambda one: (-one.tokens, one.name)))
 
 
-def _kinds_of(space: Workspace, columns: Columns, rows: Sequence[int]) -> list[MessageKind]:
-    """What the messages in those rows are."""
-    messages = (
-        columns.messages[rows.start : rows.stop] if isinstance(rows, range) else [columns.messages[at] for at in rows]
-    )
+def _kinds_of(
+    space: Workspace, columns: Columns, rows: Sequence[int], messages: Sequence[Message]
+) -> list[MessageKind]:
+    """What the *messages*, which are in those *rows*, are."""
     kinds = [kind_of(message) for message in messages]
-    plain = [at for at, message in enumerate(messages) if _may_be_own(message)]
+    is_chat = columns.messages.is_chat
+    plain = [at for at, message in enumerate(messages) if _may_be_own(message) and not is_chat(rows[at])]
     for at, type in zip(plain, _content_types(space, [columns.blobs[rows[at]] for at in plain]), strict=True):
         kinds[at] = kind_of(messages[at], type)
     said = [at for at, kind in enumerate(kinds) if kind in ("user", "answer", "instruction")]

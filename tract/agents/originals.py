@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tract.compile.workspace import Workspace
 from tract.config import read_retention
-from tract.history.walk import first_parents
+from tract.history.walk import first_outlines
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.repo import Repository
@@ -27,13 +27,13 @@ class ArchiveTable:
         """Look behind *tip*."""
         new: list[tuple[ObjectId, int]] = []
         known: list[tuple[ObjectId, int]] = []
-        for steps, (id, commit) in enumerate(first_parents(repo, tip)):
+        for steps, (id, commit) in enumerate(first_outlines(repo, tip)):
             if id == self.tip:
                 known = self.found
                 break
             if steps >= _FURTHEST:
                 break
-            if commit.operation is CommitOperation.COMPRESS:
+            if commit.operation == CommitOperation.COMPRESS:
                 new.append((id, commit.time))
         self.tip, self.found = tip, [*new, *known]
 

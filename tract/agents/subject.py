@@ -10,6 +10,7 @@ from tract.agents.actions import Action
 from tract.agents.measures import Measures
 from tract.compile.snapshot import Snapshot
 from tract.compile.supposed import Supposed, supposed_tokens
+from tract.compile.totals import ContextTotals
 from tract.compile.workspace import Workspace
 from tract.curation.compress.result import CachePrices, PrefixCost
 from tract.history.priority import Priority, priority_of
@@ -51,13 +52,14 @@ def _cost(prefix: PrefixCost | None) -> str:
 class Subject:
     """What advice is about: a context and its figures; *archives_waiting* are compressions whose originals may go.
 
-    For who plans several steps, *left* has what steps before leave of a row (None where they hide it), *calls_gone* which calls of it they hide, *saved* what they save of it.
+    For who plans several steps, *tokens* are those that are left, *left* has what steps before leave of a row (None where they hide it), *calls_gone* which calls of it they hide, *saved* what they save of it.
     """
 
     space: Workspace
     snapshot: Snapshot
     _: KW_ONLY
     measures: Measures
+    totals: ContextTotals
     tokens: int
     budget: int | None
     archives_waiting: int

@@ -112,6 +112,11 @@ class Messages(Sequence[Message]):
         mine, others = self._items[at], other._items[at]
         return mine is others or mine == others or self[at] == other[at]
 
+    def is_chat(self, at: int) -> bool:
+        """Whether row *at* has a blob that says itself that it is a chat completions message; nothing is decoded."""
+        item = self._items[at]
+        return type(item) is bytes and item.startswith(_CHAT)
+
     def sent(self, start: int, stop: int) -> Iterator[list[Message | dict[str, JSON]]]:
         """Messages *start* to *stop*, some hundred at a time, for somebody who sends them: a dict is a chat completions message as it is, and the caller's own.
 

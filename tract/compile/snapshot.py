@@ -219,6 +219,7 @@ class Columns:
         if not length:
             return 0
         totals = self._totals
+        self._look_at(length, counter)
         if len(totals) < length:
             start = len(totals)
             self._count_rows(start, length, counter)
@@ -251,6 +252,8 @@ class Columns:
         if start < length:
             new = [*map(counter.count_of, self.blobs[start:length])]
             found += list(accumulate([one.media for one in new], initial=found[-1] if found else 0))[1:]
+            if len(self.counts) == start and not self.made:
+                self.counts += [one.message for one in new]
             odd += [row for row, one in enumerate(new, start) if one.depends or row in self.made]
 
     def _unsent_of(self, length: int, counter: Counts) -> Unsent | None:

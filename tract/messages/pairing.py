@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tract.messages.message import CompileWarning, Message
 from tract.messages.parts import Notes, known_role
 from tract.messages.tool_names import legacy_call_id
-from tract.messages.values import items_of
+from tract.messages.values import is_map, items_of, json_or_text
 from tract.objects.message_format import JSON
 
 _SENTENCES = {
@@ -70,7 +70,7 @@ class Tools(NamedTuple):
     results: tuple[Tool, ...]
 
 
-_NO_TOOLS = Tools((), ())
+NO_TOOLS = Tools((), ())
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 
 
@@ -96,7 +96,7 @@ def _chat_tools(raw: Mapping[str, JSON]) -> Tools:
     if role == "function":
         return Tools((), (Tool("", _text(raw.get("name")), LEGACY),))
     if ("tool_calls" not in raw and "function_call" not in raw) or known_role(role, calls=True) != "assistant":
-        return _NO_TOOLS
+        return NO_TOOLS
     calls = [chat_call(call) for call in chat_calls(raw)]
     legacy = raw.get("function_call")
     if isinstance(legacy, Mapping):
@@ -109,17 +109,25 @@ def chat_calls(raw: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
     return [
         call
         for call in items_of(raw.get("tool_calls"))
-        if isinstance(call, Mapping)
-        and (isinstance(call.get("function"), Mapping) or isinstance(call.get("custom"), Mapping))
+        if is_map(call) and (is_map(call.get("function")) or is_map(call.get("custom")))
     ]
 
 
 def chat_call(call: Mapping[str, JSON]) -> Tool:
     """The call that an entry of ``tool_calls`` is."""
     custom = call.get("custom")
-    tool = custom if isinstance(custom, Mapping) else call.get("function")
-    name = _text(tool.get("name")) if isinstance(tool, Mapping) else ""
+    tool = custom if is_map(custom) else call.get("function")
+    name = _text(tool.get("name")) if is_map(tool) else ""
     return Tool(str(call.get("id") or ""), name, "custom" if tool is custom and custom is not None else "function")
+
+
+def chat_arguments(raw: Mapping[str, JSON]) -> list[str]:
+    """What the calls in a chat message give their tools, each as text, in the order of :func:`tools_in`."""
+    functions = [call["custom"] if is_map(call.get("custom")) else call["function"] for call in chat_calls(raw)]
+    legacy = raw.get("function_call")
+    functions += [legacy] if is_map(legacy) else []
+    given = [one.get("arguments", one.get("input")) for one in functions]
+    return ["" if one is None else json_or_text(one) for one in given]
 
 
 def _item_tools(raw: Mapping[str, JSON]) -> Tools:
@@ -129,16 +137,16 @@ def _item_tools(raw: Mapping[str, JSON]) -> Tools:
         id = id or (_text(raw.get("id")) if kind == "local_shell_call_output" else "")
         of = kind.removesuffix("_output").removesuffix("_call")
         is_result = bool(id) or has_id or of in ("function", "custom_tool")
-        return Tools((), (Tool(id, _text(raw.get("name")), of),)) if is_result else _NO_TOOLS
+        return Tools((), (Tool(id, _text(raw.get("name")), of),)) if is_result else NO_TOOLS
     if kind not in ANSWERED_ITEMS or not (has_id or kind in ("function_call", "custom_tool_call")):
-        return _NO_TOOLS
+        return NO_TOOLS
     return Tools((Tool(id, _text(raw.get("name")), kind.removesuffix("_call")),), ())
 
 
 def _block_tools(raw: Mapping[str, JSON]) -> Tools:
     content = raw.get("content")
     if not isinstance(content, list | tuple):
-        return _NO_TOOLS
+        return NO_TOOLS
     blocks = [block for block in content if isinstance(block, Mapping)]
     role = known_role(raw.get("role"))
     if role == "assistant":
@@ -312,11 +320,11 @@ class Pairing:
 
 def _waiting_for(result: Tool, waiting: Mapping[Ref, Tool]) -> Ref | None:
     """The call in *waiting* that *result* answers: by its id, else by name and order where there can be no doubt."""
-    fitting = {ref: call for ref, call in waiting.items() if result.may_answer(call)}
     if result.id:
-        same = next((ref for ref, call in fitting.items() if call.id == result.id), None)
-        if same is not None:
-            return same
+        for ref, call in waiting.items():
+            if call.id == result.id and result.may_answer(call):
+                return ref
+    fitting = {ref: call for ref, call in waiting.items() if result.may_answer(call)}
     without_id = [ref for ref, call in fitting.items() if not call.id and result.name in ("", call.name)]
     if result.id:
         return without_id[0] if without_id and (result.name or len(without_id) == 1) else None

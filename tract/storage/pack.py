@@ -388,11 +388,12 @@ class Pack:
         if ordinal is None:
             return {}
         row, data, ends = self._frame_of(ordinal)
-        if row.codec != FOLDED or self._kind(row) != "commit":
+        if self._kind(row) != "commit":
             return {}
-        parts = [data[start:end] for start, end in pairwise(ends)]
+        payloads = [data[start:end] for start, end in pairwise(ends)]
         try:
-            payloads = [with_ordinals(part, row.first + at) for at, part in enumerate(parts)]
+            if row.codec == FOLDED:
+                payloads = [with_ordinals(part, row.first + at) for at, part in enumerate(payloads)]
             found = outlines_in(payloads, self.id_at)
         except (ValueError, TypeError, struct.error):
             return {}  # whoever reads the commit is told
