@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.text import messages
-from tract import Action, ArchivePolicy, BranchPolicy, CompressPolicy, PinPolicy, Tract, TractConfig
+from tract import (
+    Action,
+    ArchivePolicy,
+    BranchPolicy,
+    CompressPolicy,
+    OrchestratorConfig,
+    PinPolicy,
+    Tract,
+    TractConfig,
+    TriggerConfig,
+)
 from tract.agents.policies import register_policy_class
 
 COMMITS = 40
@@ -80,6 +90,13 @@ def opened(
     return t
 
 
+def quiet(t: Tract) -> Tract:
+    """The same with an orchestrator whose triggers do not fire."""
+    t.configure_orchestrator(OrchestratorConfig(triggers=TriggerConfig(1_000_000_000, 0.9)))
+    t.user("begin")
+    return t
+
+
 def per_commit(t: Tract, texts: list[str]) -> float:
     """Microseconds of processor time; threads of tract's own count too."""
     begun = time.process_time()
@@ -97,6 +114,7 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, list[float]]:
         "without the asking": opened(folder, "unasked", source, cls=Unasked),
         "no policy": opened(folder, "none", source),
         "no policy, a budget": opened(folder, "budget", source, budget=LARGE),
+        "a quiet orchestrator, a budget": quiet(opened(folder, "quiet", source, budget=LARGE)),
         "tract's four, a budget": opened(folder, "builtin", source, budget=LARGE, policies=BUILTIN),
         "four of one's own": opened(folder, "own", source, policies=idle),
     }
@@ -145,6 +163,7 @@ def against(found: dict[str, list[float]], name: str, base: str) -> float:
 
 BASES = {
     "no policy": "without the asking",
+    "a quiet orchestrator, a budget": "no policy, a budget",
     "tract's four, a budget": "no policy, a budget",
     "four of one's own": "no policy",
 }

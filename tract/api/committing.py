@@ -120,7 +120,7 @@ class Committing(Handle):
                 exc.content = given
                 raise
             self._look_after(() if result.kind in ("unchanged", "branched") else given)
-            space.budget_used = None
+            space.budget_used = space.made = None
         if result.kind != "unchanged":
             self._fire("commit")
         return result
@@ -146,7 +146,7 @@ class Committing(Handle):
             before = space.repo.head()
             result = import_file(space.repo, path, format=format, key=key, place=place, name=name)
             self._look_after(())
-            space.budget_used = None
+            space.budget_used = space.made = None
             is_here = space.repo.head() != before
         if is_here:
             self._fire("commit")
@@ -319,6 +319,7 @@ class Committing(Handle):
             if isinstance(exc, RefMovedError):
                 exc.content = given
             raise
+        space.made = made[-1][1].generation if made else None
         if made and not made[-1][1].generation % _COUNTED_EVERY:
             follow_records(space, made[-1][0])
         seen = self._look_after(given, made[-1][0] if made and drafts[-1].key is None else None)

@@ -186,6 +186,7 @@ class Family(Committing):
         with self._outside_batch("collapse") as space:
             result, content = land_collapse(space, plan, said, expected=self._expected_by_commit)
             self._look_after(content)
+            space.made = None
         self._fire("commit")
         return result
 

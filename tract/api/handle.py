@@ -288,7 +288,7 @@ class Handle:
     def _land(self, one: OpenBatch) -> None:
         self._check_open()
         made = one._batch.commits()
-        self._own.budget_used = None
+        self._own.budget_used = self._own.made = None
         anew = again_after_remote(lambda: one._batch.land(reason="batch", follows=self._follows, check=one.check_seen))
         one.commits = tuple(anew.get(id, id).hex() for id in made)
         self._repo.landed(anew)

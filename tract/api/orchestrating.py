@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from tract.api.policing import _FIRING, Policing
 from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from tract.objects.model import RefValue
 
 
+class Quiet(NamedTuple):
+    """When no trigger can say anything: as long as the orchestrator has that *status*, from one generation of HEAD *until* another, below so many *tokens*."""
+
+    status: RefValue | None
+    since: int
+    until: float
+    tokens: float
+
+
 class Orchestrating(Policing):
     """The methods of a tract that let the orchestrator work, hold it and say what it did."""
 
@@ -42,8 +51,9 @@ class Orchestrating(Policing):
     _run: Run | None = None
     _run_lock: threading.Lock | None = None
     _is_due: str | None = None
-    _quiet: tuple[RefValue | None, float, float] = (None, 0, 0)
-    _quiet_since: int = 0
+    _quiet = Quiet(None, 0, 0, 0)
+    _quiet_at = -1
+    """The moves of notes' refs at which *_quiet* was worked out; -1 where policies are to be asked as well."""
     _silent_at = -1
     """The moves of notes' refs at which the tract had neither policies nor an orchestrator."""
     _is_ending: Callable[[], bool] | None = None
@@ -191,15 +201,18 @@ class Orchestrating(Policing):
 
     def _fire(self, trigger: Literal["commit", "compile"]) -> None:
         """Ask the policies, then the triggers."""
-        if self._is_silent():
+        refs = self._repo.refs
+        is_quiet = trigger == "commit" and refs.note_moves == self._quiet_at
+        if (is_quiet and self._is_early(self._own.made)) or self._is_silent():
             return
         super()._fire(trigger)
-        told = self._repo.refs.read(self._orchestrator_ref)
-        if told is None or (trigger == "commit" and told == self._quiet[0] and self._is_early(*self._quiet[1:])):
+        told = refs.read(self._orchestrator_ref)
+        if told is None or (trigger == "commit" and told == self._quiet.status and self._is_early(self._generation())):
             return
         if not _FIRING.get() and not self._repo.read_only and self._open_batch() is None:
             self._trigger(trigger)
             self._quiet = self._quiet_until()
+            self._quiet_at = -1 if refs.read(self._policies_ref) is not None else refs.note_moves
 
     def _is_silent(self) -> bool:
         refs = self._repo.refs
@@ -210,23 +223,25 @@ class Orchestrating(Policing):
             self._silent_at = moves
         return True
 
-    def _is_early(self, generation: float, tokens: float) -> bool:
-        """Whether no trigger can say anything after a commit, told without a look at the context: HEAD is not at *generation* yet, and has fewer *tokens*."""
-        used, tip = self._own.budget_used, self._repo.head()[1]
-        if tip is None or not self._quiet_since <= self._repo.commit(tip).generation < generation:
+    def _is_early(self, generation: int | None) -> bool:
+        """Whether no trigger can say anything after a commit of that *generation*, told without a look at the context."""
+        _, since, until, tokens = self._quiet
+        if generation is None or not since <= generation < until:
             return False
+        used = self._own.budget_used
         return tokens == math.inf or (used is not None and used < tokens)
 
-    def _quiet_until(self) -> tuple[RefValue | None, float, float]:
-        """The status that was looked at, and from which generation and how many tokens on a trigger may say something."""
+    def _generation(self) -> int | None:
+        tip = self._repo.head()[1]
+        return None if tip is None else self._repo.commit(tip).generation
+
+    def _quiet_until(self) -> Quiet:
         status = self._status()
         triggers, budget = status.triggers, self._repo.config.budget
         count, share = triggers.on_commit_count, triggers.on_token_threshold
         tokens = math.inf if share is None or budget is None else share * budget.max_tokens
-        generation = math.inf if count is None else status.generation + count
-        self._quiet_since = status.generation
-        known = self._repo.refs.read(self._orchestrator_ref)
-        return known, 0 if status.is_above else generation, tokens
+        until = 0 if status.is_above else math.inf if count is None else status.generation + count
+        return Quiet(self._repo.refs.read(self._orchestrator_ref), status.generation, until, tokens)
 
     def _trigger(self, trigger: Literal["commit", "compile"]) -> None:
         why = self._is_due if trigger == "compile" and self._is_due is not None else self._why_due(trigger)

@@ -55,6 +55,9 @@ class Workspace:
     budget_used: int | None = None
     """The tokens that the context has with the last commit, as the budget's check worked them out; None where it did not."""
 
+    made: int | None = None
+    """The generation of the last commit; None where it was not made as one message or more at the end."""
+
     exact: bool = True
     """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
