@@ -15,6 +15,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import pairwise
 
 from blake3 import blake3
@@ -39,7 +40,13 @@ from tract.storage.pack_index import SEAL_SIZE, index_bytes, index_size, is_whol
 from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 
 _CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
+_DICTIONARY = 16  # where it begins
 _LONGEST_DICTIONARY = 1024 * 1024
+# The kinds of objects, each in the forms that a frame can have them in.
+_WAYS: tuple[tuple[Kind, int], ...] = (
+    ("blob", PLAIN),
+    *((kind, form) for kind in KINDS if kind != "blob" for form in (FOLDED, PLAIN)),
+)
 
 
 class PackScan(Pack):
@@ -138,7 +145,7 @@ class PackScan(Pack):
             at = data.find(ZSTD_MAGIC, at + (4 if found is None else found[0]))
 
     def _find_kinds(self, rows: list[FrameRow]) -> None:
-        """Find the kind of each frame's objects, and ids that are missing; commits and trees are made of ids, so that may take several rounds."""
+        """Find the kind and the form of each frame's objects, and ids that are missing; commits and trees are made of ids, so that may take several rounds."""
         ids = self._ids or []
         waiting = list(range(len(rows)))
         before: tuple[int, int] | None = None
@@ -146,23 +153,23 @@ class PackScan(Pack):
             before = len(waiting), ids.count(None)
             for number in waiting:
                 row = rows[number]
-                kind = self._kind_of(row)
-                if kind is not None:
-                    rows[number] = row._replace(kind=KINDS.index(kind) + 1, codec=PLAIN if kind == "blob" else FOLDED)
+                found = self._kind_and_form_of(row)
+                if found is not None:
+                    rows[number] = row._replace(kind=KINDS.index(found[0]) + 1, codec=found[1])
             waiting = [
                 n for n in waiting if not rows[n].kind or None in ids[rows[n].first : rows[n].first + rows[n].number]
             ]
 
-    def _kind_of(self, row: FrameRow) -> Kind | None:
-        """The kind of which most of a frame's objects are; their ids are noted where they were missing."""
+    def _kind_and_form_of(self, row: FrameRow) -> tuple[Kind, int] | None:
+        """The kind of which most of a frame's objects are, and the form they are in; their ids are noted where they were missing."""
         assert self._ids is not None
         data, ends = self._unpack_as(row)
         parts = dict(enumerate((data[start:end] for start, end in pairwise(ends)), row.first))
-        proved = {kind: self._prove(kind, parts) for kind in KINDS}
-        kind = max(KINDS, key=lambda kind: len(proved[kind]))
-        for at, id in proved[kind].items():
+        proved = {(kind, form): self._prove(kind, form, parts) for kind, form in _WAYS}
+        best = max(_WAYS, key=lambda way: len(proved[way]))
+        for at, id in proved[best].items():
             self._ids[at] = id
-        return kind if proved[kind] else None
+        return best if proved[best] else None
 
     def _unpack_as(self, row: FrameRow) -> tuple[bytes, list[int]]:
         for codec in (self._blobs, self._plain):
@@ -170,8 +177,8 @@ class PackScan(Pack):
                 return unpack_frame(self._file.read_at(row.stored, row.offset), codec, self.path, row)
         return b"", []
 
-    def _prove(self, kind: Kind, parts: dict[int, bytes]) -> dict[int, ObjectId]:
-        """The ids of those *parts*, by ordinal, that are objects of *kind*: the one in the table, or where there is none, that of what has a right shape."""
+    def _prove(self, kind: Kind, form: int, parts: dict[int, bytes]) -> dict[int, ObjectId]:
+        """The ids of those *parts*, by ordinal, that are objects of *kind* in this *form*: the one in the table, or where there is none, that of what has a right shape."""
         assert self._ids is not None
         table = self._ids
         proved: dict[int, ObjectId] = {}
@@ -188,7 +195,7 @@ class PackScan(Pack):
             for ordinal in sorted(parts.keys() - proved.keys(), reverse=bool(before)):
                 try:
                     part = parts[ordinal]
-                    payload = part if kind == "blob" else unfold(part, ordinal, id_at)
+                    payload = part if form == PLAIN else unfold(part, ordinal, id_at)
                 except (ValueError, IndexError, struct.error):
                     continue
                 id = object_id(kind, payload)
@@ -241,15 +248,34 @@ class PackScan(Pack):
         if self._ids is None:
             for block in range(-(-self.count // IDS_A_CHECK)):
                 self._check_ids(block)
+        damaged: list[FrameRow] = []
         for number, row in enumerate(self._all_rows()):
             try:
                 super()._unpack(row)
             except ObjectCorruptError as exc:
                 self._error("frame-damaged", row.offset, exc.detail, "", f"frame {number}")
+                damaged.append(row)
+        self._mend_dictionary([row for row in damaged if self._kind(row) == "blob"])
         with suppress(ObjectCorruptError):
             self._known = [self.id_at(ordinal) for ordinal in range(self.count)]
         for ordinal in range(self.count):
             self._take_object(ordinal)
+
+    def _mend_dictionary(self, damaged: Sequence[FrameRow]) -> None:
+        """Where several frames of blobs are *damaged*, or all there are, look for one bit of the dictionary with which a frame matches its checksum.
+
+        A bit there is a message in every frame; and of a dictionary nothing but the frames tells what it was.
+        """
+        blobs = sum(self._kind(row) == "blob" for row in self._all_rows()) if damaged else 0
+        end = self._row(0).offset if blobs else _DICTIONARY  # frames lie right behind it
+        if end == _DICTIONARY or 1 == len(damaged) < blobs:
+            return
+        row = min(damaged, key=lambda row: row.raw)
+        dictionary = self._file.read_at(end - _DICTIONARY, _DICTIONARY)
+        mended = _mended_dictionary(dictionary, self._read_frame(row), row)
+        if mended is not None:
+            self._set_dictionary(mended)
+            self.forget()
 
     def _take_object(self, ordinal: int) -> None:
         try:
@@ -373,6 +399,19 @@ def _count_objects(raw: bytes) -> int:
 def _without_checksum(stored: bytes) -> bytes:
     """A frame as one that has no checksum."""
     return ZSTD_MAGIC + bytes([stored[4] & ~_CHECKSUM_FLAG]) + stored[5:-4]
+
+
+@lru_cache(maxsize=4)  # a repair looks at a store several times, and of a large dictionary this takes a minute
+def _mended_dictionary(dictionary: bytes, stored: bytes, row: FrameRow) -> bytes | None:
+    """The dictionary with the one bit changed with which the frame *stored* matches its checksum; None where no bit is it."""
+    changed = bytearray(dictionary)
+    for bit in range(8 * len(changed)):
+        changed[bit >> 3] ^= 1 << (bit & 7)
+        with suppress(ObjectCorruptError):
+            unpack_frame(stored, FrameCodec(dictionary=bytes(changed)), "", row)
+            return bytes(changed)
+        changed[bit >> 3] ^= 1 << (bit & 7)
+    return None
 
 
 def _find_dictionary(data: mmap.mmap) -> bytes:

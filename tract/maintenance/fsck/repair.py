@@ -94,11 +94,13 @@ _REBUILT_FOR = frozenset(
 
 def plan_repair(report: FsckReport) -> RepairPlan:
     """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
-    found = examine(report.path)
-    try:
-        return RepairPlan(report.path, _steps(found), lost_things(found, best_refs(found)))
-    finally:
-        found.close()
+    with closing(examine(report.path)) as found:
+        return plan_for(found)
+
+
+def plan_for(found: Examination) -> RepairPlan:
+    """The same, of a store that was just looked at."""
+    return RepairPlan(found.path, _steps(found), lost_things(found, best_refs(found)))
 
 
 def _steps(found: Examination) -> tuple[RepairStep, ...]:
@@ -164,6 +166,12 @@ def run_repair(plan: RepairPlan) -> FsckReport:
     Neither a writer nor a gc is let in meanwhile, and what they made unnecessary since the plan was made is not done.
     Killed at any point, everything that was there is there or in ``aside``.
     """
+    carry_out(plan)
+    return check_repository(plan.path)
+
+
+def carry_out(plan: RepairPlan) -> None:
+    """Do what *plan* says, as :func:`run_repair`, and do not look at what came of it."""
     repair = _Repair(plan.path)
     for name in ("locks", "locks/gc", "locks/journal"):
         repair.make_usable(name)
@@ -172,16 +180,12 @@ def run_repair(plan: RepairPlan) -> FsckReport:
             lock = repair.locks[name] = FileLock(os.path.join(plan.path, name))
             held.callback(lock.close)
             lock.acquire()
-        needed = _needed_steps(plan.path) if plan.steps else ()
+        held.callback(repair.forget)
+        needed = _steps(repair.seen()) if plan.steps else ()
         for step in plan.steps:
             if step in needed:
                 repair.actions[step.action](step.path)
-    return check_repository(plan.path)
-
-
-def _needed_steps(path: str) -> tuple[RepairStep, ...]:
-    with _examined(path) as found:
-        return _steps(found)
+                repair.forget()
 
 
 class _Repair:
@@ -191,6 +195,7 @@ class _Repair:
         self._path = path
         self._aside = f"{ASIDE}/{time.time_ns()}"
         self._refs: dict[str, RefValue] | None = None
+        self._seen: Examination | None = None
         self.locks: dict[str, FileLock] = {}
         self.actions: dict[Action, Callable[[str], None]] = {
             "make-folder": self.make,
@@ -211,6 +216,18 @@ class _Repair:
             "write-shallow": self._write_shallow,
             "drop-cache": lambda name: files.unlink(self._full(name)),
         }
+
+    def seen(self) -> Examination:
+        """The store as it is after the last step."""
+        if self._seen is None:
+            self._seen = examine(self._path, locked=True)
+        return self._seen
+
+    def forget(self) -> None:
+        """Look at the store anew when somebody asks again: a step has changed it."""
+        if self._seen is not None:
+            self._seen.close()
+        self._seen = None
 
     def _full(self, name: str) -> str:
         """Where the file *name*, or that of the ref *name*, is."""
@@ -276,8 +293,7 @@ class _Repair:
 
     def _write_shallow(self, name: str) -> None:
         self._copy_aside(name)
-        with _examined(self._path) as found:
-            write_shallow(self._path, cuts_of(found))
+        write_shallow(self._path, cuts_of(self.seen()))
 
     def _sign_settings(self, name: str) -> None:
         data = files.read_file(self._full(name))
@@ -310,8 +326,7 @@ class _Repair:
             files.write_file(self._full(name), pack.index(), sync=True)
 
     def _clear_torn_end(self, name: str) -> None:
-        with _examined(self._path) as found:
-            journal = found.journal
+        journal = self.seen().journal
         if journal is None or not journal.torn:
             return
         files.write_file(self._kept(f"{name}.torn"), journal.torn, sync=True)
@@ -332,26 +347,26 @@ class _Repair:
 
     def _rebuild_journal(self, name: str) -> None:
         """Objects first, journal last: the new one takes the old one's place when all it needs is in packs; what was set aside from the old goes then."""
-        with _examined(self._path) as found:
-            refs = best_refs(found)
-            self._copy_aside(name)
-            scans = [*([found.journal] if found.journal is not None else []), *found.evidence]
-            objects = [NewObject(record.id, *found.found.read(record.id)) for scan in scans for record in scan.records]
-            told, last = retold(found, refs)
-            objects.extend(told)
-            if objects:
-                self._write_pack(list({new.id: new for new in objects}.values()))
-            create_journal(self._full(name), (last,))
-            self._refs = refs
-            for scan in found.evidence:
-                if not scan.is_tail:
-                    self._move_aside(scan.path)
+        found = self.seen()
+        refs = best_refs(found)
+        self._copy_aside(name)
+        scans = [*([found.journal] if found.journal is not None else []), *found.evidence]
+        objects = [NewObject(record.id, *found.found.read(record.id)) for scan in scans for record in scan.records]
+        told, last = retold(found, refs)
+        objects.extend(told)
+        if objects:
+            self._write_pack(list({new.id: new for new in objects}.values()))
+        create_journal(self._full(name), (last,))
+        self._refs = refs
+        for scan in found.evidence:
+            if not scan.is_tail:
+                self._move_aside(scan.path)
 
     def _write_mark(self, name: str) -> None:
         self._copy_aside(name)
-        with _examined(self._path) as found:
-            if found.journal is not None:
-                self.locks[name].write(pack_mark(*found.journal.mark))
+        journal = self.seen().journal
+        if journal is not None:
+            self.locks[name].write(pack_mark(*journal.mark))
 
     def _salvage_loose(self, name: str) -> None:
         obj = salvage_loose(self._path, name)
@@ -362,8 +377,7 @@ class _Repair:
 
     def _write_ref_file(self, name: str) -> None:
         if self._refs is None:
-            with _examined(self._path) as found:
-                self._refs = best_refs(found)
+            self._refs = best_refs(self.seen())
         value = self._refs.get(name)
         self._copy_aside(name)
         if value is None:
@@ -374,10 +388,6 @@ class _Repair:
             mirror.write([RefChange(name, None, value)])
         finally:
             mirror.close()
-
-
-def _examined(path: str) -> closing[Examination]:
-    return closing(examine(path, locked=True))
 
 
 def signed_settings(data: bytes) -> bytes:
