@@ -464,6 +464,30 @@ def test_what_waits_is_approved_whatever_the_child_is_called_by_then(session: Se
     assert ("y (look):\nmuch", []) == (texts(lead)[-1], lead.proposals())
 
 
+@pytest.mark.parametrize("auto_commit", [None, True])
+def test_what_a_model_says_that_has_nothing_of_the_work_waits_whatever_it_may_do(
+    session: Session, auto_commit: bool | None
+) -> None:
+    work = (
+        "passenger rebooked economy flight Boston Denver insurance covers cancellation medical reasons weather delays"
+    )
+    lead, child = family(
+        session,
+        f"{work} until the airline confirms its departure for both travellers; luggage, seats and meals follow tonight HAT136",
+    )
+    lead.configure_policies(autonomy="autonomous")
+    lead.configure_llm(lambda *_, **__: "I'm happy to answer any question about travellers.")
+
+    waits = lead.collapse(child, auto_commit=auto_commit)
+
+    assert waits.parent_commit_hash is None
+    assert waits.warnings == ("the summary is unfit: it has nothing of what it stands for",)
+    assert waits.summary_text in [one.text for one in lead.pending_collapses()]
+    assert len(texts(lead)) == 3
+    done = lead.approve_collapse(waits.proposal_id)
+    assert done.parent_commit_hash is not None
+
+
 def test_what_waits_is_refused_when_the_child_was_collapsed_since(session: Session) -> None:
     lead, child = family(session, "first")
     waiting = lead.collapse(child, content="it", auto_commit=False)

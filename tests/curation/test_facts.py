@@ -44,6 +44,19 @@ def test_a_summary_that_has_nothing_of_its_source_is_told(said: str) -> None:
     assert has_nothing_of(BOOKING, said)
 
 
+def test_two_words_of_a_long_source_are_chance() -> None:
+    ferry = [
+        "When does the ferry leave?", "At 07:15 and at 18:30 from pier 4.", "How many cars fit on it?",
+        "Twelve cars, or eight and one lorry of at most 18 tonnes.", "The port engine was loud yesterday.",
+        "Its exhaust valve leaked. Ms Olm changed it on 3 May; the part was 17-B.", "Who has the night watch?",
+        "Teemu until 02:00, then Aino.", "Is there fuel for the week?", "2,400 litres, which is enough until Friday noon.",
+        "What did the coast guard want?", "They asked for the crew list by Thursday, to office 12.",
+        "Is the harbour closed during winter storms?", "Only where waves are above three metres.",
+    ]  # fmt: skip
+    assert has_nothing_of(ferry, "<<The crew of the ferry is about to go>> You help them. Be brief.")
+    assert not has_nothing_of(ferry, "The ferry's engine valve leaked and was mended; the coast guard wants a list.")
+
+
 @pytest.mark.parametrize("said", ["Passenger rebooked to Denver.", "ZFA04Y changed", "退票已完成"])
 def test_a_summary_that_has_something_of_it_or_cannot_be_told_is_not(said: str) -> None:
     assert not has_nothing_of(BOOKING, said)

@@ -111,9 +111,10 @@ class Family(Committing):
         The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
         Again, it edits the message it made before; where that is not here any more, or somebody edited it, there is a new one, and a warning. :meth:`expand` puts the child's messages in its place.
         What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or the tract's autonomy, lets it land; *content* lands unless *auto_commit* is False.
+        A model's summary that has nothing of the work waits even so, with a warning.
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
-        from tract.curation.collapse import Said, ask_for_summary, find_link, plan_collapse, said_by_model
+        from tract.curation.collapse import Said, ask_for_summary, doubt_of, find_link, plan_collapse, said_by_model
         from tract.curation.compress.ask import forget_pieces
 
         _check_text("content", content)
@@ -134,8 +135,12 @@ class Family(Committing):
         else:
             summary = ask_for_summary(other, plan, self._summariser(summariser), target_tokens, instructions)
             said = said_by_model(summary, call_id, role)
+        doubt = doubt_of(other, plan, said.text) if content is None else None
         lands = (content is not None or self._is_autonomous()) if auto_commit is None else auto_commit
-        result = self._land_collapse(plan, said) if lands else self._keep_collapse(plan, said, force=force)
+        if lands and doubt is None:
+            result = self._land_collapse(plan, said)
+        else:
+            result = self._keep_collapse(plan, said, force=force, warnings=() if doubt is None else (doubt,))
         if content is None:
             forget_pieces(other.repo)  # or the next collapse would go on with the same summary
         return result
@@ -190,11 +195,11 @@ class Family(Committing):
         self._fire("commit")
         return result
 
-    def _keep_collapse(self, plan: Plan, said: Said, *, force: bool) -> CollapseResult:
+    def _keep_collapse(self, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...]) -> CollapseResult:
         from tract.curation.collapse import keep_collapse
 
         with self._access() as space:
-            return keep_collapse(space, plan, said, force=force)
+            return keep_collapse(space, plan, said, force=force, warnings=warnings)
 
     def _summariser(self, given: Summariser | None) -> Summariser:
         from tract.curation.compress.summariser import choose_summariser

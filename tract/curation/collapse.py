@@ -19,6 +19,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.blocks import blocks_of
+from tract.curation.compress.facts import has_nothing_of
+from tract.curation.compress.result import NOTHING
 from tract.curation.compress.summariser import Requirements, Summariser
 from tract.curation.spawn import open_calls
 from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
@@ -30,7 +32,8 @@ from tract.history.state import clear_state, read_state_as, states, write_state
 from tract.history.times import moment
 from tract.history.tracts import in_tract
 from tract.llm.types import Summary, SummaryRequest
-from tract.messages import tool_ids
+from tract.messages import message_text, tool_ids
+from tract.messages.message import Message
 from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
 from tract.objects.kept import plain_json
@@ -165,9 +168,7 @@ def ask_for_summary(
     space: Workspace, plan: Plan, summariser: Summariser, target: int | None, instructions: str | None
 ) -> Summary:
     """What a model says of a child's work; nothing is locked while it is asked. CompressionError where it is longer than the work."""
-    with space.lock:
-        shown = [blob for commit, blob in (*plan.work.edited, *plan.work.own) if not _is_skipped(space, commit)]
-        blocks = blocks_of([space.blobs.message(blob) for blob in shown])
+    blocks = blocks_of(_shown(space, plan))
     if not blocks:
         raise SessionError(f"nothing to sum up: all that tract '{plan.link.child}' did is hidden")
     purpose = f"The work is that of an agent whose task was: {plan.link.purpose}"
@@ -182,8 +183,18 @@ def ask_for_summary(
     return found
 
 
-def _is_skipped(space: Workspace, commit: ObjectId) -> bool:
-    return space.compiler.advance_notes().is_skipped(space.repo, commit)
+def doubt_of(space: Workspace, plan: Plan, text: str) -> str | None:
+    """Why somebody should look at what a model says of a child's work before it lands; None where there is no doubt."""
+    done = [message_text(message) for message in _shown(space, plan)]
+    return f"the summary is unfit: {NOTHING}" if has_nothing_of(done, text) else None
+
+
+def _shown(space: Workspace, plan: Plan) -> list[Message]:
+    """The messages of the work that are not hidden."""
+    with space.lock:
+        notes = space.compiler.advance_notes()
+        entries = [one for one in (*plan.work.edited, *plan.work.own) if not notes.is_skipped(space.repo, one[0])]
+        return [space.blobs.message(blob) for _, blob in entries]
 
 
 def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | None) -> Said:
@@ -220,7 +231,9 @@ def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) 
     return _result(plan, said.text, tokens, commit=id.hex(), warnings=tuple(warnings)), content
 
 
-def keep_collapse(space: Workspace, plan: Plan, said: Said, *, force: bool) -> CollapseResult:
+def keep_collapse(
+    space: Workspace, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...] = ()
+) -> CollapseResult:
     """Keep a collapse for its review, in the store: any process can read, approve or reject it."""
     link = plan.link
     pending = PendingCollapse(
@@ -237,7 +250,7 @@ def keep_collapse(space: Workspace, plan: Plan, said: Said, *, force: bool) -> C
         **said._asdict(),
     )
     write_state(space.repo, _PREFIX + pending.id, pending, (link.spawn, plan.work.head))
-    return _result(plan, said.text, pending.summary_tokens, proposal=pending.id)
+    return _result(plan, said.text, pending.summary_tokens, proposal=pending.id, warnings=warnings)
 
 
 def _result(
