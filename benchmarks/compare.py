@@ -50,12 +50,17 @@ with Tract.open(folder, durability="full") as t:
     timed("commit, durable", lambda: [t.commit(message(at)) for at in range(300)], 300)
 with Tract.open(folder) as t:
     timed("cold load", lambda: t.compile().to_openai())
+first = "import sys; from tract import Tract; Tract.open(sys.argv[1]).compile().to_openai()"
+def begin():
+    subprocess.run([sys.executable, "-c", first, folder], check=True)
+timed("process start to first request", begin)
 with Tract.open(folder) as t:
     timed("log of 20", lambda: [t.log(20) for _ in range(20)], 20)
     timed("status", lambda: [t.status() for _ in range(20)], 20)
     timed("gc", t.gc)
 with Tract.open(folder) as t:
     timed("cold load from packs", lambda: t.compile().to_openai())
+timed("process start to first request from packs", begin)
 for name, command in (("tract log -n 20", ["log", "-n", "20"]), ("tract status", ["status"]), ("tract fsck", ["fsck"]), ("tract show", ["show"])):
     timed(name, lambda: subprocess.run([sys.executable, "-m", "tract", "-C", folder, *command], check=True, stdout=subprocess.DEVNULL))
 print(json.dumps(figures))

@@ -13,18 +13,9 @@ from tract.errors import BudgetExceededError, ContentValidationError, RefMovedEr
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, check_own, read_priority
 from tract.history.tags import create_tag, delete_tags
-from tract.objects.content import (
-    DialogueContent,
-    InstructionContent,
-    MessageContent,
-    Role,
-    check_content_type,
-    from_value,
-)
 from tract.objects.model import CommitOperation, new_blob
 from tract.report.info import describe, describe_made
 from tract.revision import Revision, resolve_revision
-from tract.writing.budget import check_budget, record_usage
 from tract.writing.drafts import CommitOptions, EditOptions, as_tuple, check_key, draft, drafts, tool_message
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -34,16 +25,13 @@ if TYPE_CHECKING:
     from tract.compile.compiled import CompiledContext
     from tract.compile.workspace import Workspace
     from tract.history.partial import PartialAnswer
+    from tract.objects.content import DialogueContent, Role
     from tract.objects.id import ObjectId
     from tract.objects.model import Commit
     from tract.repo import Repository
     from tract.report.info import CommitInfo
     from tract.tokens.usage import TokenUsage
     from tract.writing.stream import MessageStream, StreamOptions
-
-
-_PLAIN = frozenset({InstructionContent, DialogueContent, MessageContent, str})
-"""What is committed most, and is no SDK's object."""
 
 
 _ABOUT = frozenset(("response_to", "usage", "request"))
@@ -69,7 +57,10 @@ class Committing(Handle):
         *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
         """
         self._check_required()
-        is_plain = "role" in content or "content_type" in content if type(content) is dict else type(content) in _PLAIN
+        if type(content) is dict:
+            is_plain = "role" in content or "content_type" in content
+        else:
+            is_plain = isinstance(content, str) or hasattr(content, "content_type")
         answer = None
         if not is_plain:
             from tract.writing.answers import answer_drafts, given_answer
@@ -165,15 +156,17 @@ class Committing(Handle):
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""
+        from tract.objects.content import InstructionContent  # most programs commit messages as they send them
+
         return self.commit(InstructionContent(text), **options)
 
     def user(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit a message of the user; *options* are those of :meth:`commit`."""
-        return self.commit(DialogueContent("user", text), **options)
+        return self.commit(_turn("user", text), **options)
 
     def assistant(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit an answer of the model; *options* are those of :meth:`commit`."""
-        return self.commit(DialogueContent("assistant", text), **options)
+        return self.commit(_turn("assistant", text), **options)
 
     def tool_result(
         self, call_id: str, content: Any, *, is_error: bool = False, **options: Unpack[CommitOptions]
@@ -196,6 +189,7 @@ class Committing(Handle):
 
         HistoryCutError for a place that counts over history that gc cut: 0, places counted back from -1 and commits are what they were.
         """
+        from tract.objects.content import from_value
         from tract.report.forensics import restoring_draft
 
         with self._writing(looks=True) as space:
@@ -237,7 +231,7 @@ class Committing(Handle):
         with self._access() as space:
             check_partial(space.repo, answer, may_have_moved=self._on_moved == "append")
         info = self.commit(
-            DialogueContent(cast("Role", answer.role), answer.text),
+            _turn(cast("Role", answer.role), answer.text),
             message=answer.message,
             response_to=answer.response_to,
             metadata={**(answer.metadata or {}), PARTIAL: True},
@@ -298,11 +292,15 @@ class Committing(Handle):
         self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: Revision | None = None
     ) -> CompiledContext:
         """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
+        from tract.writing.budget import record_usage
+
         with self._access() as space:
             return record_usage(space, usage, head_hash)
 
     def register_content_type(self, name: str, cls: type[Any]) -> None:
         """Let ``commit`` take instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
+        from tract.objects.content import check_content_type
+
         with self._access() as space:
             space.types[check_content_type(name, cls)] = cls
 
@@ -310,6 +308,8 @@ class Committing(Handle):
         """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
         try:
             if space.repo.config.token_budget is not None:
+                from tract.writing.budget import check_budget  # most tracts have none
+
                 check_budget(space, self._unknown(space, drafts))
             made = self._make(space, drafts)
         except (BudgetExceededError, RefMovedError) as exc:
@@ -376,6 +376,12 @@ class Committing(Handle):
 
         found = known_commits(space.repo, drafts)
         return [describe(space, id) for id in found if id is not None] if None not in found else []
+
+
+def _turn(role: Role, text: str) -> DialogueContent:
+    from tract.objects.content import DialogueContent  # as above
+
+    return DialogueContent(role, text)
 
 
 def _landed_elsewhere(repo: Repository, made: Sequence[tuple[ObjectId, Commit]], seen: ObjectId) -> bool:

@@ -16,8 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tract.messages.parts import Notes, known_role
-from tract.messages.responses import ITEM_ROLES
+from tract.messages.parts import ITEM_ROLES, Notes, known_role
 from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, json_or_text
 from tract.objects.message_format import JSON

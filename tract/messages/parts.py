@@ -20,6 +20,8 @@ from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
 
 SYSTEM_ROLES = ("system", "developer")
+ITEM_ROLES = frozenset({"system", "developer", "user", "assistant"})
+"""The roles that a message of the Responses API has."""
 _ROLES_OF_MODELS = ("model", "ai", "bot")
 
 

@@ -29,8 +29,6 @@ from tract.messages.tool_names import fitting_name
 from tract.messages.values import compact_json, extra_keys, items_of, json_or_text
 from tract.objects.message_format import JSON
 
-ITEM_ROLES = frozenset({"system", "developer", "user", "assistant"})
-
 _MESSAGE_KEYS = frozenset({"type", "role", "content", "id", "status", "phase"})
 _CALL_KEYS = frozenset({"type", "id", "status", "call_id", "name", "arguments", "input", "output"})
 _REASONING_KEYS = frozenset({"type", "id", "status", "summary", "content"})

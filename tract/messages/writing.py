@@ -12,8 +12,7 @@ from tract.messages.fit_openai import ROLES as _CHAT_ROLES
 from tract.messages.form import Form
 from tract.messages.mending import Piece, Step
 from tract.messages.openai import write_openai
-from tract.messages.parts import Notes, Summary, Text, Turn
-from tract.messages.responses import ITEM_ROLES as _ITEM_ROLES
+from tract.messages.parts import ITEM_ROLES, Notes, Summary, Text, Turn
 from tract.messages.tool_names import Target
 from tract.messages.turns import turn_of
 from tract.messages.values import items_of
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROLES: Mapping[MessageFormat, frozenset[str]] = {
     "openai": _CHAT_ROLES,
-    "responses": _ITEM_ROLES | {"tool"},
+    "responses": ITEM_ROLES | {"tool"},
     "anthropic": frozenset({"system", "user", "assistant"}),
 }
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.errors import ContentValidationError
-from tract.objects.kept import check_message, check_role, refuse_bytes
+from tract.objects.kept import check_message, check_role, given_message_value, refuse_bytes
 from tract.objects.message_format import JSON, detect_format, message_format
 
 
@@ -203,10 +203,8 @@ ContentTypes: TypeAlias = Mapping[str, type[Any]]
 def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     """The map a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it."""
     if isinstance(content, MessageContent):
-        return _value_of_message(content.message, content.format)
+        return given_message_value(content.message, content.format)
     if isinstance(content, dict):
-        if "role" in content and "content_type" not in content:
-            return _value_of_message(dict(content), detect_format(content) or "openai")
         return to_value(validate_content(content, types), types)
     name = getattr(content, "content_type", None)
     if not isinstance(name, str) or types.get(name) is not type(content):
@@ -220,12 +218,6 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     value = {"content_type": name, **_fields_of(content, name)}
     refuse_bytes(value)
     return value
-
-
-def _value_of_message(message: dict[str, JSON], format: str) -> dict[str, JSON]:
-    check_message(message, format)
-    refuse_bytes(message, "message")
-    return {"content_type": "message", "format": format, "message": message}
 
 
 def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:

@@ -15,6 +15,13 @@ def message_value(message: dict[str, JSON], format: MessageFormat) -> dict[str, 
     return {"content_type": "message", "format": format, "message": message}
 
 
+def given_message_value(message: dict[str, JSON], format: str) -> dict[str, Any]:
+    """The same of a message that a program gave, in which bytes are refused."""
+    check_message(message, format)
+    refuse_bytes(message, "message")
+    return {"content_type": "message", "format": format, "message": message}
+
+
 _USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tract.compile.workspace import Workspace, current_blob
 from tract.errors import ContentValidationError, EditTargetError, RoleWarning
@@ -13,14 +13,16 @@ from tract.history.commit import Draft, edit_target
 from tract.history.times import microseconds
 from tract.messages import compact_json
 from tract.messages.parts import known_role
-from tract.objects.content import MessageContent, RecordContent, to_value
 from tract.objects.id import ObjectId
-from tract.objects.kept import plain_json
+from tract.objects.kept import given_message_value, plain_json
+from tract.objects.message_format import JSON, detect_format
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
-from tract.tokens.usage import TokenUsage, read_usage
-from tract.writing.budget import usage_of_answer
-from tract.writing.credentials import checked_config, checked_map, without_credentials
+
+# Most programs commit providers' messages, and to load these takes longer than many a command.
+if TYPE_CHECKING:
+    from tract.objects.content import MessageContent
+    from tract.tokens.usage import TokenUsage
 
 _LONGEST_KEY = 1024
 """Bytes."""
@@ -76,28 +78,52 @@ def draft(
     if isinstance(content, str) and operation is CommitOperation.EDIT:
         value = _edit_value(space, content, target)
     else:
-        value = to_value(content, space.types)
-        if value["content_type"] == MessageContent.content_type:
+        value = _value_of(space, content)
+        if value["content_type"] == "message":
             _check_message(space, value["message"], value["format"])
     refs: tuple[ObjectId, ...] = ()
-    if value["content_type"] == RecordContent.content_type:
+    if value["content_type"] == "record":
         if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
             raise ContentValidationError("a record is no message: it edits nothing, and has no config and no usage")
         operation, refs = CommitOperation.RECORD, _refs_of(space, content)
-    _check_text("message", message)
+    if message is not None:
+        _check_text("message", message)
     one = Draft(
         value,
         operation,
         target,
         message=message,
-        metadata=without_credentials("metadata", metadata),
-        config=checked_config(generation_config),
+        metadata=None if metadata is None else _plain("metadata", metadata),
+        config=None if generation_config is None else _plain("generation_config", generation_config),
         time=None if timestamp is None else microseconds(timestamp, "timestamp"),
         refs=refs,
         key=None if key is None else check_key(key),
         request=None if request is None else _request_note(space, request),
     )
-    return one if usage is None else one._replace(usage=usage_of_answer(space, one, read_usage(usage)))
+    return one if usage is None else one._replace(usage=_usage_of(space, one, usage))
+
+
+def _value_of(space: Workspace, content: Any) -> dict[str, JSON]:
+    """The map a blob keeps for *content*."""
+    if type(content) is dict and "role" in content and "content_type" not in content:
+        return given_message_value(dict(content), detect_format(content) or "openai")
+    from tract.objects.content import to_value  # as above
+
+    return to_value(content, space.types)
+
+
+def _plain(what: str, value: Mapping[str, Any]) -> dict[str, Any] | None:
+    """*value* as plain JSON, in which there is no key or password."""
+    from tract.writing.credentials import without_credentials  # most commits have none
+
+    return without_credentials(what, value)
+
+
+def _usage_of(space: Workspace, answer: Draft, usage: Mapping[str, Any] | TokenUsage) -> dict[str, Any]:
+    from tract.tokens.usage import read_usage  # as above
+    from tract.writing.budget import usage_of_answer
+
+    return usage_of_answer(space, answer, read_usage(usage))
 
 
 def _refs_of(space: Workspace, record: Any) -> tuple[ObjectId, ...]:
@@ -109,6 +135,7 @@ def _refs_of(space: Workspace, record: Any) -> tuple[ObjectId, ...]:
 def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of *request*; ContentValidationError for what is none."""
     from tract.compile.sent import request_note  # most programs record none
+    from tract.writing.credentials import checked_map, without_credentials
 
     if not isinstance(request, Mapping):
         raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
@@ -160,6 +187,8 @@ def drafts(
 
 
 def _as_message(message: Any, format: str) -> Any:
+    from tract.objects.content import MessageContent  # as above
+
     if isinstance(message, Mapping) and "content_type" not in message:
         return MessageContent(dict(message), format=format)
     return message
@@ -167,6 +196,8 @@ def _as_message(message: Any, format: str) -> Any:
 
 def tool_message(call_id: str, content: Any, *, is_error: bool = False) -> MessageContent:
     """A tool's result as a message; what is neither text nor a list of parts is sent as its JSON, for providers take nothing else."""
+    from tract.objects.content import MessageContent  # as above
+
     if not isinstance(call_id, str) or not call_id:
         raise ContentValidationError(f"a tool's call id must be a text, not {call_id!r:.40}")
     if not isinstance(content, (str, list)):
