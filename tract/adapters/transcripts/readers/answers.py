@@ -1,16 +1,16 @@
 """The answer of an API, as a log has it, as turns: a chat completion, a Responses response, an Anthropic message, a Gemini response, or one message.
 
 What comes beside the message (usage, the model, when it was made) goes with the last turn.
-Where a completion has several choices, the first is the answer; who reads logs says so of the others.
+Where a completion has several choices, the first is the answer, and the others are branches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tract.adapters.transcripts.formats import is_message, is_responses_item, message_flaw
-from tract.adapters.transcripts.model import Turn, read_time
+from tract.adapters.transcripts.model import Branch, Report, Turn, read_time
 from tract.objects.message_format import JSON, MessageFormat
 
 
@@ -35,7 +35,7 @@ def answer_turns(value: JSON, line: int | None = None) -> list[Turn]:
             message = {"role": "assistant", "content": text} if isinstance(text, str) else None
         return _checked([Turn({"role": "assistant", **message}, "openai", line=line, **facts)]) if message else []
     if isinstance(value.get("output"), list) and any(map(is_message, value["output"])):
-        turns = [Turn(item, "responses", line=line) for item in value["output"] if is_message(item)]
+        turns = [Turn(item, "responses", line=line) for item in value["output"]]
         turns[-1] = Turn(turns[-1].message, "responses", line=line, **facts)
         return _checked(turns)
     if value.get("role") == "assistant" and value.get("type") == "message" and isinstance(value.get("content"), list):
@@ -44,13 +44,19 @@ def answer_turns(value: JSON, line: int | None = None) -> list[Turn]:
     return _checked([Turn(value, "openai", line=line)]) if is_message(value) else []
 
 
-def other_choices(value: JSON) -> int:
-    """How many more choices than the first the completion *value* has, or the one in it."""
-    for key in ("body", "response"):
-        if isinstance(value, dict) and isinstance(value.get(key), dict):
-            return other_choices(value[key])
-    choices = value.get("choices") if isinstance(value, dict) else None
-    return max(0, len(choices) - 1) if isinstance(choices, list) else 0
+def other_branches(
+    answer: JSON, turns: Sequence[Turn], place: str, line: int | None, report: Report
+) -> Iterator[Branch]:
+    """A branch for each choice of a completion but the first: *turns*, and the choice."""
+    while isinstance(answer, dict) and not isinstance(answer.get("choices"), list):
+        answer = answer.get("body") or answer.get("response")
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    for number, choice in enumerate(choices[1:] if isinstance(choices, list) else (), 2):
+        made = answer_turns({**answer, "choices": [choice], "usage": None}, line)
+        if made:
+            yield Branch(f"main-{number}", (*turns, *made), len(turns), 0 if turns else None)
+        else:
+            report(line, f"{place}: its choice {number} is no answer tract can read")
 
 
 def _checked(turns: list[Turn]) -> list[Turn]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
-from tract.adapters.transcripts.readers.building import model_config
+from tract.adapters.transcripts.readers.building import model_config, objects_in
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -79,7 +79,7 @@ def _blocks(block: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     if isinstance(use, dict):
         yield {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input") or {}}
     if isinstance(given, dict):
-        texts = [part["text"] if isinstance(part.get("text"), str) else compact_json(part.get("json", part)) for part in given.get("content") or () if isinstance(part, dict)]  # fmt: skip
+        texts = [part["text"] if isinstance(part.get("text"), str) else compact_json(part.get("json", part)) for part in objects_in(given.get("content"))]  # fmt: skip
         failed = {"is_error": True} if given.get("status") == "error" else {}
         yield {"type": "tool_result", "tool_use_id": given.get("toolUseId"), "content": "\n".join(texts), **failed}
     if isinstance(thought, dict) and isinstance(thought.get("reasoningText"), dict):

@@ -42,8 +42,12 @@ class Node(NamedTuple):
 def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch, ...]:
     """The lines of a tree: the one that leads to *current*, or else to the last node, is the main one; the others follow in order.
 
-    A parent that is not there makes a root, and so does a node that would close a circle.
+    A parent that is not there makes a root, and so does a node that would close a circle. Of two nodes with one id the first is the parent of what names it.
     """
+    by_id: dict[str, Node] = {}
+    for number, node in enumerate(nodes):
+        by_id[node.id if node.id not in by_id else f"{node.id}#{number}"] = node
+    nodes = [node._replace(id=id) for id, node in by_id.items()]
     by_id = {node.id: node for node in nodes}
     inner = {node.parent for node in nodes}
     ends = [node.id for node in nodes if node.id not in inner]
@@ -83,6 +87,11 @@ def _path(end: str, by_id: dict[str, Node]) -> list[Node]:
 def numbered(name: str, number: int) -> str:
     """The name of conversation *number*, from 0, of a file that is called *name*."""
     return name if number == 0 else f"{name}-{number + 1}"
+
+
+def objects_in(value: JSON) -> list[dict[str, JSON]]:
+    """The objects in *value*, none where it is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def text_under(value: JSON, *keys: str) -> str | None:

@@ -50,6 +50,8 @@ def _turns(
 ) -> tuple[Turn, ...]:
     said = node.get("message")
     if not isinstance(said, dict) or not isinstance(said.get("content"), dict):
+        if said is not None:
+            report(line, f"node {str(node.get('id'))[:40]!a}: a message without content")
         return ()
     author = said["author"] if isinstance(said.get("author"), dict) else {}
     role, content = author.get("role"), said["content"]

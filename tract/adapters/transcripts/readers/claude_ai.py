@@ -19,7 +19,7 @@ from itertools import groupby
 
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, read_time
-from tract.adapters.transcripts.readers.building import Node, lines_of
+from tract.adapters.transcripts.readers.building import Node, lines_of, objects_in
 from tract.objects.message_format import JSON
 
 _SENDERS = {"human": "user", "assistant": "assistant"}
@@ -51,7 +51,10 @@ def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversa
         named = one.get("parent_message_uuid")
         known = {node.id for node in nodes}
         parent = named if named in known else nodes[-1].id if nodes and named is None else None
-        nodes.append(Node(id, parent, tuple(_turns(one, str(value.get("uuid")), line, where, report))))
+        turns = tuple(_turns(one, str(value.get("uuid")), line, where, report))
+        if not one.get("text") and not (isinstance(one.get("content"), list) and "text" in one):
+            report(line, f"{where}: it has neither content nor text")
+        nodes.append(Node(id, parent, turns))
     branches = lines_of(nodes, value.get("current_leaf_message_uuid"))
     if not any(branch.turns for branch in branches):
         report(line, f"{found.place or name}: no message in it")
@@ -70,10 +73,13 @@ def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str
     if not blocks and isinstance(one.get("text"), str) and one["text"]:
         blocks = [{"type": "text", "text": one["text"]}]
     for block in blocks:
-        if not among(block.get("type"), _KEYS):
-            report.note_once(line, f"{where}: a block of type {str(block.get('type'))[:40]!a} is kept as it is")
-    blocks += [_attached(each) for each in one.get("attachments") or () if isinstance(each, dict)]
-    blocks += [{"type": "text", "text": f"[file: {each.get('file_name')}]"} for each in one.get("files") or () if isinstance(each, dict)]  # fmt: skip
+        kind = block.get("type")
+        if kind in ("text", "thinking") and not isinstance(block.get(str(kind)), str):
+            report(line, f"{where}: a block of type {kind!a} without a text is kept as it is")
+        elif not among(kind, _KEYS):
+            report.note_once(line, f"{where}: a block of type {str(kind)[:40]!a} is kept as it is")
+    blocks += map(_attached, objects_in(one.get("attachments")))
+    blocks += [{"type": "text", "text": f"[file: {each.get('file_name')}]"} for each in objects_in(one.get("files"))]
     time, id = read_time(one.get("created_at")), one.get("uuid")
     for nth, (is_result, group) in enumerate(groupby(blocks, key=lambda block: block.get("type") == "tool_result")):
         said = list(group)
@@ -86,7 +92,7 @@ def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str
 def _block(block: dict[str, JSON]) -> dict[str, JSON]:
     """The block with the keys that the API has; the export has more, also in what a tool answered."""
     keys = _KEYS.get(str(block.get("type")))
-    if keys is None:
+    if keys is None or (block["type"] in ("text", "thinking") and not isinstance(block.get(block["type"]), str)):
         return block
     kept = {key: block[key] for key in keys if block.get(key) is not None}
     if isinstance(kept.get("content"), list):

@@ -79,9 +79,9 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
 def _title(records: list[dict[str, JSON]]) -> str | None:
     """What the session is called: what the user called it, else what the program did; a summary only where it is one of this file."""
     for kind, key in (("custom-title", "customTitle"), ("ai-title", "aiTitle"), ("summary", "summary")):
-        here = {record.get("uuid") for record in records} if kind == "summary" else None
+        here = {str(record.get("uuid")) for record in records} if kind == "summary" else None
         for record in reversed(records):
             is_one = record.get("type") == kind and isinstance(record.get(key), str) and record[key]
-            if is_one and (here is None or record.get("leafUuid") in here):
+            if is_one and (here is None or str(record.get("leafUuid")) in here):
                 return str(record[key])
     return None

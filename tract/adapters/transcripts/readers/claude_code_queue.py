@@ -20,6 +20,9 @@ _COMMAND = re.compile(r"/[a-z][\w:-]*(\s.*)?\Z", re.DOTALL)
 """What a command for the program itself looks like; a path goes on with another stroke."""
 
 
+_OPERATIONS = ("enqueue", "popAll", "dequeue", "remove")
+
+
 class Queue:
     """The words that wait, while the records are read."""
 
@@ -56,6 +59,8 @@ class Queue:
                 self._report.note(self._found.line(at), f"a command for the program, and left out: {text[:80]!a}")
                 return None
             return text
+        elif operation not in _OPERATIONS and content:
+            self._report(self._found.line(at), f"typed while the model worked, in an operation that tract does not know: {str(content)[:80]!a}")  # fmt: skip
         return None
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tract.adapters.transcripts.formats import message_flaw
+from tract.adapters.transcripts.formats import among, message_flaw
 from tract.adapters.transcripts.model import Found, Report
 from tract.adapters.transcripts.readers.claude_code_queue import Queue
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
@@ -143,9 +143,14 @@ def _previous(entries: list[Entry], sidechain: bool) -> int | None:
 
 def _has_message(record: dict[str, JSON], line: int | None, report: Report) -> bool:
     """Whether *record* holds a message; one that should and does not is reported."""
-    if record.get("type") not in ("user", "assistant"):
-        return False
     message = record.get("message")
+    if not among(record.get("type"), ("user", "assistant")):
+        if (isinstance(message, dict) and "content" in message) or not isinstance(record.get("type"), str):
+            report(
+                line,
+                f"a record of type {str(record.get('type'))[:40]!a}, which has no message that tract knows",
+            )
+        return False
     problem = message_flaw(message, "anthropic")
     if isinstance(message, dict) and problem is None and message.get("content") is None:
         problem = "'content' must be a text or a list of objects, found null"

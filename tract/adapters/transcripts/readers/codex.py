@@ -5,9 +5,9 @@
     turn_context       the model and its settings from here on
     response_item      an item of the Responses API: the conversation
     compacted          {"message": summary, "replacement_history": [item, …]}: these took the place of all before
-    event_msg          what was shown; token_count has the usage of the answer before it, the rest repeats
+    event_msg          what was shown; token_count has the usage of the answer before it, the rest repeats, and where it does not is told
 
-Older rollouts have the items bare, one a line, behind a first line with ``id`` and ``timestamp``.
+Older rollouts have the items bare, one a line, behind a first line with ``id``, ``timestamp`` and ``instructions``.
 The shape was tried against codex-cli 0.171.0, which resumes what tract writes in it.
 """
 
@@ -17,11 +17,12 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
-from tract.adapters.transcripts.readers.building import model_config
+from tract.adapters.transcripts.readers.building import model_config, text_under
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
 _TYPES = frozenset({"session_meta", "response_item", "compacted", "turn_context", "event_msg"})
+_SHOWN = frozenset({"user_message", "agent_message", "agent_reasoning"})
 _PASSED = frozenset({"ghost_snapshot", "world_state"})
 _SUMMARY = "Another language model started to solve this problem and produced a summary of its thinking process."
 
@@ -36,6 +37,7 @@ def read_codex(name: str, found: Found, report: Report) -> Iterator[Conversation
     reading = _Reading(found, report)
     for at, record in enumerate(found.values):
         reading.take(at, record)
+    reading.end()
     if not reading.turns:
         report(None, "no message in it")
         return
@@ -51,6 +53,8 @@ class _Reading:
         self._found = found
         self._report = report
         self._config: dict[str, JSON] | None = None
+        self._shown: list[tuple[int | None, str]] = []
+        """What events say that the program showed, each with its line."""
 
     def take(self, at: int, record: JSON) -> None:
         line = self._found.line(at)
@@ -62,6 +66,12 @@ class _Reading:
         if not among(kind, _TYPES):  # an older rollout
             if is_responses_item(record):
                 self._item(record, line, None, f"{number}")
+            elif kind is None and not self.turns and isinstance(record.get("id"), str):
+                self._session(record, record.get("timestamp"))
+            elif kind is not None or "record_type" not in record:
+                self._report.note_once(
+                    line, f"a record of type {str(kind)[:40]!a}, which tract does not know, is left out"
+                )
             return
         if not isinstance(payload, dict):
             self._report(line, f"'payload' must be an object, found {describe_kind(payload)}")
@@ -77,7 +87,7 @@ class _Reading:
             case "compacted":
                 self._compaction(payload, line, record.get("timestamp"), key)
             case "event_msg":
-                self._event(payload)
+                self._event(payload, line)
 
     def _session(self, payload: dict[str, JSON], time: JSON) -> None:
         if not self.meta:
@@ -111,7 +121,17 @@ class _Reading:
                 continue
             self.turns.append(Turn(item, "responses", time=read_time(time), key=f"{key}/{nth}", line=line, summarises=nth == 0))  # fmt: skip
 
-    def _event(self, payload: dict[str, JSON]) -> None:
+    def end(self) -> None:
+        """Tell what was shown and is in no item."""
+        said = {text for turn in self.turns for text in _texts(turn.message)} if self._shown else set()
+        for line, text in self._shown:
+            if text.strip() not in said:
+                self._report.note(line, f"what the program showed and no item says is left out: {text[:80]!a}")
+
+    def _event(self, payload: dict[str, JSON], line: int | None) -> None:
+        shown = text_under(payload, "message", "text") if among(payload.get("type"), _SHOWN) else None
+        if shown is not None:
+            self._shown.append((line, shown))
         info = payload.get("info") if payload.get("type") == "token_count" else None
         usage = info.get("last_token_usage") if isinstance(info, dict) else None
         if isinstance(usage, dict) and self.turns and self.turns[-1].usage is None and any(usage.values()):
@@ -120,3 +140,13 @@ class _Reading:
             answers = [at for at, turn in enumerate(self.turns) if turn.config is not None or turn.message.get("role") == "assistant"]  # fmt: skip
             at = answers[-1] if answers else len(self.turns) - 1
             self.turns[at] = self.turns[at]._replace(usage={**told, "input_tokens_details": details})
+
+
+def _texts(item: dict[str, JSON]) -> Iterator[str]:
+    """What an item says: its text, or that of its parts and its summary."""
+    for key in ("content", "summary"):
+        value = item.get(key)
+        for part in value if isinstance(value, list) else [value]:
+            text = part.get("text") if isinstance(part, dict) else part
+            if isinstance(text, str):
+                yield text.strip()

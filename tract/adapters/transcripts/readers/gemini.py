@@ -53,7 +53,11 @@ def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversat
     turns: list[Turn] = []
     for key in ("system_instruction", "systemInstruction"):
         if key in beside:
-            turns += [Turn(one, "openai", metadata={"beside": key}) for one in system_messages(beside.pop(key))]
+            given = beside.pop(key)
+            said = system_messages(given)
+            if given and (not said or len(said) < len(_parts(given))):
+                report(found.line(0), f"'{key}' beside the contents: {describe_kind(given)} with what is no text")
+            turns += [Turn(one, "openai", metadata={"beside": key}) for one in said]
     calls = Calls()
     for index, content in enumerate(found.values):
         line = found.line(index)
@@ -113,7 +117,7 @@ def content_messages(content: Mapping[str, JSON], calls: Calls) -> list[dict[str
             name = str(response.get("name") or "")
             id = calls.answered(response.get("id"), name)
             results.append({"role": "tool", "tool_call_id": id, "name": name, "content": _result(response.get("response"))})  # fmt: skip
-        elif (written := _user_part(part)) is not None:
+        elif (written := user_part(part)) is not None:
             said.append(written)
     if not said:
         return results
@@ -126,10 +130,13 @@ def system_messages(instruction: JSON) -> list[dict[str, JSON]]:
     """The messages that a system instruction is: a text, or one for each of its parts."""
     if isinstance(instruction, str):
         return [{"role": "system", "content": instruction}] if instruction else []
-    parts = instruction.get("parts") if isinstance(instruction, Mapping) else instruction
-    parts = parts if isinstance(parts, list) else [parts]
-    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in _parts(instruction)]
     return [{"role": "system", "content": text} for text in texts if isinstance(text, str)]
+
+
+def _parts(instruction: JSON) -> list[JSON]:
+    parts = instruction.get("parts") if isinstance(instruction, Mapping) else instruction
+    return parts if isinstance(parts, list) else [parts]
 
 
 def unread_parts(content: Mapping[str, JSON]) -> Iterator[str]:
@@ -167,7 +174,8 @@ def _call(part: Mapping[str, JSON], call: Mapping[str, JSON], at: int, calls: Ca
     return {"id": calls.made(call.get("id"), name, at), "type": "function", "function": function, **extra}
 
 
-def _user_part(part: Mapping[str, JSON]) -> dict[str, JSON] | None:
+def user_part(part: Mapping[str, JSON]) -> dict[str, JSON] | None:
+    """A part as one of a message: a text, or a picture; None for any other."""
     if isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     data, file = _get(part, "inline_data"), _get(part, "file_data")

@@ -7,7 +7,8 @@
     toolCalls [{"id", "name", "args", "result": [{"functionResponse"}], "status"}]
 
 A message of type ``gemini`` is an answer with its calls and their results: the answer's calls come first, then the results, then its words, as the program sends them.
-Of a message that is there again under the same id, the last one counts; ``$set`` changes what the session says, messages included.
+Of a message that is there again under the same id, the last one counts, and a note tells what the first said that the last does not; ``$set`` changes what the session says, messages included.
+What was taken back by ``$rewindTo`` or ``$set``, and is not there again, is a branch.
 What is for the user alone (info, error, warning) is left out, with a note.
 
 The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 takes what tract writes in the first of them.
@@ -15,11 +16,13 @@ The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
-from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn, read_time
+from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
+from tract.adapters.transcripts.readers.gemini import user_part
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
@@ -36,47 +39,104 @@ def is_gemini_session(value: JSON) -> bool:
 def read_gemini_cli(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The session in the values that were found: one object, or one and its lines; nothing if there is no message in it."""
     session: dict[str, JSON] = {}
-    messages: dict[str, tuple[int | None, dict[str, JSON]]] = {}
+    messages = _Messages(report)
     for at, value in enumerate(found.values):
         line = found.line(at)
         if not isinstance(value, dict):
             report(line, value.reason if isinstance(value, Refused) else describe_kind(value))
         elif is_gemini_session(value) and "type" not in value:
             session |= {key: one for key, one in value.items() if key != "messages"}
-            _add(messages, value.get("messages"), line)
+            messages.add(value.get("messages", []), line)
         elif isinstance(value.get("$set"), dict):
             changed = value["$set"]
             session |= {key: one for key, one in changed.items() if key != "messages"}
-            if isinstance(changed.get("messages"), list):
-                messages.clear()
-                _add(messages, changed["messages"], line)
+            if "messages" in changed:
+                messages.replace(changed["messages"], line)
         elif isinstance(value.get("$rewindTo"), str):
-            _rewind(messages, value["$rewindTo"])
+            messages.rewind(value["$rewindTo"])
         elif among(value.get("type"), _TYPES):
-            _add(messages, [value], line)
+            messages.add([value], line)
         else:
             report(line, f"no message of a session, found type {str(value.get('type'))[:40]!a}")
     own = str(session.get("sessionId") or "")
-    turns = [turn for line, message in messages.values() for turn in _turns(message, line, own, report)]
-    if not turns:
+    lines = messages.lines(own)
+    if not any(line.turns for line in lines):
         report(found.line(0), "no message in it")
         return
     title = session.get("summary")
     about = {key: value for key, value in session.items() if key not in _CHANGING}
-    yield linear(name, turns, about, title=title if isinstance(title, str) else None, id=own or None)
+    yield Conversation(name, lines, about, title=title if isinstance(title, str) else None, id=own or None)
 
 
-def _add(messages: dict[str, tuple[int | None, dict[str, JSON]]], new: JSON, line: int | None) -> None:
-    for message in new if isinstance(new, list) else ():
-        if isinstance(message, dict):
-            messages[str(message.get("id") or len(messages))] = line, message
+_Said: TypeAlias = tuple[int | None, dict[str, JSON]]
+"""A message, and its line."""
 
 
-def _rewind(messages: dict[str, tuple[int | None, dict[str, JSON]]], id: str) -> None:
-    """Take away the message *id* and all behind it."""
-    ids = list(messages)
-    for gone in ids[ids.index(id) :] if id in messages else ():
-        del messages[gone]
+class _Messages:
+    """The messages of a session by their ids, as they are now; and the lines that were taken back."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._now: dict[str, _Said] = {}
+        self._taken_back: list[dict[str, _Said]] = []
+        self._words: dict[str, str] = {}
+
+    def add(self, new: JSON, line: int | None) -> None:
+        if not isinstance(new, list):
+            self._report(line, f"'messages' must be a list, found {describe_kind(new)}")
+            return
+        for message in new:
+            if not isinstance(message, dict):
+                self._report(line, f"a message must be an object, found {describe_kind(message)}")
+                continue
+            id = str(message.get("id") or f"{line}-{len(self._now)}")
+            if among(message.get("type"), ("user", "gemini")) and "content" not in message:
+                self._report(line, f"message {id[:40]!a} has no content")
+            text, before = _text(message.get("content")), self._words.get(id, "")
+            if not text.startswith(before):
+                self._report.note(line, f"message {id[:40]!a} is there again, and does not say any more: {before[:80]!a}")  # fmt: skip
+            self._words[id] = text
+            self._now[id] = line, message
+
+    def replace(self, new: JSON, line: int | None) -> None:
+        """Have *new* in the place of all messages."""
+        before, self._now = self._now, {}
+        self.add(new, line)
+        if not before.keys() <= self._now.keys():
+            self._taken_back.append(before)
+
+    def rewind(self, id: str) -> None:
+        """Take away the message *id* and all behind it."""
+        ids = list(self._now)
+        if id in self._now:
+            self._taken_back.append(dict(self._now))
+            for gone in ids[ids.index(id) :]:
+                del self._now[gone]
+
+    def lines(self, session: str) -> tuple[Branch, ...]:
+        """The line of the messages as they are now, then those that were taken back, in so far as they say more."""
+        lines: list[list[str]] = []
+        branches: list[Branch] = []
+        made: dict[str, list[Turn]] = {}
+        for messages in (self._now, *self._taken_back):
+            turns: list[Turn] = []
+            for id, (line, message) in messages.items():
+                if id not in made:
+                    made[id] = _turns(message, line, session, self._report)
+                turns += made[id]
+            ids = list(messages)
+            shared, parent = max(((_common(ids, other), -at) for at, other in enumerate(lines)), default=(0, 0))
+            count = sum(len(made[id]) for id in ids[:shared])
+            if not branches or count < len(turns):
+                lines.append(ids)
+                name = "main" if not branches else f"main-{len(branches) + 1}"
+                branches.append(Branch(name, tuple(turns), count, -parent if count else None))
+        return tuple(branches)
+
+
+def _common(ids: Sequence[str], others: Sequence[str]) -> int:
+    """How many of *ids* the *others* begin with."""
+    return next((at for at, (one, other) in enumerate(zip(ids, others, strict=False)) if one != other), min(len(ids), len(others)))  # fmt: skip
 
 
 def _turns(message: dict[str, JSON], line: int | None, session: str, report: Report) -> list[Turn]:
@@ -86,10 +146,18 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
         report.note(line, f"for the user alone, and left out: {kind}: {text[:80]!a}")
         return []
     key = f"{session}:{id}" if isinstance(id, str) and id else None
+    content, is_all = _parts(message.get("content"))
+    if not is_all:
+        report.note_once(
+            line, f"message {str(id)[:40]!a}: a part that is neither text nor picture is only in the metadata"
+        )
     if kind == "user":
-        said = {"role": "user", "content": text}
-        return [Turn(said, "openai", time=time, key=key, line=line)] if text else []
-    calls = [call for call in message.get("toolCalls") or () if isinstance(call, dict)]
+        metadata: dict[str, JSON] = {} if is_all else {"gemini_cli": message}
+        said = {"role": "user", "content": content}
+        return [Turn(said, "openai", time=time, metadata=metadata, key=key, line=line)] if content or metadata else []
+    calls = objects_in(message.get("toolCalls"))
+    if message.get("toolCalls") and not calls:
+        report(line, f"message {str(id)[:40]!a}: 'toolCalls' is {describe_kind(message['toolCalls'])} without a call")
     thought = "\n".join(filter(None, map(_thought, message.get("thoughts") or ())))
     usage = message["tokens"] if isinstance(message.get("tokens"), dict) else None
     config = model_config(message.get("model"))
@@ -106,12 +174,22 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
             time=time,
             usage=_usage(usage) if at == len(made) - 1 and usage is not None else None,
             config=config if one["role"] == "assistant" else None,
-            metadata={"gemini_cli": message} if calls and at == 0 else {},
+            metadata={"gemini_cli": message} if at == 0 and (calls or not is_all or content != text) else {},
             key=None if key is None else key if at == 0 else f"{key}/{at}",
             line=line,
         )
         for at, one in enumerate(made)
     ]
+
+
+def _parts(content: JSON) -> tuple[JSON, bool]:
+    """What is said, a text, or with pictures a list of parts; and whether that is all of it."""
+    parts = content if isinstance(content, list) else [content] if isinstance(content, dict) else []
+    said = [{"type": "text", "text": part} if isinstance(part, str) else user_part(part) if isinstance(part, dict) else None for part in parts]  # fmt: skip
+    kept = [one for one in said if one is not None]
+    if all(one["type"] == "text" for one in kept):
+        return _text(content), len(kept) == len(said)
+    return kept, len(kept) == len(said)
 
 
 def _text(content: JSON) -> str:

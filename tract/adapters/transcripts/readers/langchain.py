@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import message_flaw
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
-from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.message_format import JSON
 
@@ -75,8 +75,8 @@ def _turn(kind: str, fields: dict[str, JSON], line: int | None) -> Turn:
     content, thought = _content(fields.get("content"))
     role = _ROLES[kind] or str(fields.get("role"))
     if role == "assistant":
-        calls = [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in fields.get("tool_calls") or () if isinstance(call, dict)]  # fmt: skip
-        calls = calls or [call for call in more.get("tool_calls") or () if isinstance(call, dict)]
+        calls = [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in objects_in(fields.get("tool_calls"))]  # fmt: skip
+        calls = calls or objects_in(more.get("tool_calls"))
         reasoning = more.get("reasoning_content")
         message = answer(None, calls, thought or (reasoning if isinstance(reasoning, str) else None))
         message["content"] = content or (None if calls else "")
@@ -106,6 +106,6 @@ def _content(content: JSON) -> tuple[JSON, str | None]:
     thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")]
     said = [part for part in parts if part not in thoughts and not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call", "input_json_delta"))]  # fmt: skip
     texts = [part.get("thinking") or part.get("reasoning") for part in thoughts]
-    if len(said) == 1 and isinstance(said[0], dict) and said[0].get("type") == "text":
-        return said[0].get("text"), "\n".join(filter(None, texts)) or None
+    if len(said) == 1 and isinstance(said[0], dict) and said[0].get("type") == "text" and isinstance(said[0].get("text"), str):  # fmt: skip
+        return said[0]["text"], "\n".join(filter(None, texts)) or None
     return said, "\n".join(text for text in texts if isinstance(text, str)) or None

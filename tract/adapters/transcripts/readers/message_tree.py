@@ -49,7 +49,11 @@ def read_message_tree(name: str, found: Found, report: Report) -> Iterator[Conve
             line=found.line(0),
         )
         nodes.append(Node(id, parent, (turn,)))
-        stack += [(reply, id) for reply in reversed(message.get("replies") or []) if isinstance(reply, dict)]
+        replies = message.get("replies") or []
+        if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
+            report(found.line(0), f"{found.place or name}: message {id[:40]!a} has replies that are no messages")
+        if isinstance(replies, list):
+            stack += [(reply, id) for reply in reversed(replies) if isinstance(reply, dict)]
     inner = {node.parent for node in nodes}
     first = next((node.id for node in nodes if node.id not in inner), None)
     beside = {} if root is value else {key: one for key, one in value.items() if key != "prompt"}

@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import decide_format, message_flaw, unknown_parts
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
-from tract.adapters.transcripts.readers.answers import answer_turns
+from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn, read_time
+from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat
 
@@ -47,15 +47,16 @@ def read_messages(
         turns.append(message_turn(message, format, line))
     if format == "responses" and turns:
         turns[-1] = _with_response_facts(turns[-1], beside)
-    if turns:
-        turns += _answers(beside, turns, found, report)
+    asked = tuple(turns)
+    answer = _take_answer(beside, turns, found, report) if turns else None
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
     title = beside.get("title")
-    yield linear(
+    branches = [Branch("main", tuple(turns)), *other_branches(answer, asked, found.place, found.line(0), report)]
+    yield Conversation(
         name,
-        turns,
+        tuple(branches),
         keep_beside(beside, found.place, found.line(0), report),
         title=title if isinstance(title, str) and title else None,
     )
@@ -93,8 +94,8 @@ def keep_beside(
     return kept
 
 
-def _answers(beside: dict[str, JSON], turns: list[Turn], found: Found, report: Report) -> list[Turn]:
-    """The answer that stands beside the messages as turns; it is taken out of *beside*, and so are the request's settings."""
+def _take_answer(beside: dict[str, JSON], turns: list[Turn], found: Found, report: Report) -> JSON:
+    """Put the answer that stands beside the messages at the end of *turns*, with the request's settings; it is taken out of *beside*, and given back."""
     for key in _ANSWERS:
         value = beside.get(key)
         if value is None or turns[-1].message.get("role") == "assistant":
@@ -109,8 +110,9 @@ def _answers(beside: dict[str, JSON], turns: list[Turn], found: Found, report: R
         last = made[-1]
         usage = beside.get("usage") if last.usage is None and isinstance(beside.get("usage"), dict) else last.usage
         config = {**settings, **(last.config or {})}
-        return [*made[:-1], last._replace(config=config or None, usage=usage)]
-    return []
+        turns += [*made[:-1], last._replace(config=config or None, usage=usage)]
+        return value
+    return None
 
 
 def _format_of(found: Found) -> MessageFormat:

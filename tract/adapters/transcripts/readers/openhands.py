@@ -82,7 +82,7 @@ def _observation(event: dict[str, JSON], calls: dict[int, tuple[str, str]]) -> d
     if event["observation"] in _PASSED:
         return None
     content = event["content"] if isinstance(event["content"], str) else compact_json(event["content"])
-    call = calls.pop(event.get("cause") or -1, None)
+    call = calls.pop(cause if isinstance(cause := event.get("cause"), int) else -1, None)
     if call is None:
         return {"role": "user", "content": content} if content else None
     return result(call[0], content, call[1])

@@ -15,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
-from tract.adapters.transcripts.strictjson import Refused, parse
+from tract.adapters.transcripts.readers.messages import keep_beside
+from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
+_TEXTS = ("text", "reasoning")
+_ANSWERS = ("text", "reasoning", "tool_call", "tool_call_response")
 _INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
 
 
@@ -71,21 +75,24 @@ def read_otel(name: str, found: Found, report: Report) -> Iterator[Conversation]
     """A conversation for each span with messages."""
     (value,) = found.values
     for number, attributes in enumerate(_spans(value), 1):
-        turns = _turns(attributes, found.line(0), report)
+        line = found.line(0)
+        turns = _turns(attributes, line, report)
         if turns:
-            about = {key: one for key, one in attributes.items() if key not in (_INPUT, _OUTPUT, _SYSTEM) and not isinstance(one, (dict, list))}  # fmt: skip
-            yield linear(name if number == 1 else f"{name}-{number}", turns, about)
+            about = {key: one for key, one in attributes.items() if key not in (_INPUT, _OUTPUT, _SYSTEM)}
+            kept = keep_beside(about, found.place, line, report)
+            yield linear(name if number == 1 else f"{name}-{number}", turns, kept)
         else:
             report(found.line(0), f"{found.place or name}: no message in span {number}")
 
 
 def _turns(attributes: dict[str, JSON], line: int | None, report: Report) -> list[Turn]:
     turns: list[Turn] = []
-    system = _list(attributes.get(_SYSTEM))
+    system, asked, answered = (_list(attributes, key, line, report) for key in (_SYSTEM, _INPUT, _OUTPUT))
     texts = [part["content"] for part in system if isinstance(part, dict) and isinstance(part.get("content"), str)]
     if texts:
         turns.append(Turn({"role": "system", "content": "\n\n".join(texts)}, "openai", metadata={"beside": _SYSTEM}, line=line))  # fmt: skip
-    asked, answered = _list(attributes.get(_INPUT)), _list(attributes.get(_OUTPUT))
+    if len(texts) < len(system):
+        report(line, f"'{_SYSTEM}' has parts without a text")
     for at, message in enumerate([*asked, *answered]):
         if not isinstance(message, dict) or not isinstance(message.get("parts"), list):
             report(line, f"message {at + 1} has no parts")
@@ -96,25 +103,43 @@ def _turns(attributes: dict[str, JSON], line: int | None, report: Report) -> lis
             facts["config"] = model_config(attributes.get("gen_ai.response.model") or attributes.get("gen_ai.request.model"))  # fmt: skip
             counted = {key: one for key, one in attributes.items() if key.startswith("gen_ai.usage.")}
             facts["usage"] = counted or None if at == len(asked) + len(answered) - 1 else None
-        turns += [Turn(one, "openai", line=line, **(facts if one["role"] == "assistant" else {})) for one in _messages(message)]  # fmt: skip
+        made = _messages(message, at, line, report)
+        turns += [Turn(one, "openai", line=line, **(facts if one["role"] == "assistant" else {})) for one in made]
     return turns
 
 
-def _list(value: JSON) -> list[JSON]:
+def _list(attributes: dict[str, JSON], key: str, line: int | None, report: Report) -> list[JSON]:
+    value = attributes.get(key)
     if isinstance(value, str):
-        value = parse(value.encode())
-    return value if isinstance(value, list) and not isinstance(value, Refused) else []
+        value = parse(value.encode("utf-8", "replace"))
+    if isinstance(value, list):
+        return value
+    if value is not None:
+        report(line, f"'{key}': {value.reason if isinstance(value, Refused) else describe_kind(value)}")
+    return []
 
 
-def _messages(message: dict[str, JSON]) -> list[dict[str, JSON]]:
-    parts = [part for part in message["parts"] if isinstance(part, dict)]
+def _messages(message: dict[str, JSON], at: int, line: int | None, report: Report) -> list[dict[str, JSON]]:
+    parts: list[dict[str, JSON]] = []
+    for nth, part in enumerate(message["parts"]):
+        if isinstance(part, dict) and not (
+            among(part.get("type"), _TEXTS) and not isinstance(part.get("content"), str)
+        ):
+            parts.append(part)
+        else:
+            report(line, f"message {at + 1}, part {nth + 1}: no part with a text")
     role = str(message.get("role"))
     texts = [part["content"] for part in parts if part.get("type") == "text" and isinstance(part.get("content"), str)]
     results = [result(part.get("id"), part.get("response", part.get("result"))) for part in parts if part.get("type") == "tool_call_response"]  # fmt: skip
     if role == "assistant":
         thoughts = [part["content"] for part in parts if part.get("type") == "reasoning" and isinstance(part.get("content"), str)]  # fmt: skip
         calls = [tool_call(part.get("id"), part.get("name"), part.get("arguments")) for part in parts if part.get("type") == "tool_call"]  # fmt: skip
-        return [answer("\n".join(texts), calls, "\n".join(thoughts))]
+        others = [part for part in parts if not among(part.get("type"), _ANSWERS)]
+        if others:
+            report.note_once(
+                line, f"message {at + 1}: a part of type {str(others[0].get('type'))[:40]!a} is kept as its JSON"
+            )
+        return [answer("\n".join([*texts, *map(compact_json, others)]), calls, "\n".join(thoughts)), *results]
     others = [part for part in parts if part.get("type") not in ("text", "tool_call_response")]
     texts += [compact_json(part) for part in others]
     return [*results, *([{"role": role if role in ("system", "user") else "user", "content": "\n".join(texts)}] if texts else [])]  # fmt: skip

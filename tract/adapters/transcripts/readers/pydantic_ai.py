@@ -17,6 +17,8 @@ from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
+_WORDS = ("system-prompt", "user-prompt")
+
 
 def is_pydantic_message(value: JSON) -> bool:
     """Whether *value* is such a message."""
@@ -42,7 +44,11 @@ def read_pydantic(name: str, found: Found, report: Report) -> Iterator[Conversat
         if isinstance(given, str) and given and given != instructions:
             instructions = given
             turns.append(Turn({"role": "system", "content": given}, "openai", metadata={"beside": "instructions"}, line=line))  # fmt: skip
-        turns += [_asked(part, line) for part in value["parts"]]
+        for at, part in enumerate(value["parts"]):
+            if part["part_kind"] in _WORDS and "content" not in part:
+                report(line, f"{found.place}[{index}].parts[{at}]: it has no content")
+            else:
+                turns.append(_asked(part, line))
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import is_message
 from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn
-from tract.adapters.transcripts.readers.answers import answer_turns
+from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.readers.messages import SETTINGS, keep_beside, read_messages
 from tract.objects.message_format import JSON
 
 _LISTS = ("messages", "input", "contents")
+_REQUESTS = ("request", "body", "params", "kwargs")
 
 
 def is_logged_request(value: JSON) -> bool:
@@ -35,7 +36,7 @@ def is_logged_request(value: JSON) -> bool:
 
 
 def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
-    for key in ("request", "body", "params", "kwargs"):
+    for key in _REQUESTS:
         inner = value.get(key)
         inner = inner.get("body") if isinstance(inner, dict) and isinstance(inner.get("body"), dict) else inner
         if isinstance(inner, dict) and any(_has_messages(inner.get(name)) for name in _LISTS):
@@ -82,19 +83,13 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
         report.note(line, f"{found.place or name}: an error came back: {str(value['error'].get('message'))[:80]!a}")
     if not turns and not made:
         return
-    known = {"request", "body", "params", "kwargs", "response", "result", "completion", "choices", "messages"}
+    known = {"response", "result", "completion", "choices", "messages"}
+    asked = [key for key in _REQUESTS if value.get(key)]
+    if request is not None:
+        known.update(_REQUESTS)
+    elif asked:
+        report(line, f"{found.place or name}: no message tract can read in its '{asked[0]}', which is in the metadata")
     beside = {key: one for key, one in value.items() if key not in known} if answer is not value else {}
     metadata |= keep_beside(beside, found.place, line, report)
-    branches = [Branch("main", (*turns, *made))]
-    for number, other in enumerate(_other_choices(answer), 2):
-        more = answer_turns({**other, "usage": None}, line)
-        branches += [Branch(f"main-{number}", (*turns, *more), len(turns), 0 if turns else None)] if more else []
+    branches = [Branch("main", (*turns, *made)), *other_branches(answer, turns, found.place or name, line, report)]
     yield Conversation(name, tuple(branches), metadata)
-
-
-def _other_choices(answer: JSON) -> list[dict[str, JSON]]:
-    """The completion with each of its choices but the first."""
-    while isinstance(answer, dict) and not isinstance(answer.get("choices"), list):
-        answer = answer.get("body") or answer.get("response")
-    choices = answer.get("choices") if isinstance(answer, dict) else []
-    return [{**answer, "choices": [one]} for one in choices[1:]] if isinstance(choices, list) else []

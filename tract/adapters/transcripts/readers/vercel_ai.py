@@ -34,7 +34,7 @@ def is_vercel_message(value: JSON) -> bool:
     if isinstance(parts, list) and parts:
         return all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts)
     return isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") in _MODEL_PARTS for part in content
+        isinstance(part, dict) and among(part.get("type"), _MODEL_PARTS) for part in content
     )
 
 
@@ -46,7 +46,10 @@ def read_vercel(name: str, found: Found, report: Report) -> Iterator[Conversatio
         if not isinstance(value, dict) or not among(value.get("role"), ROLES):
             report(line, f"{found.place}[{index}]: no message of the AI SDK's")
             continue
-        turns += _turns(value, line, f"{found.place}[{index}]", report)
+        made = _turns(value, line, f"{found.place}[{index}]", report)
+        if not made and not isinstance(value.get("parts", value.get("content")), (list, str)):
+            report(line, f"{found.place}[{index}]: it has no parts")
+        turns += made
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
