@@ -119,6 +119,19 @@ def test_to_read_one_tract_among_many_reads_one_chunk() -> None:
     assert 64 <= table.chunk_count <= 256
 
 
+def test_to_list_refs_of_the_root_tract_reads_no_chunk() -> None:
+    chunks = Chunks()
+    table = make_table(chunks, 40)
+    table.move([change("refs/tags/v1", id_of(1)), change("refs/tags/w", id_of(2))], 1)
+    table = chunks.again(table)
+
+    assert (("refs/tags/v1", id_of(1)),) == table.list("refs/tags/v")
+    assert (("HEAD", MAIN),) == table.list("HEAD")
+    assert 0 == len(chunks.read)
+    assert 80 == len(table.list("t")) == len(table.list("tracts/user"))
+    assert 83 == len(table.list())
+
+
 def test_a_keyframe_writes_the_chunks_that_changed_and_no_others() -> None:
     chunks = Chunks()
     table = chunks.again(make_table(chunks, 2000))

@@ -28,7 +28,8 @@ from tract.messages.kinds import MessageKind
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.repo import Repository
-from tract.report.status import OpenCall, prefix_of_last_call
+from tract.report.shared_prefix import prefix_of_last_call
+from tract.report.status import OpenCall
 from tract.report.text import Shown, count_of, excerpt, short
 
 if TYPE_CHECKING:

@@ -145,9 +145,12 @@ class RefTable:
     def list(self, start: str = "") -> tuple[tuple[str, RefValue], ...]:
         """The refs whose names begin with *start*, in order of name."""
         prefix, _ = split_tract(start)
+        found: Iterable[tuple[str, RefValue]]
         if prefix and prefix.endswith("/") and start.startswith(prefix):
             tract = self._tract(prefix)
             found = () if tract is None else ((prefix + name, value) for name, value in tract.refs.items())
+        elif not start.startswith(TRACTS[: len(start)]):
+            found = self.root.refs.items()
         else:
             self._load_all()
             found = ((at + name, value) for at, tract in self._tracts.items() for name, value in tract.refs.items())

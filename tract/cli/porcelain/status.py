@@ -30,16 +30,8 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ROOT
 from tract.repo import Repository
-from tract.report.status import (
-    OpenCall,
-    SharedPrefix,
-    change_of_last_request,
-    left_answers,
-    open_calls,
-    prefix_line,
-    prefix_of_last_call,
-    upstream_now,
-)
+from tract.report.shared_prefix import SharedPrefix, prefix_of_last_call
+from tract.report.status import OpenCall, change_of_last_request, left_answers, open_calls, prefix_line, upstream_now
 
 if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
