@@ -25,7 +25,7 @@ POSITIONAL = 4
 
 # A named tuple cannot refuse arguments by their place, and these rows have the order that the format gives them.
 ROWS = frozenset({"FrameRow", "NoteEvent", "_Run"})
-DECODERS = frozenset({"objects/model.py"})
+DECODERS = frozenset({"objects/strict_reader.py"})
 
 # Loops over the commits of a batch, where names cost more than they tell.
 LOOPS = {"history/commit.py": "Commit", "transaction.py": "Commit"}

@@ -18,19 +18,8 @@ from tract.errors import (
     SessionError,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import (
-    Commit,
-    CommitOperation,
-    Node,
-    Outline,
-    RefValue,
-    borrows_context,
-    decode_blob,
-    read_blob,
-    read_commit,
-    read_node,
-    with_context_of,
-)
+from tract.objects.model import Commit, CommitOperation, Node, Outline, RefValue, borrows_context, with_context_of
+from tract.objects.strict_reader import decode_blob, read_blob, read_commit, read_node
 from tract.refs.names import HEAD, ROOT, ref_path
 from tract.refs.operations import now
 from tract.refs.store import RefStore

@@ -41,13 +41,12 @@ from tract.objects.model import (
     Object,
     Refs,
     RefValue,
-    decode_blob,
     named_by,
     new_blob,
     new_commit,
-    read_blob,
 )
 from tract.objects.note import left_standing, new_event, read_event
+from tract.objects.strict_reader import decode_blob, read_blob
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
 from tract.refs.operations import shown

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry, ListOf, NewObject, Node, checked_node, new_node
+from tract.objects.model import Entry, ListOf, NewObject, Node, new_node
+from tract.objects.strict_reader import checked_node
 from tract.repo import Repository
 
 LEAST = 8

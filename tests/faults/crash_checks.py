@@ -14,7 +14,8 @@ from tract.api.tract import Tract
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, read_blob, read_commit, read_node
+from tract.objects.model import Commit
+from tract.objects.strict_reader import read_blob, read_commit, read_node
 from tract.refs.names import ORIG_HEAD
 from tract.refs.ref_files import RefFiles
 from tract.repo import Repository

@@ -26,18 +26,9 @@ from tract.messages.message import Message, message_in
 from tract.objects.content import to_value, validate_content
 from tract.objects.id import KINDS, Kind
 from tract.objects.json import parse_json
-from tract.objects.model import (
-    Commit,
-    CommitOperation,
-    NewObject,
-    Object,
-    check_payload,
-    new_blob,
-    new_commit,
-    new_object,
-    read_blob,
-)
+from tract.objects.model import Commit, CommitOperation, NewObject, Object, new_blob, new_commit, new_object
 from tract.objects.note import new_event
+from tract.objects.strict_reader import check_payload, read_blob
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.tokens.counted import count_message

@@ -23,18 +23,13 @@ from tract.objects.model import (
     RefChange,
     Refs,
     Step,
-    check_payload,
-    decode_blob,
     new_blob,
     new_commit,
     new_node,
     new_operation,
-    read_blob,
-    read_commit,
-    read_node,
-    read_operation,
 )
 from tract.objects.note import new_event
+from tract.objects.strict_reader import check_payload, decode_blob, read_blob, read_commit, read_node, read_operation
 from tract.tokens.usage import read_usage
 
 _IDS = tuple(bytes([n]) * 32 for n in range(1, 9))

@@ -15,7 +15,8 @@ from tract.history.notes import note_history
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.stream.dump import ExportPlan, plan_revision_export, plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
-from tract.objects.model import CommitOperation, new_commit, read_commit
+from tract.objects.model import CommitOperation, new_commit
+from tract.objects.strict_reader import read_commit
 from tract.refs.store import ANY
 from tract.repo import Repository
 

@@ -11,7 +11,8 @@ from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import unpack_all
 from tract.objects.content import from_value
 from tract.objects.id import Kind, object_id
-from tract.objects.model import Object, check_payload, read_blob, read_commit, read_node, read_nodes, read_operation
+from tract.objects.model import Object
+from tract.objects.strict_reader import check_payload, read_blob, read_commit, read_node, read_nodes, read_operation
 
 A, B = b"a" * 32, b"b" * 32
 COMMIT = ["append", [A], B, None, None, [A, B], 2, 5, "ada", None, None]

@@ -21,18 +21,13 @@ from tract.objects.model import (
     Operation,
     RefChange,
     Refs,
-    check_payload,
     named_by,
     new_blob,
     new_commit,
     new_node,
     new_operation,
-    read_blob,
-    read_bytes,
-    read_commit,
-    read_node,
-    read_operation,
 )
+from tract.objects.strict_reader import check_payload, read_blob, read_bytes, read_commit, read_node, read_operation
 
 A, B, C = bytes(32), bytes(range(32)), b"\xff" * 32
 TIME = 1_700_000_000_000_000

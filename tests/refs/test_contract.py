@@ -289,7 +289,8 @@ def test_the_first_operation_says_where_head_is() -> None:
 
 
 def _time_and(made: NewObject) -> tuple[int, str]:
-    from tract.objects.model import Object, read_operation
+    from tract.objects.model import Object
+    from tract.objects.strict_reader import read_operation
 
     operation = read_operation(made.id, Object(made.kind, made.payload))
     return operation.time, operation.actor

@@ -17,17 +17,8 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.refs import replay
 from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.objects.id import ObjectId
-from tract.objects.model import (
-    Object,
-    Operation,
-    RefChange,
-    RefValue,
-    TractRefs,
-    new_operation,
-    new_ref_chunk,
-    read_operation,
-    read_ref_chunk,
-)
+from tract.objects.model import Object, Operation, RefChange, RefValue, TractRefs, new_operation, new_ref_chunk
+from tract.objects.strict_reader import read_operation, read_ref_chunk
 from tract.opening import open_repository
 from tract.refs.names import tract_prefix
 from tract.refs.ref_table import RefTable, refs_in

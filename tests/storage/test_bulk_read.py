@@ -9,7 +9,8 @@ import pytest
 
 from tests.storage.conftest import OpenDatabase, blob, operation
 from tract.errors import FormatVersionError, ObjectCorruptError
-from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_commit, new_node, read_node
+from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_commit, new_node
+from tract.objects.strict_reader import read_node
 from tract.storage.database import Database
 
 

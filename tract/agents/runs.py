@@ -26,7 +26,8 @@ from tract.history.times import moment
 from tract.history.tracts import in_tract, tract_times
 from tract.objects.content import RecordContent
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Refs, read_bytes
+from tract.objects.model import CommitOperation, Refs
+from tract.objects.strict_reader import read_bytes
 from tract.reflog import RUN_RECORD
 from tract.refs.names import tract_name
 from tract.repo import Repository

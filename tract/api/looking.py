@@ -10,7 +10,7 @@ from tract.api.handle import Handle
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags
-from tract.objects.model import read_bytes
+from tract.objects.strict_reader import read_bytes
 from tract.report.info import content_at, describe, with_priority
 from tract.revision import Revision, resolve_object, resolve_revision
 from tract.tokens.usage import GROUPINGS

@@ -17,7 +17,8 @@ from tract.messages.message import Message, message_in
 from tract.objects.codec import encode, unpack, unpack_all
 from tract.objects.id import object_id
 from tract.objects.message_format import JSON
-from tract.objects.model import Object, read_blob
+from tract.objects.model import Object
+from tract.objects.strict_reader import read_blob
 from tract.storage.payloads import Payloads
 
 _T = TypeVar("_T")

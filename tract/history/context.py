@@ -7,7 +7,8 @@ from itertools import chain, zip_longest
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, checked_node
+from tract.objects.model import Commit, CommitOperation, Entry
+from tract.objects.strict_reader import checked_node
 from tract.repo import Repository
 from tract.tree import EMPTY, Child, Context, children_of, node_of_level
 

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tract.history.context import chunks
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry, Object, read_blob
+from tract.objects.model import Entry, Object
 from tract.objects.note import NoteEvent, left_standing, read_body, read_event
+from tract.objects.strict_reader import read_blob
 from tract.refs.names import NOTES
 from tract.repo import Repository
 from tract.tree import Context

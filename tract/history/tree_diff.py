@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tract.objects.id import ObjectId
-from tract.objects.model import Entry, checked_node
+from tract.objects.model import Entry
+from tract.objects.strict_reader import checked_node
 from tract.repo import Repository
 from tract.tree import Context
 

@@ -32,16 +32,18 @@ from tract.objects.model import (
     Refs,
     RefValue,
     TractRefs,
+    new_object,
+    shown,
+)
+from tract.objects.strict_reader import (
     check_payload,
     check_value,
     decode_blob,
     is_ref_chunk,
-    new_object,
     read_commit,
     read_node,
     read_operation,
     read_ref_chunk,
-    shown,
 )
 
 Document = dict[str, JSON]

@@ -25,17 +25,9 @@ from tract.errors import (
     StorageError,
 )
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import (
-    NewObject,
-    Operation,
-    RefChange,
-    RefValue,
-    TractRefs,
-    new_operation,
-    read_operation,
-    read_ref_chunk,
-)
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, TractRefs, new_operation
 from tract.objects.model import shown as shown
+from tract.objects.strict_reader import read_operation, read_ref_chunk
 from tract.refs.names import TRACTS, check_ref
 from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, RefEdit

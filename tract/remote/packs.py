@@ -24,7 +24,8 @@ from blake3 import blake3
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import MAX_SIZE, decode, encode
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
-from tract.objects.model import NewObject, check_payload
+from tract.objects.model import NewObject
+from tract.objects.strict_reader import check_payload
 from tract.storage.zstd import compress_record, decompress
 
 _MAGIC = b"tract bundle 1\n".ljust(16, b"\0")

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, NewObject, Node, Object, borrows_context, named_by, read_commit, read_node
+from tract.objects.model import Commit, NewObject, Node, Object, borrows_context, named_by
+from tract.objects.strict_reader import read_commit, read_node
 from tract.refs.buffered import BufferedObjects
 from tract.remote.head import PackName
 from tract.remote.link import Link, MissingPackError

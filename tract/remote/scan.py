@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from tract.errors import RemoteRefusedError
 from tract.messages.secrets import SecretAt, secrets_in
 from tract.objects.id import ObjectId
-from tract.objects.model import Object, decode_blob
+from tract.objects.model import Object
+from tract.objects.strict_reader import decode_blob
 from tract.remote.closure import Needed
 from tract.repo import Repository
 

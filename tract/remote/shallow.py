@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import Commit, NewObject, Node, Object, named_by, read_commit, read_node
+from tract.objects.model import Commit, NewObject, Node, Object, named_by
+from tract.objects.strict_reader import read_commit, read_node
 from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import Link, MissingPackError
 from tract.remote.packs import FrameRow, PackIndex, read_frame

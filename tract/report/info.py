@@ -17,7 +17,8 @@ from tract.history.times import moment
 from tract.messages import copy_json, message_text
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
-from tract.objects.model import Commit, CommitOperation, read_bytes
+from tract.objects.model import Commit, CommitOperation
+from tract.objects.strict_reader import read_bytes
 from tract.repo import Repository
 from tract.report.text import Shown, count_of, excerpt, short
 

@@ -20,7 +20,8 @@ from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Object, decode_blob
+from tract.objects.model import CommitOperation, Object
+from tract.objects.strict_reader import decode_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
 

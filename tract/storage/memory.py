@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from tract.errors import BlobNotFoundError, ClosedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Node, Object, Outline, read_nodes
+from tract.objects.model import NewObject, Node, Object, Outline
+from tract.objects.strict_reader import read_nodes
 from tract.storage.locks import ThreadLock
 from tract.storage.payloads import Chunks, Payloads, chunks_of
 from tract.storage.store import StoreStats, payload_of

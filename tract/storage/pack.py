@@ -46,7 +46,8 @@ from tract.errors import ObjectCorruptError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids
-from tract.objects.model import NewObject, Node, Object, Outline, checked_node, outlines_in, read_node
+from tract.objects.model import NewObject, Node, Object, Outline
+from tract.objects.strict_reader import checked_node, outlines_in, read_node
 from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
 from tract.storage.pack_index import SEAL_SIZE, ObjectIndex, check_magic
 from tract.storage.payloads import Chunks, Run

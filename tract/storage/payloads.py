@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias, final, overload
 
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids
-from tract.objects.model import Node, checked_node
+from tract.objects.model import Node
+from tract.objects.strict_reader import checked_node
 
 
 class Chunks(NamedTuple):

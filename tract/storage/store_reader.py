@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from tract.errors import BlobNotFoundError, ClosedError, DamageWarning, ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Node, Object, Outline, read_node
+from tract.objects.model import Node, Object, Outline
+from tract.objects.strict_reader import read_node
 from tract.storage import files
 from tract.storage.journal import Journal
 from tract.storage.journal_format import read_mark

@@ -44,9 +44,8 @@ from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFound
 from tract.escape import escaped
 from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import (
-    Object,
-    Refs,
+from tract.objects.model import Object, Refs
+from tract.objects.strict_reader import (
     decode_blob,
     is_ref_chunk,
     read_commit,

@@ -15,7 +15,8 @@ from tract.errors import ContentValidationError, StorageError
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import KINDS, Kind
 from tract.objects.json import NotJsonError, parse_kept_json
-from tract.objects.model import NewObject, Object, check_payload, new_blob, new_object, read_commit, read_node
+from tract.objects.model import NewObject, Object, new_blob, new_object
+from tract.objects.strict_reader import check_payload, read_commit, read_node
 from tract.repo import Repository
 from tract.transaction import missing_part
 

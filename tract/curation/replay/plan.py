@@ -36,7 +36,8 @@ from tract.history.walk import is_ancestor
 from tract.messages import pairing_warnings, tool_ids
 from tract.messages.message import Message, message_in
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, NewObject, Object, read_blob
+from tract.objects.model import CommitOperation, Entry, NewObject, Object
+from tract.objects.strict_reader import read_blob
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
 from tract.revision import resolve_range, resolve_revision

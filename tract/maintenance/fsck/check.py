@@ -44,7 +44,8 @@ from tract.maintenance.fsck.layout import look_over
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
 from tract.objects.id import ObjectId
-from tract.objects.model import Object, Operation, read_operation
+from tract.objects.model import Object, Operation
+from tract.objects.strict_reader import read_operation
 from tract.refs.names import HEAD, STATES, TAGS, TRACTS
 from tract.refs.ref_files import ref_at
 from tract.storage import files

@@ -10,7 +10,8 @@ from tract.history.context import context_of
 from tract.maintenance.fsck.examination import FoundObjects
 from tract.maintenance.fsck.report import Problem, Severity
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, Entry, Node, borrows_context, named_by, read_commit, read_node
+from tract.objects.model import Commit, CommitOperation, Entry, Node, borrows_context, named_by
+from tract.objects.strict_reader import read_commit, read_node
 from tract.storage.shallow import Cut
 from tract.tree import MOST, Context, closes
 

@@ -25,7 +25,8 @@ from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.report import Problem
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ObjectId, is_hex
-from tract.objects.model import Object, check_payload
+from tract.objects.model import Object
+from tract.objects.strict_reader import check_payload
 from tract.opening import read_format
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS
 from tract.settings import is_signed, read_config

@@ -15,8 +15,9 @@ from tract.maintenance.fsck.report import Problem
 from tract.messages import pairing_warnings
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, borrows_context, read_blob, read_commit, read_node
+from tract.objects.model import CommitOperation, borrows_context
 from tract.objects.note import NoteEvent, left_standing, read_event
+from tract.objects.strict_reader import read_blob, read_commit, read_node
 from tract.refs.names import HEADS, NOTES
 from tract.storage.counts import counts_path
 from tract.tokens.counter import TokenCounter

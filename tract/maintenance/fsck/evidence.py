@@ -23,10 +23,8 @@ from tract.objects.model import (
     RefValue,
     named_by,
     new_operation,
-    read_commit,
-    read_node,
-    read_operation,
 )
+from tract.objects.strict_reader import read_commit, read_node, read_operation
 from tract.refs.names import HEAD, HEADS, ref_path, split_tract
 from tract.refs.operations import now, unfold_operation
 from tract.storage.shallow import Cut

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
-from tract.objects.model import Object, check_payload
+from tract.objects.model import Object
+from tract.objects.strict_reader import check_payload
 from tract.storage.journal import FIRST_STEP
 from tract.storage.journal_format import (
     FILE_HEADER_SIZE,

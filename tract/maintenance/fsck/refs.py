@@ -9,7 +9,8 @@ from functools import cache
 from tract.errors import ObjectCorruptError, RefNameError, TractError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId
-from tract.objects.model import Object, Operation, RefValue, TractRefs, read_ref_chunk
+from tract.objects.model import Object, Operation, RefValue, TractRefs
+from tract.objects.strict_reader import read_ref_chunk
 from tract.refs.names import HEAD, TRACTS, check_ref
 from tract.refs.operations import shown
 from tract.refs.ref_files import parse_line

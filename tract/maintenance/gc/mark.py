@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeAlias
 from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue
 from tract.objects.id import ID_SIZE, Kind, ObjectId
-from tract.objects.model import Commit, CommitOperation, Node, Role, named_by, read_commit, read_node
+from tract.objects.model import Commit, CommitOperation, Node, Role, named_by
+from tract.objects.strict_reader import read_commit, read_node
 from tract.storage.shallow import Cut
 
 REPORT_EVERY = 4096

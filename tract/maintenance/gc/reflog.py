@@ -8,7 +8,8 @@ from itertools import dropwhile, islice
 
 from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation, read_operation
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, Step, new_operation
+from tract.objects.strict_reader import read_operation
 from tract.reflog import TAKEN
 from tract.refs.names import HEAD, ORIG_HEAD
 from tract.refs.operations import unfold_operation

@@ -13,7 +13,8 @@ from tract.maintenance.gc.plan import GCPlan, database, operation_refs
 from tract.maintenance.gc.reflog import ReflogFilter, fold_operations, operations_after, operations_since
 from tract.maintenance.gc.settled import Settled
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, read_commit
+from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue
+from tract.objects.strict_reader import read_commit
 from tract.reflog import RELEASED
 from tract.refs.names import HEADS, split_tract
 from tract.refs.store import RefEdit

@@ -22,7 +22,8 @@ from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId
 from tract.objects.json import ascii_json
 from tract.objects.message_format import JSON
-from tract.objects.model import RefValue, named_by, read_operation, shown
+from tract.objects.model import RefValue, named_by, shown
+from tract.objects.strict_reader import read_operation
 from tract.refs.names import HEAD
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_range

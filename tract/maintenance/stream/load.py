@@ -30,11 +30,9 @@ from tract.objects.model import (
     RefValue,
     named_by,
     new_operation,
-    read_commit,
-    read_node,
-    read_operation,
     shown,
 )
+from tract.objects.strict_reader import read_commit, read_node, read_operation
 from tract.refs.names import HEAD, HEADS, check_ref, split_tract
 from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefEdit
