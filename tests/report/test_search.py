@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.making import call
-from tract import ContentValidationError, SearchHit, Session, SessionError, Tract
+from tract import ContentValidationError, SearchHit, Session, SessionError, Tract, TractError
+from tract.history.context import context_at, entries
+from tract.history.tracts import in_tract, tract_times
+from tract.history.walk import ancestors
+from tract.messages import message_text
+from tract.messages.message import message_in
+from tract.objects.strict_reader import read_blob
+from tract.refs.names import HEADS, SPAWN_REF, tract_name
+from tract.repo import Repository
 
 
 @pytest.fixture
@@ -144,3 +156,130 @@ def test_what_nobody_reaches_is_not_found_though_the_store_has_it(tmp_path: Path
 
     with Session.open(tmp_path) as session:
         assert [] == session.search("needle")
+
+
+KINDS: tuple[dict[str, Any], ...] = (
+    {"role": "user", "content": "the order 4711 took 60 days, née Łoś ﬂ 日本語 Straße"},
+    {"role": "tool", "tool_call_id": "c1", "content": 'as text: {"n": 12, "ok": true}\nnothing'},
+    {"content_type": "dialogue", "role": "assistant", "text": "nothing\tto report: \\n 1e5"},
+    {"content_type": "freeform", "payload": {"count": 12345, "none": None, "ok": True, "pi": 3.25, "t": "a\nbell\u0007\"q\" é"}},
+    {"content_type": "tool_io", "tool_name": "zip_all", "direction": "call", "payload": {"n": 77777, "deep": [{"x": False}, 1e22]}},
+    {"content_type": "tool_io", "tool_name": "zip_all", "direction": "result", "payload": {"n": -8}, "status": "error"},
+    {"content_type": "reasoning", "text": "let me see"},
+    {"content_type": "session", "session_type": "start", "summary": "begun", "decisions": ["one"], "failed_approaches": ["two"], "next_steps": ["three"]},
+    {"content_type": "artifact", "artifact_type": "code", "content": "x = `1`", "language": "python"},
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "g", "arguments": '{"q":"line\\nneedle","n":5}'}}]},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "x1", "name": "fetch", "input": {"limit": 98765, "q": "tab\there\nnext", "on": False}}]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "x1", "is_error": True, "content": [{"type": "text", "text": "boom"}]}]},
+    {"role": "assistant", "content": [{"type": "thinking", "thinking": "a thought", "signature": "s"}, {"type": "text", "text": "said"}]},
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.example/cat.png"}}, {"type": "text", "text": "look"}]},
+    {"role": "user", "content": [{"type": "document", "source": {"type": "url", "url": "https://x.example/a.pdf"}}]},
+    {"type": "function_call", "call_id": "r1", "name": "find", "arguments": '{"n": 31}'},
+    {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "in short"}]},
+)  # fmt: skip
+
+
+def test_a_search_finds_what_a_look_at_every_message_finds(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    with Tract.open(tmp_path) as t:
+        for kind in KINDS[:12]:
+            t.commit(kind)
+        t.gc()
+        for kind in KINDS[12:]:
+            t.commit(kind)
+
+    with Session.open(tmp_path) as session:
+        every = session.search("")
+        assert len(KINDS) == len(every)
+        for _ in range(1500):
+            text = chance.choice(every).text
+            start = chance.randrange(len(text))
+            word = text[start : start + chance.randint(1, 9)]
+            for case in (True, False):
+                pattern = re.compile(re.escape(word), 0 if case else re.IGNORECASE)
+                expected = [hit.commit_hash for hit in every if pattern.search(hit.text)]
+                assert expected == [hit.commit_hash for hit in session.search(word, case=case)], word
+        for tool in ("zip_all", "fetch", "g", "find", "nobody"):
+            expected = [hit.commit_hash for hit in every if hit.text.startswith(f"{tool}(")]
+            assert expected == [hit.commit_hash for hit in session.search("", tool=tool)]
+
+
+def looked_through(session: Session) -> list[tuple[str, str, str]]:
+    """Tract, commit and text of every message, found by walking all there is."""
+    root = session.get_tract("root").repository
+    found: dict[str, tuple[str, str, str]] = {}
+
+    def take(repo: Repository, id: bytes, content: bytes) -> None:
+        text = message_text(message_in(read_blob(content, repo.objects.read(content))))
+        found.setdefault(id.hex(), (repo.tract, id.hex(), text))
+
+    repos = [in_tract(root, tract_name(prefix)) for prefix in tract_times(root)]
+    histories = [
+        list(ancestors(repo, [tip for _, tip in repo.local_refs(HEADS) if isinstance(tip, bytes)])) for repo in repos
+    ]
+    for repo, history in zip(repos, histories, strict=True):
+        for id, commit in history:
+            if commit.content is not None and commit.operation not in ("note", "record"):
+                take(repo, id, commit.content)
+    for repo, history in zip(repos, histories, strict=True):
+        spawn = repo.ref(SPAWN_REF)
+        cuts = [id for id, _ in history if id in repo.shallow.cuts and repo.shallow.cuts[id].grade == "parents"]
+        for id in [*cuts, *([spawn] if isinstance(spawn, bytes) else [])]:
+            for message, content in entries(repo, context_at(repo, id)):
+                take(repo, message, content)
+    return list(found.values())
+
+
+WORDS = ("apple", "pear", "plum")
+
+
+def act(t: Tract, tracts: list[Tract], chance: random.Random) -> None:
+    """Do something to a tract that changes what is found in it."""
+    here = t.log(limit=1)[0]
+    match chance.randrange(12):
+        case 0:
+            t.edit(here, say(chance))
+        case 1:
+            t.branch(f"b{chance.randrange(10**6)}")
+        case 2:
+            t.switch(chance.choice([branch.name for branch in t.list_branches()]))
+        case 3:
+            t.merge(chance.choice([branch.name for branch in t.list_branches()]))
+        case 4:
+            t.compress(content="plum", keep_recent=1, force=True)
+        case 5 if len(tracts) < 4:
+            tracts.append(t.spawn("look", name=f"x{len(tracts)}"))
+        case 6:
+            t.annotate(here, chance.choice(["pinned", "skip"]))
+        case 7:
+            t.gc(archive_retention_days=chance.choice([0, None]))
+        case _:
+            t.user(say(chance))
+
+
+def say(chance: random.Random) -> str:
+    return f"{chance.choice(WORDS)} {chance.randrange(10**6)}"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_search_goes_through_every_history_there_is(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    session = Session.open(tmp_path)
+    tracts = [session.get_tract("root")]
+    tracts[0].user(say(chance))
+    for _ in range(90):
+        t = chance.choice(tracts)
+        with suppress(TractError):  # what cannot be done where HEAD is
+            act(t, tracts, chance)
+
+    expected = looked_through(session)
+    assert len(expected) > 20
+    for text in (*WORDS, "", "pl", "a"):
+        wanted = [one for one in expected if text in one[2]]
+        hits = [(hit.tract_id, hit.commit_hash, hit.text) for hit in session.search(text)]
+        assert sorted(wanted) == sorted(hits)
+        assert [one for one, _ in groupby(wanted, key=itemgetter(0))] == [
+            one for one, _ in groupby(hits, key=itemgetter(0))
+        ]
+        assert hits[:7] == [(hit.tract_id, hit.commit_hash, hit.text) for hit in session.search(text, limit=7)]
+    session.close()

@@ -1,4 +1,4 @@
-"""Folded chunks whose ids follow each other: told from all others, and read as what they are."""
+"""Folded chunks whose ids follow each other, and commits of common forms: told from all others, and read as what they are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.objects.model import Node, new_node
-from tract.storage.folding import Rows, ordinals_in, rows_in
+from tract.objects.model import FIRST_TIME, LAST_TIME, Commit, CommitOperation, Node, Refs, new_commit, new_node
+from tract.storage.folding import FoldedOutline, Rows, ordinals_in, outline_in, rows_in
 from tract.storage.pack_writer import fold
 
 OWN = 5000
@@ -63,3 +63,79 @@ def test_any_bytes_are_in_rows_only_where_their_ordinals_are(tail: bytes, number
 
     if rows is not None:
         assert entries(rows.commit, rows.blob, rows.number) == ordinals_in(data, OWN)
+
+
+def numbered(ordinal: int) -> bytes:
+    return ordinal.to_bytes(32, "big")
+
+
+@st.composite
+def commits(draw: st.DrawFn) -> Commit:
+    """Commits of all operations, with the ids of objects 0 to 9,000 of the pack, and of some that it does not have."""
+    ids = st.integers(0, 9000).map(numbered) if draw(st.booleans()) else st.integers(0, 12_000).map(numbered)
+    some = st.none() | ids
+    operation = draw(st.sampled_from(list(CommitOperation)))
+    return Commit(
+        operation=operation,
+        parents=tuple(draw(st.lists(ids, min_size=draw(st.integers(0, 1)), max_size=2))),
+        content=draw(some),
+        target=draw(some),
+        tree=draw(some),
+        open=tuple(draw(st.lists(st.tuples(ids, ids), max_size=20).map(lambda pairs: [id for pair in pairs for id in pair]))),
+        generation=draw(st.integers(1, 2**63 - 1) | st.sampled_from([1, 127, 128, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32])),
+        time=draw(st.integers(FIRST_TIME, LAST_TIME) | st.just(1_790_000_000_000_000)),
+        author=draw(st.text(max_size=5)),
+        message=draw(st.none() | st.text(max_size=5)),
+        metadata=draw(st.none() | st.just({"a": 1})),
+        refs=Refs(None, (draw(ids), "blob")) if operation is CommitOperation.RECORD and draw(st.booleans()) else None,
+    )  # fmt: skip
+
+
+def folded_commit(commit: Commit) -> bytes:
+    def ordinal_of(id: bytes) -> int | None:
+        ordinal = int.from_bytes(id, "big")
+        return ordinal if ordinal <= 9000 else None
+
+    return fold(new_commit(commit).payload, OWN, ordinal_of)
+
+
+@given(commits())
+def test_an_outline_of_a_common_form_is_that_of_the_commit(commit: Commit) -> None:
+    found = outline_in(folded_commit(commit), OWN)
+
+    if found is not None:
+        outline = found.operation, (numbered(found.parent),), numbered(found.content), found.generation, found.time
+        assert outline == (commit.operation, commit.parents, commit.content, commit.generation, commit.time)
+
+
+@given(st.integers(0, 40), st.booleans(), st.sampled_from([1, 128, 300, 70_000]))
+def test_what_appends_edits_and_notes_lie_as_is_a_common_form(open_: int, has_tree: bool, generation: int) -> None:
+    ids = [numbered(1000 + at) for at in range(2 * open_)]
+    appended = Commit(
+        operation=CommitOperation.APPEND,
+        parents=(numbered(4999),),
+        content=numbered(77),
+        target=None,
+        tree=numbered(8000) if has_tree else None,
+        open=tuple(ids),
+        generation=generation,
+        time=1_790_000_000_000_000,
+        author="me",
+    )
+    for commit in (
+        appended,
+        appended._replace(operation=CommitOperation.EDIT, target=numbered(12), message="why"),
+        appended._replace(operation=CommitOperation.NOTE, target=numbered(12)),
+    ):
+        expected = FoldedOutline(commit.operation, 4999, 77, generation, commit.time)
+        assert expected == outline_in(folded_commit(commit), OWN)
+
+
+@given(st.binary(max_size=60), st.integers(0, 6), st.integers(0, 60))
+def test_any_bytes_have_an_outline_or_none(tail: bytes, number: int, cut: int) -> None:
+    outline_in(tail, OWN)
+    outline_in(struct.pack("<H", number) + tail, OWN)
+    whole = Commit(
+        CommitOperation.APPEND, (numbered(1),), numbered(2), None, None, (), 300, 1_790_000_000_000_000, "me"
+    )
+    outline_in(folded_commit(whole)[:cut], OWN)

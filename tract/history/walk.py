@@ -75,11 +75,19 @@ def _walk(
     while ready:
         id = heapq.heappop(ready)[2]
         commit = read(id)
+        del waiting[id]
         yield id, commit
+        if not waiting:  # all that is still to come is behind this commit: most of a history is such a line
+            while len(commit.parents) == 1:
+                parent = commit.parents[0]
+                older = read(parent)
+                _check_above(id, commit, older)
+                id, commit = parent, older
+                yield id, commit
+            untold[:] = [(-commit.generation, id)]
         for parent in _parents(commit, first_parent):
             older = read(parent)
-            if older.generation >= commit.generation:
-                raise ObjectCorruptError(f"commit {id.hex()}", "its generation is not above its parent's")
+            _check_above(id, commit, older)
             tell_parents(1 + older.generation)
             waiting[parent] -= 1
             if not waiting[parent]:
@@ -103,6 +111,11 @@ def in_date_order(found: Mapping[ObjectId, Commit], *, first_parent: bool = Fals
                 waiting[parent] -= 1
                 if not waiting[parent]:
                     heapq.heappush(ready, _by_date(parent, found[parent]))
+
+
+def _check_above(id: ObjectId, commit: Commit | Outline, parent: Commit | Outline) -> None:
+    if parent.generation >= commit.generation:
+        raise ObjectCorruptError(f"commit {id.hex()}", "its generation is not above its parent's")
 
 
 def _parents(commit: Commit | Outline, first_parent: bool) -> tuple[ObjectId, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import TypedDict, Unpack
+from typing import NamedTuple, TypedDict, Unpack
 
 from tract.config import check_keywords
 from tract.errors import ContentValidationError
@@ -24,6 +24,7 @@ from tract.objects.model import CommitOperation, Object
 from tract.objects.strict_reader import decode_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
+from tract.report.search_words import test_for, words_of
 
 _TOGETHER = 256
 """How many messages are read at once."""
@@ -69,7 +70,7 @@ class SearchOptions(TypedDict, total=False):
 def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
     """The messages that have *text* in them: tract by tract, the root tract first, in each the newest first. An empty text is in every message.
 
-    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history. What a tract that was spawned began with is looked at last, as it was then.
+    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history. What a tract that was spawned began with is looked at last, as it was then, and so is what was in the context where gc cut history.
     """
     check_keywords("search", options, SearchOptions)
     regex, case = options.get("regex", False), options.get("case", False)
@@ -80,19 +81,20 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     if not isinstance(text, str):
         raise ContentValidationError(f"what is searched for must be text, not {type(text).__name__}")
     pattern = _pattern(text, regex=regex, case=case)
-    test = _prefilter(_words_of(text) if regex else re.findall(r"\w+", text), case=case)
+    words = words_of(text) if regex else re.findall(r"\w+", text)
+    test = test_for(words, case=case) or test_for(re.findall(r"\w+", tool or ""), case=True)
     holding = None if test is None else repo.objects.holding(test)
     if holding is not None and not holding:
         return []
     earliest = None if since is None else microseconds(since, "since")
     prefixes = list(tract_times(repo)) if tract is None else [in_tract(repo, tract).prefix]
     seen: set[ObjectId] = set()
-    tracts = [replace(repo, tract=tract_name(prefix), prefix=prefix) for prefix in prefixes]
+    tracts = [_Looked(replace(repo, tract=tract_name(prefix), prefix=prefix), holding, seen, []) for prefix in prefixes]
     hits = (
         hit
         for found in (_said_in, _begun_with)
         for one in tracts
-        for hit in _hits(one, found(one, seen), pattern, holding, earliest)
+        for hit in _hits(one.repo, found(one), pattern, earliest)
         if (role is None or hit[1].role == role) and (tool is None or tool in _tools(hit[1]))
     )
     return [hit for hit, _ in islice(hits, limit)]
@@ -105,51 +107,14 @@ def _pattern(text: str, *, regex: bool, case: bool) -> re.Pattern[str]:
         raise ContentValidationError(f"{text!r} is no regular expression: {exc}") from None
 
 
-_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\w?\{[^}]*\}|\w[*?]|.", re.DOTALL)
-"""What a regular expression is made of, as far as it matters here: escapes, sets, and single characters with what may make them optional."""
-
-
-def _words_of(pattern: str) -> list[str]:
-    """Words that are in whatever matches the regular expression, as far as that is plain to see."""
-    if re.search(r"\\[xuUN0-9]|\(\?[a-zA-Z]*[ix]", pattern):
-        return []  # characters by their codes, or blanks and comments that mean nothing
-    words, depth = [""], 0
-    for token in _TOKEN.findall(pattern):
-        if token == "|" and depth == 0:
-            return []
-        depth += (token == "(") - (token == ")")
-        if depth == 0 and len(token) == 1 and (token.isalnum() or token == "_"):
-            words[-1] += token
-        else:
-            words.append("")
-    return words
-
-
-def _prefilter(words: Sequence[str], *, case: bool) -> Callable[[bytes], object] | None:
-    """A test that a message's bytes must pass: they have the longest of *words* in them, for nothing changes a word on its way to what is read."""
-    longest = max(words, key=len, default="")
-    if not longest or not (case or longest.isascii()):
-        return None
-    needle = longest.encode()
-    if case:
-        return lambda payload: needle in payload
-    lowered = needle.lower()
-    return lambda payload: lowered in payload.lower()
-
-
 def _hits(
     repo: Repository,
     said: Iterator[tuple[ObjectId, ObjectId]],
     pattern: re.Pattern[str],
-    holding: set[ObjectId] | None,
     earliest: int | None,
 ) -> Iterator[tuple[SearchHit, Message]]:
     """The hits among commits and their contents."""
-    messages = (
-        one
-        for one in said
-        if (holding is None or one[1] in holding) and (earliest is None or repo.outline(one[0]).time >= earliest)
-    )
+    messages = (one for one in said if earliest is None or repo.outline(one[0]).time >= earliest)
     while some := list(islice(messages, _TOGETHER)):
         payloads = repo.objects.payloads([content for _, content in some], "blob")
         for (id, content), payload in zip(some, payloads, strict=True):
@@ -162,25 +127,41 @@ def _hits(
                 yield found, message
 
 
-def _said_in(repo: Repository, seen: set[ObjectId]) -> Iterator[tuple[ObjectId, ObjectId]]:
+class _Looked(NamedTuple):
+    """A tract that is looked through: for messages of *holding*, or all of them where that is None; *seen* are the commits that were looked at, and *cut* those at which gc cut its history."""
+
+    repo: Repository
+    holding: set[ObjectId] | None
+    seen: set[ObjectId]
+    cut: list[ObjectId]
+
+
+def _said_in(tract: _Looked) -> Iterator[tuple[ObjectId, ObjectId]]:
     """The commits with a message that the tract's branches lead to and nobody looked at yet, and their contents."""
+    repo, holding, seen, _ = tract
+    cuts = repo.shallow.cuts
     tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
     tip = repo.head()[1]
     for id, commit in outlines(repo, [*tips, *([] if tip is None else [tip])]):
-        if id not in seen:
-            seen.add(id)
-            if commit.content is not None and commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD):
-                yield id, commit.content
+        if id in cuts and cuts[id].grade == "parents":
+            tract.cut.append(id)
+        if id in seen:
+            continue
+        seen.add(id)
+        content = commit.content
+        if content is None or (holding is not None and content not in holding):
+            continue
+        if commit.operation not in (CommitOperation.NOTE, CommitOperation.RECORD):
+            yield id, content
 
 
-def _begun_with(repo: Repository, seen: set[ObjectId]) -> Iterator[tuple[ObjectId, ObjectId]]:
-    """The messages that a tract that was spawned began with, where nobody looked at their commits or their chunk yet."""
+def _begun_with(tract: _Looked) -> Iterator[tuple[ObjectId, ObjectId]]:
+    """The messages that the tract's history begins with, which its branches do not lead to: those it was spawned with, and those of the contexts where history was cut."""
+    repo, holding, seen, cut = tract
     spawn = repo.ref(SPAWN_REF)
-    if not isinstance(spawn, bytes):
-        return
-    commit = repo.commit(spawn)
-    stack = [] if commit.tree is None else [commit.tree]
-    items = [commit.open]
+    begins = [repo.commit(id) for id in [*cut, *([spawn] if isinstance(spawn, bytes) else [])]]
+    items = [commit.open for commit in begins]
+    stack = [commit.tree for commit in begins if commit.tree is not None]
     while stack:
         id = stack.pop()
         if id not in seen:
@@ -192,7 +173,8 @@ def _begun_with(repo: Repository, seen: set[ObjectId]) -> Iterator[tuple[ObjectI
         for message, content in zip(some[::2], some[1::2], strict=True):
             if message not in seen:
                 seen.add(message)
-                yield message, content
+                if holding is None or content in holding:
+                    yield message, content
 
 
 def _hit(repo: Repository, id: ObjectId, message: Message, pattern: re.Pattern[str]) -> SearchHit | None:

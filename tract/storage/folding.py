@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from tract.objects.codec import pack
 from tract.objects.id import ID_SIZE, ObjectId
-from tract.objects.model import Node, new_node
+from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, new_commit, new_node
 
 # An id in msgpack: a byte string of 32.
 ID_HEAD = b"\xc4\x20"
@@ -114,6 +115,84 @@ def _row_form(number: int) -> _RowForm | None:
     ones = sum(1 << 64 * entry for entry in range(number // 2))
     steps = sum((entry << 32 | entry) << 64 * entry for entry in range(number // 2))
     return _RowForm(ones, steps, end)
+
+
+class FoldedOutline(NamedTuple):
+    """The outline of a commit with one parent, with ordinals in the place of the parent's id and the content's."""
+
+    operation: str
+    parent: int
+    content: int
+    generation: int
+    time: int
+
+
+def outline_in(folded: bytes, ordinal: int) -> FoldedOutline | None:
+    """The outline of the folded commit *ordinal*, where it is of a common form and all of its ids were taken out; None for any other.
+
+    So lie nearly all commits, and most of reading one would be its open entries, which no walk needs.
+    """
+    number = int.from_bytes(folded[:2], "little")
+    at = 2 + 4 * number
+    for operation, form in _commit_forms(number):
+        if folded.startswith(form, at):
+            return _outline_from(operation, folded, ordinal, at + len(form))
+    return None
+
+
+def _outline_from(operation: str, folded: bytes, ordinal: int, at: int) -> FoldedOutline | None:
+    """The outline of a commit of a common form, whose generation is at offset *at*."""
+    try:
+        parent, content = _TWO_DISTANCES(folded, 2)
+        generation, head, time = _GENERATION_AND_TIME.get(folded[at], _SMALL_GENERATION)(folded, at)
+    except (struct.error, IndexError):
+        return None  # whoever reads it is told
+    if head != _EIGHT_BYTES or time > LAST_TIME:
+        return None
+    return FoldedOutline(operation, ordinal - parent, ordinal - content, generation, time)
+
+
+_TWO_DISTANCES = struct.Struct("<ii").unpack_from
+# A generation in msgpack, by its first byte where it is not below 128; then the first byte of a time, and the time.
+_SMALL_GENERATION = struct.Struct(">BBQ").unpack_from
+_GENERATION_AND_TIME = {
+    0xCC: struct.Struct(">xBBQ").unpack_from,
+    0xCD: struct.Struct(">xHBQ").unpack_from,
+    0xCE: struct.Struct(">xIBQ").unpack_from,
+}
+_EIGHT_BYTES = 0xCF
+
+
+@lru_cache(256)
+def _commit_forms(number: int) -> list[tuple[str, bytes]]:
+    """The operations of the commits that have so many ids, parent and content first, and each one's gaps and its rest as far as the generation."""
+    forms = ((CommitOperation.APPEND, 0), (CommitOperation.NOTE, 1), (CommitOperation.EDIT, 1))
+    return [
+        (operation.value, _commit_form(operation, number, targets))
+        for operation, targets in forms
+        if 2 + targets <= number <= _MOST_IN_CHUNK
+    ]
+
+
+def _commit_form(operation: CommitOperation, number: int, targets: int) -> bytes:
+    id = ObjectId(bytes(ID_SIZE))
+    left = number - 2 - targets
+    commit = Commit(
+        operation=operation,
+        parents=(id,),
+        content=id,
+        target=id if targets else None,
+        tree=id if left % 2 else None,
+        open=(id,) * (left - left % 2),
+        generation=1,
+        time=1,
+        author="",
+    )
+    *parts, end = new_commit(commit).payload.removesuffix(_FORM_END).split(ID_HEAD + id)
+    return struct.pack(f"<{number}H", *map(len, parts)) + b"".join(parts) + end
+
+
+_FORM_END = pack((1, 1, "", None, None))[1:]
 
 
 def with_ordinals(folded: bytes, ordinal: int) -> bytes:

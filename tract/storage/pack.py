@@ -48,7 +48,7 @@ from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import NewObject, Node, Object, Outline
 from tract.objects.strict_reader import checked_node, outlines_in, read_node
-from tract.storage.folding import ordinals_in, put_back, rows_in, with_ordinals
+from tract.storage.folding import ordinals_in, outline_in, put_back, rows_in, with_ordinals
 from tract.storage.pack_index import SEAL_SIZE, ObjectIndex, check_magic
 from tract.storage.payloads import Chunks, Run
 from tract.storage.shared_file import SharedFile
@@ -391,14 +391,26 @@ class Pack:
         row, data, ends = self._frame_of(ordinal)
         if self._kind(row) != "commit":
             return {}
-        payloads = [data[start:end] for start, end in pairwise(ends)]
+        parts = [data[start:end] for start, end in pairwise(ends)]
         try:
-            if row.codec == FOLDED:
-                payloads = [with_ordinals(part, row.first + at) for at, part in enumerate(payloads)]
-            found = outlines_in(payloads, self.id_at)
+            found = self._outlines_of(row, parts) if row.codec == FOLDED else outlines_in(parts, self.id_at)
         except (ValueError, TypeError, struct.error):
             return {}  # whoever reads the commit is told
         return dict(zip(self._ids_from(row.first, row.number), found, strict=True))
+
+    def _outlines_of(self, row: FrameRow, parts: Sequence[bytes]) -> list[Outline]:
+        """The outlines of the folded commits of a frame: of those of a common form without putting their payloads together."""
+        short = [outline_in(part, at) for at, part in enumerate(parts, row.first)]
+        parents = iter(self._ids_of([one.parent for one in short if one is not None]))
+        contents = iter(self._ids_of([one.content for one in short if one is not None]))
+        payloads = [with_ordinals(parts[at], row.first + at) for at, one in enumerate(short) if one is None]
+        others = iter(outlines_in(payloads, self.id_at))
+        return [
+            next(others)
+            if one is None
+            else Outline(one.operation, (next(parents),), next(contents), one.generation, one.time)
+            for one in short
+        ]
 
     def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
         """The blobs whose payload passes *test*, and those of frames that are damaged."""
@@ -460,6 +472,16 @@ class Pack:
 
     def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
         """The ids with those ordinals; where they are is remembered, for what an object names is mostly read next."""
+        ids = self._ids_of(ordinals)
+        if len(self._hints) > _KEPT_HINTS:
+            self._hints.clear()
+        self._hints.update(zip(ids, ordinals, strict=True))
+        return ids
+
+    def _ids_of(self, ordinals: Sequence[int]) -> list[ObjectId]:
+        """The ids with those ordinals."""
+        if _follow_each_other(ordinals):
+            return list(self._ids_from(ordinals[0], len(ordinals)))
         blocks = self._blocks
         try:  # nearly always they are in memory, and then this is a third of the time that ``id_at`` takes for each
             ids = [
@@ -468,12 +490,7 @@ class Pack:
             ]
         except KeyError:
             ids = []
-        if len(ids) < len(ordinals) or b"" in ids:
-            ids = [self.id_at(ordinal) for ordinal in ordinals]
-        if len(self._hints) > _KEPT_HINTS:
-            self._hints.clear()
-        self._hints.update(zip(ids, ordinals, strict=True))
-        return ids
+        return ids if len(ids) == len(ordinals) and b"" not in ids else [self.id_at(ordinal) for ordinal in ordinals]
 
     def _frame_of(self, ordinal: int) -> Frame:
         number = bisect_right(self._firsts, ordinal) - 1
@@ -515,6 +532,13 @@ class Pack:
         """Let go of the files."""
         self._file.close()
         self._index.close()
+
+
+def _follow_each_other(ordinals: Sequence[int]) -> bool:
+    """Whether each of several ordinals is one above that before."""
+    if len(ordinals) < 2 or not 0 <= ordinals[0] == ordinals[-1] - len(ordinals) + 1:
+        return False
+    return ordinals == list(range(ordinals[0], ordinals[-1] + 1))
 
 
 def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
