@@ -416,6 +416,18 @@ def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, ne
     assert most >= len([name for name in loaded if name.split(".")[0] == "tract"])
 
 
+def test_a_completion_loads_no_command_but_the_one_that_was_typed(tmp_path):
+    program = "import sys; from tract.cli.main import main; main(()); print(*sys.modules)"
+    asked = {"_TRACT_COMPLETE": "complete_bash", "COMP_WORDS": "tract log --onel", "COMP_CWORD": "2"}
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path), **asked})  # fmt: skip
+
+    *found, loaded = done.stdout.splitlines()
+    assert ["--oneline"] == found
+    commands = [name for name in loaded.split() if name.startswith(("tract.cli.porcelain.", "tract.cli.plumbing."))]
+    assert ["tract.cli.porcelain.log"] == commands
+
+
 def test_shells_can_ask_for_completions(tmp_path):
     done = tract(cwd=tmp_path, _TRACT_COMPLETE="complete_bash", COMP_WORDS="tract sta", COMP_CWORD="1")
     # The shell is found among the processes above: there must be one, also where the tests run without.

@@ -48,9 +48,11 @@ def complete(console: Console, argv: Sequence[str]) -> int:
 
     # The options that stand before a command: what they say counts for what completes the words behind them.
     app.callback()(as_function(Command(lambda *_: DONE, (*_BEFORE, TRACT, BRANCH)), lambda _: None, completer))
+    typed = _typed()
     for name, entry in ENTRIES.items():
-        command: Command = import_module(entry.module).COMMAND
-        command = with_common(command)
+        command = Command(lambda *_: DONE, ())
+        if name in typed:  # what another command takes need not be known, and to load all takes half a second
+            command = with_common(import_module(entry.module).COMMAND)
         app.command(name, short_help=entry.summary)(as_function(command, lambda _: None, completer))
     before = _start_files(console)
     status = _say(app, argv, "tract", console)
@@ -58,6 +60,11 @@ def complete(console: Console, argv: Sequence[str]) -> int:
         if before.get(path) != at:
             console.line(f"'{path}' was changed, so that your shell reads it")
     return status
+
+
+def _typed() -> str:
+    """The command line that is to be completed, as the shells give it to typer: in the environment of the process."""
+    return " ".join(os.environ.get(name, "") for name in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS"))
 
 
 def _start_files(console: Console) -> dict[str, float]:
