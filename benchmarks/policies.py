@@ -59,7 +59,7 @@ register_policy_class("Idle", Idle)
 class Unasked(Tract):
     """A handle that never looks whether there are policies."""
 
-    def _fire(self, _: Any) -> None:
+    def _fire(self, *_: Any) -> None:
         pass
 
     def _check_required(self) -> None:

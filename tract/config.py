@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 from tract.errors import ConfigError
@@ -84,6 +85,12 @@ class TokenBudgetConfig:
         except ValueError:
             known = ", ".join(action.value for action in BudgetAction)
             raise ConfigError(f"budget action {self.action!r} is unknown; known are {known}") from None
+
+
+@lru_cache(maxsize=64)
+def _budget_of(max_tokens: int) -> TokenBudgetConfig:
+    """The budget that a number is; every commit asks, and policies do."""
+    return TokenBudgetConfig(max_tokens)
 
 
 Scan = Literal["list", "replace", "refuse"]
@@ -257,9 +264,8 @@ class TractConfig:
     @property
     def budget(self) -> TokenBudgetConfig | None:
         """The token budget in its long form."""
-        if self.token_budget is None or isinstance(self.token_budget, TokenBudgetConfig):
-            return self.token_budget
-        return TokenBudgetConfig(self.token_budget)
+        given = self.token_budget
+        return given if given is None or isinstance(given, TokenBudgetConfig) else _budget_of(given)
 
     def changed(self, by: TractConfig) -> TractConfig:
         """These settings with those that *by* was given in their place."""

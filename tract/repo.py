@@ -243,16 +243,16 @@ class Repository:
         """The ref HEAD is on (None where it is detached) and the commit it is at (None where there is none yet)."""
         read, prefix = self.refs.read, self.prefix
         value = self.branch or read(prefix + HEAD)
-        if isinstance(value, bytes):
-            return None, value
-        if value is None and self.prefix:
+        if isinstance(value, str):
+            tip = read(prefix + value)
+            if isinstance(tip, str):
+                raise ObjectCorruptError(prefix + value, "a branch must not be symbolic")
+            return value, tip
+        if value is None and prefix:
             raise SessionError(f"there is no tract named '{self.tract}' any more")
         if value is None:
             raise ObjectCorruptError(HEAD, "there is no such ref")
-        tip = read(prefix + value)
-        if isinstance(tip, str):
-            raise ObjectCorruptError(self.prefix + value, "a branch must not be symbolic")
-        return value, tip
+        return None, value
 
     def local_refs(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
         """This tract's refs under *prefix*, named without the tract's own prefix."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tract.agents.actions import Action, check_autonomy
@@ -18,9 +18,9 @@ from tract.transaction import Transaction
 class Asking:
     """Which policy is asked, and in which thread; *changed* says what it tried to change, caught or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Sequence[Policy] = ()) -> None:
+        self._policies = policies
         self.at = 0
-        self.name = ""
         self.thread = 0
         self.changed: str | None = None
         self.is_over = False
@@ -33,7 +33,8 @@ class Asking:
     def refuse(self, tx: Transaction) -> None:
         """Prevent *tx*, which a policy began."""
         self.changed = f"it tried to change the tract while it looked: {tx.reason}"
-        raise PolicyExecutionError(f"policy '{self.name}' may only look, and tried to change the tract: {tx.reason}")
+        name = self._policies[self.at].name
+        raise PolicyExecutionError(f"policy '{name}' may only look, and tried to change the tract: {tx.reason}")
 
 
 def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any:
@@ -63,9 +64,8 @@ def runs_apart(action: Action, settings: AgentSettings) -> bool:
 
 def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     """What *policy* wants of *tract*, or why it cannot tell."""
-    state = Asking()
+    state = Asking([policy])
     try:
-        state.name = policy.name
         looking = tract if is_builtin(policy) else tract.only_looking(state.refuse)
         wanted = only_looking(tract.repository, state, lambda: ask_one(policy, looking))
     except PolicySkip as exc:

@@ -24,7 +24,8 @@ from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import Policy, PolicySkip
 from tract.agents.policy_log import Outcome, Trigger, add_log_entry, write_log_entry
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable, tell_stale
-from tract.agents.roster import Roster, read_look, save_look
+from tract.agents.rest import Rest
+from tract.agents.roster import Roster, read_looks, save_looks
 from tract.agents.settings import AgentSettings
 from tract.agents.standing import is_standing
 from tract.agents.target import TractLike
@@ -63,15 +64,17 @@ class PolicyEngine:
         self.roster = Roster()
         self.proposals = ProposalTable()
         self.on_proposal: OnProposal | None = None
-        self.looked_at: ObjectId | None = None
-        """The commit about which all policies were asked last."""
+        self.looks: dict[str, ObjectId] = {}
+        """About which commit each policy was asked last."""
 
         self._others: tuple[tuple[str, RefValue], ...] = ()
         """Where the other branches were before the last compile."""
 
         self.before: ObjectId | None = None
-        """The same before the firing under way."""
+        """The same, before the firing under way, for the policy that is asked."""
 
+        self._looks_before = dict(self.looks)
+        self.rest = Rest()
         self.telling = Telling()
         self._asking = Asking()
         self._asked_at: tuple[ObjectId | None, ObjectId | None] = None, None
@@ -82,6 +85,7 @@ class PolicyEngine:
     def load(self, repo: Repository) -> AgentSettings:
         """Be as the store says now, and warn of policies that cannot be made here."""
         settings = self.roster.load(repo)
+        self.rest.end()
         self.telling.warnings += [] if self.roster.is_foreign else list(self.roster.problems.values())
         return settings
 
@@ -101,12 +105,12 @@ class PolicyEngine:
         self.roster.take_over(other.roster)
 
     def read_look(self, repo: Repository) -> None:
-        """Know at which commit a handle before this one asked."""
-        self.looked_at = read_look(repo) or self.looked_at
+        """Know about which commits a handle before this one asked."""
+        self.looks.update(read_looks(repo))
 
     def save_look(self, repo: Repository) -> None:
-        """Keep the commit about which all were asked, for the next handle."""
-        save_look(repo, self.looked_at, self.roster.tip)
+        """Keep about which commits the policies were asked, for the next handle."""
+        save_looks(repo, self.looks, self.roster.tip)
 
     def fire(self, tract: Target, trigger: Trigger) -> None:
         """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
@@ -118,9 +122,10 @@ class PolicyEngine:
             self.telling.last = []
             for _ in range(_MOST_ROUNDS):
                 self._again = False
-                if not _can_fire(tract.repository):
+                tip = _fires_at(tract.repository)
+                if tip is None:
                     return
-                self._round(tract, trigger)
+                self._round(tract, trigger, tip)
                 if not self._again:
                     return
         finally:
@@ -130,15 +135,14 @@ class PolicyEngine:
                 names = sorted({one.policy for one in self.telling.last})
                 emit("firing", tract.repository.place, since, trigger=trigger, policies=names, **counts)
 
-    def _round(self, tract: Target, trigger: Trigger) -> None:
-        repo = tract.repository
-        settings = self.roster.settings.read(repo)
-        asked = self._due(repo, trigger, settings)
+    def _round(self, tract: Target, trigger: Trigger, tip: ObjectId) -> None:
+        repo, settings = tract.repository, self.roster.now
+        due = asked = self._due(repo, trigger, settings, tip)
         wanted = 0
         while asked:
             found = self._ask(tract, asked, settings.max_seconds)
             if found is None:
-                return
+                break
             policy, asked = asked[found.at], asked[found.at :]
             wanted = wanted + 1 if found.at == 0 else 1
             want = Want(policy.name, trigger, found.action)
@@ -149,24 +153,30 @@ class PolicyEngine:
                 self.telling.failed(repo, want, f"it wanted more than {MOST_ACTIONS} actions in one firing")
             if not goes_on:
                 asked, wanted = asked[1:], 0
+        if trigger == "commit" and asked is due and self.roster.builtin:
+            self.rest.begin(repo, tip, self.roster.at["commit"], due, self.roster.builtin)
 
-    def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings) -> list[Policy]:
-        """The policies that are to be asked now; from here on the context at HEAD is the one they were asked about."""
-        asked = [policy for policy in self.roster.policies if policy.trigger == trigger]
-        others = _other_heads(repo) if trigger == "compile" else self._others
-        if trigger == "compile" and (_tip(repo) != self.looked_at or others != self._others):
-            late = [policy for policy in self.roster.policies if policy.trigger == "commit"]
-            asked = sorted([*late, *asked], key=lambda policy: policy.priority)
-        self._others = others
-        ready = [p for p in asked if not self.telling.is_held(p.name) and not self._is_cooling(repo, settings, p)]
-        self.before = self.looked_at
-        if ready == asked:
-            self.looked_at = _tip(repo)
+    def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings, tip: ObjectId) -> tuple[Policy, ...]:
+        """The policies that are to be asked now; from here on the context at *tip* is the one they were asked about."""
+        asked = self.roster.at[trigger]
+        if trigger == "commit":
+            asked = self.rest.wakes(repo, tip, asked)
+        else:
+            others = _other_heads(repo)
+            late = self.roster.at["commit"]
+            if others == self._others:
+                late = self.rest.wakes(repo, tip, tuple(one for one in late if self.looks.get(one.name) != tip))
+            self._others = others
+            asked = self.roster.in_order(late + asked)
+        ready = self.telling.not_held(asked)
+        if settings.cooldown_seconds:
+            ready = tuple(policy for policy in ready if not self._is_cooling(repo, settings, policy))
+        self._looks_before = dict(self.looks)
+        for policy in ready:
+            self.looks[policy.name] = tip
         return ready
 
     def _is_cooling(self, repo: Repository, settings: AgentSettings, policy: Policy) -> bool:
-        if not settings.cooldown_seconds:
-            return False
         last = self.telling.log.last_of(repo, policy.name)
         if last is None or last.outcome not in ("executed", "proposed"):
             return False
@@ -176,13 +186,14 @@ class PolicyEngine:
 
     def _ask(self, tract: Target, asked: Sequence[Policy], seconds: float) -> _Found | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
-        state = self._asking = Asking()
+        state = self._asking = Asking(asked)
         self._asked_at = _state(tract.repository)
 
         def ask() -> Any:
-            for at, policy in enumerate(asked):
-                state.at, state.name = at, policy.name
-                wanted = ask_one(policy, tract if policy.name in own else tract.only_looking(self._refuse))
+            watched = None if is_own else tract.only_looking(self._refuse)
+            for state.at, policy in enumerate(asked):
+                self.before = self._looks_before.get(policy.name)
+                wanted = ask_one(policy, tract if watched is None or policy.name in own else watched)
                 if wanted is not None or state.changed is not None or state.is_over:
                     return wanted
             return None
@@ -191,8 +202,9 @@ class PolicyEngine:
             return only_looking(tract.repository, state, ask)
 
         own = self.roster.builtin
+        is_own = self.roster.are_all_own(asked)
         try:
-            value = job() if own.issuperset([policy.name for policy in asked]) else run_within(seconds, job)
+            value = job() if is_own else run_within(seconds, job)
         except OverTimeError as exc:
             state.is_over = True
             return _Found(state.at, None, str(exc))
@@ -226,12 +238,20 @@ class PolicyEngine:
             tract.run_apart(lambda other: _act_apart(other, want))
             return False
         if is_free and needs_model(action) and want.trigger == "commit":
-            self.looked_at = self.before  # a model is never waited for inside a commit: the next compile asks again
+            self._ask_again(want.policy)  # a model is never waited for inside a commit: the next compile asks
             self._handled.pop(want.policy)
             return False
         if is_standing(tract, self.proposals, want.policy, action):
             return False
         return self._act(tract, want, settings)
+
+    def _ask_again(self, name: str) -> None:
+        """Take the policy *name* for one that was not asked this time."""
+        before = self._looks_before.get(name)
+        if before is None:
+            self.looks.pop(name, None)
+        else:
+            self.looks[name] = before
 
     def _act(self, tract: Target, want: Want, settings: AgentSettings) -> bool:
         """Run what is wanted, or propose it; whether the policy is to be asked again."""
@@ -312,7 +332,7 @@ def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:
     return tuple(one for one in repo.local_refs(HEADS) if one[0] != own)
 
 
-def _can_fire(repo: Repository) -> bool:
-    """Whether HEAD is on a branch with a commit, nothing is under way and the store may be written."""
+def _fires_at(repo: Repository) -> ObjectId | None:
+    """The commit HEAD is at; None where it is on no branch, something is under way, or the store may not be written."""
     branch, tip = repo.head()
-    return branch is not None and tip is not None and not repo.read_only and is_idle(repo)
+    return None if branch is None or repo.read_only or not is_idle(repo) else tip

@@ -7,10 +7,11 @@ A store keeps its name, the name of its class and its parameters; the class is o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from tract.agents.actions import Action
 from tract.agents.settings import PolicySetting
@@ -55,6 +56,25 @@ class Policy(Protocol):
 
     def evaluate(self, tract: Any) -> Action | None:
         """The action that is wanted of *tract* as it is now; None where there is nothing to do."""
+        ...
+
+
+class Calm(NamedTuple):
+    """A policy wants nothing before message number *messages* from now on comes, the context has so many *tokens*, or it is *until*, in microseconds.
+
+    It holds while plain messages are appended to the branch: messages of a user, a model or a tool.
+    """
+
+    messages: float = math.inf
+    tokens: float = math.inf
+    until: float = math.inf
+
+
+class OwnPolicy(Policy, Protocol):
+    """One of tract's own, which can say how long it need not be asked."""
+
+    def calm(self) -> Calm | None:
+        """Until when it wants nothing, where it wanted nothing just now; None where it cannot tell."""
         ...
 
 

@@ -61,7 +61,7 @@ class Committing(Handle):
             is_plain = "role" in content or "content_type" in content
         else:
             is_plain = isinstance(content, str) or hasattr(content, "content_type")
-        answer = None
+        answer, value = None, None
         if not is_plain:
             from tract.writing.answers import answer_drafts, given_answer
 
@@ -75,8 +75,9 @@ class Committing(Handle):
             with self._writing(looks=looks) as space:
                 if looks:
                     space.seen = self._seen_tip()
-                made = self._write(space, [draft(space, content, operation, **options)], content)[0]
-        self._fire("commit")
+                one = draft(space, content, operation, **options)
+                made, value = self._write(space, [one], content)[0], one.value
+        self._fire("commit", value)
         return made
 
     def extend(

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -261,8 +261,8 @@ class Handle:
                 _OPEN.set(one._outer)
         self._fire("commit")
 
-    def _fire(self, trigger: Literal["commit", "compile"]) -> None:
-        """Ask the policies; a handle alone has none."""
+    def _fire(self, trigger: Literal["commit", "compile"], content: Mapping[str, Any] | None = None) -> None:
+        """Ask the policies, after a commit of one message with its *content*; a handle alone has none."""
 
     def _is_silent(self) -> bool:
         """Whether the tract has neither policies nor an orchestrator that could be asked; a handle alone has none."""

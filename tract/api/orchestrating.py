@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -199,13 +199,13 @@ class Orchestrating(Policing):
 
     # Inside
 
-    def _fire(self, trigger: Literal["commit", "compile"]) -> None:
+    def _fire(self, trigger: Literal["commit", "compile"], content: Mapping[str, Any] | None = None) -> None:
         """Ask the policies, then the triggers."""
         refs = self._repo.refs
         is_quiet = trigger == "commit" and refs.note_moves == self._quiet_at
         if (is_quiet and self._is_early(self._own.made)) or self._is_silent():
             return
-        super()._fire(trigger)
+        super()._fire(trigger, content)
         told = refs.read(self._orchestrator_ref)
         if told is None or (trigger == "commit" and told == self._quiet.status and self._is_early(self._generation())):
             return

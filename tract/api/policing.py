@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -176,7 +176,8 @@ class Policing(Acting):
     def new_messages(self) -> list[MessageInfo]:
         """The messages that came, or were edited, since the policies of this handle were last asked: for policies, which so cost what is new and not the length of the context."""
         since = None if self._engine is None else self._engine.before
-        if self._new is None or self._new[0] != (since, *self._state()):
+        state = (since, *self._state())
+        if self._new is None or self._new[0] != state:
             from tract.curation.listing import new_messages
 
             with self._access() as space:
@@ -294,7 +295,7 @@ class Policing(Acting):
         other._client, other._prompts = self._client, self._prompts
         return other
 
-    def _fire(self, trigger: Trigger) -> None:
+    def _fire(self, trigger: Trigger, content: Mapping[str, Any] | None = None) -> None:
         """Ask the policies, where there are any, and warn of what failed; who calls has looked at what other processes did."""
         tip = self._repo.refs.read(self._policies_ref)
         engine = self._engine
@@ -306,10 +307,12 @@ class Policing(Acting):
                 engine.load(space.repo)
         if engine.is_quiet or self._open_batch() is not None:
             return
+        used = self._own.budget_used if trigger == "commit" else None
+        if content is not None and engine.rest.goes_on(self._repo, content, used):
+            return
         token = _FIRING.set(True)
         try:
             if not engine.roster.is_off:
-                used = self._own.budget_used if trigger == "commit" else None
                 self._used = None if used is None else (self._state(), used)
                 with self._as_itself():
                     engine.fire(cast("Target", self), trigger)
@@ -320,27 +323,20 @@ class Policing(Acting):
 
     def _check_required(self) -> None:
         """PolicyConfigError where a policy is required whose class is not known here."""
-        if self._repo.refs.read(self._policies_ref) is None or _FIRING.get():
+        tip = self._repo.refs.read(self._policies_ref)
+        if tip is None or _FIRING.get():
             return
-        engine = self._engine_here()
-        if engine.roster.tip != self._repo.refs.read(self._policies_ref):
+        engine = self._engine
+        if engine is None or engine.roster.tip != tip:
             with self._access() as space:
+                engine = self._engine_here()
                 engine.load(space.repo)
         if engine.roster.required is not None:
             raise PolicyConfigError(f"{engine.roster.required}, and it is required")
 
-    @contextmanager
-    def _as_itself(self) -> Iterator[None]:
+    def _as_itself(self) -> AbstractContextManager[None]:
         """Inside, what is looked at and done on the user's behalf leaves this handle's view of the branch as it was, where others have moved that meanwhile."""
-        with self._lock:
-            before = self._seen.copy()
-            branch, tip = self._repo.head()
-            seen = before.tips.get(branch or "", ANY)
-        try:
-            yield
-        finally:
-            if seen is not ANY and seen != tip:
-                self._seen = before
+        return _AsItself(self)
 
     def close(self) -> None:
         """Let go of the store; anything but another ``close`` is an error from then on. No policy, and no model, is waited for."""
@@ -382,3 +378,23 @@ class Policing(Acting):
         other = type(self)(repo, tokenizer=self._own.blobs.counter, on_moved="append", lock=self._lock)
         other._client = self._client
         return other
+
+
+class _AsItself(AbstractContextManager[None]):
+    """A handle's view of the branch, kept where it is behind; every commit with policies passes through here."""
+
+    __slots__ = ("_handle", "_seen")
+
+    def __init__(self, handle: Policing) -> None:
+        self._handle = handle
+
+    def __enter__(self) -> None:
+        handle = self._handle
+        with handle._lock:
+            branch, tip = handle._repo.head()
+            seen = handle._seen.tips.get(branch or "", ANY)
+            self._seen = None if seen is ANY or seen == tip else handle._seen.copy()
+
+    def __exit__(self, *_: object) -> None:
+        if self._seen is not None:
+            self._handle._seen = self._seen

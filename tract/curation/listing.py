@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
 from tract.errors import EditTargetError
 from tract.history.compression import is_summary
-from tract.history.context import context_at, index_of
+from tract.history.context import context_at, count_entries, index_of
 from tract.history.priority import Priority, priority_of
 from tract.history.walk import first_parents
 from tract.messages import message_text
@@ -118,36 +119,52 @@ def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
     """
     repo = space.repo
     tip = repo.head()[1]
-    found: dict[ObjectId, ObjectId] = {}
+    came: list[ObjectId] = []
+    contents: dict[ObjectId, ObjectId] = {}
     for steps, (id, commit) in enumerate(first_parents(repo, tip)):
         if id == since:
-            return sorted(
-                (one for entry in found.items() if (one := _new_message(space, *entry)) is not None),
-                key=lambda one: one.number,
-            )
-        if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT) and commit.content is not None:
-            message = id if commit.target is None or commit.operation is CommitOperation.APPEND else commit.target
-            found.setdefault(message, commit.content)
-        elif commit.operation is not CommitOperation.RECORD or steps > _FURTHEST:
+            return _told(space, tip, came, contents)
+        operation, content = commit.operation, commit.content
+        if operation is CommitOperation.APPEND and content is not None:
+            came.append(id)
+            contents.setdefault(id, content)
+        elif operation is CommitOperation.EDIT and content is not None and commit.target is not None:
+            contents.setdefault(commit.target, content)
+        elif operation is not CommitOperation.RECORD or steps > _FURTHEST:
             break
     return list_messages(space)
 
 
-def _new_message(space: Workspace, commit: ObjectId, blob: ObjectId) -> MessageInfo | None:
-    repo = space.repo
-    at = index_of(repo, context_at(repo, repo.head()[1]), commit)
-    if at is None:
-        return None
+def _told(
+    space: Workspace, tip: ObjectId | None, came: list[ObjectId], contents: dict[ObjectId, ObjectId]
+) -> list[MessageInfo]:
+    """The messages *contents*, of which *came* are the last ones of the context at *tip*, the newest first."""
+    if not contents:
+        return []
+    context = context_at(space.repo, tip)
+    count = count_entries(space.repo, context)
+    places: dict[ObjectId, int | None] = {commit: count - back for back, commit in enumerate(came, 1)}
+    for commit in contents:
+        if commit not in places:
+            places[commit] = index_of(space.repo, context, commit)
     notes = space.compiler.advance_notes()
+    rows = sorted((at, commit) for commit, at in places.items() if at is not None)
+    return [_new_message(space, notes, at, commit, contents[commit]) for at, commit in rows]
+
+
+def _new_message(space: Workspace, notes: NoteTables, at: int, commit: ObjectId, blob: ObjectId) -> MessageInfo:
+    repo = space.repo
     content = repo.blob(blob)
     message = space.blobs.message(blob, content)
+    note = notes.priorities.get(repo, commit)
+    priority = priority_of(note, content)
     return MessageInfo(
         number=at + 1,
         commit_hash=commit.hex(),
         kind=kind_of(message, str(content.get("content_type"))),
         role=message.role,
-        priority=priority_of(notes.priorities.get(repo, commit), content),
-        is_hidden=notes.is_skipped(repo, commit),
+        priority=priority,
+        is_hidden=priority is Priority.SKIP,
         token_count=space.message_tokens(blob),
         message=message,
     )

@@ -13,6 +13,9 @@ from tract.messages.message import Message
 from tract.messages.parts import Part, Reasoning, Refusal, Summary, Text, ToolCall, ToolResult, Turn, placeholder
 from tract.objects.message_format import JSON, MessageFormat
 
+_SAYS_ONLY = frozenset(("role", "content", "name"))
+"""The keys of a message in OpenAI's format that is its content and nothing else."""
+
 _Reader: TypeAlias = Callable[[Mapping[str, JSON], int], Turn]
 
 _readers: dict[MessageFormat, _Reader] = {}
@@ -42,6 +45,13 @@ def turn_of(message: Message, index: int = 0) -> Turn:
 
 def message_text(message: Message) -> str:
     """What there is to read in *message*: texts a line each, calls as ``name(arguments)``, pictures by their size."""
+    if (
+        message.format == "openai"
+        and isinstance(message.content, str)
+        and _SAYS_ONLY.issuperset(message.raw)
+        and not message.is_error
+    ):
+        return message.content  # most messages are; the rest is looked at closer
     return "\n".join(_part_text(part) for part in turn_of(message).parts)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tract.agents.actions import Action
+from tract.agents.policies import Calm
 from tract.agents.policy_log import Trigger
 from tract.agents.proposals import ProposalTable
 from tract.agents.reviews import reviews
@@ -21,8 +22,8 @@ from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
 
 _LONGEST = 100_000
-_AGAIN = timedelta(minutes=1)
-"""How long branches are not looked at again."""
+_AGAIN = 60_000_000
+"""How long branches are not looked at again, in microseconds."""
 
 
 class _Archiving(Protocol):
@@ -56,14 +57,15 @@ class ArchivePolicy:
             raise PolicyConfigError(f"min_commits must be a whole number, not {self.min_commits!r:.40}")
         if self.prefix != "archive/":
             raise PolicyConfigError(f"prefix must be 'archive/', where archived branches are, not {self.prefix!r:.40}")
-        self._looked: datetime | None = None
+        self._looked: int | None = None
 
     def evaluate(self, tract: _Archiving) -> Action | None:
         """Archive the first branch that is stale."""
         repo = tract.repository
-        now = moment(repo.clock())
-        if self._looked is not None and now - self._looked < _AGAIN:
+        clock = repo.clock()
+        if self._looked is not None and clock - self._looked < _AGAIN:
             return None
+        now = moment(clock)
         for name, at in repo.local_refs(HEADS):
             branch = name.removeprefix(HEADS)
             if name in (repo.branch, repo.head()[0]) or branch == tract.config.default_branch or isinstance(at, str):
@@ -76,8 +78,12 @@ class ArchivePolicy:
             since = max([since, *(one.time for one in moved[:1])])
             if now - since >= timedelta(days=self.stale_days) and not _is_under_way(repo, branch):
                 return Action("archive", {"name": branch}, self._reason(repo, branch, at, since))
-        self._looked = now
+        self._looked = clock
         return None
+
+    def calm(self) -> Calm | None:
+        """Until branches are looked at again."""
+        return None if self._looked is None else Calm(until=self._looked + _AGAIN)
 
     def _reason(self, repo: Repository, branch: str, at: ObjectId, since: datetime) -> str:
         head = repo.head()[1]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
+from tract.agents.policies import Calm
 from tract.agents.policy_log import PolicyLogEntry, Trigger
 from tract.config import read_retention
 from tract.errors import ConfigError, PolicyConfigError
@@ -14,6 +15,9 @@ from tract.history.times import moment
 from tract.history.walk import first_parents
 from tract.objects.model import CommitOperation
 from tract.repo import Repository
+
+_ASKED_EVERY = 16
+"""After so many messages at the most it is looked whether the store has grown enough."""
 
 _FURTHEST = 1000
 """So many commits back a compression is looked for."""
@@ -78,6 +82,10 @@ class GCPolicy:
             if getattr(self, name) is not None
         }
         return Action("gc", arguments, reason)
+
+    def calm(self) -> Calm:
+        """For some messages: none is long, against what the store grows by until it is collected."""
+        return Calm(messages=_ASKED_EVERY)
 
     def _due_since(self, repo: Repository, last: int) -> str | None:
         if self.after != "compress":

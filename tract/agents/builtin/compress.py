@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from tract.agents.actions import Action
 from tract.agents.builtin.selection import Selection, select
-from tract.agents.policies import PolicySkip
+from tract.agents.policies import Calm, PolicySkip
 from tract.agents.policy_log import Trigger
 from tract.config import TractConfig
 from tract.curation.compress.result import CompressResult
@@ -78,6 +78,7 @@ class CompressPolicy:
         if self.summary is not None and not (isinstance(self.summary, str) and self.summary.strip()):
             raise PolicyConfigError(f"the summary must be a text that is not empty, not {self.summary!r:.40}")
         self._stuck_at = 0.0
+        self._limit = 0.0
 
     def evaluate(self, tract: _Compressing) -> Action | None:
         """Compress where the context has come to the threshold."""
@@ -85,6 +86,7 @@ class CompressPolicy:
         if budget is None:
             raise PolicyConfigError("a threshold needs a token budget, and the tract has none")
         used, limit = tract.token_total(), self.threshold * budget.max_tokens
+        self._limit = limit
         if used < limit:
             self._stuck_at = 0.0
             return None
@@ -101,6 +103,10 @@ class CompressPolicy:
         except PolicySkip:
             self._stuck_at = used
             raise
+
+    def calm(self) -> Calm | None:
+        """Until the context has come to the threshold."""
+        return Calm(tokens=self._limit) if not self._stuck_at else None
 
     def _by_rule(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float, reason: str) -> Action:
         found = select(messages, self._excess(messages, used, goal, limit), self.keep_recent)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Protocol, TypeAlias
+from itertools import chain
+from typing import NamedTuple, Protocol, TypeAlias
 
 from tract.agents.actions import Action
 from tract.agents.builtin.wording import LEAST_WORDS, likeness, novelty, words_of
+from tract.agents.policies import Calm
 from tract.agents.policy_log import PolicyLogEntry, Trigger
 from tract.config import TractConfig
 from tract.curation.listing import MessageInfo
@@ -46,14 +48,26 @@ class _Branching(Protocol):
     def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]: ...
 
 
+class _Row(NamedTuple):
+    """A message, and its words."""
+
+    message: MessageInfo
+    words: list[str]
+
+
 class _Talk:
-    """The words of a conversation, message by message, as far as they were read."""
+    """A conversation, message by message, as far as it was read; the places of its messages are counted from the first that was read."""
 
     def __init__(self, branch: str) -> None:
         self.branch = branch
-        self.messages: list[MessageInfo] = []
+        self.rows: list[_Row] = []
+        self.gone = 0
+        """So many messages in front of *rows* are in no window any more."""
+
+        self.waiting: list[MessageInfo] = []
+        """Messages behind *rows*, of which no word was read yet."""
+
         self.ids: set[str] = set()
-        self.words: list[list[str]] = []
         self.said: set[str] = set()
         self.told: Counter[str] = Counter()
         self.before = 0
@@ -62,13 +76,48 @@ class _Talk:
         self.streak: list[int] = []
         """The places at whose end the window was about something else, without a break."""
 
+    @property
+    def count(self) -> int:
+        """How many messages were read."""
+        return self.gone + len(self.rows)
+
+    def hear(self, messages: Sequence[MessageInfo]) -> bool:
+        """Let those of *messages* wait that are not known; False where they do not come right behind the others."""
+        fresh = [one for one in messages if one.commit_hash not in self.ids]
+        last = self.waiting[-1] if self.waiting else self.rows[-1].message if self.rows else None
+        if fresh and last is not None and fresh[0].number != last.number + 1:
+            return False
+        self.waiting += fresh
+        self.ids.update([one.commit_hash for one in fresh])
+        return True
+
+    def read(self) -> None:
+        """Read what waits."""
+        self.rows += [_Row(one, words_of(one.text)) for one in self.waiting]
+        self.waiting.clear()
+
+    def row(self, at: int) -> _Row:
+        """The message at a place."""
+        return self.rows[at - self.gone]
+
+    def between(self, start: int, stop: int) -> list[_Row]:
+        """The messages from place *start* on, up to *stop*."""
+        return self.rows[start - self.gone : stop - self.gone]
+
     def accept(self) -> None:
         """Take all that is there for what was said before."""
-        for words in self.words[self.before :]:
-            self.said.update(words)
-            self.told.update(words)
-        self.before = len(self.messages)
+        for row in self.between(self.before, self.count):
+            self.said.update(row.words)
+            self.told.update(row.words)
+        self.before = self.count
         self.streak.clear()
+
+    def forget(self, stop: int) -> None:
+        """Keep no message in front of place *stop* that was said before."""
+        stop = min(stop, self.before)
+        if stop > self.gone:
+            del self.rows[: stop - self.gone]
+            self.gone = stop
 
 
 @dataclass
@@ -118,67 +167,104 @@ class BranchPolicy:
         if branch.startswith(self.prefix):
             self._talk = None
             return self._back(tract, branch)
+        talk = self._hear(tract, branch)
+        if len(talk.streak) + len(talk.waiting) <= self.switches:
+            return None  # whatever they say, it is not enough: their words are read when they could be
         tangents = tract.repository.local_refs(HEADS + self.prefix)
         if any(not self._is_merged(tract, name, branch) for name, _ in tangents):
             return None  # one at a time
-        talk = self._read(tract, branch)
+        self._read(talk)
         if len(talk.streak) <= self.switches:
             return None
         start = self._start(talk)
-        if start is None or talk.messages[start].number < 2:
+        if start is None or talk.row(start).message.number < 2:
             return None
-        commit = talk.messages[start].commit_hash
+        commit = talk.row(start).message.commit_hash
         if any(
             is_ancestor(tract.repository, bytes.fromhex(commit), tip) for _, tip in tangents if isinstance(tip, bytes)
         ):
             talk.accept()  # it was merged, and is what is talked about here
             return None
-        count = len(talk.messages) - start
+        count = talk.count - start
         return Action(
             "divert",
             {"name": f"{self.prefix}{commit[:10]}", "start": commit},
             f"the last {count} messages are about something else than those before",
         )
 
+    def calm(self) -> Calm | None:
+        """Until as many messages came as could be a drift; None on a tangent, which may be merged at any time."""
+        talk = self._talk
+        return None if talk is None else Calm(messages=self.switches + 1 - len(talk.streak) - len(talk.waiting))
+
     # Reading
 
-    def _read(self, tract: _Branching, branch: str) -> _Talk:
+    def _hear(self, tract: _Branching, branch: str) -> _Talk:
+        """The conversation on *branch*, with what came since."""
         talk = self._talk
-        new = [] if talk is None else tract.new_messages()
-        fresh = [] if talk is None else [one for one in new if one.commit_hash not in talk.ids]
-        if talk is None or talk.branch != branch or (fresh and fresh[0].number != talk.messages[-1].number + 1):
+        if talk is None or talk.branch != branch or not talk.hear(tract.new_messages()):
             count = count_entries(tract.repository, context_at(tract.repository, tract.repository.head()[1]))
-            talk, fresh = _Talk(branch), tract.messages(start=max(1, count - _LOOKED_AT))
-        self._talk = talk
-        for one in fresh:
-            self._add(talk, one)
+            talk = self._talk = _Talk(branch)
+            talk.hear(tract.messages(start=max(1, count - _LOOKED_AT)))
         return talk
 
-    def _add(self, talk: _Talk, one: MessageInfo) -> None:
-        at = len(talk.messages)
-        talk.messages.append(one)
-        talk.ids.add(one.commit_hash)
-        talk.words.append(words_of(one.text))
-        while talk.before <= at - self.window and not talk.streak:  # what leaves the window is what was said before
-            talk.said.update(talk.words[talk.before])
-            if talk.messages[talk.before].kind not in self.ignore:
-                talk.told.update(talk.words[talk.before])
-            talk.before += 1
-        if at < _LEAST_BEFORE:
+    def _read(self, talk: _Talk) -> None:
+        """Read the words of what waits, and look where the window was about something else."""
+        first = talk.count
+        talk.read()
+        self._let_go(talk, first)
+        last = talk.count - 1
+        # What has little new against less has little new against more: then the last window tells that no streak is left.
+        if self.measure is None and self._is_judged(last) and self._is_known(talk, last):
+            talk.streak.clear()
+        else:
+            for at in range(first, last + 1):
+                self._judge(talk, at)
+        if self.measure is None:
+            talk.forget(talk.count - self.window)
+
+    def _judge(self, talk: _Talk, at: int) -> None:
+        """Look at the window that ends with message *at*."""
+        self._let_go(talk, at)
+        if not self._is_judged(at):
             return
-        is_other = self._is_other(talk)
+        is_other = self._is_other(talk, at)
         if is_other:
             talk.streak.append(at)
         elif is_other is not None:
             talk.streak.clear()
 
-    def _is_other(self, talk: _Talk) -> bool | None:
-        """Whether the window is about something else; None where too little is said in it."""
-        first = len(talk.messages) - self.window
+    def _is_judged(self, at: int) -> bool:
+        return at >= max(_LEAST_BEFORE, self.window)
+
+    def _let_go(self, talk: _Talk, at: int) -> None:
+        """Take what is in front of the window that ends with message *at* for what was said before."""
+        stop = at - self.window + 1
+        if talk.streak or stop <= talk.before:
+            return
+        for message, words in talk.between(talk.before, stop):
+            talk.said.update(words)
+            if message.kind not in self.ignore:
+                talk.told.update(words)
+        talk.before = stop
+
+    def _words_at(self, talk: _Talk, at: int) -> Counter[str]:
+        """The words of the window that ends with message *at*, but for those of messages that do not count."""
+        rows = talk.between(at - self.window + 1, at + 1)
+        return Counter(chain.from_iterable([row.words for row in rows if row.message.kind not in self.ignore]))
+
+    def _is_known(self, talk: _Talk, at: int) -> bool:
+        """Whether the window that ends with message *at* says enough, and little that is new."""
+        words = self._words_at(talk, at)
+        return len(words) >= LEAST_WORDS and novelty(words, talk.said) <= _NEW
+
+    def _is_other(self, talk: _Talk, at: int) -> bool | None:
+        """Whether the window that ends with message *at* is about something else; None where too little is said in it."""
         if self.measure is not None:
-            return self.measure(talk.messages[:first], talk.messages[first:]) > 0.5
-        counted = [at for at in range(first, len(talk.messages)) if talk.messages[at].kind not in self.ignore]
-        words = Counter([word for at in counted for word in talk.words[at]])
+            messages = [row.message for row in talk.between(0, at + 1)]
+            first = at - self.window + 1
+            return self.measure(messages[:first], messages[first:]) > 0.5
+        words = self._words_at(talk, at)
         if len(words) < LEAST_WORDS:
             return None
         return novelty(words, talk.said) > _NEW and likeness(words, talk.told) < _ALIKE
@@ -186,11 +272,10 @@ class BranchPolicy:
     def _start(self, talk: _Talk) -> int | None:
         """The place where the other subject begins: what the user said first in the window that was the first about it."""
         first = talk.streak[0]
-        places = range(max(1, first - self.window + 1), first + 1)
-        before = set().union(*talk.words[: places[0]]) if places else set()
-        said = [at for at in places if talk.messages[at].kind not in self.ignore]
-        new = [at for at in said if novelty(Counter(talk.words[at]), before) > _NEW]
-        asked = [at for at in said if talk.messages[at].kind == "user"]
+        places = range(first - self.window + 1, first + 1)
+        said = [at for at in places if talk.row(at).message.kind not in self.ignore]
+        new = [at for at in said if novelty(Counter(talk.row(at).words), talk.said) > _NEW]
+        asked = [at for at in said if talk.row(at).message.kind == "user"]
         return next(iter([at for at in new if at in asked] or asked or new or said), None)
 
     # Going back

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
+from tract.agents.policies import Calm
 from tract.agents.policy_log import Trigger
 from tract.curation.listing import MessageInfo
 from tract.errors import PolicyConfigError
 from tract.history.priority import Priority, PriorityAnnotation
 from tract.messages.kinds import KINDS
 from tract.report.info import CommitInfo
+
+_NEVER_PLAIN = frozenset(("instruction", "session", "artifact"))
+"""Kinds of messages that are told by their content's type or role alone."""
 
 _KEYS = ("role", "tool", "text", "metadata")
 
@@ -57,6 +61,10 @@ class PinPolicy:
         return Action(
             "annotate", {"target": [one.commit_hash for one in found], "priority": "pinned"}, f"kept for good: {what}"
         )
+
+    def calm(self) -> Calm | None:
+        """For good, where what it pins is no plain message."""
+        return Calm() if not self.patterns and _NEVER_PLAIN.issuperset(self.types) else None
 
     def _is_meant(self, tract: _Pinning, one: MessageInfo) -> bool:
         if one.priority is Priority.PINNED:

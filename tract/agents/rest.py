@@ -1,0 +1,96 @@
+"""Rest: policies that said until when they want nothing are not asked before, so that most commits ask nobody.
+
+asked, and none wants anything    Calm(messages=5, tokens=80_000, until=…)
+messages 1 to 4                   nobody is asked, as long as they are plain and come one by one
+message 5, or anything else       all are asked, about all that came since they were asked last
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from tract.agents.policies import Calm, OwnPolicy, Policy
+from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
+from tract.repo import Repository
+
+_PLAIN_ROLES = frozenset(("user", "assistant", "tool"))
+
+
+class Rest:
+    """Which policies of a handle need not be asked, as they said when they were asked last."""
+
+    def __init__(self) -> None:
+        self._calms: dict[str, Calm] = {}
+        """Until when each rests that does; messages are counted from when the first of them began."""
+
+        self._next = Calm()
+        """When the first of all has to be asked."""
+
+        self._came = 0
+        self._used: int | None = None
+        self._branch: str | None = None
+        self.tip: ObjectId | None = None
+        """The newest commit; None where all are to be asked about the next."""
+
+    def end(self) -> None:
+        """Let all be asked about the next commit."""
+        self.tip = None
+
+    def begin(
+        self, repo: Repository, tip: ObjectId, policies: Sequence[Policy], asked: Sequence[Policy], own: frozenset[str]
+    ) -> None:
+        """Let those rest that were *asked* about the commit *tip*, and want nothing, where they are tract's *own* and say until when; the other *policies* do as before."""
+        branch, at = repo.head()
+        if at != tip:
+            self.tip = None
+            return
+        if self.tip != tip:
+            self._calms, self._came = {}, 0
+        for one in asked:
+            calm = cast("OwnPolicy", one).calm() if one.name in own else None
+            if calm is None:
+                self._calms.pop(one.name, None)
+            else:
+                self._calms[one.name] = calm._replace(messages=self._came + calm.messages)
+        self._branch, self.tip = branch, tip if self._calms else None
+        self._next = Calm(messages=0)
+        if self._calms and len(self._calms) == len(policies):
+            messages, tokens, until = zip(*self._calms.values(), strict=True)
+            self._next = Calm(min(messages), min(tokens), min(until))
+
+    def goes_on(self, repo: Repository, content: Mapping[str, Any], used: int | None) -> bool:
+        """Whether nobody need be asked about the commit of *content* that was just made, with *used* tokens in the context, where that is known."""
+        if self.tip is None:
+            return False
+        branch, tip = repo.head()
+        if tip is None or branch != self._branch or not is_plain(content):
+            return False
+        commit = repo.commit(tip)
+        if commit.parents != (self.tip,) or commit.operation is not CommitOperation.APPEND:
+            return False
+        self._came, self._used, self.tip = self._came + 1, used, tip
+        return self._is_before(repo, self._next)
+
+    def wakes(self, repo: Repository, tip: ObjectId, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+        """Those of *policies* that have to be asked about the commit *tip*."""
+        if self.tip != tip:
+            return policies
+        calms = [self._calms.get(one.name) for one in policies]
+        return tuple(
+            one for one, calm in zip(policies, calms, strict=True) if calm is None or not self._is_before(repo, calm)
+        )
+
+    def _is_before(self, repo: Repository, calm: Calm) -> bool:
+        if self._came >= calm.messages or (calm.until < math.inf and repo.clock() >= calm.until):
+            return False
+        return calm.tokens == math.inf or (self._used is not None and self._used < calm.tokens)
+
+
+def is_plain(content: Mapping[str, Any]) -> bool:
+    """Whether *content* is a message of a user, a model or a tool."""
+    kind = content.get("content_type")
+    message = content.get("message") if kind == "message" else content if kind == "dialogue" else None
+    return isinstance(message, Mapping) and message.get("role") in _PLAIN_ROLES
