@@ -40,7 +40,7 @@ class Policing(Acting):
     _engine: PolicyEngine | None = None
     _apart: threading.Thread | None = None
     _new: tuple[tuple[object, ...], list[MessageInfo]] | None = None
-    """What is new for policies, and since when and at which state."""
+    """What is new for a policy, and since when and at which state."""
 
     _used: tuple[tuple[ObjectId | None, int], int] | None = None
     """The tokens of the context as the budget's check worked them out, and the state then."""
@@ -174,7 +174,7 @@ class Policing(Acting):
         return [] if self._engine is None else list(self._engine.telling.last)
 
     def new_messages(self) -> list[MessageInfo]:
-        """The messages that came, or were edited, since the policies of this handle were last asked: for policies, which so cost what is new and not the length of the context."""
+        """The messages that came, or were edited, since the policy that asks was last asked itself: for policies, which so cost what is new and not the length of the context."""
         since = None if self._engine is None else self._engine.before
         state = (since, *self._state())
         if self._new is None or self._new[0] != state:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
-from tract.errors import EditTargetError
+from tract.errors import BlobNotFoundError, EditTargetError
 from tract.history.compression import is_summary
 from tract.history.context import context_at, count_entries, index_of
 from tract.history.priority import Priority, priority_of
-from tract.history.walk import first_parents
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
@@ -20,6 +18,7 @@ from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
+from tract.repo import Repository
 from tract.report.text import Shown, excerpt, short
 from tract.revision import Revision
 
@@ -108,10 +107,6 @@ def _message(view: ContextView, at: int) -> MessageInfo:
     )
 
 
-_FURTHEST = 1000
-"""The most commits that are walked for what is new; beyond them the context is read."""
-
-
 def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
     """The messages of the context at HEAD that came, or were edited, after the commit *since*, in its order; all of them where that is None, or not in HEAD's history.
 
@@ -119,41 +114,52 @@ def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
     """
     repo = space.repo
     tip = repo.head()[1]
+    try:
+        oldest = -1 if since is None else repo.commit(since).generation
+    except BlobNotFoundError:  # gc took it
+        since = None
+    if since is None:
+        return list_messages(space)
     came: list[ObjectId] = []
     contents: dict[ObjectId, ObjectId] = {}
-    for steps, (id, commit) in enumerate(first_parents(repo, tip)):
-        if id == since:
-            return _told(space, tip, came, contents)
+    at = tip
+    while at is not None and at != since:
+        commit = repo.commit(at)
         operation, content = commit.operation, commit.content
+        if commit.generation <= oldest:
+            break
         if operation is CommitOperation.APPEND and content is not None:
-            came.append(id)
-            contents.setdefault(id, content)
+            came.append(at)
+            contents.setdefault(at, content)
         elif operation is CommitOperation.EDIT and content is not None and commit.target is not None:
             contents.setdefault(commit.target, content)
-        elif operation is not CommitOperation.RECORD or steps > _FURTHEST:
+        elif operation is not CommitOperation.RECORD:
             break
-    return list_messages(space)
+        at = commit.parents[0] if commit.parents else None
+    if at != since:
+        return list_messages(space)
+    return [_new_message(space, *row) for row in _places(repo, tip, came, contents)]
 
 
-def _told(
-    space: Workspace, tip: ObjectId | None, came: list[ObjectId], contents: dict[ObjectId, ObjectId]
-) -> list[MessageInfo]:
-    """The messages *contents*, of which *came* are the last ones of the context at *tip*, the newest first."""
+def _places(
+    repo: Repository, tip: ObjectId | None, came: list[ObjectId], contents: dict[ObjectId, ObjectId]
+) -> list[tuple[int, ObjectId, ObjectId]]:
+    """The messages *contents*, each with its place in the context at *tip*, of which *came* are the last, the newest first."""
     if not contents:
         return []
-    context = context_at(space.repo, tip)
-    count = count_entries(space.repo, context)
-    places: dict[ObjectId, int | None] = {commit: count - back for back, commit in enumerate(came, 1)}
-    for commit in contents:
-        if commit not in places:
-            places[commit] = index_of(space.repo, context, commit)
-    notes = space.compiler.advance_notes()
-    rows = sorted((at, commit) for commit, at in places.items() if at is not None)
-    return [_new_message(space, notes, at, commit, contents[commit]) for at, commit in rows]
+    context = context_at(repo, tip)
+    first = count_entries(repo, context) - len(came)
+    rows = [(first + back, commit, contents[commit]) for back, commit in enumerate(reversed(came))]
+    if len(rows) < len(contents):
+        edited = [(index_of(repo, context, commit), commit, blob) for commit, blob in contents.items()]
+        known = {commit for _, commit, _ in rows}
+        rows += [(at, commit, blob) for at, commit, blob in edited if at is not None and commit not in known]
+        rows.sort()
+    return rows
 
 
-def _new_message(space: Workspace, notes: NoteTables, at: int, commit: ObjectId, blob: ObjectId) -> MessageInfo:
-    repo = space.repo
+def _new_message(space: Workspace, at: int, commit: ObjectId, blob: ObjectId) -> MessageInfo:
+    repo, notes = space.repo, space.compiler.advance_notes()
     content = repo.blob(blob)
     message = space.blobs.message(blob, content)
     note = notes.priorities.get(repo, commit)

@@ -102,7 +102,8 @@ def words_of(text: str) -> list[str]:
 def novelty(window: Counter[str], said: set[str]) -> float:
     """The part of the window's words that is not in *said*, from 0 to 1."""
     total = _weight_of(window.values())
-    return _weight_of([count for word, count in window.items() if word not in said]) / total if total else 0.0
+    new = set(window).difference(said)
+    return _weight_of([window[word] for word in new]) / total if total and new else 0.0
 
 
 def likeness(window: Counter[str], before: Counter[str]) -> float:
