@@ -134,3 +134,18 @@ def test_what_a_format_joins_is_told():
     told = {format for format in FORMATS if any("ends and another" in loss for loss in t.export(format=format).losses)}
 
     assert {"anthropic", "gemini", "claude-code"} == told
+
+
+def test_results_of_calls_with_one_id_stay_with_their_calls(tmp_path: Path):
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    t = make_tract()
+    t.extend([asked, {"role": "tool", "tool_call_id": "c", "content": "first"}])
+    t.extend([asked, {"role": "tool", "tool_call_id": "c", "content": "second"}])
+
+    exported = t.export(tmp_path / "s.json", format="gemini-cli")
+    back = make_tract()
+    import_conversation(back.repository, read_transcript(tmp_path / "s.json").conversations[0], place="here")
+
+    assert exported.losses == ()
+    assert ["first", "second"] == [one["content"] for one in back.compile().to_openai() if one["role"] == "tool"]

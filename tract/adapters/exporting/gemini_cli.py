@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from tract.adapters.exporting.session import Session, model_of, new_id
@@ -24,8 +25,12 @@ def write_gemini_cli(context: CompiledContext, session: Session) -> str:
     moments = session.moments()
     began = next(moments)
     listed = context.to_openai()
-    results = {one["tool_call_id"]: one for one in listed if one["role"] == "tool"}
-    if list(results) != [call["id"] for one in listed for call in one.get("tool_calls") or () if call["id"] in results]:
+    results: dict[str, deque[Mapping[str, JSON]]] = {}  # several of one id where a program counts calls anew
+    answered = [one for one in listed if one["role"] == "tool"]
+    for one in answered:
+        results.setdefault(one["tool_call_id"], deque()).append(one)
+    called = [call["id"] for one in listed for call in one.get("tool_calls") or () if call["id"] in results]
+    if called != [one["tool_call_id"] for one in answered]:
         session.lost("the order of results: each stands with its call")
     messages = [
         {"id": new_id(), "timestamp": next(moments), **message}
@@ -44,7 +49,7 @@ def write_gemini_cli(context: CompiledContext, session: Session) -> str:
 
 
 def _messages(
-    one: Mapping[str, JSON], results: Mapping[str, Mapping[str, JSON]], model: str, time: str, session: Session
+    one: Mapping[str, JSON], results: Mapping[str, deque[Mapping[str, JSON]]], model: str, time: str, session: Session
 ) -> Iterator[dict[str, JSON]]:
     role = one["role"]
     if role in ("system", "developer"):
@@ -57,8 +62,12 @@ def _messages(
         if text or not calls:
             yield {"type": "gemini", "content": text, "thoughts": [], "model": model}
         if calls:
-            made = [_call(call, results.get(call["id"]), time, session) for call in calls]
+            made = [_call(call, _next(results.get(call["id"])), time, session) for call in calls]
             yield {"type": "gemini", "content": "", "thoughts": [], "model": model, "toolCalls": made}
+
+
+def _next(results: deque[Mapping[str, JSON]] | None) -> Mapping[str, JSON] | None:
+    return results.popleft() if results else None
 
 
 def _call(call: Mapping[str, JSON], result: Mapping[str, JSON] | None, time: str, session: Session) -> dict[str, JSON]:

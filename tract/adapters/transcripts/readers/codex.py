@@ -22,7 +22,7 @@ from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
 _TYPES = frozenset({"session_meta", "response_item", "compacted", "turn_context", "event_msg"})
-_SHOWN = frozenset({"user_message", "agent_message", "agent_reasoning"})
+_SHOWN = ("user_message", "agent_message", "agent_reasoning")
 _PASSED = frozenset({"ghost_snapshot", "world_state"})
 _SUMMARY = "Another language model started to solve this problem and produced a summary of its thinking process."
 
@@ -129,7 +129,8 @@ class _Reading:
                 self._report.note(line, f"what the program showed and no item says is left out: {text[:80]!a}")
 
     def _event(self, payload: dict[str, JSON], line: int | None) -> None:
-        shown = text_under(payload, "message", "text") if among(payload.get("type"), _SHOWN) else None
+        kind = payload.get("type")
+        shown = text_under(payload, "message", "text") if kind in _SHOWN or not isinstance(kind, str) else None
         if shown is not None:
             self._shown.append((line, shown))
         info = payload.get("info") if payload.get("type") == "token_count" else None
