@@ -12,9 +12,9 @@ Where a conversation's messages have keys and a branch has them, it goes on ther
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts.model import Branch, Child, Conversation
@@ -48,8 +48,7 @@ _UNTITLED = Conversation("", ())
 """In the place of a conversation after which no tract is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
+class ImportResult(NamedTuple):
     """What became of a conversation.
 
     *wanted* is the name that was asked for; the first branch's or the tract's differs from it where that was taken, or another has the conversation already.

@@ -8,7 +8,7 @@ compaction      the summary takes the place of what it stands for, which the his
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,6 @@ from tract.history.context import context_at, entries
 from tract.history.keys import find_key, keys_of, last_said
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
-from tract.messages.message import message_in
 from tract.objects.codec import encode
 from tract.objects.id import ObjectId
 from tract.objects.kept import message_value
@@ -39,8 +38,7 @@ UNCOUNTED = "none"
 """In the place of a counter's name, where nobody counted yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedBranch:
+class ImportedBranch(NamedTuple):
     """A line of a conversation as a branch.
 
     *messages* is how many commits were made for it, *shared* how many it has in common with a branch before it, or had already; *tip* is None where every message of it was refused.
@@ -52,8 +50,7 @@ class ImportedBranch:
     shared: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A message that could not be committed, or a part of it; *line* is its line in the file."""
 
     line: int | None
@@ -306,10 +303,12 @@ class _RunningTotal:
 
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
         # Who does not count loads no counter.
+        from tract.messages.message import message_in
         from tract.tokens.counted import REPLY_PRIMING, count_message
         from tract.tokens.unsent import Unsent
 
         self._blobs = blobs
+        self._message_in = message_in
         self._unsent = Unsent(partial(count_message, blobs.counter))
         self._odd: list[int] = []
         self._counts: list[int] = []
@@ -319,7 +318,7 @@ class _RunningTotal:
 
     def add(self, blob: ObjectId, value: dict[str, Any]) -> int:
         """The tokens of the context with one more message."""
-        self._take(self._blobs.count_new(blob, value), partial(message_in, value))
+        self._take(self._blobs.count_new(blob, value), partial(self._message_in, value))
         return self._total + self._unsent.change(len(self._counts))
 
     def _take(self, count: BlobCount, message: Callable[[], Message]) -> None:

@@ -6,7 +6,6 @@ Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` stan
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from tract.adapters.transcripts import Branch, Child, Conversation, Problem, Turn
@@ -48,8 +47,7 @@ def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:
 
 def without_secrets(conversation: Conversation) -> Conversation:
     """*conversation* with a mark in the place of each secret."""
-    return replace(
-        conversation,
+    return conversation._replace(
         branches=tuple(_clean_branch(branch) for branch in conversation.branches),
         metadata=_clean(conversation.metadata),
         children=tuple(
@@ -59,7 +57,7 @@ def without_secrets(conversation: Conversation) -> Conversation:
 
 
 def _clean_branch(branch: Branch) -> Branch:
-    return replace(branch, turns=tuple(_clean_turn(turn) for turn in branch.turns))
+    return branch._replace(turns=tuple(_clean_turn(turn) for turn in branch.turns))
 
 
 def _clean_turn(turn: Turn) -> Turn:

@@ -14,7 +14,6 @@ from tract.errors import (
     TractError,
     UnmergedBranchError,
 )
-from tract.history.moves import check_target
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.reflog import RENAMED
@@ -46,6 +45,8 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
     """
     ref = branch_ref(name)
     if start is not None:
+        from tract.history.moves import check_target  # most branches are made by who knows the commit
+
         check_target(repo, ref, start)
         repo.check_whole(start)
     elif not switch:

@@ -15,12 +15,12 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs, new_blob, new_commit
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
-from tract.revision import Revision, resolve_revision
 from tract.transaction import Asked, Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
 if TYPE_CHECKING:
     from tract.history.keys import KeysOfCommits
+    from tract.revision import Revision
 
 
 class Draft(NamedTuple):
@@ -343,6 +343,8 @@ def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
 
 def message_named(repo: Repository, revision: Revision) -> ObjectId:
     """The message that *revision* names: by the commit that introduced it, or by one that edited it."""
+    from tract.revision import resolve_revision  # what is imported or recorded names none
+
     return edit_target(repo, resolve_revision(repo, revision))
 
 

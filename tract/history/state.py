@@ -33,7 +33,7 @@ from tract.repo import Repository
 from tract.storage import files
 
 KEEPS = "keeps"
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_NAME = r"[a-z][a-z0-9-]{0,40}"
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 _ATTEMPTS = 8
@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 def is_state(name: str) -> bool:
     """Whether a file of this name beside the others is a state; any other is a text for its user."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(_NAME, name) is not None
 
 
 def read_state(repo: Repository, name: str) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ UNTOLD = f"something names it, and '{NAME}' does not say that gc cut it"
 """What is said of an object that is missing where nothing may be: the store is damaged, or this file is."""
 
 _CHECK = b"# check "
-_LINE = re.compile(rb"([0-9a-f]{64}) (parents|all) (\d{4}-\d\d-\d\d)\n")
+_LINE = rb"([0-9a-f]{64}) (parents|all) (\d{4}-\d\d-\d\d)\n"
 
 
 class Cut(NamedTuple):
@@ -75,7 +75,7 @@ def decode_shallow(data: bytes, name: str) -> dict[ObjectId, Cut]:
 
 def readable_cuts(data: bytes) -> dict[ObjectId, Cut]:
     """The lines that can be read, for who repairs a file that is damaged."""
-    found = (_LINE.fullmatch(line) for line in data.splitlines(keepends=True))
+    found = (re.fullmatch(_LINE, line) for line in data.splitlines(keepends=True))
     return {
         bytes.fromhex(row[1].decode()): Cut(cast(Grade, row[2].decode()), row[3].decode())
         for row in found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tract.adapters.hooks.following import End, Records, Stamps
@@ -79,8 +78,8 @@ class ClaudeCode:
                 if done is not child.conversation or child.call_id in wait:
                     stamps.pop(name)
                 if done is not None and child.call_id not in wait:
-                    children.append(replace(child, conversation=done))
-        return replace(conversation, children=tuple(children)), stamps
+                    children.append(child._replace(conversation=done))
+        return conversation._replace(children=tuple(children)), stamps
 
     def restart(self, conversation: Conversation, records: Records) -> int:
         turns = conversation.branches[0].turns
@@ -103,7 +102,7 @@ def without_open_step(conversation: Conversation) -> Conversation | None:
         return None
     if any(one.shared > start for one in conversation.branches[1:]):  # a line leaves it in the middle of that
         return conversation
-    return replace(conversation, branches=(replace(main, turns=main.turns[:start]), *conversation.branches[1:]))
+    return conversation._replace(branches=(main._replace(turns=main.turns[:start]), *conversation.branches[1:]))
 
 
 def calls_in(turn: Turn) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -36,8 +35,7 @@ class Turn(NamedTuple):
     clears: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """A line of history, from its root.
 
     The first *shared* turns are the very turns of branch *parent*, an index into ``Conversation.branches`` that is lower than this branch's own.
@@ -50,8 +48,7 @@ class Branch:
     parent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """The conversation of a sub-agent: *purpose* is what it was asked for, *call_id* the call of its parent that began it."""
 
     conversation: Conversation
@@ -59,8 +56,7 @@ class Child:
     call_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The lines of one conversation; the first is the main line.
 
     *metadata* is what stood beside the messages and is worth keeping: tools, ids, scores.
@@ -69,14 +65,13 @@ class Conversation:
 
     name: str
     branches: tuple[Branch, ...]
-    metadata: dict[str, JSON] = field(default_factory=dict)
+    metadata: dict[str, JSON] = {}  # noqa: RUF012  # nobody changes what a conversation has
     title: str | None = None
     id: str | None = None
     children: tuple[Child, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """Something in a file that could not be read, while the rest was; or, as a note, something that was read and left out."""
 
     file: str
@@ -84,8 +79,7 @@ class Problem:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """All that was read from a file, and all that was not. *format* is ``unknown`` when nothing was.
 
     *notes* are what was left out because the program meant it so, or tract has no place for it; no message is lost by it.
@@ -119,8 +113,7 @@ class Report:
             self.note(line, detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a reader is given: values of its format, where they stand, and what the object around them says besides.
 
     *values* are the messages of a list, one object that is a conversation, the records of a file, or the file itself, open to be read.
@@ -130,7 +123,7 @@ class Found:
 
     place: str
     values: list[JSON]
-    beside: dict[str, JSON] = field(default_factory=dict)
+    beside: dict[str, JSON] = {}  # noqa: RUF012  # readers copy it
     lines: Sequence[int | None] = ()
     path: Path | None = None
     first: int = 0

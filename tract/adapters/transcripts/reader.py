@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -127,7 +126,7 @@ class _Reader:
                 place = _PLACE.match(problem.detail)
                 if problem.line is None and place is not None:
                     places = places or Places(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"))
-                    told[number] = replace(problem, line=places.line_of(place[1]))
+                    told[number] = problem._replace(line=places.line_of(place[1]))
 
     def _read_value(self, value: JSON) -> None:
         if value == [] or value == {}:
@@ -204,7 +203,7 @@ class _Reader:
         total = total or len(found)
         for each, line in zip(found, lines, strict=True):
             if not isinstance(each, NotFound):
-                self._take(replace(each[0], lines=[] if line is None else [line]), each[1], total)
+                self._take(each[0]._replace(lines=[] if line is None else [line]), each[1], total)
             else:
                 where = f"{each.place}: " if each.place else ""
                 what = "" if isinstance(each.value, Refused) else "neither a message nor a conversation: "
@@ -240,14 +239,14 @@ class _Reader:
         kept: list[int] = []
         for index, value in enumerate(found.values if format.scope in ("messages", "records") else ()):
             try:
-                list(format.read(name, replace(found, values=[value], lines=[found.line(index)]), Report()))
+                list(format.read(name, found._replace(values=[value], lines=[found.line(index)]), Report()))
             except _BROKEN:
                 self.report(found.line(index), f"{found.place}[{index}]: not as {format.name} has it")
             else:
                 kept.append(index)
         if not kept or len(kept) == len(found.values):
             return None
-        return replace(found, values=[found.values[at] for at in kept], lines=[found.line(at) for at in kept])
+        return found._replace(values=[found.values[at] for at in kept], lines=[found.line(at) for at in kept])
 
     def _mostly_json_lines(self, file: BinaryIO) -> bool:
         """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""

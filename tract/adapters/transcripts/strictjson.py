@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from types import NoneType
 
-from tract.adapters.transcripts.places import TOO_DEEP, without_depths
 from tract.objects.json import NotJsonError, Refuse, TooDeepError, parse_kept_json
 from tract.objects.message_format import JSON
 
@@ -22,7 +21,6 @@ MAX_DEPTH = 200
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ def parse(data: bytes, refuse: Refuse | None = None) -> JSON:
         try:
             return parse_kept_json(text, refuse)
         except TooDeepError:
+            from tract.adapters.transcripts.places import without_depths  # hardly any is
+
             return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), partial(_refuse_depth, refuse))
     except (TooDeepError, OverflowError):
         return Refused("nested too deeply")  # and never closed, so there is nothing to take out
@@ -88,7 +88,7 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> 
         if value.isascii() or not _has_lone_surrogate(value):
             return value
         report(place, "half a surrogate pair in a text; U+FFFD stands in its place")
-        return _HALF.sub("\ufffd", value)
+        return re.sub("[\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not _is_kept(value):
         report(place, f"a number that cannot be kept; the text '{str(value)[:40]}' stands in its place")
         return str(value)
@@ -200,4 +200,6 @@ def _refuse(reason: str, kept: JSON) -> Refused:
 
 
 def _refuse_depth(refuse: Refuse, reason: str, kept: JSON) -> JSON:
+    from tract.adapters.transcripts.places import TOO_DEEP  # as above
+
     return Refused(f"nested more than {MAX_DEPTH} levels deep") if reason.startswith(TOO_DEEP) else refuse(reason, kept)

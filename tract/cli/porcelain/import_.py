@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tract.adapters.importing import Importer, ImportResult, Place
 from tract.adapters.scanning import find_in_conversation, without_secrets
@@ -51,7 +50,7 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
     for note in reading.notes:
         console.note(f"{_place_of(file if note.file == read else note.file, note.line)}: {note.detail}")
     for problem in reading.problems:
-        _report(console, problem if problem.file != read else replace(problem, file=file), problems)
+        _report(console, problem if problem.file != read else problem._replace(file=file), problems)
     if not reading.conversations and not reading.problems:
         _report(console, Problem(file, None, "there is no conversation in it"), problems)
     return reading
@@ -117,7 +116,7 @@ def _scanned(
     """The conversation as it is to be imported, after a look for secrets where that was asked for; None where it is not to be."""
     if args.scan is None:
         return conversation
-    found = [replace(one, file=file) for one in find_in_conversation(conversation)]
+    found = [one._replace(file=file) for one in find_in_conversation(conversation)]
     for one in found:
         _report(console, one, problems)
     if found and args.scan == "refuse":
