@@ -234,9 +234,9 @@ class Transaction:
             objects += (event, new)
             tip = new.id
             made.append((tip, event.id))
+            self._noted.add((namespace, target))
         if tip is not None and commit is not None:
             self.take_in(tip, commit)  # of the others nobody asks soon
-        self._noted.update([(namespace, target) for target, _, _ in bodies])
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made
 

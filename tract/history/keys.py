@@ -18,6 +18,7 @@ Only where other commits came in by a merge is history walked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from tract.errors import KeyConflictError
@@ -114,13 +115,17 @@ class _Made(NamedTuple):
 class KeysOfCommits:
     """The keys of the commits that a transaction makes."""
 
+    __slots__ = ("_begun_at", "_index", "_made", "_sources", "_tables", "_tx")
+
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._made: dict[str, _Made] = {}
         self._sources: dict[str, ObjectId] = {}
         self._tables: dict[str, NoteTable] = {}
         self._index = tx.repo.keys
-        self._begun_at = _asking(tx.repo, lambda index: index.tip)
+        self._begun_at = note_tip(tx.repo, KEY)
+        if self._index.tip != self._begun_at:
+            _asking(tx.repo, lambda index: index.tip)
 
     def known(self, draft: Draft) -> ObjectId | None:
         """The commit that stands in the place of *draft*; None where it is to be made. KeyConflictError as for :func:`known_commits`."""
@@ -151,7 +156,10 @@ class KeysOfCommits:
         keys = [draft.key for draft in drafts if draft.key is not None]
         if self._made or len(set(keys)) < len(keys):
             return False
-        return _asking(self._tx.repo, lambda index: not any(map(index.notes, keys)))
+        try:
+            return not any(map(self._index.has, keys))  # which nobody's notes can have left behind: the lock is held
+        except IndexReplacedError:
+            return _asking(self._tx.repo, lambda index: not any(map(index.has, keys)))
 
     def picked(self, draft: Draft, change: Change) -> Change:
         """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
@@ -184,10 +192,10 @@ class KeysOfCommits:
 
     def add_new(self, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
         """The same of many, all of which ``are_new``."""
-        keyed = [(draft.key, draft, id, commit) for draft, id, commit in made if draft.key is not None]
-        notes = self._tx.note_new(KEY, [(id, {"key": key}, commit.time) for key, _, id, commit in keyed])
-        for (key, draft, id, commit), note in zip(keyed, notes, strict=True):
-            self._made[key] = _Made(id, commit, draft.value, note)
+        keyed = [one for one in made if one[0].key is not None]
+        notes = self._tx.note_new(KEY, [(id, {"key": draft.key}, commit.time) for draft, id, commit in keyed])
+        for (draft, id, commit), note in zip(keyed, notes, strict=True):
+            self._made[draft.key or ""] = _Made(id, commit, draft.value, note)
 
     def landed(self) -> None:
         """Bring the index up to the notes that have landed now; nothing of them need be read."""
@@ -199,11 +207,9 @@ class KeysOfCommits:
                 continue
             note, blob = said
             try:
-                link = _link(repo, index, commit)
+                index.add_made(key, blob, id, partial(_link, repo, index, commit))
             except IndexReplacedError:
                 return  # the next question brings the index up to the notes
-            index.add_key(key, blob)
-            index.add_link(id, link)
             index.advanced(note)
         if index.is_long:
             _save_locked(repo)

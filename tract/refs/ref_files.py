@@ -59,7 +59,7 @@ def parse_line(name: str, data: bytes) -> tuple[RefValue, bool]:
 
 
 def _check(name: str, text: str) -> str:
-    return blake3(f"{name}\0{text}".encode()).hexdigest()[:8]
+    return blake3(f"{name}\0{text}".encode()).hexdigest(4)
 
 
 class RefFiles:

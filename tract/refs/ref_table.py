@@ -195,7 +195,8 @@ class RefTable:
     def move(self, changes: Iterable[RefChange], time: int | None = None) -> None:
         """Take in the changes of an operation made at *time*; those of a tract whose chunk is not read yet wait until it is."""
         changes = tuple(changes)
-        made = self._made_before(changes) if len(changes) > 1 else {}
+        # What takes a name away and brings it back is seldom among the moves of a commit.
+        made = self._made_before(changes) if None in [new for _, _, new in changes] else {}
         for change in changes:
             name, old, new = change
             if NOTES in name and not name.endswith(_KEYS):

@@ -10,14 +10,13 @@ The last of them, where they are of about one length, are merged, so there are f
 
 | offset | size | what |
 |---|---|---|
-| 0 | 16 | ``"tract keys 1\\n"``, zero-filled |
+| 0 | 16 | ``"tract keys 2\\n"``, zero-filled |
 | 16 | 32 | the tip of the notes where the run begins, zeros for none |
 | 48 | 32 | the tip up to which it goes |
 | 80 | 8 | number of rows |
-| 88 | 8 | number of bytes of the filter |
-| 96 | 4 | CRC-32 of the filter |
-| 100 | 4 | CRC-32 of the header up to here |
-| 4096 | a multiple of 4096 | the filter: a bit for each row's name, at its first 8 bytes modulo the number of bits |
+| 88 | 8 | number of pages of the filter |
+| 96 | 4 | CRC-32 of the header up to here |
+| 4096 | 4096 a page | the filter: a bit for each row's name, at its first 8 bytes modulo the number of bits; of each page 4092 bytes are bits, and 4 the CRC-32 of these |
 | then | 4096 a block | rows in the order of their names, 73 a block: number of rows (2), CRC-32 of the rows (4), rows |
 
 A row is 56 bytes: name (16), first (16), second (16), depth (4), merges (4).
@@ -31,7 +30,7 @@ import os
 import struct
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import takewhile
 from typing import NamedTuple
@@ -42,14 +41,16 @@ from tract.errors import StorageError
 from tract.objects.id import ObjectId
 from tract.storage import files
 
-_MAGIC = b"tract keys 1\n".ljust(16, b"\0")
-_HEADER = struct.Struct("<16s32s32sQQI")
+_MAGIC = b"tract keys 2\n".ljust(16, b"\0")
+_HEADER = struct.Struct("<16s32s32sQQ")
 _NUMBER = struct.Struct("<I")
 _BLOCK_HEAD = struct.Struct("<HI")
 _ROW = struct.Struct(">16s16s16sII")
 _PLACE = struct.Struct(f">Q{_ROW.size - 8}x")
 """The beginning of a row's name, as a number."""
 _BLOCK = 4096
+_PAGE = _BLOCK - _NUMBER.size
+"""The bytes of bits in a page of a filter: of a million keys a filter has 4 MB, of which who looks for one key reads a page."""
 _ROWS = (_BLOCK - _BLOCK_HEAD.size) // _ROW.size
 _NAME = 16
 _NONE = bytes(32)
@@ -88,13 +89,32 @@ class _DamagedRunError(Exception):
 
 
 class _Run(NamedTuple):
+    """A run: its *blocks* of rows are behind its filter of so many *pages*, of which *read* has those that were looked at."""
+
     path: str
     start: bytes
     end: bytes
     rows: int
-    filter: bytes
-    blocks: int
-    offset: int
+    pages: int
+    read: dict[int, bytes]
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.rows // _ROWS)
+
+    @property
+    def offset(self) -> int:
+        """Where the rows begin."""
+        return _BLOCK * (1 + self.pages)
+
+    def may_have(self, place: int) -> bool:
+        """Whether there may be rows of a name that begins with *place*."""
+        bit = place % (8 * _PAGE * self.pages)
+        number, byte = divmod(bit >> 3, _PAGE)
+        page = self.read.get(number)
+        if page is None:
+            page = self.read[number] = _page(self.path, number)
+        return bool(page[byte] >> (bit & 7) & 1)
 
 
 class KeyIndex:
@@ -111,6 +131,8 @@ class KeyIndex:
         self._added: dict[bytes, list[bytes]] = {}
         self._count = 0
         self._links: dict[bytes, Link] = {}  # those that were asked for or added lately
+        # What is to be added, by its key: the note, the commit, and what makes the commit's link.
+        self._waiting: dict[str, tuple[ObjectId, ObjectId, Callable[[], Link]]] = {}
         self._runs: list[_Run] | None = None
         self._ignored: set[str] = set()
         self._tip: ObjectId | None = None
@@ -123,12 +145,28 @@ class KeyIndex:
 
     def beside(self) -> KeyIndex:
         """An index for a batch on this one."""
+        self._settle()
         return KeyIndex(None, self)
 
     def add_key(self, key: str, note: ObjectId) -> None:
         """Add that the blob *note* says *key*."""
         name = name_of_key(key)
         self._add(name, _ROW.pack(name, note[:_NAME], note[_NAME:], 0, 0))
+
+    def add_made(self, key: str, note: ObjectId, commit: ObjectId, link: Callable[[], Link]) -> None:
+        """Add that the blob *note* says *key* of *commit*, and how that stands to those behind it: as soon as somebody asks for more than whether a note says the key."""
+        if key in self._waiting:
+            self._settle()
+        self._waiting[key] = note, commit, link
+
+    def _settle(self) -> None:
+        """Add what was put off, in its order."""
+        if self._base is not None:
+            self._base._settle()
+        waiting, self._waiting = self._waiting, {}
+        for key, (note, commit, link) in waiting.items():
+            self.add_key(key, note)
+            self.add_link(commit, link())
 
     def add_link(self, commit: ObjectId, link: Link) -> None:
         """Add how *commit* stands to those behind it."""
@@ -146,8 +184,15 @@ class KeyIndex:
         self._links[name] = link
         return link
 
+    def has(self, key: str) -> bool:
+        """Whether a note says *key*, or one with its name."""
+        if key in self._waiting or (self._base is not None and key in self._base._waiting):
+            return True
+        return bool(self._rows(name_of_key(key)))
+
     def notes(self, key: str) -> list[ObjectId]:
         """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""
+        self._settle()
         rows = self._rows(name_of_key(key))
         if not rows:
             return []
@@ -156,6 +201,8 @@ class KeyIndex:
     def link(self, name: bytes) -> Link | None:
         """How the commit whose id begins with *name* stands to those behind it; None where it has no key."""
         name = name[:_NAME]
+        if self._waiting or self._base is not None:
+            self._settle()
         found = self._links.get(name)
         if found is not None:
             return found
@@ -188,11 +235,9 @@ class KeyIndex:
             raise
         place = int.from_bytes(name[:8], "big")
         for run in self._runs or ():
-            bit = place % (8 * len(run.filter))
-            if not run.filter[bit >> 3] >> (bit & 7) & 1:
-                continue
             try:
-                found += _rows_of(run, name, place)
+                if run.may_have(place):
+                    found += _rows_of(run, name, place)
             except (_DamagedRunError, FileNotFoundError) as exc:
                 if isinstance(exc, _DamagedRunError):
                     self._ignored.add(run.path)
@@ -209,6 +254,7 @@ class KeyIndex:
     def _forget(self) -> None:
         self._added, self._count = {}, 0
         self._links.clear()
+        self._waiting.clear()
 
     def _files(self) -> list[str]:
         """The paths of this tract's runs, oldest first."""
@@ -232,7 +278,7 @@ class KeyIndex:
     @property
     def is_long(self) -> bool:
         """Whether much is in memory alone."""
-        return self._count >= _MOST_IN_MEMORY
+        return self._count + 2 * len(self._waiting) >= _MOST_IN_MEMORY
 
     def save(self) -> bool:
         """Write what is in memory as a run where it has become much; only for the holder of the store's lock.
@@ -241,6 +287,7 @@ class KeyIndex:
         """
         if self._read_only or self._start is None or self._tip is None or not self.is_long:
             return True
+        self._settle()
         if _tip_of(self._read_runs()) != _tip_of(self._runs or []):
             self._begin_again()
             return False
@@ -286,11 +333,11 @@ def _tip_of(runs: list[_Run]) -> ObjectId | None:
 
 def _encoded(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
     """A run of *rows*, which are in order; nothing of it is in memory twice, for of a million keys that is 100 MB."""
-    size = -(-len(rows) * _BITS_A_ROW // (8 * _BLOCK)) * _BLOCK
-    bits = 8 * size
-    data = bytearray(_BLOCK + size + -(-len(rows) // _ROWS) * _BLOCK)
-    filter = memoryview(data)[_BLOCK : _BLOCK + size]
-    place = _BLOCK + size
+    pages = -(-len(rows) * _BITS_A_ROW // (8 * _PAGE))
+    bits = 8 * _PAGE * pages
+    filter = bytearray(_PAGE * pages)
+    place = _BLOCK * (1 + pages)
+    data = bytearray(place + -(-len(rows) // _ROWS) * _BLOCK)
     for at in range(0, len(rows), _ROWS):
         block = b"".join(rows[at : at + _ROWS])
         for (name,) in _PLACE.iter_unpack(block):
@@ -299,7 +346,10 @@ def _encoded(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
         whole = _BLOCK_HEAD.pack(len(block) // _ROW.size, zlib.crc32(block)) + block
         data[place : place + len(whole)] = whole
         place += _BLOCK
-    head = _HEADER.pack(_MAGIC, start, end, len(rows), size, zlib.crc32(filter))
+    for number in range(pages):
+        page = filter[number * _PAGE : (number + 1) * _PAGE]
+        data[_BLOCK * (1 + number) : _BLOCK * (2 + number)] = page + _NUMBER.pack(zlib.crc32(page))
+    head = _HEADER.pack(_MAGIC, start, end, len(rows), pages)
     data[: len(head) + _NUMBER.size] = head + _NUMBER.pack(zlib.crc32(head))
     return data
 
@@ -317,14 +367,24 @@ def _read_run(path: str) -> _Run | None:
             or _NUMBER.pack(zlib.crc32(data[: _HEADER.size])) != data[_HEADER.size :]
         ):
             return None
-        magic, start, end, rows, size, checksum = _HEADER.unpack(data[: _HEADER.size])
-        blocks = -(-rows // _ROWS)
-        if magic != _MAGIC or not size or files.size_of(fd) != _BLOCK * (1 + blocks) + size:
-            return None
-        filter = files.read_at(fd, size, _BLOCK)
-        return None if zlib.crc32(filter) != checksum else _Run(path, start, end, rows, filter, blocks, _BLOCK + size)
+        magic, start, end, rows, pages = _HEADER.unpack(data[: _HEADER.size])
+        run = _Run(path, start, end, rows, pages, {})
+        is_whole = magic == _MAGIC and pages > 0 and files.size_of(fd) == run.offset + _BLOCK * run.blocks
+        return run if is_whole else None
     finally:
         files.close(fd)
+
+
+def _page(path: str, number: int) -> bytes:
+    """The bits of one page of a run's filter."""
+    fd = files.open_read(path)
+    try:
+        data = files.read_at(fd, _BLOCK, _BLOCK * (1 + number))
+    finally:
+        files.close(fd)
+    if len(data) != _BLOCK or _NUMBER.pack(zlib.crc32(data[:_PAGE])) != data[_PAGE:]:
+        raise _DamagedRunError(path)
+    return data[:_PAGE]
 
 
 def _rows_of(run: _Run, name: bytes, place: int) -> list[bytes]:
