@@ -19,3 +19,10 @@ def test_a_day_of_alerts_in_small(way: str, tmp_path: Path) -> None:
     assert len(outcome.pins) >= 40
     assert report(outcome).startswith(f"{way}: 250 turns in ")
     assert plot([outcome]).count("<polyline") == 3
+
+
+def test_where_the_orchestrator_has_no_time_what_stands_behind_it_keeps_the_budget(tmp_path: Path) -> None:
+    outcome = run("orchestrator", tmp_path, 250, model=0.001, kills=0, budget=8_000, interval=3600)
+
+    assert outcome.backstops > 0
+    assert outcome.highest <= outcome.budget

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from tests.agents.test_builtin_drift import FLIGHTS, NAMING, say
+from tests.agents.test_loop import calling
 from tests.agents.test_orchestrator import scripted
 from tests.cli.conftest import Terminal, runner
+from tests.llm.server import LLMServer, llm_process, llm_server, text
 from tests.making import call, make_tract, texts
+from tests.sidecar import sidecar
 from tract import (
     BranchPolicy,
     CompressPolicy,
@@ -26,6 +29,9 @@ from tract import (
     TriggerConfig,
     cli_prompt,
 )
+from tract.agents.orchestrator import is_done
+
+__all__ = ["llm_process", "llm_server"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::tract.errors.BudgetWarning")
 
@@ -129,8 +135,42 @@ def test_a_supervisor_corrects_a_price_in_the_middle(tmp_path: Path) -> None:
         assert len(t.orchestrator_runs(limit=None)) > 3
 
 
-@pytest.mark.parametrize("turns", [pytest.param(100, id="sample"), pytest.param(1000, marks=pytest.mark.slow)])
-def test_an_agent_beside_the_orchestrator_loses_no_answer(tmp_path: Path, turns: int) -> None:
+SOAK = [pytest.param(100, 0.01, id="sample"), pytest.param(1000, 0.05, id="soak", marks=pytest.mark.slow)]
+"""Turns, and the seconds that the agent's model takes."""
+
+
+@pytest.mark.parametrize(("turns", "model"), SOAK)
+def test_an_agent_beside_a_process_that_compresses_every_20_turns_loses_no_answer(
+    tmp_path: Path, llm_server: LLMServer, turns: int, model: float
+) -> None:
+    """The agent has a default handle; a RefMovedError would end the test."""
+    wish = ("compress", {"content": "what was said before", "from_commit": "2", "to_commit": "20"})
+    llm_server.script(*[calling(wish, say="20 turns came"), text("nothing is left")] * (turns // 10 + 2))
+    with agent(tmp_path, budget=100_000) as t:
+        t.configure_policies(autonomy="autonomous")
+        answers: list[str] = []
+        with sidecar(tmp_path, "--on-commit-count", "20", "--interval", "1", server=llm_server) as beside:
+            beside.wait_until(lambda: is_done(t.repository, "watch"))
+            for number in range(turns):
+                t.user(f"question {number} " + "word " * 8)
+                t.compile()
+                time.sleep(model)
+                answers.append(t.assistant(f"answer {number} " + "word " * 8).commit_hash)
+            beside.wait_until(lambda: t.orchestrator_runs(limit=1))
+            ended = beside.end()
+
+        assert (ended.status, ended.err) == (0, "")
+        made = [step for run in t.orchestrator_runs(limit=None) for step in run.steps]
+        assert all(" compress: " in step and "error" not in step for step in made), made
+        assert len(made) >= (1 if turns < 1000 else turns // 40)  # it looks once a second, which are 19 turns
+        known = {one.commit_hash: one.content_hash for one in t.log(None)}
+        assert len(set(answers)) == turns
+        assert set(answers) <= known.keys()
+    assert runner(tmp_path)("fsck").status == 0
+
+
+@pytest.mark.parametrize(("turns", "model"), SOAK)
+def test_an_agent_beside_the_orchestrator_loses_no_answer(tmp_path: Path, turns: int, model: float) -> None:
     """The agent has a default handle, and a model that takes its time; the orchestrator works in a thread of its own."""
     with agent(tmp_path, budget=2500) as t:
         t.configure_policies(autonomy="autonomous")
@@ -145,7 +185,7 @@ def test_an_agent_beside_the_orchestrator_loses_no_answer(tmp_path: Path, turns:
         for number in range(turns):
             t.user(f"question {number} " + "word " * 8)
             t.compile()
-            time.sleep(0.002)  # the model
+            time.sleep(model)
             answers.append(t.assistant(f"answer {number} " + "word " * 8).commit_hash)
         if t._apart is not None:
             t._apart.join(20)

@@ -100,4 +100,5 @@ def as_openai(answer: LLMResponse, calls: Sequence[tuple[str, str, str]]) -> dic
         {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
         for id, name, arguments in calls
     ]
-    return {"role": "assistant", "content": answer.text or None, "tool_calls": made}
+    said = {"content": answer.text} if answer.text else {}  # some servers take no null there
+    return {"role": "assistant", **said, "tool_calls": made}
