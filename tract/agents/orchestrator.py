@@ -262,6 +262,8 @@ _HOLDING = threading.Lock()
 Work: TypeAlias = Literal["run", "watch"]
 """What one process at a time does of a tract: a run, and watching over the triggers."""
 
+_TAKEN = {"run": "the orchestrator is at work", "watch": "the triggers are watched over"}
+
 
 @contextmanager
 def only_one(repo: Repository, work: Work) -> Iterator[None]:
@@ -272,7 +274,7 @@ def only_one(repo: Repository, work: Work) -> Iterator[None]:
     key = _key(repo, work)
     with _HOLDING:
         if key in _held:
-            raise LockTimeoutError("the orchestrator is at work in this process already")
+            raise LockTimeoutError(f"{_TAKEN[work]} in this process already")
         _held.add(key)
     lock = None
     try:
@@ -284,7 +286,7 @@ def only_one(repo: Repository, work: Work) -> Iterator[None]:
             try:
                 lock.acquire(timeout=0.01)
             except LockTimeoutError:
-                raise LockTimeoutError("the orchestrator is at work in another process") from None
+                raise LockTimeoutError(f"{_TAKEN[work]} in another process") from None
         yield
     finally:
         if lock is not None:

@@ -39,7 +39,7 @@ from tract.agents.orchestrator import (
 from tract.agents.planner import Plan
 from tract.agents.preview import concerned
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable
-from tract.agents.runs import write_run
+from tract.agents.runs import read_runs, write_run
 from tract.agents.schemas import tool_definitions
 from tract.agents.target import TractLike
 from tract.errors import ContentValidationError, LLMError, OrchestratorError, TractError
@@ -48,7 +48,7 @@ from tract.maintenance.gc.run import is_due
 from tract.reflog import of_run
 from tract.repo import Repository
 from tract.report.status import StatusInfo
-from tract.report.text import excerpt
+from tract.report.text import count_of, excerpt
 from tract.tokens.usage import read_usage
 from tract.transaction import Transaction
 
@@ -57,6 +57,8 @@ _log = logging.getLogger("tract.orchestrator")
 _MOST_FAILED = 5
 _MOST_REPEATED = 3
 _LONGEST_OUTPUT = 20_000
+_PARTS = 20
+"""So many runs back the parts of one that was paused are looked for."""
 
 SYSTEM_PROMPT = """\
 You look after the context window of an agent: what a language model is shown of a conversation.
@@ -142,6 +144,8 @@ class Run:
     _begun: float = field(default_factory=time.monotonic)
     _calls_seen: dict[str, int] = field(default_factory=dict)
     _failed: int = 0
+    _died: Status | None = None
+    """The run before, where its process died in it."""
     _least: int | None = None
     """The fewest tokens that the context had between two steps."""
 
@@ -150,6 +154,8 @@ class Run:
         repo = self.tract.repository
         change_status(repo, self._beginning, state="running", run=self.id, reason=self.reason, used=self.used.as_map())
         assessment = self.tract.health()
+        if self._died is not None:
+            self._write_died(self._died, assessment)
         state: State = "idle"
         has_failed = False
         try:
@@ -166,6 +172,20 @@ class Run:
             self._end(assessment, "idle", f"it failed: {type(exc).__name__}: {exc}", has_failed=True)
             raise
         return self._end(assessment, state, why, has_failed=has_failed)
+
+    def _write_died(self, died: Status, found: Health) -> None:
+        """Write down that the run before has ended, and what it left."""
+        result = OrchestratorResult(
+            run_id=died.run or "",
+            state="idle",
+            assessment=found,
+            steps=(),
+            total_tool_calls=0,
+            tokens_used=0,
+            stopped_because="its process died; the history has what it did",
+            reason=died.reason,
+        )
+        write_run(self.tract.repository, result, branch=found.branch, after=found.token_count, seconds=0)
 
     def _end(self, assessment: Health, state: State, why: str, *, has_failed: bool) -> OrchestratorResult:
         repo = self.tract.repository
@@ -221,6 +241,7 @@ class Run:
         """The status, where a run may begin on it."""
         if not self.goes_on:
             check_free(found.state, found.run)
+            self._died = found if found.state == "running" else None  # who holds the lock is here
         elif found.state != "paused":
             raise OrchestratorError(f"the orchestrator is not paused but {found.state}")
         return found
@@ -359,7 +380,7 @@ class Run:
             calls = calls_in(answer)
             messages.append(as_openai(answer, calls))
             if not calls:
-                self._check_done(answer.text)
+                self._check_done(answer.text, len(assessment.advice))
                 return
             others = tuple(f"{name}({arguments})"[:200] for _, name, arguments in calls[1:])
             for at, (id, name, arguments) in enumerate(calls):
@@ -368,8 +389,8 @@ class Run:
                 output = self._call(name, arguments, answer.text.strip(), others if not at else ())
                 messages.append({"role": "tool", "tool_call_id": id, "content": output[:_LONGEST_OUTPUT]})
 
-    def _check_done(self, said: str) -> None:
-        """End the run with the model's words, where it is done and leaves the context over its budget, with nothing that waits."""
+    def _check_done(self, said: str, advised: int) -> None:
+        """End the run with the model's words, where it is done and leaves the context over its budget, or all that was *advised* undone, with nothing that waits."""
         now = self.tract.status()
         budget = now.token_budget_max
         waits = any(one.proposal is not None and one.proposal.status == "pending" for one in self.steps)
@@ -378,14 +399,18 @@ class Run:
             raise _EndError(
                 f"the model called no more tools, and left the context at {over}: it said {excerpt(said)!r}"
             )
+        if advised and not self.steps:
+            what = f"nothing of what is advised ({count_of(advised, 'step')})"
+            raise _EndError(f"the model did {what}: it said {excerpt(said)!r}")
 
     def _question(self, assessment: Health) -> str:
         """What the model is told of the context and of what was decided since; no message's text stands in it."""
         told = [f"Why you are asked: {self.reason}", "", *health_lines(assessment)]
         if self.config.task_context:
             told += ["", f"What the agent's task is: {self.config.task_context}"]
-        if self.steps:
-            told += ["", "What you did before you were paused:", *map(str, self.steps)]
+        parts = read_runs(self.tract.repository, _PARTS) if self.goes_on else []
+        done = [step for one in reversed(parts) if one.run_id == self.id for step in one.steps]
+        told += ["", "What you did before you were paused:", *done] if done else []
         decided = [
             one
             for one in ProposalTable().read(self.tract.repository).values()

@@ -34,6 +34,16 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them all the same"),
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
     (errors.ConfigError, "unknown setting 'list'", "'tract config' lists the settings"),
+    (
+        errors.LockTimeoutError,
+        "the orchestrator is at work",
+        "'tract orchestrate --pause' or '--stop' lets that run end after the call under way",
+    ),
+    (
+        errors.LockTimeoutError,
+        "are watched over",
+        "SIGTERM ends the process with --watch; 'tract orchestrate' runs once beside it",
+    ),
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
     (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
     (errors.MergeError, "file of conflicts", _UNDER_WAY),
