@@ -139,7 +139,7 @@ def contended(writers: int, seconds: float, latency: float) -> None:
         from tract.remote.sync import Sync
 
         with Tract.open(os.path.join(folder, str(number)), durability="process", on_moved="append") as t:
-            t._sync = Sync(t.repository, linked(t, Far(store, latency)), "commit")
+            t._sync = Sync(t.repository, linked(t, Far(store, latency)), "commit", t._lock)
             t._sync.refresh(t.repository)
             while time.monotonic() < end:
                 began = time.monotonic()

@@ -62,7 +62,7 @@ def remote(folder: str) -> RemoteConfig:
 def open_handle(folder: str, name: str, swap: float, put: float) -> Tract:
     t = Tract.open(Path(folder) / name, durability="process", on_moved="append", author=name)
     far = Far(FileTransport(f"{folder}/there"), swap, put)
-    t._sync = Sync(t.repository, Link(t.repository, remote(folder), far), "commit")
+    t._sync = Sync(t.repository, Link(t.repository, remote(folder), far), "commit", t._lock)
     t._sync.refresh(t.repository, "main")
     return t
 

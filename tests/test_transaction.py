@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -141,16 +142,31 @@ def test_a_ref_that_moved_since_it_was_read_takes_the_whole_transaction_with_it(
     assert repo.ref("refs/tags/x") is None
 
 
+class Closed:
+    """A gate that lets through what comes the second time."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def wants(self, reason: str) -> bool:
+        return reason == "try"
+
+    def begin(self, tx: Transaction) -> bool:
+        return False
+
+    def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
+        if not lands:
+            return None
+        self.asked.append([new.kind for new in tx.objects])
+        if len(self.asked) == 1:
+            raise ConnectionError
+        return tx.land
+
+
 def test_a_gate_sees_all_objects_and_can_prevent_it():
     repo, (a,) = make_repo("a")
-    asked = []
-
-    def ask(tx: Transaction) -> None:
-        asked.append(([new.kind for new in tx.objects], repo.ref(MAIN)))
-        if len(asked) == 1:
-            raise ConnectionError
-
-    repo.gates.append(ask)
+    gate = Closed()
+    repo.gates.append(gate)
 
     def attempt() -> ObjectId:
         with transaction(repo, "try") as tx:
@@ -164,7 +180,7 @@ def test_a_gate_sees_all_objects_and_can_prevent_it():
     assert a == repo.ref(MAIN)
     id = attempt()
 
-    assert [(["blob", "commit", "blob", "commit"], a)] * 2 == asked
+    assert [["blob", "commit", "blob", "commit"]] * 2 == gate.asked
     assert id == repo.ref(MAIN)
 
 

@@ -74,7 +74,7 @@ class Repository:
     *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
     *replaced* are commits whose ids a batch of this process gave out and that landed under other ids, by the first.
     *riders* are called with every transaction that is about to land: they may add notes to it, or prevent it by raising.
-    *gates* are called after them, when nothing but the landing is left: a remote that must have it first.
+    *gates* has what a transaction must pass before it lands, a remote that must have it first; none or one (``tract.transaction.Gate``).
     """
 
     objects: ObjectStore
@@ -92,7 +92,7 @@ class Repository:
     read_only: bool = False
     replaced: dict[ObjectId, ObjectId] = field(default_factory=lambda: _REPLACED, repr=False)
     riders: list[Callable[[Any], None]] = field(default_factory=list)
-    gates: list[Callable[[Any], None]] = field(default_factory=list)
+    gates: list[Any] = field(default_factory=list)
     states: dict[str, bytes] = field(default_factory=dict)  # what a store in memory has instead of state files
     shallow: Shallow = field(default_factory=lambda: Shallow(None))
     key_indexes: dict[str, KeyIndex] = field(default_factory=dict)  # by the tract's prefix

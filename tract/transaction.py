@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.errors import (
     CherryPickError,
@@ -71,6 +71,26 @@ UNDER_WAY: dict[str, type[TractError]] = {
 """The states of commands under way that refuse any other command that moves HEAD or its branch, and the error then."""
 
 
+class Gate(Protocol):
+    """What must have a transaction before it lands here: the remote that a store lives in."""
+
+    def wants(self, reason: str) -> bool:
+        """Whether a transaction of that *reason* has to pass."""
+        ...
+
+    def begin(self, tx: Transaction) -> bool:
+        """Let *tx* see what waits before the gate, and goes before it; whether there is anything. Only for the holder of the lock, who calls ``end`` too."""
+        ...
+
+    def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
+        """Show the store as it is again. Where *tx* *lands*, it waits before the gate now: what is given brings it through and lands it, and is called without the lock."""
+        ...
+
+    def wait(self, tx: Transaction) -> None:
+        """Wait until nothing waits before the gate; called without the lock."""
+        ...
+
+
 class _NoteList(NamedTuple):
     """The notes of a namespace in a transaction: its ref is at *first*, and will be at *tip*, whose list and generation these are."""
 
@@ -97,7 +117,7 @@ def transaction(
     ``refs``    only a HEAD that is not at *expected*.
 
     *expected*, where it is a function, is called when the lock is held and what other processes did is known, with HEAD's branch and the commit there.
-    The repository's *gates* are asked when all objects are made and no ref has moved yet; what one raises prevents the transaction, and edits that it adds land with it.
+    Where the repository has a *gate*, the transaction lands when that let it through, and no lock is held meanwhile.
     """
     return _Opened(Transaction(repo, reason), moves, expected)
 
@@ -355,6 +375,32 @@ class Transaction:
 
     def land(self) -> None:
         """Write the objects and move the refs, in one operation; only for the holder of the lock."""
+        edits = self.all_edits()
+        if edits:
+            self.repo.refs.land(edits, reason=self.reason, objects=self.objects)
+
+    def land_after_gate(
+        self, edits: Sequence[RefEdit], *, beside: Sequence[RefEdit], objects: Sequence[NewObject]
+    ) -> bool:
+        """Land with *edits*, which are all its own, once the gate let it through, and what the gate adds; False, and nothing, where a ref is elsewhere by now, or gc took what nothing named meanwhile."""
+        refs = self.repo.refs
+        with refs.lock():
+            refs.refresh()
+            if any(refs.read(edit.name) != edit.expected for edit in edits) or not self.is_whole(edits):
+                return False
+            refs.land([*edits, *beside], reason=self.reason, objects=[*self.objects, *objects])
+        return True
+
+    def is_whole(self, edits: Sequence[RefEdit]) -> bool:
+        """Whether all that *edits* need is here."""
+        try:
+            self.check_whole(edits)
+        except StorageError:
+            return False
+        return True
+
+    def all_edits(self) -> list[RefEdit]:
+        """The moves of refs, with those of notes, after the riders had their say; StorageError where a ref would come to what is not whole."""
         if self.repo.riders and (self.edits or self._notes):
             for rider in tuple(self.repo.riders):
                 rider(self)
@@ -362,16 +408,10 @@ class Transaction:
         if self._notes:
             start = self.repo.prefix + NOTES
             edits = edits + [RefEdit(start + name, made.tip, made.first) for name, made in self._notes.items()]
-        if not edits:
-            return
-        self._check_whole(edits)
-        for gate in tuple(self.repo.gates):
-            known = list(self.edits)
-            gate(self)
-            edits = [*(known if edits is self.edits else edits), *self.edits[len(known) :]]
-        self.repo.refs.land(edits, reason=self.reason, objects=self.objects)
+        self.check_whole(edits)
+        return edits
 
-    def _check_whole(self, edits: Sequence[RefEdit]) -> None:
+    def check_whole(self, edits: Sequence[RefEdit]) -> None:
         """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
         here: set[ObjectId] | None = None
         for name, new, _ in edits:
@@ -422,10 +462,11 @@ class _Opened(AbstractContextManager[Transaction]):
     Only the ``with`` statement holds this, and only this the lock: so Ctrl-C at any point lets go of it.
     """
 
-    __slots__ = ("_began", "_expected", "_lock", "_moves", "_transaction")
+    __slots__ = ("_began", "_expected", "_gate", "_lock", "_moves", "_transaction")
 
     def __init__(self, transaction: Transaction, moves: Moves, expected: Expected | Asked) -> None:
         self._transaction = transaction
+        self._gate: Gate | None = None
         self._moves = moves
         self._expected = expected
 
@@ -435,26 +476,46 @@ class _Opened(AbstractContextManager[Transaction]):
             for rider in repo.riders:  # who may know a better reason
                 rider(self._transaction)
             raise ReadOnlyError(repo.path or "")
-        refs = repo.refs
         self._began = began()
+        if repo.gates and repo.gates[0].wants(self._transaction.reason):
+            self._gate = repo.gates[0]
+        while not self._is_begun():
+            assert self._gate is not None
+            self._gate.wait(self._transaction)
+        return self._transaction
+
+    def _is_begun(self) -> bool:
+        """Take the lock and begin; False where the transaction cannot go on from what waits before the gate, and may be able to when that has landed."""
+        refs, gate = self._transaction.repo.refs, self._gate
         self._lock = lock = refs.lock()
         lock.__enter__()
+        others_wait = False
         try:
             refs.refresh()
+            others_wait = gate is not None and gate.begin(self._transaction)
             self._transaction.begin(self._moves, self._expected)
-        except BaseException:
+        except BaseException as exc:
+            if gate is not None:
+                gate.end(self._transaction, lands=False)
             lock.__exit__(*sys.exc_info())
+            if others_wait and isinstance(exc, RefMovedError):
+                return False
             raise
-        return self._transaction
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        gate, passes = self._gate, None
         try:
-            if kind is None:
+            if gate is not None:
+                passes = gate.end(self._transaction, lands=kind is None)
+            elif kind is None:
                 self._transaction.land()
         finally:
             self._lock.__exit__(kind, error, trace)
+        if passes is not None:
+            passes()
         if self._began and kind is None:
             self._tell()
 

@@ -63,7 +63,7 @@ def living(
 ) -> Tract:
     """A tract at *path* whose commits return when *store* has them."""
     t = Tract.open(path, durability="process", tokenizer=Words(), on_moved=on_moved, **options)
-    t._sync = Sync(t.repository, Link(t.repository, remote, store), "commit")
+    t._sync = Sync(t.repository, Link(t.repository, remote, store), "commit", t._lock)
     t._sync.refresh(t.repository)
     return t
 

@@ -32,7 +32,7 @@ class Slow:
     def __init__(self, store: Transport, seconds: float = 0.05) -> None:
         self._store = store
         self._seconds = seconds
-        self.swaps = self.puts = 0
+        self.swaps = self.puts = self.creates = 0
         self.hold: Callable[[], None] = lambda: None
 
     def put(self, key: str, data: bytes) -> None:
@@ -40,6 +40,12 @@ class Slow:
         self.hold()
         time.sleep(self._seconds)
         self._store.put(key, data)
+
+    def create(self, key: str, data: bytes) -> str | None:
+        self.creates += 1
+        self.hold()
+        time.sleep(self._seconds)
+        return self._store.create(key, data)
 
     def swap(self, key: str, data: bytes, version: str) -> str | None:
         self.swaps += 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -104,7 +103,7 @@ def test_what_a_dead_writer_left_lands_with_the_next_opening_and_once(tmp_path: 
             dying = Sync(other.repository, Link(other.repository, REMOTE, Dying(store, requests, lands=True)), "commit")
             done = True
             try:
-                dying.append(other.repository, [say("b")], nullcontext)
+                dying.append(other.repository, [say("b")])
             except Dying.Dead:
                 done = False
             dying.stop(other.repository)

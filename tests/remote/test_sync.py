@@ -126,6 +126,24 @@ def test_reset_undo_and_deletion_are_in_the_remote_too(url: str, tmp_path: Path)
             assert "v1" in other.tags()
 
 
+@pytest.mark.parametrize("on_moved", ["error", "append"])
+def test_what_another_machine_took_back_is_not_put_there_again(url: str, tmp_path: Path, on_moved: str) -> None:
+    with living(url, tmp_path / "one") as t:
+        for text in "abc":
+            t.user(text)
+        with living(url, tmp_path / "two", on_moved=on_moved) as other:
+            assert ["a", "b", "c"] == texts(other)
+            t.reset("HEAD~1")
+            if on_moved == "error":
+                with pytest.raises(RefMovedError):
+                    other.user("d")
+                assert ["a", "b"] == texts(other)
+            other.user("d")
+            assert ["a", "b", "d"] == texts(other)
+    with Tract.clone(url, tmp_path / "three") as third:
+        assert ["a", "b", "d"] == texts(third)
+
+
 def test_close_and_manual_push_when_they_say(url: str, tmp_path: Path) -> None:
     with living(url, tmp_path / "one", "close") as t:
         t.user("a")

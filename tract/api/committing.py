@@ -351,7 +351,7 @@ class Committing(Handle):
         if sync is None or is_alone or not sync.takes(repo, drafts):
             return again_after_remote(attempt)
         self._expected_by_commit(*repo.head())
-        made = sync.append(repo, drafts, self._lock.let_go)
+        made = sync.append(repo, drafts)
         self._check_open()  # another thread may have closed the handle meanwhile; what was committed is there
         return made
 

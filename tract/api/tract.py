@@ -97,7 +97,7 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
             if sync != "manual" or fresh:
                 from tract.remote.opening import begin_sync
 
-                made._sync, made._is_fresh = begin_sync(repo, remote, sync), fresh
+                made._sync, made._is_fresh = begin_sync(repo, remote, sync, made._lock), fresh
             return made
         except BaseException:
             repo.close()

@@ -198,11 +198,24 @@ class OperationRefs:
             self.land(edits, reason=reason, objects=objects)
 
     def land(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
-        changes = self._changes(edits, objects)
+        changes = self.changes(edits, objects)
         if changes:
             self._write(changes, reason, objects)
 
-    def _changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
+    def suppose(self, changes: Sequence[RefChange]) -> RefTable:
+        """Answer as if *changes* had been made, until ``go_back`` gets what is given; only for the holder of the lock, who writes nothing meanwhile."""
+        before = self._refs
+        self._refs = before.copy()
+        self._refs.move(changes)
+        return before
+
+    def go_back(self, before: RefTable) -> None:
+        """Answer as it is again."""
+        before.note_moves = self._refs.note_moves + 1  # what was seen meanwhile was another state of the notes
+        self._refs = before
+
+    def changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
+        """What *edits* would change, with *objects*; the errors are those of ``land``."""
         changes = []
         moved: set[str] = set()
         kinds = {new.id: new.kind for new in objects} if len(edits) > _MANY else None

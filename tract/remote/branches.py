@@ -96,11 +96,15 @@ def tracking_ref(repo: Repository, remote: str, branch: str) -> str:
 class TractPush:
     """A push of one tract."""
 
-    def __init__(self, link: Link, repo: Repository, lists: NoteLists, *, force: Force = "no") -> None:
+    def __init__(
+        self, link: Link, repo: Repository, lists: NoteLists, *, force: Force = "no", is_living: bool = False
+    ) -> None:
+        """A push of *repo*, whose notes are *lists*; with *is_living* the store lives there, and what others took back there is not put there again."""
         self.link = self._link = link
         self.store = repo
         self._lists = lists
         self._force = force
+        self._is_living = is_living
         made = BufferedObjects(repo.objects)
         self._made = made.new
         self.repo = self._repo = replace(repo, objects=made)
@@ -167,7 +171,10 @@ class TractPush:
             return True
         if self._force == "lease" or one.tip is None:
             return self._tracked(one.branch) == there
-        return self._repo.objects.contains(there) and is_ancestor(self._repo, there, one.tip)
+        if not self._repo.objects.contains(there) or not is_ancestor(self._repo, there, one.tip):
+            return False
+        seen = self._tracked(one.branch) if self._is_living else None
+        return seen is None or seen == there or not is_ancestor(self._repo, there, seen)
 
     def _tracked(self, branch: str) -> ObjectId | None:
         value = self._repo.refs.read(tracking_ref(self._repo, self._link.name, branch))

@@ -19,7 +19,7 @@ from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEADS, REMOTES
+from tract.refs.names import HEAD, HEADS, REMOTES
 from tract.remote.branches import TractPush, Wanted, tracking_ref
 from tract.remote.fetch import FetchedRef, fetch
 from tract.remote.finding import Asked
@@ -105,7 +105,7 @@ def _reason(own: Sequence[Wish], intents: Sequence[Intent]) -> str:
 
 def _push_of(link: Link, tx: Transaction) -> TractPush:
     repo = replace(tx.repo, objects=BufferedObjects(tx.repo.objects, list(tx.objects)))
-    return TractPush(link, repo, note_lists(repo, link.name, tx.note_tips()))
+    return TractPush(link, repo, note_lists(repo, link.name, tx.note_tips()), is_living=True)
 
 
 def _commit_all(
@@ -152,7 +152,7 @@ def bring(link: Link, repo: Repository, branch: str | None) -> list[FetchedRef]:
     """Learn where *branch* is there, or all of the tract, and bring the branches here forward to it; one request where nothing is new."""
     found = fetch(link, repo, Asked([repo.tract], None if branch is None else [branch]))
     if found.refs or branch is None or _is_behind(link, repo, branch):
-        follow(link, repo)
+        follow(link, repo, found.refs)
     return found.refs
 
 
@@ -160,17 +160,25 @@ def _is_behind(link: Link, repo: Repository, branch: str) -> bool:
     return repo.refs.read(tracking_ref(repo, link.name, branch)) != repo.ref(HEADS + branch)
 
 
-def follow(link: Link, repo: Repository) -> None:
-    """Move branches here to where the remote's are, if they lead there."""
+def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
+    """Move branches here to where the remote's are: if they lead there, or were just where the remote's was before it went back or was deleted."""
     start = f"{REMOTES}{link.name}/"
     own = replace(repo, branch=None)
-    behind: list[tuple[str, ObjectId, ObjectId | None]] = []
-    for name, there in own.local_refs(start):
+    was = {one.ref: one.old for one in fetched if one.tract == repo.tract}
+    head = own.ref(HEAD)
+    behind: list[tuple[str, ObjectId | None, ObjectId | None]] = []
+    for name in {**dict(own.local_refs(start)), **was}:
         ref = HEADS + name.removeprefix(start)
-        here = own.ref(ref)
-        if not isinstance(there, bytes) or isinstance(here, str) or there == here:
+        there, here = own.ref(name), own.ref(ref)
+        if not name.startswith(start) or isinstance(there, str) or isinstance(here, str) or there == here:
             continue
-        if here is None or is_ancestor(own, here, there):
+        is_as_it_was = here is not None and was.get(name) == here.hex()
+        leads = there is not None and (here is None or is_ancestor(own, here, there))
+        if not leads and is_as_it_was and (there is not None or ref != head):
+            # Others of this process push meanwhile: what was fetched may be older than what is here, so it is asked after that was read.
+            known = link.look(repo.tract, name.removeprefix(start))
+            leads = there == (None if known is None else known.head.commit)
+        if leads:
             behind.append((ref, there, here))
     if behind:
         with transaction(own, f"sync: {link.name}", moves="refs") as tx:

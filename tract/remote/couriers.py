@@ -1,23 +1,26 @@
-"""The couriers of this process: one for each branch of a store that lives in a remote, however many handles append to it."""
+"""What a process has one of for all handles on a store that lives in a remote: the lanes of its tracts, and a courier for each branch that is appended to."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from tract.remote.courier import Courier
+from tract.remote.lane import Lanes
 from tract.remote.link import Link
 from tract.repo import Repository
 
-_couriers: dict[tuple[str, str, str, str], tuple[Courier, set[int]]] = {}
+_shared: dict[tuple[str, ...], tuple[Any, set[int]]] = {}
 _lock = threading.Lock()
 
 
 def _forget_in_child() -> None:
-    """A fork copies no thread, and may copy a lock that nobody lets go of: the child begins with couriers of its own."""
+    """A fork copies no thread, and may copy a lock that nobody lets go of: the child begins with couriers and lanes of its own."""
     global _lock
     _lock = threading.Lock()
-    _couriers.clear()
+    _shared.clear()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
@@ -26,27 +29,38 @@ os.register_at_fork(after_in_child=_forget_in_child)
 def courier_for(repo: Repository, link: Link, user: int) -> Courier:
     """The courier of this process for HEAD's branch; *user* lets go of it by ``leave``."""
     branch = repo.head()[0]
-    assert repo.path is not None
     assert branch is not None
-    key = (os.path.realpath(repo.path), link.remote.url, repo.prefix, branch)
+    found: Courier = _found(repo, link, user, (repo.prefix, branch), lambda: Courier(repo, link))
+    return found
+
+
+def lanes_for(repo: Repository, link: Link, user: int) -> Lanes:
+    """The lanes of this process for the store; *user* lets go of them by ``leave``."""
+    found: Lanes = _found(repo, link, user, (), lambda: Lanes(repo, link))
+    return found
+
+
+def _found(repo: Repository, link: Link, user: int, more: tuple[str, ...], make: Callable[[], Any]) -> Any:
+    assert repo.path is not None
+    key = (os.path.realpath(repo.path), link.remote.url, *more)
     with _lock:
-        found = _couriers.get(key)
+        found = _shared.get(key)
         if found is None:
-            found = _couriers[key] = Courier(repo, link), set()
+            found = _shared[key] = make(), set()
         found[1].add(user)
         return found[0]
 
 
 def leave(user: int) -> None:
-    """Let go of all couriers of *user*; those that nobody else has finish what waits, and stop."""
+    """Let go of all that *user* has; what nobody else has finishes what waits, and stops."""
     with _lock:
-        mine = [key for key, (_, users) in _couriers.items() if user in users]
+        mine = [key for key, (_, users) in _shared.items() if user in users]
         stopping = []
         for key in mine:
-            courier, users = _couriers[key]
+            one, users = _shared[key]
             users.discard(user)
             if not users:
-                del _couriers[key]
-                stopping.append(courier)
-    for courier in stopping:
-        courier.stop()
+                del _shared[key]
+                stopping.append(one)
+    for one in stopping:
+        one.stop()

@@ -103,6 +103,12 @@ class Link:
         self._unsaved: dict[str, bytes] = {}
         self._saved = time.monotonic()
 
+    def count_with(self, traffic: Traffic) -> None:
+        """Count requests where those of another link are counted."""
+        self.traffic = traffic
+        self.transport = Counted(self.plain, traffic)
+        self.heads = heads_of(self.transport, self.remote.conditions)
+
     # Asking again
 
     def patiently(self, ask: Callable[[], _T]) -> _T:

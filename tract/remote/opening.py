@@ -17,6 +17,7 @@ from tract.remote.remotes import add_remote, open_link, read_marker, remotes
 from tract.remote.sync import SYNC_MODES, Sync, SyncMode
 from tract.repo import Repository
 from tract.storage import files
+from tract.storage.locks import ThreadLock
 
 
 def check_sync(path: str | Path | None, sync: str, *, read_only: bool) -> None:
@@ -70,7 +71,7 @@ def _is_remote(url: str, config: TractConfig | None) -> bool:
     return read_marker(Link(memory_repository(config=config), remote)) is not None
 
 
-def begin_sync(repo: Repository, name: str | None, mode: SyncMode) -> Sync:
+def begin_sync(repo: Repository, name: str | None, mode: SyncMode, lock: ThreadLock | None = None) -> Sync:
     """Keep the store in step with a remote from now on; what was left open is settled first.
 
     Without a *name* it is the only remote; RemoteError where there are none, or several.
@@ -81,7 +82,7 @@ def begin_sync(repo: Repository, name: str | None, mode: SyncMode) -> Sync:
             raise RemoteError(f"the store has {len(known)} remotes; which one it lives in must be said")
         name = known[0].name
     link = open_link(repo, name) if mode == "manual" else ready_link(repo, name)
-    sync = Sync(repo, link, mode)
+    sync = Sync(repo, link, mode, lock)
     if not repo.read_only and read_marker(link) is not None:
         sync.refresh(replace(repo, branch=None))
         if mode == "commit" and repo.head()[0] is not None:

@@ -53,6 +53,11 @@ class ObjectReader:
         self._packs: dict[str, Pack] = {}
         self._asked: list[Pack] = []
         self._latest: dict[ObjectId, Object] = {}  # blobs that were just written
+        self.supposed: dict[ObjectId, Object] = {}
+        """Objects that are read as if they were here; nothing is left out for them that is written. They are there for who asks only while *is_supposing*."""
+
+        self.is_supposing = False
+
         self._recent = ""
         self._warm: list[str] = []
         self._names_synced = False
@@ -167,7 +172,7 @@ class ObjectReader:
 
     def _read_known(self, id: ObjectId) -> Object | None:
         self._check_open()
-        obj = self._latest.get(id) or self._journal.read(id)
+        obj = self._latest.get(id) or self._journal.read(id) or self.supposed.get(id)
         if obj is not None:
             return obj
         # What is read together mostly lies together.
@@ -287,7 +292,7 @@ class ObjectReader:
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
         with suppress(FileNotFoundError):  # gc took a pack
-            if self._has(id):
+            if self._has(id) or (self.is_supposing and id in self.supposed):
                 return True
         return self._despite_gc(lambda: self._has(id))
 

@@ -1,0 +1,337 @@
+"""Whatever is changed in a store that lives in a remote: nobody is locked out while that answers, and what waits at once goes in one push."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.making import Words, texts
+from tests.remote.lying import Dying
+from tests.remote.places import REMOTE, living, new_store, there
+from tests.remote.test_courier import KEY, Slow, in_threads
+from tract import Priority, RefMovedError, RemoteError, RemoteRefusedError, Session, Tract
+from tract.maintenance.fsck.check import check_repository
+from tract.remote.link import Link
+from tract.remote.sync import Sync
+
+Act = Callable[[Tract], object]
+
+
+def merge(t: Tract) -> None:
+    t.merge("draft")
+
+
+def batch(t: Tract) -> None:
+    with t.batch():
+        t.user("x")
+        t.user("y")
+
+
+ACTS: dict[str, Act] = {
+    "commit": lambda t: t.user("x", generation_config={"m": 1}),
+    "edit": lambda t: t.edit("HEAD", "x"),
+    "annotate": lambda t: t.annotate("HEAD", Priority.PINNED),
+    "branch": lambda t: t.branch("other"),
+    "switch": lambda t: t.switch("other", create=True),
+    "tag": lambda t: t.tag("v1"),
+    "merge": merge,
+    "reset": lambda t: t.reset("HEAD~1"),
+    "undo": lambda t: t.undo(),
+    "delete": lambda t: t.delete_branch("draft", force=True),
+    "compress": lambda t: t.compress(from_commit="HEAD:1", to_commit="HEAD:2", content="ab"),
+    "spawn": lambda t: t.spawn("look", name="child"),
+    "batch": batch,
+    "key": lambda t: t.user("x", key="k"),
+}
+
+
+def begun(path: Path, store: object, **options: object) -> Tract:
+    t = living(path, store, on_moved="error", **options)  # type: ignore[arg-type]
+    t.user("a")
+    t.user("b")
+    t.branch("draft", switch=True)
+    t.user("d")
+    t.switch("main")
+    t.user("c")
+    return t
+
+
+def state(t: Tract) -> object:
+    """What of *t* a remote has as well."""
+    t.switch("main")
+    branches = {one.name: texts_at(t, one.name) for one in t.list_branches()}
+    return branches, sorted(t.tags()), sorted(one.commit_hash for one in t.pinned())
+
+
+def texts_at(t: Tract, branch: str) -> list[str]:
+    return [str(one.content) for one in t.compile(at_commit=branch).messages]
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_nobody_is_locked_out_whatever_is_changed(tmp_path: Path, name: str) -> None:
+    store = Slow(new_store(), 0)
+    answering, go_on = threading.Event(), threading.Event()
+    with begun(tmp_path, store) as t, Tract.open(tmp_path, durability="process", tokenizer=Words()) as beside:
+        before = texts(t)
+
+        def hold() -> None:
+            answering.set()
+            assert go_on.wait(20)
+
+        store.hold = hold
+        failed: list[BaseException] = []
+
+        def act() -> None:
+            try:
+                ACTS[name](t)
+            except BaseException as exc:  # noqa: BLE001  # told to the test
+                failed.append(exc)
+
+        acting = threading.Thread(target=act)
+        acting.start()
+        assert answering.wait(20)
+        beside.branch("aside")  # takes the lock of the store
+        assert before == texts(t) == texts(beside)  # and this the handle's
+        go_on.set()
+        acting.join()
+        store.hold = lambda: None
+        assert [] == failed
+        t.delete_branch("aside", force=True)
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("name", ACTS)
+def test_cut_at_every_request_it_is_in_both_or_in_neither(tmp_path: Path, name: str, lands: bool) -> None:
+    for requests in range(16):
+        store = new_store()
+        path = tmp_path / f"{requests}"
+        t = begun(path, store)
+        before = state(t)
+        t._sync.stop(t.repository)  # type: ignore[union-attr]
+        t._sync = Sync(t.repository, Link(t.repository, REMOTE, Dying(store, requests, lands=lands)), "commit", t._lock)
+        acknowledged = True
+        try:
+            ACTS[name](t)
+        except Dying.Dead:
+            acknowledged = False
+        after = state(t) if acknowledged else None
+        t._sync.stop(t.repository)
+        t._sync = None
+        t.close()
+        with living(path, store) as again:
+            assert again.current_branch is not None
+            again.switch("main")
+            found = state(again)
+            assert found == (after if acknowledged else found)
+            other = there(store)
+            names = [one.name for one in other.list_branches()]
+            assert names == [one.name for one in again.list_branches()]
+            assert [texts_at(again, name) for name in names] == [texts_at(other, name) for name in names]
+            if not acknowledged and not lands and requests == 0:
+                assert before == found
+        assert [] == [one for one in check_repository(str(path / ".tract")).problems if one.severity == "error"]
+        if acknowledged:
+            return
+    raise AssertionError("it takes more requests than that")
+
+
+def test_what_waits_at_once_goes_in_one_push_whatever_it_is(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0.1)
+    with begun(tmp_path, store) as t:
+        made = [one.commit_hash for one in t.log()]
+        swaps, puts = store.swaps, store.puts
+        in_threads(
+            *(lambda n=n: t.tag(f"v{n}") for n in range(6)),  # type: ignore[misc]
+            *(lambda n=n: t.branch(f"b{n}") for n in range(3)),  # type: ignore[misc]
+            *(lambda id=id: t.annotate(id, Priority.PINNED) for id in made),  # type: ignore[misc]
+            lambda: t.edit(made[0], "edited"),
+        )
+        assert 6 >= store.swaps - swaps
+        assert 6 >= store.puts - puts
+        assert len(made) == len(t.pinned())
+        assert ["a", "b", "edited"] == texts(t)
+        other = there(store)
+        assert state(t) == state(other)
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+    with Tract.open(tmp_path, tokenizer=Words()) as again:
+        assert len(made) == len(again.pinned())
+
+
+def test_handles_that_append_share_pushes_of_edits_keys_and_batches(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0.1)
+    handles = [living(tmp_path, store, author=f"a{n}") for n in range(6)]
+    handles[0].user("begin")
+    before = store.swaps
+
+    def work(t: Tract, number: int) -> None:
+        t.user(f"{number}-key", key=f"k{number}")
+        with t.batch():
+            t.user(f"{number}-x")
+            t.user(f"{number}-y")
+
+    in_threads(*(lambda t=t, n=n: work(t, n) for n, t in enumerate(handles)))  # type: ignore[misc]
+    assert store.swaps - before <= 8
+    for t in handles:
+        t.close()
+    other = there(store)
+    assert Counter(["begin", *(f"{n}-{what}" for n in range(6) for what in ("key", "x", "y"))]) == Counter(texts(other))
+    for number in range(6):
+        said = texts(other)
+        assert said.index(f"{number}-y") == said.index(f"{number}-x") + 1
+        assert other.commit_for_key(f"k{number}") is not None
+    for info in other.log(None):
+        text = str(other.get_content(info).text)
+        assert text == "begin" or info.author == f"a{text[0]}"
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def test_threads_of_a_handle_that_wants_to_be_told_commit_one_after_the_other(tmp_path: Path) -> None:
+    """An answer goes on from what the handle has seen, and it has seen what is acknowledged: so the branch waits, and nothing else."""
+    store = Slow(new_store(), 0.02)
+    with begun(tmp_path, store) as t:
+        in_threads(*(lambda n=n: t.user(f"{n}") for n in range(6)))  # type: ignore[misc]
+        assert sorted(["a", "b", "c", *map(str, range(6))]) == sorted(texts(t))
+        assert texts(t) == texts_at(there(store), "main")
+
+
+def test_what_was_made_on_what_was_refused_is_made_again(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0.05)
+    with living(tmp_path / "one", store) as t, living(tmp_path / "two", store) as other:
+        t.user("a")
+        texts(other)
+        made: list[str] = []
+
+        def interfere() -> None:
+            store.hold = lambda: None
+            other.user("from elsewhere")
+
+        def say(text: str) -> None:
+            made.append(t.user(text, key=text).commit_hash)
+
+        store.hold = interfere
+        in_threads(*(lambda n=n: say(f"{n}") for n in range(5)))  # type: ignore[misc]
+        assert sorted(["a", "from elsewhere", *map(str, range(5))]) == sorted(texts(t))
+        assert texts(t) == texts_at(there(store), "main")
+        assert {t.commit_for_key(f"{n}").commit_hash for n in range(5)} == set(made)  # type: ignore[union-attr]
+
+
+def test_a_secret_of_one_refuses_nothing_of_the_others(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0.05)
+    with begun(tmp_path, store) as t:
+        t._sync.link.scans = True  # type: ignore[union-attr]
+        told: list[str] = []
+
+        def leak() -> None:
+            with pytest.raises(RemoteRefusedError, match="looks like a secret") as error:
+                t.edit("HEAD", f"my key is {KEY}")
+            told.append(str(error.value))
+
+        in_threads(lambda: t.tag("v0"), leak, *(lambda n=n: t.tag(f"v{n}") for n in range(1, 4)))  # type: ignore[misc]
+        assert ["v0", "v1", "v2", "v3"] == sorted(t.tags())
+        assert KEY not in told[0]
+        other = there(store)
+        assert ["a", "b", "c"] == texts(t) == texts_at(other, "main")
+        assert ["v0", "v1", "v2", "v3"] == sorted(other.tags())
+
+
+def test_what_others_brought_here_meanwhile_is_not_landed_twice(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with (
+        begun(tmp_path, store) as t,
+        living(tmp_path, store) as beside,
+        Tract.open(tmp_path, durability="process", tokenizer=Words()) as offline,
+    ):
+        inner = store._store.swap
+
+        def swap(key: str, data: bytes, version: str) -> str | None:
+            found = inner(key, data, version)
+            store._store.swap = inner  # type: ignore[method-assign]
+            beside._sync.refresh(beside.repository)  # type: ignore[union-attr]
+            offline.annotate("HEAD~1", Priority.PINNED)
+            return found
+
+        store._store.swap = swap  # type: ignore[method-assign]
+        with t.batch():
+            made = t.user("x", generation_config={"m": 1})
+            t.annotate(made.commit_hash, Priority.PINNED)
+        assert ["a", "b", "c", "x"] == texts(t) == texts(beside) == texts_at(there(store), "main")
+        assert 2 == len(t.pinned()) == len(beside.pinned())
+        assert {"m": 1} == beside.log()[0].generation_config
+        t.user("y")
+        assert state(t) == state(there(store))
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def test_other_tracts_and_branches_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with begun(tmp_path, store) as t:
+        t.spawn("look", name="child")
+    answering, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        if threading.current_thread().name == "held":
+            answering.set()
+            assert go_on.wait(20)
+
+    with living(tmp_path, store, on_moved="error") as t, living(tmp_path, store, tract_id="child") as child:
+        texts(t)
+        store.hold = hold
+        writing = threading.Thread(target=lambda: t.user("x"), name="held")
+        writing.start()
+        assert answering.wait(20)
+        child.user("y", key="k")
+        go_on.set()
+        writing.join()
+        assert "x" == texts(t)[-1]
+    with Session.open(tmp_path) as session:
+        assert "y" == texts(session.get_tract("child"))[-1]
+
+
+def test_no_answer_is_told_to_all_whose_changes_went_together(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+
+    def fail() -> None:
+        raise RemoteError("timeout", landed=None)
+
+    with begun(tmp_path, store, remote=replace(REMOTE, timeout=0.3)) as t:
+        told: list[RemoteError] = []
+
+        def tag(name: str) -> None:
+            with pytest.raises(RemoteError) as error:
+                t.tag(name)
+            told.append(error.value)
+
+        store.hold = fail
+        in_threads(*(lambda n=n: tag(f"v{n}") for n in range(3)))  # type: ignore[misc]
+        assert 3 == len({id(one) for one in told})
+        assert {} == dict.fromkeys(t.tags())
+        store.hold = lambda: None
+        t.tag("v1")
+        assert ["v1"] == sorted(t.tags()) == sorted(there(store).tags())
+
+
+def test_a_handle_that_wants_to_be_told_is_told_of_what_a_thread_of_another_committed(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    answering, go_on = threading.Event(), threading.Event()
+    with begun(tmp_path, store) as t, living(tmp_path, store, on_moved="error") as other:
+        texts(other)
+
+        def hold() -> None:
+            answering.set()
+            assert go_on.wait(20)
+
+        store.hold = hold
+        writing = threading.Thread(target=lambda: t.user("x"))
+        writing.start()
+        assert answering.wait(20)
+        threading.Timer(0.1, go_on.set).start()
+        with pytest.raises(RefMovedError):
+            other.user("z")  # it waits until the first is known to have landed
+        writing.join()
+        assert ["a", "b", "c", "x"] == texts(other)

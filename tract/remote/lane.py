@@ -1,0 +1,413 @@
+"""Lanes: what the threads and handles of a process change in one tract of a store that lives in a remote.
+
+    the lock of the store    a transaction makes its objects and moves, on top of what waits in the lane
+    no lock                  it waits in the lane; the first there pushes all that waits as one, and who comes meanwhile waits for the next push
+    the lock of the store    each lands here, in the order of the lane, as an operation of its own
+
+What is refused there does not land here, nor does what was made on top of it: that is told as refused too.
+Nobody but the transactions of this process sees what waits.
+Another process may have brought here meanwhile what was pushed: then what is left of the transaction lands, and the rest is brought as a fetch brings it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import NamedTuple
+
+from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError
+from tract.history.notes import noted_entries, notes_between
+from tract.history.walk import is_ancestor
+from tract.objects.model import NewObject, Object, RefChange, RefValue
+from tract.opening import open_repository
+from tract.refs.buffered import BufferedObjects
+from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
+from tract.refs.operations import OperationRefs, shown
+from tract.refs.ref_table import RefTable
+from tract.refs.store import RefEdit
+from tract.remote.address import LINKS
+from tract.remote.branches import Force, TractPush, Wanted
+from tract.remote.carrying import bring, check_not_parted
+from tract.remote.link import Link
+from tract.remote.meta import push_meta
+from tract.remote.notes import note_lists
+from tract.repo import Repository
+from tract.storage.database import Database
+from tract.storage.key_index import KeyIndex
+from tract.transaction import Transaction, transaction
+
+_SUPPOSED_KEPT = 1024
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Passing:
+    """A transaction in its lane: what it changes, and what became of it."""
+
+    tx: Transaction
+    changes: tuple[RefChange, ...]
+    scans: bool
+    is_sent: bool = False
+    error: BaseException | None = None
+    edits: list[RefEdit] = field(default_factory=list)
+    """What this store knows of the remote after the push; it lands with the last of those that went together."""
+
+    objects: list[NewObject] = field(default_factory=list)
+
+    @property
+    def is_decided(self) -> bool:
+        return self.is_sent or self.error is not None
+
+
+class _Shown(NamedTuple):
+    """What a repository shows that waits, and what it was before."""
+
+    waiting: Sequence[Passing]
+    refs: OperationRefs
+    store: Database
+    before: RefTable
+    keys: KeyIndex
+
+
+class Lanes:
+    """The lanes of one store that lives in one remote, and what they push by: the store opened once more, and a link, for each that pushes at once."""
+
+    def __init__(self, repo: Repository, link: Link) -> None:
+        assert repo.path is not None
+        self._path = repo.path
+        self._clock = repo.clock
+        self._durability = repo.objects.durability if isinstance(repo.objects, Database) else "full"
+        self._like = link
+        self.name = link.name
+        self._lock = threading.Lock()
+        self._lanes: dict[str, Lane] = {}
+        self._idle: list[Link] = []
+        self._is_stopped = False
+
+    def lane(self, prefix: str) -> Lane:
+        """The lane of the tract whose refs begin with *prefix*."""
+        with self._lock:
+            return self._lanes.setdefault(prefix, Lane(self))
+
+    @contextmanager
+    def opened(self) -> Iterator[Link]:
+        """A link that no other thread uses, with the store as it is now."""
+        with self._lock:
+            link = self._idle.pop() if self._idle else None
+        if link is None:
+            own = open_repository(self._path, durability=self._durability)
+            like = self._like
+            link = Link(replace(own, clock=self._clock), like.remote, like.plain, grace=like.grace)
+            link.is_lasting = True
+            link.count_with(like.traffic)
+        try:
+            link.repo.refs.refresh()
+            link.repo.look_at_shallow()
+            yield link
+        finally:
+            with self._lock:
+                self._idle.append(link)
+            if self._is_stopped:
+                self.stop()
+
+    def stop(self) -> None:
+        """Let go of the store; what is on its way still does when it is done."""
+        with self._lock:
+            self._is_stopped = True
+            idle, self._idle = self._idle, []
+        for link in idle:
+            link.save()
+            link.repo.close()
+
+
+class Lane:
+    """What waits, in order."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+        self._turn = threading.Condition()
+        self._waiting: list[Passing] = []
+        self._is_pushing = False
+        self._one_by_one = 0
+        self._shown: dict[int, _Shown] = {}
+
+    # With the lock of the store
+
+    def show(self, repo: Repository) -> bool:
+        """Let *repo* be as if what waits had landed; whether anything waits."""
+        refs, store = repo.refs, repo.objects
+        assert isinstance(refs, OperationRefs)
+        assert isinstance(store, Database)
+        with self._turn:
+            waiting = _standing([one for one in self._waiting if one.error is None], refs.read)
+        if not waiting:
+            return False
+        # What landed meanwhile is here: only what goes on from there is supposed.
+        changes = [change for change in _merged(waiting).values() if refs.read(change.name) != change.new]
+        keys = repo.keys
+        repo.key_indexes[repo.prefix] = keys.beside()
+        self._shown[id(refs)] = _Shown(waiting, refs, store, refs.suppose(changes), keys)
+        store.supposed.update((new.id, Object(new.kind, new.payload)) for one in waiting for new in one.tx.objects)
+        store.is_supposing = True
+        return True
+
+    def hide(self, repo: Repository) -> Sequence[Passing]:
+        """Let *repo* be as it is; what it showed."""
+        found = self._shown.pop(id(repo.refs), None)
+        if found is None:
+            return ()
+        waiting, refs, store, before, keys = found
+        refs.go_back(before)
+        repo.key_indexes[repo.prefix] = keys
+        store.is_supposing = False
+        # Tables of notes may still stand on what is refused later.
+        for old in list(islice(store.supposed, max(0, len(store.supposed) - _SUPPOSED_KEPT))):
+            del store.supposed[old]
+        return waiting
+
+    def add(self, tx: Transaction, *, scans: bool) -> Passing | None:
+        """Put *tx* at the end; None where it changes nothing. The errors are those of its landing."""
+        refs = tx.repo.refs
+        assert isinstance(refs, OperationRefs)
+        edits = tx.all_edits()
+        changes = refs.changes(edits, tx.objects) if edits else ()
+        if not changes:
+            return None
+        one = Passing(tx=tx, changes=changes, scans=scans)
+        with self._turn:
+            self._waiting.append(one)
+        return one
+
+    # Without it
+
+    def wait(self) -> None:
+        """Wait until nothing waits any more that waits now."""
+        with self._turn:
+            last = self._waiting[-1] if self._waiting else None
+            while last is not None and last in self._waiting:
+                self._turn.wait()
+
+    def see(self, waiting: Sequence[Passing], let_go: Callable[[], AbstractContextManager[None]]) -> None:
+        """Wait until *waiting*, on which a transaction stands that changes nothing itself, have landed; RefMovedError where one was refused."""
+        with let_go(), self._turn:
+            while any(one in self._waiting for one in waiting):
+                self._turn.wait()
+        for one in waiting:
+            if not one.is_sent:
+                raise _moved(self._lanes.name, one.changes[0].name, shown(one.changes[0].new), None)
+
+    def bring(self, one: Passing, repo: Repository, let_go: Callable[[], AbstractContextManager[None]]) -> None:
+        """Bring *one* to the remote, with what else waits, and then to this store; *let_go* lets other threads in meanwhile.
+
+        RefMovedError where it was refused there: nothing of it landed. RemoteError with ``landed`` None where no answer came.
+        """
+        try:
+            with let_go():
+                while not self._is_decided(one):
+                    self._push_all(one)
+                self._wait_until_first(one)
+            if one.error is not None:
+                repo.refs.refresh()
+                raise one.error
+            self._land(one, repo)
+        finally:
+            with self._turn:
+                self._waiting.remove(one)
+                self._turn.notify_all()
+
+    def _is_decided(self, one: Passing) -> bool:
+        """Whether it is known what became of *one*; else it is its turn to push, now that nobody else does."""
+        with self._turn:
+            # What was sent has to land before the next push goes on from it.
+            while not one.is_decided and (self._is_pushing or any(other.is_sent for other in self._waiting)):
+                self._turn.wait()
+            self._is_pushing = self._is_pushing or not one.is_decided
+            return one.is_decided
+
+    def _wait_until_first(self, one: Passing) -> None:
+        with self._turn:
+            while one.error is None and self._waiting[0] is not one:
+                self._turn.wait()
+
+    def _push_all(self, leader: Passing) -> None:
+        group: list[Passing] = []
+        try:
+            with self._lanes.opened() as link:
+                group = self._take(link)
+                if group:
+                    self._push(link, group)
+        except BaseException as exc:
+            for one in group:
+                if not one.is_sent:
+                    one.error = exc if one is leader else _told_to_another(exc)
+            if not isinstance(exc, Exception) or not group:
+                raise
+        finally:
+            with self._turn:
+                self._is_pushing = False
+                self._turn.notify_all()
+
+    def _take(self, link: Link) -> list[Passing]:
+        """Those that go in one push: all that wait, but for those that went on from what was refused."""
+        with self._turn:
+            waiting = [one for one in self._waiting if not one.is_decided]
+        group = _standing(waiting[:1] if self._one_by_one else waiting, link.repo.refs.read, self._lanes.name)
+        self._one_by_one = max(0, self._one_by_one - 1)
+        return group
+
+    def _push(self, link: Link, group: Sequence[Passing]) -> None:
+        link.scans = any(one.scans for one in group)
+        try:
+            edits, objects = _send(link, group)
+        except RemoteRefusedError:
+            if len(group) == 1:
+                raise
+            self._one_by_one = len(group)  # a secret is in one of them
+            return
+        group[-1].edits, group[-1].objects = edits, objects
+        for one in group:
+            one.is_sent = True
+
+    def _land(self, one: Passing, repo: Repository) -> None:
+        """Land *one* here, where the remote has it now."""
+        edits = [RefEdit(name, new, old) for name, old, new in one.changes]
+        if not one.tx.land_after_gate(edits, beside=one.edits, objects=one.objects):
+            self._land_rest(one, replace(repo, gates=[], riders=[]), edits)
+
+    def _land_rest(self, one: Passing, repo: Repository, edits: Sequence[RefEdit]) -> None:
+        """The same where others moved refs here since: what they did not move lands, and what was pushed comes as a fetch brings it."""
+        with transaction(repo, one.tx.reason, moves="refs") as tx:
+            tx.objects += one.tx.objects
+            tx.read_own()
+            fitting = [edit for edit in edits if repo.refs.read(edit.name) == edit.expected]
+            tx.edits += fitting if one.tx.is_whole(fitting) else ()
+            for name, old, new in one.changes:
+                namespace = name.removeprefix(repo.prefix + NOTES)
+                if namespace != name and repo.refs.read(name) != old and isinstance(new, bytes):
+                    assert not isinstance(old, str)
+                    _join(tx, namespace, notes_between(tx.repo, old, new) or [])
+        with self._lanes.opened() as link:
+            for prefix in dict.fromkeys(split_tract(edit.name)[0] for edit in edits):
+                own = _of_tract(link.repo, prefix)
+                bring(link, own, None)
+                for name, new, _ in edits:
+                    branch = name.removeprefix(prefix + HEADS)
+                    if branch != name and new is not None:
+                        check_not_parted(link, own, branch)
+        repo.refs.refresh()
+
+
+def _join(tx: Transaction, namespace: str, entries: Sequence[tuple[bytes, bytes]]) -> None:
+    """Take notes into the list of others, where they are not in it."""
+    now = tx.ref(NOTES + namespace)
+    known = {blob for _, blob in noted_entries(tx.repo, now)} if isinstance(now, bytes) else set()
+    for target, blob in entries:
+        if blob not in known:
+            tx.take_note(namespace, target, blob)
+
+
+def _of_tract(repo: Repository, prefix: str) -> Repository:
+    return replace(repo, prefix=prefix, tract=tract_name(prefix), branch=None)
+
+
+def _merged(group: Sequence[Passing]) -> dict[str, RefChange]:
+    """What *group* changes together, by the names of the refs."""
+    found: dict[str, RefChange] = {}
+    for one in group:
+        for change in one.changes:
+            before = found.get(change.name)
+            found[change.name] = change if before is None else RefChange(change.name, before.old, change.new)
+    return found
+
+
+def _standing(waiting: Sequence[Passing], read: Callable[[str], RefValue | None], told: str = "") -> list[Passing]:
+    """Those of *waiting* that go on from where the refs are; with *told*, the name of the remote, the others are refused."""
+    found: list[Passing] = []
+    values: dict[str, RefValue | None] = {}
+    for one in waiting:
+        moved = None
+        for name, old, new in one.changes:
+            now = values[name] if name in values else read(name)
+            if now not in (old, new):
+                moved = _moved(told, name, shown(old), shown(now))
+        if moved is None:
+            found.append(one)
+            values.update((name, new) for name, _, new in one.changes)
+        elif told:
+            one.error = moved
+    return found
+
+
+def _told_to_another(exc: BaseException) -> BaseException:
+    """The error for those whose change went with that of who was told *exc*: each has one of its own."""
+    if not isinstance(exc, Exception):
+        return RemoteError("the push was interrupted", landed=None)
+    other = exc.__class__.__new__(exc.__class__)
+    other.__dict__.update(exc.__dict__)
+    other.args = exc.args
+    other.__cause__ = exc.__cause__
+    return other
+
+
+def _moved(remote: str, name: str, expected: str | None, actual: str | None) -> RefMovedError:
+    error = RefMovedError(name, expected, actual)
+    error.remote = remote
+    return error
+
+
+def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewObject]]:
+    """Push what *group* changes, tract by tract; what this store knows of the remote then."""
+    merged = _merged(group)
+    objects = [new for one in group for new in one.tx.objects]
+    known: list[RefEdit] = []
+    made: list[NewObject] = []
+    for prefix in dict.fromkeys(split_tract(name)[0] for name in merged):
+        plain = replace(_of_tract(link.repo, prefix), author=group[-1].tx.repo.author)
+        own = replace(plain, objects=BufferedObjects(plain.objects, list(objects)))
+        changes = {name.removeprefix(prefix): new for name, _, new in merged.values() if split_tract(name)[0] == prefix}
+        wanted = [
+            Wanted(name.removeprefix(HEADS), new if isinstance(new, bytes) else None)
+            for name, new in changes.items()
+            if name.startswith(HEADS)
+        ]
+        beside = {
+            name: new if isinstance(new, bytes) else None
+            for name, new in changes.items()
+            if name.startswith((TAGS, LINKS))
+        }
+        tips = {
+            name.removeprefix(NOTES): new
+            for name, new in changes.items()
+            if name.startswith(NOTES) and isinstance(new, bytes)
+        }
+        if not wanted and not beside and not tips:
+            continue
+        is_forward = all(_is_forward(own, branch) for branch in wanted)
+        force: Force = "no" if is_forward else "lease"
+        one = TractPush(link, own, note_lists(own, link.name, tips), force=force, is_living=True)
+        try:
+            one.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
+            one.run()
+            push_meta(link, one, beside, "lease")
+        except RemoteMovedError as exc:
+            bring(link, plain, None)
+            if is_forward:
+                for branch in wanted:
+                    check_not_parted(link, plain, branch.branch)
+            raise _moved(link.name, prefix + HEADS + exc.ref, exc.expected, exc.actual) from exc
+        one.finish()
+        known += one.done.edits
+        made += one.new()
+    return known, made
+
+
+def _is_forward(own: Repository, branch: Wanted) -> bool:
+    """Whether a branch only goes on from where it is here: then it must go on from where it is there, too."""
+    here = own.ref(HEADS + branch.branch)
+    return branch.tip is not None and isinstance(here, bytes) and is_ancestor(own, here, branch.tip)
+
+
+def _is_there(link: Link, own: Repository, branch: Wanted) -> bool:
+    return own.refs.read(f"{own.prefix}{REMOTES}{link.name}/{branch.branch}") is not None
