@@ -265,3 +265,20 @@ def test_of_two_that_fire_for_one_state_the_second_is_told_that_another_was_firs
         assert texts(t, policies=False) == ["other's", "d", "e"]
         assert outcomes(t) == [("wants", "skipped")]
         assert t.policy_log()[0].reason.startswith("another was first: ")
+
+
+def test_of_a_long_list_among_the_arguments_the_log_keeps_the_first_and_says_how_many_more() -> None:
+    t = make_tract(*(f"message {number}" for number in range(60)))
+    commits = [one.commit_hash for one in t.messages()[:50]]
+
+    def wish(found: Tract) -> Action | None:
+        return Action("compress", {"commits": commits, "content": "s"}) if len(found.messages()) > 50 else None
+
+    t.configure_policies([Wants(wish)], autonomy="autonomous")
+    t.user("one more")
+
+    (entry,) = t.policy_log()
+    assert entry.outcome == "executed"
+    assert entry.action is not None
+    assert entry.action.arguments == {"commits": [*commits[:20], "… 30 more"], "content": "s"}
+    assert len(texts(t, policies=False)) == 12

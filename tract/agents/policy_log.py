@@ -21,10 +21,15 @@ Trigger: TypeAlias = Literal["commit", "compile"]
 Outcome: TypeAlias = Literal["executed", "proposed", "skipped", "error"]
 
 
+_MOST_LISTED = 20
+"""So many items of a list among the arguments are kept: what a policy does every hour for years must not fill the disk."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PolicyLogEntry(Shown):
     """What a policy wanted, and what came of it: *outcome*, with the *error* where there was one.
 
+    Of a long list among the *action*'s arguments it has the first 20 items, and how many more there were.
     *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that was made instead, and *proposal_status* what became of that; *branch* the one HEAD was on.
     """
 
@@ -128,8 +133,15 @@ def add_log_entry(tx: Transaction, new: NewLogEntry) -> None:
     if new.error is not None:
         texts["error"] = new.error
     if new.action is not None and new.action.arguments:
-        texts["arguments"] = dict(new.action.arguments)
+        texts["arguments"] = {name: _shortened(value) for name, value in new.action.arguments.items()}
     write_entry(tx, POLICY_LOG, new.policy, fields, texts)
+
+
+def _shortened(value: Any) -> Any:
+    """*value* for the log: of a list of thousands of messages the first few, for the commit that was made has them all."""
+    if not isinstance(value, (list, tuple)) or len(value) <= _MOST_LISTED:
+        return value
+    return [*value[:_MOST_LISTED], f"… {len(value) - _MOST_LISTED:,} more"]
 
 
 def write_log_entry(repo: Repository, new: NewLogEntry) -> None:
