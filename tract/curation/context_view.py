@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.errors import EditTargetError, TractError
@@ -12,7 +13,7 @@ from tract.history.context import context_at, count_entries, entries, entry_at, 
 from tract.history.priority import Priority, priority_of
 from tract.messages import ToolUnits, tool_units
 from tract.messages.message import Message
-from tract.objects.id import ObjectId
+from tract.objects.id import HEX_SIZE, ObjectId, parse_id
 from tract.objects.model import Entry
 from tract.revision import Revision, revision_text
 
@@ -62,10 +63,17 @@ class ContextView:
     def place_of(self, revision: Revision, error: type[TractError]) -> int:
         """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
         repo = self.space.repo
+        text = revision_text(revision)
+        if (
+            len(text) == HEX_SIZE and "index" in self.__dict__
+        ):  # of thousands that are named by their ids none is looked up
+            known = self.index.get(parse_id(text) or b"")
+            if known is not None:
+                return known
         try:
             commit = message_named(repo, revision)
         except EditTargetError as exc:
-            raise error(f"'{revision_text(revision)}' is no message: {exc}") from exc
+            raise error(f"'{text}' is no message: {exc}") from exc
         at = self.index.get(commit) if self._is_read() else index_of(repo, self._context, commit)
         if at is None:
             raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")
@@ -78,11 +86,11 @@ class ContextView:
             return True
         return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
 
-    def priority(self, at: int) -> Priority:
-        """The message's priority."""
+    def priority(self, at: int, content: Mapping[str, Any] | None = None) -> Priority:
+        """The message's priority; who has read its *content* already gives it."""
         commit, blob = self.entry(at)
         note = self._notes.priorities.get(self.space.repo, commit)
-        return priority_of(note, self.space.repo.blob(blob))
+        return priority_of(note, self.space.repo.blob(blob) if content is None else content)
 
     def is_pinned(self, at: int) -> bool:
         """Whether the message must survive."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
@@ -17,7 +18,8 @@ from tract.messages.message import Message
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Object
+from tract.objects.strict_reader import read_blob
 from tract.repo import Repository
 from tract.report.text import Shown, excerpt, short
 from tract.revision import Revision
@@ -88,23 +90,39 @@ def list_messages(
         return [_message(view, view.place_of(one, EditTargetError)) for one in only]
     first = max(0, start - 1)
     stop = len(view) if count is None else min(len(view), first + max(0, count))
-    return [_message(view, at) for at in range(first, stop)]
+    found: list[MessageInfo] = []
+    for begin in range(first, stop, _TOGETHER):
+        places = range(begin, min(stop, begin + _TOGETHER))
+        blobs = [view.entry(at)[1] for at in places]
+        payloads = space.repo.objects.payloads(blobs, "blob")
+        for at, blob, payload in zip(places, blobs, payloads, strict=True):
+            found.append(_message(view, at, read_blob(blob, Object("blob", payload))))
+    return found
 
 
-def _message(view: ContextView, at: int) -> MessageInfo:
+_TOGETHER = 1024
+"""How many contents are read at once."""
+
+
+def _message(view: ContextView, at: int, content: Mapping[str, Any] | None = None) -> MessageInfo:
     commit, blob = view.entry(at)
     repo, message = view.space.repo, view.message(at)
-    content_type = repo.blob(blob).get("content_type")
+    content = repo.blob(blob) if content is None else content
     return MessageInfo(
         number=at + 1,
         commit_hash=commit.hex(),
-        kind="summary" if is_summary(repo, commit) else kind_of(message, str(content_type)),
+        kind="summary" if _is_summary(repo, commit) else kind_of(message, str(content.get("content_type"))),
         role=message.role,
-        priority=view.priority(at),
+        priority=view.priority(at, content),
         is_hidden=view.is_hidden(at),
         token_count=view.tokens(at),
         message=message,
     )
+
+
+def _is_summary(repo: Repository, commit: ObjectId) -> bool:
+    """The same as of :func:`is_summary`, where many commits are asked about: most have parents, and are not read for it."""
+    return not repo.outline(commit).parents and is_summary(repo, commit)
 
 
 def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:

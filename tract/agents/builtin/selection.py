@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
-from tract.curation.compress.facts import facts_in
+from tract.curation.compress.facts import paths_in
 from tract.curation.listing import MessageInfo
 from tract.messages import tool_units
 
@@ -21,6 +21,9 @@ RECENT_TURNS = 20
 
 _KEPT = (10, 4, 2)
 """How many of the newest messages stay: fewer where more has to go."""
+
+_LOOKED_AT = 1000
+"""In so many of the last messages files are looked for where the model has had fewer turns."""
 
 _LETTERS_A_TOKEN = 3
 
@@ -133,8 +136,7 @@ def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) ->
 def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
     """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
     answers = [at for at, one in enumerate(messages) if one.kind in ("answer", "tool_call")]
-    first = answers[-RECENT_TURNS] if len(answers) >= RECENT_TURNS else 0
+    first = answers[-RECENT_TURNS] if len(answers) >= RECENT_TURNS else max(0, len(messages) - _LOOKED_AT)
     named = [at for at in range(first, len(messages)) if messages[at].kind != "tool_result"]
-    kept = {fact.text for fact in facts_in(messages[at].text for at in named if at not in gone) if fact.kind == "path"}
-    lost = [fact.text for fact in facts_in(messages[at].text for at in named if at in gone) if fact.kind == "path"]
-    return [one for one in lost if one not in kept]
+    kept = set(paths_in(messages[at].text for at in named if at not in gone))
+    return [one for one in paths_in(messages[at].text for at in named if at in gone) if one not in kept]

@@ -6,7 +6,8 @@ They are found by their looks, with no model; a summary has one where its text h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
+from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 FactKind: TypeAlias = Literal["decision", "path", "id", "number", "name"]
@@ -190,20 +191,34 @@ class Fact(NamedTuple):
 
 def facts_in(texts: Iterable[str]) -> list[Fact]:
     """The facts of *texts*, each once, in the order of their kinds: decisions first, names last."""
-    found: dict[Fact, None] = {}
+    return list(_facts(texts))
+
+
+def paths_in(texts: Iterable[str]) -> list[str]:
+    """The paths that *texts* name, each once."""
+    return [fact.text for fact in _facts(texts, ("path",))]
+
+
+def _facts(texts: Iterable[str], kinds: Container[FactKind] | None = None) -> Iterator[Fact]:
+    """The facts of *kinds*, or of all; a kind is not looked for before those in front of it were taken."""
+    found: set[Fact] = set()
     cut = [text[:_LONGEST] for text in texts]
     for kind, pattern in _PATTERNS:
+        if kinds is not None and kind not in kinds:
+            continue
         for text in cut:
             for match in pattern.finditer(text):
-                found[Fact(kind, match.group(1).strip(" .,:"))] = None
-    return [fact for fact in found if fact.text]
+                fact = Fact(kind, match.group(1).strip(" .,:"))
+                if fact.text and fact not in found:
+                    found.add(fact)
+                    yield fact
 
 
 def dropped_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
     """The facts of *sources* that *summary* does not have, ``MOST_FACTS`` at the most."""
     kept = summary.casefold()
-    missing = (fact for fact in facts_in(sources) if fact.text.casefold() not in kept)
-    return tuple(fact for fact, _ in zip(missing, range(MOST_FACTS), strict=False))
+    missing = (fact for fact in _facts(sources) if fact.text.casefold() not in kept)
+    return tuple(islice(missing, MOST_FACTS))
 
 
 def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
