@@ -94,6 +94,9 @@ class ContextView:
 
     def is_pinned(self, at: int) -> bool:
         """Whether the message must survive."""
+        note = self._notes.priorities.get(self.space.repo, self.entry(at)[0])
+        if note is None and self.message(at).role not in INSTRUCTIONS:
+            return False  # most are told so without another look at their contents
         return self.priority(at) is Priority.PINNED
 
     def raw_message(self, at: int) -> Message:
