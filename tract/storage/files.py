@@ -388,8 +388,31 @@ def write_file(path: str, data: bytes | memoryview, *, sync: bool) -> None:
 
     With *sync* it is on the disk, under its name, when this returns.
     """
+    with _new_file(path, data, sync=sync) as temporary:
+        os.replace(temporary, path)
+    if sync:
+        sync_directory(os.path.dirname(path))
+
+
+def create_file(path: str, data: bytes) -> bool:
+    """Put *data* at *path* as a whole, with its name on the disk, where nothing is there yet; whether it was."""
+    with _new_file(path, data, sync=True) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+    sync_directory(os.path.dirname(path))
+    return True
+
+
+@contextlib.contextmanager
+def _new_file(path: str, data: bytes | memoryview, *, sync: bool) -> Iterator[str]:
+    """A file with *data* beside *path*, for a ``with`` block that gives it that name; where the block fails the file goes."""
     directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{name[:40]}")
+    temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{next(_numbers)}-{name[:40]}")
     with _writing(path):
         fd = create_exclusive(temporary)
         try:
@@ -399,36 +422,11 @@ def write_file(path: str, data: bytes | memoryview, *, sync: bool) -> None:
                     sync_data(fd, f"'{path}'", visible=False)
             finally:
                 os.close(fd)
-            os.replace(temporary, path)
+            yield temporary
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-    if sync:
-        sync_directory(directory)
-
-
-def create_file(path: str, data: bytes) -> bool:
-    """Put *data* at *path* as a whole, with its name on the disk, where nothing is there yet; whether it was."""
-    directory, name = os.path.split(path)
-    temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{next(_numbers)}-{name[:40]}")
-    with _writing(path):
-        fd = create_exclusive(temporary)
-        try:
-            try:
-                write_at(fd, data, 0)
-                sync_data(fd, f"'{path}'", visible=False)
-            finally:
-                os.close(fd)
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return False
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-    sync_directory(directory)
-    return True
 
 
 def size_and_time(path: str) -> tuple[int, int]:
