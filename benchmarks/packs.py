@@ -26,7 +26,7 @@ from benchmarks.text import messages
 from tract import MessageContent, Tract
 from tract.adapters.transcripts import read_transcript
 from tract.errors import ImportFormatError
-from tract.maintenance.gc.result import GCResult
+from tract.maintenance.gc.options import GCResult
 from tract.maintenance.gc.run import collect
 from tract.objects.id import KINDS, ObjectId
 from tract.opening import open_repository

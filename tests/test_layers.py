@@ -119,7 +119,6 @@ def test_only_the_command_line_prints() -> None:
 BESIDE_TRANSACTIONS = {
     "refs/operations.py": "the lock and the update that a transaction uses",
     "maintenance/gc/plan.py": "looks at the store while nobody writes to it",
-    "maintenance/gc/full_disk.py": "as run.py does, one pack after the other",
     "maintenance/gc/run.py": "puts a new journal and new packs in the place of the old ones; its moves of refs are transactions",
     "maintenance/stream/load.py": "the objects of a whole store land as files before its operation, under the same lock",
     "cli/plumbing/ref_transaction.py": "between prepare and commit the lock is its user's, as in git; the moves are a transaction",

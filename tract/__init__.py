@@ -89,7 +89,7 @@ _HOMES = {
     "tract.curation.merge.resolve": ("llm_resolver",),
     "tract.curation.compress.summariser": ("llm_summariser",),
     "tract.history.branch": ("BranchInfo",),
-    "tract.maintenance.gc.result": ("Archive", "GCResult", "HeldArchive"),
+    "tract.maintenance.gc.options": ("Archive", "GCResult", "HeldArchive"),
     "tract.history.priority": ("Priority", "PriorityAnnotation"),
     "tract.history.reflog": ("ReflogEntry",),
     "tract.history.undo": ("UndoMove", "UndoPlan"),
@@ -296,9 +296,9 @@ if TYPE_CHECKING:
     from tract.llm.types import SummariserCallable as SummariserCallable
     from tract.llm.types import Summary as Summary
     from tract.llm.types import SummaryRequest as SummaryRequest
-    from tract.maintenance.gc.result import Archive as Archive
-    from tract.maintenance.gc.result import GCResult as GCResult
-    from tract.maintenance.gc.result import HeldArchive as HeldArchive
+    from tract.maintenance.gc.options import Archive as Archive
+    from tract.maintenance.gc.options import GCResult as GCResult
+    from tract.maintenance.gc.options import HeldArchive as HeldArchive
     from tract.messages.message import CompileWarning as CompileWarning
     from tract.messages.message import Message as Message
     from tract.objects.content import ArtifactContent as ArtifactContent

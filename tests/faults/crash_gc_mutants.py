@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
 from tract.maintenance.gc import repack, run
-from tract.maintenance.gc.reflog import RefFileSync
+from tract.maintenance.gc.rewrite import RefFileSync
 from tract.objects.model import NewObject
 from tract.repo import Repository
 from tract.storage.database import Database

@@ -14,9 +14,8 @@ from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfi
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
-from tract.maintenance.gc.options import read_options
+from tract.maintenance.gc.options import GCResult, read_options
 from tract.maintenance.gc.plan import DAY, plan_gc
-from tract.maintenance.gc.result import GCResult
 from tract.maintenance.gc.run import collect, run_gc
 from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream

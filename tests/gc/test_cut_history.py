@@ -292,6 +292,22 @@ def test_an_undo_passes_over_what_gc_did(tmp_path):
     assert "g" == texts(t)[-1]
 
 
+def test_what_moved_orig_head_away_from_an_archive_that_went_can_be_undone(tmp_path):
+    t = open_at(tmp_path)
+    for text in "abcdef":
+        t.user(text)
+    t.compress(content="abcd", keep_recent=2)  # ORIG_HEAD is in the archive now
+    t.user("g")
+    t.reset("HEAD~1")
+
+    assert t.gc(archive_retention_days=0).archives
+    t.undo()
+
+    assert ["abcd", "e", "f", "g"] == texts(t)
+    assert None is t.repository.ref("ORIG_HEAD")
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
 def test_what_came_with_notes_that_gc_wrote_anew_is_not_undone(tmp_path):
     t = open_at(tmp_path)
     ids = [t.user(text).commit_hash for text in "abcdef"]

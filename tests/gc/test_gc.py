@@ -20,9 +20,9 @@ from tract.history.notes import NewNote, note_history, write_note
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.catalogue import Catalogue
-from tract.maintenance.gc.notes import find_stale_notes, prune_notes
 from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import DAY, plan_gc
+from tract.maintenance.gc.rewrite import find_stale_notes, prune_notes
 from tract.maintenance.gc.run import LEVEL, collect, is_due, prune, run_gc
 from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
 from tract.refs.store import ANY, RefEdit

@@ -20,9 +20,8 @@ from tract.errors import HistoryCutError, TractError
 from tract.history.moves import move_ref
 from tract.history.reachability import merge_bases
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.options import GCOptions, TractOptions, read_options
+from tract.maintenance.gc.options import GCOptions, GCResult, TractOptions, read_options
 from tract.maintenance.gc.plan import DAY, database, plan_gc
-from tract.maintenance.gc.result import GCResult
 from tract.maintenance.gc.run import collect, run_gc
 from tract.refs.store import ANY
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tract.history.priority import PriorityAnnotation, PriorityName
     from tract.history.reset import ResetMode
     from tract.history.undo import UndoPlan
-    from tract.maintenance.gc.result import GCResult
+    from tract.maintenance.gc.options import GCResult
     from tract.repo import Repository
     from tract.report.diff import DiffResult
     from tract.report.forensics import BlameEntry

@@ -8,7 +8,7 @@ from tract.api.handle import Handle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
-    from tract.maintenance.gc.result import GCResult
+    from tract.maintenance.gc.options import GCResult
 
 
 class Maintaining(Handle):

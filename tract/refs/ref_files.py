@@ -174,21 +174,25 @@ class RefFiles:
 
     def names(self) -> Iterator[str]:
         """Every ref that has a file."""
-        for top in (HEAD, ORIG_HEAD):
-            if files.is_there(self.path_of(top)):
-                yield top
-        yield from self._names_under("refs")
-        for prefix in tract_prefixes(self.path):
-            yield prefix + HEAD
-            yield from self._names_under(prefix + "refs")
+        for folder in self.folders():
+            is_top = "refs/" not in folder
+            for entry in (HEAD, ORIG_HEAD) if is_top else files.list_directory(self.path_of(folder)):
+                path = self.path_of(folder + entry)
+                if files.is_there(path) if is_top else not (entry.startswith(".") or os.path.isdir(path)):
+                    yield folder + entry
 
-    def _names_under(self, name: str) -> Iterator[str]:
-        for entry in files.list_directory(self.path_of(name)):
-            child = f"{name}/{entry}"
-            if os.path.isdir(self.path_of(child)):
-                yield from self._names_under(child)
-            elif not entry.startswith("."):
-                yield child
+    def folders(self) -> Iterator[str]:
+        """Every folder with ref files, with a slash at its end: of the store, of its other tracts, and of their refs."""
+        for top in ("", *tract_prefixes(self.path)):
+            if not top or files.is_directory(self.path_of(top.removesuffix("/"))):
+                yield top
+                yield from self._folders_under(f"{top}refs")
+
+    def _folders_under(self, folder: str) -> Iterator[str]:
+        if files.is_directory(self.path_of(folder)):
+            yield folder + "/"
+            for entry in files.list_directory(self.path_of(folder)):
+                yield from self._folders_under(f"{folder}/{entry}")
 
     def check_against(self, store: ObjectStore, names: Sequence[str] | None = None) -> None:
         """Raise when a synced line names a commit the store does not have: an acknowledged operation is gone."""

@@ -9,8 +9,7 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
-from tract.maintenance.gc.options import read_options
-from tract.maintenance.gc.result import Archive, GCResult, HeldArchive
+from tract.maintenance.gc.options import Archive, GCResult, HeldArchive, read_options
 from tract.maintenance.gc.run import collect, is_due
 from tract.refs.names import HEADS, TAGS
 

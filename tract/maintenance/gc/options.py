@@ -1,4 +1,4 @@
-"""What gc is to keep: the retention settings of every tract in a store.
+"""What gc is told, and what it tells: the retention settings of every tract in a store, and what a gc did.
 
     config.toml               of the root tract, and of every tract that has none of its own
     tracts/<name>/config.toml of another
@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
@@ -97,17 +98,15 @@ def read_options(
             config.keep_merge_bases if keep_merge_bases is None else keep_merge_bases,
         )
 
-    def has_own_size(one: TractOptions) -> bool:
-        """Whether a size is that of one file of settings, and not asked for of the whole store: then equal options are not shared."""
-        return (one.orphans.size is not None and asked_orphans is None) or (
-            one.archives.size is not None and asked_archives is None
-        )
-
     each = [options_of(_root_settings(repo))]
     own: dict[str, int] = {}
     for prefix, config in _own_settings(repo):
         one = options_of(config)
-        if one not in each or has_own_size(one):
+        # A size that a file says is for the tracts that go by that file, one that is asked for is for the whole store.
+        has_own_size = bool(
+            (asked_orphans is None and one.orphans.size) or (asked_archives is None and one.archives.size)
+        )
+        if one not in each or has_own_size:
             each.append(one)
             own[prefix] = len(each) - 1
         else:
@@ -151,3 +150,56 @@ def _settings(path: str) -> TractConfig | None:
     with suppress(FileNotFoundError, NotADirectoryError):
         return read_config(path)
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What goes with the archive of one compression: *commit* is the compress commit, *size* in bytes before compression.
+
+    *parted* are branches that may have no merge base with another one any more, by their full names.
+    """
+
+    commit: str
+    created_at: datetime
+    commits: int
+    messages: int
+    objects: int
+    size: int
+    parted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldArchive:
+    """An archive that expired and stays all the same, because *branches* (full names) lead behind its compression another way.
+
+    Without *branches* orphans need it: it goes when they do.
+    """
+
+    commit: str
+    created_at: datetime
+    branches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GCResult:
+    """What a gc did, or with *dry_run* would do.
+
+    *reachable*, *kept* (unreachable, but young) and *dropped* are numbers of objects; operations are in none of them.
+    *size_before* and *size_after* are bytes on disk of packs, journal and loose objects; a dry run cannot know the size after it, and says None.
+    *dropped_size* is the size of what is dropped, in bytes before compression: so a dry run says the same as the run after it.
+    *archives* is what goes with each archive of a compression, the newest first; all else that is dropped are orphans.
+    *held* are archives that expired, but that merges or orphans need.
+    """
+
+    reachable: int
+    kept: int
+    dropped: int
+    packs_before: int
+    packs_after: int
+    size_before: int
+    size_after: int | None
+    seconds: float
+    dry_run: bool = False
+    dropped_size: int = 0
+    archives: tuple[Archive, ...] = ()
+    held: tuple[HeldArchive, ...] = ()

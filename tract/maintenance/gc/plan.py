@@ -13,7 +13,7 @@ Of each object the plan says one of four things:
     message     a commit of which only the content stays: a context names it, but its history expired
     dropped     all else
 
-An archive (``archives.py``) is the history that only the parents of a compress commit lead to; an orphan (``orphans.py``) is what no ref needs.
+What stays for a while, archives of compressions and orphans, is decided in ``expiry.py``.
 A note keeps nothing but itself: if it kept the commit it is about, noting the usage of every answer would keep every answer.
 """
 
@@ -23,19 +23,27 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
 from tract.history.state import kept_commits
-from tract.maintenance.gc.archives import Archives
-from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Catalogue, CollectedStore
-from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, PackOrder, Progress, size_of
-from tract.maintenance.gc.notes import commits_with_config, pinned_messages
-from tract.maintenance.gc.options import GCOptions, nanoseconds, read_options
-from tract.maintenance.gc.orphans import Orphans
-from tract.maintenance.gc.result import GCResult
-from tract.maintenance.gc.settled import Settled, find_settled
+from tract.maintenance.gc.catalogue import (
+    ABSENT,
+    ARCHIVED,
+    MESSAGE,
+    REACHED,
+    SPENT,
+    UNSEEN,
+    Catalogue,
+    CollectedStore,
+    Settled,
+    find_settled,
+)
+from tract.maintenance.gc.expiry import Archives, Orphans
+from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, Progress, new_groups, size_of
+from tract.maintenance.gc.options import GCOptions, GCResult, nanoseconds, read_options
+from tract.maintenance.gc.rewrite import commits_with_config, pinned_messages
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import RefValue
 from tract.refs.names import NOTES
@@ -50,44 +58,29 @@ _IN_BATCH = "a store is not collected inside a batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A store as gc finds it: its refs and what commands under way need, as numbers of the *catalogue*, and how many *packs* and bytes it had before the journal was packed.
-
-    Ages are told from *moment*, and the reflog begins at *reflog_since*, in nanoseconds since 1970; *clock* is when gc began, of the monotonic clock.
-    *settled* packs stay as they are; *last* is the newest operation.
-    """
-
-    clock: float
-    moment: int
-    reflog_since: int
-    catalogue: Catalogue
-    settled: tuple[Settled, ...]
-    last: ObjectId | None
-    refs: list[tuple[str, int]]
-    in_work: list[int]
-    packs: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GCPlan:
     """What a gc would do; ``run_gc`` does it, and *result* is what a dry run says of it.
 
-    Objects are numbers of the catalogue, and *marker* has their marks.
-    *kept* has the unreachable objects that stay, by the time that their pack gets.
+    Objects are numbers of the *catalogue*, and *marker* has their marks.
+    *settled* packs stay as they are; all others go.
+    *reachable* objects get one new pack, and *kept* has the unreachable ones that stay, by the time that their pack gets.
+    *last* is the newest operation; the reflog begins at *reflog_since*, in nanoseconds since 1970.
     *operations* are those that the reflog keeps, the newest first, and *previous* is the one before them, which stays in a settled pack.
-    *loose* objects go, unless they are written again meanwhile, and so do all packs that are not settled.
+    *loose* objects go, unless they are written again meanwhile.
     *tips* are the commits that refs name and nothing else, *files* the reachable objects that stay loose.
     *expired* are the compress commits whose archives go, *released* the refs that would keep one and are deleted.
     *edits* go unless their words are shown: by edit, its message and the content that it gave it.
     """
 
-    start: Start
+    catalogue: Catalogue
     marker: Marker
     result: GCResult
+    settled: tuple[Settled, ...]
     reachable: Groups
     kept: Mapping[int, Groups]
     dropped: array[int]
+    last: ObjectId | None
+    reflog_since: int
     operations: array[int]
     previous: ObjectId | None
     loose: Mapping[ObjectId, int]
@@ -98,41 +91,23 @@ class GCPlan:
     edits: Mapping[int, tuple[int, int]]
 
     @property
-    def catalogue(self) -> Catalogue:
-        """The objects by number."""
-        return self.start.catalogue
-
-    @property
     def packs(self) -> Iterator[str]:
         """The packs that new ones replace."""
-        settled = {one.pack for one in self.start.settled}
+        settled = {one.pack for one in self.settled}
         return (name for name in self.catalogue.packs if name not in settled)
 
-    def drops(self, number: int) -> bool:
-        """Whether the object goes."""
-        return number < self.catalogue.size and self.marker.marks[number] <= ARCHIVED
-
-    def drops_id(self, id: ObjectId) -> bool:
-        """The same, of an object by its id."""
-        number = self.catalogue.number_of(id)
-        return number is not None and self.drops(number)
-
-    def drops_history(self, value: RefValue | None) -> bool:
-        """Whether *value* is a commit that goes, or of which only the message stays."""
-        return self._mark_of(value) <= MESSAGE
-
-    def is_archived(self, value: RefValue | None) -> bool:
-        """Whether *value* is a commit of an archive that goes, or a message that stays of one."""
-        return self._mark_of(value) in (ARCHIVED, MESSAGE)
-
-    def _mark_of(self, value: RefValue | None) -> int:
+    def mark_of(self, value: RefValue | None) -> int:
+        """The mark of the object *value*; ABSENT where the plan knows of none."""
         number = self.catalogue.number_of(value) if isinstance(value, bytes) else None
         return ABSENT if number is None or number >= self.catalogue.size else self.marker.marks[number]
 
-    def done(self, store: CollectedStore) -> GCResult:
-        """What is said when the plan was done."""
-        packs, size, seconds = len(store.packs()), store.stats().size, time.monotonic() - self.start.clock
-        return replace(self.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)
+    def drops(self, id: ObjectId) -> bool:
+        """Whether the object goes."""
+        return self.mark_of(id) <= ARCHIVED
+
+    def is_archived(self, value: RefValue | None) -> bool:
+        """Whether *value* is a commit of an archive that goes, or a message that stays of one."""
+        return self.mark_of(value) in (ARCHIVED, MESSAGE)
 
     def dropped_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
         """The objects that go, with their kinds."""
@@ -155,43 +130,14 @@ def plan_gc(
     A store in which something reachable is missing or damaged is not collected: the error says what.
     """
     options = options or read_options(repo)
-    start = _begin(repo, options, now, seal=seal)
-    planner = _Planner(repo, options, start, progress)
+    at = time.time_ns() if now is None else int(now * 1e9)
+    planner = _Planner(repo, options, at, progress, seal=seal)
     if not planner.mark_live():
-        planner = _Planner(repo, options, _begin(repo, options, now, seal=seal, whole=True), progress)
+        planner = _Planner(repo, options, at, progress, seal=seal, settles=False)
         planner.mark_live()
+    planner.keep_orphans()
+    planner.keep_messages()
     return planner.plan()
-
-
-def _begin(repo: Repository, options: GCOptions, now: float | None, *, seal: bool, whole: bool = False) -> Start:
-    """Look at the store while nobody writes to it; with *whole* no pack is taken for settled."""
-    clock = time.monotonic()
-    store = collected(repo)
-    moment = time.time_ns() if now is None else int(now * 1e9)
-    reflog_since = moment - nanoseconds(options.reflog_days)
-    with nullcontext() if store.read_only else store.lock():
-        repo.refs.refresh()
-        repo.look_at_shallow()
-        packs, size = len(store.packs()), store.stats().size
-        if seal and store.has_new_objects():
-            store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
-            repo.refs.refresh()
-        settled = () if whole or options.takes_archives or repo.shallow.cuts else find_settled(repo, reflog_since)
-        catalogue = Catalogue(store, [one.pack for one in settled])
-        refs = [(name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)]
-        in_work = [number for id in kept_commits(repo) if (number := catalogue.number_of(id)) is not None]
-    return Start(
-        clock=clock,
-        moment=moment,
-        reflog_since=reflog_since,
-        catalogue=catalogue,
-        settled=settled,
-        last=repo.refs.last,
-        refs=refs,
-        in_work=in_work,
-        packs=packs,
-        size=size,
-    )
 
 
 def database(repo: Repository) -> Database:
@@ -216,143 +162,196 @@ def operation_refs(repo: Repository) -> OperationRefs:
 class _Planner:
     """Makes one plan; the methods stand in the order in which they are called."""
 
-    def __init__(self, repo: Repository, options: GCOptions, start: Start, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        options: GCOptions,
+        now: int,
+        progress: Progress | None,
+        *,
+        seal: bool,
+        settles: bool = True,
+    ) -> None:
+        """Look at the store while nobody writes to it; without *settles* no pack is taken for settled."""
+        self._clock = time.monotonic()
         self._repo = repo
         self._options = options
-        self._start = start
         self._progress = progress
+        self._reflog_since = now - nanoseconds(options.reflog_days)
+        store = collected(repo)
+        with nullcontext() if store.read_only else store.lock():
+            repo.refs.refresh()
+            repo.look_at_shallow()
+            self._packs, self._size = len(store.packs()), store.stats().size
+            if seal and store.has_new_objects():
+                store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
+                repo.refs.refresh()
+            settles = settles and not options.takes_archives and not repo.shallow.cuts
+            self._settled = find_settled(repo, self._reflog_since) if settles else ()
+            self._catalogue = catalogue = Catalogue(store, [one.pack for one in self._settled])
+            self._refs = [
+                (name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)
+            ]
+            found = map(catalogue.number_of, kept_commits(repo))
+            self._in_work = [number for number in found if number is not None]
+            self._last = repo.refs.last
+        self._marks = catalogue.marks()
+        self._marker = Marker(catalogue, self._marks, repo.shallow.cuts, takes_archives=options.takes_archives)
+        self._archives = Archives(self._marker, options, self._refs, now)
+        self._orphans = Orphans(repo, self._marker, options, now)
+        self._reachable = new_groups()
+        self._left_out = frozenset(n for n in catalogue.loose_numbers if store.is_large(catalogue.id_of(n)))
         self._done = 0
-        self._catalogue = start.catalogue
-        self._marks = start.catalogue.marks()
-        takes_archives = options.takes_archives
-        self._marker = Marker(start.catalogue, self._marks, repo.shallow.cuts, takes_archives=takes_archives)
-        self._order = PackOrder(start.catalogue)
-        self._archives = Archives(self._marker, options, start.refs, start.moment)
 
     def mark_live(self) -> bool:
         """Mark what refs and commands under way need; False where something of the settled packs may not be reachable any more."""
-        start, catalogue = self._start, self._catalogue
-        roots = {*(number for _, number in start.refs), *start.in_work}
-        tips = set(map(catalogue.admit, start.settled[-1].tips)) if start.settled else set()
-        for id in start.settled[-1].files if start.settled else ():
-            self._marks[catalogue.admit(id)] = REACHED
-        self._marker.unnamed = roots | tips
-        self._add(self._archives.mark(start.in_work))
-        is_settled = not tips & self._marker.unnamed - roots
-        self._marker.unnamed &= roots
+        admit, marker = self._catalogue.admit, self._marker
+        roots = {*(number for _, number in self._refs), *self._in_work}
+        tips = set(map(admit, self._settled[-1].tips)) if self._settled else set()
+        for id in self._settled[-1].files if self._settled else ():
+            self._marks[admit(id)] = REACHED
+        marker.unnamed = roots | tips
+        self._add(self._archives.mark(self._in_work))
+        is_settled = not tips & marker.unnamed - roots
+        marker.unnamed &= roots
         return is_settled
 
-    def plan(self) -> GCPlan:
-        catalogue, marks, archives = self._catalogue, self._marks, self._archives
-        released = tuple((name, catalogue.id_of(number)) for name, number in archives.released())
-        live = len(self._marker.named)
-        reachable = marks.count(REACHED)
-        packed_loose = {id for id in catalogue.loose if self._is_packed(id)}
-        files = frozenset(id for id in catalogue.loose if self._marker.stays(id)) - packed_loose
-        orphans = Orphans(self._repo, self._marker, self._options, self._start.moment)
-        operations, unsettled = orphans.read_history(self._start.reflog_since)
-        orphans.expire_hard_resets()
-        orphans.expire([*self._marker.named, *self._kept_before()])  # their messages stay without that, or go
-        kept = orphans.keep()
-        kept_count = marks.count(REACHED) - reachable
-        self._keep_messages(live)
-        groups = self._order.groups(number for _, number in self._start.refs)
-        dropped = array("I", (n for one in (UNSEEN, ARCHIVED) for n in self._marker.marked(one) if n < catalogue.size))
-        stay_loose = catalogue.loose.keys() - packed_loose
-        previous = None
-        if not dropped and unsettled < len(operations):  # else all are written anew, without what is dropped
-            previous, operations = catalogue.id_of(operations[unsettled]), operations[:unsettled]
-        return GCPlan(
-            start=self._start,
-            marker=self._marker,
-            result=self._result(kept_count, dropped),
-            reachable=self._without(groups, stay_loose),
-            kept={written: self._without(some, stay_loose) for written, some in kept.items()},
-            dropped=dropped,
-            operations=operations,
-            previous=previous,
-            loose={id: at for id, at in catalogue.loose.items() if id in packed_loose or not self._marker.stays(id)},
-            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
-            files=files,
-            expired=tuple(archives.expired),
-            released=released,
-            edits=archives.edits,
-        )
+    def keep_orphans(self) -> None:
+        """Mark what is young, or was unreachable last: by the operations that name it, and by its packs and files."""
+        catalogue, marker = self._catalogue, self._marker
+        self._live = len(marker.named)
+        self._reached = self._marks.count(REACHED)
+        self._released = tuple((name, catalogue.id_of(number)) for name, number in self._archives.released())
+        packed = {n for n in catalogue.loose_numbers - self._left_out if self._marks[n] == REACHED}
+        self._left_out = catalogue.loose_numbers - packed
+        self._files = frozenset(catalogue.id_of(number) for number in self._left_out if marker.stays(number))
+        self._read_history()
+        self._orphans.spend_hard_resets()
+        self._orphans.spend([*marker.named, *self._kept_before()])  # their messages stay without that, or go
+        self._kept = self._orphans.keep()
+        self._kept_count = self._marks.count(REACHED) - self._reached
 
-    def _result(self, kept: int, dropped: array[int]) -> GCResult:
-        """What is said of the plan; the size of what is dropped is that of archives and of orphans."""
-        start, archives = self._start, self._archives
-        gone = archives.gone(dropped)
-        orphans = sum(size_of(self._catalogue, number) for number in dropped if not archives.place_of(number))
-        return GCResult(
-            reachable=self._marks.count(REACHED) + self._marks.count(MESSAGE) - kept,
-            kept=kept,
-            dropped=len(dropped),
-            packs_before=start.packs,
-            packs_after=start.packs,
-            size_before=start.size,
-            size_after=None,
-            seconds=time.monotonic() - start.clock,
-            dry_run=True,
-            dropped_size=orphans + sum(one.size for one in gone),
-            archives=gone,
-            held=archives.held_archives(gone),
-        )
+    def _read_history(self) -> None:
+        """Find the operations that the reflog keeps, and tell orphans of all there are.
 
-    def _add(self, found: Iterable[Found]) -> None:
-        """Put what a walk finds into the pack of what is reachable."""
-        for one in found:
-            self._order.add(one)
-            self._done += 1
-            if self._progress is not None and not self._done % REPORT_EVERY:
-                self._progress("marking", self._done, 0)
-
-    def _is_packed(self, id: ObjectId) -> bool:
-        """Whether a loose object goes into a pack: it is reachable, and small enough to be worth copying."""
-        number = self._catalogue.number_of(id)
-        return number is not None and self._marks[number] == REACHED and not collected(self._repo).is_large(id)
-
-    def _without(self, groups: Groups, loose: Iterable[ObjectId]) -> Groups:
-        """*groups* without the objects that stay in files of their own."""
-        left_out = {self._catalogue.admit(id) for id in loose}
-        if not left_out:
-            return groups
-        return {kind: array("I", [n for n in numbers if n not in left_out]) for kind, numbers in groups.items()}
+        The reflog goes back to the oldest operation that is young enough: a clock that once was wrong cuts nothing off.
+        Where there are no orphans, nothing is read behind the first settled operation.
+        """
+        operations, young, settled = array("I"), 0, -1
+        are_orphans = any(number < self._catalogue.size for number in self._marker.marked(UNSEEN))
+        before: ObjectId | None = None
+        for id, operation in self._repo.refs.history():
+            if id != before:
+                before = id
+                operations.append(self._catalogue.admit(id))
+                if settled < 0 and self._catalogue.is_settled(operations[-1]):
+                    settled = len(operations) - 1
+                    if not are_orphans:
+                        young = len(operations)
+                        break
+            if operation.time * 1000 >= self._reflog_since:
+                young = len(operations)
+            if are_orphans:
+                self._orphans.learn(operation)
+        self._operations = operations[:young]
+        self._unsettled = min(young, settled) if settled >= 0 else young
 
     def _kept_before(self) -> Iterator[int]:
         """The messages that stayed when archives went before, and their contents; the edits among them are remembered."""
         for id, cut in self._marker.cuts.items():
             number = self._catalogue.number_of(id)
             if cut.grade == "all" and number is not None and number < self._catalogue.size:
-                commit = self._marker.commit(number)
-                self._archives.add_edit(number, commit)
+                self._archives.add_edit(number)
                 yield number
-                if commit.content is not None:
-                    yield self._catalogue.admit(commit.content)
+                content = self._marker.commit(number).content
+                if content is not None:
+                    yield self._catalogue.admit(content)
 
-    def _keep_messages(self, live: int) -> None:
+    def keep_messages(self) -> None:
         """Keep the commits that contexts name as messages; also pinned ones, and edits whose words are shown.
 
-        The first *live* of those that were named must be there; orphans named the others, and may have gaps.
+        Those that were named first, by what is reachable, must be there; orphans named the others, and may have gaps.
         """
-        marker, edits, catalogue = self._marker, self._archives.edits, self._catalogue
-        notes = [(name, catalogue.id_of(number)) for name, number in self._start.refs if NOTES in name]
-        self._add(marker.keep_messages(marker.named[:live]))
-        self._add(marker.keep_messages(islice(marker.named, live, None), gaps=True))
-        if self._archives.all or marker.cuts:
+        marker, archives, catalogue = self._marker, self._archives, self._catalogue
+        notes = [(name, catalogue.id_of(number)) for name, number in self._refs if NOTES in name]
+        self._add(marker.keep_messages(marker.named[: self._live]))
+        self._add(marker.keep_messages(islice(marker.named, self._live, None), gaps=True))
+        if archives.all or marker.cuts:
             kept = [one for one in notes if self._options.of(one[0]).keep_pinned]
             pins = set(filter(self._is_cut_message, map(catalogue.admit, pinned_messages(self._repo, kept))))
-            self._add(marker.keep_messages(sorted(pins)))
-            self._add(marker.keep_messages(edit for edit, (message, _) in edits.items() if message in pins))
-        if UNSEEN in self._marks:  # an orphaned edit with a generation config is shown wherever its words are
-            for number in map(catalogue.number_of, commits_with_config(self._repo, notes)):
-                if number is not None and number < catalogue.size and self._marks[number] == UNSEEN:
-                    with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
-                        self._archives.add_edit(number, marker.commit(number))
-        self._add(marker.keep_messages(marker.shown(edits)))
+            edited = (edit for edit, (message, _) in archives.edits.items() if message in pins)
+            self._add(marker.keep_messages([*sorted(pins), *edited]))
+        # An orphaned edit with a generation config is shown wherever its words are.
+        are_orphans = any(marker.marked(UNSEEN, SPENT))
+        for number in map(catalogue.number_of, commits_with_config(self._repo, notes) if are_orphans else ()):
+            if number is not None and number < catalogue.size and self._marks[number] <= SPENT:
+                with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
+                    archives.add_edit(number)
+        self._add(marker.keep_edits(archives.edits))
 
     def _is_cut_message(self, number: int) -> bool:
         """Whether no context names the commit, and it is in an archive that goes or stayed of one as a message."""
         if number >= self._catalogue.size or self._marker.was_named(number):
             return False
         return self._marks[number] == ARCHIVED or self._catalogue.id_of(number) in self._marker.cuts
+
+    def plan(self) -> GCPlan:
+        """What was found."""
+        catalogue, archives = self._catalogue, self._archives
+        gone = self._marker.marked(UNSEEN, SPENT, ARCHIVED)
+        dropped = array("I", (number for number in gone if number < catalogue.size))
+        operations, previous = self._operations, None
+        if not dropped and self._unsettled < len(operations):  # else all are written anew, without what is dropped
+            previous, operations = catalogue.id_of(operations[self._unsettled]), operations[: self._unsettled]
+        goes = catalogue.loose_numbers - self._left_out
+        return GCPlan(
+            catalogue=catalogue,
+            marker=self._marker,
+            result=self._result(dropped),
+            settled=self._settled,
+            reachable=self._reachable,
+            kept=self._kept,
+            dropped=dropped,
+            last=self._last,
+            reflog_since=self._reflog_since,
+            operations=operations,
+            previous=previous,
+            loose={
+                id: at
+                for id, at in catalogue.loose.items()
+                if (number := catalogue.admit(id)) in goes or not self._marker.stays(number)
+            },
+            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
+            files=self._files,
+            expired=tuple(archives.expired),
+            released=self._released,
+            edits=archives.edits,
+        )
+
+    def _result(self, dropped: array[int]) -> GCResult:
+        """What is said of the plan; the size of what is dropped is that of archives and of orphans."""
+        gone = self._archives.gone(dropped)
+        orphans = sum(size_of(self._catalogue, number) for number in dropped if not self._archives.is_archived(number))
+        return GCResult(
+            reachable=self._marks.count(REACHED) + self._marks.count(MESSAGE) - self._kept_count,
+            kept=self._kept_count,
+            dropped=len(dropped),
+            packs_before=self._packs,
+            packs_after=self._packs,
+            size_before=self._size,
+            size_after=None,
+            seconds=time.monotonic() - self._clock,
+            dry_run=True,
+            dropped_size=orphans + sum(one.size for one in gone),
+            archives=gone,
+            held=self._archives.kept(gone),
+        )
+
+    def _add(self, found: Iterable[Found]) -> None:
+        """Put what a walk finds into the pack of what is reachable."""
+        for number, kind in found:
+            if number not in self._left_out:
+                self._reachable[kind].append(number)
+            self._done += 1
+            if self._progress is not None and not self._done % REPORT_EVERY:
+                self._progress("marking", self._done, 0)

@@ -7,14 +7,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent
-from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress
+from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue, Recent, Settled
+from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Progress, add_found, new_groups
 from tract.maintenance.gc.plan import GCPlan, database, operation_refs
-from tract.maintenance.gc.reflog import ReflogFilter, fold_operations, operations_after, operations_since
-from tract.maintenance.gc.settled import Settled
+from tract.maintenance.gc.rewrite import ReflogFilter, fold_operations, operations_after, operations_since
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue
-from tract.objects.strict_reader import read_commit
 from tract.reflog import RELEASED
 from tract.refs.names import HEADS, split_tract
 from tract.refs.store import RefEdit
@@ -46,10 +44,10 @@ class Repack:
         self.marker = plan.marker.copy()
         # What was missing may have been written since.
         self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
-        self._filter = ReflogFilter(plan.drops_history)
-        self._seen = plan.start.last
+        self._filter = ReflogFilter(self._is_gone)
+        self._seen = plan.last
         self._last_operation = plan.previous
-        self.settled = plan.start.settled
+        self.settled = plan.settled
         self.written: set[str] = set()
 
     def write_packs(self, progress: Progress | None) -> None:
@@ -63,8 +61,7 @@ class Repack:
             name = self.write_pack(plan.reachable, rest, dictionary=dictionary, progress=progress)
             self.settled = (*self.settled, Settled(name, plan.tips, plan.files))
         for written, groups in plan.kept.items():
-            if any(groups.values()):
-                self.write_pack(groups, written=written)
+            self.write_pack(groups, written=written)
 
     def catch_up(self) -> None:
         """Write what others did meanwhile, without the lock, until little is left."""
@@ -74,12 +71,12 @@ class Repack:
             if len(since) <= _FEW_OPERATIONS:
                 break
             self._seen = self._repo.refs.last
-            self.write_pack(self._saved(since), self._later(since))
+            self.write_pack(self._saved(since), self._filter.kept(since))
 
     def write_saved(self, in_work: Iterable[ObjectId]) -> None:
         """Write what the last operations and the commits *in_work* need of what was to go; only for the holder of the lock."""
         saved = self.save(in_work)
-        if saved:
+        if any(saved.values()):
             self.write_pack(saved)
 
     def save(self, in_work: Iterable[ObjectId]) -> Groups:
@@ -94,7 +91,7 @@ class Repack:
 
     def journal(self) -> tuple[list[NewObject], NewObject]:
         """What a new journal begins with: the operations that are in no pack, where refs are, and the keyframe of both."""
-        head = list(fold_operations(self._later(self._since()), self._last_operation))
+        head = list(fold_operations(self._filter.kept(self._since()), self._last_operation))
         keyframe, chunks = operation_refs(self._repo).keyframe(head[-1].id if head else self._last_operation, "gc")
         return [*head, *chunks], keyframe
 
@@ -104,7 +101,7 @@ class Repack:
     def kept_operations(self) -> Iterator[Operation]:
         """The operations that the reflog keeps, oldest first, without what goes."""
         ids = map(self.plan.catalogue.id_of, reversed(self.plan.operations))
-        return self._filter.kept(operations_since(self._repo, ids, self.plan.start.reflog_since))
+        return self._filter.kept(operations_since(self._repo, ids, self.plan.reflog_since))
 
     def write_pack(
         self,
@@ -136,41 +133,25 @@ class Repack:
         values += [change.old for change in changes if not plan.is_archived(change.old)]
         roots = [catalogue.admit(value) for value in values if isinstance(value, bytes)]
         if any(self._is_new_branch(change) for change in changes):
-            roots += self._behind_archives()
+            roots += chain.from_iterable(map(self.marker.parents, plan.expired))
         roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
-        found: dict[Kind, array[int]] = {}
-        for number, kind, _ in self._reach(roots):
-            if plan.drops(number) and catalogue.id_of(number) not in plan.loose:
-                found.setdefault(kind, array("I")).append(number)
-        return found
+        saved = new_groups()
+        needed = (one for one in self._reach(roots) if plan.drops(catalogue.id_of(one[0])))
+        add_found(saved, needed, catalogue.loose_numbers)
+        return saved
 
     def _reach(self, roots: Sequence[int]) -> Iterator[Found]:
-        marker = self.marker
-        while roots:
-            yield from marker.walk(roots)
-            roots = marker.to_be_whole()
-        yield from marker.keep_messages(marker.named)
-        yield from marker.keep_messages(marker.shown(self.plan.edits))
+        yield from self.marker.walk(roots)
+        yield from self.marker.keep_messages(self.marker.named)
+        yield from self.marker.keep_edits(self.plan.edits)
 
     def _is_new_branch(self, change: RefChange) -> bool:
         """Whether a branch was put into an archive that was to go: then none goes, so that the branch has merge bases with others."""
         return split_tract(change.name)[1].startswith(HEADS) and self.plan.is_archived(change.new)
 
-    def _behind_archives(self) -> list[int]:
-        catalogue = self.plan.catalogue
-        commits = (read_commit(catalogue.id_of(number), catalogue.read(number)) for number in self.plan.expired)
-        return [catalogue.admit(parent) for commit in commits for parent in commit.parents]
-
-    def _later(self, since: Sequence[Operation]) -> list[Operation]:
-        """The operations *since* the plan as the reflog keeps them: without moves away from archives that go."""
-        if not self.plan.released:
-            return list(since)
-        kept = (self._filter.later(operation, self._is_gone) for operation in since)
-        return [operation for operation in kept if operation.changes]
-
     def _is_gone(self, value: RefValue | None) -> bool:
-        """Whether *value* is a commit of an archive that goes, or a message that stays of one."""
-        return isinstance(value, bytes) and self.plan.is_archived(value) and not self._is_whole(value)
+        """Whether *value* is a commit that goes, or of which only the message stays, and that is not needed again."""
+        return isinstance(value, bytes) and self.plan.mark_of(value) <= MESSAGE and not self._is_whole(value)
 
     def _is_whole(self, id: ObjectId) -> bool:
         return self.marker.mark_of(self.plan.catalogue.admit(id)) == REACHED
@@ -186,27 +167,27 @@ class Repack:
             with transaction(self._repo, RELEASED, moves="refs") as tx:
                 tx.edits += edits
 
+    def stays(self, id: ObjectId) -> bool:
+        """Whether the object stays, be it only as a message."""
+        return self.marker.stays(self.plan.catalogue.number_of(id))
+
     def may_go(self, id: ObjectId) -> bool:
         """Whether a loose object is in a pack now, or still not needed."""
-        number = self.plan.catalogue.admit(id)
-        return self.plan.marker.mark_of(number) == REACHED or self.marker.mark_of(number) <= ARCHIVED
+        return self.plan.mark_of(id) == REACHED or self.marker.mark_of(self.plan.catalogue.admit(id)) <= ARCHIVED
 
     def ends(self) -> list[tuple[ObjectId, Commit]]:
         """The compress commits that stay, and whose archives go."""
-        catalogue = self.plan.catalogue
-        found = ((catalogue.id_of(number), number) for number in self.plan.expired)
-        return [(id, read_commit(id, catalogue.read(number))) for id, number in found if self.marker.stays(id)]
+        found = [(self.plan.catalogue.id_of(number), number) for number in self.plan.expired]
+        return [(id, self.marker.commit(number)) for id, number in found if self.marker.stays(number)]
 
     def cuts(self) -> dict[ObjectId, Cut]:
         """What ``shallow`` says when all is gone that does not stay; new cuts are of today.
 
         A commit is in it when, and only when, something that it names is not kept whole.
         """
-        before, catalogue, stays = self._repo.shallow.cuts, self.plan.catalogue, self.marker.stays
-        numbers = [*self.marker.marked(MESSAGE), *self.plan.expired, *map(catalogue.admit, before)]
-        commits = {
-            id: read_commit(id, catalogue.read(number)) for number in numbers if stays(id := catalogue.id_of(number))
-        }
+        before, catalogue, stays = self._repo.shallow.cuts, self.plan.catalogue, self.stays
+        numbers = {*self.marker.marked(MESSAGE), *self.plan.expired, *map(catalogue.admit, before)}
+        commits = {catalogue.id_of(number): self.marker.commit(number) for number in filter(self.marker.stays, numbers)}
         alone = {id for id, commit in commits.items() if not all(map(stays, _context_and_target(commit)))}
         date = time.strftime("%Y-%m-%d", time.gmtime())
         cuts: dict[ObjectId, Cut] = {}
@@ -251,15 +232,19 @@ class _PackContents:
         self, catalogue: Catalogue, groups: Groups, operations: Iterable[NewObject], progress: Progress | None
     ) -> None:
         self._catalogue = catalogue
-        self._groups = [(kind, groups[kind]) for kind in KINDS if groups.get(kind)]
+        self._groups = {kind: groups[kind] for kind in KINDS if groups[kind]}
+        if "tree" in self._groups:
+            self._groups["tree"] = groups["tree"][
+                ::-1
+            ]  # a walk finds a tree before those it names, and names should look back
         self._operations = operations
         self._progress = progress
-        self._count = sum(len(numbers) for _, numbers in self._groups)
+        self._count = sum(map(len, self._groups.values()))
         self._done = 0
         self._made: dict[ObjectId, int] = {}
-        size = max(catalogue.size, 1 + max((max(numbers) for _, numbers in self._groups), default=0))
+        size = max(catalogue.size, 1 + max(map(max, self._groups.values()), default=0))
         self._ordinals = array("I", [NONE]) * size
-        for ordinal, number in enumerate(chain.from_iterable(numbers for _, numbers in self._groups)):
+        for ordinal, number in enumerate(chain.from_iterable(self._groups.values())):
             self._ordinals[number] = ordinal
 
     @property
@@ -269,14 +254,13 @@ class _PackContents:
 
     def packing(self) -> Packing:
         groups: list[tuple[Kind, Iterator[bytes | Folded]]] = []
-        for kind, numbers in self._groups:
+        for kind, numbers in self._groups.items():
             groups.append((kind, self._payloads(numbers) if kind == "blob" else self._folded(numbers)))
         ordinals = Recent(self._ordinal_of)
         return Packing([*groups, ("operation", self._make_operations())], self._ids(), ordinals.__getitem__)
 
     def _ids(self) -> Iterator[ObjectId]:
-        for _, numbers in self._groups:
-            yield from map(self._catalogue.id_of, numbers)
+        yield from map(self._catalogue.id_of, chain.from_iterable(self._groups.values()))
         yield from self._made
         self._catalogue.release()
 
