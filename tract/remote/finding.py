@@ -5,7 +5,7 @@ A listing only says which heads there are, and which may have changed; what a he
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tract.errors import RemoteError, TractError
@@ -13,7 +13,7 @@ from tract.objects.id import Kind, ObjectId
 from tract.refs.names import TAGS, branch_ref, check_ref, tract_prefix
 from tract.remote.address import INTENTS, LINKS, TRACTS, part_name, tract_key
 from tract.remote.head import Head
-from tract.remote.link import KnownHead, Link
+from tract.remote.link import Link
 from tract.remote.together import ask_together
 
 _LOG = "/log/"
@@ -38,17 +38,21 @@ def find_heads(link: Link, asked: Asked) -> list[Head]:
         known = list(ask_together(lambda name: link.look(*name), names))
         return _checked(link, [one.head for one in known if one is not None])
     starts = [TRACTS] if asked.tracts is None else [tract_key(tract) for tract in asked.tracts]
+    heads = _look_at_all(link, list_heads(link, starts))
+    if asked.branches is not None:
+        heads = [head for head in heads if head.branch is None or head.branch in asked.branches]
+    return _checked(link, heads)
+
+
+def list_heads(link: Link, starts: Sequence[str]) -> dict[str, str]:
+    """The keys of the heads whose keys begin so, with their versions; those of logs, and of a store that tells none, have "" for one."""
     found: dict[str, str] = {}
     for start in starts:
         listed = link.patiently(lambda start=start: list(link.transport.list(start)))  # type: ignore[misc]
         for one in listed:
-            if INTENTS in one.key:
-                continue
-            found[one.key.partition(_LOG)[0]] = "" if _LOG in one.key else one.version
-    heads = _look_at_all(link, found)
-    if asked.branches is not None:
-        heads = [head for head in heads if head.branch is None or head.branch in asked.branches]
-    return _checked(link, heads)
+            if INTENTS not in one.key:
+                found[one.key.partition(_LOG)[0]] = "" if _LOG in one.key else one.version.strip('"')
+    return found
 
 
 def tract_names(link: Link) -> list[str]:
@@ -67,17 +71,16 @@ def _name_at(link: Link, key: str) -> str | None:
     return None if known is None else known.head.tract
 
 
-def _look_at_all(link: Link, listed: Mapping[str, str]) -> list[Head]:
+def _look_at_all(link: Link, listed: dict[str, str]) -> list[Head]:
     """The heads under the keys *listed*; those whose version is the one that is remembered are not asked for."""
-
-    def look(key: str) -> KnownHead | None:
-        known = link.remembered_at(key)
-        version = listed[key].strip('"')
-        if known is not None and version and known.version.strip('"') == version:
-            return known
-        return link.look_at(key)
-
-    return [known.head for known in ask_together(look, list(listed)) if known is not None]
+    link.listed = listed
+    try:
+        known = {key: link.remembered_at(key) for key in listed}
+        asked = [key for key, one in known.items() if one is None or one.version.strip('"') != listed[key]]
+        known |= dict(zip(asked, ask_together(link.look_at, asked), strict=True))
+    finally:
+        link.listed = {}
+    return [one.head for one in known.values() if one is not None]
 
 
 def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:

@@ -100,6 +100,9 @@ class Link:
         self.is_lasting = False
         """Whether the link stays open for many pushes, and keeps what it remembers now and then instead of each time."""
 
+        self.listed: dict[str, str] = {}
+        """The versions of heads as a listing has just told them, by key: those that are as they are remembered need not be asked for."""
+
         self._unsaved: dict[str, bytes] = {}
         self._saved = time.monotonic()
 
@@ -153,8 +156,10 @@ class Link:
         return self.look_at(head_key(tract, branch))
 
     def look_at(self, key: str) -> KnownHead | None:
-        """The same of the head under *key*."""
+        """The same of the head under *key*; in none where a listing tells."""
         known = self.remembered_at(key)
+        if known is not None and self.listed.get(key) == known.version.strip('"'):
+            return known
         found = self.patiently(lambda: self._read(key, None if known is None else known.version))
         if found is UNCHANGED:
             return known

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, TAGS, branch_ref, tag_ref, tract_name
+from tract.remote.address import TRACTS
 from tract.remote.branches import Force, PushedRef, TractPush, Wanted
 from tract.remote.dropping import drop_tract_there, tract_to_drop
+from tract.remote.finding import list_heads
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
 from tract.remote.remotes import begin_remote, probed, remember_probe, remote_named
+from tract.remote.unchanged import Unchanged
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.transaction import transaction
@@ -92,7 +95,13 @@ def _push(
         link.scans = request.scan
     pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []
     objects = 0
-    for own in _tracts(repo, request):
+    tracts = _tracts(repo, request)
+    unchanged = None
+    if len(tracts) > 1 and repo.path is not None:
+        link.listed = list_heads(link, [TRACTS])
+        unchanged = Unchanged(link, repo, link.listed)
+        tracts = [own for own in tracts if not _is_unchanged(unchanged, own, pushed)]
+    for own in tracts:
         branches, tags, force = _named(own, request)
         one = TractPush(link, own, note_lists(own, name), force=force)
         pushes.append((one, tags, force))
@@ -107,12 +116,27 @@ def _push(
         for one, tags, force in pushes:
             push_meta(link, one, tags, force)
     finally:
+        link.listed = {}
         for one, _, _ in pushes:
             one.finish()
             _remember(one)
             pushed += one.done.pushed
             objects += one.done.objects
+    if unchanged is not None and tracts:
+        for own in tracts:
+            unchanged.add(own)
+        unchanged.save()
     return _result(link, name, pushed, objects)
+
+
+def _is_unchanged(unchanged: Unchanged, own: Repository, pushed: list[PushedRef]) -> bool:
+    """Whether nothing of a tract is to be pushed; *pushed* gets its branches then."""
+    if not unchanged.has(own):
+        return False
+    for name, value in own.local_refs(HEADS):
+        if isinstance(value, bytes):
+            pushed.append(PushedRef(own.tract, name, value.hex(), value.hex(), "up to date"))
+    return True
 
 
 def _result(link: Link, name: str, pushed: list[PushedRef], objects: int) -> PushResult:
