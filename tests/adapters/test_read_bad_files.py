@@ -336,3 +336,11 @@ def test_a_history_of_aiders_with_bytes_that_are_no_utf_8_says_so_and_keeps_othe
 
     assert [(4, "not UTF-8 at byte 61; U+FFFD stands in the place of what is not")] == problems(reading)
     assert ["fix\u2028it \ufffd", "Done."] == texts(reading)
+
+
+def test_a_document_that_is_named_as_a_format_of_lines_is_one_problem(tmp_path):
+    document = json.dumps({"messages": [{"role": "user", "content": "hi"}]}, indent=2)
+
+    reading = read_bytes(tmp_path, document.encode(), format="codex")
+
+    assert (reading.conversations, [detail for _, detail in problems(reading)]) == ((), ["no message in it"])

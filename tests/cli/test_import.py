@@ -194,3 +194,12 @@ def test_secrets_are_looked_for_where_that_is_asked(run, tmp_path, scan, status,
     assert (said is None) == ("No commits yet" in run("status").out)
     if said is not None:
         assert said in texts(run, "main")[1]
+
+
+def test_a_folder_is_refused_with_what_to_type_instead(run, tmp_path):
+    (tmp_path / "sessions").mkdir()
+
+    outcome = run("import", "sessions")
+
+    assert "warning: sessions: it cannot be read: is a directory\n" in outcome.err
+    assert "hint: name the files in it: 'tract import sessions/*.jsonl'\n" in outcome.err

@@ -94,10 +94,12 @@ class _Reader:
         first, more = _next_line(file), bool(_next_line(file))
         file.seek(0)
         looks_like_json = first.startswith((b"{", b"["))
-        forced_lines = bool(self._records) and self.format is not None and not first.startswith(b"[")
+        is_line = looks_like_json and not isinstance(parse(first), Refused)
+        may_be_lines = bool(self._records) and self.format is not None and not first.startswith(b"[")
+        forced_lines = may_be_lines and (is_line or self._mostly_json_lines(file))
         if not first:
             self.report(None, "the file is empty")
-        elif forced_lines or (more and looks_like_json and not isinstance(parse(first), Refused)):
+        elif forced_lines or (more and is_line):
             self._read_records(self._lines(file))
         elif looks_like_json:
             self._read_document(file)

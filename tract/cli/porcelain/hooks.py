@@ -62,8 +62,11 @@ def _change(console: Console, args: Args) -> int:
             return NEGATIVE
     _write(change)
     console.line(f"{'Installed' if args.action == 'install' else 'Removed'} in {path}")
-    if args.program == "codex" and args.action == "install":
-        console.hint("Codex runs a hook only after it was trusted once in its own window")
+    if args.action == "install":
+        console.hint("from the next turn on each session is recorded in a tract of its own: 'tract tracts' lists them")
+        if args.program == "codex":
+            console.hint(f"Codex's hooks are the user's: its sessions in every folder are recorded in {folder}")
+            console.hint("Codex runs a hook only after it was trusted once in its own window")
     return DONE
 
 

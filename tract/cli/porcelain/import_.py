@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from tract.adapters.importing import Importer, ImportResult, Place
@@ -44,6 +45,8 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
             reading = read_transcript(console.path(file), format=args.format, key=args.key, on_progress=progress.show)
     except ImportFormatError as exc:
         _report(console, Problem(file, exc.line, exc.detail), problems)
+        if os.path.isdir(console.path(file)):
+            console.hint(f"name the files in it: 'tract import {os.path.join(file, '*.jsonl')}'")
         _hint_formats(console, exc, args)
         return Reading((), (), "unknown")
     read = str(console.path(file))

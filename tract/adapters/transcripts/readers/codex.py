@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
 from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.readers.building import model_config, text_under
+from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
@@ -67,7 +68,7 @@ class _Reading:
             if is_responses_item(record):
                 self._item(record, line, None, f"{number}")
             elif kind is None and not self.turns and isinstance(record.get("id"), str):
-                self._session(record, record.get("timestamp"))
+                self._session(record, record.get("timestamp"), line)
             elif kind is not None or "record_type" not in record:
                 self._report.note_once(
                     line, f"a record of type {str(kind)[:40]!a}, which tract does not know, is left out"
@@ -79,7 +80,7 @@ class _Reading:
         key = f"{self.meta.get('id')}:{number}"
         match kind:
             case "session_meta":
-                self._session(payload, record.get("timestamp"))
+                self._session(payload, record.get("timestamp"), line)
             case "turn_context":
                 self._config = model_config(payload.get("model"), reasoning_effort=payload.get("effort"))
             case "response_item":
@@ -89,11 +90,10 @@ class _Reading:
             case "event_msg":
                 self._event(payload, line)
 
-    def _session(self, payload: dict[str, JSON], time: JSON) -> None:
+    def _session(self, payload: dict[str, JSON], time: JSON, line: int | None) -> None:
         if not self.meta:
-            self.meta = {
-                key: value for key, value in payload.items() if key not in ("instructions", "base_instructions")
-            }
+            about = {key: value for key, value in payload.items() if key != "instructions"}
+            self.meta = keep_beside(about, "session_meta", line, self._report)
         instructions = payload.get("instructions")
         if isinstance(instructions, str) and instructions and not self.turns:
             said = {"role": "system", "content": instructions}

@@ -93,7 +93,7 @@ class _Messages:
             if among(message.get("type"), ("user", "gemini")) and "content" not in message:
                 self._report(line, f"message {id[:40]!a} has no content")
             text, before = _text(message.get("content")), self._words.get(id, "")
-            if not text.startswith(before):
+            if before not in text:
                 self._report.note(line, f"message {id[:40]!a} is there again, and does not say any more: {before[:80]!a}")  # fmt: skip
             self._words[id] = text
             self._now[id] = line, message
