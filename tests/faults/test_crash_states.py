@@ -73,7 +73,7 @@ def test_a_protocol_without_one_of_its_steps_is_caught(name, record):
     [mutant] = [mutant for mutant in mutants() if mutant.name == name]
 
     with mutant.apply():
-        result = explore(record(SEED), states=3000, seed=SEED, stop_at=1)
+        result = explore(record(SEED), states=1000, seed=SEED, stop_at=1)
 
     assert result.failures
 
