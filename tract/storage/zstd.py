@@ -28,37 +28,30 @@ def _zstd() -> Any:
     return zstandard
 
 
-class _Contexts(threading.local):
-    """A thread's own contexts: a new one costs three times the compression of a message."""
-
-    _record: Any = None
-    _decompressor: Any = None
-
-    @property
-    def record(self) -> Any:
-        if self._record is None:
-            # Records have no checksum in their frames: their ids prove them.
-            self._record = _zstd().ZstdCompressor(level=RECORD_LEVEL, write_checksum=False)
-        return self._record
-
-    @property
-    def decompressor(self) -> Any:
-        if self._decompressor is None:
-            self._decompressor = _zstd().ZstdDecompressor()
-        return self._decompressor
-
-
-_contexts = _Contexts()
+_local = threading.local()
+"""A thread's own contexts: a new one costs three times the compression of a message."""
 
 
 def compress_record(data: bytes) -> bytes:
     """*data* as one zstd frame that states its size, for an object that stands alone."""
-    return _contexts.record.compress(data)  # type: ignore[no-any-return]  # zstandard has no types
+    try:
+        compress = _local.compress
+    except AttributeError:
+        # Records have no checksum in their frames: their ids prove them.
+        compress = _local.compress = _zstd().ZstdCompressor(level=RECORD_LEVEL, write_checksum=False).compress
+    return compress(data)  # type: ignore[no-any-return]  # zstandard has no types
+
+
+def _decompressor() -> Any:
+    found = getattr(_local, "decompressor", None)
+    if found is None:
+        found = _local.decompressor = _zstd().ZstdDecompressor()
+    return found
 
 
 def decompress(data: bytes, size: int) -> bytes:
     """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
-    return _decompress(_contexts.decompressor, data, size)
+    return _decompress(_decompressor(), data, size)
 
 
 def _decompress(decompressor: Any, data: bytes, size: int) -> bytes:
@@ -116,7 +109,7 @@ class FrameCodec:
             if not 0 < size <= 2 * MAX_SIZE:
                 return None
             frame = data[at : at + size + size // 128 + _FRAME_SLACK]
-            unpacking = (_contexts.decompressor if self._dictionary is None else self._decompressor()).decompressobj()
+            unpacking = (_decompressor() if self._dictionary is None else self._decompressor()).decompressobj()
             raw = unpacking.decompress(frame)
         except (_zstd().ZstdError, ValueError, MemoryError):
             return None

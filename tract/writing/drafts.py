@@ -73,7 +73,7 @@ def draft(
     """A commit still to be made, checked: nothing was written when this raises."""
     operation = _content_operation(operation)
     target = None if response_to is None else resolve_revision(space.repo, response_to)
-    if operation is CommitOperation.EDIT and target is not None:
+    if target is not None and operation is CommitOperation.EDIT:
         target = edit_target(space.repo, target)
     if isinstance(content, str) and operation is CommitOperation.EDIT:
         value = _edit_value(space, content, target)
