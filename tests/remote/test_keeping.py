@@ -27,7 +27,7 @@ from tract.remote.push import PushRequest, push
 from tract.remote.remotes import begin_remote
 from tract.remote.sending import send_pack
 from tract.remote.sweep import plan_sweep, repack, sweep
-from tract.remote.transport import MemoryTransport, Transport
+from tract.remote.transport import MemoryTransport, Stored, Transport, Unchanged
 from tract.remote.verify import verify_remote
 
 REMOTE = RemoteConfig(name="origin", url="memory://here", conditions="if-match", timeout=10)
@@ -121,6 +121,30 @@ def test_heads_that_are_logs_do_as_well() -> None:
 
     assert ["a", "b", "c", "d"] == texts(other)
     assert {"text": "d"} == other.log()[0].generation_config
+
+
+def test_a_log_is_read_beside_writers_that_are_faster_than_its_reader() -> None:
+    logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
+    t, other = make_tract("a"), make_tract()
+
+    class Busy(MemoryTransport):
+        """Whoever reads an entry of a log finds another behind it."""
+
+        def get(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
+            if "/log/" in key and key not in self._keys:
+                t.user("more")
+                push(t.repository, "origin", PushRequest(), link=writer)
+            return super().get(key, unless=unless)
+
+    store = Busy()
+    writer = Link(t.repository, logged, MemoryTransport())
+    push(t.repository, "origin", PushRequest(), link=writer)
+    store._keys = writer.plain._keys  # type: ignore[attr-defined]  # the writer does not read through it
+    reader = Link(other.repository, logged, store)
+    fetch(reader, other.repository, Asked(["root"], ["main"], as_clone=True))
+    assert ["a", *["more"] * (len(texts(other)) - 1)] == texts(other)
+    assert 2 <= len(texts(other)) <= len(texts(t))
+    assert reader.traffic.requests < 200
 
 
 def test_a_sound_remote_is_clean_and_each_damage_is_named() -> None:

@@ -335,3 +335,28 @@ def test_a_handle_that_wants_to_be_told_is_told_of_what_a_thread_of_another_comm
             other.user("z")  # it waits until the first is known to have landed
         writing.join()
         assert ["a", "b", "c", "x"] == texts(other)
+
+
+def test_a_push_whose_answer_was_lost_before_twenty_others_is_not_made_twice(tmp_path: Path) -> None:
+    """The head names the last 16 pushes; of one before them the commits tell."""
+    store = Slow(new_store(), 0)
+    with living(tmp_path / "one", store) as t, living(tmp_path / "two", store._store) as other:
+        t.user("a")
+        texts(other)
+        inner = store._store.swap
+
+        def swap(key: str, data: bytes, version: str) -> str | None:
+            assert inner(key, data, version) is not None
+            store._store.swap = inner  # type: ignore[method-assign]
+            for number in range(20):
+                other.user(f"other {number}")
+            raise RemoteError("timeout", landed=None)
+
+        store._store.swap = swap  # type: ignore[method-assign]
+        with t.batch() as made:
+            t.user("b")
+        said = ["a", "b", *(f"other {number}" for number in range(20))]
+        assert said == texts(t) == texts(there(store))
+        assert ["b"] == [t.get_content(id).text for id in made.commits]
+        t.user("c")
+        assert [*said, "c"] == texts(t) == texts(there(store))

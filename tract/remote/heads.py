@@ -15,6 +15,7 @@ from tract.errors import RemoteRefusedError
 from tract.remote.transport import UNCHANGED, Stored, Transport, Unchanged
 
 _DIGITS = 20
+_MOST_BEHIND = 64
 
 
 class Heads(Protocol):
@@ -57,7 +58,8 @@ class LoggedHeads:
         number = int(last or unless or 0)
         found = None if last is None else self._transport.get(start + last)
         # A listing may be behind: what follows the last that it names is asked for until nothing does.
-        while True:
+        # Beside writers that are as fast as this reads it is not looked for for ever: it was the last when this began.
+        for _ in range(_MOST_BEHIND):
             further = self._transport.get(f"{start}{number + 1:0{_DIGITS}}")
             if not isinstance(further, Stored):
                 break

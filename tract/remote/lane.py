@@ -29,7 +29,7 @@ from tract.refs.operations import OperationRefs, shown
 from tract.refs.ref_table import RefTable
 from tract.refs.store import RefEdit
 from tract.remote.address import LINKS
-from tract.remote.branches import Force, TractPush, Wanted
+from tract.remote.branches import Force, TractPush, Wanted, tracking_ref
 from tract.remote.carrying import bring, check_not_parted
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
@@ -393,6 +393,8 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
             push_meta(link, one, beside, "lease")
         except RemoteMovedError as exc:
             bring(link, plain, None)
+            if all(_has_landed(link, plain, branch) for branch in wanted):
+                continue  # others pushed so often before its answer was asked for again that the head does not name it any more
             if is_forward:
                 for branch in wanted:
                     check_not_parted(link, plain, branch.branch)
@@ -407,6 +409,14 @@ def _is_forward(own: Repository, branch: Wanted) -> bool:
     """Whether a branch only goes on from where it is here: then it must go on from where it is there, too."""
     here = own.ref(HEADS + branch.branch)
     return branch.tip is not None and isinstance(here, bytes) and is_ancestor(own, here, branch.tip)
+
+
+def _has_landed(link: Link, plain: Repository, branch: Wanted) -> bool:
+    """Whether a branch there goes on from where it was to be."""
+    there = plain.refs.read(tracking_ref(plain, link.name, branch.branch))
+    if branch.tip is None or not isinstance(there, bytes) or not plain.objects.contains(branch.tip):
+        return False
+    return is_ancestor(plain, branch.tip, there)
 
 
 def _is_there(link: Link, own: Repository, branch: Wanted) -> bool:
