@@ -40,12 +40,19 @@ _BETWEEN_LOOKS = 0.25
 """Seconds between two looks for what others left, of a courier that nobody is in the way of."""
 
 _PACKED_FROM = 1024 * 1024
+
 _GATHERING = 0.003
 _GATHERED_FOR = 0.4
-_QUIET = 1.0
+"""Threads that have just learned that theirs landed say the next within some milliseconds. They are looked for as long as more come, for this part of a push's time at most: who misses a push waits for a whole one."""
+
 _LOSSES = 2
+"""So many losses in a row, and who lost follows. One is chance: of two that meet one loses, and mostly wins the next. Where others push for the share u of the time, the chance of two in a row is some u*u: 1 in 100 where u is a tenth, 1 in 4 where it is a half, and there an intent (a put, a look or two) is less than a third try (a pack, a swap, a look)."""
+
 _SLOW = 0.3
-"""Where a push takes so many seconds, who loses once follows."""
+"""Where a push takes so many seconds, who loses once follows: that is what two losses cost on S3, at some 0.15 s a push. So nobody fights for longer than that; and a store that slow mostly refuses writes to one key that come faster (Google's takes one a second)."""
+
+_QUIET = 1.0
+"""Who led goes alone again when nobody left anything for so many seconds. A follower looks at the head at least each LONGEST_POLL (0.25 s) and leaves the next at once, so four of these without one mean that nobody follows. Shorter, and followers find nobody who leads and lose twice each; longer, and it costs a listing each quarter of a second for nothing."""
 
 
 class Waiting:

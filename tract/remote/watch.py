@@ -7,6 +7,8 @@ import time
 SHORTEST_POLL = 0.01
 LONGEST_POLL = 0.25
 _LOOKS_A_MOVE = 12
+"""Looks between two moves of a head: who waits learns of one a twelfth of a round late at most, some 8 in 100 of it."""
+
 _PATIENCE = 0.1
 _INTERVALS = 6
 """A head that has been still for so many of its usual intervals, or of the last push's time, has nobody who leads."""
