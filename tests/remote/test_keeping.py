@@ -123,6 +123,22 @@ def test_heads_that_are_logs_do_as_well() -> None:
     assert {"text": "d"} == other.log()[0].generation_config
 
 
+def test_a_place_that_was_emptied_is_told_and_not_begun_again_by_the_way() -> None:
+    """What was pushed there would have no mark of a remote, and could not be cloned."""
+    store = new_store()
+    t = pushed(store, "a", "b")
+    for key in keys_of(store):
+        change(store, key, None)
+    t.user("c")
+    for act in (
+        lambda: push(t.repository, "origin", PushRequest(), link=linked(t, store)),
+        lambda: fetch(linked(t, store), t.repository, Asked(["root"], ["main"])),
+    ):
+        with pytest.raises(RemoteError, match="which was there when it was last seen, is gone"):
+            act()
+    assert [] == [key for key in keys_of(store) if "/packs/" not in key]
+
+
 def test_a_log_is_read_beside_writers_that_are_faster_than_its_reader() -> None:
     logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
     t, other = make_tract("a"), make_tract()

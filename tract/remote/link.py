@@ -163,7 +163,15 @@ class Link:
         found = self.patiently(lambda: self._read(key, None if known is None else known.version))
         if found is UNCHANGED:
             return known
+        if found is None and known is not None:
+            raise self.gone(key)
         return self.take(key, found) if isinstance(found, Stored) else None
+
+    def gone(self, key: str) -> RemoteError:
+        """The error where a head is not there any more: nothing removes one, so somebody removed all, or another remote lies there now."""
+        return RemoteError(
+            f"remote '{self.name}': '{key}', which was there when it was last seen, is gone: the place was emptied, or is another one now"
+        )
 
     def _read(self, key: str, unless: str | None) -> Stored | Unchanged | None:
         """What lies under *key*; RemoteError where it is damaged, which may be what came of it only."""

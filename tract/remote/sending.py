@@ -181,6 +181,8 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
             link.pause(number)
             number += 1
             continue
+        if now is None and version is not None and not isinstance(found, Stored):
+            raise link.gone(key)
         if now is not None and push in now.head.pushes:
             return True, now
         if (None if now is None else now.version) != version:
