@@ -1,6 +1,6 @@
 """A reader of stores written from docs/format.md alone: it imports nothing of tract's.
 
-    python tests/format_reader.py STORE         what the page's sample has beside it, as JSON
+    python -m tests.format_reader STORE          what the page's sample has beside it, as JSON
 
 It takes no lock and writes nothing. What the page calls damage raises ValueError.
 """
@@ -19,6 +19,8 @@ from typing import Any
 import msgpack
 import zstandard
 from blake3 import blake3
+
+from tests.format_pairs import shown
 
 KINDS = {1: "blob", 2: "tree", 3: "commit", 4: "operation"}
 
@@ -290,7 +292,7 @@ def message(blob: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def answers(store: Store) -> dict[str, Any]:
-    """What lies beside the page's sample store, for any store without hidden calls of tools."""
+    """What lies beside the page's sample store, for any store."""
     return {"format": 2, "tracts": {name: _tract(store, prefix) for name, prefix in store.tracts().items()}}
 
 
@@ -321,13 +323,13 @@ def _tract(store: Store, prefix: str) -> dict[str, Any]:
 
 def _branch(store: Store, tip: bytes, hidden: set[bytes]) -> dict[str, Any]:
     context = store.context(tip)
-    shown = [(commit, blob) for commit, blob in context if commit not in hidden]
-    values = [store.value(blob) for _, blob in shown]
-    messages = [message(value) for value in values if value["content_type"] != "reasoning"]
+    left = shown([store.value(blob) for _, blob in context], [commit in hidden for commit, _ in context])
+    values = [(commit, value) for (commit, _), value in zip(context, left, strict=True) if value is not None]
+    messages = [message(value) for _, value in values if value.get("content_type") != "reasoning"]
     return {
         "log": [_row(store, id) for id in store.log(tip)],
         "context": [{"commit": commit.hex(), "blob": blob.hex()} for commit, blob in context],
-        "shown": [commit.hex() for commit, _ in shown],
+        "shown": [commit.hex() for commit, _ in values],
         "openai": None if None in messages else messages,
         "records": [
             {"commit": id.hex(), "refs": [ref.hex() for ref, _ in store.needs(id)]} for id in store.records(tip)

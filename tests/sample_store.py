@@ -56,14 +56,16 @@ def _notes(repo: Repository, namespace: str) -> dict[str, Any]:
 
 def _branch(t: Tract, repo: Repository, tip: ObjectId) -> dict[str, Any]:
     compiled = t.compile(at_commit=tip.hex())
-    formats = {message.format for message in compiled.messages if not message.is_thought}
+    told = [message for message in compiled.messages if not message.is_thought]
+    # As they are there to be sent; what a provider would refuse of them is mended in a request.
+    chat = [message.raw for message in told if message.format == "openai"]
     return {
         "log": [_row(repo, id) for id, _ in ancestors(repo, [tip])],
         "context": [
             {"commit": commit.hex(), "blob": blob.hex()} for commit, blob in entries(repo, context_at(repo, tip))
         ],
         "shown": list(compiled.commit_hashes),
-        "openai": compiled.to_openai() if formats == {"openai"} else None,
+        "openai": chat if len(chat) == len(told) else None,
         "records": [
             {"commit": id.hex(), "refs": list(refs_of(repo, commit))} for id, commit in records_behind(repo, [tip])
         ],

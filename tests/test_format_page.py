@@ -7,13 +7,14 @@ import random
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.format_reader import Store, answers, demand
 from tests.making import texts
 from tests.sample_store import expected
-from tract import RecordContent, Tract, TractConfig
+from tract import RecordContent, ToolIOContent, Tract, TractConfig
 from tract.maintenance.fsck.check import check_repository
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -36,7 +37,12 @@ def test_the_sample_has_of_everything_one() -> None:
     root = ANSWERS["tracts"]["root"]
     log = [row for branch in root["branches"].values() for row in branch["log"]]
 
-    assert {"append", "edit", "merge", "compress", "record"} <= {row["operation"] for row in log}
+    assert {"append", "edit", "merge", "compress", "record", "weigh-anew"} <= {row["operation"] for row in log}
+    calls = [call["id"] for message in root["branches"]["main"]["openai"] for call in message.get("tool_calls", ())]
+    assert ["call_1", "c1", "same"] == calls  # of three that share an id two are hidden with their results
+    assert any(
+        '"title":"sail","steps":[0.1,1e+22]' in str(one["content"]) for one in root["branches"]["main"]["openai"]
+    )
     assert 2 == len(ANSWERS["tracts"])
     assert (SAMPLE / "shallow").exists()
     assert list((SAMPLE / "objects" / "pack").glob("*.idx"))
@@ -53,19 +59,61 @@ def land_beside(t: Tract, folder: Path, chance: random.Random) -> None:
         other.user(f"between {chance.random()}")
 
 
+def use_tools(t: Tract, chance: random.Random) -> None:
+    """An answer with some calls, which may share ids, and results to some; one of all these messages may be hidden."""
+    ids = [chance.choice("abc") for _ in range(chance.randrange(1, 4))]
+    made = [t.commit(of_calls(chance, ids))]
+    for id in ids:
+        if chance.random() < 0.2:
+            made.append(t.user("between"))
+        if chance.random() < 0.8:
+            made.append(t.commit(of_result(chance, id)))
+    if chance.random() < 0.6:
+        t.annotate(chance.choice(made).commit_hash, "skip")
+
+
+def of_calls(chance: random.Random, ids: list[str]) -> Any:
+    match chance.randrange(5):
+        case 0:
+            return {"type": "function_call", "call_id": ids[0], "name": "f", "arguments": "{}"}
+        case 1:
+            uses = [{"type": "tool_use", "id": id, "name": "f", "input": {}} for id in ids]
+            blocks = [{"type": "thinking", "thinking": "hm", "signature": "s"}, *uses]
+            blocks += [{"type": "text", "text": "so"}] if chance.random() < 0.3 else []
+            return {"role": "assistant", "content": blocks}
+        case 2:
+            return ToolIOContent("f", "call", {"x": chance.choice([1.0, 1e16, 1e-7])}, call_id=ids[0])
+    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
+    return {"role": "assistant", "content": chance.choice([None, "", "so"]), "tool_calls": calls}
+
+
+def of_result(chance: random.Random, id: str) -> Any:
+    match chance.randrange(4):
+        case 0:
+            return {"type": "function_call_output", "call_id": id, "output": "1"}
+        case 1:
+            blocks = [{"type": "tool_result", "tool_use_id": id, "content": "1"}]
+            return {"role": "user", "content": blocks + [{"type": "text", "text": "go on"}] * chance.randrange(2)}
+        case 2:
+            return ToolIOContent("f", "result", "1", call_id=id)
+    return {"role": "tool", "tool_call_id": id, "content": "1"}
+
+
 def grow(folder: Path, chance: random.Random) -> None:
     """Do some of what can be done to a store."""
     tract_id = chance.choice([None, None, "a/b"])
     with Tract.open(folder, tract_id=tract_id, config=TractConfig(tokenizer_encoding="null")) as t:
         for n in range(chance.randrange(1, 40)):
-            act = chance.randrange(10)
+            act = chance.randrange(12)
             if act == 0 and t.head is not None:
                 t.commit(RecordContent("k", n, [t.put_blob(bytes([n, chance.randrange(256)]))]))
             elif act == 1 and len(t.compile()) > 3:
-                t.edit(chance.choice(t.compile().commit_hashes), f"edited {n}")
+                t.edit(chance.choice(t.compile().commit_hashes), {"role": "user", "content": f"edited {n}"})
             elif act == 2 and len(t.compile()) > 3:
                 message = chance.choice(t.compile().commit_hashes)
                 t.annotate(message, chance.choice(["skip", "normal", "pinned"]), reason=str(n))
+            elif act > 9:
+                use_tools(t, chance)
             else:
                 t.user(f"said {n} {chance.random()}")
         if t.head is not None and chance.random() < 0.5:
