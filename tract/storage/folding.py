@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tract.objects.codec import pack
 from tract.objects.id import ID_SIZE, ObjectId
@@ -117,14 +117,8 @@ def _row_form(number: int) -> _RowForm | None:
     return _RowForm(ones, steps, end)
 
 
-class FoldedOutline(NamedTuple):
-    """The outline of a commit with one parent, with ordinals in the place of the parent's id and the content's."""
-
-    operation: str
-    parent: int
-    content: int
-    generation: int
-    time: int
+FoldedOutline: TypeAlias = tuple[str, int, int, int, int]
+"""The outline of a commit with one parent, with ordinals in the place of ids: operation, parent, content, generation, time."""
 
 
 def outline_in(folded: bytes, ordinal: int) -> FoldedOutline | None:
@@ -149,7 +143,7 @@ def _outline_from(operation: str, folded: bytes, ordinal: int, at: int) -> Folde
         return None  # whoever reads it is told
     if head != _EIGHT_BYTES or time > LAST_TIME:
         return None
-    return FoldedOutline(operation, ordinal - parent, ordinal - content, generation, time)
+    return operation, ordinal - parent, ordinal - content, generation, time
 
 
 _TWO_DISTANCES = struct.Struct("<ii").unpack_from

@@ -401,14 +401,12 @@ class Pack:
     def _outlines_of(self, row: FrameRow, parts: Sequence[bytes]) -> list[Outline]:
         """The outlines of the folded commits of a frame: of those of a common form without putting their payloads together."""
         short = [outline_in(part, at) for at, part in enumerate(parts, row.first)]
-        parents = iter(self._ids_of([one.parent for one in short if one is not None]))
-        contents = iter(self._ids_of([one.content for one in short if one is not None]))
+        parents = iter(self._ids_of([one[1] for one in short if one is not None]))
+        contents = iter(self._ids_of([one[2] for one in short if one is not None]))
         payloads = [with_ordinals(parts[at], row.first + at) for at, one in enumerate(short) if one is None]
         others = iter(outlines_in(payloads, self.id_at))
         return [
-            next(others)
-            if one is None
-            else Outline(one.operation, (next(parents),), next(contents), one.generation, one.time)
+            next(others) if one is None else Outline(one[0], (next(parents),), next(contents), one[3], one[4])
             for one in short
         ]
 
