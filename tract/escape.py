@@ -19,7 +19,7 @@ _UNSAFE = (
 def escaped(text: str) -> str:
     """*text* with every character that could drive a terminal, or hide, shown as an escape: ``\\x1b``, ``\\u202e``.
 
-    Newlines and tabs stay.
+    Newlines and tabs stay, and so does a joiner between two characters that show, as Persian, Hindi and emoji have it.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -31,8 +31,19 @@ def one_line(text: str) -> str:
     return escaped(text) if text.isprintable() else escaped(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+_JOINERS = "\u200c\u200d"
+
+
 def _shown(match: re.Match[str]) -> str:
-    code = ord(match.group())
+    char = match.group()
+    code = ord(char)
+    if char in _JOINERS and _joins(match.string[max(0, match.start() - 1) : match.end() + 1]):
+        return char
     if code == 0x0D:
         return "\\r"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _joins(text: str) -> bool:
+    """Whether *text* is a joiner between two characters, of no European alphabet, that show: several in a row could hide words."""
+    return len(text) == 3 and all(char > "\u05ff" and not re.match(_UNSAFE, char) for char in (text[0], text[2]))

@@ -25,6 +25,8 @@ def make_console(**settings) -> tuple[Console, io.StringIO]:
         ("\x00\x7f\x9b", "\\x00\\x7f\\x9b"),
         ("a\u202eb\u2066\u200e", "a\\u202eb\\u2066\\u200e"),
         ("\u200b\u200d\ufeff\u00ad", "\\u200b\\u200d\\ufeff\\xad"),
+        ("👩\u200d🚀 ❤\ufe0f\u200d🔥 می\u200cشود क\u200dष", "👩\u200d🚀 ❤\ufe0f\u200d🔥 می\u200cشود क\u200dष"),
+        ("a\u200db 👩\u200d\u200c👩 👩\u200d", "a\\u200db 👩\\u200d\\u200c👩 👩\\u200d"),
         ("\U000e0041\U000e0100", "\\U000e0041\\U000e0100"),
         ("\u2028\u2029", "\\u2028\\u2029"),
         ("\udc80", "\\udc80"),

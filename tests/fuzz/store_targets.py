@@ -37,7 +37,7 @@ from tract.revision import ref_history, resolve_object, resolve_range, resolve_r
 from tract.settings import read_config, write_config
 from tract.tokens.usage import TokenUsage, usage_body
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def fill(repo: Repository, *, messages: int = 3) -> list[bytes]:

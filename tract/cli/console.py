@@ -70,7 +70,7 @@ def text_width(text: str) -> int:
 def _columns(char: str) -> int:
     if char < "\u0300":
         return 1
-    if unicodedata.combining(char):
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 

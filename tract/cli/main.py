@@ -23,7 +23,10 @@ _BROKEN_PIPE = 141
 """What a shell shows for a program that died of SIGPIPE, as git does."""
 
 
-_USAGE = "usage: tract [-C <folder>] [--tract <name>] [--branch <name>] [-c <setting>=<value>]\n             [--color=<when>] [--no-pager] [--read-only] [--version] [--help] <command> [<args>]"
+_USAGE = """\
+usage: tract [-C <folder>] [--tract <name>] [--branch <name>]
+             [-c <setting>=<value>] [--color=<when>] [--no-pager] [--read-only]
+             [--version] [--help] <command> [<args>]"""
 
 
 def entry() -> None:

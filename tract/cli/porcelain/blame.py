@@ -81,7 +81,7 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
         when = f"{entry.changed.created_at.astimezone():%Y-%m-%d %H:%M}"
         id = entry.changed_hash[:SHORT]
         who = f" ({author}{' ' * (width - text_width(author))} {when} {entry.number:>{digits}}) "
-        marks = _marks(entry)
+        marks = _marks(entry, console.width // 3)
         tokens = f" ({tokens_text(entry.token_count, exact=is_exact)})" if console.width >= _WIDE else ""
         taken = len(id) + text_width(who) + text_width(one_line(entry.role, 40)) + text_width(marks) + 2 + len(tokens)
         text = Painted(one_line(entry.text, max(15, console.width - taken)))
@@ -90,7 +90,7 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
         )  # fmt: skip
 
 
-def _marks(entry: BlameEntry) -> str:
+def _marks(entry: BlameEntry, width: int) -> str:
     """The model behind its words, how many messages it stands for, what message it is where a later commit changed it, and whether it is hidden or pinned."""
     marks = [f"{entry.changed.operation.value} of {entry.commit_hash[:SHORT]}"] if entry.is_changed else []
     if entry.sources:
@@ -100,7 +100,7 @@ def _marks(entry: BlameEntry) -> str:
         marks.append(entry.model)
     if entry.priority is not Priority.NORMAL:
         marks.append("skipped" if entry.priority is Priority.SKIP else "pinned")
-    return f" [{one_line(', '.join(marks), 60)}]" if marks else ""
+    return f" [{one_line(', '.join(marks), width)}]" if marks else ""
 
 
 COMMAND = Command(

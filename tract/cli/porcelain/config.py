@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
@@ -115,7 +116,7 @@ def _of_user(console: Console) -> list[_Setting]:
 def _values(config: TractConfig) -> dict[str, Any]:
     """All settings, flat, as config.toml has them."""
     budget = config.budget
-    names = [name for name in TractConfig.__slots__ if name not in ("token_budget", "remotes")]
+    names = [one.name for one in fields(TractConfig) if one.init and one.name not in ("token_budget", "remotes")]
     return {
         "token_budget": None if budget is None else budget.max_tokens,
         "budget_action": (BudgetAction.WARN if budget is None else budget.action).value,

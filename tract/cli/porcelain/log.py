@@ -226,7 +226,7 @@ def _print_in_full(console: Console, line: Line, names: list[str] | None, lead: 
     console.line(edge, "Author: ", info.author)
     if format != "short":
         console.line(edge, "Date:   ", date_text(info.created_at))
-        if info.message:
+        if info.message and info.message != line.text:  # a merge without a message of its own has no other text
             console.line(edge, "Note:   ", info.message)
     tokens = tokens_text(info.token_count, exact=line.exact)
     console.line(below.rstrip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
@@ -33,11 +34,9 @@ def run(console: Console, args: Args) -> int:
             case "remove":
                 tract.unregister_policy(args.name)
             case "log":
-                for one in tract.policy_log(limit=args.limit):
-                    _print_entry(console, one, args)
+                _print_entries(console, tract.policy_log(limit=args.limit), args)
             case "test":
-                for one in tract.test_policy(_named(tract, args), at=args.at, since=args.since):
-                    _print_entry(console, one, args)
+                _print_entries(console, tract.test_policy(_named(tract, args), at=args.at, since=args.since), args)
             case "pause":
                 tract.pause_policies()
             case "resume":
@@ -47,6 +46,13 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
+def _print_entries(console: Console, found: Sequence[PolicyLogEntry], args: Args) -> None:
+    for one in found:
+        _print_entry(console, one, args)
+    if not found and not args.json:
+        console.line("no firings" if args.action == "log" else "it would have done nothing")
+
+
 def _list(console: Console, tract: Tract, args: Args) -> None:
     found = tract.policies()
     if args.json:
@@ -54,6 +60,8 @@ def _list(console: Console, tract: Tract, args: Args) -> None:
             console.print_json(one)
         return
     console.line("Autonomy: ", console.paint(tract.autonomy_in_force(), "bold"))
+    if not found:
+        console.line("no policies")
     for one in found:
         when = {"commit": "after a commit", "compile": "before a compile", None: ""}[one.trigger]
         console.line(console.paint(one.name, "bold"), f"  {one.kind}  {when}".rstrip())

@@ -16,6 +16,8 @@ def run(console: Console, args: Args) -> int:
             console.print_json(one)
         else:
             print_proposal(console, one)
+    if not found and not args.json:
+        console.line("no proposals" if args.all else f"no {args.status} proposals")
     return DONE
 
 

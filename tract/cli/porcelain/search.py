@@ -40,7 +40,7 @@ def _print(console: Console, hit: SearchHit, tract: str) -> None:
     """The message's id and role, and the line of it that matches first."""
     lead = f"{tract}{hit.commit_hash[:SHORT]} {hit.role}: "
     room = max(20, console.width - text_width(lead))
-    start, end = _excerpt(hit.text, hit.matches, room)
+    start, end = _excerpt(hit.text, hit.matches, room - 2)
     parts = [console.paint(f"{tract}{hit.commit_hash[:SHORT]}", "yellow"), " ", paint_role(console, hit.role), ": "]
     parts += ["…"] if start else []
     parts += _marked(console, hit, start, end)
@@ -52,9 +52,15 @@ def _excerpt(text: str, matches: Sequence[tuple[int, int]], room: int) -> tuple[
     """The part of *text* that is shown: around the first match, in its line."""
     first = matches[0] if matches else (0, 0)
     line = text.rfind("\n", 0, first[0]) + 1
-    start = line if first[0] - line <= _BEFORE else first[0] - _BEFORE
-    end = text.find("\n", first[1])
-    return start, min(len(text) if end < 0 else end, start + room - 2)
+    start = first[0]
+    while start > line and _width(text[start - 1 : first[0]]) <= _BEFORE:
+        start -= 1
+    stop = text.find("\n", first[1])
+    stop = len(text) if stop < 0 else stop
+    end = min(stop, start + room)
+    while _width(text[start:end]) > room:
+        end -= 1
+    return start, end
 
 
 def _marked(console: Console, hit: SearchHit, start: int, end: int) -> list[Painted]:
@@ -68,6 +74,10 @@ def _marked(console: Console, hit: SearchHit, start: int, end: int) -> list[Pain
         parts.append(console.paint(hit.text[first : min(last, end)].replace("\n", " "), "bold red"))
         at = min(last, end)
     return [*parts, _plain(hit.text[at:end])]
+
+
+def _width(text: str) -> int:
+    return text_width(_plain(text))
 
 
 def _plain(text: str) -> Painted:

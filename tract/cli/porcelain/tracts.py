@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
-from tract.cli.console import Console
+from tract.cli.console import Console, Painted, one_line, text_width
 from tract.cli.fleet import FILTERS, chosen_tracts
 from tract.cli.rendering import SHORT
+from tract.escape import escaped
 from tract.history.spawn import delete_tract, restore_tract
 from tract.history.tracts import (
     copy_tract,
@@ -25,6 +26,9 @@ _ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
     "copy": (copy_tract, 2, "Copied tract"),
 }
 """What each action calls, how many names it takes, and what it says when it is done."""
+
+_LEAST = 36
+"""The columns that a line has for what is said beside a tract's name, however narrow the terminal is: its branch and its time fit."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -71,7 +75,9 @@ def _print(console: Console, info: TractInfo, depth: int, is_current: bool) -> N
         *([] if info.parent_tract_id is None else [f"of {_parent(info)}: {info.purpose}"]),
     ]
     lead = "* " if is_current else "  "
-    console.line(lead, console.paint(at, "yellow"), " ", "  " * depth, name, f" ({', '.join(beside)})")
+    taken = len(lead) + SHORT + 1 + 2 * depth + text_width(escaped(info.tract_id)) + 3
+    about = one_line(", ".join(beside), max(_LEAST, console.width - taken))
+    console.line(lead, console.paint(at, "yellow"), " ", "  " * depth, name, Painted(f" ({about})"))
 
 
 def _parent(info: TractInfo) -> str:
