@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from enum import Enum
@@ -154,6 +155,10 @@ def _new_app(*, add_completion: bool) -> typer.Typer:
     )
 
 
+_PYTHON_TYPE = re.compile(r" <(?:list\[)?(?:str|int)\]?>")
+"""What typer says behind the name of an argument: nothing to those who type one."""
+
+
 def _say(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> int:
     """Let typer answer *argv*; what it says may quote the command line, so it is escaped as everything else is."""
     out, err = io.StringIO(), io.StringIO()
@@ -163,7 +168,7 @@ def _say(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> 
             app(list(argv), prog_name=name)
         except SystemExit as exc:
             status = exc.code if isinstance(exc.code, int) else USAGE
-    console.body(out.getvalue())
+    console.body(_PYTHON_TYPE.sub(lambda match: " " * len(match.group()), out.getvalue()))
     _, wrong, error = ("\n" + err.getvalue()).partition("\nError: ")
     if wrong:
         said = " ".join(error.replace("Value error, ", "").split())
@@ -196,6 +201,7 @@ def as_function(
 def _parameter(param: Param, completer: _Completer | None) -> inspect.Parameter:
     base: Any = Enum(param.name, {choice: choice for choice in param.choices}) if param.choices else param.type
     settings: dict[str, Any] = {"help": param.help or None, "metavar": param.metavar, "autocompletion": completer}
+    settings["show_default"] = "default" not in param.help.lower()
     default: Any = ... if param.required else None
     if param.many:
         annotation: Any = list[base] if param.required else list[base] | None
