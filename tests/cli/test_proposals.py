@@ -51,7 +51,7 @@ def test_it_is_rejected_and_not_decided_again(proposed: Run) -> None:
 
     assert again.status == 128
     assert f"proposal '{one['id']}' is decided: rejected by " in again.err
-    assert proposed("proposals").out == ""
+    assert proposed("proposals").out == "no pending proposals\n"
 
 
 def test_what_is_stale_changes_nothing_and_says_why(proposed: Run) -> None:
