@@ -39,10 +39,11 @@ class Ids(Sequence[ObjectId]):
             if step == 1:
                 return Ids(self.raw[start * ID_SIZE : stop * ID_SIZE])
             return Ids(b"".join([self[place] for place in range(start, stop, step)]))
-        place = at + len(self) if at < 0 else at
-        if not 0 <= place < len(self):
+        place = (at + len(self) if at < 0 else at) * ID_SIZE
+        found = self.raw[place : place + ID_SIZE]
+        if place < 0 or not found:
             raise IndexError(f"index out of range: {at} of {len(self)}")
-        return self.raw[place * ID_SIZE : (place + 1) * ID_SIZE]
+        return found
 
     def __iter__(self) -> Iterator[ObjectId]:
         whole = len(self.raw) // _MANY.size * _MANY.size

@@ -244,25 +244,29 @@ class ObjectReader:
         self._check_open()
         pieces: list[Piece] = []
         single: list[bytes] = []
-        at = 0
-        while at < len(ids):
+        at, end = 0, len(ids)
+        while at < end:
+            id = ids[at]
             recent = self._packs.get(self._recent)
+            if recent is None or id in self._journal.index:
+                single.append(payload_of(id, self.read(id), "blob"))
+                at += 1
+                continue
             run = None
             found: list[bytes] = []
-            if recent is not None and ids[at] not in self._journal.index:
-                try:
-                    run = recent.run(ids, at)
-                    found = [] if run is not None else recent.payloads(ids, at, "blob")
-                except FileNotFoundError:
-                    found = []
-                except OSError as exc:
-                    raise files.as_storage_error(exc) from exc
+            try:
+                run = recent.run(ids, at)
+                found = [] if run is not None else recent.payloads(ids, at, "blob")
+            except FileNotFoundError:
+                found = []
+            except OSError as exc:
+                raise files.as_storage_error(exc) from exc
             if run is not None:
                 pieces += [single, run]
                 single = []
                 at += run.number
             else:
-                found = found or [payload_of(ids[at], self.read(ids[at]), "blob")]
+                found = found or [payload_of(id, self.read(id), "blob")]
                 single += found
                 at += len(found)
         return Payloads([*pieces, single])
