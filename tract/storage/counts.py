@@ -32,6 +32,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -61,6 +62,10 @@ class BlobCount(NamedTuple):
     message: int
     media: int = 0
     depends: bool = False
+
+
+_count = lru_cache(4096)(BlobCount)
+"""One value for all messages of a size: of a long context's counts nearly all are equal to others."""
 
 
 def counts_path(cache: str, counter: str) -> str:
@@ -137,7 +142,7 @@ def read_counts(data: bytes, report: Callable[[int, str], None]) -> dict[ObjectI
         if rows is None:
             report(position, "a block of it does not match its checksum")
             break
-        counts.update([(id, BlobCount(*count)) for id, *count in _ROW.iter_unpack(rows)])
+        counts.update([(row[0], _count(*row[1:])) for row in _ROW.iter_unpack(rows)])
         position += _BLOCK.size + len(rows)
     return counts
 
@@ -161,7 +166,7 @@ def _take_block_before(data: mmap.mmap, end: int, counts: dict[ObjectId, BlobCou
     first = max(len(MAGIC), end - _BLOCK.size - _ROWS_A_BLOCK * _ROW.size)
     for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, first - 1, -_ROW.size), 1):
         if _NUMBER.unpack_from(data, position)[0] == number and (rows := _rows_at(data, position)) is not None:
-            counts.update([(id, BlobCount(*count)) for id, *count in _ROW.iter_unpack(rows)])
+            counts.update([(row[0], _count(*row[1:])) for row in _ROW.iter_unpack(rows)])
             return position
     return 0
 
