@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,55 @@ def test_a_run_is_paused_and_goes_on_in_another_process_with_what_changed_in_vie
         assert texts(other) == ["be brief"]
         with pytest.raises(OrchestratorError, match="is not paused but idle"):
             other.resume_orchestrator()
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_cost"])
+def test_a_limit_on_tokens_holds_for_a_model_that_says_nothing_of_its_tokens(limit: str) -> None:
+    t = make()
+    work(t, 6)
+    model = scripted(*[(None, ("annotate", {"target": str(number), "priority": "skip"})) for number in range(2, 8)])
+
+    def silent(messages: Any, **options: Any) -> Any:
+        return {**model(messages, **options), "usage": None}
+
+    done = t.orchestrate(config=replace(FREE, **{limit: 500}), llm_callable=silent)
+
+    assert done.stopped_because == f"{limit} of 500 is reached"
+    assert len(model.asked) < 4
+    assert done.tokens_used >= 300
+
+
+def test_who_is_told_to_end_asks_nobody_any_more() -> None:
+    t = make(autonomy="collaborative")
+    work(t, 6)
+    asked: list[Proposal] = []
+    ending = threading.Event()
+    t.end_runs_when(ending.is_set)
+    wish = scripted(("old", ("compress", {"content": "what was done", "from_commit": "2", "to_commit": "6"})))
+
+    def model(messages: Any, **options: Any) -> Any:
+        ending.set()  # while it answers
+        return wish(messages, **options)
+
+    done = t.orchestrate(config=OrchestratorConfig(callbacks=asked.append), llm_callable=model)  # type: ignore[arg-type, func-returns-value]
+
+    assert asked == []
+    assert [one.status for one in t.proposals()] == ["pending"]
+    assert done.stopped_because == "its process was told to end"
+
+
+def test_a_run_that_a_person_interrupts_says_so() -> None:
+    t = make()
+    work(t, 6)
+
+    def model(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        t.orchestrate(llm_callable=model)
+
+    assert [run.stopped_because for run in t.orchestrator_runs()] == ["it was interrupted"]
+    assert t.orchestrator_state == "idle"
 
 
 def test_a_run_is_stopped_from_elsewhere_and_dropped(tmp_path: Path) -> None:

@@ -94,11 +94,14 @@ def calls_in(answer: LLMResponse) -> list[tuple[str, str, str]]:
 
 def as_openai(answer: LLMResponse, calls: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
     """The answer as a chat message, for the next question; a client of another provider turns it into its own."""
+    said = {
+        "role": "assistant",
+        "content": answer.text,
+    }  # "" where there is none: some servers take no null, and some miss the key
     if not calls:
-        return {"role": "assistant", "content": answer.text}
+        return said
     made = [
         {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
         for id, name, arguments in calls
     ]
-    said = {"content": answer.text} if answer.text else {}  # some servers take no null there
-    return {"role": "assistant", **said, "tool_calls": made}
+    return {**said, "tool_calls": made}

@@ -45,10 +45,12 @@ from tract.agents.target import TractLike
 from tract.errors import ContentValidationError, LLMError, OrchestratorError, TractError
 from tract.llm.types import LLMClient, LLMResponse
 from tract.maintenance.gc.run import is_due
+from tract.objects.json import compact_json
 from tract.reflog import of_run
 from tract.repo import Repository
 from tract.report.status import StatusInfo
 from tract.report.text import count_of, excerpt
+from tract.tokens.counter import EstimateTokenCounter
 from tract.tokens.usage import read_usage
 from tract.transaction import Transaction
 
@@ -169,7 +171,9 @@ class Run:
         except TractError as exc:
             why, has_failed = f"it failed: {exc}", True
         except BaseException as exc:
-            self._end(assessment, "idle", f"it failed: {type(exc).__name__}: {exc}", has_failed=True)
+            is_person = isinstance(exc, KeyboardInterrupt)
+            why = "it was interrupted" if is_person else f"it failed: {type(exc).__name__}: {exc}"
+            self._end(assessment, "idle", why, has_failed=True)
             raise
         return self._end(assessment, state, why, has_failed=has_failed)
 
@@ -287,9 +291,9 @@ class Run:
                 _log.exception("on_step failed")
 
     def _decided(self, proposal: Proposal) -> Proposal:
-        """The proposal after the callback was asked; as it was, where there is none or it fails."""
+        """The proposal after the callback was asked; as it was, where there is none, it fails, or the process is to end: nobody is waited for then."""
         callback = self.config.told.on_proposal
-        if callback is None:
+        if callback is None or self.is_ending():
             return proposal
         try:
             return self.tract.decide_proposal(proposal, callback)
@@ -376,7 +380,7 @@ class Run:
             answer = self.client.chat(
                 messages, tools=tools, model=self.config.model, temperature=self.config.temperature
             )
-            self._count(answer)
+            self._count(messages, answer)
             calls = calls_in(answer)
             messages.append(as_openai(answer, calls))
             if not calls:
@@ -420,13 +424,18 @@ class Run:
         told += [f"- {one.action.name}: {outcome_of(one).error or outcome_of(one).text}" for one in decided]
         return "\n".join(told)
 
-    def _count(self, answer: LLMResponse) -> None:
+    def _count(self, messages: Sequence[Mapping[str, Any]], answer: LLMResponse) -> None:
+        """Count the tokens of a question and its answer, as the provider did; where that says nothing and a limit depends on it, by estimate."""
         try:
             usage = read_usage(answer.usage)
+            given, made = usage.input_tokens, usage.output_tokens
         except ContentValidationError:
-            return  # it said nothing of its tokens
-        self.used.tokens += usage.input_tokens + usage.output_tokens
-        self.used.cost += usage.input_tokens + usage.output_tokens * self.tract.config.output_price
+            if self.config.max_tokens is None and self.config.max_cost is None:
+                return
+            count = EstimateTokenCounter().count
+            given, made = count(compact_json(messages)), count(compact_json(answer.message))
+        self.used.tokens += given + made
+        self.used.cost += given + made * self.tract.config.output_price
 
     def _call(self, name: str, arguments: str, reasoning: str, others: tuple[str, ...]) -> str:
         """Run one call of the model's, and give back what it is told."""
