@@ -99,10 +99,15 @@ def test_a_model_is_asked_by_the_next_compile() -> None:
     assert t.status().token_count < 160
 
 
-@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
 def test_a_model_s_summary_that_has_nothing_of_its_source_waits_and_they_do_not_pile_up() -> None:
     t = make_tract(config=TractConfig(author="tester", token_budget=300))
-    t.configure_llm(lambda _messages, **_: "I'm happy to answer any question.")
+    asked: list[Any] = []
+
+    def model(messages: Any, **_: Any) -> str:
+        asked.append(messages)
+        return "I'm happy to answer any question."
+
+    t.configure_llm(model)
     t.configure_policies([CompressPolicy(0.8)], autonomy="autonomous")
 
     for number in range(30, 80):
@@ -112,7 +117,11 @@ def test_a_model_s_summary_that_has_nothing_of_its_source_waits_and_they_do_not_
     assert len(t.messages()) == 50
     (one,) = t.proposals()
     assert (one.origin, one.reasoning) == ("compress", "the summary is unfit: it has nothing of what it stands for")
-    assert [entry.outcome for entry in t.policy_log()] == ["error"]
+    newest, before = t.policy_log()  # half of what is older now waited already, and took no new summary
+    assert (newest.outcome, newest.proposal_id, newest.proposal_status) == ("proposed", one.id, "pending")
+    assert "it waits as compression" in newest.reason
+    assert (before.outcome, before.proposal_status) == ("proposed", None)
+    assert len(asked) == 2
 
 
 def test_where_it_cannot_get_under_it_says_so_once_and_changes_nothing() -> None:

@@ -386,6 +386,8 @@ def test_what_came_from_another_store_is_off_until_it_is_trusted(tmp_path: Path)
         assert texts(t)[-1] == "bad"
         assert t.autonomy_in_force() == "collaborative"
         assert "came from another store" in str(t.policies()[0].problem)
+        assert t.status().policies_state == "untrusted"
+        assert "came from another store, and are off: 'tract policy trust'" in runner(tmp_path / "two")("status").out
         t.trust_policies()
         t.user("bad too")
         assert texts(t) == ["a"]

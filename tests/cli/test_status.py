@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tract import Tract
@@ -183,3 +185,23 @@ def test_a_request_with_none_to_compare_it_with_is_told_so(run):
     run("commit", "hello")
 
     assert "no request was recorded with an answer here" in run("status", "--request", '{"model": "m"}').err
+
+
+def test_it_says_that_the_orchestrator_and_the_policies_are_held_and_how_that_ends(run, tmp_path):
+    run("commit", "hello")
+    assert "orchestrator" not in run("status").out
+
+    run("orchestrate", "--pause")
+    run("policy", "add", "PinPolicy")
+    run("policy", "pause")
+
+    out = run("status").out
+    assert "The orchestrator is paused: 'tract orchestrate --resume' goes on\n" in out
+    assert "The policies are paused: 'tract policy resume' lets them go on\n" in out
+    assert "!! the orchestrator is paused\n!! the policies are paused\n" in run("status", "--short").out
+    told = json.loads(run("status", "--json").out)
+    assert ("paused", "paused") == (told["orchestrator_state"], told["policies_state"])
+    with Tract.open(tmp_path) as t:
+        assert ("paused", "paused") == (t.status().orchestrator_state, t.status().policies_state)
+        t.resume_policies()
+        assert "on" == t.status().policies_state

@@ -247,8 +247,9 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
     if stale:
         return _write(repo, one, Verdict("stale", stale[0], answer.by))
     arguments = action.arguments if is_changed else None
-    if result.error is not None:
-        reason = f"{answer.reason}; {result.error}" if answer.reason else result.error
+    failure = result.error if result.proposal_id is None else result.text  # what a model wrote waits for another look
+    if failure is not None:
+        reason = f"{answer.reason}; {failure}" if answer.reason else failure
         return _write(repo, one, Verdict("failed", reason, answer.by, arguments))
     return _write(repo, one, Verdict("executed", answer.reason, answer.by, arguments, result.commit_hash))
 

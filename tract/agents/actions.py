@@ -64,6 +64,11 @@ class ActionResult:
         return self.error is None
 
 
+def without_name(action: Action, text: str) -> str:
+    """*text*, for who has named the *action* already, whose errors begin with its name."""
+    return text.removeprefix(f"{action.name}: ")
+
+
 def check_autonomy(autonomy: Autonomy | None) -> Autonomy | None:
     """*autonomy*; ActionError for one that is none."""
     if autonomy is not None and autonomy not in AUTONOMIES:

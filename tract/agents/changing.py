@@ -13,6 +13,7 @@ from tract.agents.operation import Argument, Operation
 from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
 from tract.curation.compress.facts import has_nothing_of
+from tract.errors import CompressionError
 from tract.history.priority import Priority, PriorityName
 from tract.report.text import count_of, short
 
@@ -136,7 +137,12 @@ def _record_usage(tract: TractLike, input_tokens: int, output_tokens: int = 0, c
 
 
 def _compress(tract: TractLike, **options: Any) -> ActionResult:
-    done = tract.compress(**options)
+    try:
+        done = tract.compress(**options)
+    except CompressionError as exc:
+        if exc.pending is None:
+            raise
+        return ActionResult(text=str(exc), proposal_id=exc.pending)  # what the model wrote waits for somebody
     kept = f"; {len(done.kept)} pinned or preserved stayed" if done.kept else ""
     warned = "".join(f"\nwarning: {one}" for one in done.warnings)
     summaries = ", ".join(map(short, done.summary_hashes))

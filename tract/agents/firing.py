@@ -274,6 +274,9 @@ class PolicyEngine:
             error, is_other = acted.result.error, _state(repo) != self._asked_at
             self.telling.failed(repo, want, PolicySkip(f"another was first: {error}") if is_other else error)
             return is_other
+        if acted.proposal is None and acted.result.proposal_id is not None:
+            self.telling.waits(repo, want, acted.result)
+            return False
         self.telling.done(repo, want, is_written=acted.proposal is not None or acted.landed)
         if acted.proposal is None:
             tell_stale(repo, self.proposals, tract.current_branch, want.policy)
@@ -313,8 +316,10 @@ def _act_apart(tract: Target, want: Want) -> None:
     """Do what a policy wants in a thread, on a handle of its own; what fails is in the log."""
     assert want.action is not None
     acted = act(tract, Wish(want.action, want.policy, want.action.reason), tract.autonomy_in_force())
-    error, commit = acted.result.error, acted.result.commit_hash
-    write_log_entry(tract.repository, want.entry("executed" if error is None else "error", error=error, commit=commit))
+    result = acted.result
+    outcome: Outcome = "error" if result.error is not None else "executed" if result.proposal_id is None else "proposed"
+    entry = want.entry(outcome, error=result.error, commit=result.commit_hash, proposal=result.proposal_id)
+    write_log_entry(tract.repository, entry)
 
 
 def _state(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:

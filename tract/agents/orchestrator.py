@@ -13,17 +13,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from blake3 import blake3
 
-from tract.agents.actions import Action, ActionResult, Autonomy
+from tract.agents.actions import Action, ActionResult, Autonomy, without_name
 from tract.agents.health import Health
 from tract.agents.ledger import TRACT, TractNote
 from tract.agents.operation import Profile
 from tract.agents.operations import check_profile
 from tract.agents.proposals import OnProposal, Proposal
-from tract.agents.settings import check_autonomy
+from tract.agents.settings import SettingsTable, check_autonomy, is_foreign
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
 from tract.history.notes import ORCHESTRATOR
 from tract.repo import Repository
@@ -155,7 +155,7 @@ class StepResult(Shown):
         return f"StepResult({self})"
 
     def __str__(self) -> str:
-        outcome = self.result.error or self.result.text.partition("\n")[0]
+        outcome = without_name(self.action, self.result.error or self.result.text.partition("\n")[0])
         return f"{self.step}. {self.action.name}: {outcome}"
 
 
@@ -225,6 +225,24 @@ class StatusTable(TractNote[Status]):
 
     def __init__(self) -> None:
         super().__init__(ORCHESTRATOR, Status(), _read)
+
+
+class AgentStates(NamedTuple):
+    """What looks after a tract by itself: how the orchestrator is, and whether the policies do anything."""
+
+    orchestrator: State = "idle"
+    policies: Literal["none", "on", "paused", "untrusted"] = "none"
+
+
+def agent_states(repo: Repository) -> AgentStates:
+    """How the orchestrator and the policies of the tract are."""
+    settings = SettingsTable().read(repo)
+    policies: Literal["none", "on", "paused", "untrusted"] = "on" if settings.policies else "none"
+    if settings.policies and settings.is_paused:
+        policies = "paused"
+    if settings.policies and is_foreign(repo, settings):
+        policies = "untrusted"
+    return AgentStates(StatusTable().read(repo).state, policies)
 
 
 def check_config(value: object) -> OrchestratorConfig:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from tract.agents.actions import Action
+from tract.agents.actions import Action, without_name
 from tract.agents.ledger import Entry, Ledger, write_entry
 from tract.errors import PolicyConfigError
 from tract.history.notes import POLICY_LOG
@@ -52,6 +52,7 @@ class PolicyLogEntry(Shown):
         what = "" if self.action is None else f" {self.action.name}"
         since = "" if self.proposal_status in (None, "pending") else f", {self.proposal_status}"
         why = self.error or self.reason
+        why = why if self.action is None else without_name(self.action, why)
         return f"{self.policy} {self.outcome}{what}{since}" + (f": {excerpt(why)}" if why else "")
 
 

@@ -3,6 +3,8 @@
 proposed    1 2 3 4 5 6            a compression of these waits
 again       1 2 3 4 5 6 7          more than half of it waits already: nothing new is proposed
 again       1 2 3 4 5 6 … 13       the new one is proposed, and takes the place of the one that waits
+
+What a model wrote and was kept for a review stands as well: the model is not asked again while it waits.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from tract.agents.acting import pinned_down
 from tract.agents.actions import Action
 from tract.agents.preview import concerned
 from tract.agents.proposals import Proposal, ProposalTable, Verdict, decide, first_difference
+from tract.agents.reviews import reviews
 from tract.agents.target import TractLike
 from tract.errors import TractError
 
@@ -23,6 +26,7 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
         for one in table.read(repo).values()
         if one.origin == policy and one.action.name == action.name and one.status in ("pending", "rejected")
     ]
+    known += [one for one in reviews(repo) if one.action.name == action.name and one.branch == tract.current_branch]
     if not known:
         return False
     try:
@@ -33,7 +37,7 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
     for one in known:
         if not _is_same(one, settled, about):
             continue
-        if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
+        if one.origin == policy and one.status == "pending" and (problem := first_difference(repo, one)) is not None:
             decide(repo, one.id, Verdict("stale", problem, policy))
             continue
         return True

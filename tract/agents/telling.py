@@ -9,7 +9,7 @@ import logging
 import re
 from typing import NamedTuple
 
-from tract.agents.actions import Action
+from tract.agents.actions import Action, ActionResult
 from tract.agents.policies import Policy, PolicySkip
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
 from tract.errors import TractError
@@ -80,6 +80,11 @@ class Telling:
             self._write(repo, want.entry("executed"))
         self._told.pop(want.policy, None)
         self._held.pop(want.policy, None)
+
+    def waits(self, repo: Repository, want: Want, result: ActionResult) -> None:
+        """Tell that what a model wrote for it waits for somebody, as *result* says."""
+        self._write(repo, want.entry("proposed", result.text, proposal=result.proposal_id))
+        self._told.pop(want.policy, None)
 
     def failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
         """Tell what went wrong, once as long as it is the same; the policy is left alone for a while."""

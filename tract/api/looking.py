@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike, fspath, getcwd
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -155,7 +156,13 @@ class Looking(Handle):
         from tract.report.status import status
 
         with self._looking() as space:
-            return status(space, request)
+            found = status(space, request)
+            if self._is_silent():
+                return found
+            from tract.agents.orchestrator import agent_states  # most tracts have none
+
+            states = agent_states(space.repo)
+        return replace(found, orchestrator_state=states.orchestrator, policies_state=states.policies)
 
     def show(self, revision: Revision = "HEAD") -> CommitDetails:
         """A commit, its content, and what it changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tract.cli.console import Console
-from tract.history.notes import PROPOSALS, note_tip
+from tract.history.notes import ORCHESTRATOR, POLICIES, PROPOSALS, note_tip
 from tract.history.state import conflicts_path, read_state, states
 from tract.repo import Repository
 
@@ -91,6 +91,32 @@ def print_replay_under_way(console: Console, replay: dict[str, Any]) -> None:
     name = replay["command"]
     lead = console.paint(f"{name.capitalize()} under way", "yellow")
     console.line(lead, f": conflicts in '{replay['file']}'; then 'tract {name} --continue'")
+
+
+def agent_states_of(repo: Repository) -> tuple[str, str]:
+    """How the orchestrator and the policies are; see ``tract.agents.orchestrator.AgentStates``."""
+    if note_tip(repo, ORCHESTRATOR) is None and note_tip(repo, POLICIES) is None:
+        return "idle", "none"
+    from tract.agents.orchestrator import agent_states  # most stores have neither
+
+    return agent_states(repo)
+
+
+_HELD = {
+    ("orchestrator", "paused"): ("The orchestrator is paused", "'tract orchestrate --resume' goes on"),
+    ("orchestrator", "running"): ("The orchestrator is at work", "'tract orchestrate --pause' holds it"),
+    ("policies", "paused"): ("The policies are paused", "'tract policy resume' lets them go on"),
+    ("policies", "untrusted"): (
+        "The policies came from another store, and are off",
+        "'tract policy trust' turns them on",
+    ),
+}
+
+
+def agents_held(states: tuple[str, str]) -> list[tuple[str, str]]:
+    """What is to be said of the orchestrator and the policies: what they are, and the command that changes it."""
+    pairs = zip(("orchestrator", "policies"), states, strict=True)
+    return [_HELD[pair] for pair in pairs if pair in _HELD]
 
 
 def proposals_waiting(repo: Repository) -> int:

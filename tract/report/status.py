@@ -54,6 +54,7 @@ class StatusInfo(Shown):
     *open_calls* are the tool calls of the last answer that nobody answered yet.
     *partial_answers* are streamed messages whose processes died before they were committed.
     *upstream* is how the branch stands to the remote's of its name, as it was when it was last looked at; None where no remote is known to have it.
+    *orchestrator_state* is ``idle``, ``running``, ``paused`` or ``stopped``; *policies_state* ``none``, ``on``, ``paused``, or ``untrusted`` where they came from another store and are off.
     *prefix* is what the request that was asked about would cost the cache of the last recorded one; None where nobody asked, or none was recorded.
     *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
     """
@@ -73,6 +74,8 @@ class StatusInfo(Shown):
     prefix: PrefixChange | None = None
     partial_answers: tuple[PartialAnswer, ...] = ()
     upstream: Upstream | None = None
+    orchestrator_state: str = "idle"
+    policies_state: str = "none"
 
     def __repr__(self) -> str:
         where = f"on {self.branch_name!r}" if self.branch_name else f"at {short(self.head_hash)}"

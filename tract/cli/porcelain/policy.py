@@ -96,6 +96,8 @@ def _print_entry(console: Console, one: PolicyLogEntry, args: Args) -> None:
     if args.json:
         console.print_json(one)
         return
+    from tract.agents.actions import without_name
+
     what = "" if one.action is None else f"{one.action.name}({shown_arguments(one.action)})"
     lead = f"{one.created_at:%Y-%m-%d %H:%M:%S} {(one.commit_hash or '')[:SHORT]} "
     console.line(
@@ -104,6 +106,7 @@ def _print_entry(console: Console, one: PolicyLogEntry, args: Args) -> None:
     if one.proposal_id is not None:
         console.line("  ", console.paint(one.proposal_id, "yellow"), f" {one.proposal_status or 'is gone'}")
     told = one.error or one.reason
+    told = told if one.action is None else without_name(one.action, told)
     if told:
         console.line("  ", one_line(told, max(20, console.width - 2)))
 

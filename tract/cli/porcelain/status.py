@@ -10,6 +10,8 @@ from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.rendering import Line, names_by_commit, print_one_line, read_line
 from tract.cli.under_way import (
+    agent_states_of,
+    agents_held,
     bisection_under_way,
     compressions_waiting,
     merge_under_way,
@@ -60,6 +62,7 @@ class _State(NamedTuple):
     bisection: dict[str, Any] | None
     compressions: list[dict[str, Any]]
     proposals: int
+    agents: tuple[str, str]
     open_calls: tuple[OpenCall, ...]
     change: PrefixChange | None
     partial: tuple[PartialAnswer, ...]
@@ -118,6 +121,7 @@ def _read(console: Console, space: Workspace, request: dict[str, Any] | None) ->
         bisection=_readable(console, bisection_under_way, repo, "tract bisect reset"),
         compressions=compressions_waiting(repo),
         proposals=proposals_waiting(repo),
+        agents=agent_states_of(repo),
         open_calls=open_calls(space, tip),
         change=None if request is None else change_of_last_request(space, tip, request),
         partial=left_answers(repo),
@@ -164,6 +168,8 @@ def _print_waiting(console: Console, state: _State) -> None:
         print_compressions_waiting(console, state.compressions)
     if state.proposals:
         print_proposals_waiting(console, state.proposals)
+    for what, command in agents_held(state.agents):
+        console.line(console.paint(what, "yellow"), ": ", command)
     for one in state.partial:
         said = "1 character" if len(one.text) == 1 else f"{len(one.text):,} characters"
         console.line(
@@ -220,6 +226,8 @@ def _print_short(console: Console, state: _State) -> None:
         console.line(console.paint("??", "yellow"), f" compression {one['id']} to review")
     if state.proposals:
         console.line(console.paint("??", "yellow"), f" {state.proposals} to approve")
+    for what, _ in agents_held(state.agents):
+        console.line(console.paint("!!", "yellow"), f" {what[0].lower()}{what[1:]}")
 
 
 def _print_tokens(console: Console, state: _State) -> None:
@@ -251,6 +259,8 @@ def _print_json(console: Console, space: Workspace, state: _State) -> None:
         bisection=state.bisection,
         compressions=state.compressions,
         proposals=state.proposals,
+        orchestrator_state=state.agents[0],
+        policies_state=state.agents[1],
     )
 
 
