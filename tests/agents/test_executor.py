@@ -123,6 +123,23 @@ def test_an_instruction_that_somebody_unpinned_is_still_not_compressed_away() ->
     assert ["be terse", "gist"] == texts(t)
 
 
+def test_a_model_leaves_no_pin_by_going_to_a_branch_without_it_and_comes_back_to_the_default_one() -> None:
+    t = make_tract("Plan a journey.", "Never by plane.")
+    run = executor(t)
+    assert run.execute("branch", {"name": "before", "source": "HEAD:1"}).success
+    t.annotate("HEAD:2", "pinned")
+
+    assert "message 2 is an instruction or pinned" in str(run.execute("switch", {"name": "before"}).error)
+    away = run.execute("branch", {"name": "away", "source": "HEAD:1", "switch": True})
+    assert "which profile 'self' leaves" in str(away.error)
+    assert run.execute("branch", {"name": "aside", "switch": True}).success
+    assert run.execute("commit", {"content": "By train, then."}).success
+    assert run.execute("annotate", {"target": [3], "priority": "pinned"}).success
+    assert run.execute("switch", {"name": "main"}).success
+    assert run.execute("merge", {"source_branch": "aside"}).success
+    assert texts(t) == ["Plan a journey.", "Never by plane.", "By train, then."]
+
+
 def test_a_model_does_not_leave_its_instructions_by_switching() -> None:
     t = make_tract("hello")
     t.branch("free")

@@ -34,7 +34,7 @@ def _switch(tract: TractLike, name: str, create: bool = False) -> ActionResult:
 
 
 def _left_by_switch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
-    """The instructions of the context that the other branch does not have."""
+    """The instructions and pins of the context that the other branch does not have."""
     return () if arguments.get("create") else _left_behind(tract, arguments["name"])
 
 
@@ -45,8 +45,10 @@ def _left_by_branch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[
 
 
 def _left_behind(tract: TractLike, revision: str) -> list[MessageInfo]:
-    there = {one.commit_hash for one in tract.messages(revision) if one.kind == "instruction"}
-    return [one for one in tract.messages() if one.kind == "instruction" and one.commit_hash not in there]
+    """The instructions and pins of the context that the one at *revision* does not have; what was only pinned stays behind on the way back to the default branch."""
+    there = {one.commit_hash for one in tract.messages(revision)}
+    left = [one for one in tract.messages() if one.is_protected and one.commit_hash not in there]
+    return [one for one in left if one.kind == "instruction" or revision != tract.config.default_branch]
 
 
 def _merge(
