@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.test_policies import Skip
+from tests.agents.test_policies import Skip, Wants
 from tests.making import make_tract
 from tract import Action, Event, Tract
 from tract.errors import ContentValidationError, TractWarning
@@ -72,6 +72,37 @@ def test_proposals_decisions_firings_and_gc_are_told(heard: tuple[Tract, list[Ev
     firing = events[-2].details
     assert (firing["policies"], firing["executed"], firing["trigger"]) == (["skip"], 1, "commit")
     assert "secret" not in repr(events)
+
+
+def test_what_takes_the_place_of_a_proposal_or_makes_it_stale_is_told(heard: tuple[Tract, list[Event]]) -> None:
+    t, events = heard
+    compress = Wants(Action("compress", {"content": "gist", "keep_recent": 1}))
+    edit = Wants(Action("edit", {"target": t.messages()[0].commit_hash, "content": "x"}), name="edits")
+    t.configure_policies([compress, edit])
+    for _ in range(5):
+        t.user("d")
+
+    t.approve_proposal(next(one.id for one in t.proposals() if one.origin == "wants"))
+
+    of_proposals = [(one.details["origin"], one.details["status"]) for one in events if one.kind == "proposal"]
+    assert of_proposals == [
+        ("wants", "pending"),
+        ("edits", "pending"),
+        ("wants", "pending"),
+        ("wants", "stale"),  # the one before it
+        ("edits", "stale"),  # what it is about was summed up
+        ("wants", "executed"),
+    ]
+
+
+def test_what_a_store_that_lives_in_a_remote_sends_is_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+    remote = (tmp_path / "remote").as_uri()
+    with make_tract(path=tmp_path / "here", remote=remote, sync="commit") as t:
+        t.on_event(events.append)
+        t.user("a")
+        t.tag("first")
+    assert [(one.kind, one.details.get("remote")) for one in events if one.kind == "push"] == [("push", "origin")] * 2
 
 
 def test_a_push_and_a_fetch_are_told(heard: tuple[Tract, list[Event]], tmp_path: Path) -> None:

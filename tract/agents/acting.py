@@ -34,12 +34,13 @@ from tract.agents.proposals import (
     overtaken,
     proposal_named,
     subjects_at,
+    tell_of,
     tell_stale,
 )
 from tract.agents.settings import store_id
 from tract.agents.target import TractLike
 from tract.errors import ActionError, ProposalError, TractError
-from tract.events import began, emit
+from tract.events import began
 from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
@@ -124,12 +125,16 @@ def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposa
     since = began()
     with transaction(repo, f"propose: {action.name}", moves="refs") as tx:
         id = add_proposal(tx, new, store_id(repo))
-        for one in overtaken(ProposalTable().read(tx.repo).values(), new):
+        replaced = overtaken(ProposalTable().read(tx.repo).values(), new)
+        for one in replaced:
             add_decision(tx, one.id, Verdict("stale", f"proposal '{id}' takes its place", wish.origin))
         if rider is not None:
             rider(tx, id)
-    emit("proposal", repo.place, since, id=id, status="pending", origin=wish.origin, operation=action.name)
-    return ProposalTable().read(repo)[id]
+    made = ProposalTable().read(repo)[id]
+    tell_of(repo, made, "pending", since)
+    for one in replaced:
+        tell_of(repo, one, "stale", since)
+    return made
 
 
 def pinned_down(tract: TractLike, action: Action) -> Action:

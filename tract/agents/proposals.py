@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
 from tract.errors import ProposalError
+from tract.events import began, emit
 from tract.history.context import context_at, entries
 from tract.history.notes import PRIORITY, PROPOSALS, NoteTable, note_tip
 from tract.history.priority import priority_of
@@ -328,7 +329,19 @@ def tell_stale(repo: Repository, table: ProposalTable, branch: str | None, by: s
     for one in tuple(table.read(repo).values()):
         if one.status == "pending" and one.branch == branch and (problem := first_difference(repo, one)) is not None:
             with suppress(ProposalError):  # somebody else has decided meanwhile
-                decide(repo, one.id, Verdict("stale", problem, by))
+                decide_stale(repo, one, problem, by)
+
+
+def decide_stale(repo: Repository, one: Proposal, problem: str, by: str | None) -> None:
+    """Decide that *one* is stale, and tell of it; ProposalError where somebody else decided first."""
+    since = began()
+    decide(repo, one.id, Verdict("stale", problem, by))
+    tell_of(repo, one, "stale", since)
+
+
+def tell_of(repo: Repository, one: Proposal, status: Status, since: float) -> None:
+    """Tell whoever listens what became of *one*, which began at *since*."""
+    emit("proposal", repo.place, since, id=one.id, status=status, origin=one.origin, operation=one.action.name)
 
 
 # What a proposal is about

@@ -12,7 +12,7 @@ from __future__ import annotations
 from tract.agents.acting import pinned_down
 from tract.agents.actions import Action
 from tract.agents.preview import concerned
-from tract.agents.proposals import Proposal, ProposalTable, Verdict, decide, first_difference
+from tract.agents.proposals import Proposal, ProposalTable, decide_stale, first_difference
 from tract.agents.reviews import reviews
 from tract.agents.target import TractLike
 from tract.errors import TractError
@@ -38,7 +38,7 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
         if not _is_same(one, settled, about):
             continue
         if one.origin == policy and one.status == "pending" and (problem := first_difference(repo, one)) is not None:
-            decide(repo, one.id, Verdict("stale", problem, policy))
+            decide_stale(repo, one, problem, policy)
             continue
         return True
     return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from tract.api.compressing import Compressing
 from tract.errors import ProposalError
-from tract.events import began, emit
+from tract.events import began
 from tract.history.branch import on_branch
 from tract.transaction import check_idle
 
@@ -105,7 +105,9 @@ class Acting(Compressing):
 
     def _decided(self, one: Proposal, since: float) -> Proposal:
         """*one*, whose decision began at *since*, when that is told."""
-        emit("proposal", self._repo.place, since, id=one.id, status=one.status, origin=one.origin, operation=one.action.name)  # fmt: skip
+        from tract.agents.proposals import tell_of
+
+        tell_of(self._repo, one, one.status, since)
         return one
 
     def _as_target(self) -> TractLike:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Literal
 
+from tract.events import began, emit
 from tract.history.commit import Draft, blob_of, check_limits
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
@@ -22,7 +23,7 @@ from tract.refs.names import HEAD, HEADS
 from tract.remote.carrying import bring
 from tract.remote.couriers import courier_for, lanes_for, leave
 from tract.remote.intents import can_wait, list_intents, wish_of
-from tract.remote.lane import Lane
+from tract.remote.lane import Lane, Passing
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
 from tract.remote.scan import refuse_secrets_in
@@ -58,7 +59,9 @@ class Sync:
         leave(id(self))
         try:
             if self.mode == "close":
-                push(repo, self.link.name, PushRequest(everything=True), link=self.link)
+                since = began()
+                sent = push(repo, self.link.name, PushRequest(everything=True), link=self.link)
+                emit("push", repo.place, since, remote=self.link.name, refs=len(sent.refs))
         finally:
             self.link.save()
 
@@ -81,6 +84,7 @@ class Sync:
         if self.link.scans:
             values = [part for wish in wishes for part in (wish.value, *(body for _, body in wish.notes))]
             refuse_secrets_in(values, _short(repo))
+        since = began()
         waiting = courier_for(repo, self.link, id(self)).append(wishes)
         with self._let_go():
             waiting.done.wait()
@@ -90,6 +94,7 @@ class Sync:
             repo.refs.refresh()
         for made, commit in waiting.made:
             repo.keep_commit(made, commit)
+        emit("push", repo.place, since, remote=self.link.name, refs=1)
         return waiting.made
 
     def _look_at_head(self, repo: Repository) -> None:
@@ -127,8 +132,14 @@ class Sync:
         finally:
             shown = lane.hide(repo)
         if one is not None:
-            return lambda: lane.bring(one, repo, self._let_go)
+            return lambda: self._bring(lane, one, repo)
         return (lambda: lane.see(shown, self._let_go)) if lands and shown else None
+
+    def _bring(self, lane: Lane, one: Passing, repo: Repository) -> None:
+        """Wait until the remote and this store have *one*, and tell of it."""
+        since = began()
+        lane.bring(one, repo, self._let_go)
+        emit("push", repo.place, since, remote=self.link.name, refs=len(one.changes))
 
     def wait(self, tx: Transaction) -> None:
         """Wait until what waits for the remote has landed."""
