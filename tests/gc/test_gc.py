@@ -159,6 +159,21 @@ def test_what_a_ref_moved_away_from_is_kept_for_the_retention_and_no_longer(tmp_
     assert_clean(tmp_path)
 
 
+def test_an_orphan_is_as_old_as_the_move_away_from_it_whenever_it_was_packed(tmp_path):
+    t = make_tract(tmp_path, "a")
+    t.branch("aside", switch=True)
+    aside = t.user("b").commit_hash
+    t.switch("main")
+    t.gc()
+    repo_of(t).refs._clock = lambda: int((time.time() + 30 * DAY) * 1e6)
+    delete(t, "aside")
+
+    assert (0, 2) == (gc_after(t, 36).dropped, gc_after(t, 36).kept)
+    assert 2 == gc_after(t, 38).dropped
+    assert not has(t, aside)
+    assert_clean(tmp_path)
+
+
 def test_no_retention_drops_at_once(tmp_path):
     t = make_tract(tmp_path, "a")
     [aside] = say_aside(t, "b")

@@ -174,25 +174,23 @@ class RefFiles:
 
     def names(self) -> Iterator[str]:
         """Every ref that has a file."""
-        for folder in self.folders():
-            is_top = "refs/" not in folder
-            for entry in (HEAD, ORIG_HEAD) if is_top else files.list_directory(self.path_of(folder)):
-                path = self.path_of(folder + entry)
-                if files.is_there(path) if is_top else not (entry.startswith(".") or os.path.isdir(path)):
-                    yield folder + entry
+        for _, names in self.folders():
+            yield from names
 
-    def folders(self) -> Iterator[str]:
-        """Every folder with ref files, with a slash at its end: of the store, of its other tracts, and of their refs."""
+    def folders(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Every folder with ref files, with a slash at its end, and the refs whose files are in it: of the store, of its other tracts, and of their refs."""
         for top in ("", *tract_prefixes(self.path)):
             if not top or files.is_directory(self.path_of(top.removesuffix("/"))):
-                yield top
-                yield from self._folders_under(f"{top}refs")
+                yield top, [top + name for name in (HEAD, ORIG_HEAD) if files.is_there(self.path_of(top + name))]
+                yield from self._folders_under(f"{top}refs/")
 
-    def _folders_under(self, folder: str) -> Iterator[str]:
-        if files.is_directory(self.path_of(folder)):
-            yield folder + "/"
-            for entry in files.list_directory(self.path_of(folder)):
-                yield from self._folders_under(f"{folder}/{entry}")
+    def _folders_under(self, folder: str) -> Iterator[tuple[str, Sequence[str]]]:
+        if files.is_directory(self.path_of(folder.removesuffix("/"))):
+            names = [folder + entry for entry in files.list_directory(self.path_of(folder))]
+            under = {name for name in names if os.path.isdir(self.path_of(name))}
+            yield folder, [name for name in names if name not in under and not name.startswith(f"{folder}.")]
+            for name in sorted(under):
+                yield from self._folders_under(f"{name}/")
 
     def check_against(self, store: ObjectStore, names: Sequence[str] | None = None) -> None:
         """Raise when a synced line names a commit the store does not have: an acknowledged operation is gone."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import dropwhile, islice
+from itertools import chain, dropwhile, islice
 
 from tract.errors import BlobNotFoundError, ObjectCorruptError, RefMovedError
 from tract.history.notes import BOOKKEEPING, CONFIG, KEY, PRIORITY, REQUEST, NoteTable, noted_entries
@@ -129,8 +129,9 @@ class RefFileSync:
         """Sync the files as they are now; takes its time and needs no lock."""
         self._shown = RefFiles(path, "full")
         self._refs = refs
-        names = list(self._shown.names())
-        self._sync(names, self._shown.folders())
+        folders = dict(self._shown.folders())
+        names = list(chain.from_iterable(folders.values()))
+        self._sync(names, folders)
         lines = ((name, self._shown.read(name)) for name in names)
         # A power cut brought an old line back, or the file of a ref that is gone.
         self._behind = [name for name, line in lines if line is not None and line[0] != refs.read(name)]
