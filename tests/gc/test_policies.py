@@ -104,6 +104,23 @@ def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
     assert_clean(tmp_path)
 
 
+def test_an_orphan_that_a_tract_with_a_longer_window_had_later_stays_as_long(tmp_path):
+    root = opened(tmp_path, orphan_retention_days="1h")
+    long = opened(tmp_path, "long", orphan_retention_days=30)
+    long.user("x")
+    shared = orphan(root)
+    long.repository.refs.refresh()
+    long.branch("aside", source=shared)
+    long.delete_branch("aside", force=True)
+
+    gc_after(root, 1)
+    assert [True] == has(root, shared)
+    gc_after(root, 31)
+
+    assert [False] == has(root, shared)
+    assert_clean(tmp_path)
+
+
 def test_an_argument_is_for_all_tracts(tmp_path):
     root = opened(tmp_path, orphan_retention_days="1h")
     long = opened(tmp_path, "long", orphan_retention_days=30)

@@ -375,11 +375,11 @@ class Orphans:
     def keep(self) -> dict[int, Groups]:
         """Mark the orphans that stay, with all that they need; by the time that their pack gets, that of the youngest."""
         named = sorted(filter(self._is_unseen, self._left), key=self._left.__getitem__, reverse=True)
-        self._keep(named, self._windows_of)
+        self._keep(named)
         if len(self._windows) > 1:
             self._spend_needed(filter(self._is_unseen, named))
         rest = sorted(filter(self._is_unseen, self._catalogue.in_order()), key=self._order)
-        self._keep(rest, lambda _: self._windows[:1])
+        self._keep(rest)
         kept: dict[int, Groups] = {}
         for written, groups in self._packs.values():
             while written in kept:
@@ -388,15 +388,18 @@ class Orphans:
         return kept
 
     def _windows_of(self, number: int) -> Sequence[Window]:
-        return [self._windows[index] for index in self._tracts[number]]
+        return [self._windows[index] for index in self._tracts.get(number, (0,))]
 
     def _spend_needed(self, numbers: Iterable[int]) -> None:
         """Let what the orphans *numbers* need go with them, unless it is young by itself; an object of several tracts goes by the longest window."""
         scratch = self._marker.copy()
         since = {number: min(window.since for window in self._windows_of(number)) for number in numbers}
         for number in sorted(since, key=since.__getitem__):
-            needed = [at for at, _ in scratch.walk([number], gaps=True) if at < self._catalogue.size]
-            self.spend([at for at in needed if self._age(at) <= since[number]])
+            for at, _ in scratch.walk([number], gaps=True):
+                if at < self._catalogue.size and self._age(at) > since[number]:
+                    self._tracts[at] |= self._tracts[number]
+                else:
+                    self.spend([at])
 
     def _is_unseen(self, number: int) -> bool:
         return self._marker.marks[number] == UNSEEN
@@ -409,7 +412,7 @@ class Orphans:
     def _order(self, number: int) -> tuple[int, bool]:
         return -self._age(number), self._catalogue.kind_of(number) != "commit"
 
-    def _keep(self, numbers: Iterable[int], windows_of: Callable[[int], Sequence[Window]]) -> None:
+    def _keep(self, numbers: Iterable[int]) -> None:
         """Mark those of *numbers* that one of their windows keeps, and put them into packs.
 
         Those within about an eighth of a retention share a pack, so that packs stay few.
@@ -423,7 +426,7 @@ class Orphans:
         cells: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for number in numbers:
             written = self._age(number)
-            window = keeper(windows_of(number), written, partial(size, number))
+            window = keeper(self._windows_of(number), written, partial(size, number))
             if window is not None:
                 cells[window.step, written // window.step].append(number)
         for cell in sorted(cells, key=lambda cell: (-cell[0] * cell[1], cell[0])):

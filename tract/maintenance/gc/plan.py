@@ -226,7 +226,8 @@ class _Planner:
         self._left_out = catalogue.loose_numbers - packed
         self._files = frozenset(catalogue.id_of(number) for number in self._left_out if marker.stays(number))
         self._read_history()
-        self._orphans.spend_hard_resets()
+        if self._are_orphans:
+            self._orphans.spend_hard_resets()
         self._orphans.spend([*marker.named, *self._kept_before()])  # their messages stay without that, or go
         self._kept = self._orphans.keep()
         self._kept_count = self._marks.count(REACHED) - self._reached
@@ -238,7 +239,7 @@ class _Planner:
         Where there are no orphans, nothing is read behind the first settled operation.
         """
         operations, young, settled = array("I"), 0, -1
-        are_orphans = any(number < self._catalogue.size for number in self._marker.marked(UNSEEN))
+        self._are_orphans = any(number < self._catalogue.size for number in self._marker.marked(UNSEEN))
         before: ObjectId | None = None
         for id, operation in self._repo.refs.history():
             if id != before:
@@ -246,12 +247,12 @@ class _Planner:
                 operations.append(self._catalogue.admit(id))
                 if settled < 0 and self._catalogue.is_settled(operations[-1]):
                     settled = len(operations) - 1
-                    if not are_orphans:
+                    if not self._are_orphans:
                         young = len(operations)
                         break
             if operation.time * 1000 >= self._reflog_since:
                 young = len(operations)
-            if are_orphans:
+            if self._are_orphans:
                 self._orphans.learn(operation)
         self._operations = operations[:young]
         self._unsettled = min(young, settled) if settled >= 0 else young
@@ -282,8 +283,8 @@ class _Planner:
             edited = (edit for edit, (message, _) in archives.edits.items() if message in pins)
             self._add(marker.keep_messages([*sorted(pins), *edited]))
         # An orphaned edit with a generation config is shown wherever its words are.
-        are_orphans = any(marker.marked(UNSEEN, SPENT))
-        for number in map(catalogue.number_of, commits_with_config(self._repo, notes) if are_orphans else ()):
+        configured = commits_with_config(self._repo, notes) if self._are_orphans else ()
+        for number in map(catalogue.number_of, configured):
             if number is not None and number < catalogue.size and self._marks[number] <= SPENT:
                 with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
                     archives.add_edit(number)
