@@ -217,6 +217,25 @@ def test_objects_of_many_ages_share_few_packs(tmp_path):
     assert result.packs_after <= 11
 
 
+def test_objects_that_share_a_pack_are_as_old_as_the_youngest_of_them(tmp_path):
+    t = make_tract(tmp_path, "a")
+    step, hour = 1 << 47, 3600 * 10**9
+    start = (time.time_ns() // step - 1) * step
+    lost = [new_blob({"text": f"lost {at}"}) for at in range(2)]
+    for blob, age in zip(lost, (start + hour, start + 20 * hour), strict=True):
+        before = set(store_of(t).packs())
+        with store_of(t).lock():
+            store_of(t)._write_pack([blob])
+        [name] = set(store_of(t).packs()) - before
+        os.utime(tmp_path / ".tract" / "objects" / "pack" / name, ns=(age, age))
+
+    assert (2, 2) == ((result := t.gc()).kept, result.packs_after)
+
+    for hours, is_kept in ((7 * 24 + 19, True), (7 * 24 + 21, False)):
+        collect(repo_of(t), now=(start + hours * hour) / 1e9)
+        assert [is_kept] * 2 == [store_of(t).contains(blob.id) for blob in lost]
+
+
 def test_what_a_young_object_needs_is_as_young(tmp_path):
     t = make_tract(tmp_path, "a")
     blob = new_blob({"text": "old"})

@@ -22,6 +22,7 @@ from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.options import GCResult, read_options
 from tract.maintenance.gc.plan import DAY
 from tract.maintenance.gc.run import collect, prune
+from tract.objects.model import new_blob
 from tract.refs.store import ANY
 
 
@@ -102,6 +103,18 @@ def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
 
     assert [True, False] == has(root, shared, above)
     assert_clean(tmp_path)
+
+
+def test_what_no_reflog_tells_of_goes_by_the_root_tracts_window(tmp_path):
+    root = opened(tmp_path, orphan_retention_days="1h")
+    opened(tmp_path, "long", orphan_retention_days=30).user("x")
+    lost = new_blob({"text": "written by hand"})
+    root.repository.objects.write_many([lost])
+
+    assert [True] == has(root, lost.id.hex()) == [1 == gc_after(root, 0).kept]
+    assert 1 == gc_after(root, 1).dropped
+
+    assert [False] == has(root, lost.id.hex())
 
 
 def test_an_orphan_that_a_tract_with_a_longer_window_had_later_stays_as_long(tmp_path):
