@@ -416,6 +416,20 @@ def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, ne
     assert most >= len([name for name in loaded if name.split(".")[0] == "tract"])
 
 
+@pytest.mark.parametrize(("argv", "most"), [(["status"], 130), (["log"], 120), (["commit", "x"], 160)])
+def test_few_annotations_are_compiled_when_a_command_starts(run, tmp_path, argv, most):
+    run("commit", "hello")
+    program = (
+        "import typing; made = []; whole = typing.ForwardRef.__init__\n"
+        "typing.ForwardRef.__init__ = lambda *args, **options: (made.append(1), whole(*args, **options))[1]\n"
+        f"from tract.cli.main import main; main({argv!r}); print(len(made))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout.split()[-1]) <= most  # 10 us each
+
+
 def test_a_completion_loads_no_command_but_the_one_that_was_typed(tmp_path):
     program = "import sys; from tract.cli.main import main; main(()); print(*sys.modules)"
     asked = {"_TRACT_COMPLETE": "complete_bash", "COMP_WORDS": "tract log --onel", "COMP_CWORD": "2"}

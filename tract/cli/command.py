@@ -5,7 +5,7 @@ Every value a command is run with comes from :func:`parse`.
 Help, what is wrong with a line, and completion are typer's (``help.py``), built from the same declaration.
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -71,7 +71,7 @@ class Args:
 class Command(NamedTuple):
     """A command of the command line; *run* gives the exit status. Its name and summary stand in ``commands.py``."""
 
-    run: Callable[[Console, Args], int]
+    run: "Callable[[Console, Args], int]"
     params: tuple[Param, ...] = ()
     description: str = ""
     pages: bool = False

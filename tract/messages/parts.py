@@ -7,7 +7,7 @@ A turn's role is system, developer, user or assistant; tool results are parts of
 Parts are told apart by their classes, never compared; named tuples, because nine dataclasses take 4 ms to make, each time that somebody looks at a log.
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -84,18 +84,18 @@ class ToolCall(NamedTuple):
     signature: str | None = None
 
 
+class Unknown(NamedTuple):
+    """Something only its own format has; *what* names it."""
+
+    what: str
+
+
 class ToolResult(NamedTuple):
     """What a tool answered."""
 
     id: str
     parts: tuple[Text | Image | File | Unknown, ...]
     is_error: bool = False
-
-
-class Unknown(NamedTuple):
-    """Something only its own format has; *what* names it."""
-
-    what: str
 
 
 Part: TypeAlias = Text | Refusal | Reasoning | Summary | Image | File | ToolCall | ToolResult | Unknown

@@ -8,7 +8,7 @@ Of those about one commit the ones that another replaces are out; of several lef
 So it makes no difference in which order lists were joined, nor whose clock was wrong.
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import os
 from collections.abc import Iterable, Mapping

@@ -24,7 +24,7 @@ A block has at most 256 rows.
 | 60 | 4 | pictures and files |
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import contextlib
 import mmap

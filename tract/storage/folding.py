@@ -1,6 +1,6 @@
 """Folded payloads: commits, trees and operations of a pack, with distances in the place of ids; byte by byte in :mod:`tract.storage.pack`."""
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import struct
 from collections.abc import Callable, Sequence

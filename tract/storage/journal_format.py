@@ -43,7 +43,7 @@ It is written after the transaction and never synced, so it may be behind the jo
 A journal that is behind its mark has lost transactions that were acknowledged.
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import struct
 import zlib

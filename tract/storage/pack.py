@@ -29,7 +29,7 @@ A folded payload has the ids in it replaced by how far back they are: commits an
 Beside it, under the same name, ending in ``.idx``, is its index (see pack_index.py).
 """
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import struct
 import zlib

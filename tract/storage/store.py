@@ -1,6 +1,6 @@
 """What an object store is: write-once bytes found by their id."""
 
-from __future__ import annotations
+# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
