@@ -360,3 +360,25 @@ def test_a_push_whose_answer_was_lost_before_twenty_others_is_not_made_twice(tmp
         assert ["b"] == [t.get_content(id).text for id in made.commits]
         t.user("c")
         assert [*said, "c"] == texts(t) == texts(there(store))
+
+
+@pytest.mark.parametrize(("fails", "landed"), [("put", False), ("swap", None)])
+def test_an_unplugged_remote_is_told_with_what_is_known_of_the_commit(
+    tmp_path: Path, fails: str, landed: bool | None
+) -> None:
+    """A pack alone is nothing that anybody sees, so without it the commit is known not to have landed."""
+    store = Slow(new_store(), 0)
+    with begun(tmp_path, store, remote=replace(REMOTE, timeout=0.3)) as t:
+
+        def unplugged(*_: object) -> None:
+            raise RemoteError("connection refused", landed=None)
+
+        kept = store._store
+        setattr(store, fails, unplugged)
+        with pytest.raises(RemoteError, match="connection refused" if fails == "put" else "was not taken") as error:
+            t.edit("HEAD", "x")
+        assert landed is error.value.landed
+        assert ["a", "b", "c"] == texts(t)
+        delattr(store, fails)
+        t.user("d")
+        assert ["a", "b", "c", "d"] == texts(t) == texts_at(there(kept), "main")

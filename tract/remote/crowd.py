@@ -74,8 +74,9 @@ class Crowd:
         return sum(one.key < key and id not in landed for id, one in listed.items())
 
     def remove_abandoned(self, found: Found) -> None:
-        """Remove what landed long ago, and whose writer never came to see that."""
+        """Remove what landed long ago, and whose writer never came to see that; by the store's clock, for whoever leads may have a wrong one."""
+        now = max((one.time for one in found.listed.values()), default=0.0)
         for id, one in found.listed.items():
-            if id in found.landed and one.time < time.time() - ABANDONED:
+            if id in found.landed and one.time < now - ABANDONED:
                 with suppress(RemoteError):
                     self._link.transport.delete(one.key)

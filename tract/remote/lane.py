@@ -391,7 +391,11 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
             one.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
             one.run()
             push_meta(link, one, beside, "lease")
-        except RemoteMovedError as exc:
+        except RemoteError as exc:
+            if not isinstance(exc, RemoteMovedError):
+                if one.done.pushed and exc.landed is False:
+                    exc.landed = None  # a branch is there by now
+                raise
             bring(link, plain, None)
             if all(_has_landed(link, plain, branch) for branch in wanted):
                 continue  # others pushed so often before its answer was asked for again that the head does not name it any more

@@ -46,7 +46,11 @@ def send_needed(
         if not sent.packs:
             packs, rows = merged_packs(link, repo, base, rows)
         for pack in _packs_of(read_all(repo, rows)):
-            sent.packs.append(send_pack(link, pack, repo.clock()))
+            try:
+                sent.packs.append(send_pack(link, pack, repo.clock()))
+            except RemoteError as exc:
+                exc.landed = False  # whatever became of it: no head names it
+                raise
             sent.ids.update(pack.ids)
             link.told(len(sent.ids), len(rows))
     return [*packs, *sent.packs]
@@ -158,6 +162,7 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
     data = encode_head(head)
     deadline = time.monotonic() + link.remote.timeout
     number = 0
+    landed: bool | None = False
     while True:
         try:
             made = link.heads.put(key, data, version)
@@ -166,7 +171,10 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
         except (RemoteAuthError, RemoteRefusedError):
             raise
         except RemoteError as exc:
-            if exc.landed is False and time.monotonic() > deadline:
+            if exc.landed is not False:
+                landed = None  # it may still be on its way when all others have been refused
+            elif time.monotonic() > deadline:
+                exc.landed = landed
                 raise
         try:
             found = link.heads.read(key)
@@ -189,7 +197,7 @@ def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple
             return False, now
         if time.monotonic() > deadline:
             raise RemoteError(
-                f"push of '{head.branch or head.tract}' was not taken by remote '{link.name}'", landed=False
+                f"push of '{head.branch or head.tract}' was not taken by remote '{link.name}'", landed=landed
             )
         link.pause(number)
         number += 1
