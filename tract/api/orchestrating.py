@@ -26,9 +26,10 @@ if TYPE_CHECKING:
         StatusTable,
         TriggerConfig,
     )
-    from tract.agents.run import Run, Target
+    from tract.agents.run import Run
     from tract.agents.runs import RunInfo
     from tract.agents.schedule import Schedule
+    from tract.agents.underway import Target
     from tract.llm.types import LLMClient
     from tract.objects.model import RefValue
 
@@ -110,7 +111,8 @@ class Orchestrating(Policing):
 
     def resume_orchestrator(self, *, config: OrchestratorConfig | None = None) -> OrchestratorResult | None:
         """Go on with the run that was paused, with what changed meanwhile in view, and what is left of its limits; None where none was under way."""
-        from tract.agents.run import Run, Used
+        from tract.agents.run import Run
+        from tract.agents.underway import Used
 
         settings, status = self._config_here(config), self._status()
         if status.state != "paused":

@@ -1,0 +1,146 @@
+"""A run of the orchestrator that is under way: its tract, its limits, what it has used and done, and whether it may go on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Protocol
+
+from tract.agents.actions import Autonomy, least_autonomy
+from tract.agents.health import Health
+from tract.agents.orchestrator import OrchestratorConfig, State, StatusTable, StepResult, TriggerConfig
+from tract.agents.planner import Plan
+from tract.agents.proposals import OnProposal, Proposal, ProposalTable
+from tract.agents.target import TractLike
+
+_log = logging.getLogger("tract.orchestrator")
+
+
+class Target(TractLike, Protocol):
+    """The tract that a run is about, and who answers for it."""
+
+    def autonomy_in_force(self) -> Autonomy: ...
+    def triggers_in_force(self) -> TriggerConfig: ...
+    def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> Proposal: ...
+    def health(self, branch: str | None = None) -> Health: ...
+    def plan(self, target: int | None = None) -> Plan: ...
+
+
+@dataclass(slots=True)
+class Used:
+    """What a run has used so far."""
+
+    steps: int = 0
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    def as_map(self) -> dict[str, float]:
+        """For the store."""
+        return {
+            "steps": self.steps,
+            "calls": self.calls,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "cost": self.cost,
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, float]) -> Used:
+        """What the store kept."""
+        return cls(
+            int(kept.get("steps", 0)),
+            int(kept.get("calls", 0)),
+            int(kept.get("tokens", 0)),
+            float(kept.get("seconds", 0)),
+            float(kept.get("cost", 0)),
+        )
+
+
+class EndError(Exception):
+    """The run ends; the message is why, *state* what it is then."""
+
+    def __init__(self, why: str, state: State = "idle") -> None:
+        super().__init__(why)
+        self.state = state
+
+
+@dataclass(slots=True)
+class Underway:
+    """One run, as far as it has come."""
+
+    tract: Target
+    config: OrchestratorConfig
+    _: KW_ONLY
+    reason: str
+    id: str = field(default_factory=lambda: os.urandom(5).hex())
+    used: Used = field(default_factory=Used)
+    steps: list[StepResult] = field(default_factory=list)
+    status: StatusTable = field(default_factory=StatusTable)
+    goes_on: bool = False
+    """Whether the run was paused, and goes on."""
+
+    collects: bool = True
+    """Whether the rule planner may let gc run: nothing that somebody waits for does."""
+
+    is_ending: Callable[[], bool] = lambda: False
+    """Whether the process is to end: the call under way is finished, and the next one that looks finds the triggers as they were."""
+
+    begun: float = field(default_factory=time.monotonic)
+    least: int | None = None
+    """The fewest tokens that the context had between two steps."""
+
+    def check(self) -> None:
+        """End the run where it was paused or stopped, or has come to a limit."""
+        repo = self.tract.repository
+        repo.refs.refresh()
+        state = self.status.read(repo).state
+        if state == "paused":
+            raise EndError("it was paused", "paused")
+        if self.is_ending():
+            raise EndError("its process was told to end")
+        if state == "stopped":
+            raise EndError("it was stopped", "stopped")
+        seconds = self.used.seconds + time.monotonic() - self.begun
+        limits: Sequence[tuple[str, float, float | None]] = (
+            ("max_steps", self.used.steps, self.config.max_steps),
+            ("max_tool_calls", self.used.calls, self.config.max_tool_calls),
+            ("max_tokens", self.used.tokens, self.config.max_tokens),
+            ("max_seconds", seconds, self.config.max_seconds),
+            ("max_cost", self.used.cost, self.config.max_cost),
+        )
+        for name, used, most in limits:
+            if most is not None and used >= most:
+                raise EndError(f"{name} of {most:g} is reached")
+
+    def autonomy(self) -> Autonomy:
+        """The least of the tract's and the config's."""
+        return least_autonomy(self.tract.autonomy_in_force(), self.config.autonomy_ceiling)
+
+    def add(self, step: StepResult) -> None:
+        """Remember what was done, and tell who wants to know."""
+        self.steps.append(step)
+        if step.result.error is None:  # agents go on meanwhile: what counts is whether the run brought it down
+            tokens = self.tract.status().token_count
+            self.least = tokens if self.least is None else min(self.least, tokens)
+        told = self.config.told.on_step
+        if told is not None:
+            try:
+                told(step)
+            except Exception:  # noqa: BLE001  # the user's own code
+                _log.exception("on_step failed")
+
+    def decided(self, proposal: Proposal) -> Proposal:
+        """The proposal after the callback was asked; as it was, where there is none, it fails, or the process is to end: nobody is waited for then."""
+        callback = self.config.told.on_proposal
+        if callback is None or self.is_ending():
+            return proposal
+        try:
+            return self.tract.decide_proposal(proposal, callback)
+        except Exception as exc:  # noqa: BLE001  # the user's own code
+            _log.warning("on_proposal failed: %s", exc)
+            return ProposalTable().read(self.tract.repository).get(proposal.id, proposal)
