@@ -295,7 +295,7 @@ ODD = st.tuples(
 
 
 @pytest.mark.filterwarnings("ignore::tract.errors.RoleWarning")
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(ODD, min_size=1, max_size=3))
 def test_whatever_was_accepted_can_be_compiled_counted_and_rendered(odd):
     t = make_tract()
