@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import make_tract
 from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, RefMovedError, StorageError
 from tract.history.branch import create_branch
@@ -237,3 +238,12 @@ def test_a_part_of_another_kind_is_a_part_that_lacks():
 
     with pytest.raises(StorageError, match=f"its content {a.hex()[:16]} is no blob"):
         create_branch(repo, "x", incomplete(repo, b, content=a))
+
+
+def test_many_large_transactions_make_few_packs(tmp_path: Path) -> None:
+    with make_tract(path=tmp_path) as t:
+        for number in range(30):
+            t.extend([{"role": "user", "content": f"{number} {at} " + "x" * 600} for at in range(70)])
+
+        assert 5 < len(list((tmp_path / ".tract/objects/pack").glob("*.pack"))) < 14
+        assert 2100 == len(t.compile())
