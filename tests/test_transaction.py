@@ -245,5 +245,5 @@ def test_many_large_transactions_make_few_packs(tmp_path: Path) -> None:
         for number in range(30):
             t.extend([{"role": "user", "content": f"{number} {at} " + "x" * 600} for at in range(70)])
 
-        assert 5 < len(list((tmp_path / ".tract/objects/pack").glob("*.pack"))) < 14
+        assert 5 < len(list((tmp_path / ".tract/objects/pack").glob("*.pack"))) < 20
         assert 2100 == len(t.compile())

@@ -214,6 +214,19 @@ def test_what_is_left_over_or_unknown_is_a_note(tmp_path: Path) -> None:
     assert report.is_clean
 
 
+def test_a_pack_without_an_index_that_nothing_needs_is_what_a_large_transaction_left(tmp_path: Path) -> None:
+    with open_tract(tmp_path) as t:
+        say(t, "a")
+        made = [new_blob({"content_type": "dialogue", "role": "user", "text": f"never landed {n}"}) for n in range(9)]
+        t.repository.objects._write_pack(made, quick=True)  # type: ignore[attr-defined]  # and then it was killed
+        (index,) = (tmp_path / ".tract/objects/pack").glob("*.idx")
+        index.unlink()
+        say(t, "b")
+
+    assert [] == problems(tmp_path)
+    assert ["leftover"] == [one.kind for one in check_repository(str(tmp_path / ".tract")).problems]
+
+
 def test_settings_edited_by_hand_are_a_warning_and_those_without_sense_an_error(tmp_path: Path) -> None:
     new_store(tmp_path)
     config = tmp_path / ".tract" / "config.toml"

@@ -15,8 +15,10 @@ import pytest
 from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DurabilityError, StorageError
+from tract.history.commit import Draft, write_commits
 from tract.opening import create_repository, open_repository
 from tract.repo import Repository
+from tract.storage.files import NewFile
 from tract.storage.store import Durability
 
 
@@ -126,6 +128,30 @@ def test_a_file_size_limit_is_a_failed_write(open_one: Callable[..., Repository]
     assert not caught.value.visible
     say(repo, "after")
     assert before + 1 == generation(repo) == generation(open_one())
+
+
+def test_a_large_transaction_that_fails_at_its_index_leaves_no_pack(
+    open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = open_one("process")
+    say(repo, "a")
+    drafts = [Draft({"content_type": "dialogue", "role": "user", "text": f"{n} " + "x" * 900}) for n in range(90)]
+    publish = NewFile.publish
+
+    def full(self: NewFile, name: str) -> str:
+        if name.endswith(".idx"):
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        return publish(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NewFile, "publish", full)
+        with pytest.raises((OSError, StorageError)):
+            write_commits(repo, drafts)
+
+    assert [] == list(Path(str(repo.path)).glob("objects/pack/*"))
+    write_commits(repo, drafts)
+    assert 2 == len(list(Path(str(repo.path)).glob("objects/pack/*")))
+    assert 91 == generation(open_one())
 
 
 @contextmanager

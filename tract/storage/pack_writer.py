@@ -7,11 +7,13 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
 from blake3 import blake3
 
+from tract.errors import StorageError
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.storage import files
 from tract.storage.folding import ID_HEAD, Folded
@@ -90,10 +92,18 @@ def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, 
         seal = writer.write(packing)
         # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
         path = file.publish(f"pack-{seal.hex()[:40]}.pack")
-    with files.mapped(path) as table, files.NewFile(directory) as index:
-        for piece in index_pieces(table, writer.ids_start, writer.count, seal):
-            index.write(piece)
-        index.publish(os.path.basename(path).removesuffix(".pack") + ".idx")
+    name = os.path.basename(path).removesuffix(".pack") + ".idx"
+    try:
+        with files.mapped(path) as table, files.NewFile(directory) as index:
+            for piece in index_pieces(table, writer.ids_start, writer.count, seal):
+                index.write(piece)
+            index.publish(name)
+    except BaseException:
+        # Nobody reads a pack without an index, and on a full disk it takes room. (A pack with the same bytes may be there already.)
+        if not files.is_there(os.path.join(directory, name)):
+            with suppress(StorageError, OSError):
+                files.unlink(path)
+        raise
     return path
 
 

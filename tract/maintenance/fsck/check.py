@@ -53,6 +53,7 @@ from tract.storage.counts import damaged_at, read_counts
 from tract.storage.locks import FileLock
 from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import decode_shallow, readable_cuts
+from tract.storage.store_reader import EVIDENCE
 
 _TRIES = 3
 
@@ -120,6 +121,7 @@ def _examine(path: str, *, locked: bool) -> Examination:
     _check_refs(found, lines)
     _check_shallow(found, shallow)
     _check_graph(found)
+    _find_leftover_packs(found)
     check_evidence(found)
     _check_states(found)
     _check_caches(found)
@@ -277,6 +279,22 @@ def _check_graph(found: Examination) -> None:
     found.commits = len(graph.commits)
     found.history = graph.commits.keys()
     found.cut_off = graph.cut_off
+
+
+def _find_leftover_packs(found: Examination) -> None:
+    """A pack without an index whose objects nothing needs is what a killed process left of a large transaction."""
+    journal, tail = found.journal, found.tail
+    is_whole = (
+        journal is not None and not journal.is_damaged and (tail is None or not (tail.is_damaged or tail.records))
+    )
+    if not is_whole or found.layout.under(f"objects/{EVIDENCE}"):
+        return  # what cannot be read may need it
+    packs = {pack.name.removesuffix(".pack") + ".idx": pack for pack in found.packs}
+    for at, problem in enumerate(found.problems):
+        pack = packs.get(problem.path) if problem.kind == "index-missing" else None
+        if pack is not None and pack.found and found.reached.isdisjoint(pack.found):
+            detail = "a killed process left it; nothing needs what is in it"
+            found.problems[at] = Problem("leftover", "note", "pack", path=pack.name, offset=None, detail=detail)
 
 
 def _check_targets(found: Examination, graph: Graph) -> None:
