@@ -116,7 +116,8 @@ def _message(repo: Repository, commit: ObjectId, number: int, revision: str) -> 
         in_open = (*in_open, commit)
     closed = 0 if found.tree is None else repo.node(found.tree).total
     if not 0 < number <= closed + len(in_open):
-        raise CommitNotFoundError(revision, f"that context has {closed + len(in_open)} messages")
+        have = closed + len(in_open)
+        raise CommitNotFoundError(revision, f"that context has {have} message{'' if have == 1 else 's'}")
     if found.tree is None or number > closed:
         return in_open[number - closed - 1]
     node: Node = repo.node(found.tree)
@@ -142,8 +143,12 @@ def resolve_or_before(repo: Repository, revision: Revision) -> ObjectId | None:
             raise
         steps = _number(suffixes[-1][1:] or "1") - 1
         last = "".join([base, *suffixes[:-1], f"~{steps}" if steps else ""])
-        root = resolve_revision(repo, last)
-        if repo.commit(root).parents or root in repo.shallow.cuts:
+        try:
+            root = resolve_revision(repo, last)
+            is_first = not repo.commit(root).parents and root not in repo.shallow.cuts
+        except CommitNotFoundError:
+            is_first = False  # it is further back than that
+        if not is_first:
             raise
         return None
 

@@ -154,3 +154,14 @@ def test_what_was_committed_is_printed_as_json_where_that_is_asked_for(run):
     assert ("edit", made["commit_hash"]) == (edited["operation"], edited["response_to"])
     assert ("user", "and you?") == (whole["role"], whole["text"])
     assert "invalidated_tokens" in run("edit", "HEAD", "good day", "--dry-run", "--print-json").json
+
+
+def test_what_git_calls_a_message_is_told_apart_from_the_text(run):
+    done = run("commit", "-m", "hello", stdin="")
+
+    assert (done.status, done.out) == (1, "")
+    assert "hint: -m is a note about the commit; what is said stands without it" in done.err
+
+
+def test_half_a_json_is_said_once_to_be_none(run):
+    assert "tract: the message is not JSON at column 9: expecting value\n" in run("commit", "--json", '{"role":').err

@@ -155,6 +155,9 @@ def _new_app(*, add_completion: bool) -> typer.Typer:
     )
 
 
+_PYDANTIC = re.compile(r"Value error, |Input should be a valid integer, (?=unable to parse)")
+"""What stands before the words that say what is wrong."""
+
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?(?:str|int)\]?>")
 """What typer says behind the name of an argument: nothing to those who type one."""
 
@@ -171,7 +174,7 @@ def _say(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> 
     console.body(_PYTHON_TYPE.sub(lambda match: " " * len(match.group()), out.getvalue()))
     _, wrong, error = ("\n" + err.getvalue()).partition("\nError: ")
     if wrong:
-        said = " ".join(error.replace("Value error, ", "").split())
+        said = " ".join(_PYDANTIC.sub("", error).split())
         console.error(said[:1].lower() + said[1:])
         console.hint(f"'{name} --help' says what it takes")
     return status

@@ -33,7 +33,12 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     ),
     (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them all the same"),
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
-    (errors.ConfigError, "unknown setting 'list'", "'tract config' lists the settings"),
+    (errors.ConfigError, "unknown setting", "'tract config' lists the settings"),
+    (
+        errors.LLMConfigError,
+        "no model to ask",
+        "set one of them, or say it yourself: 'tract help <command>' has the option for that",
+    ),
     (
         errors.LockTimeoutError,
         "the orchestrator is at work",
@@ -111,7 +116,7 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
 """What goes before the hint for a kind of error, where its message says this."""
 
 _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
-    (errors.NotARepositoryError, "'tract init' makes a store, 'tract import --as tract' a tract in it"),
+    (errors.NotARepositoryError, "'tract init' makes one here, 'tract -C <folder>' works in another"),
     (errors.AmbiguousPrefixError, "give more digits of the id"),
     (errors.HistoryCutError, "'tract log' goes back as far as history is kept; what is in the context is whole"),
     (errors.BlobNotFoundError, "'tract fsck' says what is missing, 'tract fsck --repair' mends what can be mended"),

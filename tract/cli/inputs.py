@@ -131,7 +131,8 @@ def read_json(text: str, what: str) -> dict[str, Any]:
 
     value = parse(text.encode("utf-8", "surrogateescape"))
     if isinstance(value, Refused):
-        raise ContentValidationError(f"{what} is not JSON: {value.reason}")
+        said = value.reason if value.reason.startswith("not JSON") else f"refused: {value.reason}"
+        raise ContentValidationError(f"{what} is {said}")
     refused = flaw(value)
     if refused is not None:
         raise ContentValidationError(f"{what} is refused: {refused}")

@@ -17,9 +17,11 @@ def run(console: Console, args: Args) -> int:
         text = edited_text(console, "", f"A message of role '{args.role or 'user'}', to be committed.")
     if text is None:
         console.error("nothing to commit: give the text, or pipe it in")
+        _hint_at_note(console, args)
         return USAGE
     if not text.strip():
         console.error("nothing to commit: the text is empty")
+        _hint_at_note(console, args)
         return NEGATIVE
     content = (
         content_from_json(text) if args.json else message_of_role(args.role or "user", text, args.name, args.call_id)
@@ -32,6 +34,12 @@ def run(console: Console, args: Args) -> int:
         )
         print_commit(console, tract, info, json=args.print_json)
     return DONE
+
+
+def _hint_at_note(console: Console, args: Args) -> None:
+    """What git's ``-m`` is called here, where somebody may have meant that."""
+    if args.message is not None:
+        console.hint("-m is a note about the commit; what is said stands without it, as in: tract commit 'hello'")
 
 
 def _amend(console: Console, args: Args) -> int:
