@@ -148,10 +148,11 @@ class Repository:
         if found is None:
             if len(cache) > _COMMITS_KEPT:
                 cache.clear()
-            cache |= self.objects.outlines_beside(id)
-            for cut in self.shallow.cuts.keys() & cache.keys():
-                cache[cut] = cache[cut]._replace(parents=())
-            found = cache.get(id)
+            beside = self.objects.outlines_beside(id)
+            for cut in self.shallow.cuts.keys() & beside.keys():
+                beside[cut] = beside[cut]._replace(parents=())
+            cache |= beside
+            found = beside.get(id)
         if found is None:
             commit = self.commit(id)
             found = Outline(commit.operation, commit.parents, commit.content, commit.generation, commit.time)
