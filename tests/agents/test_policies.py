@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
@@ -197,6 +198,10 @@ def ends(_: Tract) -> None:
     raise SystemExit(3)
 
 
+def is_cancelled(_: Tract) -> None:
+    raise asyncio.CancelledError("inside")
+
+
 class WordlessError(Exception):
     def __str__(self) -> str:
         raise ZeroDivisionError
@@ -216,6 +221,7 @@ def raises_without_words(_: Tract) -> None:
         (Action("annotate", {"target": ["HEAD:9"], "priority": "skip"}), "HEAD:9"),
         (commits, "tried to change the tract while it looked"),
         (ends, "it tried to end the program: SystemExit(3)"),
+        (is_cancelled, "CancelledError: inside"),
         (raises_without_words, "WordlessError"),
         (Action("annotate", None), "the arguments of its action are a NoneType, not a map"),  # type: ignore[arg-type]
         (Action("annotate", {"target": object()}), "the arguments of its action are not JSON"),
@@ -416,11 +422,12 @@ def test_a_callback_decides(decision: Decision | None, status: str, seen: list[s
     assert [one.action.name for one in asked] == ["compress"]
 
 
-def test_a_callback_that_raises_is_told_and_the_proposal_waits() -> None:
+@pytest.mark.parametrize(("callback", "error"), [(raises, "ZeroDivisionError: oh"), (ends, "SystemExit: 3")])
+def test_a_callback_that_raises_is_told_and_the_proposal_waits(callback: Any, error: str) -> None:
     t = make_tract("a", "b", "c")
-    t.configure_policies([Wants(Action("compress", {"content": "s", "keep_recent": 1}))], on_proposal=raises)  # type: ignore[arg-type]
+    t.configure_policies([Wants(Action("compress", {"content": "s", "keep_recent": 1}))], on_proposal=callback)
 
-    with pytest.warns(PolicyWarning, match="on_proposal: ZeroDivisionError: oh"):
+    with pytest.warns(PolicyWarning, match=f"on_proposal: {error}"):
         t.user("d")
 
     assert len(t.proposals()) == 1

@@ -79,11 +79,15 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
 
 
 def ask_one(policy: Policy, tract: Any) -> Any:
-    """What *policy* gives; that it ends the program is an error of its own."""
+    """What *policy* gives; that it ends the program, or what else is no plain exception, is an error of its own. Only Ctrl-C is not."""
     try:
         return policy.evaluate(tract)
+    except (Exception, KeyboardInterrupt):
+        raise
     except SystemExit as exc:
         raise PolicyExecutionError(f"it tried to end the program: SystemExit({exc.code!r:.40})") from exc
+    except BaseException as exc:  # a task that was cancelled inside, for instance
+        raise PolicyExecutionError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def wrong_with(value: Any) -> str | None:
@@ -104,7 +108,7 @@ def wrong_with(value: Any) -> str | None:
     return None
 
 
-def told(exc: Exception) -> str:
+def told(exc: BaseException) -> str:
     """*exc* in words, also where it has none; an error of tract's says all itself."""
     try:
         return str(exc) if isinstance(exc, TractError) else f"{type(exc).__name__}: {exc}"
