@@ -72,7 +72,7 @@ class Rest:
         if commit.parents != (self.tip,) or commit.operation is not CommitOperation.APPEND:
             return False
         self._came, self._used, self.tip = self._came + 1, used, tip
-        return self._is_before(repo, self._next)
+        return self._came < self._next.messages and self._is_before(repo, self._next)
 
     def wakes(self, repo: Repository, tip: ObjectId, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
         """Those of *policies* that have to be asked about the commit *tip*."""

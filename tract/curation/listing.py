@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
 from tract.errors import BlobNotFoundError, EditTargetError
@@ -156,7 +157,8 @@ def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
         at = commit.parents[0] if commit.parents else None
     if at != since:
         return list_messages(space)
-    return [_new_message(space, *row) for row in _places(repo, tip, came, contents)]
+    notes = space.compiler.advance_notes()
+    return [_new_message(space, notes, *row) for row in _places(repo, tip, came, contents)]
 
 
 def _places(
@@ -176,8 +178,8 @@ def _places(
     return rows
 
 
-def _new_message(space: Workspace, at: int, commit: ObjectId, blob: ObjectId) -> MessageInfo:
-    repo, notes = space.repo, space.compiler.advance_notes()
+def _new_message(space: Workspace, notes: NoteTables, at: int, commit: ObjectId, blob: ObjectId) -> MessageInfo:
+    repo = space.repo
     content = repo.blob(blob)
     message = space.blobs.message(blob, content)
     note = notes.priorities.get(repo, commit)
@@ -189,6 +191,6 @@ def _new_message(space: Workspace, at: int, commit: ObjectId, blob: ObjectId) ->
         role=message.role,
         priority=priority,
         is_hidden=priority is Priority.SKIP,
-        token_count=space.message_tokens(blob),
+        token_count=(space.blobs.known(blob) or space.count_of(blob)).message,
         message=message,
     )
