@@ -173,3 +173,13 @@ def test_an_odd_name_of_a_record_costs_no_session(tmp_path: Path, odd: object):
 
     whole = read_transcript(PAGES / "claude-code.jsonl").conversations[0].branches
     assert read_transcript(path).conversations[0].branches == whole
+
+
+def test_messages_that_are_their_own_parents_are_on_a_line(tmp_path: Path):
+    sample = next(value for format, _, value, _ in SAMPLES if format == "chatgpt")[0]
+    mapping = {**sample["mapping"], "x": {**sample["mapping"]["x"], "parent": "x"}}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{**sample, "mapping": mapping}]))
+
+    lines = [[turn.message["content"] for turn in one.turns] for one in read_transcript(path).conversations[0].branches]
+    assert ["Hot."] in lines

@@ -56,7 +56,7 @@ def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch,
         return ()
     owner: dict[str, int] = {}
     branches: list[Branch] = []
-    for end in [main, *(end for end in ends if end != main)]:
+    for end in dict.fromkeys((main, *ends, *by_id)):  # what is only in a circle has no end
         path = _path(end, by_id)
         if branches and not any(node.turns for node in path if node.id not in owner):
             continue
