@@ -42,6 +42,7 @@ from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 _CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
 _DICTIONARY = 16  # where it begins
 _LONGEST_DICTIONARY = 1024 * 1024
+_BLOBS = KINDS.index("blob") + 1  # what a frame of blobs says that it has; a damaged one may say anything
 # The kinds of objects, each in the forms that a frame can have them in.
 _WAYS: tuple[tuple[Kind, int], ...] = (
     ("blob", PLAIN),
@@ -255,7 +256,7 @@ class PackScan(Pack):
             except ObjectCorruptError as exc:
                 self._error("frame-damaged", row.offset, exc.detail, "", f"frame {number}")
                 damaged.append(row)
-        self._mend_dictionary([row for row in damaged if self._kind(row) == "blob"])
+        self._mend_dictionary([row for row in damaged if row.kind == _BLOBS])
         with suppress(ObjectCorruptError):
             self._known = [self.id_at(ordinal) for ordinal in range(self.count)]
         for ordinal in range(self.count):
@@ -266,7 +267,7 @@ class PackScan(Pack):
 
         A bit there is a message in every frame; and of a dictionary nothing but the frames tells what it was.
         """
-        blobs = sum(self._kind(row) == "blob" for row in self._all_rows()) if damaged else 0
+        blobs = sum(row.kind == _BLOBS for row in self._all_rows()) if damaged else 0
         end = self._row(0).offset if blobs else _DICTIONARY  # frames lie right behind it
         if end == _DICTIONARY or 1 == len(damaged) < blobs:
             return
