@@ -48,6 +48,7 @@ HEX = "3fa9c1d2e4b5a6978899aabbccddeeff"
         ("Mailgun key", f"key-{HEX}"),
         ("Slack app token", f"xapp-1-A0B1C2D3E4F-7392645178204-{HEX}{HEX}"),
         ("password in an address", "postgres://ann:hunter22!x@db.internal/prod"),
+        ("password in an address", "redis://:hunter22!x@cache:6379/0"),
         ("named secret", f'AWS_SECRET_ACCESS_KEY="{WORD[:40]}"'),
         ("named secret", f"password: {WORD[:20]}"),
         ("authorization", f"Authorization: Bearer {WORD}"),
@@ -64,6 +65,7 @@ def test_a_secret_is_found_wherever_it_stands(kind: str, text: str) -> None:
     [
         "the token count is 1234567890123456789",
         "sk-your-key-goes-here-please",
+        "sk-learn-compatible-estimator-pipeline",
         "AKIAIOSFODNN7EXAMPLE",
         "password: ****************",
         "api_key = os.environ['OPENAI_API_KEY']",

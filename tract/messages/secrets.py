@@ -18,7 +18,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
     ("AWS access key id", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,200}"),
-    ("OpenAI key", r"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200}"),
+    ("OpenAI key", r"\bsk-(?=[A-Za-z_-]{0,200}\d)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,200}"),
     ("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})"),
     ("GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,60}"),
     ("Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,200}"),
@@ -63,7 +63,7 @@ _MARKS = (
 )
 _NAMES = ("key", "secret", "token", "passw", "passphrase", "credential", "bearer", "basic", "://")
 
-_ADDRESS = re.compile(r"://[^\s/:@'\"<>]{1,80}:(?P<value>[^\s/:@'\"<>]{6,120})@")
+_ADDRESS = re.compile(r"://[^\s/:@'\"<>]{0,80}:(?P<value>[^\s/:@'\"<>]{6,120})@")
 _NAMED = re.compile(
     r"(?i)(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|passphrase|credential)[\w-]{0,20}"
     r"[\"']?\s{0,4}(?:=|:|=>)\s{0,4}[\"']?(?P<value>[A-Za-z0-9_\-/+=.~]{16,200})"
