@@ -5,7 +5,7 @@ Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` stan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tract.adapters.transcripts import Branch, Child, Conversation, Problem, Turn
@@ -17,7 +17,7 @@ from tract.objects.message_format import JSON
 _MOST_TOLD = 20
 
 
-def scanned(values: list[JSON], scan: Scan, what: str = "message") -> tuple[list[JSON], list[str]]:
+def scanned(values: Sequence[JSON], scan: Scan, what: str = "message") -> tuple[list[JSON], list[str]]:
     """*values* as *scan* wants them recorded, and what was found in them, each with where; ContentValidationError where that is to be refused."""
     made: list[JSON] = []
     told: list[str] = []

@@ -33,12 +33,12 @@ PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "
 class Given:
     """The items to record, the first *instructions* of which stand apart from the messages.
 
-    Where *instructions* is 0 and the format has them apart, the list says nothing of them.
+    Where *instructions* is 0 and the format has them apart, the list says nothing of them. *keys* are None where no item has one.
     """
 
     format: RecordFormat
-    items: list[JSON]
-    keys: list[str | None]
+    items: Sequence[JSON]
+    keys: Sequence[str | None] | None
     instructions: int = 0
 
     @property
@@ -77,9 +77,9 @@ def given_items(
         messages = [{"role": "user", "content": messages}]
     if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
         raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
-    body = list(messages)
+    body = messages if type(messages) is tuple else tuple(messages)
     if not _DICTS.issuperset(map(type, body)):  # at once, for lists are long and mostly of dicts
-        body = [one if type(one) is dict else _plain(one, number) for number, one in enumerate(body, 1)]
+        body = tuple([one if type(one) is dict else _plain(one, number) for number, one in enumerate(body, 1)])
     if keys is not None and len(keys) != len(body):
         raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(body)}")
     if format == "gemini":
@@ -90,8 +90,10 @@ def given_items(
     if format in ("anthropic", "gemini") and not system:
         leading = next((at for at, one in enumerate(body) if one.get("role") != "system"), len(body))
     instructions = len(system) + leading if format in ("anthropic", "gemini") else 0
-    found: list[str | None] = [*[None] * len(system), *(keys if keys is not None else [None] * len(body))]
-    return Given(format, [*system, *body], found, instructions)  # type: ignore[arg-type]  # it is one of them
+    if system:
+        body = (*system, *body)
+        keys = None if keys is None else [*[None] * len(system), *keys]
+    return Given(format, body, keys, instructions)  # type: ignore[arg-type]  # it is one of them
 
 
 def _missing(format: str) -> JSON:

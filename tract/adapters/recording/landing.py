@@ -162,7 +162,7 @@ def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About
     return draft(
         space,
         MessageContent(messages[nth], given.own_format),
-        key=given.keys[item] if nth == len(messages) - 1 else None,
+        key=given.keys[item] if given.keys is not None and nth == len(messages) - 1 else None,
         usage=about.usage,
         generation_config=about.generation_config,
         request=about.request,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,7 +94,7 @@ def answer_start(plan: Plan, about: About) -> int | None:
     return start if is_new else None
 
 
-def _said_last(items: list[JSON]) -> int:
+def _said_last(items: Sequence[JSON]) -> int:
     """How many of *items*, at their end, a model said."""
     count = 0
     while count < len(items) and isinstance(one := items[-count - 1], Mapping) and item_role(one) == "assistant":
@@ -113,4 +113,4 @@ def without_edits_behind(plan: Plan, start: int) -> Plan:
 def until(plan: Plan, end: int) -> Plan:
     """The same for the list up to item *end*, behind which all is new."""
     given = plan.given
-    return replace(plan, given=replace(given, items=given.items[:end], keys=given.keys[:end]))
+    return replace(plan, given=replace(given, items=given.items[:end]))

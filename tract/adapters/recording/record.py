@@ -81,7 +81,7 @@ def _made(space: Workspace, given: Given, about: About, on_divergence: OnDiverge
         return land(space, _planned(space, given), about, on_divergence, expected)
     except ContentValidationError:
         told: list[str] = []
-        items = mended(given.items, lambda place, what: told.append(f"message {place}: {what}"))
+        items = mended(list(given.items), lambda place, what: told.append(f"message {place}: {what}"))
         if not told:
             raise
         # What no payload can keep costs itself only; the next list has it again, and is the same.
@@ -158,16 +158,16 @@ def _sent(space: Workspace, snapshot: Snapshot, given: Given) -> tuple[Sending, 
     columns = snapshot.columns
     form = checked_form(given.format)
     sending = columns.sending(form, snapshot.length, RecordedAnswers(space.repo, columns))
-    return sending, sending.request().value
+    return sending, sending.request().value if given.format in ("anthropic", "gemini") else sending.items
 
 
 def _common(rendered: Sequence[JSON], items: Sequence[JSON]) -> int:
     """How many items both begin with."""
     most = min(len(rendered), len(items))
-    if rendered[:most] == items[:most]:
+    if (rendered if most == len(rendered) else rendered[:most]) == list(items[:most]):
         return most
     at = 0
-    while at < most and rendered[at : at + _STEP] == items[at : at + _STEP]:
+    while at < most and rendered[at : at + _STEP] == list(items[at : at + _STEP]):
         at += _STEP
     while at < most and (rendered[at] == items[at] or alike(rendered[at], items[at])):
         at += 1
