@@ -60,9 +60,6 @@ class Given:
         return self._contents[at] if self.format == "gemini" else (self.items[at],)
 
 
-_DICTS = frozenset((dict,))
-
-
 def given_items(
     messages: Iterable[Any] | Mapping[str, Any], format: str, keys: Sequence[str | None] | None = None
 ) -> Given:
@@ -78,7 +75,7 @@ def given_items(
     if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
         raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
     body = messages if type(messages) is tuple else tuple(messages)
-    if not _DICTS.issuperset(map(type, body)):  # at once, for lists are long and mostly of dicts
+    if [*map(type, body)].count(dict) != len(body):  # at once, for lists are long and mostly of dicts
         body = tuple([one if type(one) is dict else _plain(one, number) for number, one in enumerate(body, 1)])
     if keys is not None and len(keys) != len(body):
         raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(body)}")
