@@ -124,6 +124,37 @@ def test_a_model_s_summary_that_has_nothing_of_its_source_waits_and_they_do_not_
     assert len(asked) == 2
 
 
+def test_a_summary_that_waits_stands_beside_a_pin_and_no_longer_once_its_source_is_edited() -> None:
+    t = make_tract(config=TractConfig(author="tester", token_budget=300))
+    said: list[str] = []
+
+    def model(messages: Any, **_: Any) -> str:
+        said.append("I'm happy to answer any question.")
+        return said[-1]
+
+    t.configure_llm(model)
+    t.configure_policies([CompressPolicy(0.8)], autonomy="autonomous")
+
+    def fly(number: int) -> None:
+        t.user(f"flight {number} to Lisbon leaves at {number}:30 from gate B{number} as AB{number}99")
+        if number == 31:
+            t.annotate("HEAD", "pinned")
+        t.compile()
+
+    numbers = iter(range(30, 60))
+    while not said:
+        fly(next(numbers))
+    (one,) = t.proposals()
+    fly(next(numbers))
+    assert len(said) == 1
+
+    t.edit(one.about[0].commit, "flight 30 is cancelled")
+    fly(next(numbers))
+
+    assert len(said) == 2
+    assert [entry.outcome for entry in t.policy_log()] == ["proposed", "proposed"]
+
+
 def test_where_it_cannot_get_under_it_says_so_once_and_changes_nothing() -> None:
     t = make(60)
     t.system("word " * 60)

@@ -4,18 +4,21 @@ proposed    1 2 3 4 5 6            a compression of these waits
 again       1 2 3 4 5 6 7          more than half of it waits already: nothing new is proposed
 again       1 2 3 4 5 6 … 13       the new one is proposed, and takes the place of the one that waits
 
-What a model wrote and was kept for a review stands as well: the model is not asked again while it waits.
+What a model wrote and was kept for a review stands as well: the model is not asked again while it waits and what it is about is as it was.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from tract.agents.acting import pinned_down
 from tract.agents.actions import Action
 from tract.agents.preview import concerned
-from tract.agents.proposals import Proposal, ProposalTable, decide_stale, first_difference
+from tract.agents.proposals import Proposal, ProposalTable, decide_stale, first_difference, subjects_at
 from tract.agents.reviews import reviews
 from tract.agents.target import TractLike
-from tract.errors import TractError
+from tract.errors import ProposalError, TractError
+from tract.repo import Repository
 
 
 def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Action) -> bool:
@@ -26,8 +29,8 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
         for one in table.read(repo).values()
         if one.origin == policy and one.action.name == action.name and one.status in ("pending", "rejected")
     ]
-    known += [one for one in reviews(repo) if one.action.name == action.name and one.branch == tract.current_branch]
-    if not known:
+    kept = [one for one in reviews(repo) if one.action.name == action.name and one.branch == tract.current_branch]
+    if not known and not kept:
         return False
     try:
         settled = pinned_down(tract, action)
@@ -37,11 +40,19 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
     for one in known:
         if not _is_same(one, settled, about):
             continue
-        if one.origin == policy and one.status == "pending" and (problem := first_difference(repo, one)) is not None:
-            decide_stale(repo, one, problem, policy)
+        if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
+            with suppress(ProposalError):  # somebody else has decided meanwhile
+                decide_stale(repo, one, problem, policy)
             continue
         return True
-    return False
+    return any(_is_same(one, settled, about) and _is_as_it_was(repo, one) for one in kept)
+
+
+def _is_as_it_was(repo: Repository, review: Proposal) -> bool:
+    """Whether all messages that *review* is about are in the context, unchanged."""
+    now = subjects_at(repo, repo.head()[1], [subject.commit for subject in review.about])
+    there = {(subject.commit, subject.blob, subject.priority) for subject in now}
+    return all((subject.commit, subject.blob, subject.priority) in there for subject in review.about)
 
 
 def _is_same(one: Proposal, action: Action, about: set[str]) -> bool:
