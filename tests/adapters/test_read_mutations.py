@@ -17,7 +17,8 @@ import pytest
 
 from tests.adapters.test_read_formats import SAMPLES
 from tract.adapters.importing import Importer
-from tract.adapters.transcripts import read_transcript
+from tract.adapters.transcripts import Turn, read_transcript
+from tract.adapters.transcripts.readers.building import Node, lines_of
 from tract.errors import ImportFormatError
 from tract.opening import memory_repository
 
@@ -183,3 +184,31 @@ def test_messages_that_are_their_own_parents_are_on_a_line(tmp_path: Path):
 
     lines = [[turn.message["content"] for turn in one.turns] for one in read_transcript(path).conversations[0].branches]
     assert ["Hot."] in lines
+
+
+def test_nothing_but_a_circle_is_a_line_as_well():
+    turn = Turn({"role": "user", "content": "said"}, "openai")
+
+    (line,) = lines_of([Node("a", "b", (turn,)), Node("b", "a", (turn,))])
+
+    assert line.turns == (turn, turn)
+
+
+def test_a_long_line_of_a_tree_is_followed_once():
+    looked = 0
+
+    class Id(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            nonlocal looked
+            looked += 1
+            return super().__hash__()
+
+    def looks(length: int) -> int:
+        nonlocal looked
+        looked, ids = 0, [Id(number) for number in range(length)]
+        assert len(lines_of([Node(id, before, ()) for id, before in zip(ids, [None, *ids], strict=False)])) == 1
+        return looked
+
+    assert looks(400) < 5 * looks(100)

@@ -51,12 +51,14 @@ def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch,
     by_id = {node.id: node for node in nodes}
     inner = {node.parent for node in nodes}
     ends = [node.id for node in nodes if node.id not in inner]
-    main = current if current in by_id else ends[-1] if ends else None
+    main = current if current in by_id else next(iter([*ends[-1:], *reversed(by_id)]), None)
     if main is None:
         return ()
     owner: dict[str, int] = {}
     branches: list[Branch] = []
     for end in dict.fromkeys((main, *ends, *by_id)):  # what is only in a circle has no end
+        if end in owner:
+            continue  # and so is all that leads to it
         path = _path(end, by_id)
         if branches and not any(node.turns for node in path if node.id not in owner):
             continue
