@@ -101,6 +101,16 @@ def test_words_of_any_language_are_found_whatever_their_case(session: Session) -
     assert [] == session.search("ährenfeld", case=True)
 
 
+def test_a_word_behind_an_escape_in_a_call_is_found_whatever_its_case(session: Session) -> None:
+    function = {"name": "write", "arguments": {"text": "a\nline\tword"}}
+    made = {"id": "w", "type": "function", "function": function}
+    session.get_tract("root").commit({"role": "assistant", "content": None, "tool_calls": [made]})
+
+    shown = 'write({"text":"a\\nline\\tword"})'
+    for text in ("Nline", "\\NLINE", "\\nline\\Tword"):
+        assert found(session, text) == [("root", shown)]
+
+
 def test_what_makes_no_sense_is_refused(session: Session) -> None:
     with pytest.raises(ContentValidationError, match="is no regular expression"):
         session.search("(", regex=True)

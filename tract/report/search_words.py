@@ -28,7 +28,7 @@ def words_of(pattern: str) -> list[str]:
     return words
 
 
-_ESCAPE = re.compile(r"u0[0-9a-fA-F]{0,3}|u$|[nrtbf]")
+_ESCAPE = re.compile(r"(?i)u0[0-9a-f]{0,3}|u$|[nrtbf]")
 """What a word may begin with that is the end of an escape in the JSON of a call's arguments, and not of the word."""
 
 _LABELS = {
