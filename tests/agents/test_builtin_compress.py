@@ -128,7 +128,7 @@ def test_a_summary_that_waits_stands_beside_a_pin_and_no_longer_once_its_source_
     t = make_tract(config=TractConfig(author="tester", token_budget=300))
     said: list[str] = []
 
-    def model(messages: Any, **_: Any) -> str:
+    def model(*_: Any, **__: Any) -> str:
         said.append("I'm happy to answer any question.")
         return said[-1]
 
