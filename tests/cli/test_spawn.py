@@ -71,7 +71,7 @@ def test_a_collapse_is_looked_through_and_expanded(lead: Run) -> None:
 
     assert "stands for 2 messages of tract 'hotels':" in shown.out
     assert "Three by the river." in shown.out
-    assert "stands for 2 messages of hotels" in blamed.out
+    assert "[for 2 messages of hotels]" in blamed.out
     assert 2 == len(lead("show", "--json").json["sources"])
     lead("bisect", "start", "HEAD", "HEAD~1")
     assert "tract --tract hotels bisect start" in lead("bisect", "next").err

@@ -101,9 +101,9 @@ def test_the_words_lead_from_one_text_to_the_other(before, after):
 def test_long_texts_are_compared_in_little_time(repeat):
     old = "\n".join(str(n % (100_000 // repeat)) for n in range(30_000))
     new = "\n".join(str((n * 7 + 1) % (100_000 // repeat)) for n in range(30_000))
-    start = time.perf_counter()
+    start = time.process_time()
 
     assert line_hunks(old, new)
     assert word_pieces(old, new)
 
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

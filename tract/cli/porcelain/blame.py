@@ -94,8 +94,8 @@ def _marks(entry: BlameEntry, width: int) -> str:
     """The model behind its words, how many messages it stands for, what message it is where a later commit changed it, and whether it is hidden or pinned."""
     marks = [f"{entry.changed.operation.value} of {entry.commit_hash[:SHORT]}"] if entry.is_changed else []
     if entry.sources:
-        whose = "" if entry.child is None else f" of {entry.child}"
-        marks.append(f"stands for {len(entry.sources)} message{'' if len(entry.sources) == 1 else 's'}{whose}")
+        count = f"for {len(entry.sources)} message{'' if len(entry.sources) == 1 else 's'}"
+        marks.append(f"stands {count}" if entry.child is None else f"{count} of {entry.child}")
     if entry.model is not None:
         marks.append(entry.model)
     if entry.priority is not Priority.NORMAL:
