@@ -46,7 +46,7 @@ def test_four_that_do_nothing_cost_the_same_however_long_the_context_is(tmp_path
     )
 
     assert short < 600
-    assert long < short * 1.15
+    assert long < short + 60  # one count differs from the next by some ten
 
 
 def instructions(t: Tract) -> float:
