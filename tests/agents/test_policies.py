@@ -422,7 +422,10 @@ def test_a_callback_decides(decision: Decision | None, status: str, seen: list[s
     assert [one.action.name for one in asked] == ["compress"]
 
 
-@pytest.mark.parametrize(("callback", "error"), [(raises, "ZeroDivisionError: oh"), (ends, "SystemExit: 3")])
+@pytest.mark.parametrize(
+    ("callback", "error"),
+    [(raises, "ZeroDivisionError: oh"), (ends, "SystemExit: 3"), (is_cancelled, "CancelledError: ")],
+)
 def test_a_callback_that_raises_is_told_and_the_proposal_waits(callback: Any, error: str) -> None:
     t = make_tract("a", "b", "c")
     t.configure_policies([Wants(Action("compress", {"content": "s", "keep_recent": 1}))], on_proposal=callback)

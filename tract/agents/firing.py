@@ -288,7 +288,9 @@ class PolicyEngine:
         """Let the callback decide; what it raises is told, and the proposal waits."""
         try:
             tract.decide_proposal(proposal, callback)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001  # the user's own code
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # noqa: BLE001  # the user's own code
             self.telling.failed(tract.repository, want, f"on_proposal: {told(exc)}")
 
 
