@@ -356,6 +356,16 @@ def test_a_broken_value_among_good_ones_costs_itself_only(read, format, values, 
     assert [one for one in lines(whole)[0] if one not in kept] == []
 
 
+def test_what_a_message_of_gemini_s_program_says_no_more_when_it_is_there_again_is_told(read):
+    answer = GEMINI_MESSAGES[2]
+    less = {**answer, "content": "Cold.", "toolCalls": []}
+
+    assert [note.detail for note in read([GEMINI_SESSION, answer, less], "session.jsonl").notes] == [
+        "message '2' is there again, and does not say any more: 'Hot.'",
+        "message '2' is there again, and does not call any more: 't'",
+    ]
+
+
 def test_a_value_of_another_kind_than_the_format_has_is_a_problem(read):
     reading = read(
         [

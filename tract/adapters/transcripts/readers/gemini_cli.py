@@ -79,7 +79,8 @@ class _Messages:
         self._report = report
         self._now: dict[str, _Said] = {}
         self._taken_back: list[dict[str, _Said]] = []
-        self._words: dict[str, str] = {}
+        self._said: dict[str, tuple[str, list[str]]] = {}
+        """What each message said last, and the ids of its calls."""
 
     def add(self, new: JSON, line: int | None) -> None:
         if not isinstance(new, list):
@@ -92,10 +93,14 @@ class _Messages:
             id = str(message.get("id") or f"{line}-{len(self._now)}")
             if among(message.get("type"), ("user", "gemini")) and "content" not in message:
                 self._report(line, f"message {id[:40]!a} has no content")
-            text, before = _text(message.get("content")), self._words.get(id, "")
+            text, calls = _text(message.get("content")), _call_ids(message)
+            before, called = self._said.get(id, ("", []))
             if before not in text:
                 self._report.note(line, f"message {id[:40]!a} is there again, and does not say any more: {before[:80]!a}")  # fmt: skip
-            self._words[id] = text
+            gone = [one for one in called if one not in calls]
+            if gone:
+                self._report.note(line, f"message {id[:40]!a} is there again, and does not call any more: {gone[0][:80]!a}")  # fmt: skip
+            self._said[id] = text, calls
             self._now[id] = line, message
 
     def replace(self, new: JSON, line: int | None) -> None:
@@ -132,6 +137,10 @@ class _Messages:
                 name = "main" if not branches else f"main-{len(branches) + 1}"
                 branches.append(Branch(name, tuple(turns), count, -parent if count else None))
         return tuple(branches)
+
+
+def _call_ids(message: dict[str, JSON]) -> list[str]:
+    return [str(call.get("id") or call.get("name")) for call in objects_in(message.get("toolCalls"))]
 
 
 def _common(ids: Sequence[str], others: Sequence[str]) -> int:
