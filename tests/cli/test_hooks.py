@@ -61,6 +61,34 @@ def test_hooks_are_installed_and_removed_without_a_trace(run, tmp_path, program)
     assert 0o644 == path.stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_a_settings_file_that_was_made_for_the_hooks_goes_with_them(run, tmp_path, program):
+    home = tmp_path / "home"
+    home.mkdir()
+    path = (home if program == "codex" else tmp_path) / PROGRAMS[program].file
+    assert 0 == run("hooks", "install", program, "--yes", HOME=str(home)).status
+    assert path.exists()
+
+    removed = run("hooks", "remove", program, "--yes", HOME=str(home))
+    again = run("hooks", "remove", program, "--yes", HOME=str(home))
+
+    assert (0, 0, False) == (removed.status, again.status, path.parent.exists())
+    assert "Nothing to do" in again.out
+
+
+def test_where_the_settings_are_a_link_it_stays_and_leads_to_no_hooks(run, tmp_path):
+    real, path = tmp_path / "dotfiles.json", tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.symlink_to(real)
+    run("hooks", "install", "claude-code", "--yes")
+    assert "hooks run" in real.read_text()
+
+    run("hooks", "remove", "claude-code", "--yes")
+
+    assert path.is_symlink()
+    assert "{}\n" == real.read_text()
+
+
 def test_nothing_is_changed_that_was_not_agreed_to(run, tmp_path):
     outcome = run("hooks", "install", "claude-code", stdin="")
 

@@ -45,7 +45,7 @@ _MARK = " hooks run "
 
 
 class Change(NamedTuple):
-    """A settings file as it is and as it would be; the same where nothing is to be done."""
+    """A settings file as it is and as it would be; the same where nothing is to be done, and empty where there is, or would be, no file."""
 
     path: str
     before: str
@@ -92,7 +92,9 @@ def without_hooks(path: str, text: str) -> Change:
                     del hooks[event]
     if not hooks and settings["hooks"]:
         del after["hooks"]
-    return Change(path, text, text if after == settings else _written(after))
+    if after == settings:
+        return Change(path, text, text)
+    return Change(path, text, _written(after) if after else "")
 
 
 def installed(program: str, path: str, text: str) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _show(console: Console, change: Change) -> None:
 
 
 def _write(change: Change) -> None:
-    """Write the settings as a whole, with the mode that the file has; of a link, what it leads to."""
+    """Write the settings as a whole, with the mode that the file has, or delete the file, and its folder, where nothing is left in them; of a link, write what it leads to."""
     path = os.path.realpath(change.path)
     mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
     if mode is not None and not mode & stat.S_IWUSR:
@@ -89,8 +89,12 @@ def _write(change: Change) -> None:
     try:
         if _text(change.path) != change.before:
             raise ConfigError(f"'{change.path}' was changed meanwhile, and is left alone; ask again")
+        if not change.after and not os.path.islink(change.path):
+            files.unlink(path)
+            files.remove_empty(os.path.dirname(path))
+            return
         files.make_directories(os.path.dirname(path))
-        files.write_file(path, change.after.encode("utf-8"), sync=True)
+        files.write_file(path, (change.after or "{}\n").encode("utf-8"), sync=True)
         if mode is not None:
             os.chmod(path, mode)
     except OSError as exc:
