@@ -71,9 +71,9 @@ def test_the_other_protocol_resolves_too(llm_server: LLMServer) -> None:
     [
         (text("Here you go: a"), "begins with neither RESOLVED, KEEP nor ABORT"),
         (text("RESOLVED"), "is empty"),
-        (text("RESOLVED\nhalf of", finish_reason="length"), "was cut off"),
+        (text("RESOLVED\nhalf of", finish_reason="length"), "was cut off: 'RESOLVED half of'"),
         (text("ABORT: they contradict\neach other"), r"gave up on message .*: they contradict\\neach other"),
-        (text("RESOLVED\nx", finish_reason="content_filter"), "declined to answer"),
+        (text("RESOLVED\nx", finish_reason="content_filter"), "declined to answer: 'RESOLVED x'"),
     ],
 )
 def test_an_answer_that_is_none_leaves_everything_as_it_was(llm_server: LLMServer, answer: dict, words: str) -> None:

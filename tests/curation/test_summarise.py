@@ -117,7 +117,10 @@ def test_a_provider_that_does_not_answer_is_told_as_such_and_changes_nothing(
     ("answer", "words"),
     [
         (text(""), "no summary after 3 attempts: .*a text with something in it"),
-        (text("half of", finish_reason="length"), "no summary after 3 attempts: the model's answer was cut off"),
+        (
+            text("half of", finish_reason="length"),
+            "no summary after 3 attempts: the model's answer was cut off: 'half of'",
+        ),
         (text("I cannot", finish_reason="content_filter"), "no summary after 3 attempts: the model declined"),
         (text("word " * 500), "the summary is refused: it has 500 tokens, more than"),
     ],
@@ -224,7 +227,7 @@ def test_another_model_does_not_go_on_with_the_pieces_of_the_last(llm_server: LL
         with pytest.raises(LLMError):
             t.compress(summariser=llm_summariser(client, model="small"), window=500)
         asked = len(llm_server.requests())
-        t.compress(summariser=llm_summariser(client, model="large"), window=500)
+        t.compress(summariser=llm_summariser(client, model="large"), window=500, force=True)
 
     assert {"large"} == {question.body["model"] for question in llm_server.requests()[asked:]}
     assert "two" not in texts(t)

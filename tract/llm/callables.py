@@ -77,6 +77,21 @@ def read_answer(answer: Any) -> LLMResponse:
     raise LLMResponseError(f"a model's answer must be a text, an LLMResponse or a dict, not {type(answer).__name__}")
 
 
+def check_whole(answer: LLMResponse) -> None:
+    """LLMResponseError, with the first words of what was said, for an answer that was cut off, or that the model declined to give."""
+    if answer.is_refusal:
+        said = answer.text or str(answer.message.get("refusal") or "")
+        raise LLMResponseError(f"the model declined to answer{saying(said)}")
+    if answer.is_cut:
+        raise LLMResponseError(f"the model's answer was cut off{saying(answer.text)}", text=answer.text)
+
+
+def saying(text: str) -> str:
+    """The first words of what a model said, as the end of an error; nothing where it said nothing."""
+    words = " ".join(text[:200].split())
+    return f": {words[:60]!r}" if words else ""
+
+
 def read_resolution(answer: Any) -> Resolution:
     """What a resolver answered; a str is the resolved text. LLMResponseError for anything else."""
     if isinstance(answer, Resolution):

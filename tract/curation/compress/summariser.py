@@ -17,7 +17,7 @@ from typing import Any
 
 from tract.curation.compress.blocks import as_text, plain_text
 from tract.errors import CompressionError, ContentValidationError, LLMConfigError, LLMError, LLMResponseError
-from tract.llm.callables import as_client, read_summary
+from tract.llm.callables import as_client, check_whole, read_summary
 from tract.llm.prompts import Prompt, load_prompt
 from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Summary, SummaryRequest
 from tract.objects.kept import plain_json
@@ -185,10 +185,7 @@ def _question(prompt: Prompt, request: SummaryRequest) -> list[ChatMessage]:
 
 
 def _read_answer(answer: LLMResponse, label: str) -> Summary:
-    if answer.is_refusal:
-        raise LLMResponseError("the model declined to sum up")
-    if answer.is_cut:
-        raise LLMResponseError("the model's answer was cut off", text=answer.text)
+    check_whole(answer)
     return Summary(answer.text, answer.generation_config or {"model": answer.model}, answer.usage, label)
 
 

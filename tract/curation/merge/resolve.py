@@ -142,11 +142,10 @@ def _question(prompt: Prompt, request: ResolveRequest) -> list[ChatMessage]:
 
 
 def _read_answer(answer: LLMResponse, prompt: Prompt) -> Resolution | None:
-    if answer.is_cut:
-        raise LLMResponseError("the model's answer was cut off")
-    if answer.is_refusal:
-        raise LLMResponseError("the model declined to answer")
+    from tract.llm.callables import check_whole
     from tract.llm.types import Resolution
+
+    check_whole(answer)
 
     word, _, rest = answer.text.strip().partition("\n")
     if word.strip() == "KEEP" and not rest.strip():
